@@ -1,0 +1,151 @@
+// Loads libtorch before TorchSharp's first use.
+//
+// Where the plain load fails only because TorchSharp's library asks for the symbol version GLIBCXX_3.4.32 (Debian 12 and other systems
+// with a C++ runtime older than GCC 13's), a patched copy in the user's cache folder is loaded in its place (see ElfSymbolPatch);
+// TorchSharp then finds it by its soname. On other systems the loader changes nothing. With IMAML_LIBTORCH=FOLDER, libtorch itself comes
+// from that folder, for instance the torch/lib of a PyTorch installation.
+
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace Imaml.Nets.LibTorch;
+
+/// <summary>Where libtorch came from.</summary>
+/// <param name="Folder">The folder of libtorch_cpu.so; empty where the operating system's own search is left to find it.</param>
+/// <param name="CompatibilityCopy">The patched copy of TorchSharp's library that is in use, or null where none was needed.</param>
+public sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy);
+
+/// <summary>libtorch could not be loaded; the message names the cause and the cure in one line.</summary>
+public sealed class LibTorchLoadException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Loads libtorch once per process; every entry point of this library calls it first.</summary>
+public static class LibTorchLoader
+{
+    /// <summary>Names a folder with libtorch_cpu.so (and the CUDA libraries) to use in place of the packaged ones.</summary>
+    public const string FolderVariable = "IMAML_LIBTORCH";
+
+    private const string MissingVersion = "GLIBCXX_3.4.32";
+    private const string MissingSymbol = "_ZSt21ios_base_library_initv";
+    private const string StandIn = "_ZNSt6chrono3_V212steady_clock3nowEv";
+
+    private static readonly Lazy<LibTorchOrigin> Origin = new(LoadAll);
+
+    /// <summary>Makes TorchSharp usable; later calls cost nothing.</summary>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
+    public static LibTorchOrigin EnsureLoaded() => Origin.Value;
+
+    private static LibTorchOrigin LoadAll()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return new LibTorchOrigin("", null);
+        }
+
+        var packaged = PackagedFolder();
+        var folder = Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } named ? named : packaged;
+        if (!File.Exists(Path.Combine(folder, "libtorch_cpu.so")))
+        {
+            throw new LibTorchLoadException(folder == packaged
+                ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
+                : $"{FolderVariable}={folder} holds no libtorch_cpu.so; set it to the torch/lib folder of a PyTorch installation, or unset it");
+        }
+
+        foreach (var library in (string[])["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"])
+        {
+            var path = Path.Combine(folder, library);
+            if (File.Exists(path))
+            {
+                Load(path);
+            }
+        }
+
+        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), CacheFolder()));
+    }
+
+    /// <summary>Loads TorchSharp's native library, by way of a patched copy in <paramref name="cache"/> where this system needs one.</summary>
+    /// <returns>The copy's path, or null where the library loads as it is.</returns>
+    /// <exception cref="LibTorchLoadException">It loads neither way.</exception>
+    internal static string? LoadBinding(string path, string cache)
+    {
+        if (!File.Exists(path))
+        {
+            throw new LibTorchLoadException($"TorchSharp's native library is missing ({path}); restore the package TorchSharp");
+        }
+
+        try
+        {
+            NativeLibrary.Load(path);
+            return null;
+        }
+        catch (DllNotFoundException e) when (e.Message.Contains(MissingVersion, StringComparison.Ordinal))
+        {
+            var copy = CompatibilityCopy(path, cache);
+            Load(copy);
+            return copy;
+        }
+        catch (DllNotFoundException e)
+        {
+            throw Failed(path, e);
+        }
+    }
+
+    /// <summary>The patched copy of <paramref name="path"/> in <paramref name="cache"/>, named by the original's hash; made where it is absent or damaged.</summary>
+    internal static string CompatibilityCopy(string path, string cache)
+    {
+        try
+        {
+            var original = File.ReadAllBytes(path);
+            var patched = ElfSymbolPatch.Apply(original, MissingVersion, MissingSymbol, StandIn);
+            var folder = Path.Combine(cache, Convert.ToHexStringLower(SHA256.HashData(original))[..16]);
+            var copy = Path.Combine(folder, Path.GetFileName(path));
+            if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
+            {
+                Directory.CreateDirectory(folder);
+                var draft = $"{copy}.{Environment.ProcessId}";
+                File.WriteAllBytes(draft, patched);
+                File.Move(draft, copy, overwrite: true);
+            }
+
+            return copy;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new LibTorchLoadException(
+                $"this system's C++ runtime lacks {MissingVersion}, which {path} needs, and no compatible copy could be made in {cache} ({e.Message}); "
+                + "set XDG_CACHE_HOME to a writable folder, or install a libstdc++ of GCC 13.2 or later", e);
+        }
+    }
+
+    private static void Load(string path)
+    {
+        try
+        {
+            NativeLibrary.Load(path);
+        }
+        catch (DllNotFoundException e)
+        {
+            throw Failed(path, e);
+        }
+    }
+
+    private static LibTorchLoadException Failed(string path, DllNotFoundException e)
+    {
+        // The runtime's message lists every file it tried; the loader's own word about this path is the line that holds it.
+        var cause = e.Message.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.StartsWith(path, StringComparison.Ordinal) && line.Length > path.Length) ?? e.Message.Split('\n')[0];
+        return new LibTorchLoadException($"libtorch does not load: {cause}; `ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with {FolderVariable} it must be of the version that TorchSharp was built for)", e);
+    }
+
+    private static string PackagedFolder()
+    {
+        var portable = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");
+        return File.Exists(Path.Combine(portable, "libLibTorchSharp.so")) ? portable : AppContext.BaseDirectory;
+    }
+
+    private static string CacheFolder()
+    {
+        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named
+            ? named
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Path.Combine(root, "imaml", "libtorch");
+    }
+}
