@@ -1,0 +1,249 @@
+// Conjugate gradients for A u = b, A symmetric positive definite (Hestenes and Stiefel 1952), on B tasks in lock-step.
+//
+// In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7). After k steps the error in
+// the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
+// A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
+
+namespace Imaml.Math
+
+open System
+open MathNet.Numerics.LinearAlgebra
+
+/// When to stop. A fixed budget is MaxSteps with RelativeResidual = 0 and CheckEvery = 0.
+type ConjugateGradientOptions =
+    {
+        MaxSteps: int
+        /// A task is done when ‖r‖ ≤ RelativeResidual·‖b‖.
+        RelativeResidual: float
+        /// After how many steps to ask whether all tasks are done; 0 never asks, so that a device is never waited for.
+        CheckEvery: int
+        /// Whether to compute b − A u anew at the end, at the price of one more product.
+        RecomputeResidual: bool
+    }
+
+/// The solution of A u = b with all that is known about it, still on the device: read it with ConjugateGradient.read.
+type ConjugateGradientReport<'V, 'S> =
+    {
+        Solution: 'V
+        RightHandSideNorm: 'S
+        Steps: 'S
+        RelativeResidual: 'S
+        SmallestCurvature: 'S
+        /// Masks: the tolerance was met; a direction of non-positive curvature was met; a product was not finite.
+        Met: 'S
+        Indefinite: 'S
+        NonFinite: 'S
+        /// (α, β) of every step, last first; α = 0 where the task was frozen.
+        Coefficients: struct ('S * 'S) list
+    }
+
+    interface ICarried<'V, 'S, ConjugateGradientReport<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            {
+                Solution = vector this.Solution
+                RightHandSideNorm = scalar this.RightHandSideNorm
+                Steps = scalar this.Steps
+                RelativeResidual = scalar this.RelativeResidual
+                SmallestCurvature = scalar this.SmallestCurvature
+                Met = scalar this.Met
+                Indefinite = scalar this.Indefinite
+                NonFinite = scalar this.NonFinite
+                Coefficients = this.Coefficients |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
+            }
+
+[<RequireQualifiedAccess>]
+module ConjugateGradient =
+
+    /// x, r = b − Ax, p and ρ = ⟨r, r⟩ of the scaled system, with what is being observed on the way.
+    [<NoComparison; NoEquality>]
+    type private State<'V, 'S> =
+        {
+            X: 'V
+            R: 'V
+            P: 'V
+            Rho: 'S
+            Running: 'S
+            Steps: 'S
+            Smallest: 'S
+            Indefinite: 'S
+            NonFinite: 'S
+            Coefficients: struct ('S * 'S) list
+        }
+
+        interface ICarried<'V, 'S, State<'V, 'S>> with
+            member s.Carry(vector, scalar) =
+                {
+                    X = vector s.X
+                    R = vector s.R
+                    P = vector s.P
+                    Rho = scalar s.Rho
+                    Running = scalar s.Running
+                    Steps = scalar s.Steps
+                    Smallest = scalar s.Smallest
+                    Indefinite = scalar s.Indefinite
+                    NonFinite = scalar s.NonFinite
+                    Coefficients = s.Coefficients |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
+                }
+
+    let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (tolerance: 'S) (s: State<'V, 'S>) =
+        let zero = space.Scalar 0.0
+        let one = space.Scalar 1.0
+        let complement mask = space.Exceeds(one, mask)
+        let q = apply s.P
+        let curvature = space.Inner(s.P, q)
+        let positive = space.Exceeds(curvature, zero)
+        // Neither statement holds of a curvature that is not a number.
+        let aboveMinusInfinity = space.Exceeds(curvature, space.Scalar -infinity)
+        let finite = space.Multiply(aboveMinusInfinity, space.Exceeds(space.Scalar infinity, curvature))
+        let running = space.Multiply(s.Running, space.Multiply(positive, finite))
+        let alpha = space.Multiply(running, space.DivideOrZero(s.Rho, curvature))
+        let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
+        let rho = space.Inner(r, r)
+        let beta = space.Multiply(running, space.DivideOrZero(rho, s.Rho))
+        let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
+        let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
+
+        {
+            X = space.Axpy(alpha, s.P, s.X)
+            R = r
+            P = space.Axpy(beta, s.P, r)
+            Rho = rho
+            Running = space.Multiply(running, space.Exceeds(rho, tolerance))
+            Steps = space.Add(s.Steps, running)
+            Smallest = space.Select(lower, quotient, s.Smallest)
+            Indefinite = space.Add(s.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
+            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, complement finite))
+            Coefficients = struct (alpha, beta) :: s.Coefficients
+        }
+
+    let private check options =
+        if options.MaxSteps < 1 then
+            invalidArg (nameof options) $"MaxSteps must be at least 1, not {options.MaxSteps}"
+
+        if not (options.RelativeResidual >= 0.0 && options.RelativeResidual < 1.0) then
+            invalidArg (nameof options) $"RelativeResidual must be in [0, 1), not {options.RelativeResidual}"
+
+        if options.CheckEvery < 0 then
+            invalidArg (nameof options) $"CheckEvery must be at least 0, not {options.CheckEvery}"
+
+    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
+    ///
+    /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
+    let solve (space: IInnerProductSpace<'V, 'S>) (options: ConjugateGradientOptions) (apply: 'V -> 'V) (b: 'V) =
+        check options
+
+        Region.run space (fun () ->
+            let zero = space.Scalar 0.0
+            let size = space.Norm b
+            let unit () = space.Scale(space.DivideOrZero(space.Scalar 1.0, size), b)
+            let r = unit ()
+            let rho = space.Inner(r, r)
+            let tolerance = space.Scalar(options.RelativeResidual * options.RelativeResidual)
+
+            let mutable state =
+                {
+                    X = space.Zero b
+                    R = r
+                    P = r
+                    Rho = rho
+                    Running = space.Exceeds(rho, zero)
+                    Steps = zero
+                    Smallest = space.Scalar infinity
+                    Indefinite = zero
+                    NonFinite = zero
+                    Coefficients = []
+                }
+
+            let mutable k = 0
+
+            while k < options.MaxSteps do
+                state <- Region.advance space (step space apply tolerance) state
+                k <- k + 1
+
+                if options.CheckEvery > 0 && k % options.CheckEvery = 0 && not (space.Any state.Running) then
+                    k <- options.MaxSteps
+
+            let residual =
+                if options.RecomputeResidual then
+                    space.Axpy(space.Scalar -1.0, apply state.X, unit ())
+                else
+                    state.R
+
+            let relativeResidual = space.Norm residual
+
+            {
+                Solution = space.Scale(size, state.X)
+                RightHandSideNorm = size
+                Steps = state.Steps
+                RelativeResidual = relativeResidual
+                SmallestCurvature = state.Smallest
+                Met = space.Exceeds(space.Scalar 1.0, space.Exceeds(state.Rho, tolerance))
+                Indefinite = state.Indefinite
+                NonFinite = state.NonFinite
+                Coefficients = state.Coefficients
+            })
+
+    /// The Ritz values of k steps, ascending: the eigenvalues of the tridiagonal matrix that CG builds (Golub and Van Loan, section 10.2),
+    /// with diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁ and off-diagonal √βⱼ/αⱼ. `coefficients` in the order of the steps, all α > 0.
+    let ritzValues (coefficients: struct (float * float)[]) =
+        if coefficients.Length = 0 then
+            [||]
+        else
+            let entry i j =
+                let struct (alpha, beta) = coefficients[min i j]
+
+                if i = j then
+                    let inherited =
+                        if i = 0 then
+                            0.0
+                        else
+                            let struct (previousAlpha, previousBeta) = coefficients[i - 1]
+                            previousBeta / previousAlpha
+
+                    1.0 / alpha + inherited
+                elif abs (i - j) = 1 then
+                    sqrt beta / alpha
+                else
+                    0.0
+
+            let tridiagonal = Matrix<float>.Build.Dense(coefficients.Length, coefficients.Length, entry)
+            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray() |> Array.sort
+
+    /// The outcome of every task, on the host. On a device this waits for it.
+    let read (space: IInnerProductSpace<'V, 'S>) (report: ConjugateGradientReport<'V, 'S>) : SolveStatistics[] =
+        let coefficients =
+            report.Coefficients
+            |> List.rev
+            |> List.map (fun struct (alpha, beta) -> struct (space.Read alpha, space.Read beta))
+            |> List.toArray
+
+        let sizes = space.Read report.RightHandSideNorm
+        let steps = space.Read report.Steps
+        let residuals = space.Read report.RelativeResidual
+        let smallest = space.Read report.SmallestCurvature
+        let met = space.Read report.Met
+        let indefinite = space.Read report.Indefinite
+        let nonFinite = space.Read report.NonFinite
+
+        Array.init sizes.Length (fun task ->
+            let status =
+                if sizes[task] = 0.0 then SolveStatus.ZeroRightHandSide
+                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then SolveStatus.NonFinite
+                elif nonFinite[task] > 0.5 then SolveStatus.NonFinite
+                elif indefinite[task] > 0.5 then SolveStatus.NonPositiveCurvature
+                elif met[task] > 0.5 then SolveStatus.Converged
+                else SolveStatus.StepLimit
+
+            let used =
+                coefficients
+                |> Array.map (fun struct (alpha, beta) -> struct (alpha[task], beta[task]))
+                |> Array.filter (fun struct (alpha, _) -> alpha > 0.0)
+
+            {
+                Status = status
+                Steps = int steps[task]
+                RelativeResidual = residuals[task]
+                RightHandSideNorm = sizes[task]
+                SmallestCurvature = smallest[task]
+                RitzValues = ritzValues used
+            })

@@ -1,0 +1,114 @@
+// The inner solver of iMAML-GD: gradient descent on G(·, θ) from θ, with the proximal term.
+//
+// A step size fixed in advance is a bet on the curvature: the exact implicit gradient does not see the inner optimiser, so nothing keeps
+// H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
+// that the iteration itself measures, at no further gradient: with a = ⟨gₖ₋₁, gₖ₋₁⟩, b = ⟨gₖ₋₁, gₖ⟩, c = ⟨gₖ, gₖ⟩ and step α the curvature
+// along the last move is (a − b)/(α a) and the curvature weighted towards the stiff directions is (a − 2b + c)/(α (a − b)) (Barzilai and
+// Borwein 1988). The step is the inverse of the second, which never falls below the inverse of the largest eigenvalue met on a quadratic
+// and forgets nothing between tasks. The first step has no last move: it uses one Hessian–vector product, ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy).
+
+namespace Imaml.Math
+
+/// How gradient descent chooses its step.
+type StepRule =
+    /// The same step for every task, wherever it is.
+    | ConstantStep of step: float
+    /// The inverse of the curvature that each task measures as it goes.
+    | MeasuredCurvature
+
+/// Solves the inner problem min_φ G(φ, θ) to some accuracy. The meta-gradient depends on the result alone, so any solver will do.
+type IInnerSolver<'V, 'S> =
+    /// φ ≈ Alg*(θ)
+    abstract Solve:
+        space: IInnerProductSpace<'V, 'S> * regularizer: IRegularizer<'V, 'S> * problem: IBilevelProblem<'V, 'S> * theta: 'V -> 'V
+
+[<RequireQualifiedAccess>]
+module GradientDescent =
+
+    /// φₖ, with the gradient, its square and the step that led to it.
+    [<NoComparison; NoEquality>]
+    type private State<'V, 'S> =
+        {
+            Phi: 'V
+            Gradient: 'V
+            Square: 'S
+            Step: 'S
+        }
+
+        interface ICarried<'V, 'S, State<'V, 'S>> with
+            member s.Carry(vector, scalar) =
+                { Phi = vector s.Phi
+                  Gradient = vector s.Gradient
+                  Square = scalar s.Square
+                  Step = scalar s.Step }
+
+    let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
+
+    let private move (space: IInnerProductSpace<'V, 'S>) step gradient phi =
+        { Phi = space.Axpy(minus space step, gradient, phi)
+          Gradient = gradient
+          Square = space.Inner(gradient, gradient)
+          Step = step }
+
+    /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
+    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
+        let curvature = space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+        let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
+        space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
+
+    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
+        let a = last.Square
+        let b = space.Inner(last.Gradient, gradient)
+        let c = space.Inner(gradient, gradient)
+        let fall = space.Add(a, minus space b)
+        let change = space.Add(fall, space.Add(c, minus space b))
+        let step = space.Multiply(last.Step, space.DivideOrZero(fall, change))
+        // No positive curvature along the last move: it says nothing of the stiff directions, so the step stays as it was.
+        space.Select(space.Exceeds(step, space.Scalar 0.0), step, last.Step)
+
+    /// `steps` steps of gradient descent on G(·, θ) from θ.
+    ///
+    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; two vectors beside θ, however many the steps.
+    let solve (rule: StepRule) (steps: int) (space: IInnerProductSpace<'V, 'S>) regularizer (problem: IBilevelProblem<'V, 'S>) theta =
+        let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
+
+        let first () =
+            match rule with
+            | ConstantStep step -> move space (space.Scalar step) (gradientAt theta) theta
+            | MeasuredCurvature ->
+                use linearization = problem.LinearizeInner theta
+                let gradient = linearization.Gradient
+                let state = move space (cauchyStep space regularizer linearization gradient) gradient theta
+                // The linearization owns its gradient.
+                { state with Gradient = space.Scale(space.Scalar 1.0, gradient) }
+
+        let next (state: State<'V, 'S>) =
+            let gradient = gradientAt state.Phi
+
+            let step =
+                match rule with
+                | ConstantStep _ -> state.Step
+                | MeasuredCurvature -> measuredStep space state gradient
+
+            move space step gradient state.Phi
+
+        let mutable state = Region.run space first
+
+        for _ in 2..steps do
+            state <- Region.advance space next state
+
+        state.Phi
+
+/// Gradient descent as an inner solver: `steps` steps by `rule`.
+type GradientDescentSolver<'V, 'S>(rule: StepRule, steps: int) =
+    do
+        if steps < 1 then
+            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
+
+        match rule with
+        | ConstantStep step when not (step > 0.0 && step < infinity) ->
+            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
+        | _ -> ()
+
+    interface IInnerSolver<'V, 'S> with
+        member _.Solve(space, regularizer, problem, theta) = GradientDescent.solve rule steps space regularizer problem theta

@@ -1,0 +1,47 @@
+// How a linear solve ended, as data that travels with its result.
+
+namespace Imaml.Math
+
+/// How the solve of one task's system ended.
+type SolveStatus =
+    /// The residual met the tolerance.
+    | Converged = 0
+    /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
+    | StepLimit = 1
+    /// A direction with pᵀAp ≤ 0 was met: A is not positive definite. The answer is the iterate before that direction.
+    | NonPositiveCurvature = 2
+    /// A product with A was not a number or infinite. The answer is the last finite iterate.
+    | NonFinite = 3
+    /// b = 0, so u = 0 is exact.
+    | ZeroRightHandSide = 4
+
+[<RequireQualifiedAccess>]
+module SolveStatus =
+
+    /// The likely causes of a status, and what helps, in words.
+    let describe status =
+        match status with
+        | SolveStatus.Converged -> "the residual met the tolerance"
+        | SolveStatus.StepLimit -> "the budget of steps ended before the residual met the tolerance; allow more steps, or raise λ"
+        | SolveStatus.NonPositiveCurvature ->
+            "H + Λ is not positive definite here: raise λ, solve the inner problem more accurately, or use a Gauss–Newton operator"
+        | SolveStatus.NonFinite ->
+            "a Hessian–vector product was not finite: the inner solver has diverged, or the arithmetic overflowed; lower its step"
+        | SolveStatus.ZeroRightHandSide -> "the outer gradient is zero, so the meta-gradient is zero"
+        | _ -> invalidArg (nameof status) $"{status} is not a status"
+
+/// The outcome of one task's linear solve A u = b, on the host.
+type SolveStatistics =
+    {
+        Status: SolveStatus
+        /// Products with A that moved the iterate.
+        Steps: int
+        /// ‖b − A u‖ / ‖b‖, by CG's recurrence unless it was asked to recompute it; 0 for b = 0.
+        RelativeResidual: float
+        /// ‖b‖
+        RightHandSideNorm: float
+        /// The smallest ⟨p, Ap⟩ / ⟨p, p⟩ met: an upper bound on the smallest eigenvalue. Infinity where no product was made.
+        SmallestCurvature: float
+        /// The Ritz values in ascending order: estimates of A's eigenvalues from inside their range. Empty where no step was made.
+        RitzValues: float[]
+    }

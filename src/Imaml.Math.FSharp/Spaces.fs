@@ -1,0 +1,70 @@
+// The two reference spaces, over MathNet: one task, and B tasks as the rows of a matrix.
+// They define the meaning that every other space is tested against.
+
+namespace Imaml.Math
+
+open MathNet.Numerics.LinearAlgebra
+
+/// Nothing to free: MathNet's values belong to the garbage collector.
+type internal FreeRegion<'V, 'S>() =
+    interface IRegion<'V, 'S> with
+        member _.KeepVector x = x
+        member _.KeepScalar x = x
+        member _.AdoptVector x = x
+        member _.AdoptScalar x = x
+        member _.Dispose() = ()
+
+/// The rules of guarded arithmetic on one number, shared by all spaces over MathNet.
+[<RequireQualifiedAccess>]
+module internal Guarded =
+    let mask condition = if condition then 1.0 else 0.0
+    let divideOrZero numerator denominator = if denominator > 0.0 then numerator / denominator else 0.0
+    let axpy (a: float) (x: Vector<float>) (y: Vector<float>) = if a = 0.0 then y else a * x + y
+
+    /// ‖x‖ by way of x / max|xᵢ|, so that squares neither underflow nor overflow.
+    let norm (x: Vector<float>) =
+        let largest = x.InfinityNorm()
+        if largest > 0.0 && largest < infinity then largest * (x / largest).L2Norm() else largest
+
+/// ℝᵈ with its usual inner product, in double precision.
+type EuclideanSpace() =
+    interface IInnerProductSpace<Vector<float>, float> with
+        member _.Zero like = Vector<float>.Build.Dense like.Count
+        member _.Scale(a, x) = a * x
+        member _.Axpy(a, x, y) = Guarded.axpy a x y
+        member _.Inner(x, y) = x.DotProduct y
+        member _.Norm x = Guarded.norm x
+        member _.Scalar a = a
+        member _.Add(a, b) = a + b
+        member _.Multiply(a, b) = a * b
+        member _.DivideOrZero(a, b) = Guarded.divideOrZero a b
+        member _.Exceeds(a, b) = Guarded.mask (a > b)
+        member _.Select(mask, a, b) = if mask > 0.5 then a else b
+        member _.Any mask = mask > 0.5
+        member _.Read a = [| a |]
+        member _.OpenRegion() = new FreeRegion<_, _>()
+
+/// B vectors of ℝᵈ as the rows of a [B, d] matrix; a scalar is an array of B numbers.
+type BatchedRowsSpace(tasks: int) =
+    do if tasks < 1 then invalidArg (nameof tasks) $"the number of tasks must be at least 1, not {tasks}"
+
+    let pairwise f (a: float[]) (b: float[]) = Array.map2 f a b
+
+    let rows (f: int -> Vector<float> -> Vector<float>) (x: Matrix<float>) =
+        Matrix<float>.Build.DenseOfRowVectors [ for i, row in x.EnumerateRowsIndexed() -> f i row ]
+
+    interface IInnerProductSpace<Matrix<float>, float[]> with
+        member _.Zero like = Matrix<float>.Build.Dense(like.RowCount, like.ColumnCount)
+        member _.Scale(a, x) = x |> rows (fun i row -> a[i] * row)
+        member _.Axpy(a, x, y) = y |> rows (fun i row -> Guarded.axpy a[i] (x.Row i) row)
+        member _.Inner(x, y) = Array.init x.RowCount (fun i -> (x.Row i).DotProduct(y.Row i))
+        member _.Norm x = Array.init x.RowCount (fun i -> Guarded.norm (x.Row i))
+        member _.Scalar a = Array.create tasks a
+        member _.Add(a, b) = pairwise (+) a b
+        member _.Multiply(a, b) = pairwise (*) a b
+        member _.DivideOrZero(a, b) = pairwise Guarded.divideOrZero a b
+        member _.Exceeds(a, b) = pairwise (fun a b -> Guarded.mask (a > b)) a b
+        member _.Select(mask, a, b) = Array.map3 (fun m a b -> if m > 0.5 then a else b) mask a b
+        member _.Any mask = Array.exists (fun m -> m > 0.5) mask
+        member _.Read a = Array.copy a
+        member _.OpenRegion() = new FreeRegion<_, _>()
