@@ -13,9 +13,9 @@ internal sealed class GlyphShape
     private const double HalfAngleTangent = 0.1317; // tan(15°/2): turns by up to ±15°
     private const double Slant = 0.25;
     private const double Stretch = 0.18;
-    private const double Shift = 0.1;
-    private const double ThinnestPen = 1.2;
-    private const double ThickestPen = 2.2;
+    private const double Shift = 0.15;
+    private const double ThinnestPen = 1.0;
+    private const double ThickestPen = 1.8;
     private const double PixelsPerUnit = 9.5;
 
     private readonly List<(PlanePoint[] Controls, bool Closed)> _strokes = [];

@@ -87,16 +87,27 @@ public sealed record EpisodeBatch(
             3 => ((height - 1) * row, channels, -row),
             _ => throw new ArgumentOutOfRangeException(nameof(quarterTurns), quarterTurns, "quarter turns are 0, 1, 2 or 3"),
         };
-        var unit = Unit.AsSpan();
-        var next = 0;
+        var unit = Unit;
         for (var r = 0; r < height; r++)
         {
+            var line = target.Slice(r * row, row);
+            if (channels == 1)
+            {
+                var pixel = start + (r * down);
+                for (var c = 0; c < line.Length; c++, pixel += right)
+                {
+                    line[c] = unit[source[pixel]];
+                }
+
+                continue;
+            }
+
             for (var c = 0; c < width; c++)
             {
                 var pixel = start + (r * down) + (c * right);
                 for (var k = 0; k < channels; k++)
                 {
-                    target[next++] = unit[source[pixel + k]];
+                    line[(c * channels) + k] = unit[source[pixel + k]];
                 }
             }
         }
