@@ -37,22 +37,28 @@ module GradientDescent =
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
-                { Phi = vector s.Phi
-                  Gradient = vector s.Gradient
-                  Square = scalar s.Square
-                  Step = scalar s.Step }
+                {
+                    Phi = vector s.Phi
+                    Gradient = vector s.Gradient
+                    Square = scalar s.Square
+                    Step = scalar s.Step
+                }
 
     let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
 
     let private move (space: IInnerProductSpace<'V, 'S>) step gradient phi =
-        { Phi = space.Axpy(minus space step, gradient, phi)
-          Gradient = gradient
-          Square = space.Inner(gradient, gradient)
-          Step = step }
+        {
+            Phi = space.Axpy(minus space step, gradient, phi)
+            Gradient = gradient
+            Square = space.Inner(gradient, gradient)
+            Step = step
+        }
 
     /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
     let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
-        let curvature = space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+        let curvature =
+            space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+
         let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
 
@@ -80,7 +86,9 @@ module GradientDescent =
                 let gradient = linearization.Gradient
                 let state = move space (cauchyStep space regularizer linearization gradient) gradient theta
                 // The linearization owns its gradient.
-                { state with Gradient = space.Scale(space.Scalar 1.0, gradient) }
+                { state with
+                    Gradient = space.Scale(space.Scalar 1.0, gradient)
+                }
 
         let next (state: State<'V, 'S>) =
             let gradient = gradientAt state.Phi
