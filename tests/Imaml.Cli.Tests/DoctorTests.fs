@@ -57,6 +57,20 @@ let tests =
                         outcome.Line |> should haveSubstring $"IMAML_LIBTORCH={folder} holds no libtorch_cpu.so"
                         outcome.Output |> should haveSubstring "does not load"))
 
+            testCase "names the data sets in the folder, and what they lack" (fun () ->
+                inFolder (fun folder ->
+                    File.WriteAllBytes(Path.Combine(folder, "images_background.zip"), [||])
+                    let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; folder ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Output |> should haveSubstring "images_evaluation missing"))
+
+            testCase "a data folder that does not exist is a fact, not a failure" (fun () ->
+                inFolder (fun folder ->
+                    let absent = Path.Combine(folder, "absent")
+                    let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; absent ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Output |> should haveSubstring $"the data folder {absent} (--data) does not exist"))
+
             testCase "processes that race for the first copy all load" (fun () ->
                 inFolder (fun cache ->
                     let start () =

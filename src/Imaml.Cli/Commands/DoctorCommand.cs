@@ -19,16 +19,17 @@ internal static class DoctorCommand
 
     public static Command Create()
     {
+        var data = SharedOptions.Data();
         var threads = SharedOptions.Threads();
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command("doctor", "Show what this machine offers: versions, libtorch, GPUs, speed, data sets") { threads, json };
-        command.SetAction(parsed => Run(parsed.GetValue(threads), parsed.GetValue(json)));
+        var command = new Command("doctor", "Show what this machine offers: versions, libtorch, GPUs, speed, data sets") { data, threads, json };
+        command.SetAction(parsed => Run(parsed.GetValue(data), parsed.GetValue(threads), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(int? threads, bool json)
+    private static int Run(string? data, int? threads, bool json)
     {
-        var found = Diagnosis.Run(threads);
+        var found = Diagnosis.Run(data, threads);
         if (json)
         {
             Console.Out.WriteLine(JsonSerializer.Serialize(found, Format));
@@ -74,6 +75,13 @@ internal static class DoctorCommand
         foreach (var one in found.MatrixMultiply)
         {
             Row($"matrix multiply, {one.Device}", $"{one.Gflops:N0} GFLOP/s (float32)");
+        }
+
+        Row("data folder", found.DataFolder ?? found.DataProblem ?? "none");
+        Row("  glyphs", "built in");
+        foreach (var one in found.DataSets)
+        {
+            Row($"  {one.Name}", one.Description);
         }
 
         return table;

@@ -4,6 +4,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Imaml.Nets.Data;
 using Imaml.Nets.LibTorch;
 using TorchSharp;
 
@@ -28,6 +29,9 @@ public sealed record LibTorchFacts(string Version, string Folder, string? Compat
 /// <param name="LibTorchProblem">Why it cannot be loaded, in one line.</param>
 /// <param name="NativeLinearAlgebra">MathNet's native provider in reach (CUDA, MKL or OpenBLAS), or null where it computes in .NET code.</param>
 /// <param name="MatrixMultiply">Measured speed, per device.</param>
+/// <param name="DataFolder">The data folder, or null where none is named or it does not exist.</param>
+/// <param name="DataSets">What lies in it; the built-in glyphs need no folder and are not listed.</param>
+/// <param name="DataProblem">Why there is no data folder, in one line.</param>
 public sealed record Diagnosis(
     string Imaml,
     string Runtime,
@@ -37,13 +41,18 @@ public sealed record Diagnosis(
     LibTorchFacts? LibTorch,
     string? LibTorchProblem,
     string? NativeLinearAlgebra,
-    IReadOnlyList<Throughput> MatrixMultiply)
+    IReadOnlyList<Throughput> MatrixMultiply,
+    string? DataFolder,
+    IReadOnlyList<FoundData> DataSets,
+    string? DataProblem)
 {
-    /// <summary>Tries everything; takes about a second per device.</summary>
+    /// <summary>Tries everything; takes about a second per device. What is missing is a fact like the others, not an exception.</summary>
+    /// <param name="dataFolder">The data folder, or null for the one that <see cref="DataRoot.Variable"/> names.</param>
     /// <param name="threads">Threads for libtorch, or null for libtorch's own choice.</param>
-    public static Diagnosis Run(int? threads = null)
+    public static Diagnosis Run(string? dataFolder, int? threads)
     {
         var (facts, problem) = Load(threads);
+        var (root, dataProblem) = Locate(dataFolder);
         return new Diagnosis(
             Informational(typeof(Diagnosis)),
             RuntimeInformation.FrameworkDescription,
@@ -53,7 +62,22 @@ public sealed record Diagnosis(
             facts,
             problem,
             NativeProvider.Find(),
-            facts is null ? [] : Throughput.Measure(facts.Devices));
+            facts is null ? [] : Throughput.Measure(facts.Devices),
+            root?.Folder,
+            root?.Find() ?? [],
+            dataProblem);
+    }
+
+    private static (DataRoot? Root, string? Problem) Locate(string? dataFolder)
+    {
+        try
+        {
+            return (DataRoot.Resolve(dataFolder), null);
+        }
+        catch (DataException e)
+        {
+            return (null, e.Message);
+        }
     }
 
     private static (LibTorchFacts? Facts, string? Problem) Load(int? threads)
