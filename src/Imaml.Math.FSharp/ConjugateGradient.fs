@@ -207,9 +207,7 @@ module ConjugateGradient =
                     0.0
 
             let tridiagonal = Matrix<float>.Build.Dense(coefficients.Length, coefficients.Length, entry)
-
-            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray()
-            |> Array.sort
+            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray() |> Array.sort
 
     /// The outcome of every task, on the host. On a device this waits for it.
     let read (space: IInnerProductSpace<'V, 'S>) (report: ConjugateGradientReport<'V, 'S>) : SolveStatistics[] =
@@ -229,18 +227,12 @@ module ConjugateGradient =
 
         Array.init sizes.Length (fun task ->
             let status =
-                if sizes[task] = 0.0 then
-                    SolveStatus.ZeroRightHandSide
-                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then
-                    SolveStatus.NonFinite
-                elif nonFinite[task] > 0.5 then
-                    SolveStatus.NonFinite
-                elif indefinite[task] > 0.5 then
-                    SolveStatus.NonPositiveCurvature
-                elif met[task] > 0.5 then
-                    SolveStatus.Converged
-                else
-                    SolveStatus.StepLimit
+                if sizes[task] = 0.0 then SolveStatus.ZeroRightHandSide
+                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then SolveStatus.NonFinite
+                elif nonFinite[task] > 0.5 then SolveStatus.NonFinite
+                elif indefinite[task] > 0.5 then SolveStatus.NonPositiveCurvature
+                elif met[task] > 0.5 then SolveStatus.Converged
+                else SolveStatus.StepLimit
 
             let used =
                 coefficients

@@ -2,10 +2,10 @@
 //
 // A step size fixed in advance is a bet on the curvature: the exact implicit gradient does not see the inner optimiser, so nothing keeps
 // H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
-// that the iteration itself measures, at no further gradient: with a = ⟨gₖ₋₁, gₖ₋₁⟩, b = ⟨gₖ₋₁, gₖ⟩, c = ⟨gₖ, gₖ⟩ and step α the curvature
-// along the last move is (a − b)/(α a) and the curvature weighted towards the stiff directions is (a − 2b + c)/(α (a − b)) (Barzilai and
-// Borwein 1988). The step is the inverse of the second, which never falls below the inverse of the largest eigenvalue met on a quadratic
-// and forgets nothing between tasks. The first step has no last move: it uses one Hessian–vector product, ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy).
+// that the iteration itself measures: after a move s = φₖ − φₖ₋₁ that changed the gradient by y = gₖ − gₖ₋₁ it is ‖s‖/‖y‖, the inverse of
+// the Lipschitz constant met on the way, the geometric mean of Barzilai and Borwein's two steps (1988; Dai, Al-Baali and Yang 2015). As
+// s = −αgₖ₋₁, this is α√(a/(a − 2b + c)) with a = ⟨gₖ₋₁, gₖ₋₁⟩, b = ⟨gₖ₋₁, gₖ⟩, c = ⟨gₖ, gₖ⟩: two inner products, no further gradient. The
+// first step has no move behind it and takes one Hessian–vector product: ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy).
 
 namespace Imaml.Math
 
@@ -25,7 +25,7 @@ type IInnerSolver<'V, 'S> =
 [<RequireQualifiedAccess>]
 module GradientDescent =
 
-    /// φₖ, with the gradient, its square and the step that led to it.
+    /// φₖ, with the gradient, its square (where the rule asks for it) and the step that led to it.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
@@ -37,40 +37,33 @@ module GradientDescent =
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
-                {
-                    Phi = vector s.Phi
-                    Gradient = vector s.Gradient
-                    Square = scalar s.Square
-                    Step = scalar s.Step
-                }
+                { Phi = vector s.Phi
+                  Gradient = vector s.Gradient
+                  Square = scalar s.Square
+                  Step = scalar s.Step }
 
     let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
 
-    let private move (space: IInnerProductSpace<'V, 'S>) step gradient phi =
-        {
-            Phi = space.Axpy(minus space step, gradient, phi)
-            Gradient = gradient
-            Square = space.Inner(gradient, gradient)
-            Step = step
-        }
+    let private move (space: IInnerProductSpace<'V, 'S>) step gradient square phi =
+        { Phi = space.Axpy(minus space step, gradient, phi)
+          Gradient = gradient
+          Square = square
+          Step = step }
 
     /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
-    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
-        let curvature =
-            space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
-
-        let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
+    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient square =
+        let curvature = space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+        let step = space.DivideOrZero(square, curvature)
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
 
-    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
-        let a = last.Square
-        let b = space.Inner(last.Gradient, gradient)
-        let c = space.Inner(gradient, gradient)
-        let fall = space.Add(a, minus space b)
-        let change = space.Add(fall, space.Add(c, minus space b))
-        let step = space.Multiply(last.Step, space.DivideOrZero(fall, change))
-        // No positive curvature along the last move: it says nothing of the stiff directions, so the step stays as it was.
-        space.Select(space.Exceeds(step, space.Scalar 0.0), step, last.Step)
+    /// ‖s‖/‖y‖; the last step again where the gradient did not change.
+    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient square =
+        let between = space.Inner(last.Gradient, gradient)
+        let twice = space.Multiply(space.Scalar 2.0, between)
+        let change = space.Add(last.Square, space.Add(square, minus space twice))
+        let factor = space.SquareRoot(space.DivideOrZero(last.Square, change))
+        let factor = space.Select(space.Exceeds(factor, space.Scalar 0.0), factor, space.Scalar 1.0)
+        space.Multiply(last.Step, factor)
 
     /// `steps` steps of gradient descent on G(·, θ) from θ.
     ///
@@ -80,25 +73,24 @@ module GradientDescent =
 
         let first () =
             match rule with
-            | ConstantStep step -> move space (space.Scalar step) (gradientAt theta) theta
+            | ConstantStep step ->
+                let gradient = gradientAt theta
+                move space (space.Scalar step) gradient (space.Scalar 0.0) theta
             | MeasuredCurvature ->
                 use linearization = problem.LinearizeInner theta
-                let gradient = linearization.Gradient
-                let state = move space (cauchyStep space regularizer linearization gradient) gradient theta
-                // The linearization owns its gradient.
-                { state with
-                    Gradient = space.Scale(space.Scalar 1.0, gradient)
-                }
+                // At φ = θ the proximal term has no gradient. The linearization owns its own, so this one is a copy.
+                let gradient = space.Scale(space.Scalar 1.0, linearization.Gradient)
+                let square = space.Inner(gradient, gradient)
+                move space (cauchyStep space regularizer linearization gradient square) gradient square theta
 
         let next (state: State<'V, 'S>) =
             let gradient = gradientAt state.Phi
 
-            let step =
-                match rule with
-                | ConstantStep _ -> state.Step
-                | MeasuredCurvature -> measuredStep space state gradient
-
-            move space step gradient state.Phi
+            match rule with
+            | ConstantStep _ -> move space state.Step gradient state.Square state.Phi
+            | MeasuredCurvature ->
+                let square = space.Inner(gradient, gradient)
+                move space (measuredStep space state gradient square) gradient square state.Phi
 
         let mutable state = Region.run space first
 

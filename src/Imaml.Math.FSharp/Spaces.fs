@@ -24,11 +24,7 @@ module internal Guarded =
     /// ‖x‖ by way of x / max|xᵢ|, so that squares neither underflow nor overflow.
     let norm (x: Vector<float>) =
         let largest = x.InfinityNorm()
-
-        if largest > 0.0 && largest < infinity then
-            largest * (x / largest).L2Norm()
-        else
-            largest
+        if largest > 0.0 && largest < infinity then largest * (x / largest).L2Norm() else largest
 
 /// ℝᵈ with its usual inner product, in double precision.
 type EuclideanSpace() =
@@ -41,6 +37,7 @@ type EuclideanSpace() =
         member _.Scalar a = a
         member _.Add(a, b) = a + b
         member _.Multiply(a, b) = a * b
+        member _.SquareRoot a = sqrt a
         member _.DivideOrZero(a, b) = Guarded.divideOrZero a b
         member _.Exceeds(a, b) = Guarded.mask (a > b)
         member _.Select(mask, a, b) = if mask > 0.5 then a else b
@@ -50,9 +47,7 @@ type EuclideanSpace() =
 
 /// B vectors of ℝᵈ as the rows of a [B, d] matrix; a scalar is an array of B numbers.
 type BatchedRowsSpace(tasks: int) =
-    do
-        if tasks < 1 then
-            invalidArg (nameof tasks) $"the number of tasks must be at least 1, not {tasks}"
+    do if tasks < 1 then invalidArg (nameof tasks) $"the number of tasks must be at least 1, not {tasks}"
 
     let pairwise f (a: float[]) (b: float[]) = Array.map2 f a b
 
@@ -68,6 +63,7 @@ type BatchedRowsSpace(tasks: int) =
         member _.Scalar a = Array.create tasks a
         member _.Add(a, b) = pairwise (+) a b
         member _.Multiply(a, b) = pairwise (*) a b
+        member _.SquareRoot a = Array.map sqrt a
         member _.DivideOrZero(a, b) = pairwise Guarded.divideOrZero a b
         member _.Exceeds(a, b) = pairwise (fun a b -> Guarded.mask (a > b)) a b
         member _.Select(mask, a, b) = Array.map3 (fun m a b -> if m > 0.5 then a else b) mask a b
