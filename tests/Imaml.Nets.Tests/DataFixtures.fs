@@ -107,6 +107,21 @@ let writeFolders (data: string) =
 
 let unchanged (_: string) (bytes: byte array) = bytes
 
+/// Loads Omniglot, whole or not.
+let loadOmniglot data cache = Omniglot.Load(data, cache, requireComplete = false)
+
+/// A small Omniglot in archives; the body gets the data folder and the cache folder.
+let withZips change body =
+    inFolder (fun folder ->
+        let data, cache = Path.Combine(folder, "data"), Path.Combine(folder, "cache")
+        writeZips data change
+        body data cache)
+
+/// Changes the one drawing of this path.
+let changing (path: string) (change: byte array -> byte array) name bytes = if name = path then change bytes else bytes
+
+let aDrawing = "images_evaluation/First1/character02/0002_03.png"
+
 /// Share of the queries of 5-way 1-shot episodes whose nearest support image, in pixels, has their label.
 let nearestNeighbourAccuracy (set: ImageSet) (episodes: int) : float =
     let sampler = Imaml.Nets.Episodes.EpisodeSampler(set, classNames set, RotationMode.None, 5, 1, 5, 1UL)
