@@ -55,8 +55,11 @@ public static class Checkpoint
     public static CheckpointHeader ReadHeader(string path) => Open(path).Header;
 
     /// <summary>Reads the whole state.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="network">Builds the network that the options describe.</param>
+    /// <param name="innerSteps">Steps of the inner solver, where they are to differ from training's.</param>
     /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the network.</exception>
-    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, Func<TrainingOptions, Network> network)
+    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, Func<TrainingOptions, Network> network, int? innerSteps = null)
     {
         var (header, state) = Open(path);
         var built = network(header.Options);
@@ -68,7 +71,7 @@ public static class Checkpoint
 
         using var scope = NewDisposeScope();
         Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray());
-        return (header, new MetaLearner(header.Options, built, Part(0), new AdamState<Tensor>(header.MetaStep, Part(1), Part(2))));
+        return (header, new MetaLearner(header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps }, built, Part(0), new AdamState<Tensor>(header.MetaStep, Part(1), Part(2))));
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path)
