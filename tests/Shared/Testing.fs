@@ -1,0 +1,145 @@
+// What every test program shares: how it runs, how FsUnit's assertions become Expecto's failures, how random draws are seeded, and how a
+// test says that it needs data.
+//
+//   IMAML_DATA     the folder with omniglot/ and the other data sets; a test that needs it says so where it is absent
+//   IMAML_REPLAY   `SEED,GAMMA` of a failed property, as Expecto prints them; or `random` for new draws on every run
+//   IMAML_DRAWS    how many draws a property makes, in place of its own number
+namespace Imaml.Testing
+
+open System
+open System.IO
+open System.Reflection
+open Expecto
+
+/// How properties draw: from a fixed seed, so that two runs check the same instances.
+[<RequireQualifiedAccess>]
+module Draws =
+    let private variable name =
+        match Environment.GetEnvironmentVariable name with
+        | null
+        | "" -> None
+        | text -> Some text
+
+    // Any two numbers do; FsCheck wants the second to be odd.
+    let private replay =
+        match variable "IMAML_REPLAY" with
+        | None -> Some(20190910UL, 4625UL, None)
+        | Some "random" -> None
+        | Some text ->
+            match
+                text.Trim('(', ')').Split ','
+                |> Array.map (fun part -> UInt64.TryParse(part.Trim().TrimEnd('U', 'L')))
+            with
+            | [| (true, seed); (true, gamma) |] -> Some(seed, gamma, None)
+            | _ -> invalidArg "IMAML_REPLAY" $"IMAML_REPLAY={text} is neither `SEED,GAMMA` nor `random`"
+
+    let private override' =
+        variable "IMAML_DRAWS"
+        |> Option.map (fun text ->
+            match Int32.TryParse text with
+            | true, count when count > 0 -> count
+            | _ -> invalidArg "IMAML_DRAWS" $"IMAML_DRAWS={text} is no positive number")
+
+    /// The configuration that makes this many draws: `testPropertyWithConfig (Draws.times 30) "…" property`.
+    let times (count: int) : FsCheckConfig =
+        { FsCheckConfig.defaultConfig with
+            maxTest = defaultArg override' count
+            replay = replay
+        }
+
+    /// What a plain `testProperty` gets.
+    let usual: FsCheckConfig = times 100
+
+/// Tests that need something this machine may lack: they say so in one line and pass, never silently.
+[<RequireQualifiedAccess>]
+module Needs =
+    let private data (folder: string) (name: string) (body: string -> unit) : Test =
+        testCase name (fun () ->
+            match Environment.GetEnvironmentVariable "IMAML_DATA" with
+            | null
+            | "" -> Console.WriteLine $"Not checked, IMAML_DATA is not set (it names the folder with {folder}/): {name}"
+            | root when not (Directory.Exists(Path.Combine(root, folder))) ->
+                Console.WriteLine $"Not checked, IMAML_DATA={root} holds no {folder}/: {name}"
+            | root -> body (Path.GetFullPath root))
+
+    /// A test on the real Omniglot archives; the body gets the data root, the folder with omniglot/.
+    let omniglot (name: string) (body: string -> unit) : Test = data "omniglot" name body
+
+/// Runs the test program.
+[<RequireQualifiedAccess>]
+module Suite =
+    /// FsUnit throws NUnit's exception, which Expecto would report as an error in place of a failure.
+    let private bridge (code: TestCode) : TestCode =
+        let failed (e: NUnit.Framework.AssertionException) =
+            let line =
+                (string e.StackTrace).Split '\n'
+                |> Array.tryFind (fun call -> call.Contains ".fs:line" && not (call.Contains "FsUnit"))
+
+            raise (AssertException(String.concat "\n" [ e.Message.Trim(); defaultArg line "" ]))
+
+        match code with
+        | Sync body ->
+            Sync(fun () ->
+                try
+                    body ()
+                with :? NUnit.Framework.AssertionException as e ->
+                    failed e)
+        | SyncWithCancel body ->
+            SyncWithCancel(fun token ->
+                try
+                    body token
+                with :? NUnit.Framework.AssertionException as e ->
+                    failed e)
+        | Async body ->
+            Async(
+                async {
+                    try
+                        do! body
+                    with :? NUnit.Framework.AssertionException as e ->
+                        failed e
+                }
+            )
+        | AsyncFsCheck(None, None, body) -> AsyncFsCheck(Some Draws.usual, Some Draws.usual, body)
+        | AsyncFsCheck _ -> code
+
+    let private named (name: string | null) (code: TestCode) : Test =
+        let case = TestCase(code, Normal)
+
+        match name with
+        | null -> case
+        | name -> TestLabel(name, case, Normal)
+
+    /// Runs every value marked `[<Tests>]` in the program and returns the exit code: 0 where all passed, otherwise not 0, as where there is
+    /// no test at all. `--only TEXT` keeps the tests whose full name contains the text; the other arguments are Expecto's.
+    let run (arguments: string array) : int =
+        let tests =
+            Option.ofObj (Assembly.GetEntryAssembly())
+            |> Option.bind Impl.testFromAssembly
+            |> Option.defaultValue (testList "" [])
+            |> Test.replaceTestCode (fun name code -> named name (bridge code))
+
+        let only, rest =
+            match Array.tryFindIndex ((=) "--only") arguments with
+            | Some i when i + 1 < arguments.Length -> Some arguments[i + 1], Array.removeManyAt i 2 arguments
+            | _ -> None, arguments
+
+        let kept =
+            match only with
+            | None -> tests
+            | Some text ->
+                tests
+                |> Test.filter "/" (fun name -> (String.concat "/" name).Contains(text, StringComparison.OrdinalIgnoreCase))
+
+        match only, Test.toTestCodeList kept with
+        | None, [] ->
+            Console.Error.WriteLine "No tests: a value marked [<Tests>] is missing"
+            1
+        | _ ->
+            runTestsWithCLIArgs
+                [
+                    CLIArguments.No_Spinner
+                    CLIArguments.Fail_On_Focused_Tests
+                    CLIArguments.Colours 0
+                ]
+                rest
+                kept
