@@ -2,10 +2,11 @@
 //
 // A step size fixed in advance is a bet on the curvature: the exact implicit gradient does not see the inner optimiser, so nothing keeps
 // H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
-// that the iteration itself measures, at no further gradient: with a = ⟨gₖ₋₁, gₖ₋₁⟩, b = ⟨gₖ₋₁, gₖ⟩, c = ⟨gₖ, gₖ⟩ and step α the curvature
-// along the last move is (a − b)/(α a) and the curvature weighted towards the stiff directions is (a − 2b + c)/(α (a − b)) (Barzilai and
-// Borwein 1988). The step is the inverse of the second, which never falls below the inverse of the largest eigenvalue met on a quadratic
-// and forgets nothing between tasks. The first step has no last move: it uses one Hessian–vector product, ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy).
+// that the iteration itself measures, at no further gradient: the last move was −α gₖ₋₁ and changed the gradient by y = gₖ − gₖ₋₁, so the
+// curvature along it is −⟨gₖ₋₁, y⟩/(α⟨gₖ₋₁, gₖ₋₁⟩), and the curvature weighted towards the stiff directions −⟨y, y⟩/(α⟨gₖ₋₁, y⟩) (Barzilai
+// and Borwein 1988). The step is the inverse of the second: on a quadratic it lies between the inverses of the largest and the smallest
+// eigenvalue. The first step has no last move: it uses one Hessian–vector product, ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy). The gradient may grow
+// for a step or two on the way (the method is not monotone); a task that has converged stays where it is.
 
 namespace Imaml.Math
 
@@ -25,46 +26,56 @@ type IInnerSolver<'V, 'S> =
 [<RequireQualifiedAccess>]
 module GradientDescent =
 
-    /// φₖ, with the gradient, its square and the step that led to it.
+    /// φₖ, with the gradient and the step that led to it.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
             Phi: 'V
             Gradient: 'V
-            Square: 'S
             Step: 'S
         }
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
-                { Phi = vector s.Phi
-                  Gradient = vector s.Gradient
-                  Square = scalar s.Square
-                  Step = scalar s.Step }
+                {
+                    Phi = vector s.Phi
+                    Gradient = vector s.Gradient
+                    Step = scalar s.Step
+                }
 
     let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
 
     let private move (space: IInnerProductSpace<'V, 'S>) step gradient phi =
-        { Phi = space.Axpy(minus space step, gradient, phi)
-          Gradient = gradient
-          Square = space.Inner(gradient, gradient)
-          Step = step }
+        {
+            Phi = space.Axpy(minus space step, gradient, phi)
+            Gradient = gradient
+            Step = step
+        }
 
     /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
     let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
-        let curvature = space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+        let curvature =
+            space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+
         let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
 
     let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
-        let a = last.Square
-        let b = space.Inner(last.Gradient, gradient)
-        let c = space.Inner(gradient, gradient)
-        let fall = space.Add(a, minus space b)
-        let change = space.Add(fall, space.Add(c, minus space b))
-        let step = space.Multiply(last.Step, space.DivideOrZero(fall, change))
+        // From the difference of the gradients: the same number out of three inner products would cancel to noise at κ > 1/√ε.
+        let change = space.Axpy(space.Scalar -1.0, last.Gradient, gradient)
+        let fall = minus space (space.Inner(last.Gradient, change))
+        let step = space.Multiply(last.Step, space.DivideOrZero(fall, space.Inner(change, change)))
         // No positive curvature along the last move: it says nothing of the stiff directions, so the step stays as it was.
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, last.Step)
+
+    let internal check rule steps =
+        if steps < 1 then
+            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
+
+        match rule with
+        | ConstantStep step when not (step > 0.0 && step < infinity) ->
+            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
+        | _ -> ()
 
     /// `steps` steps of gradient descent on G(·, θ) from θ.
     ///
@@ -80,7 +91,9 @@ module GradientDescent =
                 let gradient = linearization.Gradient
                 let state = move space (cauchyStep space regularizer linearization gradient) gradient theta
                 // The linearization owns its gradient.
-                { state with Gradient = space.Scale(space.Scalar 1.0, gradient) }
+                { state with
+                    Gradient = space.Scale(space.Scalar 1.0, gradient)
+                }
 
         let next (state: State<'V, 'S>) =
             let gradient = gradientAt state.Phi
@@ -92,23 +105,18 @@ module GradientDescent =
 
             move space step gradient state.Phi
 
+        check rule steps
+        use region = space.OpenRegion()
         let mutable state = Region.run space first
 
         for _ in 2..steps do
             state <- Region.advance space next state
 
-        state.Phi
+        region.KeepVector state.Phi
 
 /// Gradient descent as an inner solver: `steps` steps by `rule`.
 type GradientDescentSolver<'V, 'S>(rule: StepRule, steps: int) =
-    do
-        if steps < 1 then
-            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
-
-        match rule with
-        | ConstantStep step when not (step > 0.0 && step < infinity) ->
-            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
-        | _ -> ()
+    do GradientDescent.check rule steps
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta) = GradientDescent.solve rule steps space regularizer problem theta
