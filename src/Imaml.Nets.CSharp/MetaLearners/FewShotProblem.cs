@@ -1,0 +1,70 @@
+// B few-shot tasks as the bilevel problem of the paper: L̂ is the loss on the support set, L the loss on the query set.
+
+using Imaml.Math;
+using Imaml.Nets.Losses;
+using Imaml.Nets.Models;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.MetaLearners;
+
+/// <summary>Labelled images of B tasks.</summary>
+/// <param name="Images">[B, n, H, W, C]</param>
+/// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
+public sealed record LabelledImages(Tensor Images, Tensor OneHot);
+
+/// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
+public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IBilevelProblem<Tensor, Tensor>
+{
+    /// <inheritdoc/>
+    public Tensor InnerGradient(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var pass = network.Forward(phi, support.Images);
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, support, phi);
+
+    /// <inheritdoc/>
+    public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var pass = network.Forward(phi, query.Images);
+        var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
+        return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
+    }
+
+    /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
+    private sealed class Linearization : ILinearization<Tensor, Tensor>
+    {
+        private readonly NetworkPass _pass;
+        private readonly SoftmaxCrossEntropy _loss;
+        private readonly List<Tensor> _owned;
+
+        public Linearization(Network network, LabelledImages data, Tensor phi)
+        {
+            using var scope = NewDisposeScope();
+            _pass = network.Forward(phi, data.Images);
+            _loss = new SoftmaxCrossEntropy(_pass.Logits, data.OneHot);
+            (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
+            _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];
+            foreach (var tensor in _owned)
+            {
+                tensor.DetachFromDisposeScope();
+            }
+        }
+
+        public Tensor Loss { get; }
+
+        public Tensor Gradient { get; }
+
+        public Tensor HessianProduct(Tensor w)
+        {
+            using var scope = NewDisposeScope();
+            return _pass.TangentBackward(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
+        }
+
+        public void Dispose() => _owned.ForEach(tensor => tensor.Dispose());
+    }
+}

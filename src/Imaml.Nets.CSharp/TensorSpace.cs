@@ -1,0 +1,151 @@
+// The space in which Algorithm 2 meets networks: B parameter vectors as one tensor [B, d], one number per task as a tensor [B, 1].
+//
+// A scalar that is the same for all tasks (1, λ, −1) is a tensor of no dimension on the CPU: libtorch takes it as a plain number on any
+// device, and arithmetic between two such scalars never reaches the device. Every other scalar stays on the device until Read or Any.
+
+using Imaml.Math;
+using Imaml.Nets.LibTorch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets;
+
+/// <summary>B vectors of ℝᵈ as the rows of a tensor [B, d]; scalars are [B, 1], or of no dimension where all tasks share them.</summary>
+public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
+{
+    /// <param name="tasks">B, at least 1.</param>
+    /// <param name="dtype">float32 or float64; every vector must be of it.</param>
+    /// <exception cref="ArgumentException">A number of tasks below 1, or a type that is no real floating-point type of libtorch's solvers.</exception>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
+    public TensorSpace(int tasks, ScalarType dtype)
+    {
+        if (tasks < 1)
+        {
+            throw new ArgumentException($"the number of tasks must be at least 1, not {tasks}", nameof(tasks));
+        }
+
+        if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
+        {
+            throw new ArgumentException($"the type must be Float32 or Float64, not {dtype}", nameof(dtype));
+        }
+
+        LibTorchLoader.EnsureLoaded();
+        (Tasks, DType) = (tasks, dtype);
+    }
+
+    /// <summary>B.</summary>
+    public int Tasks { get; }
+
+    /// <summary>The floating-point type of vectors and scalars.</summary>
+    public ScalarType DType { get; }
+
+    /// <inheritdoc/>
+    public Tensor Zero(Tensor like) => zeros_like(like);
+
+    /// <inheritdoc/>
+    public Tensor Scale(Tensor a, Tensor x) => x.mul(a);
+
+    /// <inheritdoc/>
+    public Tensor Axpy(Tensor a, Tensor x, Tensor y)
+    {
+        if (a.dim() == 0)
+        {
+            var number = a.ToDouble();
+            return number == 0 ? y.alias() : y.add(x, number);
+        }
+
+        using var scope = NewDisposeScope();
+        return where(a.ne(0), addcmul(y, a, x, 1), y).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Inner(Tensor x, Tensor y)
+    {
+        using var scope = NewDisposeScope();
+        return bmm(x.unsqueeze(1), y.unsqueeze(2)).squeeze(2).MoveToOuterDisposeScope(); // [B, 1, d] · [B, d, 1]
+    }
+
+    /// <inheritdoc/>
+    public Tensor Norm(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var largest = x.abs().amax([1], keepdim: true); // [B, 1]
+        var divisor = where(largest.gt(0) & largest.lt(double.PositiveInfinity), largest, ones_like(largest));
+        var unit = x / divisor;
+        return Inner(unit, unit).sqrt().mul(divisor).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Scalar(double a) => tensor(a, DType);
+
+    /// <inheritdoc/>
+    public Tensor Add(Tensor a, Tensor b) => a.add(b);
+
+    /// <inheritdoc/>
+    public Tensor Multiply(Tensor a, Tensor b) => a.mul(b);
+
+    /// <inheritdoc/>
+    public Tensor DivideOrZero(Tensor numerator, Tensor denominator)
+    {
+        using var scope = NewDisposeScope();
+        var positive = denominator.gt(0);
+        var safe = where(positive, denominator, ones_like(denominator));
+        var quotient = numerator.div(safe);
+        return where(positive, quotient, zeros_like(quotient)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Exceeds(Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        return a.gt(b).to_type(DType).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Select(Tensor mask, Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        return where(mask.gt(0.5), a, b).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public bool Any(Tensor mask)
+    {
+        using var scope = NewDisposeScope();
+        return mask.max().ToDouble() > 0.5;
+    }
+
+    /// <inheritdoc/>
+    public double[] Read(Tensor scalar)
+    {
+        using var scope = NewDisposeScope();
+        return scalar.to_type(ScalarType.Float64).cpu().expand(Tasks, 1).contiguous().data<double>().ToArray();
+    }
+
+    /// <inheritdoc/>
+    public IRegion<Tensor, Tensor> OpenRegion() => new TensorRegion();
+
+    private sealed class TensorRegion : IRegion<Tensor, Tensor>
+    {
+        private readonly DisposeScope? _outer = CurrentDisposeScope;
+        private readonly DisposeScope _scope = NewDisposeScope();
+
+        public Tensor KeepVector(Tensor x) => Move(x, _outer);
+
+        public Tensor KeepScalar(Tensor x) => Move(x, _outer);
+
+        public Tensor AdoptVector(Tensor x) => Move(x, _scope);
+
+        public Tensor AdoptScalar(Tensor x) => Move(x, _scope);
+
+        public void Dispose() => _scope.Dispose();
+
+        /// <summary>Detaches first: TorchSharp loses a tensor that is moved to the scope it is in already.</summary>
+        private static Tensor Move(Tensor x, DisposeScope? scope)
+        {
+            x.DetachFromDisposeScope();
+            scope?.Attach(x);
+            return x;
+        }
+    }
+}
