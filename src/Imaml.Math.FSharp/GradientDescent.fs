@@ -2,11 +2,10 @@
 //
 // A step size fixed in advance is a bet on the curvature: the exact implicit gradient does not see the inner optimiser, so nothing keeps
 // H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
-// that the iteration itself measures, at no further gradient: the last move was −α gₖ₋₁ and changed the gradient by y = gₖ − gₖ₋₁, so the
-// curvature along it is −⟨gₖ₋₁, y⟩/(α⟨gₖ₋₁, gₖ₋₁⟩), and the curvature weighted towards the stiff directions −⟨y, y⟩/(α⟨gₖ₋₁, y⟩) (Barzilai
-// and Borwein 1988). The step is the inverse of the second: on a quadratic it lies between the inverses of the largest and the smallest
-// eigenvalue. The first step has no last move: it uses one Hessian–vector product, ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy). The gradient may grow
-// for a step or two on the way (the method is not monotone); a task that has converged stays where it is.
+// that the iteration itself measures: after a move s = φₖ − φₖ₋₁ that changed the gradient by y = gₖ − gₖ₋₁ it is ‖s‖/‖y‖, the inverse of
+// the Lipschitz constant met on the way, the geometric mean of Barzilai and Borwein's two steps (1988; Dai, Al-Baali and Yang 2015). As
+// s = −αgₖ₋₁, this is α‖gₖ₋₁‖/‖y‖: two inner products, no further gradient. The first step has no move behind it and takes one
+// Hessian–vector product: ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy). ‖∇G‖ may grow for a step or two on the way: the method is not monotone.
 
 namespace Imaml.Math
 
@@ -60,13 +59,15 @@ module GradientDescent =
         let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
 
+    /// ‖s‖/‖y‖; the last step again where the gradient did not change.
     let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
-        // From the difference of the gradients: the same number out of three inner products would cancel to noise at κ > 1/√ε.
+        // The difference first, then its square: ⟨gₖ₋₁, gₖ₋₁⟩ − 2⟨gₖ₋₁, gₖ⟩ + ⟨gₖ, gₖ⟩ would cancel to noise where α times the curvature
+        // is below √ε, in single precision from κ = 3000 on.
         let change = space.Axpy(space.Scalar -1.0, last.Gradient, gradient)
-        let fall = minus space (space.Inner(last.Gradient, change))
-        let step = space.Multiply(last.Step, space.DivideOrZero(fall, space.Inner(change, change)))
-        // No positive curvature along the last move: it says nothing of the stiff directions, so the step stays as it was.
-        space.Select(space.Exceeds(step, space.Scalar 0.0), step, last.Step)
+        let square = space.Inner(last.Gradient, last.Gradient)
+        let factor = space.SquareRoot(space.DivideOrZero(square, space.Inner(change, change)))
+        let factor = space.Select(space.Exceeds(factor, space.Scalar 0.0), factor, space.Scalar 1.0)
+        space.Multiply(last.Step, factor)
 
     let internal check rule steps =
         if steps < 1 then
@@ -88,12 +89,9 @@ module GradientDescent =
             | ConstantStep step -> move space (space.Scalar step) (gradientAt theta) theta
             | MeasuredCurvature ->
                 use linearization = problem.LinearizeInner theta
-                let gradient = linearization.Gradient
-                let state = move space (cauchyStep space regularizer linearization gradient) gradient theta
-                // The linearization owns its gradient.
-                { state with
-                    Gradient = space.Scale(space.Scalar 1.0, gradient)
-                }
+                // At φ = θ the proximal term has no gradient. The linearization owns its own, so this one is a copy.
+                let gradient = space.Scale(space.Scalar 1.0, linearization.Gradient)
+                move space (cauchyStep space regularizer linearization gradient) gradient theta
 
         let next (state: State<'V, 'S>) =
             let gradient = gradientAt state.Phi

@@ -35,6 +35,8 @@ type IInnerProductSpace<'V, 'S> =
     abstract Scalar: float -> 'S
     abstract Add: 'S * 'S -> 'S
     abstract Multiply: 'S * 'S -> 'S
+    /// √a for a ≥ 0.
+    abstract SquareRoot: 'S -> 'S
     /// numerator / denominator, and 0 where the denominator is not greater than 0 (so also where it is not a number).
     abstract DivideOrZero: numerator: 'S * denominator: 'S -> 'S
     /// 1 where a > b, else 0 (also where one of them is not a number).

@@ -55,14 +55,16 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
         }
 
         using var scope = NewDisposeScope();
-        return where(a.ne(0), addcmul(y, a, x, 1), y).MoveToOuterDisposeScope();
+        var sum = addcmul(y, a, x, 1);
+        // On the CPU a look at B numbers is cheaper than a pass over the vectors; a device would have to be waited for.
+        return (a.device_type == DeviceType.CPU && a.ne(0).all().ToBoolean() ? sum : where(a.ne(0), sum, y)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor Inner(Tensor x, Tensor y)
     {
         using var scope = NewDisposeScope();
-        return bmm(x.unsqueeze(1), y.unsqueeze(2)).squeeze(2).MoveToOuterDisposeScope(); // [B, 1, d] · [B, d, 1]
+        return x.mul(y).sum([1], keepdim: true).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -83,6 +85,9 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
 
     /// <inheritdoc/>
     public Tensor Multiply(Tensor a, Tensor b) => a.mul(b);
+
+    /// <inheritdoc/>
+    public Tensor SquareRoot(Tensor a) => a.sqrt();
 
     /// <inheritdoc/>
     public Tensor DivideOrZero(Tensor numerator, Tensor denominator)

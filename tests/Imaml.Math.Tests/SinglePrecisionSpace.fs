@@ -29,6 +29,7 @@ type SinglePrecisionSpace(tasks: int) =
         member _.Add(a, b) = scalar (space.Add(a, b))
         member _.Multiply(a, b) = scalar (space.Multiply(a, b))
         member _.DivideOrZero(a, b) = scalar (space.DivideOrZero(a, b))
+        member _.SquareRoot a = scalar (space.SquareRoot a)
         member _.Exceeds(a, b) = space.Exceeds(a, b)
         member _.Select(mask, a, b) = space.Select(mask, a, b)
         member _.Any mask = space.Any mask

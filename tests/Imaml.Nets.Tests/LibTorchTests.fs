@@ -1,23 +1,194 @@
-/// libtorch is found and loaded on this system, patched or not.
+/// libtorch loads on this system, patched or not, and says in one line where it cannot.
 module Imaml.Nets.Tests.LibTorchTests
 
+open System
+open System.IO
+open System.Runtime.InteropServices
+open System.Threading.Tasks
 open Expecto
 open FsUnit
 open Imaml.Nets.LibTorch
+open Imaml.Testing
 open TorchSharp
+
+let private version = "GLIBCXX_3.4.32"
+let private symbol = "_ZSt21ios_base_library_initv"
+let private standIn = "_ZNSt6chrono3_V212steady_clock3nowEv"
+
+/// TorchSharp's library as the package brings it: it asks for the version.
+let private original =
+    lazy
+        let packaged =
+            Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libLibTorchSharp.so")
+
+        packaged, File.ReadAllBytes packaged
+
+let private patched = lazy (ElfSymbolPatch.Apply(snd original.Value, version, symbol, standIn))
+
+/// The test in a folder of its own; on other systems than Linux there is no such library and nothing to load early.
+let private onLinux name (body: string -> unit) =
+    testCase name (fun () ->
+        if OperatingSystem.IsLinux() then
+            let folder = Directory.CreateTempSubdirectory "imaml-libtorch-"
+
+            try
+                body folder.FullName
+            finally
+                folder.Delete true
+        else
+            Console.WriteLine $"Not checked, Linux only: {name}")
+
+let private written (folder: string) (content: byte array) =
+    let path = Path.Combine(folder, "libLibTorchSharp.so")
+    File.WriteAllBytes(path, content)
+    path
+
+/// The message of the refusal, which is one line.
+let private refusal (act: unit -> unit) =
+    let caught =
+        try
+            act ()
+            None
+        with :? LibTorchLoadException as e ->
+            Some e.Message
+
+    match caught with
+    | Some message ->
+        message |> should not' (haveSubstring "\n")
+        message
+    | None -> failtest "loaded, though it should not have"
+
+let private copies (cache: string) = Directory.GetFiles(cache, "*", SearchOption.AllDirectories)
 
 [<Tests>]
 let tests =
     testList
         "LibTorch"
         [
-            testCase "loads, and a second derivative is right" (fun () ->
+            onLinux "loads, and a second derivative is right" (fun _ ->
                 LibTorchLoader.EnsureLoaded() |> ignore
-                use scope = torch.NewDisposeScope()
+                use _ = torch.NewDisposeScope()
                 let x = torch.tensor (3.0, requires_grad = true)
                 let y = x * x * x
                 let first = torch.autograd.grad([| y |], [| x |], retain_graph = true, create_graph = true)[0]
                 let second = torch.autograd.grad([| first |], [| x |])[0]
                 first.ToDouble() |> should equal 27.0
                 second.ToDouble() |> should equal 18.0)
+
+            onLinux "the packaged library asks for the newer C++ runtime, the patched one and the C library do not" (fun _ ->
+                ElfSymbolPatch.Requires(snd original.Value, version) |> should equal true
+                ElfSymbolPatch.Requires(patched.Value, version) |> should equal false
+
+                for library in [ "libc.so.6"; "libm.so.6" ] do
+                    let handle = NativeLibrary.Load library
+                    NativeLibrary.Free handle
+
+                    match
+                        Seq.tryFind
+                            File.Exists
+                            [
+                                $"/lib/x86_64-linux-gnu/{library}"
+                                $"/lib64/{library}"
+                                $"/usr/lib/{library}"
+                            ]
+                    with
+                    | Some path -> ElfSymbolPatch.Requires(File.ReadAllBytes path, version) |> should equal false
+                    | None -> Console.WriteLine $"Not checked, {library} is in none of the usual folders")
+
+            onLinux "the patch changes three places and nothing else" (fun _ ->
+                let before, after = snd original.Value, patched.Value
+                after.Length |> should equal before.Length
+                let changed = Seq.zip before after |> Seq.filter (fun (a, b) -> a <> b) |> Seq.length
+                // a flag (1 byte), a name (at most 4 bytes), a version index (at most 2)
+                changed |> should be (greaterThanOrEqualTo 2)
+                changed |> should be (lessThanOrEqualTo 7))
+
+            onLinux "a library that needs the patch loads by way of a copy, and is itself left alone" (fun folder ->
+                let path = written folder (snd original.Value)
+                let cache = Path.Combine(folder, "cache")
+                let copy = LibTorchLoader.CompatibilityCopy(path, cache)
+                File.ReadAllBytes copy |> should equal patched.Value
+                File.ReadAllBytes path |> should equal (snd original.Value)
+                copies cache |> should equal [| copy |]
+                LibTorchLoader.LoadBinding(copy, cache) |> isNull |> should equal true)
+
+            onLinux "a library that needs no patch loads without a copy" (fun folder ->
+                let cache = Path.Combine(folder, "cache")
+                LibTorchLoader.LoadBinding(written folder patched.Value, cache) |> isNull |> should equal true
+                Directory.Exists cache |> should equal false)
+
+            onLinux "a damaged copy is made anew" (fun folder ->
+                let path = written folder (snd original.Value)
+                let cache = Path.Combine(folder, "cache")
+                let copy = LibTorchLoader.CompatibilityCopy(path, cache)
+                File.WriteAllBytes(copy, patched.Value[.. patched.Value.Length / 2])
+                LibTorchLoader.CompatibilityCopy(path, cache) |> should equal copy
+                File.ReadAllBytes copy |> should equal patched.Value)
+
+            onLinux "those who race to write the copy all succeed and leave one file" (fun folder ->
+                let path = written folder (snd original.Value)
+                let cache = Path.Combine(folder, "cache")
+
+                let made =
+                    Task.WhenAll(Array.init 8 (fun _ -> Task.Run(fun () -> LibTorchLoader.CompatibilityCopy(path, cache)))).Result
+                    |> Array.distinct
+
+                copies cache |> should equal made
+                File.ReadAllBytes(Array.exactlyOne made) |> should equal patched.Value)
+
+            onLinux "a cache folder that cannot be written is named, with the cure" (fun folder ->
+                let path = written folder (snd original.Value)
+
+                let message =
+                    refusal (fun () -> LibTorchLoader.CompatibilityCopy(path, Path.Combine(path, "cache")) |> ignore)
+
+                message |> should haveSubstring (Path.Combine(path, "cache"))
+                message |> should haveSubstring "XDG_CACHE_HOME")
+
+            onLinux "a cut-off library is named before it is loaded" (fun folder ->
+                for length in [ 20; 64; 3000; 1_000_000; (snd original.Value).Length - 1 ] do
+                    let path = written folder (Array.truncate length (snd original.Value))
+                    let message = refusal (fun () -> LibTorchLoader.LoadBinding(path, folder) |> ignore)
+                    message |> should haveSubstring path)
+
+            onLinux "a text file in place of a library is named" (fun folder ->
+                let path = written folder (Text.Encoding.ASCII.GetBytes(String('x', 5000)))
+                let message = refusal (fun () -> LibTorchLoader.LoadBinding(path, folder) |> ignore)
+                message |> should haveSubstring "not a 64-bit little-endian ELF file")
+
+            onLinux "a missing library is named" (fun folder ->
+                let message =
+                    refusal (fun () -> LibTorchLoader.LoadBinding(Path.Combine(folder, "absent.so"), folder) |> ignore)
+
+                message |> should haveSubstring "absent.so")
+
+            onLinux "a folder without libtorch is named, and so is the variable that chose it" (fun folder ->
+                let chosen = Path.Combine(folder, "nowhere")
+                let message = refusal (fun () -> LibTorchLoader.LoadLibTorch(folder, chosen) |> ignore)
+                message |> should haveSubstring $"{LibTorchLoader.FolderVariable}={chosen}"
+
+                refusal (fun () -> LibTorchLoader.LoadLibTorch(folder, null) |> ignore)
+                |> should haveSubstring "TorchSharp-cpu")
+
+            // One damaged byte in the header or among the section headers: any answer will do, but no other exception and no endless loop.
+            testPropertyWithConfig
+                (Draws.times 200)
+                "damage to a library is refused or harmless, never worse"
+                (fun (place: uint32) (value: byte) ->
+                    if OperatingSystem.IsLinux() then
+                        let damaged = Array.copy (snd original.Value)
+                        let tables = 64 // section headers
+
+                        let at =
+                            if place % 2u = 0u then
+                                int (place % 64u)
+                            else
+                                damaged.Length - 1 - int (place % uint32 (30 * tables))
+
+                        damaged[at] <- value
+
+                        try
+                            ElfSymbolPatch.Requires(damaged, version) |> ignore
+                        with :? InvalidDataException ->
+                            ())
         ]

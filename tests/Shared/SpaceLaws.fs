@@ -230,6 +230,17 @@ let private scalars (subject: Subject<'V, 'S>) =
 
             space.Read(space.Add(space.Scalar 0.5, space.Scalar 0.25)) |> should equal (each 0.75))
 
+        law "SquareRoot is the root of each task's own number" (fun () ->
+            for shared in [ true; false ] do
+                let make = if shared then space.Scalar else made
+
+                for root in [ 0.0; 0.5; 3.0; infinity ] do
+                    space.Read(space.SquareRoot(make (root * root))) |> should equal (each root)
+
+            let values = perTask (fun task -> float (task + 1))
+            let squares = Subject.scalars subject (values |> Array.map (fun v -> v * v))
+            space.Read(space.SquareRoot squares) |> should equal values)
+
         law "DivideOrZero divides where the denominator is positive" (fun () ->
             for shared in [ true; false ] do
                 let make = if shared then space.Scalar else made

@@ -147,6 +147,7 @@ type TrackedSpace<'V, 'S>(space: IInnerProductSpace<'V, 'S>) =
         member _.Add(a, b) = scalar (space.Add(a.Value, b.Value))
         member _.Multiply(a, b) = scalar (space.Multiply(a.Value, b.Value))
         member _.DivideOrZero(a, b) = scalar (space.DivideOrZero(a.Value, b.Value))
+        member _.SquareRoot a = scalar (space.SquareRoot a.Value)
         member _.Exceeds(a, b) = scalar (space.Exceeds(a.Value, b.Value))
         member _.Select(mask, a, b) = scalar (space.Select(mask.Value, a.Value, b.Value))
 

@@ -19,7 +19,7 @@ public static class ElfSymbolPatch
     private const uint DynamicSymbols = 11, VersionNeeds = 0x6ffffffe, SymbolVersions = 0x6fffffff;
     private const int SymbolSize = 24, WeakFlag = 2;
 
-    /// <summary>Tells whether the library asks for <paramref name="version"/> of any of its dependencies.</summary>
+    /// <summary>Tells whether the library insists on <paramref name="version"/> of any of its dependencies; one that is marked weak it can do without.</summary>
     /// <exception cref="InvalidDataException">The bytes are no 64-bit little-endian ELF file, or are cut off.</exception>
     public static bool Requires(byte[] image, string version) => new Elf(image).FindRequirement(version) is { Weak: false };
 
@@ -52,7 +52,7 @@ public static class ElfSymbolPatch
                 throw new InvalidDataException("not a 64-bit little-endian ELF file");
             }
 
-            int Section(uint type)
+            int? Section(uint type)
             {
                 int table = Offset(40), size = ReadUInt16(58), count = ReadUInt16(60);
                 for (var i = 0; i < count; i++)
@@ -63,16 +63,18 @@ public static class ElfSymbolPatch
                     }
                 }
 
-                throw new InvalidDataException("the ELF file has no dynamic symbol versions");
+                return null;
             }
 
             int Linked(int section) => Offset(Offset(40) + (int)ReadUInt32(section + 40) * ReadUInt16(58) + 24);
 
-            var symbols = Section(DynamicSymbols);
-            (_symbols, _symbolCount, _strings) = (Offset(symbols + 24), Offset(symbols + 32) / SymbolSize, Linked(symbols));
-            _versions = Offset(Section(SymbolVersions) + 24);
-            var needs = Section(VersionNeeds);
-            (_needs, _needCount, _needStrings) = (Offset(needs + 24), (int)ReadUInt32(needs + 44), Linked(needs));
+            // A library without these three sections asks for no version of anything.
+            if (Section(DynamicSymbols) is { } symbols && Section(SymbolVersions) is { } versions && Section(VersionNeeds) is { } needs)
+            {
+                (_symbols, _symbolCount, _strings) = (Offset(symbols + 24), Offset(symbols + 32) / SymbolSize, Linked(symbols));
+                _versions = Offset(versions + 24);
+                (_needs, _needCount, _needStrings) = (Offset(needs + 24), (int)ReadUInt32(needs + 44), Linked(needs));
+            }
         }
 
         public int SymbolAt(int index) => _symbols + index * SymbolSize;
@@ -81,19 +83,11 @@ public static class ElfSymbolPatch
 
         public Requirement? FindRequirement(string version)
         {
-            for (int need = _needs, n = 0; n < _needCount; need += (int)ReadUInt32(need + 12), n++)
-            {
-                int entry = need + (int)ReadUInt32(need + 8), count = ReadUInt16(need + 2);
-                for (var i = 0; i < count; i++, entry += (int)ReadUInt32(entry + 12))
-                {
-                    if (StringIs(_needStrings + (int)ReadUInt32(entry + 8), version))
-                    {
-                        return new Requirement(entry + 4, (ReadUInt16(entry + 4) & WeakFlag) != 0);
-                    }
-                }
-            }
-
-            return null;
+            return Chain(_needs, _needCount)
+                .SelectMany(need => Chain(need + (int)ReadUInt32(need + 8), ReadUInt16(need + 2)))
+                .Where(entry => StringIs(_needStrings + (int)ReadUInt32(entry + 8), version))
+                .Select(entry => new Requirement(entry + 4, (ReadUInt16(entry + 4) & WeakFlag) != 0))
+                .FirstOrDefault();
         }
 
         public int FindUndefined(string name)
@@ -117,6 +111,16 @@ public static class ElfSymbolPatch
 
         public void WriteUInt32(int at, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(Span(at, 4), value);
 
+        // Verneed and Vernaux records both hold the distance to the next one at byte 12; the last holds 0.
+        private IEnumerable<int> Chain(int first, int count)
+        {
+            for (int record = first, distance = 1, i = 0; i < count && distance != 0; i++, record += distance)
+            {
+                yield return record;
+                distance = (int)ReadUInt32(record + 12);
+            }
+        }
+
         private int Offset(int at)
         {
             var value = BinaryPrimitives.ReadUInt64LittleEndian(Span(at, 8));
@@ -126,10 +130,10 @@ public static class ElfSymbolPatch
         private bool StringIs(int at, string text)
         {
             var expected = Encoding.ASCII.GetBytes(text + '\0');
-            return at >= 0 && at + expected.Length <= _bytes.Length && _bytes.AsSpan(at, expected.Length).SequenceEqual(expected);
+            return at >= 0 && at <= _bytes.Length - expected.Length && _bytes.AsSpan(at, expected.Length).SequenceEqual(expected);
         }
 
-        private Span<byte> Span(int at, int length) => at >= 0 && at + length <= _bytes.Length ? _bytes.AsSpan(at, length) : throw CutOff();
+        private Span<byte> Span(int at, int length) => at >= 0 && at <= _bytes.Length - length ? _bytes.AsSpan(at, length) : throw CutOff();
 
         private static InvalidDataException CutOff() => new("the ELF file is cut off or damaged");
     }

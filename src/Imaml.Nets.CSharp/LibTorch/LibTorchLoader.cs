@@ -42,24 +42,34 @@ public static class LibTorchLoader
         }
 
         var packaged = PackagedFolder();
-        var folder = Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } named ? named : packaged;
+        var named = Environment.GetEnvironmentVariable(FolderVariable);
+        var folder = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);
+        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), CacheFolder()));
+    }
+
+    /// <summary>Loads libtorch itself from the folder that <see cref="FolderVariable"/> names, or else from the packaged one.</summary>
+    /// <returns>The folder.</returns>
+    /// <exception cref="LibTorchLoadException">The folder holds no libtorch, or one that does not load.</exception>
+    internal static string LoadLibTorch(string packaged, string? named)
+    {
+        var folder = named ?? packaged;
         if (!File.Exists(Path.Combine(folder, "libtorch_cpu.so")))
         {
-            throw new LibTorchLoadException(folder == packaged
+            throw new LibTorchLoadException(named is null
                 ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
                 : $"{FolderVariable}={folder} holds no libtorch_cpu.so; set it to the torch/lib folder of a PyTorch installation, or unset it");
         }
 
         foreach (var library in (string[])["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"])
         {
-            var path = Path.Combine(folder, library);
+            var path = Path.GetFullPath(library, Path.GetFullPath(folder));
             if (File.Exists(path))
             {
                 Load(path);
             }
         }
 
-        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), CacheFolder()));
+        return folder;
     }
 
     /// <summary>Loads TorchSharp's native library, by way of a patched copy in <paramref name="cache"/> where this system needs one.</summary>
@@ -74,22 +84,19 @@ public static class LibTorchLoader
 
         try
         {
-            NativeLibrary.Load(path);
+            Load(path);
             return null;
         }
-        catch (DllNotFoundException e) when (e.Message.Contains(MissingVersion, StringComparison.Ordinal))
+        catch (LibTorchLoadException e) when (e.InnerException is DllNotFoundException { Message: var cause } && cause.Contains(MissingVersion, StringComparison.Ordinal))
         {
             var copy = CompatibilityCopy(path, cache);
             Load(copy);
             return copy;
         }
-        catch (DllNotFoundException e)
-        {
-            throw Failed(path, e);
-        }
     }
 
     /// <summary>The patched copy of <paramref name="path"/> in <paramref name="cache"/>, named by the original's hash; made where it is absent or damaged.</summary>
+    /// <exception cref="LibTorchLoadException">The library cannot be patched, or the copy cannot be written.</exception>
     internal static string CompatibilityCopy(string path, string cache)
     {
         try
@@ -101,9 +108,7 @@ public static class LibTorchLoader
             if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
             {
                 Directory.CreateDirectory(folder);
-                var draft = $"{copy}.{Environment.ProcessId}";
-                File.WriteAllBytes(draft, patched);
-                File.Move(draft, copy, overwrite: true);
+                Replace(copy, patched);
             }
 
             return copy;
@@ -116,23 +121,38 @@ public static class LibTorchLoader
         }
     }
 
+    // Whoever looks sees the whole file or none, also where several processes write it at once.
+    private static void Replace(string path, byte[] content)
+    {
+        var draft = $"{path}.{Path.GetRandomFileName()}";
+        try
+        {
+            File.WriteAllBytes(draft, content);
+            File.Move(draft, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
+    }
+
     private static void Load(string path)
     {
         try
         {
+            ElfLength.Check(path);
             NativeLibrary.Load(path);
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            throw new LibTorchLoadException($"libtorch does not load: {path}: {e.Message}; restore the packages again, or check the folder that {FolderVariable} names", e);
         }
         catch (DllNotFoundException e)
         {
-            throw Failed(path, e);
+            // The runtime's message lists every file it tried; the system loader's own word is the line about this path that goes on.
+            var cause = e.Message.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.StartsWith(path, StringComparison.Ordinal) && line.Length > path.Length) ?? e.Message.Split('\n')[0];
+            throw new LibTorchLoadException($"libtorch does not load: {cause}; `ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with {FolderVariable} it must be of the version that TorchSharp was built for)", e);
         }
-    }
-
-    private static LibTorchLoadException Failed(string path, DllNotFoundException e)
-    {
-        // The runtime's message lists every file it tried; the loader's own word about this path is the line that holds it.
-        var cause = e.Message.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.StartsWith(path, StringComparison.Ordinal) && line.Length > path.Length) ?? e.Message.Split('\n')[0];
-        return new LibTorchLoadException($"libtorch does not load: {cause}; `ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with {FolderVariable} it must be of the version that TorchSharp was built for)", e);
     }
 
     private static string PackagedFolder()
@@ -141,9 +161,10 @@ public static class LibTorchLoader
         return File.Exists(Path.Combine(portable, "libLibTorchSharp.so")) ? portable : AppContext.BaseDirectory;
     }
 
+    // The XDG base-directory rule: a relative XDG_CACHE_HOME does not count.
     private static string CacheFolder()
     {
-        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named
+        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } named && Path.IsPathFullyQualified(named)
             ? named
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
         return Path.Combine(root, "imaml", "libtorch");

@@ -1,6 +1,7 @@
 // B few-shot tasks as the bilevel problem of the paper: L̂ is the loss on the support set, L the loss on the query set.
 
 using Imaml.Math;
+using Imaml.Nets.Episodes;
 using Imaml.Nets.Losses;
 using Imaml.Nets.Models;
 using static TorchSharp.torch;
@@ -10,11 +11,32 @@ namespace Imaml.Nets.MetaLearners;
 /// <summary>Labelled images of B tasks.</summary>
 /// <param name="Images">[B, n, H, W, C]</param>
 /// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
-public sealed record LabelledImages(Tensor Images, Tensor OneHot);
+public sealed record LabelledImages(Tensor Images, Tensor OneHot)
+{
+    /// <summary>The support sets of a batch of episodes.</summary>
+    public static LabelledImages Support(EpisodeBatch batch, ScalarType dtype) => From(batch, batch.Support, batch.SupportLabels, dtype);
+
+    /// <summary>The query sets of a batch of episodes.</summary>
+    public static LabelledImages Query(EpisodeBatch batch, ScalarType dtype) => From(batch, batch.Query, batch.QueryLabels, dtype);
+
+    private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        var images = tensor(pixels).to_type(dtype).view(batch.Count, -1, batch.Height, batch.Width, batch.Channels);
+        var oneHot = nn.functional.one_hot(tensor(labels), batch.Ways).to_type(dtype).view(batch.Count, -1, batch.Ways);
+        return new LabelledImages(images.MoveToOuterDisposeScope(), oneHot.MoveToOuterDisposeScope());
+    }
+}
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IBilevelProblem<Tensor, Tensor>
 {
+    /// <summary>The problem of a batch of episodes, for parameters of type <paramref name="dtype"/>.</summary>
+    public FewShotProblem(Network network, EpisodeBatch batch, ScalarType dtype)
+        : this(network, LabelledImages.Support(batch, dtype), LabelledImages.Query(batch, dtype))
+    {
+    }
+
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
@@ -35,6 +57,21 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
     }
 
+    /// <summary>The logits of the query images under φ, [B, n, N].</summary>
+    public Tensor QueryLogits(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        return network.Forward(phi, query.Images).Logits.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The share of query images that φ classifies correctly, one number per task, on the host.</summary>
+    public double[] QueryAccuracy(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var right = QueryLogits(phi).argmax(-1).eq(query.OneHot.argmax(-1)); // [B, n]
+        return right.to_type(ScalarType.Float64).mean([1]).cpu().data<double>().ToArray();
+    }
+
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
     private sealed class Linearization : ILinearization<Tensor, Tensor>
     {
@@ -49,10 +86,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
             _loss = new SoftmaxCrossEntropy(_pass.Logits, data.OneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];
-            foreach (var tensor in _owned)
-            {
-                tensor.DetachFromDisposeScope();
-            }
+            _owned.ForEach(tensor => tensor.DetachFromDisposeScope());
         }
 
         public Tensor Loss { get; }

@@ -1,0 +1,16 @@
+namespace Imaml.Cli;
+
+/// <summary>What the program tells its caller.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+
+    /// <summary>A file, the data, the device or the network refused.</summary>
+    public const int Failed = 1;
+
+    /// <summary>The command line, or a value in it, makes no sense.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Stopped by Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it.</summary>
+    public const int Stopped = 130;
+}

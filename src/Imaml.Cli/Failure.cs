@@ -1,0 +1,33 @@
+// Which exceptions are the user's or the outside world's, and what is said about them. Any other exception is a fault of the program and
+// keeps its stack trace.
+
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Imaml.Nets.Data;
+using Imaml.Nets.LibTorch;
+
+namespace Imaml.Cli;
+
+/// <summary>One line for the user, and the exit code.</summary>
+internal sealed record Failure(string Message, int ExitCode)
+{
+    /// <summary>The failure that an exception stands for, or null for a fault of the program.</summary>
+    public static Failure? Of(Exception exception) => exception switch
+    {
+        TypeInitializationException { InnerException: { } inner } => Of(inner),
+        AggregateException { InnerExceptions: [var only] } => Of(only),
+        OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
+        LibTorchLoadException or DataException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
+            new(OneLine(exception.Message), Cli.ExitCode.Failed),
+        ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
+        // What libtorch throws carries its C++ stack from the second line on.
+        ExternalException => new($"libtorch: {exception.Message.Split('\n')[0].Trim()}", Cli.ExitCode.Failed),
+        _ => null,
+    };
+
+    private static string WithoutParameter(ArgumentException exception) =>
+        exception.ParamName is { Length: > 0 } name ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : exception.Message;
+
+    private static string OneLine(string message) =>
+        string.Join("; ", message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+}

@@ -1,0 +1,46 @@
+// Where the program writes. On a terminal: colours, and bars that redraw themselves. Redirected to a file or a pipe: plain text, wide enough
+// that no table is broken into pieces.
+
+using Spectre.Console;
+
+namespace Imaml.Cli;
+
+/// <summary>The two output streams.</summary>
+internal static class Terminal
+{
+    private const int RedirectedWidth = 160, Unbroken = 100_000;
+
+    /// <summary>Results: tables, figures.</summary>
+    public static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected, RedirectedWidth);
+
+    /// <summary>Progress and mistakes, so that a redirected result stays clean.</summary>
+    public static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected, RedirectedWidth);
+
+    /// <summary>Whether progress may redraw itself; where not, it is one line now and then.</summary>
+    public static bool Live => Error.Profile.Capabilities.Interactive;
+
+    /// <summary>One line on the error stream, red where there are colours.</summary>
+    public static void Fail(string message)
+    {
+        var line = Create(Console.Error, Console.IsErrorRedirected, Unbroken);
+        line.Profile.Width = Unbroken;
+        line.MarkupLineInterpolated($"[red]imaml: {message}[/]");
+    }
+
+    private static IAnsiConsole Create(TextWriter writer, bool redirected, int redirectedWidth)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(writer),
+            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = redirected ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            Interactive = redirected ? InteractionSupport.No : InteractionSupport.Detect,
+        });
+        if (redirected)
+        {
+            console.Profile.Width = redirectedWidth;
+        }
+
+        return console;
+    }
+}

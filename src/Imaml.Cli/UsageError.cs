@@ -1,0 +1,88 @@
+// What is wrong with a command line, in one line: the first mistake, the nearest name that exists, and where the list of names is.
+
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
+
+namespace Imaml.Cli;
+
+/// <summary>Explains a command line that cannot be run.</summary>
+internal static partial class UsageError
+{
+    /// <summary>The explanation, or null where the command line can be run (asking for help can be, whatever else it says).</summary>
+    public static string? Of(ParseResult parsed)
+    {
+        if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction)
+        {
+            return null;
+        }
+
+        var path = Path(parsed.CommandResult);
+        var mistake = parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
+        return $"{mistake}; see `{path} --help`";
+    }
+
+    private static string Unknown(string token, CommandResult command)
+    {
+        var option = token.StartsWith('-');
+        var kind = option ? "option" : command.Command.Subcommands.Count > 0 ? "command" : "argument";
+        var nearest = Names(command, option)
+            .Select(name => (Name: name, Distance: Distance(token, name)))
+            .Where(candidate => candidate.Distance <= System.Math.Max(2, token.Length / 3))
+            .OrderBy(candidate => candidate.Distance)
+            .Select(candidate => $" (did you mean {candidate.Name}?)")
+            .FirstOrDefault();
+        return $"unknown {kind} {token}{nearest}";
+    }
+
+    private static IEnumerable<string> Names(CommandResult command, bool options)
+    {
+        if (!options)
+        {
+            return command.Command.Subcommands.Where(one => !one.Hidden).Select(one => one.Name);
+        }
+
+        var inherited = Ancestors(command).Skip(1).SelectMany(one => one.Command.Options).Where(one => one.Recursive);
+        return command.Command.Options.Concat(inherited).Where(one => !one.Hidden).SelectMany(one => one.Aliases.Prepend(one.Name));
+    }
+
+    private static IEnumerable<CommandResult> Ancestors(CommandResult command)
+    {
+        for (var one = command; one is not null; one = one.Parent as CommandResult)
+        {
+            yield return one;
+        }
+    }
+
+    private static string Path(CommandResult command) => string.Join(' ', Ancestors(command).Reverse().Select(one => one.Command.Name));
+
+    // The parser's own messages, with a type in words and without the full stop.
+    private static string Readable(string message) =>
+        Conversion().Replace(message, match => $"{match.Groups["where"].Value}: {match.Groups["value"].Value} is no {InWords(match.Groups["type"].Value)}").TrimEnd('.');
+
+    private static string InWords(string type) =>
+        type.Contains("Int", StringComparison.Ordinal) ? "whole number"
+        : type.Contains("Double", StringComparison.Ordinal) || type.Contains("Single", StringComparison.Ordinal) ? "number"
+        : type.Split('.')[^1];
+
+    [GeneratedRegex("Cannot parse argument '(?<value>.*)' for \\w+ '(?<where>.*)' as expected type '(?<type>.*)'\\.?")]
+    private static partial Regex Conversion();
+
+    // Levenshtein's distance, row by row.
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                (diagonal, row[j]) = (row[j], System.Math.Min(diagonal + (a[i - 1] == b[j - 1] ? 0 : 1), 1 + System.Math.Min(row[j - 1], row[j])));
+            }
+        }
+
+        return row[b.Length];
+    }
+}

@@ -1,0 +1,85 @@
+/// imaml doctor tells what it found, and one line where libtorch cannot be used.
+module Imaml.Cli.Tests.DoctorTests
+
+open System
+open System.IO
+open System.Text.Json
+open System.Threading.Tasks
+open Expecto
+open FsUnit
+
+let private inFolder (body: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory "imaml-doctor-"
+
+    try
+        body folder.FullName
+    finally
+        folder.Delete true
+
+[<Tests>]
+let tests =
+    testList
+        "Doctor"
+        [
+            testCase "prints a table that is plain text where it is redirected" (fun () ->
+                let outcome = Imaml.run [ "doctor"; "--threads"; "1" ]
+                outcome.ExitCode |> should equal 0
+                outcome.Errors |> should be EmptyString
+                outcome.Output |> should not' (haveSubstring "\u001b")
+
+                for fact in
+                    [
+                        ".NET"
+                        "TorchSharp"
+                        "libtorch"
+                        "compatibility copy"
+                        "CUDA"
+                        "threads"
+                        "GFLOP/s"
+                        "MathNet native provider"
+                    ] do
+                    outcome.Output |> should haveSubstring fact)
+
+            testCase "prints the same as JSON" (fun () ->
+                let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--json" ]
+                outcome.ExitCode |> should equal 0
+                use document = JsonDocument.Parse outcome.Output
+                let root = document.RootElement
+                root.GetProperty("libTorch").GetProperty("threads").GetInt32() |> should equal 1
+                let processor = root.GetProperty("matrixMultiply").EnumerateArray() |> Seq.head
+                processor.GetProperty("gflops").GetDouble() |> should be (greaterThan 0.0))
+
+            testCase "a folder without libtorch: one line, exit code 1, and the other facts all the same" (fun () ->
+                inFolder (fun folder ->
+                    if OperatingSystem.IsLinux() then
+                        let outcome = Imaml.runWith [ "IMAML_LIBTORCH", folder ] [ "doctor" ]
+                        outcome.ExitCode |> should equal 1
+                        outcome.Line |> should haveSubstring $"IMAML_LIBTORCH={folder} holds no libtorch_cpu.so"
+                        outcome.Output |> should haveSubstring "does not load"))
+
+            testCase "names the data sets in the folder, and what they lack" (fun () ->
+                inFolder (fun folder ->
+                    File.WriteAllBytes(Path.Combine(folder, "images_background.zip"), [||])
+                    let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; folder ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Output |> should haveSubstring "images_evaluation missing"))
+
+            testCase "a data folder that does not exist is a fact, not a failure" (fun () ->
+                inFolder (fun folder ->
+                    let absent = Path.Combine(folder, "absent")
+                    let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; absent ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Output |> should haveSubstring $"the data folder {absent} (--data) does not exist"))
+
+            testCase "processes that race for the first copy all load" (fun () ->
+                inFolder (fun cache ->
+                    let start () =
+                        Task.Run(fun () -> Imaml.runWith [ "XDG_CACHE_HOME", cache ] [ "doctor"; "--threads"; "1"; "--json" ])
+
+                    for outcome in Task.WhenAll(Array.init 3 (fun _ -> start ())).Result do
+                        outcome.Errors |> should be EmptyString
+                        outcome.ExitCode |> should equal 0
+
+                    Directory.GetFiles(cache, "*", SearchOption.AllDirectories).Length
+                    |> should be (lessThanOrEqualTo 1)))
+        ]
