@@ -11,7 +11,7 @@ type ICoordinates<'V> =
     /// xᵢ / (√yᵢ + epsilon)
     abstract DivideByRoot: x: 'V * y: 'V * epsilon: float -> 'V
 
-/// Adam's constants. The paper's experiments leave them open; ForMetaLearning names those of Adam's authors.
+/// Adam's constants. The paper's experiments leave them open.
 type AdamOptions =
     {
         Beta1: float
@@ -20,7 +20,12 @@ type AdamOptions =
     }
 
     /// β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ (Kingma and Ba 2015, section 2).
-    static member Authors = { Beta1 = 0.9; Beta2 = 0.999; Epsilon = 1e-8 }
+    static member Authors =
+        {
+            Beta1 = 0.9
+            Beta2 = 0.999
+            Epsilon = 1e-8
+        }
 
 /// The running first and second moments of the gradient after `Steps` steps.
 type AdamState<'V> =

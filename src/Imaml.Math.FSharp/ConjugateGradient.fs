@@ -13,7 +13,7 @@ open MathNet.Numerics.LinearAlgebra
 type ConjugateGradientOptions =
     {
         MaxSteps: int
-        /// A task is done when ‖r‖ ≤ RelativeResidual·‖b‖.
+        /// A task is done when ‖r‖ ≤ RelativeResidual·‖b‖, and in any case when ‖r‖ ≤ NegligibleResidual·‖b‖.
         RelativeResidual: float
         /// After how many steps to ask whether all tasks are done; 0 never asks, so that a device is never waited for.
         CheckEvery: int
@@ -53,6 +53,11 @@ type ConjugateGradientReport<'V, 'S> =
 
 [<RequireQualifiedAccess>]
 module ConjugateGradient =
+
+    /// Where the recurrence's residual is nothing but rounding, in single and in double precision, and its square is still a normal
+    /// number in both. Beyond it the inner products underflow, and a vanished ⟨p, Ap⟩ would look like an indefinite A.
+    [<Literal>]
+    let NegligibleResidual = 1e-18
 
     /// x, r = b − Ax, p and ρ = ⟨r, r⟩ of the scaled system, with what is being observed on the way.
     [<NoComparison; NoEquality>]
@@ -96,10 +101,12 @@ module ConjugateGradient =
         let aboveMinusInfinity = space.Exceeds(curvature, space.Scalar -infinity)
         let finite = space.Multiply(aboveMinusInfinity, space.Exceeds(space.Scalar infinity, curvature))
         let running = space.Multiply(s.Running, space.Multiply(positive, finite))
-        let alpha = space.Multiply(running, space.DivideOrZero(s.Rho, curvature))
+        // Selected, not multiplied by the mask: 0·∞ would not freeze anything.
+        let frozen step = space.Select(running, step, zero)
+        let alpha = frozen (space.DivideOrZero(s.Rho, curvature))
         let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
         let rho = space.Inner(r, r)
-        let beta = space.Multiply(running, space.DivideOrZero(rho, s.Rho))
+        let beta = frozen (space.DivideOrZero(rho, s.Rho))
         let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
 
@@ -138,7 +145,8 @@ module ConjugateGradient =
             let unit () = space.Scale(space.DivideOrZero(space.Scalar 1.0, size), b)
             let r = unit ()
             let rho = space.Inner(r, r)
-            let tolerance = space.Scalar(options.RelativeResidual * options.RelativeResidual)
+            let relative = max options.RelativeResidual NegligibleResidual
+            let tolerance = space.Scalar(relative * relative)
 
             let mutable state =
                 {
@@ -147,10 +155,10 @@ module ConjugateGradient =
                     P = r
                     Rho = rho
                     Running = space.Exceeds(rho, zero)
-                    Steps = zero
+                    Steps = space.Scalar 0.0
                     Smallest = space.Scalar infinity
-                    Indefinite = zero
-                    NonFinite = zero
+                    Indefinite = space.Scalar 0.0
+                    NonFinite = space.Scalar 0.0
                     Coefficients = []
                 }
 
@@ -170,9 +178,11 @@ module ConjugateGradient =
                     state.R
 
             let relativeResidual = space.Norm residual
+            // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0.
+            let scale = space.Select(space.Exceeds(space.Scalar infinity, size), size, zero)
 
             {
-                Solution = space.Scale(size, state.X)
+                Solution = space.Scale(scale, state.X)
                 RightHandSideNorm = size
                 Steps = state.Steps
                 RelativeResidual = relativeResidual
@@ -207,7 +217,9 @@ module ConjugateGradient =
                     0.0
 
             let tridiagonal = Matrix<float>.Build.Dense(coefficients.Length, coefficients.Length, entry)
-            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray() |> Array.sort
+
+            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray()
+            |> Array.sort
 
     /// The outcome of every task, on the host. On a device this waits for it.
     let read (space: IInnerProductSpace<'V, 'S>) (report: ConjugateGradientReport<'V, 'S>) : SolveStatistics[] =
@@ -227,12 +239,18 @@ module ConjugateGradient =
 
         Array.init sizes.Length (fun task ->
             let status =
-                if sizes[task] = 0.0 then SolveStatus.ZeroRightHandSide
-                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then SolveStatus.NonFinite
-                elif nonFinite[task] > 0.5 then SolveStatus.NonFinite
-                elif indefinite[task] > 0.5 then SolveStatus.NonPositiveCurvature
-                elif met[task] > 0.5 then SolveStatus.Converged
-                else SolveStatus.StepLimit
+                if sizes[task] = 0.0 then
+                    SolveStatus.ZeroRightHandSide
+                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then
+                    SolveStatus.NonFinite
+                elif nonFinite[task] > 0.5 then
+                    SolveStatus.NonFinite
+                elif indefinite[task] > 0.5 then
+                    SolveStatus.NonPositiveCurvature
+                elif met[task] > 0.5 then
+                    SolveStatus.Converged
+                else
+                    SolveStatus.StepLimit
 
             let used =
                 coefficients

@@ -4,8 +4,8 @@
 // H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
 // that the iteration itself measures: after a move s = φₖ − φₖ₋₁ that changed the gradient by y = gₖ − gₖ₋₁ it is ‖s‖/‖y‖, the inverse of
 // the Lipschitz constant met on the way, the geometric mean of Barzilai and Borwein's two steps (1988; Dai, Al-Baali and Yang 2015). As
-// s = −αgₖ₋₁, this is α√(a/(a − 2b + c)) with a = ⟨gₖ₋₁, gₖ₋₁⟩, b = ⟨gₖ₋₁, gₖ⟩, c = ⟨gₖ, gₖ⟩: two inner products, no further gradient. The
-// first step has no move behind it and takes one Hessian–vector product: ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy).
+// s = −αgₖ₋₁, this is α‖gₖ₋₁‖/‖y‖: two inner products, no further gradient. The first step has no move behind it and takes one
+// Hessian–vector product: ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy). ‖∇G‖ may grow for a step or two on the way: the method is not monotone.
 
 namespace Imaml.Math
 
@@ -25,45 +25,58 @@ type IInnerSolver<'V, 'S> =
 [<RequireQualifiedAccess>]
 module GradientDescent =
 
-    /// φₖ, with the gradient, its square (where the rule asks for it) and the step that led to it.
+    /// φₖ, with the gradient and the step that led to it.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
             Phi: 'V
             Gradient: 'V
-            Square: 'S
             Step: 'S
         }
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
-                { Phi = vector s.Phi
-                  Gradient = vector s.Gradient
-                  Square = scalar s.Square
-                  Step = scalar s.Step }
+                {
+                    Phi = vector s.Phi
+                    Gradient = vector s.Gradient
+                    Step = scalar s.Step
+                }
 
     let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
 
-    let private move (space: IInnerProductSpace<'V, 'S>) step gradient square phi =
-        { Phi = space.Axpy(minus space step, gradient, phi)
-          Gradient = gradient
-          Square = square
-          Step = step }
+    let private move (space: IInnerProductSpace<'V, 'S>) step gradient phi =
+        {
+            Phi = space.Axpy(minus space step, gradient, phi)
+            Gradient = gradient
+            Step = step
+        }
 
     /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
-    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient square =
-        let curvature = space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
-        let step = space.DivideOrZero(square, curvature)
+    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
+        let curvature =
+            space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
+
+        let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
         space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
 
     /// ‖s‖/‖y‖; the last step again where the gradient did not change.
-    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient square =
-        let between = space.Inner(last.Gradient, gradient)
-        let twice = space.Multiply(space.Scalar 2.0, between)
-        let change = space.Add(last.Square, space.Add(square, minus space twice))
-        let factor = space.SquareRoot(space.DivideOrZero(last.Square, change))
+    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
+        // The difference first, then its square: ⟨gₖ₋₁, gₖ₋₁⟩ − 2⟨gₖ₋₁, gₖ⟩ + ⟨gₖ, gₖ⟩ would cancel to noise where α times the curvature
+        // is below √ε, in single precision from κ = 3000 on.
+        let change = space.Axpy(space.Scalar -1.0, last.Gradient, gradient)
+        let square = space.Inner(last.Gradient, last.Gradient)
+        let factor = space.SquareRoot(space.DivideOrZero(square, space.Inner(change, change)))
         let factor = space.Select(space.Exceeds(factor, space.Scalar 0.0), factor, space.Scalar 1.0)
         space.Multiply(last.Step, factor)
+
+    let internal check rule steps =
+        if steps < 1 then
+            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
+
+        match rule with
+        | ConstantStep step when not (step > 0.0 && step < infinity) ->
+            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
+        | _ -> ()
 
     /// `steps` steps of gradient descent on G(·, θ) from θ.
     ///
@@ -73,42 +86,35 @@ module GradientDescent =
 
         let first () =
             match rule with
-            | ConstantStep step ->
-                let gradient = gradientAt theta
-                move space (space.Scalar step) gradient (space.Scalar 0.0) theta
+            | ConstantStep step -> move space (space.Scalar step) (gradientAt theta) theta
             | MeasuredCurvature ->
                 use linearization = problem.LinearizeInner theta
                 // At φ = θ the proximal term has no gradient. The linearization owns its own, so this one is a copy.
                 let gradient = space.Scale(space.Scalar 1.0, linearization.Gradient)
-                let square = space.Inner(gradient, gradient)
-                move space (cauchyStep space regularizer linearization gradient square) gradient square theta
+                move space (cauchyStep space regularizer linearization gradient) gradient theta
 
         let next (state: State<'V, 'S>) =
             let gradient = gradientAt state.Phi
 
-            match rule with
-            | ConstantStep _ -> move space state.Step gradient state.Square state.Phi
-            | MeasuredCurvature ->
-                let square = space.Inner(gradient, gradient)
-                move space (measuredStep space state gradient square) gradient square state.Phi
+            let step =
+                match rule with
+                | ConstantStep _ -> state.Step
+                | MeasuredCurvature -> measuredStep space state gradient
 
+            move space step gradient state.Phi
+
+        check rule steps
+        use region = space.OpenRegion()
         let mutable state = Region.run space first
 
         for _ in 2..steps do
             state <- Region.advance space next state
 
-        state.Phi
+        region.KeepVector state.Phi
 
 /// Gradient descent as an inner solver: `steps` steps by `rule`.
 type GradientDescentSolver<'V, 'S>(rule: StepRule, steps: int) =
-    do
-        if steps < 1 then
-            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
-
-        match rule with
-        | ConstantStep step when not (step > 0.0 && step < infinity) ->
-            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
-        | _ -> ()
+    do GradientDescent.check rule steps
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta) = GradientDescent.solve rule steps space regularizer problem theta

@@ -10,7 +10,7 @@ type SolveStatus =
     | StepLimit = 1
     /// A direction with pᵀAp ≤ 0 was met: A is not positive definite. The answer is the iterate before that direction.
     | NonPositiveCurvature = 2
-    /// A product with A was not a number or infinite. The answer is the last finite iterate.
+    /// b, or a product with A, was not a number or infinite. The answer is the last finite iterate.
     | NonFinite = 3
     /// b = 0, so u = 0 is exact.
     | ZeroRightHandSide = 4
@@ -26,7 +26,7 @@ module SolveStatus =
         | SolveStatus.NonPositiveCurvature ->
             "H + Λ is not positive definite here: raise λ, solve the inner problem more accurately, or use a Gauss–Newton operator"
         | SolveStatus.NonFinite ->
-            "a Hessian–vector product was not finite: the inner solver has diverged, or the arithmetic overflowed; lower its step"
+            "the outer gradient or a Hessian–vector product was not finite: the inner solver has diverged (lower its step), or the arithmetic overflowed"
         | SolveStatus.ZeroRightHandSide -> "the outer gradient is zero, so the meta-gradient is zero"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 

@@ -24,7 +24,11 @@ module internal Guarded =
     /// ‖x‖ by way of x / max|xᵢ|, so that squares neither underflow nor overflow.
     let norm (x: Vector<float>) =
         let largest = x.InfinityNorm()
-        if largest > 0.0 && largest < infinity then largest * (x / largest).L2Norm() else largest
+
+        if largest > 0.0 && largest < infinity then
+            largest * (x / largest).L2Norm()
+        else
+            largest
 
 /// ℝᵈ with its usual inner product, in double precision.
 type EuclideanSpace() =
@@ -47,7 +51,9 @@ type EuclideanSpace() =
 
 /// B vectors of ℝᵈ as the rows of a [B, d] matrix; a scalar is an array of B numbers.
 type BatchedRowsSpace(tasks: int) =
-    do if tasks < 1 then invalidArg (nameof tasks) $"the number of tasks must be at least 1, not {tasks}"
+    do
+        if tasks < 1 then
+            invalidArg (nameof tasks) $"the number of tasks must be at least 1, not {tasks}"
 
     let pairwise f (a: float[]) (b: float[]) = Array.map2 f a b
 
