@@ -114,10 +114,12 @@ internal static class TrainCommand
             return ExitCode.Stopped;
         }
 
-        var tasks = (long)options.MetaSteps * options.MetaBatch;
+        var summary = TrainingSummary.Of(run);
+        folder.WriteJson("training.json", summary);
         Terminal.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{tasks:N0} tasks in {run.Seconds:F0} s ({run.Seconds / tasks:F4} s a task); the run is in {folder.FolderPath}: `imaml evaluate` measures it"));
+            $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"));
+        Terminal.Out.WriteLine($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
         return ExitCode.Success;
     }
 

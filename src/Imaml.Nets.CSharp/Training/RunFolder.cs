@@ -4,6 +4,7 @@
 //     checkpoint.bin      the state to go on from, and the result of training
 //     progress.jsonl      one line a meta-step
 //     curve.jsonl         one line a validation
+//     training.json       what the finished run cost
 //     evaluation-*.json   what `imaml evaluate` measured
 
 using System.Text;

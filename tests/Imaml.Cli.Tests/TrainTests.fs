@@ -1,0 +1,269 @@
+/// imaml train, evaluate and demo as a user runs them, on the built-in glyphs.
+module Imaml.Cli.Tests.TrainTests
+
+open System
+open System.IO
+open System.Text.Json
+open Expecto
+open FsUnit
+
+let private inFolder (body: string -> unit) =
+    let folder = Directory.CreateTempSubdirectory "imaml-train-"
+
+    try
+        body folder.FullName
+    finally
+        folder.Delete true
+
+/// A run of a tiny network that takes a second; later options win over earlier ones.
+let private options (changes: (string * string) list) (output: string) =
+    let usual =
+        [
+            "--dataset", "glyphs"
+            "--ways", "5"
+            "--shots", "1"
+            "--algorithm", "imaml-gd"
+            "--meta-steps", "6"
+            "--meta-batch", "2"
+            "--lambda", "2"
+            "--inner-steps", "4"
+            "--cg-steps", "3"
+            "--seed", "7"
+            "--threads", "1"
+            "--filters", "4"
+            "--validate-every", "3"
+            "--validation-episodes", "4"
+            "--checkpoint-every", "2"
+        ]
+
+    let kept =
+        usual |> List.filter (fun (name, _) -> changes |> List.forall (fun (changed, _) -> changed <> name))
+
+    "train" :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
+
+let private succeed (arguments: string list) =
+    let outcome = Imaml.run arguments
+
+    if outcome.ExitCode <> 0 then
+        failtest $"exit code {outcome.ExitCode}: {outcome.Errors}"
+
+    outcome
+
+/// The bytes of θ and Adam's moments: the checkpoint without its header, which holds wall seconds, and its hash.
+let private state (folder: string) =
+    let bytes = File.ReadAllBytes(Path.Combine(folder, "checkpoint.bin"))
+    let header = BitConverter.ToInt32(bytes, 8)
+    bytes[12 + header .. bytes.Length - 33]
+
+/// A log's lines without wall seconds.
+let private numbers (folder: string) (log: string) =
+    [
+        for line in File.ReadLines(Path.Combine(folder, log)) do
+            use document = JsonDocument.Parse line
+
+            [
+                for one in document.RootElement.EnumerateObject() do
+                    if one.Name <> "seconds" then
+                        one.Name, one.Value.GetRawText()
+            ]
+    ]
+
+let private sameRun (a: string) (b: string) =
+    state a = state b |> should equal true
+    numbers a "progress.jsonl" |> should equal (numbers b "progress.jsonl")
+    numbers a "curve.jsonl" |> should equal (numbers b "curve.jsonl")
+
+/// Runs `train` and kills it, as a power cut would, once its log has a line of `metaStep`.
+let private killAt (metaStep: int) (arguments: string list) (folder: string) =
+    let start =
+        Diagnostics.ProcessStartInfo(
+            (match Environment.GetEnvironmentVariable "DOTNET_HOST_PATH" with
+             | null -> "dotnet"
+             | host -> host),
+            "exec" :: Path.Combine(AppContext.BaseDirectory, "imaml.dll") :: arguments,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    match Diagnostics.Process.Start start with
+    | null -> failtest "the program did not start"
+    | running ->
+        use running = running
+        let log = Path.Combine(folder, "progress.jsonl")
+        let deadline = DateTime.UtcNow.AddMinutes 2.0
+
+        let written () =
+            try
+                File.Exists log && (File.ReadAllLines log).Length >= metaStep
+            with :? IOException ->
+                false
+
+        while not (written ()) && not running.HasExited && DateTime.UtcNow < deadline do
+            Threading.Thread.Sleep 5
+
+        running.Kill()
+        running.WaitForExit()
+
+let private refused (line: string) (arguments: string list) =
+    let outcome = Imaml.run arguments
+    outcome.ExitCode |> should not' (equal 0)
+    outcome.Line |> should haveSubstring line
+
+[<Tests>]
+let tests =
+    testList
+        "Train"
+        [
+            testCase "two runs with the same seed and threads are equal to the last bit" (fun () ->
+                inFolder (fun folder ->
+                    let a, b = Path.Combine(folder, "a"), Path.Combine(folder, "b")
+                    succeed (options [] a) |> ignore
+                    succeed (options [] b) |> ignore
+                    sameRun a b
+                    (numbers a "progress.jsonl").Length |> should equal 6
+                    (numbers a "curve.jsonl").Length |> should equal 2))
+
+            testCase "another seed is another run" (fun () ->
+                inFolder (fun folder ->
+                    let a, b = Path.Combine(folder, "a"), Path.Combine(folder, "b")
+                    succeed (options [] a) |> ignore
+                    succeed (options [ "--seed", "8" ] b) |> ignore
+                    state a = state b |> should equal false))
+
+            testCase "a run that was killed and continued equals one that was not" (fun () ->
+                inFolder (fun folder ->
+                    let changes = [ "--meta-steps", "60"; "--validate-every", "20"; "--checkpoint-every", "5" ]
+                    let whole, killed = Path.Combine(folder, "whole"), Path.Combine(folder, "killed")
+                    succeed (options changes whole) |> ignore
+                    killAt 10 (options changes killed) killed
+                    let outcome = succeed (options changes killed)
+                    outcome.Errors |> should haveSubstring "continuing at meta-step"
+                    sameRun whole killed))
+
+            testCase "a finished run is not trained again" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let before = state run
+                    succeed (options [] run) |> ignore
+                    state run = before |> should equal true))
+
+            testCase "evaluate measures the same accuracy every time, and writes what it was measured on" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let evaluate = [ "evaluate"; run; "--episodes"; "40" ]
+                    let first = succeed evaluate
+                    first.Output |> should haveSubstring "40 episodes"
+                    let path = Path.Combine(run, "evaluation-test.json")
+
+                    let read () =
+                        use document = JsonDocument.Parse(File.ReadAllText path)
+                        let root = document.RootElement
+
+                        let perEpisode =
+                            [ for one in root.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble() ]
+
+                        perEpisode, root.GetProperty("accuracy").GetDouble(), root.GetProperty("manifest").GetProperty("hash").GetString()
+
+                    let perEpisode, mean, hash = read ()
+                    perEpisode.Length |> should equal 40
+                    mean |> should (equalWithin 1e-12) (List.average perEpisode)
+                    String.IsNullOrEmpty hash |> should equal false
+                    succeed evaluate |> ignore
+                    read () |> should equal (perEpisode, mean, hash)))
+
+            testCase "options that no run can have: one line that names the option, its value and the rule" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+
+                    for name, value, line in
+                        [
+                            "--lambda", "0", "--lambda must be positive and finite, not 0"
+                            "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
+                            "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
+                            "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
+                            "--ways", "1", "--ways must be at least 2, not 1"
+                            "--ways", "5000", "5000-way episodes need 5000 classes"
+                            "--shots", "20", "20 support + 5 query images per class need 25"
+                            "--dataset", "letters", "--dataset letters is not known"
+                            "--algorithm", "maml", "--algorithm maml is not known"
+                            "--split", "vinyals", "--split vinyals is not known"
+                            "--lamda", "2", "unknown option --lamda (did you mean --lambda?)"
+                            "--checkpoint-every", "0", "--checkpoint-every must be at least 1, not 0"
+                            "--validation-classes", "1000", "train 1000"
+                        ] do
+                        refused line (options [ name, value ] run)
+                        Directory.Exists run |> should equal false))
+
+            testCase "a run of other options is not overwritten" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let before = state run
+                    refused "holds a run of other options (lambda 2 → 3)" (options [ "--lambda", "3" ] run)
+                    state run = before |> should equal true))
+
+            testCase "a folder of something else is not written to" (fun () ->
+                inFolder (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "diary.txt"), "dear diary")
+                    refused "is not empty and holds no run" (options [] folder)
+                    Directory.GetFiles(folder).Length |> should equal 1))
+
+            testCase "a checkpoint that is cut off, of something else, or missing: one line" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let path = Path.Combine(run, "checkpoint.bin")
+                    let whole = File.ReadAllBytes path
+                    File.WriteAllBytes(path, whole[.. whole.Length / 2])
+                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    refused "is cut off or damaged" (options [] run)
+                    whole[whole.Length / 2] <- whole[whole.Length / 2] ^^^ 1uy
+                    File.WriteAllBytes(path, whole)
+                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    File.WriteAllText(path, "not a checkpoint at all")
+                    refused "is no checkpoint of this program" [ "evaluate"; run ]
+                    File.Delete path
+                    refused "there is no checkpoint" [ "evaluate"; run ]))
+
+            testCase "an output that cannot be a folder: one line, and nothing is written" (fun () ->
+                inFolder (fun folder ->
+                    let file = Path.Combine(folder, "file")
+                    File.WriteAllText(file, "")
+                    refused "imaml: " (options [] (Path.Combine(file, "run")))
+                    refused "imaml: " [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
+
+            testCase "omniglot without a data folder: one line that says how to get it" (fun () ->
+                inFolder (fun folder ->
+                    let outcome = Imaml.runWith [ "IMAML_DATA", "" ] (options [ "--dataset", "omniglot" ] (Path.Combine(folder, "run")))
+                    outcome.ExitCode |> should equal 1
+                    outcome.Line |> should haveSubstring "--data DIR or set IMAML_DATA"))
+        ]
+
+/// Peak resident memory of a run, in bytes, as the system counts it.
+let private peakMemory (changes: (string * string) list) (run: string) =
+    succeed (options changes run) |> ignore
+    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "training.json")))
+    float (document.RootElement.GetProperty("peakResidentBytes").GetInt64())
+
+[<Tests>]
+let memory =
+    testList
+        "Memory"
+        [
+            testCase "does not grow with the inner steps: 64 need no more than 4" (fun () ->
+                inFolder (fun folder ->
+                    let peak steps =
+                        peakMemory
+                            [
+                                "--inner-steps", string steps
+                                "--filters", "32"
+                                "--meta-batch", "8"
+                                "--validate-every", "0"
+                            ]
+                            (Path.Combine(folder, $"{steps}"))
+
+                    peak 64 / peak 4 |> should be (lessThan 1.1)))
+        ]
