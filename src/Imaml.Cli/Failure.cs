@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Imaml.Nets.Data;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Training;
 
 namespace Imaml.Cli;
 
@@ -17,7 +18,7 @@ internal sealed record Failure(string Message, int ExitCode)
         TypeInitializationException { InnerException: { } inner } => Of(inner),
         AggregateException { InnerExceptions: [var only] } => Of(only),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
-        LibTorchLoadException or DataException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
+        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
         // What libtorch throws carries its C++ stack from the second line on.

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Imaml.Nets.Data;
+using Imaml.Nets.Training;
 
 namespace Imaml.Cli.Commands;
 
@@ -13,6 +14,20 @@ internal static class SharedOptions
     /// <summary><c>--threads N</c>.</summary>
     public static Option<int?> Threads() =>
         AtLeast(new Option<int?>("--threads") { Description = "Threads for one tensor operation [default: as many as cores]", HelpName = "N" }, 1);
+
+    /// <summary>Refuses a number below the least.</summary>
+    /// <exception cref="ArgumentException">The number is below it.</exception>
+    public static void Require(ParseResult parsed, Option<int> option, int least)
+    {
+        if (parsed.GetValue(option) is var value && value < least)
+        {
+            throw new ArgumentException($"{option.Name} must be at least {least}, not {value}");
+        }
+    }
+
+    /// <summary>The images and classes of a run, with a bar while they are read for the first time.</summary>
+    public static TaskSource OpenTasks(TrainingOptions options, string? data) =>
+        ProgressBar.Run($"preparing {options.Dataset}", progress => TaskSource.Open(options, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
 
     /// <summary>The option, refusing smaller numbers.</summary>
     public static Option<int?> AtLeast(Option<int?> option, int least)

@@ -75,7 +75,7 @@ public sealed class MetaLearner : IDisposable
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (theta, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, outer.Steps, result, solves, healthy, mean.norm().ToDouble());
+        var report = StepReport.Create(space, _options, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().ToDouble());
         Replace(theta, outer);
         return report;
     }

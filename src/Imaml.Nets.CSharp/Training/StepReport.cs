@@ -9,6 +9,7 @@ namespace Imaml.Nets.Training;
 /// <param name="MetaStep">Counted from 1.</param>
 /// <param name="Tasks">Tasks seen so far, this step's included.</param>
 /// <param name="OuterLoss">Mean of L(φ), the query loss after adapting.</param>
+/// <param name="OuterAccuracy">Share of the query images classified correctly after adapting.</param>
 /// <param name="InnerLoss">Mean of L̂(φ), the support loss after adapting.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖ of the tasks: over µ it bounds δ.</param>
 /// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows.</param>
@@ -20,6 +21,7 @@ public sealed record StepReport(
     int MetaStep,
     long Tasks,
     double OuterLoss,
+    double OuterAccuracy,
     double InnerLoss,
     double InnerGradientNorm,
     double CgResidual,
@@ -29,7 +31,7 @@ public sealed record StepReport(
     int NonFinite)
 {
     internal static StepReport Create(
-        TensorSpace space, TrainingOptions options, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, int[] healthy, double metaGradientNorm)
+        TensorSpace space, TrainingOptions options, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
     {
         double[] Healthy(Tensor scalar)
         {
@@ -41,6 +43,7 @@ public sealed record StepReport(
             metaStep,
             (long)metaStep * options.MetaBatch,
             Healthy(result.OuterLoss).Average(),
+            healthy.Average(task => accuracies[task]),
             Healthy(result.InnerLoss).Average(),
             Healthy(result.InnerGradientNorm).Max(),
             healthy.Max(task => solves[task].RelativeResidual),

@@ -1,0 +1,122 @@
+// imaml demo: the whole story in a few minutes, with no download: meta-train on drawn characters, adapt to characters never seen, show it.
+
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Imaml.Nets.Episodes;
+using Imaml.Nets.Evaluation;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.MetaLearners;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Training;
+using Spectre.Console;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Imaml.Cli.Commands;
+
+internal static class DemoCommand
+{
+    private const int Ways = 5, Shots = 1, Queries = 5, PictureEpisode = 0;
+    private const string PictureName = "episode.png";
+
+    /// <summary>How long the demo takes: enough to see the method work, or only that it runs.</summary>
+    private sealed record Length(int MetaSteps, int Episodes)
+    {
+        public static readonly Length Usual = new(MetaSteps: 600, Episodes: 300), Quick = new(MetaSteps: 60, Episodes: 60);
+    }
+
+    public static Command Create(CancellationToken stop)
+    {
+        var quick = new Option<bool>("--quick") { Description = "A tenth of the training: shows that it runs, not what it can do" };
+        var output = new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" };
+        var threads = SharedOptions.Threads();
+        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to ones never seen (about two minutes, no download)") { quick, output, threads };
+        command.SetAction(parsed => Run(
+            parsed.GetValue(quick) ? Length.Quick : Length.Usual, parsed.GetRequiredValue(output), parsed.GetValue(threads) ?? Environment.ProcessorCount, stop));
+        return command;
+    }
+
+    private static TrainingOptions Options(Length length, int threads) => new()
+    {
+        Dataset = TaskSource.GlyphsName,
+        Split = TaskSource.SeededSplit,
+        ValidationClasses = 0,
+        Ways = Ways,
+        Shots = Shots,
+        Queries = Queries,
+        Algorithm = TrainingOptions.ImamlGd,
+        MetaSteps = length.MetaSteps,
+        MetaBatch = 8,
+        Lambda = TrainingOptions.PaperOmniglotLambda,
+        InnerSteps = TrainingOptions.PaperOmniglotInnerSteps,
+        InnerStepSize = null,
+        CgSteps = TrainingOptions.PaperCgSteps,
+        OuterRate = 2e-3,
+        OuterSchedule = OuterSchedule.Cosine,
+        Filters = 32,
+        Seed = 1,
+        Threads = threads,
+    };
+
+    private static int Run(Length length, string output, int threads, CancellationToken stop)
+    {
+        LibTorchLoader.EnsureLoaded();
+        set_num_threads(threads);
+        // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
+        Directory.CreateDirectory(output);
+        var options = Options(length, threads);
+        var source = SharedOptions.OpenTasks(options, null);
+        var test = source.Sampler(options, ClassPart.Test, Queries, TaskSource.EvaluationSeed);
+        Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
+        Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
+
+        using var learner = MetaLearner.Create(options, TaskSource.Network(options));
+        var untrained = Evaluator.AfterAdapting(learner, test, length.Episodes, stop);
+        var watch = Stopwatch.StartNew();
+        Train(learner, source.Sampler(options, ClassPart.Train, Queries, options.Seed), options, stop);
+        var seconds = watch.Elapsed.TotalSeconds;
+        var before = Evaluator.BeforeAdapting(learner, test, length.Episodes, stop);
+        var after = ProgressBar.Run("adapting to new characters", progress => Evaluator.AfterAdapting(learner, test, length.Episodes, stop, progress));
+
+        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"Right answers on characters never seen, {length.Episodes} episodes") };
+        table.AddColumns("network", "accuracy");
+        table.AddRow("chance", string.Create(CultureInfo.InvariantCulture, $"{100.0 / Ways:F1} %"));
+        table.AddRow("meta-trained, before it sees the examples", Percent(before));
+        table.AddRow("untrained, after adapting to the examples", Percent(untrained));
+        table.AddRow("[bold]meta-trained, after adapting to the examples[/]", $"[bold]{Percent(after)}[/]");
+        Terminal.Out.Write(table);
+
+        var picture = Path.Combine(Path.GetFullPath(output), PictureName);
+        AtomicFile.Write(picture, Picture(learner, test));
+        var tasks = options.MetaSteps * options.MetaBatch;
+        Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads)"));
+        Terminal.Out.WriteLine($"one episode with its predictions: {picture}");
+        return ExitCode.Success;
+    }
+
+    private static void Train(MetaLearner learner, EpisodeSampler tasks, TrainingOptions options, CancellationToken stop) =>
+        ProgressBar.Run("meta-training", progress =>
+        {
+            while (learner.MetaStep < options.MetaSteps)
+            {
+                stop.ThrowIfCancellationRequested();
+                learner.Step(tasks.Batch((long)learner.MetaStep * options.MetaBatch, options.MetaBatch));
+                progress.Report((double)learner.MetaStep / options.MetaSteps);
+            }
+
+            return learner.MetaStep;
+        });
+
+    private static byte[] Picture(MetaLearner learner, EpisodeSampler sampler)
+    {
+        using var scope = NewDisposeScope();
+        var batch = sampler.Batch(PictureEpisode, 1);
+        var problem = new FewShotProblem(learner.Network, batch, learner.Theta.dtype);
+        var predictions = problem.QueryLogits(learner.Adapt(problem, 1)).argmax(-1).cpu().data<long>().Select(label => (int)label).ToArray();
+        return EpisodePicture.Render(sampler.Set, batch.Episodes[0], predictions);
+    }
+
+    private static string Percent(Accuracy accuracy) =>
+        string.Create(CultureInfo.InvariantCulture, $"{100 * accuracy.Mean:F1} ± {100 * accuracy.HalfWidth95:F1} %");
+}

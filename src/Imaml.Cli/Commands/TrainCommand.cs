@@ -1,0 +1,139 @@
+// imaml train: meta-trains a network, or continues a run that was stopped.
+
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Imaml.Nets.Training;
+using Spectre.Console;
+
+namespace Imaml.Cli.Commands;
+
+internal static class TrainCommand
+{
+    private const int PrintEverySeconds = 10;
+
+    // What the paper leaves open, declared here, printed by --help and written into every result file.
+    private const int DefaultQueries = 5, DefaultFilters = Nets.Models.ConvolutionalNetworks.OmniglotFilters;
+    private const double DefaultOuterRate = 1e-3;
+
+    public static Command Create(CancellationToken stop)
+    {
+        var dataset = new Option<string>("--dataset") { Description = "omniglot, or glyphs (built in)", Required = true, HelpName = "NAME" };
+        var ways = Number<int>("--ways", "Classes of an episode (N)", "N");
+        var shots = Number<int>("--shots", "Support images per class (K)", "K");
+        var algorithm = new Option<string>("--algorithm") { Description = $"{TrainingOptions.ImamlGd}: gradient descent inside, conjugate gradients for the meta-gradient", Required = true, HelpName = "NAME" };
+        var metaSteps = Number<int>("--meta-steps", "Outer steps", "T");
+        var metaBatch = Number<int>("--meta-batch", "Tasks of one outer step", "B");
+        var lambda = Number<double>("--lambda", "Proximal regularisation λ (paper, Omniglot: 2)", "λ");
+        var innerSteps = Number<int>("--inner-steps", "Gradient steps of the inner solver (paper, Omniglot 5-way: 16)", "n");
+        var cgSteps = Number<int>("--cg-steps", "Conjugate-gradient steps of the meta-gradient (paper: 5)", "n");
+        var seed = new Option<ulong>("--seed") { Description = "Seed of initial parameters and episodes", Required = true, HelpName = "S" };
+        var output = new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", Required = true, HelpName = "RUN" };
+        var threads = SharedOptions.Threads();
+        var data = SharedOptions.Data();
+        var stepSize = new Option<double?>("--inner-step-size") { Description = "A fixed inner step [default: follows the curvature that each task measures]", HelpName = "α" };
+        var queries = WithDefault("--queries", "Query images per class (Q)", "Q", DefaultQueries);
+        var outerRate = WithDefault("--outer-rate", "Adam's step size", "η", DefaultOuterRate);
+        var schedule = WithDefault("--outer-schedule", "constant, or cosine: to zero over the run", "NAME", OuterSchedule.Cosine);
+        var split = WithDefault("--split", "Division of the classes: seeded, or (omniglot) vinyals", "NAME", TaskSource.SeededSplit);
+        var validation = WithDefault("--validation-classes", "Training characters set aside to choose options by", "n", Nets.Data.ClassSplit.OmniglotValidation);
+        var filters = WithDefault("--filters", "Filters of each convolution", "n", DefaultFilters);
+        var validateEvery = WithDefault("--validate-every", "Meta-steps between validations; 0 for none", "n", 250);
+        var validationEpisodes = WithDefault("--validation-episodes", "Episodes of one validation", "n", 200);
+        var checkpointEvery = WithDefault("--checkpoint-every", "Meta-steps between checkpoints", "n", 100);
+
+        var command = new Command("train", "Meta-train a few-shot classifier")
+        {
+            dataset, ways, shots, algorithm, metaSteps, metaBatch, lambda, innerSteps, cgSteps, seed, output, threads, data, stepSize, queries, outerRate, schedule,
+            split, validation, filters, validateEvery, validationEpisodes, checkpointEvery,
+        };
+        command.SetAction(parsed =>
+        {
+            var options = new TrainingOptions
+            {
+                Dataset = parsed.GetRequiredValue(dataset),
+                Split = parsed.GetRequiredValue(split),
+                ValidationClasses = parsed.GetValue(validation),
+                Ways = parsed.GetValue(ways),
+                Shots = parsed.GetValue(shots),
+                Queries = parsed.GetValue(queries),
+                Algorithm = parsed.GetRequiredValue(algorithm),
+                MetaSteps = parsed.GetValue(metaSteps),
+                MetaBatch = parsed.GetValue(metaBatch),
+                Lambda = parsed.GetValue(lambda),
+                InnerSteps = parsed.GetValue(innerSteps),
+                InnerStepSize = parsed.GetValue(stepSize),
+                CgSteps = parsed.GetValue(cgSteps),
+                OuterRate = parsed.GetValue(outerRate),
+                OuterSchedule = parsed.GetValue(schedule),
+                Filters = parsed.GetValue(filters),
+                Seed = parsed.GetValue(seed),
+                Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
+            };
+            options.Validate();
+            SharedOptions.Require(parsed, checkpointEvery, 1);
+            SharedOptions.Require(parsed, validateEvery, 0);
+            SharedOptions.Require(parsed, validationEpisodes, 2);
+            var cadence = new RunCadence(
+                parsed.GetValue(checkpointEvery), options.ValidationClasses == 0 ? 0 : parsed.GetValue(validateEvery), parsed.GetValue(validationEpisodes));
+            return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), stop);
+        });
+        return command;
+    }
+
+    private static int Train(TrainingOptions options, RunCadence cadence, string? data, RunFolder folder, CancellationToken stop)
+    {
+        var source = SharedOptions.OpenTasks(options, data);
+        using var run = TrainingRun.Open(folder, options, source);
+        if (run.Learner.MetaStep > 0)
+        {
+            Terminal.Error.MarkupLineInterpolated($"continuing at meta-step {run.Learner.MetaStep} of {options.MetaSteps}");
+        }
+
+        var sincePrint = Stopwatch.StartNew();
+        var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
+        run.Run(
+            cadence,
+            line =>
+            {
+                if (line.MetaStep == startStep + 1 || line.MetaStep == options.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
+                {
+                    sincePrint.Restart();
+                    var perStep = (line.Seconds - startSeconds) / (line.MetaStep - startStep);
+                    Terminal.Error.WriteLine(Describe(line, options, perStep));
+                }
+            },
+            point => Terminal.Error.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{point.MetaStep,6}/{options.MetaSteps}  validation accuracy {100 * point.Accuracy:F2} ± {100 * point.HalfWidth95:F2} % ({cadence.ValidationEpisodes} episodes)")),
+            stop);
+
+        if (run.Learner.MetaStep < options.MetaSteps)
+        {
+            Terminal.Error.MarkupLineInterpolated($"stopped at meta-step {run.Learner.MetaStep}; the same command goes on from there");
+            return ExitCode.Stopped;
+        }
+
+        var tasks = (long)options.MetaSteps * options.MetaBatch;
+        Terminal.Out.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{tasks:N0} tasks in {run.Seconds:F0} s ({run.Seconds / tasks:F4} s a task); the run is in {folder.FolderPath}: `imaml evaluate` measures it"));
+        return ExitCode.Success;
+    }
+
+    private static string Describe(ProgressLine line, TrainingOptions options, double secondsPerStep)
+    {
+        var step = line.Step;
+        var left = TimeSpan.FromSeconds(secondsPerStep * (options.MetaSteps - line.MetaStep));
+        var trouble = (step.NonPositiveCurvature > 0 ? $"  non-positive curvature {step.NonPositiveCurvature}" : "") + (step.NonFinite > 0 ? $"  NOT FINITE {step.NonFinite}" : "");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  CG residual {step.CgResidual:F3}  "
+            + $"h_max {step.LargestCurvature:F1}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {left:h\\:mm\\:ss} left");
+    }
+
+    private static Option<T> Number<T>(string name, string description, string placeholder) => new(name) { Description = description, Required = true, HelpName = placeholder };
+
+    private static Option<T> WithDefault<T>(string name, string description, string placeholder, T value) =>
+        new(name) { Description = description, HelpName = placeholder, DefaultValueFactory = _ => value };
+}

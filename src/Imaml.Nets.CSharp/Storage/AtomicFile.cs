@@ -1,0 +1,26 @@
+// Files that are whole or not there: written to a draft beside them and renamed, so that no reader, and no crash, leaves half of one.
+
+namespace Imaml.Nets.Storage;
+
+/// <summary>Writes files in one piece.</summary>
+public static class AtomicFile
+{
+    /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name.</summary>
+    /// <exception cref="IOException">The folder or the disk refuses; what was there before is untouched.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    {
+        var full = Path.GetFullPath(path);
+        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        var draft = $"{full}.{Guid.NewGuid():N}.part";
+        try
+        {
+            File.WriteAllBytes(draft, bytes);
+            File.Move(draft, full, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
+    }
+}
