@@ -111,8 +111,39 @@ let tests =
                 complaint (fun () -> SolveStatus.describe (enum 99) |> ignore) |> should haveSubstring "99")
 
             testCase "the Ritz value of one step is the inverse of its step size" (fun () ->
-                ConjugateGradient.ritzValues [| struct (0.25, 0.0625) |] |> should equal [| 4.0 |]
-                ConjugateGradient.ritzValues [||] |> should be Empty)
+                RitzValues.ofSteps [| struct (0.25, 0.0625) |] |> should equal [| 4.0 |]
+                RitzValues.ofSteps [||] |> should be Empty)
+
+            Subject.property Subjects.euclidean 30 "bisection finds the eigenvalues of a tridiagonal matrix" (fun draw ->
+                let random = Random draw.Seed
+                let n = random.Next(1, 40)
+                let diagonal = (Spectrum.gaussian random n).ToArray()
+                // Some couplings are zero: the matrix falls apart.
+                let couplings = Array.init (n - 1) (fun i -> if i % 5 = 4 then 0.0 else random.NextDouble())
+
+                let dense =
+                    Matrix<float>
+                        .Build.Dense(
+                            n,
+                            n,
+                            (fun i j ->
+                                if i = j then diagonal[i]
+                                elif abs (i - j) = 1 then couplings[min i j]
+                                else 0.0)
+                        )
+
+                let expected = (dense.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray()
+                // Both err by a few n roundings of the norm, which is below 6.
+                Check.scalars
+                    (10.0 * float n * 6.0 * 2.0 ** -53.0)
+                    (Array.sort expected)
+                    (RitzValues.ofTridiagonal diagonal couplings)
+                    "eigenvalues")
+
+            testCase "bisection ends on every matrix: equal, zero and infinite entries" (fun () ->
+                RitzValues.ofTridiagonal [| 2.0; 2.0; 2.0 |] [| 0.0; 0.0 |] |> should equal [| 2.0; 2.0; 2.0 |]
+                RitzValues.ofTridiagonal [| 0.0; 0.0 |] [| 0.0 |] |> should equal [| 0.0; 0.0 |]
+                (RitzValues.ofTridiagonal [| nan; 1.0 |] [| infinity |]).Length |> should equal 2)
 
             testCase "a batch of no tasks is refused" (fun () ->
                 complaint (fun () -> BatchedRowsSpace 0 |> ignore)
