@@ -7,7 +7,6 @@
 namespace Imaml.Math
 
 open System
-open MathNet.Numerics.LinearAlgebra
 
 /// When to stop. A fixed budget is MaxSteps with RelativeResidual = 0 and CheckEvery = 0.
 type ConjugateGradientOptions =
@@ -72,7 +71,8 @@ module ConjugateGradient =
             Smallest: 'S
             Indefinite: 'S
             NonFinite: 'S
-            Coefficients: struct ('S * 'S) list
+            /// (α, β) of the step just made, until the solver takes it: nothing that grows is carried from step to step.
+            Newest: struct ('S * 'S) list
         }
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
@@ -87,7 +87,7 @@ module ConjugateGradient =
                     Smallest = scalar s.Smallest
                     Indefinite = scalar s.Indefinite
                     NonFinite = scalar s.NonFinite
-                    Coefficients = s.Coefficients |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
+                    Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
                 }
 
     let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (tolerance: 'S) (s: State<'V, 'S>) =
@@ -120,7 +120,7 @@ module ConjugateGradient =
             Smallest = space.Select(lower, quotient, s.Smallest)
             Indefinite = space.Add(s.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
             NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, complement finite))
-            Coefficients = struct (alpha, beta) :: s.Coefficients
+            Newest = [ struct (alpha, beta) ]
         }
 
     let private check options =
@@ -159,13 +159,15 @@ module ConjugateGradient =
                     Smallest = space.Scalar infinity
                     Indefinite = space.Scalar 0.0
                     NonFinite = space.Scalar 0.0
-                    Coefficients = []
+                    Newest = []
                 }
 
+            let mutable coefficients = []
             let mutable k = 0
 
             while k < options.MaxSteps do
-                state <- Region.advance space (step space apply tolerance) state
+                state <- Region.advance space (step space apply tolerance) { state with Newest = [] }
+                coefficients <- state.Newest @ coefficients
                 k <- k + 1
 
                 if options.CheckEvery > 0 && k % options.CheckEvery = 0 && not (space.Any state.Running) then
@@ -190,36 +192,8 @@ module ConjugateGradient =
                 Met = space.Exceeds(space.Scalar 1.0, space.Exceeds(state.Rho, tolerance))
                 Indefinite = state.Indefinite
                 NonFinite = state.NonFinite
-                Coefficients = state.Coefficients
+                Coefficients = coefficients
             })
-
-    /// The Ritz values of k steps, ascending: the eigenvalues of the tridiagonal matrix that CG builds (Golub and Van Loan, section 10.2),
-    /// with diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁ and off-diagonal √βⱼ/αⱼ. `coefficients` in the order of the steps, all α > 0.
-    let ritzValues (coefficients: struct (float * float)[]) =
-        if coefficients.Length = 0 then
-            [||]
-        else
-            let entry i j =
-                let struct (alpha, beta) = coefficients[min i j]
-
-                if i = j then
-                    let inherited =
-                        if i = 0 then
-                            0.0
-                        else
-                            let struct (previousAlpha, previousBeta) = coefficients[i - 1]
-                            previousBeta / previousAlpha
-
-                    1.0 / alpha + inherited
-                elif abs (i - j) = 1 then
-                    sqrt beta / alpha
-                else
-                    0.0
-
-            let tridiagonal = Matrix<float>.Build.Dense(coefficients.Length, coefficients.Length, entry)
-
-            (tridiagonal.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray()
-            |> Array.sort
 
     /// The outcome of every task, on the host. On a device this waits for it.
     let read (space: IInnerProductSpace<'V, 'S>) (report: ConjugateGradientReport<'V, 'S>) : SolveStatistics[] =
@@ -263,5 +237,5 @@ module ConjugateGradient =
                 RelativeResidual = residuals[task]
                 RightHandSideNorm = sizes[task]
                 SmallestCurvature = smallest[task]
-                RitzValues = ritzValues used
+                RitzValues = RitzValues.ofSteps used
             })

@@ -1,0 +1,122 @@
+/// Adam against three steps computed by hand, and its invariances.
+module Imaml.Math.Tests.AdamTests
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+open Imaml.Testing
+open Imaml.Theory
+
+let private coordinates =
+    { new ICoordinates<Vector<float>> with
+        member _.Combine(a, x, b, y) = a * x + b * y
+        member _.Product(x, y) = x.PointwiseMultiply y
+        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
+    }
+
+let private vector (numbers: float list) = Vector<float>.Build.DenseOfEnumerable numbers
+
+let private start (theta: Vector<float>) =
+    {
+        Steps = 0
+        FirstMoment = Vector<float>.Build.Dense theta.Count
+        SecondMoment = Vector<float>.Build.Dense theta.Count
+    }
+
+/// θ after each step against these gradients.
+let private run options rate theta gradients =
+    let step struct (theta, state) gradient = Adam.Step(coordinates, options, rate, state, gradient, theta)
+
+    gradients
+    |> List.scan step (struct (theta, start theta))
+    |> List.tail
+    |> List.map (fun struct (theta, _) -> theta)
+
+[<Tests>]
+let tests =
+    testList
+        "Adam"
+        [
+            testCase "three steps with β₁ = β₂ = 1/2, ε = 0, rate 1 against gradients 1, 3, −1" (fun () ->
+                let options =
+                    {
+                        Beta1 = 0.5
+                        Beta2 = 0.5
+                        Epsilon = 0.0
+                    }
+                // m: 1/2, 7/4, 3/8;  v: 1/2, 19/4, 23/8;  1 − βᵗ: 1/2, 3/4, 7/8.
+                // m̂/√v̂: 1;  (7/3)/√(19/3);  (3/7)/√(23/7).
+                let moves = [ 1.0; 7.0 / 3.0 / sqrt (19.0 / 3.0); 3.0 / 7.0 / sqrt (23.0 / 7.0) ]
+                let expected = moves |> List.scan (-) 10.0 |> List.tail
+                let actual = run options 1.0 (vector [ 10.0 ]) [ vector [ 1.0 ]; vector [ 3.0 ]; vector [ -1.0 ] ]
+
+                List.iter2 (fun e (a: Vector<float>) -> Check.near (20.0 * 2.0 ** -52.0 * 10.0) e a[0] "θ") expected actual)
+
+            testCase "with its authors' constants the second step is 0.9·… by the textbook formula, ε outside the root" (fun () ->
+                let options = AdamOptions.Authors
+
+                options
+                |> should
+                    equal
+                    {
+                        Beta1 = 0.9
+                        Beta2 = 0.999
+                        Epsilon = 1e-8
+                    }
+                // A gradient as small as ε shows where ε stands: θ₁ = −rate·g/(|g| + ε).
+                let g = 1e-8
+                let first = run options 0.1 (vector [ 0.0 ]) [ vector [ g ] ]
+                Check.near 1e-14 (-0.1 * g / (g + 1e-8)) first.Head[0] "θ₁"
+                // m̂ = (0.9·0.1g + 0.1h)/(1 − 0.81), v̂ = (0.999·0.001g² + 0.001h²)/(1 − 0.998001).
+                let h = 3e-8
+                let moment = (0.09 * g + 0.1 * h) / 0.19
+                let square = (0.999e-3 * g * g + 1e-3 * h * h) / (1.0 - 0.999 ** 2.0)
+                let both = run options 0.1 (vector [ 0.0 ]) [ vector [ g ]; vector [ h ] ]
+                let expected = first.Head[0] - 0.1 * moment / (sqrt square + 1e-8)
+                // 1 − β₂² has lost three digits.
+                Check.near 1e-13 expected both[1].[0] "θ₂")
+
+            testCase "with ε = 0 the steps do not depend on the gradients' scale" (fun () ->
+                let options =
+                    { AdamOptions.Authors with
+                        Epsilon = 0.0
+                    }
+
+                let random = Random 5
+                let theta = Spectrum.gaussian random 6
+                let gradients = List.init 10 (fun _ -> Spectrum.gaussian random 6)
+                let expected = run options 0.01 theta gradients
+
+                for scale in [ 1e-6; 1e6 ] do
+                    let actual = run options 0.01 theta (gradients |> List.map (fun g -> scale * g))
+                    // Ten steps of at most rate·√t, each with a few roundings.
+                    List.iter2 (fun (e: Vector<float>) (a: Vector<float>) -> Check.atMost 1e-14 ((e - a).L2Norm()) "θ") expected actual)
+
+            testCase "coordinates are scaled one by one: the first step is rate·sign of the gradient" (fun () ->
+                let options =
+                    { AdamOptions.Authors with
+                        Epsilon = 0.0
+                    }
+
+                let actual = run options 0.5 (vector [ 1.0; 1.0; 1.0 ]) [ vector [ 1e-9; -3.0; 1e9 ] ]
+                Check.rows 1e-14 [| [| 0.5; 1.5; 0.5 |] |] [| actual.Head.ToArray() |] "θ₁")
+
+            testCase "the state counts the steps and carries both moments" (fun () ->
+                let theta = vector [ 0.0 ]
+
+                let options =
+                    {
+                        Beta1 = 0.5
+                        Beta2 = 0.25
+                        Epsilon = 1.0
+                    }
+
+                let struct (_, first) = Adam.Step(coordinates, options, 1.0, start theta, vector [ 2.0 ], theta)
+                let struct (_, second) = Adam.Step(coordinates, options, 1.0, first, vector [ 4.0 ], theta)
+                second.Steps |> should equal 2
+                // 0.5·(0.5·2) + 0.5·4 and 0.25·(0.75·4) + 0.75·16.
+                second.FirstMoment[0] |> should equal 2.5
+                second.SecondMoment[0] |> should equal 12.75)
+        ]

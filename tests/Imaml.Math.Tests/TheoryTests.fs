@@ -1,0 +1,186 @@
+/// The oracles themselves, and the ledger of claims.
+module Imaml.Math.Tests.TheoryTests
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Testing
+open Imaml.Theory
+
+let private property name (body: Draw -> unit) = Subject.property Subjects.euclidean 30 name body
+
+/// A random point, a random unit direction and the two losses of a random task of every family.
+let private instances (draw: Draw) =
+    [
+        for family in Family.all do
+            let task = Family.task family draw.Seed
+            let random = Random(draw.Seed + 1)
+
+            for loss in [ task.Inner; task.Outer ] do
+                struct (loss, Spectrum.gaussian random task.Theta.Count, Spectrum.direction random task.Theta.Count)
+    ]
+
+let private losses =
+    testList
+        "Losses"
+        [
+            property "the gradient is the derivative of the value" (fun draw ->
+                for struct (loss, phi, direction) in instances draw do
+                    let h = 1e-4
+                    let measured = (loss.Value(phi + h * direction) - loss.Value(phi - h * direction)) / (2.0 * h)
+                    let expected = (loss.Gradient phi).DotProduct direction
+                    // Truncation h²ρ/6; rounding of a value whose terms are at most this large, over h.
+                    let size =
+                        loss.LargestCurvature * phi.L2Norm() ** 2.0
+                        + (loss.Gradient phi).L2Norm() * phi.L2Norm()
+                        + abs (loss.Value phi)
+                        + 1.0
+
+                    let bound = h * h * loss.HessianLipschitz / 6.0 + 100.0 * 2.0 ** -53.0 * size / h
+                    Check.near bound expected measured "derivative along a direction")
+
+            property "the Hessian is the derivative of the gradient" (fun draw ->
+                for struct (loss, phi, direction) in instances draw do
+                    let h = 1e-4
+                    let measured = (loss.Gradient(phi + h * direction) - loss.Gradient(phi - h * direction)) / (2.0 * h)
+                    let size = loss.LargestCurvature * phi.L2Norm() + (loss.Gradient phi).L2Norm() + 1.0
+                    let bound = h * h * loss.ThirdDerivativeLipschitz / 6.0 + 100.0 * 2.0 ** -53.0 * size / h
+                    Check.atMost bound ((measured - loss.Hessian phi * direction).L2Norm()) "Hessian times direction")
+
+            property "curvatures lie between the constants, and the gradient within its bound" (fun draw ->
+                for struct (loss, phi, _) in instances draw do
+                    let struct (smallest, largest) = Spectrum.ends (loss.Hessian phi)
+                    let rounding = 100.0 * 2.0 ** -53.0 * loss.LargestCurvature
+                    Check.atMost (smallest + rounding) loss.SmallestCurvature "the least curvature"
+                    Check.atMost (loss.LargestCurvature + rounding) largest "the greatest curvature"
+                    Check.atMost loss.GradientBound ((loss.Gradient phi).L2Norm()) "the gradient")
+
+            property "the Hessian is ρ-Lipschitz" (fun draw ->
+                for struct (loss, phi, direction) in instances draw do
+                    for distance in [ 0.01; 1.0; 10.0 ] do
+                        let change = Spectrum.norm (loss.Hessian(phi + distance * direction) - loss.Hessian phi)
+                        let rounding = 100.0 * 2.0 ** -53.0 * loss.LargestCurvature
+                        Check.atMost (loss.HessianLipschitz * distance + rounding) change $"‖H(φ) − H(φ′)‖ at distance {distance}")
+
+            testCase "a loss of one logistic example has the values of log(1 + eᶻ) − yz" (fun () ->
+                let loss =
+                    LogisticRegression.loss (Matrix<float>.Build.Dense(1, 1, 2.0)) (Vector<float>.Build.Dense(1, 1.0))
+
+                let at (value: float) = Vector<float>.Build.Dense(1, value)
+                Check.near 1e-15 (log 2.0) (loss.Value(at 0.0)) "at z = 0"
+                (loss.Gradient(at 0.0))[0] |> should equal -1.0
+                (loss.Hessian(at 0.0))[0, 0] |> should equal 1.0
+                // Far out: no overflow on either side.
+                Check.near 1e-12 2000.0 (loss.Value(at -1000.0)) "at z = −2000"
+                loss.Value(at 1000.0) |> should equal 0.0
+                (loss.Gradient(at -1000.0))[0] |> should equal -2.0)
+
+            testCase "shapes and labels that do not fit are refused" (fun () ->
+                let x = Matrix<float>.Build.Dense(2, 1, 1.0)
+                let refused body = body |> should throw typeof<ArgumentException>
+                refused (fun () -> LinearRegression.loss x (Vector<float>.Build.Dense 3) |> ignore)
+                refused (fun () -> LogisticRegression.loss x (Vector<float>.Build.Dense 3) |> ignore)
+                refused (fun () -> LogisticRegression.loss x (Vector<float>.Build.Dense(2, 0.5)) |> ignore)
+                let skew = Matrix<float>.Build.DenseOfRowArrays [| [| 1.0; 2.0 |]; [| 0.0; 1.0 |] |]
+                refused (fun () -> Quadratic.loss skew (Vector<float>.Build.Dense 2) 0.0 |> ignore))
+        ]
+
+let private spectra =
+    testList
+        "Spectra"
+        [
+            property "a symmetric matrix has the eigenvalues that were asked for" (fun draw ->
+                let random = Random draw.Seed
+                let values = Spectrum.spread random draw.Size (1.0 / draw.Condition) 1.0
+                let matrix = Spectrum.symmetric random values
+                matrix.IsSymmetric() |> should equal true
+                let actual = (matrix.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real).ToArray()
+                Check.scalars (100.0 * float draw.Size * 2.0 ** -53.0) (Array.sort values) (Array.sort actual) "eigenvalues")
+
+            property "the exact inner solution has no gradient" (fun draw ->
+                for family in Family.all do
+                    let task = Family.task family draw.Seed
+                    let phi = BilevelTask.exactSolution task task.Theta
+                    let c = BilevelTask.constants task
+
+                    let terms =
+                        c.Smoothness * (phi.L2Norm() + task.Theta.L2Norm()) + (task.Inner.Gradient phi).L2Norm() + 1.0
+
+                    Check.atMost (100.0 * 2.0 ** -53.0 * terms) ((BilevelTask.innerGradient task task.Theta phi).L2Norm()) "‖∇G(φ*)‖")
+
+            testCase "a task is replayed by its seed" (fun () ->
+                for family in Family.all do
+                    let first, second = Family.task family 17, Family.task family 17
+                    first.Theta |> should equal second.Theta
+                    first.Inner.Gradient first.Theta |> should equal (second.Inner.Gradient second.Theta)
+                    first.Lambda |> should equal second.Lambda)
+        ]
+
+let private constants =
+    testList
+        "Theorem 1"
+        [
+            testCase "C = λL/µ + λρB/µ², and without curvature's change no B is needed" (fun () ->
+                let c =
+                    {
+                        StrongConvexity = 2.0
+                        Smoothness = 8.0
+                        OuterSmoothness = 3.0
+                        OuterGradientBound = 5.0
+                        HessianLipschitz = 0.5
+                        Lambda = 1.0
+                    }
+
+                c.Condition |> should equal 4.0
+                c.Contraction |> should equal 0.5
+                // 1·3/2 + 1·0.5·5/4
+                c.InnerErrorFactor |> should equal 2.125
+
+                { c with
+                    HessianLipschitz = 0.0
+                    OuterGradientBound = infinity
+                }
+                    .InnerErrorFactor
+                |> should equal 1.5
+
+                // p + (λL/µ + (ρ/µ)(‖g‖ + p))d = 0.1 + (1.5 + 0.25·(4 + 0.1))·0.2
+                Check.near 1e-15 0.605 (Theorem1.certificate c 0.2 0.1 4.0) "certificate")
+        ]
+
+let private ledger =
+    testList
+        "Ledger"
+        [
+            for claim in Ledger.check () do
+                testCase $"{claim.Number}: {claim.Statement}" (fun () ->
+                    claim.Instances |> should be (greaterThan 0)
+                    Check.atMost claim.SmallestMargin 0.0 "0 against the smallest margin")
+
+            testCase "one violated instance, or one that is not a number, fails a claim" (fun () ->
+                (Claim.ofMargins "" "" [ 0.5; 0.0 ]).Holds |> should equal true
+                (Claim.ofMargins "" "" [ 0.5; -1e-9 ]).Holds |> should equal false
+                (Claim.ofMargins "" "" [ 0.5; nan ]).Holds |> should equal false
+                (Claim.ofMargins "" "" []).Holds |> should equal false
+                Claim.margin 3.0 4.0 |> should equal 0.25
+                Claim.margin 5.0 4.0 |> should equal -0.25
+                Claim.margin nan 4.0 |> should equal -infinity
+                Claim.margin 1.0 0.0 |> should equal -infinity
+                Claim.margin 1.0 nan |> should equal -infinity)
+
+            testCase "the table has one line for each claim, aligned" (fun () ->
+                let claims =
+                    [
+                        Claim.ofMargins "(1)" "short" [ 0.5 ]
+                        Claim.ofMargins "Theorem 1" "a longer statement" [ -0.5; 0.25 ]
+                    ]
+
+                let lines = (Ledger.table claims).Split '\n'
+                lines.Length |> should equal 4
+                lines[2] |> should endWith "holds"
+                lines[3] |> should endWith "FAILS"
+                lines[2].IndexOf "holds" |> should equal (lines[3].IndexOf "FAILS"))
+        ]
+
+[<Tests>]
+let tests = testList "Theory" [ losses; spectra; constants; ledger ]
