@@ -10,7 +10,6 @@ using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Training;
 using Spectre.Console;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Cli.Commands;

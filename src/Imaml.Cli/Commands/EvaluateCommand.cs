@@ -6,6 +6,7 @@ using System.Globalization;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
+using Spectre.Console;
 using TorchSharp;
 
 namespace Imaml.Cli.Commands;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Imaml.Nets.Data;
 using Imaml.Nets.Training;
+using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
 
