@@ -5,11 +5,14 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Losses;
 
 /// <summary>Cross-entropy of B tasks' logits z [B, n, N] against labels given as one-hot rows [B, n, N].</summary>
+/// <exception cref="ArgumentException">The labels' shape is not the logits'; libtorch would broadcast it in silence.</exception>
 public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
 {
-    private readonly Tensor _probabilities = logits.softmax(-1);
+    private readonly Tensor _probabilities = logits.shape.AsSpan().SequenceEqual(oneHot.shape)
+        ? logits.softmax(-1)
+        : throw new ArgumentException($"one-hot labels must be [{string.Join(", ", logits.shape)}], not [{string.Join(", ", oneHot.shape)}]", nameof(oneHot));
 
-    /// <summary>The tensor that LogitTangent needs.</summary>
+    /// <summary>The tensor that LogitGradientTangent needs.</summary>
     public Tensor Kept => _probabilities;
 
     /// <summary>The loss of each task, [B, 1].</summary>

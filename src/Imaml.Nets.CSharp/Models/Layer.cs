@@ -29,7 +29,7 @@ public abstract class Layer
 
     /// <summary>Applies the layer for all tasks.</summary>
     /// <param name="parameters">[B, ParameterCount]</param>
-    /// <param name="input">[B, n, H, W, C], or [B, n·H·W, C] as the layer before left it.</param>
+    /// <param name="input">[B, n·H·W, C]: every position of every image as a row.</param>
     public abstract LayerPass Forward(Tensor parameters, Tensor input);
 }
 

@@ -48,7 +48,7 @@ public sealed class Network
         }
 
         var passes = new LayerPass[_layers.Length];
-        var value = images;
+        var value = images.reshape(images.shape[0], -1, Input.Channels);
         foreach (var (i, slice) in Slices(parameters))
         {
             passes[i] = _layers[i].Forward(slice, value);

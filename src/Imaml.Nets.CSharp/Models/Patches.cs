@@ -8,7 +8,7 @@ using static TorchSharp.torch.nn.functional;
 
 namespace Imaml.Nets.Models;
 
-/// <summary>Square patches of an image with zeros around it: [B, n, H, W, C] → [B, n·H′·W′, k·k·C], ordered by row, column, channel.</summary>
+/// <summary>Square patches of an image with zeros around it: [B, n·H·W, C] → [B, n·H′·W′, k·k·C], ordered by row, column, channel.</summary>
 public sealed class Patches : Layer
 {
     private readonly ImageShape _input;
@@ -40,14 +40,14 @@ public sealed class Patches : Layer
 
     private int Positions(int length) => (length + 2 * _padding - _size) / _stride + 1;
 
-    private Tensor Gather(Tensor images)
+    private Tensor Gather(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        var image = images.reshape(images.shape[0], -1, _input.Height, _input.Width, _input.Channels);
+        var image = rows.reshape(rows.shape[0], -1, _input.Height, _input.Width, _input.Channels);
         var padded = _padding == 0 ? image : pad(image, [0, 0, _padding, _padding, _padding, _padding]);
         return padded.unfold(2, _size, _stride).unfold(3, _size, _stride) // [B, n, H′, W′, C, k, k]
             .permute(0, 1, 2, 3, 5, 6, 4)
-            .reshape(images.shape[0], -1, OutputShape.Channels)
+            .reshape(rows.shape[0], -1, OutputShape.Channels)
             .MoveToOuterDisposeScope();
     }
 

@@ -1,0 +1,353 @@
+/// Each layer alone: its value and first derivatives against libtorch, its second derivatives against autograd's.
+///
+/// Inputs and parameters are standard normal, a deviation s is at least 1/4 (checked), and no number exceeds 6, so a normalisation magnifies
+/// an error by at most 6/s = 24, and its derivatives by that squared. A layer is at most three sums deep, of m terms each: 3mε·24² of the result.
+module Imaml.Nets.Tests.NetworkLayerTests
+
+open System
+open Expecto
+open FsUnit
+open TorchSharp
+open Imaml.Nets.Models
+open Imaml.Nets.Tests.Tensors
+open Imaml.Testing
+
+/// A layer, with its value for one task: parameters [P], rows [n·H·W, C] → rows [n·H′·W′, C′].
+[<NoComparison; NoEquality>]
+type private Subject =
+    {
+        Name: string
+        Layer: Layer
+        Input: ImageShape
+        Reference: Tensor -> Tensor -> Tensor
+    }
+
+let private patches height width channels size stride padding =
+    let input = ImageShape(height, width, channels)
+
+    {
+        Name = $"patches of {size}×{size} of {height}×{width}×{channels}, stride {stride}, padding {padding}"
+        Layer = Patches(input, size, stride, padding)
+        Input = input
+        Reference =
+            fun _ x ->
+                torch.nn.functional
+                    .unfold(
+                        x.view(-1L, int64 height, int64 width, int64 channels).permute(0L, 3L, 1L, 2L),
+                        int64 size,
+                        dilation = 1L,
+                        padding = int64 padding,
+                        stride = int64 stride
+                    ) // [n, C·k·k, H′·W′]
+                    .view(x.shape[0] / int64 (height * width), int64 channels, int64 (size * size), -1L)
+                    .permute(0L, 3L, 2L, 1L)
+                    .reshape(-1L, int64 (size * size * channels))
+    }
+
+let private dense height width inputs outputs bias =
+    let input = ImageShape(height, width, inputs)
+
+    {
+        Name = $"a dense map of {height}×{width}×{inputs} to {outputs}, bias {bias}"
+        Layer = Dense(input, outputs, bias, 1.0)
+        Input = input
+        Reference =
+            fun parameters x ->
+                let weights = parameters.narrow(0L, 0L, int64 (inputs * outputs)).view(int64 inputs, int64 outputs).t()
+                let b = parameters.narrow (0L, int64 (inputs * outputs), int64 outputs)
+
+                if bias = Bias.Added then
+                    torch.nn.functional.linear (x, weights, b)
+                else
+                    torch.nn.functional.linear (x, weights)
+    }
+
+let private normalization height width channels =
+    let input = ImageShape(height, width, channels)
+
+    {
+        Name = $"normalisation of {height}×{width}×{channels}"
+        Layer = BatchNormalization input
+        Input = input
+        Reference =
+            fun parameters x ->
+                torch.nn.functional.batch_norm (
+                    x,
+                    null,
+                    null,
+                    parameters.narrow (0L, 0L, int64 channels),
+                    parameters.narrow (0L, int64 channels, int64 channels),
+                    training = true,
+                    eps = 1e-5
+                )
+    }
+
+let private rectifier =
+    let input = ImageShape(3, 4, 2)
+
+    {
+        Name = "rectifier"
+        Layer = Rectifier input
+        Input = input
+        Reference = fun _ x -> torch.nn.functional.relu x
+    }
+
+let private subjects =
+    [
+        for height, width, size in [ 5, 4, 3; 6, 7, 3; 3, 3, 3; 4, 5, 2 ] do
+            for stride in [ 1; 2 ] do
+                for padding in [ 0; 1 ] do
+                    patches height width 2 size stride padding
+
+        patches 28 28 1 3 2 1
+        dense 1 1 6 4 Bias.Added
+        dense 3 2 5 3 Bias.Added
+        dense 3 2 5 3 Bias.NormalizedAway
+        normalization 3 4 2
+        normalization 2 2 1
+        rectifier
+    ]
+
+/// B tasks at a point, with everything that the four maps take.
+[<NoComparison; NoEquality>]
+type private Point =
+    {
+        Parameters: Tensor
+        Input: Tensor
+        OutputGradient: Tensor
+        ParameterTangent: Tensor
+        InputTangent: Tensor
+        OutputGradientTangent: Tensor
+        Tolerance: float
+    }
+
+let private tasks = 2
+
+let private at (subject: Subject) seed =
+    let images = 4
+    let size = subject.Input
+    let outputs = subject.Layer.OutputShape
+    let output = [ tasks; images * outputs.Height * outputs.Width; outputs.Channels ]
+    let input = [ tasks; images * size.Height * size.Width; size.Channels ]
+    let parameters = [ tasks; subject.Layer.ParameterCount ]
+    let x = normal (seed + 1) input
+    let terms = max (images * size.Height * size.Width) (max size.Channels outputs.Channels)
+
+    let spread = x.std([| 1L |], unbiased = false).min() |> number
+
+    spread |> should be (greaterThan 0.25)
+    number (x.abs().max()) |> should be (lessThan 6.0)
+
+    {
+        Parameters = normal seed parameters
+        Input = x
+        OutputGradient = normal (seed + 2) output
+        ParameterTangent = normal (seed + 3) parameters
+        InputTangent = normal (seed + 4) input
+        OutputGradientTangent = normal (seed + 5) output
+        Tolerance = 3.0 * float terms * epsilon * 24.0 ** 2.0
+    }
+
+/// Parameter gradients as the layer adds them; none for a layer without parameters.
+let private collected (parts: ResizeArray<Tensor>) =
+    match List.ofSeq parts with
+    | [] -> torch.zeros (int64 tasks, 0L, dtype = torch.float64)
+    | [ one ] -> one
+    | _ -> failtest "a layer adds its parameters' gradient once"
+
+let private present (x: Tensor | null) : Tensor =
+    match x with
+    | null -> failtest "nothing, where a tensor was asked for"
+    | x -> x
+
+let private absent (x: Tensor | null) =
+    match x with
+    | null -> ()
+    | _ -> failtest "a tensor, where none was asked for"
+
+let private backward (pass: LayerPass) gradient toInput =
+    let parts = ResizeArray<Tensor>()
+    let result = pass.Backward(gradient, parts, toInput)
+    struct (collected parts, result)
+
+let private tangentBackward (pass: LayerPass) gradient toInput =
+    let parts = ResizeArray<Tensor>()
+    let result = pass.TangentBackward(gradient, parts, toInput)
+    struct (collected parts, result)
+
+/// ⟨∂y, f(p, x)⟩ of every task, its gradient in (p, x), that gradient's derivative in direction (ṗ, ẋ) — the Hessian's symmetry makes it
+/// the gradient of ⟨gradient, (ṗ, ẋ)⟩ — and, as the gradient is linear in ∂y, the gradient at ∂ẏ in its place.
+let private reference (subject: Subject) (point: Point) =
+    let variables (x: Tensor) = x.clone().requires_grad_ true
+    let p, x = variables point.Parameters, variables point.Input
+
+    let output = torch.stack (Array.init tasks (fun task -> subject.Reference (row task p) (row task x)))
+
+    // Every number takes part, so that autograd has an answer for those without an effect: 0.
+    let silent = p.mul(p).sum().add(x.mul(x).sum()).mul((0.0).ToScalar())
+
+    let slopes (y: Tensor) create =
+        let result =
+            torch.autograd.grad ([| y.add silent |], [| p; x |], retain_graph = true, create_graph = create)
+
+        struct (result[0], result[1])
+
+    let struct (dp, dx) = slopes (output.mul(point.OutputGradient).sum()) true
+
+    let struct (moved, movedInput) =
+        slopes (dp.mul(point.ParameterTangent).sum().add(dx.mul(point.InputTangent).sum())) false
+
+    let struct (linear, linearInput) = slopes (output.mul(point.OutputGradientTangent).sum()) false
+
+    {|
+        Output = output.detach ()
+        Parameters = dp.detach ()
+        Input = (dx.detach ())
+        ParametersTangent = moved.add linear
+        InputTangent = (movedInput.add linearInput)
+    |}
+
+let private property subject name (body: Point -> unit) =
+    testPropertyWithConfig (Draws.times 3) name (fun (seed: uint16) ->
+        use _ = torch.NewDisposeScope()
+        body (at subject (int seed)))
+
+let private laws (subject: Subject) =
+    testList
+        subject.Name
+        [
+            property subject "value and gradients are libtorch's" (fun point ->
+                let expected = reference subject point
+                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                agree point.Tolerance expected.Output pass.Output "output"
+                pass.OutputSizes |> should equal pass.Output.shape
+                let struct (parameters, input) = backward pass point.OutputGradient true
+                agree point.Tolerance expected.Parameters parameters "∂parameters"
+                agree point.Tolerance expected.Input ((present input)) "∂input")
+
+            property subject "the tangent is the transpose of backward: ⟨∂y, ẏ⟩ = ⟨∂p, ṗ⟩ + ⟨∂x, ẋ⟩" (fun point ->
+                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let struct (dp, dx) = backward pass point.OutputGradient true
+                let dx = (present dx)
+                let tangent = present (pass.Tangent(point.ParameterTangent, point.InputTangent))
+                let tangentInput = point.InputTangent
+                // An inner product of r terms errs by rε of the sizes.
+                let sum = float (point.OutputGradient.numel ()) * epsilon
+
+                let size =
+                    norm point.OutputGradient * norm tangent
+                    + norm dp * norm point.ParameterTangent
+                    + norm dx * norm tangentInput
+
+                near
+                    ((point.Tolerance + sum) * size)
+                    (inner dp point.ParameterTangent + inner dx tangentInput)
+                    (inner point.OutputGradient tangent)
+                    "⟨∂y, ẏ⟩")
+
+            property subject "the tangent of backward is autograd's second derivative" (fun point ->
+                let expected = reference subject point
+                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                backward pass point.OutputGradient true |> ignore
+                pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
+                let struct (parameters, input) = tangentBackward pass point.OutputGradientTangent true
+                agree point.Tolerance expected.ParametersTangent parameters "∂parameters, tangent"
+                agree point.Tolerance expected.InputTangent ((present input)) "∂input, tangent")
+
+            property subject "a missing input tangent counts as 0, also after a product with one" (fun point ->
+                let still =
+                    { point with
+                        InputTangent = torch.zeros_like point.Input
+                    }
+
+                let expected = reference subject still
+                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                backward pass point.OutputGradient true |> ignore
+                pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
+                tangentBackward pass point.OutputGradientTangent true |> ignore
+                let partial = pass.Tangent(point.ParameterTangent, null)
+                let struct (parameters, input) = tangentBackward pass point.OutputGradientTangent true
+                agree point.Tolerance expected.ParametersTangent parameters "∂parameters, tangent"
+                agree point.Tolerance expected.InputTangent ((present input)) "∂input, tangent"
+                let zero = present (pass.Tangent(point.ParameterTangent, still.InputTangent))
+
+                match partial with
+                | null -> norm zero |> should equal 0.0
+                | tangent -> agree point.Tolerance zero tangent "tangent")
+
+            property subject "the parameters' gradients do not depend on whether the input's is asked for" (fun point ->
+                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let struct (expected, _) = backward pass point.OutputGradient true
+                pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
+                let struct (expectedTangent, _) = tangentBackward pass point.OutputGradientTangent true
+                let other = subject.Layer.Forward(point.Parameters, point.Input)
+                let struct (parameters, none) = backward other point.OutputGradient false
+                absent none
+                same expected parameters "∂parameters"
+                other.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
+                let struct (tangent, none) = tangentBackward other point.OutputGradientTangent false
+                absent none
+                same expectedTangent tangent "∂parameters, tangent")
+        ]
+
+let private particular =
+    testList
+        "in particular"
+        [
+            // Every number lands on copies of itself, so no rounding: the numbers are small integers.
+            scoped "gathering patches and adding them back are transposes, exactly: ⟨Pa, b⟩ = ⟨a, Pᵀb⟩" (fun () ->
+                for subject in subjects do
+                    match subject.Layer with
+                    | :? Patches as layer ->
+                        let point = at subject 5
+                        let a, b = point.Input.round (), point.OutputGradient.round ()
+                        let pass = layer.Forward(torch.zeros (int64 tasks, 0L, dtype = torch.float64), a)
+                        let struct (_, transposed) = backward pass b true
+                        inner (a) ((present transposed)) |> should equal (inner pass.Output b)
+                    | _ -> ())
+
+            testCase "patches that do not fit are refused with the numbers" (fun () ->
+                for size, stride, padding in [ 5, 1, 0; 0, 1, 0; 3, 0, 0; 3, 1, -1; 7, 1, 1 ] do
+                    let message =
+                        try
+                            Patches(ImageShape(4, 4, 1), size, stride, padding) |> ignore
+                            failtest "patches that do not fit were taken"
+                        with :? ArgumentException as e ->
+                            e.Message
+
+                    message |> should haveSubstring $"{size}×{size} with stride {stride} and padding {padding}"
+                    message |> should haveSubstring "4×4")
+
+            scoped "a normalised channel has mean β and deviation γ·√(v/(v + ε))" (fun () ->
+                let subject = normalization 3 4 2
+                let point = at subject 11
+                let output = subject.Layer.Forward(point.Parameters, point.Input).Output
+                let variance = (point.Input).var([| 1L |], unbiased = false)
+                let shrink = variance.div(variance.add (BatchNormalization.Epsilon.ToScalar())).sqrt()
+                close point.Tolerance (point.Parameters.narrow (1L, 2L, 2L)) (output.mean ([| 1L |])) "mean"
+
+                close
+                    point.Tolerance
+                    (point.Parameters.narrow(1L, 0L, 2L).abs().mul shrink)
+                    (output.std ([| 1L |], unbiased = false))
+                    "deviation")
+
+            scoped "a channel without spread is normalised to β, and its derivatives are finite" (fun () ->
+                let subject = normalization 2 2 1
+                let point = at subject 3
+                let flat = torch.full_like (point.Input, (0.75).ToScalar())
+                let pass = subject.Layer.Forward(point.Parameters, flat)
+                same (point.Parameters.narrow(1L, 1L, 1L).unsqueeze(1L).expand_as pass.Output) pass.Output "output"
+                let struct (_, dx) = backward pass point.OutputGradient true
+                Double.IsFinite(norm (present dx)) |> should equal true)
+
+            scoped "the rectifier takes −1 and 0 to 0, with derivative 0 at 0" (fun () ->
+                let layer = Rectifier(ImageShape(1, 1, 3))
+                let pass = layer.Forward(torch.zeros (1L, 0L), torch.tensor([| -1.0; 0.0; 2.0 |]).view(1L, 1L, 3L))
+                let struct (_, dx) = backward pass (torch.ones (1L, 1L, 3L, dtype = torch.float64)) true
+                numbers pass.Output |> should equal [| 0.0; 0.0; 2.0 |]
+                numbers (present dx) |> should equal [| 0.0; 0.0; 1.0 |])
+        ]
+
+[<Tests>]
+let tests = testList "Network layers" [ yield! subjects |> List.map laws; particular ]
