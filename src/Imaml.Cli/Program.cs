@@ -11,6 +11,7 @@ var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAM
     TrainCommand.Create(interruption.Token),
     EvaluateCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),
+    DataCommand.Create(interruption.Token),
     DoctorCommand.Create(),
 };
 

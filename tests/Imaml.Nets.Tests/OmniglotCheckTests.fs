@@ -64,6 +64,9 @@ let tests =
                     report.Parts[1].Characters |> should equal 658
                     report.Parts[1].Drawings |> should equal (13180 - 21)
 
+                    report.Verdict
+                    |> should startWith "not complete: 1 character missing, 1 drawing missing, 1 file too many, 2 drawings damaged; "
+
                     String.concat "\n" (report.Lines())
                     |> says
                         [

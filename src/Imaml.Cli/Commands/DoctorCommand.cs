@@ -1,8 +1,6 @@
 // imaml doctor: what this machine offers, as a table or as JSON; the exit code says whether libtorch can be used.
 
 using System.CommandLine;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using Imaml.Nets.Diagnostics;
 using Spectre.Console;
 
@@ -10,13 +8,6 @@ namespace Imaml.Cli.Commands;
 
 internal static class DoctorCommand
 {
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     public static Command Create()
     {
         var data = SharedOptions.Data();
@@ -32,7 +23,7 @@ internal static class DoctorCommand
         var found = Diagnosis.Run(data, threads);
         if (json)
         {
-            Console.Out.WriteLine(JsonSerializer.Serialize(found, Format));
+            Console.Out.WriteLine(JsonText.Of(found));
         }
         else
         {

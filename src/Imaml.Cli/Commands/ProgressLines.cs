@@ -2,20 +2,20 @@ using System.Globalization;
 
 namespace Imaml.Cli.Commands;
 
-/// <summary>Progress as lines of text: one per tenth of the work, at least two seconds apart, and one after fifteen seconds in any case.</summary>
+/// <summary>Progress as lines of text: one for each tenth of the work, at least two seconds apart, and one after fifteen seconds in any case.</summary>
 /// <param name="what">What is being done.</param>
 /// <param name="write">Receives a line.</param>
 /// <param name="clock">Tells the time.</param>
 internal sealed class ProgressLines(string what, Action<string> write, TimeProvider clock) : IProgress<double>
 {
-    private const double Tenth = 0.1;
+    private const int Tenth = 10;
 
     private static readonly TimeSpan Apart = TimeSpan.FromSeconds(2), InAnyCase = TimeSpan.FromSeconds(15);
 
     private readonly Lock _one = new();
     private readonly long _start = clock.GetTimestamp();
     private long _lastTime = clock.GetTimestamp();
-    private double _lastFraction;
+    private int _lastPercent;
 
     /// <summary>Takes note of 0 … 1, from any thread; a fraction smaller than an earlier one is ignored.</summary>
     public void Report(double value)
@@ -23,14 +23,16 @@ internal sealed class ProgressLines(string what, Action<string> write, TimeProvi
         lock (_one)
         {
             var since = clock.GetElapsedTime(_lastTime);
-            if (value <= _lastFraction || since < Apart || (value - _lastFraction < Tenth && since < InAnyCase))
+            // The little that is added takes 0.29, which times 100 is just below 29, for 29 %.
+            var percent = (int)((100 * value) + 1e-6);
+            if (value <= 0 || percent < _lastPercent || since < Apart || (percent - _lastPercent < Tenth && since < InAnyCase))
             {
                 return;
             }
 
-            (_lastTime, _lastFraction) = (clock.GetTimestamp(), value);
+            (_lastTime, _lastPercent) = (clock.GetTimestamp(), percent);
             var left = TimeSpan.FromSeconds(double.Round(clock.GetElapsedTime(_start).TotalSeconds * (1 - value) / value));
-            write(string.Create(CultureInfo.InvariantCulture, $"{what}: {double.Floor(100 * value):F0} %, {left:h\\:mm\\:ss} left"));
+            write(string.Create(CultureInfo.InvariantCulture, $"{what}: {percent} %, {left:h\\:mm\\:ss} left"));
         }
     }
 }

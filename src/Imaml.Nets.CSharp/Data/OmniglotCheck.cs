@@ -28,7 +28,23 @@ public sealed record OmniglotReport(
     /// <summary>Whether every drawing is there and sound, and nothing besides.</summary>
     public bool IsComplete => MissingCharacters.Count + MissingDrawings.Count + Extra.Count + Damaged.Count == 0;
 
-    /// <summary>The report in lines of text: the counts, then every difference.</summary>
+    /// <summary>One line: complete, or what kinds of difference there are, how many of each, and how to mend them.</summary>
+    public string Verdict
+    {
+        get
+        {
+            var differences = new[]
+            {
+                Counted(MissingCharacters.Count, "character", "missing"), Counted(MissingDrawings.Count, "drawing", "missing"), Counted(Extra.Count, "file", "too many"),
+                Counted(Damaged.Count, "drawing", "damaged"),
+            };
+            return IsComplete
+                ? $"complete: {Parts.Sum(part => part.Characters)} characters, {Parts.Sum(part => part.Drawings)} drawings"
+                : $"not complete: {string.Join(", ", differences.OfType<string>())}; move it away and get the official archives: imaml data get omniglot";
+        }
+    }
+
+    /// <summary>The report in lines of text: the counts, then every difference, then the <see cref="Verdict"/>.</summary>
     public IEnumerable<string> Lines()
     {
         foreach (var part in Parts)
@@ -44,10 +60,10 @@ public sealed record OmniglotReport(
             yield return line;
         }
 
-        yield return IsComplete
-            ? $"complete: {Parts.Sum(part => part.Characters)} characters, {Parts.Sum(part => part.Drawings)} drawings"
-            : "not complete; get the official archives: imaml data get omniglot";
+        yield return Verdict;
     }
+
+    private static string? Counted(int count, string what, string fault) => count == 0 ? null : $"{count} {what}{(count == 1 ? "" : "s")} {fault}";
 }
 
 /// <summary>Checks an Omniglot download, archives or folders.</summary>
