@@ -23,7 +23,7 @@ internal static class HeldScalars
     public static Tensor Plus(this Tensor x, double a)
     {
         using Scalar held = a;
-        return x.add(held);
+        return x.add(held, One);
     }
 
     /// <summary>x + a·y</summary>

@@ -55,6 +55,32 @@ let private reproducibility =
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
 
+            // TorchSharp's numbers would not stay what they are (see HeldScalars).
+            testCase "a thread that allocates and collects garbage meanwhile does not change a bit" (fun () ->
+                let run () =
+                    use learner = learner 6UL
+                    let reports = List.init 40 (fun step -> learner.Step(batch step))
+                    struct (reports, theta learner)
+
+                let struct (reports, alone) = run ()
+                use stop = new CancellationTokenSource()
+
+                let other =
+                    Thread(fun () ->
+                        while not stop.IsCancellationRequested do
+                            GC.Collect 0
+                            GC.WaitForPendingFinalizers())
+
+                other.Start()
+
+                try
+                    let struct (reports', accompanied) = run ()
+                    reports' |> should equal reports
+                    accompanied |> should equal alone
+                finally
+                    stop.Cancel()
+                    other.Join())
+
             testCase "a step moves θ, counts itself and its tasks, and reports finite numbers" (fun () ->
                 use learner = learner 1UL
                 let before = theta learner
