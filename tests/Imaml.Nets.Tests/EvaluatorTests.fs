@@ -5,7 +5,9 @@ open System
 open System.Threading
 open Expecto
 open FsUnit
+open TorchSharp
 open Imaml.Nets.Evaluation
+open Imaml.Nets.MetaLearners
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
 
@@ -40,17 +42,21 @@ let tests =
                 |> Array.forall (fun share -> abs (6.0 * share - round (6.0 * share)) < 12.0 * epsilon)
                 |> should equal true)
 
-            testCase "before adapting, the support set has no say" (fun () ->
+            testCase "before adapting, each episode's accuracy is that of θ on its query set" (fun () ->
                 use learner = learner 1UL
-                let before = Evaluator.BeforeAdapting(learner, sampler.Value, 12, CancellationToken.None)
+                use _ = torch.NewDisposeScope()
+                let measured = Evaluator.BeforeAdapting(learner, sampler.Value, 32, CancellationToken.None)
 
-                let problem =
-                    Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, sampler.Value.Batch(0L, 12), learner.Theta.dtype)
+                // In the portions that the evaluator takes, so that not even rounding differs.
+                let expected =
+                    [| 0L, 20; 20L, 12 |]
+                    |> Array.collect (fun (first, count) ->
+                        let problem = FewShotProblem(learner.Network, sampler.Value.Batch(first, count), learner.Theta.dtype)
 
-                use _ = TorchSharp.torch.NewDisposeScope()
+                        problem.QueryAccuracy(learner.Theta.expand (int64 count, -1L)))
 
-                Seq.toArray before.PerEpisode
-                |> should equal (problem.QueryAccuracy(learner.Theta.expand (12L, -1L))))
+                Seq.toArray measured.PerEpisode |> should equal expected
+                expected[20..] |> should not' (equal expected[..11]))
 
             testCase "evaluating does not move θ, reports its progress to the end, and can be cancelled" (fun () ->
                 use learner = learner 1UL
