@@ -12,7 +12,7 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     public Tensor Combine(double a, Tensor x, double b, Tensor y)
     {
         using var scope = NewDisposeScope();
-        return x.mul(a).add(y, b).MoveToOuterDisposeScope();
+        return x.Times(a).PlusMultiple(b, y).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -22,6 +22,6 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     public Tensor DivideByRoot(Tensor x, Tensor y, double epsilon)
     {
         using var scope = NewDisposeScope();
-        return x.div(y.sqrt().add(epsilon)).MoveToOuterDisposeScope();
+        return x.div(y.sqrt().Plus(epsilon)).MoveToOuterDisposeScope();
     }
 }

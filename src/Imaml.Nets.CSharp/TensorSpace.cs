@@ -50,14 +50,14 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     {
         if (a.dim() == 0)
         {
-            var number = a.ToDouble();
-            return number == 0 ? y.alias() : y.add(x, number);
+            var number = a.Number();
+            return number == 0 ? y.alias() : y.PlusMultiple(number, x);
         }
 
         using var scope = NewDisposeScope();
-        var sum = addcmul(y, a, x, 1);
+        var sum = y.PlusProduct(a, x);
         // On the CPU a look at B numbers is cheaper than a pass over the vectors; a device would have to be waited for.
-        return (a.device_type == DeviceType.CPU && a.ne(0).all().ToBoolean() ? sum : where(a.ne(0), sum, y)).MoveToOuterDisposeScope();
+        return (a.device_type == DeviceType.CPU && a.Differs(0).all().Truth() ? sum : where(a.Differs(0), sum, y)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -72,7 +72,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var largest = x.abs().amax([1], keepdim: true); // [B, 1]
-        var divisor = where(largest.gt(0) & largest.lt(double.PositiveInfinity), largest, ones_like(largest));
+        var divisor = where(largest.Exceeds(0) & largest.IsBelow(double.PositiveInfinity), largest, ones_like(largest));
         var unit = x / divisor;
         return Inner(unit, unit).sqrt().mul(divisor).MoveToOuterDisposeScope();
     }
@@ -81,7 +81,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor Scalar(double a) => tensor(a, DType);
 
     /// <inheritdoc/>
-    public Tensor Add(Tensor a, Tensor b) => a.add(b);
+    public Tensor Add(Tensor a, Tensor b) => a.Plus(b);
 
     /// <inheritdoc/>
     public Tensor Multiply(Tensor a, Tensor b) => a.mul(b);
@@ -93,7 +93,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor DivideOrZero(Tensor numerator, Tensor denominator)
     {
         using var scope = NewDisposeScope();
-        var positive = denominator.gt(0);
+        var positive = denominator.Exceeds(0);
         var safe = where(positive, denominator, ones_like(denominator));
         var quotient = numerator.div(safe);
         return where(positive, quotient, zeros_like(quotient)).MoveToOuterDisposeScope();
@@ -110,14 +110,14 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor Select(Tensor mask, Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();
-        return where(mask.gt(0.5), a, b).MoveToOuterDisposeScope();
+        return where(mask.Exceeds(0.5), a, b).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public bool Any(Tensor mask)
     {
         using var scope = NewDisposeScope();
-        return mask.max().ToDouble() > 0.5;
+        return mask.max().Number() > 0.5;
     }
 
     /// <inheritdoc/>
@@ -135,15 +135,18 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
         private readonly DisposeScope? _outer = CurrentDisposeScope;
         private readonly DisposeScope _scope = NewDisposeScope();
 
-        public Tensor KeepVector(Tensor x) => Move(x, _outer);
+        public Tensor KeepVector(Tensor x) => Keep(x);
 
-        public Tensor KeepScalar(Tensor x) => Move(x, _outer);
+        public Tensor KeepScalar(Tensor x) => Keep(x);
 
         public Tensor AdoptVector(Tensor x) => Move(x, _scope);
 
         public Tensor AdoptScalar(Tensor x) => Move(x, _scope);
 
         public void Dispose() => _scope.Dispose();
+
+        /// <summary>What is not this region's outlives it already, perhaps by more than one region.</summary>
+        private Tensor Keep(Tensor x) => _scope.Contains(x) ? Move(x, _outer) : x;
 
         /// <summary>Detaches first: TorchSharp loses a tensor that is moved to the scope it is in already.</summary>
         private static Tensor Move(Tensor x, DisposeScope? scope)

@@ -42,7 +42,8 @@ let private closedForm (z: Tensor) =
 
 [<Tests>]
 let tests =
-    testList
+    testSequenced
+    <| testList
         "Loss"
         [
             property "it is each task's mean of log Σ exp z − z_label" (fun seed ->

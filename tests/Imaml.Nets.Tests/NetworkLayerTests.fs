@@ -350,4 +350,4 @@ let private particular =
         ]
 
 [<Tests>]
-let tests = testList "Network layers" [ yield! subjects |> List.map laws; particular ]
+let tests = testSequenced (testList "Network layers" [ yield! subjects |> List.map laws; particular ])

@@ -1,9 +1,13 @@
 /// Tensors as these tests draw and compare them: in double precision, from explicit seeds.
+///
+/// Tests that use libtorch's own operations run one after another (`testSequenced`): TorchSharp's numbers are not safe beside other threads
+/// that allocate (see HeldScalars).
 module Imaml.Nets.Tests.Tensors
 
 open System
 open Expecto
 open TorchSharp
+open Imaml.Nets
 
 type Tensor = torch.Tensor
 
@@ -21,14 +25,14 @@ let normal (seed: int) (sizes: int list) : Tensor =
     use generator = new torch.Generator(uint64 seed, torch.CPU)
     torch.randn (sizes |> List.map int64 |> List.toArray, dtype = torch.float64, generator = generator)
 
-let scaled (factor: float) (x: Tensor) : Tensor = x.mul (factor.ToScalar())
+let scaled (factor: float) (x: Tensor) : Tensor = HeldScalars.Times(x, factor)
 
 /// x + t·w
-let along (x: Tensor) (w: Tensor) (t: float) : Tensor = x.add (w, t.ToScalar())
+let along (x: Tensor) (w: Tensor) (t: float) : Tensor = HeldScalars.PlusMultiple(x, t, w)
 
-let norm (x: Tensor) = x.norm().ToDouble()
-let inner (x: Tensor) (y: Tensor) = x.mul(y).sum().ToDouble()
-let number (x: Tensor) = x.ToDouble()
+let number (x: Tensor) = HeldScalars.Number x
+let norm (x: Tensor) = number (x.norm ())
+let inner (x: Tensor) (y: Tensor) = number (x.mul(y).sum())
 let sizes (x: Tensor) = x.shape |> Array.map int |> Array.toList
 
 /// All numbers in row-major order.

@@ -355,4 +355,4 @@ let private independence =
         ]
 
 [<Tests>]
-let tests = testList "Network" [ form; values; structure; independence ]
+let tests = testSequenced (testList "Network" [ form; values; structure; independence ])

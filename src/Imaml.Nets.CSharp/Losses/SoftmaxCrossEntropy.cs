@@ -26,7 +26,7 @@ public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
     public Tensor LogitGradient()
     {
         using var scope = NewDisposeScope();
-        return _probabilities.sub(oneHot).div_(oneHot.shape[1]).MoveToOuterDisposeScope();
+        return _probabilities.sub(oneHot).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
     }
 
     /// <summary>The derivative of LogitGradient in the direction ż: p∘(ż − ⟨p, ż⟩)/n for each image's p = softmax(z).</summary>
@@ -34,6 +34,6 @@ public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
     {
         using var scope = NewDisposeScope();
         var weighted = _probabilities * logitTangent;
-        return addcmul(weighted, _probabilities, weighted.sum(-1, keepdim: true), -1).div_(oneHot.shape[1]).MoveToOuterDisposeScope();
+        return weighted.MinusProduct(_probabilities, weighted.sum(-1, keepdim: true)).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
     }
 }

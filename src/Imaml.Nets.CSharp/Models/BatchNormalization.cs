@@ -34,9 +34,9 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
         var (gamma, beta) = Split(parameters);
         using var scope = NewDisposeScope();
         var centred = input - Mean(input);
-        var inverse = Mean(centred * centred).add(Epsilon).rsqrt(); // 1/s, [B, 1, C]
+        var inverse = Mean(centred * centred).Plus(Epsilon).rsqrt(); // 1/s, [B, 1, C]
         var normalized = centred * inverse;
-        var output = addcmul(beta, normalized, gamma, 1);
+        var output = beta.PlusProduct(normalized, gamma);
         _ = scope.MoveToOuter(inverse, normalized, output);
         return new Pass(this, normalized, inverse, gamma, output);
     }
@@ -68,7 +68,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
 
             var q = outputGradient * gamma;
             _correlation = gamma * Mean(product);
-            _dx = addcmul(q - Mean(q), normalized, _correlation, -1).mul_(inverse);
+            _dx = (q - Mean(q)).MinusProduct(normalized, _correlation).mul_(inverse);
             _ = scope.MoveToOuter(_correlation, _dx);
             return _dx;
         }
@@ -77,7 +77,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
         {
             (_gammaTangent, var betaTangent) = layer.Split(parameterTangent);
             using var scope = NewDisposeScope();
-            var dy = addcmul(betaTangent, normalized, _gammaTangent, 1);
+            var dy = betaTangent.PlusProduct(normalized, _gammaTangent);
             if (inputTangent is null)
             {
                 (_normalizedTangent, _scaleTangent) = (null, null);
@@ -86,9 +86,9 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
 
             // ṡ/s = mean(x̂·ẋ)/s and x̂' = (ẋ − mean(ẋ))/s − x̂·ṡ/s
             _scaleTangent = Mean(normalized * inputTangent) * inverse;
-            _normalizedTangent = addcmul((inputTangent - Mean(inputTangent)).mul_(inverse), normalized, _scaleTangent, -1);
+            _normalizedTangent = (inputTangent - Mean(inputTangent)).mul_(inverse).MinusProduct(normalized, _scaleTangent);
             _ = scope.MoveToOuter(_scaleTangent, _normalizedTangent);
-            return dy.addcmul_(_normalizedTangent, gamma, 1).MoveToOuterDisposeScope();
+            return dy.AddProduct(_normalizedTangent, gamma).MoveToOuterDisposeScope();
         }
 
         public override Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput)
@@ -97,7 +97,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
             var product = outputGradientTangent * normalized;
             if (_normalizedTangent is not null)
             {
-                product.addcmul_(_dy!, _normalizedTangent, 1);
+                product.AddProduct(_dy!, _normalizedTangent);
             }
 
             parameterGradientTangents.Add(cat([product.sum(1), outputGradientTangent.sum(1)], 1).MoveToOuterDisposeScope());
@@ -107,16 +107,16 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
             }
 
             // The derivative of (q − mean(q) − x̂·c)/s with c = mean(q·x̂), q' = γ'·∂y + γ·∂y', and c' by the same product rule.
-            var q = addcmul(outputGradientTangent * gamma, _dy!, _gammaTangent!, 1);
-            var correlation = addcmul(gamma * Mean(product), _gammaTangent!, Mean(_dy! * normalized), 1);
-            var dx = addcmul(q - Mean(q), normalized, correlation, -1);
+            var q = (outputGradientTangent * gamma).PlusProduct(_dy!, _gammaTangent!);
+            var correlation = (gamma * Mean(product)).PlusProduct(_gammaTangent!, Mean(_dy! * normalized));
+            var dx = (q - Mean(q)).MinusProduct(normalized, correlation);
             if (_normalizedTangent is not null)
             {
-                dx.addcmul_(_normalizedTangent, _correlation!, -1);
+                dx.SubtractProduct(_normalizedTangent, _correlation!);
             }
 
             dx.mul_(inverse);
-            return (_scaleTangent is null ? dx : dx.addcmul_(_dx!, _scaleTangent, -1)).MoveToOuterDisposeScope();
+            return (_scaleTangent is null ? dx : dx.SubtractProduct(_dx!, _scaleTangent)).MoveToOuterDisposeScope();
         }
     }
 }

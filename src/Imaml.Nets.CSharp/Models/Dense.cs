@@ -36,8 +36,8 @@ public sealed class Dense(ImageShape positions, int outputs, Bias bias, double g
     {
         using var scope = NewDisposeScope();
         var bound = gain * double.Sqrt(6.0 / (_inputs + KernelPositions * outputs));
-        var weights = (rand(_inputs * outputs, generator: generator) * 2 - 1) * bound;
-        return cat([weights, rand(outputs, generator: generator) * LargestInitialBias]).MoveToOuterDisposeScope();
+        var weights = rand(_inputs * outputs, generator: generator).Times(2).Plus(-1).Times(bound);
+        return cat([weights, rand(outputs, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Positions of the kernel where this is a convolution, else 1; fan out is this many times the outputs.</summary>

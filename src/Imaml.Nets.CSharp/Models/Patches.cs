@@ -63,7 +63,7 @@ public sealed class Patches : Layer
             for (var column = 0; column < _size; column++)
             {
                 padded.slice(2, row, row + _stride * (height - 1) + 1, _stride).slice(3, column, column + _stride * (width - 1) + 1, _stride)
-                    .add_(patches.select(4, row * _size + column));
+                    .Add(patches.select(4, row * _size + column));
             }
         }
 

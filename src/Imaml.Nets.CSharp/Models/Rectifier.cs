@@ -28,7 +28,7 @@ public sealed class Rectifier(ImageShape shape) : Layer
         public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
         {
             using var scope = NewDisposeScope();
-            _mask ??= Output.gt(0).to_type(outputGradient.dtype).MoveToOuterDisposeScope();
+            _mask ??= Output.Exceeds(0).to_type(outputGradient.dtype).MoveToOuterDisposeScope();
             return toInput ? outputGradient.mul(_mask).MoveToOuterDisposeScope() : null;
         }
 

@@ -4,7 +4,6 @@ using Imaml.Math;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
@@ -75,7 +74,7 @@ public sealed class MetaLearner : IDisposable
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (theta, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().ToDouble());
+        var report = StepReport.Create(space, _options, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
         Replace(theta, outer);
         return report;
     }

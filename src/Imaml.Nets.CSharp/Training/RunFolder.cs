@@ -47,6 +47,10 @@ public sealed class RunFolder(string path)
         System.IO.File.AppendAllText(path, text.ToString());
     }
 
+    /// <summary>A log's lines; none where there is no log.</summary>
+    public static IEnumerable<T> Read<T>(string path) =>
+        System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
+
     /// <summary>Keeps a log's lines up to a meta-step, so that it fits a checkpoint made then.</summary>
     public static void Truncate(string path, int metaStep)
     {

@@ -36,6 +36,7 @@ public sealed class TrainingRun : IDisposable
     private readonly EpisodeSampler _sampler;
     private readonly List<ProgressLine> _unwritten = [];
     private readonly List<CurveLine> _unwrittenCurve = [];
+    private readonly List<StepReport> _sinceValidation = [];
     private double _seconds;
 
     private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, MetaLearner learner, double seconds)
@@ -91,7 +92,10 @@ public sealed class TrainingRun : IDisposable
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network);
         RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
         RunFolder.Truncate(folder.CurvePath, header.MetaStep);
-        return new TrainingRun(folder, options, source, learner, header.Seconds);
+        var run = new TrainingRun(folder, options, source, learner, header.Seconds);
+        var lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0;
+        run._sinceValidation.AddRange(RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).Where(step => step.MetaStep > lastValidation));
+        return run;
     }
 
     /// <summary>Trains to the end, or until asked to stop; either way the folder then holds the state reached.</summary>
@@ -99,20 +103,19 @@ public sealed class TrainingRun : IDisposable
     public void Run(RunCadence cadence, Action<ProgressLine> onStep, Action<CurveLine> onValidation, CancellationToken cancel)
     {
         var validation = cadence.ValidateEvery > 0 ? _source.Sampler(Options, ClassPart.Validation, Options.Queries, TaskSource.EvaluationSeed) : null;
-        var sinceValidation = new List<StepReport>();
         try
         {
             while (Learner.MetaStep < Options.MetaSteps && !cancel.IsCancellationRequested)
             {
                 var line = Step();
-                sinceValidation.Add(line.Step);
+                _sinceValidation.Add(line.Step);
                 onStep(line);
                 if (validation is not null && (Learner.MetaStep % cadence.ValidateEvery == 0 || Learner.MetaStep == Options.MetaSteps))
                 {
-                    var point = Validate(validation, cadence.ValidationEpisodes, line.Step, sinceValidation, cancel);
+                    var point = Validate(validation, cadence.ValidationEpisodes, line.Step, cancel);
                     _unwrittenCurve.Add(point);
                     onValidation(point);
-                    sinceValidation.Clear();
+                    _sinceValidation.Clear();
                 }
 
                 if (Learner.MetaStep % cadence.CheckpointEvery == 0)
@@ -137,10 +140,13 @@ public sealed class TrainingRun : IDisposable
         _seconds += watch.Elapsed.TotalSeconds;
         var line = new ProgressLine(Learner.MetaStep, _seconds, report);
         _unwritten.Add(line);
+        // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it first
+        // looks, and resident memory would seem to grow with the number of inner steps.
+        GC.Collect(0);
         return line;
     }
 
-    private CurveLine Validate(EpisodeSampler validation, int episodes, StepReport last, List<StepReport> since, CancellationToken cancel)
+    private CurveLine Validate(EpisodeSampler validation, int episodes, StepReport last, CancellationToken cancel)
     {
         var accuracy = Evaluator.AfterAdapting(Learner, validation, episodes, cancel);
         return new CurveLine(
@@ -149,9 +155,9 @@ public sealed class TrainingRun : IDisposable
             _seconds,
             accuracy.Mean,
             accuracy.HalfWidth95,
-            since.Max(step => step.InnerGradientNorm),
-            since.Max(step => step.CgResidual),
-            since.Max(step => step.LargestCurvature));
+            _sinceValidation.Max(step => step.InnerGradientNorm),
+            _sinceValidation.Max(step => step.CgResidual),
+            _sinceValidation.Max(step => step.LargestCurvature));
     }
 
     private void Save()

@@ -1,0 +1,42 @@
+/// A small meta-learner and where its episodes come from.
+module Imaml.Nets.Tests.MetaLearnerFixtures
+
+open System
+open Imaml.Nets.Data
+open Imaml.Nets.Episodes
+open Imaml.Nets.Models
+open Imaml.Nets.Training
+open Imaml.Nets.Tests.DataFixtures
+
+let options seed : TrainingOptions =
+    TrainingOptions(
+        Dataset = "patterned",
+        Split = "none",
+        ValidationClasses = 0,
+        Ways = 3,
+        Shots = 1,
+        Queries = 2,
+        Algorithm = TrainingOptions.ImamlGd,
+        MetaSteps = 200,
+        MetaBatch = 3,
+        Lambda = 2.0,
+        InnerSteps = 3,
+        InnerStepSize = Nullable(),
+        CgSteps = 2,
+        OuterRate = 1e-2,
+        OuterSchedule = OuterSchedule.Constant,
+        Filters = 2,
+        Seed = seed,
+        Threads = 1
+    )
+
+/// 3-way 1-shot on 6 × 6 images.
+let sampler =
+    lazy EpisodeSampler(patterned 6 1 8 5, classNames (patterned 6 1 8 5), RotationMode.None, 3, 1, 2, 1UL)
+
+let network () = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3)
+
+let learner seed = MetaLearner.Create(options seed, network ())
+
+/// The meta-batch of a step: episodes 3i, 3i + 1, 3i + 2.
+let batch (step: int) = sampler.Value.Batch(int64 (3 * step), 3)

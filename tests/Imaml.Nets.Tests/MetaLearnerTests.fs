@@ -1,0 +1,194 @@
+/// Algorithm 1 on networks: reproducible to the last bit, deaf to tasks without a finite meta-gradient, and it learns.
+module Imaml.Nets.Tests.MetaLearnerTests
+
+open System
+open System.Threading
+open Expecto
+open FsUnit
+open TorchSharp
+open Imaml.Nets
+open Imaml.Nets.Data
+open Imaml.Nets.Episodes
+open Imaml.Nets.Evaluation
+open Imaml.Nets.Models
+open Imaml.Nets.Tests.MetaLearnerFixtures
+open Imaml.Nets.Tests.Tensors
+open Imaml.Nets.Training
+
+let private theta (learner: MetaLearner) = numbers learner.Theta
+
+/// Some pixels of one task are not numbers.
+let private spoil (task: int) (pixels: float32[]) (tasks: int) =
+    let each = pixels.Length / tasks
+    Array.fill pixels (task * each) (each / 2) nanf
+
+let private finite (report: StepReport) =
+    for value in
+        [
+            report.OuterLoss
+            report.OuterAccuracy
+            report.InnerLoss
+            report.InnerGradientNorm
+            report.CgResidual
+            report.LargestCurvature
+            report.MetaGradientNorm
+        ] do
+        Double.IsFinite value |> should equal true
+
+let private reproducibility =
+    testList
+        "reproducibility"
+        [
+            testCase "two runs with the same seed are equal to the last bit, in θ, the optimiser and every report" (fun () ->
+                let run seed =
+                    use learner = learner seed
+                    let reports = List.init 5 (fun step -> learner.Step(batch step))
+
+                    struct (reports, theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment)
+
+                let struct (reports, theta, first, second) = run 4UL
+                let struct (reports', theta', first', second') = run 4UL
+                reports' |> should equal reports
+                theta' |> should equal theta
+                first' |> should equal first
+                second' |> should equal second
+                let struct (_, other, _, _) = run 5UL
+                other |> should not' (equal theta))
+
+            // TorchSharp's numbers would not stay what they are (see HeldScalars).
+            testCase "a thread that allocates and collects garbage meanwhile does not change a bit" (fun () ->
+                let run () =
+                    use learner = learner 6UL
+                    let reports = List.init 40 (fun step -> learner.Step(batch step))
+                    struct (reports, theta learner)
+
+                let struct (reports, alone) = run ()
+                use stop = new CancellationTokenSource()
+
+                let other =
+                    Thread(fun () ->
+                        while not stop.IsCancellationRequested do
+                            GC.Collect 0
+                            GC.WaitForPendingFinalizers())
+
+                other.Start()
+
+                try
+                    let struct (reports', accompanied) = run ()
+                    reports' |> should equal reports
+                    accompanied |> should equal alone
+                finally
+                    stop.Cancel()
+                    other.Join())
+
+            testCase "a step moves θ, counts itself and its tasks, and reports finite numbers" (fun () ->
+                use learner = learner 1UL
+                let before = theta learner
+                let report = learner.Step(batch 0)
+                theta learner |> should not' (equal before)
+                report.MetaStep |> should equal 1
+                report.Tasks |> should equal 3L
+                learner.MetaStep |> should equal 1
+                report.NonFinite |> should equal 0
+                finite report)
+        ]
+
+let private outliers =
+    testList
+        "tasks without a finite meta-gradient"
+        [
+            for what in [ "support"; "query" ] do
+                testCase $"one with NaN in its {what} set is left out of the mean and counted" (fun () ->
+                    use learner = learner 2UL
+                    use other = MetaLearnerFixtures.learner 2UL
+                    let three = batch 0
+                    spoil 1 (if what = "support" then three.Support else three.Query) 3
+                    let report = learner.Step three
+                    report.NonFinite |> should equal 1
+                    finite report
+                    let episodes = [| sampler.Value.Sample 0L; sampler.Value.Sample 2L |]
+                    let expected = other.Step(EpisodeBatch.Pack(sampler.Value.Set, episodes))
+                    expected.NonFinite |> should equal 0
+
+                    // The first moment is the mean meta-gradient times 1 − β₁. In single precision the batch of two rounds otherwise than the
+                    // batch of three: 24 layers' sums of at most 54 terms in five gradients and four products, ε = 2⁻²³, times 10 for
+                    // what the normalisations magnify.
+                    agree (10.0 * 24.0 * 54.0 * 9.0 * 2.0 ** -23.0) other.Outer.FirstMoment learner.Outer.FirstMoment "mean meta-gradient"
+                    theta learner |> Array.forall Double.IsFinite |> should equal true)
+
+            testCase "where no task has one the step is refused, and θ, the optimiser and the count are as they were" (fun () ->
+                use learner = learner 3UL
+                learner.Step(batch 0) |> ignore
+                let before = theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment
+                let spoiled = batch 1
+                Array.fill spoiled.Support 0 spoiled.Support.Length nanf
+
+                let message =
+                    try
+                        learner.Step spoiled |> ignore
+                        failtest "a step without a finite meta-gradient was made"
+                    with :? TrainingDivergedException as e ->
+                        e.Message
+
+                message |> should haveSubstring "meta-step 2"
+                message |> should not' (haveSubstring "\n")
+
+                (theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment)
+                |> should equal before
+
+                learner.MetaStep |> should equal 1
+                (learner.Step(batch 1)).MetaStep |> should equal 2)
+        ]
+
+let private learning =
+    testList
+        "learning"
+        [
+            // 60 episodes of 25 query images: the accuracy of guessing has standard deviation √(0.2·0.8/1500) = 0.0103, and a difference of two
+            // accuracies at most √(2·0.25/1500) = 0.0183, its images being no more than independent. Six of them are exceeded by chance
+            // once in a thousand million.
+            testCase
+                "forty meta-steps on glyphs lift the accuracy on unseen classes above guessing, and above that of the untrained network"
+                (fun () ->
+                    let set = Glyphs.Create(120, 10, 1UL)
+                    let split = ClassSplit.Seeded(set, 1UL, RotationMode.None, 100, 0, 20)
+                    let sampler classes seed = EpisodeSampler(set, classes, RotationMode.None, 5, 1, 5, seed)
+                    let train, test = sampler split.Train 2UL, sampler split.Test 3UL
+                    let network = ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), 8, 5)
+
+                    let options =
+                        TrainingOptions(
+                            Dataset = "glyphs",
+                            Split = split.Name,
+                            ValidationClasses = 0,
+                            Ways = 5,
+                            Shots = 1,
+                            Queries = 5,
+                            Algorithm = TrainingOptions.ImamlGd,
+                            MetaSteps = 40,
+                            MetaBatch = 4,
+                            Lambda = 2.0,
+                            InnerSteps = 8,
+                            InnerStepSize = Nullable(),
+                            CgSteps = 3,
+                            OuterRate = 1e-2,
+                            OuterSchedule = OuterSchedule.Constant,
+                            Filters = 8,
+                            Seed = 1UL,
+                            Threads = 1
+                        )
+
+                    use learner = MetaLearner.Create(options, network)
+                    let accuracy () = Evaluator.AfterAdapting(learner, test, 60, CancellationToken.None).Mean
+                    let untrained = accuracy ()
+
+                    for step in 0..39 do
+                        learner.Step(train.Batch(int64 (4 * step), 4)) |> ignore
+
+                    let trained = accuracy ()
+                    trained |> should be (greaterThan (0.2 + 6.0 * 0.0103))
+                    trained - untrained |> should be (greaterThan (6.0 * 0.0183)))
+        ]
+
+[<Tests>]
+let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning ])

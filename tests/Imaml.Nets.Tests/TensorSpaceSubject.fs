@@ -1,0 +1,30 @@
+/// The tensor space with the way into it and out of it, for the laws that every space obeys.
+module Imaml.Nets.Tests.TensorSpaceSubject
+
+open TorchSharp
+open Imaml.Nets
+open Imaml.Nets.Tests.Tensors
+open Imaml.Testing
+
+let private epsilon dtype =
+    match dtype with
+    | torch.ScalarType.Float32 -> 2.0 ** -23.0
+    | _ -> 2.0 ** -52.0
+
+/// B rows of d numbers as [B, d].
+let ofRows (dtype: torch.ScalarType) (rows: float[][]) : Tensor =
+    use _ = torch.NewDisposeScope()
+    torch.tensor(Array.concat rows).view(int64 rows.Length, int64 rows[0].Length).to_type(dtype).clone().MoveToOuterDisposeScope()
+
+let toRows (x: Tensor) : float[][] = numbers x |> Array.chunkBySize (int x.shape[1])
+
+let subject dtype tasks : Subject<Tensor, Tensor> =
+    {
+        Name = $"tensors of {tasks} tasks, {dtype}"
+        Space = TensorSpace(tasks, dtype)
+        Tasks = tasks
+        Epsilon = epsilon dtype
+        OfRows = ofRows dtype
+        ToRows = toRows
+        Alive = Some(fun x -> not x.IsInvalid)
+    }
