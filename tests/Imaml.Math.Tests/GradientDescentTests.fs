@@ -130,34 +130,39 @@ let tests =
                 Check.atMost 1e-15 ((descend MeasuredCurvature 1 task + 0.5 * Vector<float>.Build.Dense(2, 1.0)).L2Norm()) "φ₁ + b/λ")
 
             testCase "in single precision the measured step is right where squares of gradients would cancel" (fun () ->
-                // The first gradient lies in the stiff direction but for a part along a flat one, 10⁴ times flatter: after it the step must
-                // grow to the inverse of the flat curvature, which a difference of squares in single precision cannot resolve.
+                // Curvature 10⁴ at θ and 1 everywhere else, so the first step is 10⁻⁴ and changes the gradient by a part in 10⁴, its square
+                // by one in 10⁸, below rounding. The second step must be 1, to the minimiser 0. λ = 2⁻⁴⁰ is below rounding too.
                 let subject = Subjects.singlePrecision 1
-                let a = Matrix<float>.Build.DenseOfDiagonalArray [| 1e4; 1.0 |]
+                let theta = [| [| 0.7; -1.3; 2.1; 0.4; -0.9 |] |]
 
-                let tasks: MetaGradientLaws.Quadratics =
-                    {
-                        A = [| a |]
-                        B = [| [| 0.0; 0.0 |] |]
-                        C = [| a |]
-                        E = [| [| 0.0; 0.0 |] |]
-                        Theta = [| [| 1e-5; 1.0 |] |]
+                let problem =
+                    { new IBilevelProblem<Matrix<float>, float[]> with
+                        member _.InnerGradient phi = phi
+
+                        member _.LinearizeInner phi =
+                            { new ILinearization<Matrix<float>, float[]> with
+                                member _.Loss = [| 0.0 |]
+                                member _.Gradient = phi
+                                member _.HessianProduct w = 1e4 * w
+                                member _.Dispose() = ()
+                            }
+
+                        member _.OuterLossAndGradient phi = struct ([| 0.0 |], phi)
                     }
 
                 let phi =
                     GradientDescent.solve
                         MeasuredCurvature
-                        40
+                        2
                         subject.Space
-                        (ScalarRegularizer 1e-3)
-                        (MetaGradientLaws.problem subject tasks)
-                        (subject.OfRows tasks.Theta)
+                        (ScalarRegularizer(2.0 ** -40.0))
+                        problem
+                        (subject.OfRows theta)
                     |> subject.ToRows
 
-                // φ* = λθ/(a + λ).
-                let exact = [| [| 1e-8 / (1e4 + 1e-3); 1e-3 / (1.0 + 1e-3) |] |]
-                // The gradient rounds by 2⁻²⁴ of aφ + λθ, which the flat direction magnifies by 1.
-                Check.atMost (100.0 * 2.0 ** -24.0) (abs (phi[0][1] - exact[0][1])) "the flat coordinate")
+                // The gradient rounds by 2⁻²⁴ at each end of the move, which is 10⁴ times that of its change; twice for the scalars' own.
+                let size row = (Vector<float>.Build.DenseOfArray row).L2Norm()
+                Check.atMost (4.0 * 1e4 * 2.0 ** -24.0 * size theta[0]) (size phi[0]) "‖φ₂‖")
 
             testCase "an impossible number of steps or step size is refused with the number and the rule" (fun () ->
                 let complaint body =

@@ -82,7 +82,7 @@ let private algebra (subject: Subject<'V, 'S>) =
 
         law "axpy with a = 0 returns y exactly, even where x is not finite" (fun () ->
             let x = ofRows (Subject.alike subject [| nan; infinity; -infinity; 1.0 |])
-            let y = Subject.alike subject [| 1.0; -2.0; 0.1f |> float; 3.0 |]
+            let y = Subject.alike subject [| 1.0; -2.0; 0.1f |> float; -0.0 |]
             Check.same y (toRows (space.Axpy(space.Scalar 0.0, x, ofRows y))) "one 0 for all"
             let zeros = Subject.scalars subject (perTask (fun _ -> 0.0))
             Check.same y (toRows (space.Axpy(zeros, x, ofRows y))) "a 0 for each")
