@@ -6,15 +6,8 @@ open System.IO
 open System.Text.Json
 open System.Threading.Tasks
 open Expecto
+open Imaml.Testing
 open FsUnit
-
-let private inFolder (body: string -> unit) =
-    let folder = Directory.CreateTempSubdirectory "imaml-doctor-"
-
-    try
-        body folder.FullName
-    finally
-        folder.Delete true
 
 [<Tests>]
 let tests =

@@ -5,15 +5,8 @@ open System
 open System.IO
 open System.Text.Json
 open Expecto
+open Imaml.Testing
 open FsUnit
-
-let private inFolder (body: string -> unit) =
-    let folder = Directory.CreateTempSubdirectory "imaml-train-"
-
-    try
-        body folder.FullName
-    finally
-        folder.Delete true
 
 /// A run of a tiny network that takes a second; later options win over earlier ones.
 let private options (changes: (string * string) list) (output: string) =

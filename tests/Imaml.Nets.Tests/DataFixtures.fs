@@ -9,15 +9,6 @@ open Expecto
 open Imaml.Nets.Data
 open SkiaSharp
 
-/// Runs the body in a new folder and removes it.
-let inFolder (body: string -> 'a) : 'a =
-    let folder = Directory.CreateTempSubdirectory("imaml-test-").FullName
-
-    try
-        body folder
-    finally
-        Directory.Delete(folder, true)
-
 /// The message of the DataException that the action must throw: one line.
 let dataError (action: unit -> 'a) : string =
     let message =

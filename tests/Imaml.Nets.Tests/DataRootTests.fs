@@ -4,6 +4,7 @@ module Imaml.Nets.Tests.DataRootTests
 open System
 open System.IO
 open Expecto
+open Imaml.Testing
 open FsUnit
 open Imaml.Nets.Data
 open Imaml.Nets.Tests.DataFixtures

@@ -29,12 +29,7 @@ let private patched = lazy (ElfSymbolPatch.Apply(snd original.Value, version, sy
 let private onLinux name (body: string -> unit) =
     testCase name (fun () ->
         if OperatingSystem.IsLinux() then
-            let folder = Directory.CreateTempSubdirectory "imaml-libtorch-"
-
-            try
-                body folder.FullName
-            finally
-                folder.Delete true
+            inFolder body
         else
             Console.WriteLine $"Not checked, Linux only: {name}")
 

@@ -3,6 +3,7 @@ module Imaml.Nets.Tests.OmniglotDamagedTests
 
 open System.IO
 open Expecto
+open Imaml.Testing
 open FsUnit
 open Imaml.Nets.Data
 open Imaml.Nets.Tests.DataFixtures

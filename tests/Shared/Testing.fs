@@ -51,6 +51,17 @@ module Draws =
     let usual: FsCheckConfig = times 100
 
 /// Tests that need something this machine may lack: they say so in one line and pass, never silently.
+[<AutoOpen>]
+module TemporaryFolder =
+    /// Runs the body in a new folder and removes it.
+    let inFolder (body: string -> 'a) : 'a =
+        let folder = Directory.CreateTempSubdirectory("imaml-test-").FullName
+
+        try
+            body folder
+        finally
+            Directory.Delete(folder, true)
+
 [<RequireQualifiedAccess>]
 module Needs =
     let private data (folder: string) (name: string) (body: string -> unit) : Test =

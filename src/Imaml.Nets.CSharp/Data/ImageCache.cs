@@ -4,6 +4,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Data;
 
@@ -13,13 +14,7 @@ internal static class ImageCache
     private static readonly byte[] Magic = "imaml image set 1\n"u8.ToArray();
 
     /// <summary>The per-user folder of prepared data: <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, then <c>imaml/data</c>.</summary>
-    public static string DefaultFolder()
-    {
-        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named
-            ? named
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(root, "imaml", "data");
-    }
+    public static string DefaultFolder() => UserCache.Folder("data");
 
     /// <summary>The set in this file, or null where the file is absent, cannot be read, is cut off, or is damaged.</summary>
     public static ImageSet? TryRead(string path)
@@ -39,20 +34,7 @@ internal static class ImageCache
     /// <summary>Writes the set, atomically.</summary>
     /// <exception cref="IOException">The folder cannot be made or written.</exception>
     /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
-    public static void Write(string path, ImageSet set)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(path) ?? ".");
-        var draft = $"{path}.{Guid.NewGuid():N}.part";
-        try
-        {
-            File.WriteAllBytes(draft, Format(set));
-            File.Move(draft, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(draft);
-        }
-    }
+    public static void Write(string path, ImageSet set) => AtomicFile.Write(path, Format(set));
 
     private static byte[] Format(ImageSet set)
     {

@@ -7,6 +7,7 @@
 
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.LibTorch;
 
@@ -44,7 +45,7 @@ public static class LibTorchLoader
         var packaged = PackagedFolder();
         var named = Environment.GetEnvironmentVariable(FolderVariable);
         var folder = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);
-        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), CacheFolder()));
+        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), UserCache.Folder("libtorch")));
     }
 
     /// <summary>Loads libtorch itself from the folder that <see cref="FolderVariable"/> names, or else from the packaged one.</summary>
@@ -107,8 +108,7 @@ public static class LibTorchLoader
             var copy = Path.Combine(folder, Path.GetFileName(path));
             if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
             {
-                Directory.CreateDirectory(folder);
-                Replace(copy, patched);
+                AtomicFile.Write(copy, patched);
             }
 
             return copy;
@@ -118,21 +118,6 @@ public static class LibTorchLoader
             throw new LibTorchLoadException(
                 $"this system's C++ runtime lacks {MissingVersion}, which {path} needs, and no compatible copy could be made in {cache} ({e.Message}); "
                 + "set XDG_CACHE_HOME to a writable folder, or install a libstdc++ of GCC 13.2 or later", e);
-        }
-    }
-
-    // Whoever looks sees the whole file or none, also where several processes write it at once.
-    private static void Replace(string path, byte[] content)
-    {
-        var draft = $"{path}.{Path.GetRandomFileName()}";
-        try
-        {
-            File.WriteAllBytes(draft, content);
-            File.Move(draft, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(draft);
         }
     }
 
@@ -159,14 +144,5 @@ public static class LibTorchLoader
     {
         var portable = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");
         return File.Exists(Path.Combine(portable, "libLibTorchSharp.so")) ? portable : AppContext.BaseDirectory;
-    }
-
-    // The XDG base-directory rule: a relative XDG_CACHE_HOME does not count.
-    private static string CacheFolder()
-    {
-        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } named && Path.IsPathFullyQualified(named)
-            ? named
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(root, "imaml", "libtorch");
     }
 }
