@@ -21,6 +21,7 @@ internal sealed record Failure(string Message, int ExitCode)
         LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
+        OutOfMemoryException => new("the memory does not suffice; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
         // What libtorch throws carries its C++ stack from the second line on.
         ExternalException => new($"libtorch: {exception.Message.Split('\n')[0].Trim()}", Cli.ExitCode.Failed),
         _ => null,

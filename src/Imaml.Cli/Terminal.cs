@@ -1,6 +1,7 @@
 // Where the program writes. On a terminal: colours, and bars that redraw themselves. Redirected to a file or a pipe: plain text, wide enough
 // that no table is broken into pieces.
 
+using System.Globalization;
 using Spectre.Console;
 
 namespace Imaml.Cli;
@@ -18,6 +19,12 @@ internal static class Terminal
 
     /// <summary>Whether progress may redraw itself; where not, it is one line now and then.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
+
+    /// <summary>One line of results that is never broken: it names a file, or will be cut to pieces by a program.</summary>
+    public static void Line(string text) => Console.Out.WriteLine(text);
+
+    /// <summary>Hours, minutes and seconds, however many hours.</summary>
+    public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
 
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)

@@ -21,8 +21,8 @@ type Outcome =
         | [| line |] -> line
         | _ -> failtest $"one line expected on the error stream, found: {this.Errors}"
 
-/// `imaml ARGUMENTS`, with these environment variables changed.
-let runWith (environment: (string * string) list) (arguments: string list) : Outcome =
+/// Starts `imaml ARGUMENTS`, with these environment variables changed.
+let start (environment: (string * string) list) (arguments: string list) : Process =
     let host =
         Option.ofObj (Environment.GetEnvironmentVariable "DOTNET_HOST_PATH") |> Option.defaultValue "dotnet"
 
@@ -36,17 +36,20 @@ let runWith (environment: (string * string) list) (arguments: string list) : Out
 
     match Process.Start start with
     | null -> failtest $"{host} did not start"
-    | running ->
-        use running = running
-        let errors = running.StandardError.ReadToEndAsync()
-        let output = running.StandardOutput.ReadToEnd()
-        running.WaitForExit()
+    | running -> running
 
-        {
-            ExitCode = running.ExitCode
-            Output = output
-            Errors = errors.Result
-        }
+/// `imaml ARGUMENTS`, with these environment variables changed.
+let runWith (environment: (string * string) list) (arguments: string list) : Outcome =
+    use running = start environment arguments
+    let errors = running.StandardError.ReadToEndAsync()
+    let output = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+
+    {
+        ExitCode = running.ExitCode
+        Output = output
+        Errors = errors.Result
+    }
 
 /// `imaml ARGUMENTS`.
 let run (arguments: string list) : Outcome = runWith [] arguments

@@ -32,7 +32,8 @@ let private options (changes: (string * string) list) (output: string) =
     let kept =
         usual |> List.filter (fun (name, _) -> changes |> List.forall (fun (changed, _) -> changed <> name))
 
-    "train" :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
+    "train"
+    :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
 
 let private succeed (arguments: string list) =
     let outcome = Imaml.run arguments
@@ -66,36 +67,44 @@ let private sameRun (a: string) (b: string) =
     numbers a "progress.jsonl" |> should equal (numbers b "progress.jsonl")
     numbers a "curve.jsonl" |> should equal (numbers b "curve.jsonl")
 
-/// Runs `train` and kills it, as a power cut would, once its log has a line of `metaStep`.
-let private killAt (metaStep: int) (arguments: string list) (folder: string) =
-    let start =
-        Diagnostics.ProcessStartInfo(
-            (match Environment.GetEnvironmentVariable "DOTNET_HOST_PATH" with
-             | null -> "dotnet"
-             | host -> host),
-            "exec" :: Path.Combine(AppContext.BaseDirectory, "imaml.dll") :: arguments,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        )
+/// Runs `train` and sends it a signal once its log has `metaStep` lines; the exit code.
+let private signalAt (signal: string) (metaStep: int) (arguments: string list) (folder: string) =
+    use running = Imaml.start [] arguments
+    let log = Path.Combine(folder, "progress.jsonl")
+    let deadline = DateTime.UtcNow.AddMinutes 5.0
 
-    match Diagnostics.Process.Start start with
-    | null -> failtest "the program did not start"
-    | running ->
-        use running = running
-        let log = Path.Combine(folder, "progress.jsonl")
-        let deadline = DateTime.UtcNow.AddMinutes 2.0
+    let written () =
+        try
+            File.Exists log && (File.ReadAllLines log).Length >= metaStep
+        with :? IOException ->
+            false
 
-        let written () =
-            try
-                File.Exists log && (File.ReadAllLines log).Length >= metaStep
-            with :? IOException ->
-                false
+    while not (written ()) && not running.HasExited && DateTime.UtcNow < deadline do
+        Threading.Thread.Sleep 5
 
-        while not (written ()) && not running.HasExited && DateTime.UtcNow < deadline do
-            Threading.Thread.Sleep 5
+    use kill = Diagnostics.Process.Start("kill", [ signal; string running.Id ])
+    kill.WaitForExit()
+    running.WaitForExit()
+    running.ExitCode
 
-        running.Kill()
-        running.WaitForExit()
+/// A run that is stopped by the signal and continued, beside one that is not.
+let private stoppedAndContinued (signal: string) =
+    inFolder (fun folder ->
+        let changes =
+            [
+                "--meta-steps", "60"
+                "--validate-every", "5"
+                "--validation-episodes", "40"
+                "--checkpoint-every", "5"
+            ]
+
+        let whole, stopped = Path.Combine(folder, "whole"), Path.Combine(folder, "stopped")
+        succeed (options changes whole) |> ignore
+        let exitCode = signalAt signal 10 (options changes stopped) stopped
+        let outcome = succeed (options changes stopped)
+        outcome.Errors |> should haveSubstring "continuing at meta-step"
+        sameRun whole stopped
+        exitCode)
 
 let private refused (line: string) (arguments: string list) =
     let outcome = Imaml.run arguments
@@ -108,13 +117,14 @@ let tests =
         "Train"
         [
             testCase "two runs with the same seed and threads are equal to the last bit" (fun () ->
-                inFolder (fun folder ->
-                    let a, b = Path.Combine(folder, "a"), Path.Combine(folder, "b")
-                    succeed (options [] a) |> ignore
-                    succeed (options [] b) |> ignore
-                    sameRun a b
-                    (numbers a "progress.jsonl").Length |> should equal 6
-                    (numbers a "curve.jsonl").Length |> should equal 2))
+                for threads in [ "1"; "2" ] do
+                    inFolder (fun folder ->
+                        let a, b = Path.Combine(folder, "a"), Path.Combine(folder, "b")
+                        succeed (options [ "--threads", threads ] a) |> ignore
+                        succeed (options [ "--threads", threads ] b) |> ignore
+                        sameRun a b
+                        (numbers a "progress.jsonl").Length |> should equal 6
+                        (numbers a "curve.jsonl").Length |> should equal 2))
 
             testCase "another seed is another run" (fun () ->
                 inFolder (fun folder ->
@@ -124,22 +134,44 @@ let tests =
                     state a = state b |> should equal false))
 
             testCase "a run that was killed and continued equals one that was not" (fun () ->
-                inFolder (fun folder ->
-                    let changes = [ "--meta-steps", "60"; "--validate-every", "20"; "--checkpoint-every", "5" ]
-                    let whole, killed = Path.Combine(folder, "whole"), Path.Combine(folder, "killed")
-                    succeed (options changes whole) |> ignore
-                    killAt 10 (options changes killed) killed
-                    let outcome = succeed (options changes killed)
-                    outcome.Errors |> should haveSubstring "continuing at meta-step"
-                    sameRun whole killed))
+                if not (OperatingSystem.IsWindows()) then
+                    stoppedAndContinued "-KILL" |> should equal (128 + 9))
+
+            testCase "a run that was stopped by Ctrl-C and continued equals one that was not" (fun () ->
+                if not (OperatingSystem.IsWindows()) then
+                    stoppedAndContinued "-INT" |> should equal 130)
 
             testCase "a finished run is not trained again" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")
                     succeed (options [] run) |> ignore
-                    let before = state run
-                    succeed (options [] run) |> ignore
-                    state run = before |> should equal true))
+
+                    let files () = [ for path in Directory.GetFiles run -> path, File.GetLastWriteTimeUtc path ]
+
+                    let before = files ()
+                    (succeed (options [] run)).Output |> should haveSubstring "is finished already"
+                    files () |> should equal before))
+
+            testCase "validation needs classes" (fun () ->
+                inFolder (fun folder ->
+                    refused
+                        "--validate-every 3 needs validation classes"
+                        (options [ "--validation-classes", "0" ] (Path.Combine(folder, "run")))))
+
+            testCase "a log with a damaged line: one line; half a last line is what a killed writer leaves, and is cut off" (fun () ->
+                inFolder (fun folder ->
+                    let changes = [ "--meta-steps", "4" ]
+                    let run = Path.Combine(folder, "run")
+                    succeed (options changes run) |> ignore
+                    File.Delete(Path.Combine(run, "training.json"))
+                    let log = Path.Combine(run, "progress.jsonl")
+                    let lines = File.ReadAllLines log
+                    File.AppendAllText(log, "{\"metaStep\":5,\"sec")
+                    succeed (options changes run) |> ignore
+                    File.ReadAllLines log |> should equal lines
+                    File.Delete(Path.Combine(run, "training.json"))
+                    File.WriteAllLines(log, Array.append [| "5" |] lines)
+                    refused "line 1 is damaged" (options changes run)))
 
             testCase "evaluate measures the same accuracy every time, and writes what it was measured on" (fun () ->
                 inFolder (fun folder ->
@@ -148,14 +180,16 @@ let tests =
                     let evaluate = [ "evaluate"; run; "--episodes"; "40" ]
                     let first = succeed evaluate
                     first.Output |> should haveSubstring "40 episodes"
-                    let path = Path.Combine(run, "evaluation-test.json")
+                    let path = Path.Combine(run, "evaluation-test-episodes40.json")
 
                     let read () =
                         use document = JsonDocument.Parse(File.ReadAllText path)
                         let root = document.RootElement
 
                         let perEpisode =
-                            [ for one in root.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble() ]
+                            [
+                                for one in root.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble()
+                            ]
 
                         perEpisode, root.GetProperty("accuracy").GetDouble(), root.GetProperty("manifest").GetProperty("hash").GetString()
 
@@ -178,6 +212,11 @@ let tests =
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"
                             "--ways", "5000", "5000-way episodes need 5000 classes"
+                            "--ways", "101", "101-way episodes need 101 classes, but this part of glyphs has 100"
+                            "--filters", "10000", "--filters 10000 makes 2,700,000,000 weights"
+                            "--meta-batch", "600000", "--meta-batch 600000 makes"
+                            "--outer-schedule", "linear", "linear is none of constant, cosine"
+                            "--outer-schedule", "7", "7 is none of constant, cosine"
                             "--shots", "20", "20 support + 5 query images per class need 25"
                             "--dataset", "letters", "--dataset letters is not known"
                             "--algorithm", "maml", "--algorithm maml is not known"
@@ -224,13 +263,15 @@ let tests =
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    refused "imaml: " (options [] (Path.Combine(file, "run")))
-                    refused "imaml: " [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    refused "name another folder with --out" (options [] (Path.Combine(file, "run")))
+                    refused "name another folder with --out" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
                     Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
 
             testCase "omniglot without a data folder: one line that says how to get it" (fun () ->
                 inFolder (fun folder ->
-                    let outcome = Imaml.runWith [ "IMAML_DATA", "" ] (options [ "--dataset", "omniglot" ] (Path.Combine(folder, "run")))
+                    let outcome =
+                        Imaml.runWith [ "IMAML_DATA", "" ] (options [ "--dataset", "omniglot" ] (Path.Combine(folder, "run")))
+
                     outcome.ExitCode |> should equal 1
                     outcome.Line |> should haveSubstring "--data DIR or set IMAML_DATA"))
         ]

@@ -6,6 +6,7 @@ open System.Collections.Immutable
 open System.IO
 open System.IO.Compression
 open Expecto
+open Imaml.Testing
 open Imaml.Nets.Data
 open SkiaSharp
 

@@ -1,7 +1,9 @@
 // imaml data: the data sets at hand, fetching Omniglot, and checking that all of it is there.
 
 using System.CommandLine;
+using System.Text.Json;
 using Imaml.Nets.Data;
+using Imaml.Nets.Training;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
@@ -75,8 +77,7 @@ internal static class DataCommand
         command.SetAction(parsed =>
         {
             var report = OmniglotCheck.Run(DataRoot.Resolve(parsed.GetValue(data)).Folder, decode: true);
-            // Not through Terminal: a line that names a file must not be broken.
-            Console.Out.WriteLine(parsed.GetValue(json) ? JsonText.Of(report) : string.Join(Environment.NewLine, report.Lines()));
+            Terminal.Line(parsed.GetValue(json) ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
             if (report.IsComplete)
             {
                 return ExitCode.Success;

@@ -63,7 +63,7 @@ internal static class DemoCommand
         LibTorchLoader.EnsureLoaded();
         set_num_threads(threads);
         // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
-        Directory.CreateDirectory(output);
+        WritableFolder.Require(output, "--out");
         var options = Options(length, threads);
         var source = SharedOptions.OpenTasks(options, null);
         var test = source.Sampler(options, ClassPart.Test, Queries, TaskSource.EvaluationSeed);
@@ -90,7 +90,7 @@ internal static class DemoCommand
         AtomicFile.Write(picture, Picture(learner, test));
         var tasks = options.MetaSteps * options.MetaBatch;
         Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads)"));
-        Terminal.Out.WriteLine($"one episode with its predictions: {picture}");
+        Terminal.Line($"one episode with its predictions: {picture}");
         return ExitCode.Success;
     }
 

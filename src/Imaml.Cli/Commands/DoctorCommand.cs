@@ -1,7 +1,9 @@
 // imaml doctor: what this machine offers, as a table or as JSON; the exit code says whether libtorch can be used.
 
 using System.CommandLine;
+using System.Text.Json;
 using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Training;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
@@ -23,7 +25,7 @@ internal static class DoctorCommand
         var found = Diagnosis.Run(data, threads);
         if (json)
         {
-            Console.Out.WriteLine(JsonText.Of(found));
+            Terminal.Line(JsonSerializer.Serialize(found, RunJson.Indented));
         }
         else
         {

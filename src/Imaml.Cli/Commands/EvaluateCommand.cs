@@ -6,7 +6,6 @@ using System.Globalization;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
-using Spectre.Console;
 using TorchSharp;
 
 namespace Imaml.Cli.Commands;
@@ -20,7 +19,8 @@ internal static class EvaluateCommand
     {
         var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made" };
         var episodes = new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => DefaultEpisodes };
-        var part = new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test };
+        var part = SharedOptions.OneOf(
+            new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
         var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
         var queries = new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" };
         var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" };
@@ -68,9 +68,16 @@ internal static class EvaluateCommand
             header.Seconds,
             watch.Elapsed.TotalSeconds / episodes,
             accuracy.PerEpisode);
-        var name = $"evaluation-{part.ToString().ToLowerInvariant()}.json";
-        folder.WriteJson(name, result);
-        Terminal.Out.WriteLine(string.Create(
+        // What departs from the usual is in the name, so that a quick look does not replace a full measurement.
+        var name = string.Concat(
+            $"evaluation-{part.ToString().ToLowerInvariant()}",
+            episodes == DefaultEpisodes ? "" : $"-episodes{episodes}",
+            seed == TaskSource.EvaluationSeed ? "" : $"-seed{seed}",
+            sampler.Queries == options.Queries ? "" : $"-queries{sampler.Queries}",
+            result.InnerSteps == options.InnerSteps ? "" : $"-steps{result.InnerSteps}",
+            ".json");
+        RunFolder.WriteJson(folder.File(name), result);
+        Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{options.Dataset} {options.Ways}-way {options.Shots}-shot, {part.ToString().ToLowerInvariant()} classes: {100 * accuracy.Mean:F2} ± {100 * accuracy.HalfWidth95:F2} % "
             + $"({episodes} episodes, {sampler.Queries} query images per class, chance {100.0 / options.Ways:F0} %); written to {folder.File(name)}"));

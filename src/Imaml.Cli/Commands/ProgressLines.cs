@@ -32,7 +32,7 @@ internal sealed class ProgressLines(string what, Action<string> write, TimeProvi
 
             (_lastTime, _lastPercent) = (clock.GetTimestamp(), percent);
             var left = TimeSpan.FromSeconds(double.Round(clock.GetElapsedTime(_start).TotalSeconds * (1 - value) / value));
-            write(string.Create(CultureInfo.InvariantCulture, $"{what}: {percent} %, {left:h\\:mm\\:ss} left"));
+            write(string.Create(CultureInfo.InvariantCulture, $"{what}: {percent} %, {Terminal.Duration(left)} left"));
         }
     }
 }

@@ -26,6 +26,19 @@ internal static class SharedOptions
         }
     }
 
+    /// <summary>The option, refusing other words.</summary>
+    public static Option<T> OneOf<T>(Option<T> option, params string[] words)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var text }] && !words.Contains(text, StringComparer.OrdinalIgnoreCase))
+            {
+                result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words)}");
+            }
+        });
+        return option;
+    }
+
     /// <summary>The images and classes of a run, with a bar while they are read for the first time.</summary>
     public static TaskSource OpenTasks(TrainingOptions options, string? data) =>
         ProgressBar.Run($"preparing {options.Dataset}", progress => TaskSource.Open(options, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));

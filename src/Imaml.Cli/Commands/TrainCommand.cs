@@ -10,7 +10,7 @@ namespace Imaml.Cli.Commands;
 
 internal static class TrainCommand
 {
-    private const int PrintEverySeconds = 10;
+    private const int PrintEverySeconds = 10, DefaultValidateEvery = 250;
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
     private const int DefaultQueries = 5, DefaultFilters = Nets.Models.ConvolutionalNetworks.OmniglotFilters;
@@ -34,11 +34,12 @@ internal static class TrainCommand
         var stepSize = new Option<double?>("--inner-step-size") { Description = "A fixed inner step [default: follows the curvature that each task measures]", HelpName = "α" };
         var queries = WithDefault("--queries", "Query images per class (Q)", "Q", DefaultQueries);
         var outerRate = WithDefault("--outer-rate", "Adam's step size", "η", DefaultOuterRate);
-        var schedule = WithDefault("--outer-schedule", "constant, or cosine: to zero over the run", "NAME", OuterSchedule.Cosine);
+        var schedule = SharedOptions.OneOf(WithDefault("--outer-schedule", "constant, or cosine: to zero over the run", "NAME", OuterSchedule.Cosine), "constant", "cosine");
         var split = WithDefault("--split", "Division of the classes: seeded, or (omniglot) vinyals", "NAME", TaskSource.SeededSplit);
-        var validation = WithDefault("--validation-classes", "Training characters set aside to choose options by", "n", Nets.Data.ClassSplit.OmniglotValidation);
+        var validation = new Option<int?>("--validation-classes") { Description = "Training characters set aside to choose options by [default: 100; 172 for vinyals]", HelpName = "n" };
         var filters = WithDefault("--filters", "Filters of each convolution", "n", DefaultFilters);
-        var validateEvery = WithDefault("--validate-every", "Meta-steps between validations; 0 for none", "n", 250);
+        var validateEvery = new Option<int?>("--validate-every") { Description = $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", HelpName = "n" };
+        SharedOptions.AtLeast(validateEvery, 0);
         var validationEpisodes = WithDefault("--validation-episodes", "Episodes of one validation", "n", 200);
         var checkpointEvery = WithDefault("--checkpoint-every", "Meta-steps between checkpoints", "n", 100);
 
@@ -53,7 +54,7 @@ internal static class TrainCommand
             {
                 Dataset = parsed.GetRequiredValue(dataset),
                 Split = parsed.GetRequiredValue(split),
-                ValidationClasses = parsed.GetValue(validation),
+                ValidationClasses = parsed.GetValue(validation) ?? TaskSource.DefaultValidationClasses(parsed.GetRequiredValue(split)),
                 Ways = parsed.GetValue(ways),
                 Shots = parsed.GetValue(shots),
                 Queries = parsed.GetValue(queries),
@@ -72,10 +73,14 @@ internal static class TrainCommand
             };
             options.Validate();
             SharedOptions.Require(parsed, checkpointEvery, 1);
-            SharedOptions.Require(parsed, validateEvery, 0);
             SharedOptions.Require(parsed, validationEpisodes, 2);
-            var cadence = new RunCadence(
-                parsed.GetValue(checkpointEvery), options.ValidationClasses == 0 ? 0 : parsed.GetValue(validateEvery), parsed.GetValue(validationEpisodes));
+            var every = parsed.GetValue(validateEvery) ?? (options.ValidationClasses == 0 ? 0 : DefaultValidateEvery);
+            if (every > 0 && options.ValidationClasses == 0)
+            {
+                throw new ArgumentException($"--validate-every {every} needs validation classes, but --validation-classes is 0");
+            }
+
+            var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes));
             return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), stop);
         });
         return command;
@@ -85,22 +90,31 @@ internal static class TrainCommand
     {
         var source = SharedOptions.OpenTasks(options, data);
         using var run = TrainingRun.Open(folder, options, source);
+        if (run.Learner.MetaStep == options.MetaSteps && File.Exists(folder.SummaryPath))
+        {
+            Terminal.Line($"the run in {folder.FolderPath} is finished already; `imaml evaluate` measures it");
+            return ExitCode.Success;
+        }
+
         if (run.Learner.MetaStep > 0)
         {
             Terminal.Error.MarkupLineInterpolated($"continuing at meta-step {run.Learner.MetaStep} of {options.MetaSteps}");
         }
 
         var sincePrint = Stopwatch.StartNew();
+        var (nonPositive, nonFinite) = (0, 0);
         var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
         run.Run(
             cadence,
             line =>
             {
+                (nonPositive, nonFinite) = (nonPositive + line.Step.NonPositiveCurvature, nonFinite + line.Step.NonFinite);
                 if (line.MetaStep == startStep + 1 || line.MetaStep == options.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
                 {
                     sincePrint.Restart();
                     var perStep = (line.Seconds - startSeconds) / (line.MetaStep - startStep);
-                    Terminal.Error.WriteLine(Describe(line, options, perStep));
+                    Terminal.Error.WriteLine(Describe(line, options, perStep, nonPositive, nonFinite));
+                    (nonPositive, nonFinite) = (0, 0);
                 }
             },
             point => Terminal.Error.WriteLine(string.Create(
@@ -110,28 +124,29 @@ internal static class TrainCommand
 
         if (run.Learner.MetaStep < options.MetaSteps)
         {
-            Terminal.Error.MarkupLineInterpolated($"stopped at meta-step {run.Learner.MetaStep}; the same command goes on from there");
+            Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command goes on from there");
             return ExitCode.Stopped;
         }
 
         var summary = TrainingSummary.Of(run);
-        folder.WriteJson("training.json", summary);
+        RunFolder.WriteJson(folder.SummaryPath, summary);
         Terminal.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"));
-        Terminal.Out.WriteLine($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
+        Terminal.Line($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
         return ExitCode.Success;
     }
 
-    private static string Describe(ProgressLine line, TrainingOptions options, double secondsPerStep)
+    private static string Describe(ProgressLine line, TrainingOptions options, double secondsPerStep, int nonPositive, int nonFinite)
     {
         var step = line.Step;
         var left = TimeSpan.FromSeconds(secondsPerStep * (options.MetaSteps - line.MetaStep));
-        var trouble = (step.NonPositiveCurvature > 0 ? $"  non-positive curvature {step.NonPositiveCurvature}" : "") + (step.NonFinite > 0 ? $"  NOT FINITE {step.NonFinite}" : "");
+        // Counted since the last line, of which most steps have none.
+        var trouble = (nonPositive > 0 ? $"  non-positive curvature {nonPositive}" : "") + (nonFinite > 0 ? $"  NOT FINITE {nonFinite}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  CG residual {step.CgResidual:F3}  "
-            + $"h_max {step.LargestCurvature:F1}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {left:h\\:mm\\:ss} left");
+            + $"h_max {step.LargestCurvature:F1}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 
     private static Option<T> Number<T>(string name, string description, string placeholder) => new(name) { Description = description, Required = true, HelpName = placeholder };

@@ -42,7 +42,7 @@ public static class Evaluator
     private static Accuracy Measure(
         MetaLearner learner, EpisodeSampler sampler, int episodes, CancellationToken cancel, IProgress<double>? progress, Func<FewShotProblem, int, Tensor> parameters)
     {
-        var accuracies = new List<double>(episodes);
+        var accuracies = new List<double>();
         while (accuracies.Count < episodes)
         {
             cancel.ThrowIfCancellationRequested();

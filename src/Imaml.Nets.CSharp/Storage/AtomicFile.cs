@@ -5,6 +5,9 @@ namespace Imaml.Nets.Storage;
 /// <summary>Writes files in one piece.</summary>
 public static class AtomicFile
 {
+    /// <summary>The ending of a draft's name; a process that was killed may leave one behind.</summary>
+    public const string DraftSuffix = ".part";
+
     /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name.</summary>
     /// <exception cref="IOException">The folder or the disk refuses; what was there before is untouched.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
@@ -12,10 +15,15 @@ public static class AtomicFile
     {
         var full = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        var draft = $"{full}.{Guid.NewGuid():N}.part";
+        var draft = $"{full}.{Guid.NewGuid():N}{DraftSuffix}";
         try
         {
-            File.WriteAllBytes(draft, bytes);
+            using (var stream = new FileStream(draft, FileMode.CreateNew, FileAccess.Write))
+            {
+                stream.Write(bytes);
+                stream.Flush(flushToDisk: true);
+            }
+
             File.Move(draft, full, overwrite: true);
         }
         finally

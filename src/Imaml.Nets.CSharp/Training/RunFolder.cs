@@ -5,6 +5,7 @@
 //     progress.jsonl      one line a meta-step
 //     curve.jsonl         one line a validation
 //     training.json       what the finished run cost
+//     lock                there while a process trains
 //     evaluation-*.json   what `imaml evaluate` measured
 
 using System.Text;
@@ -16,11 +17,16 @@ namespace Imaml.Nets.Training;
 /// <summary>The folder of a run.</summary>
 public sealed class RunFolder(string path)
 {
+    private const string LockName = "lock";
+
     /// <summary>The folder.</summary>
     public string FolderPath { get; } = Path.GetFullPath(path);
 
     /// <summary>The checkpoint's path.</summary>
     public string CheckpointPath => File("checkpoint.bin");
+
+    /// <summary>The path of run.json.</summary>
+    public string DescriptionPath => File("run.json");
 
     /// <summary>The path of the log with one line a meta-step.</summary>
     public string ProgressPath => File("progress.jsonl");
@@ -28,23 +34,64 @@ public sealed class RunFolder(string path)
     /// <summary>The path of the log with one line a validation.</summary>
     public string CurvePath => File("curve.jsonl");
 
+    /// <summary>The path of what a finished run cost.</summary>
+    public string SummaryPath => File("training.json");
+
+    /// <summary>Makes the folder and keeps other processes from training in it for as long as the result is open.</summary>
+    /// <exception cref="CheckpointException">The folder cannot be written, is in use, or holds files of something else.</exception>
+    public FileStream Lock()
+    {
+        FileStream held;
+        try
+        {
+            Directory.CreateDirectory(FolderPath);
+            held = new FileStream(File(LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder with --out", e);
+        }
+
+        if (System.IO.File.Exists(CheckpointPath))
+        {
+            return held;
+        }
+
+        // What a run that was killed before its first checkpoint left behind is begun anew.
+        string[] logs = [ProgressPath, CurvePath];
+        if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(AtomicFile.DraftSuffix, StringComparison.Ordinal) && !logs.Contains(path)))
+        {
+            held.Dispose();
+            throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder with --out");
+        }
+
+        Array.ForEach(logs, System.IO.File.Delete);
+        return held;
+    }
+
+    /// <summary>Removes the folder where nothing was written into it.</summary>
+    public void RemoveIfEmpty()
+    {
+        if (Directory.Exists(FolderPath) && !Directory.EnumerateFileSystemEntries(FolderPath).Any())
+        {
+            Directory.Delete(FolderPath);
+        }
+    }
+
     /// <summary>A file of the run.</summary>
     public string File(string name) => Path.Combine(FolderPath, name);
 
     /// <summary>Writes a JSON document in one piece.</summary>
-    public void WriteJson<T>(string name, T value) =>
-        AtomicFile.Write(File(name), [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
+    public static void WriteJson<T>(string path, T value) =>
+        AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
 
-    /// <summary>Appends lines to a log.</summary>
-    public static void Append<T>(string path, IEnumerable<T> lines)
+    /// <summary>Appends lines to a log, and takes them from the list.</summary>
+    public static void Append<T>(string path, List<T> lines)
     {
         var text = new StringBuilder();
-        foreach (var line in lines)
-        {
-            text.Append(JsonSerializer.Serialize(line, RunJson.Options)).Append('\n');
-        }
-
+        lines.ForEach(line => text.Append(JsonSerializer.Serialize(line, RunJson.Options)).Append('\n'));
         System.IO.File.AppendAllText(path, text.ToString());
+        lines.Clear();
     }
 
     /// <summary>A log's lines; none where there is no log.</summary>
@@ -52,25 +99,37 @@ public sealed class RunFolder(string path)
         System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
 
     /// <summary>Keeps a log's lines up to a meta-step, so that it fits a checkpoint made then.</summary>
+    /// <exception cref="CheckpointException">A line before the last is damaged.</exception>
     public static void Truncate(string path, int metaStep)
     {
-        if (System.IO.File.Exists(path))
+        if (!System.IO.File.Exists(path))
         {
-            var kept = System.IO.File.ReadLines(path).TakeWhile(line => IsUpTo(line, metaStep)).Select(line => line + "\n");
-            AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept)));
+            return;
         }
+
+        var lines = System.IO.File.ReadAllLines(path);
+        var steps = lines.Select(MetaStepOf).ToArray();
+        // The last line may be half a line: its writer was killed.
+        if (Array.FindIndex(steps, step => step is null) is var damaged and >= 0 && damaged < lines.Length - 1)
+        {
+            throw new CheckpointException($"{path}: line {damaged + 1} is damaged; delete the file to go on without the lines before");
+        }
+
+        AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(lines.Where((_, i) => steps[i] <= metaStep).Select(line => line + "\n"))));
     }
 
-    private static bool IsUpTo(string line, int metaStep)
+    private static int? MetaStepOf(string line)
     {
         try
         {
-            using var document = JsonDocument.Parse(line);
-            return document.RootElement.GetProperty("metaStep").GetInt32() <= metaStep;
+            return JsonSerializer.Deserialize<LogLine>(line, RunJson.Options)?.MetaStep;
         }
         catch (JsonException)
         {
-            return false; // the last line of a log whose writer was killed
+            return null;
         }
     }
+
+    /// <summary>What every log line has.</summary>
+    private sealed record LogLine(int? MetaStep);
 }

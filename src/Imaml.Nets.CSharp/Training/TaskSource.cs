@@ -39,7 +39,7 @@ public sealed class TaskSource
 
     // The division is the same whatever a run's seed: options chosen on its validation classes have never met its test classes.
     private const ulong SplitSeed = 1, GlyphsSeed = 1;
-    private const int GlyphsTrain = 1000, GlyphsTest = 200;
+    private const int GlyphsTrain = 1000, GlyphsTest = 200, VinyalsValidation = 172;
 
     private TaskSource(ImageSet images, ClassSplit split) => (Images, Split) = (images, split);
 
@@ -78,7 +78,8 @@ public sealed class TaskSource
                     return new TaskSource(loaded.Set, options.Split switch
                     {
                         SeededSplit => ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, options.ValidationClasses, ClassSplit.OmniglotTest),
-                        VinyalsSplit => Data.VinyalsSplit.Create(validation: options.ValidationClasses > 0),
+                        VinyalsSplit when options.ValidationClasses is 0 or VinyalsValidation => Data.VinyalsSplit.Create(validation: options.ValidationClasses > 0),
+                        VinyalsSplit => throw new DataException($"--validation-classes {options.ValidationClasses}: the split of Vinyals has {VinyalsValidation}, or 0 to train on them too"),
                         _ => throw Unknown("--split", options.Split, $"{SeededSplit} or {VinyalsSplit}"),
                     });
                 }
@@ -87,6 +88,9 @@ public sealed class TaskSource
                 throw Unknown("--dataset", options.Dataset, $"{OmniglotName} or {GlyphsName}");
         }
     }
+
+    /// <summary>How many training characters a division sets aside for validation, where nothing else is asked for.</summary>
+    public static int DefaultValidationClasses(string split) => split == VinyalsSplit ? VinyalsValidation : ClassSplit.OmniglotValidation;
 
     /// <summary>The classes of a part.</summary>
     public IReadOnlyList<string> Classes(ClassPart part) => part switch

@@ -25,6 +25,9 @@ public sealed record TrainingOptions
     /// <summary>The one algorithm of this version: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
     public const string ImamlGd = "imaml-gd";
 
+    // Far above any network or batch of use, far below what overflows an array or a checkpoint.
+    private const long LargestArray = 100_000_000;
+
     /// <summary>The paper's λ for Omniglot.</summary>
     public const double PaperOmniglotLambda = 2.0;
 
@@ -82,7 +85,7 @@ public sealed record TrainingOptions
     /// <summary>Filters of each convolution.</summary>
     public required int Filters { get; init; }
 
-    /// <summary>Seed of initial parameters, episodes and split.</summary>
+    /// <summary>Seed of initial parameters and episodes; the division of the classes does not depend on it.</summary>
     public required ulong Seed { get; init; }
 
     /// <summary>libtorch's threads: sums may round differently with another number.</summary>
@@ -116,6 +119,14 @@ public sealed record TrainingOptions
         AtLeast(0, ValidationClasses, "--validation-classes");
         Positive(Lambda, "--lambda");
         Positive(OuterRate, "--outer-rate");
+        if (!Enum.IsDefined(OuterSchedule))
+        {
+            throw new DataException($"--outer-schedule {OuterSchedule} is not known; it is constant or cosine");
+        }
+
+        // Each of the three convolutions after the first has 9·filters² weights, and a batch is one array.
+        AtMost(LargestArray, 27L * Filters * Filters, "--filters", Filters, "weights of the convolutions");
+        AtMost(LargestArray, (long)MetaBatch * Ways * long.Max(Shots, Queries) * Glyphs.Size * Glyphs.Size, "--meta-batch", MetaBatch, "pixels of a meta-batch");
         if (InnerStepSize is { } step)
         {
             Positive(step, "--inner-step-size");
@@ -142,6 +153,14 @@ public sealed record TrainingOptions
         if (value < least)
         {
             throw new DataException($"{name} must be at least {least}, not {value}");
+        }
+    }
+
+    private static void AtMost(long most, long count, string name, int value, string what)
+    {
+        if (count > most)
+        {
+            throw new DataException($"{name} {value} makes {count:N0} {what}; the most is {most:N0}");
         }
     }
 

@@ -26,8 +26,19 @@ public sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step)
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖.</param>
 /// <param name="CgResidual">Largest relative CG residual.</param>
 /// <param name="LargestCurvature">Largest estimate of ∇²L̂'s top eigenvalue.</param>
+/// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
+/// <param name="NonFinite">Tasks left out because their meta-gradient was not finite.</param>
 public sealed record CurveLine(
-    int MetaStep, long Tasks, double Seconds, double Accuracy, double HalfWidth95, double InnerGradientNorm, double CgResidual, double LargestCurvature);
+    int MetaStep,
+    long Tasks,
+    double Seconds,
+    double Accuracy,
+    double HalfWidth95,
+    double InnerGradientNorm,
+    double CgResidual,
+    double LargestCurvature,
+    int NonPositiveCurvature,
+    int NonFinite);
 
 /// <summary>A run of meta-training, bound to its folder.</summary>
 public sealed class TrainingRun : IDisposable
@@ -37,11 +48,13 @@ public sealed class TrainingRun : IDisposable
     private readonly List<ProgressLine> _unwritten = [];
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
+    private readonly FileStream _lock;
     private double _seconds;
+    private int _lastValidation;
 
-    private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, MetaLearner learner, double seconds)
+    private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, MetaLearner learner, double seconds, FileStream held)
     {
-        (Folder, Options, _source, Learner, _seconds) = (folder, options, source, learner, seconds);
+        (Folder, Options, _source, Learner, _seconds, _lock) = (folder, options, source, learner, seconds, held);
         _sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
     }
 
@@ -58,26 +71,39 @@ public sealed class TrainingRun : IDisposable
     public double Seconds => _seconds;
 
     /// <summary>Begins a run in an empty or new folder, or continues the one that is there if its options are the same.</summary>
-    /// <exception cref="CheckpointException">The folder holds a run of other options or data, a damaged one, or files of something else.</exception>
+    /// <remarks>A new run writes nothing before its first meta-step is made, so that options that cannot run leave nothing behind.</remarks>
+    /// <exception cref="CheckpointException">
+    /// The folder cannot be written, is in use, or holds a run of other options or data, a damaged one, or files of something else.
+    /// </exception>
     /// <exception cref="Data.DataException">The options make no sense, or not with these data.</exception>
     public static TrainingRun Open(RunFolder folder, TrainingOptions options, TaskSource source)
     {
         options.Validate();
+        foreach (var part in Enum.GetValues<ClassPart>().Where(part => part != ClassPart.Validation || options.ValidationClasses > 0))
+        {
+            // Now, not when the part is needed: every part must allow these episodes.
+            source.Sampler(options, part, options.Queries, TaskSource.EvaluationSeed);
+        }
+
         LibTorchLoader.EnsureLoaded();
         torch.set_num_threads(options.Threads);
-        if (!Directory.Exists(folder.FolderPath) || !Directory.EnumerateFileSystemEntries(folder.FolderPath).Any())
+        var held = folder.Lock();
+        try
         {
-            var fresh = new TrainingRun(folder, options, source, MetaLearner.Create(options, TaskSource.Network(options)), 0);
-            folder.WriteJson("run.json", new RunDescription(options, source.Split.Manifest, Provenance.Current()));
-            fresh.Save();
-            return fresh;
+            return File.Exists(folder.CheckpointPath)
+                ? Continue(folder, options, source, held)
+                : new TrainingRun(folder, options, source, MetaLearner.Create(options, TaskSource.Network(options)), 0, held);
         }
-
-        if (!File.Exists(folder.CheckpointPath))
+        catch
         {
-            throw new CheckpointException($"{folder.FolderPath} is not empty and holds no run; name another folder with --out");
+            held.Dispose();
+            folder.RemoveIfEmpty();
+            throw;
         }
+    }
 
+    private static TrainingRun Continue(RunFolder folder, TrainingOptions options, TaskSource source, FileStream held)
+    {
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
         if (options.DifferencesFrom(header.Options) is { Count: > 0 } differences)
         {
@@ -92,9 +118,12 @@ public sealed class TrainingRun : IDisposable
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network);
         RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
         RunFolder.Truncate(folder.CurvePath, header.MetaStep);
-        var run = new TrainingRun(folder, options, source, learner, header.Seconds);
-        var lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0;
-        run._sinceValidation.AddRange(RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).Where(step => step.MetaStep > lastValidation));
+        var run = new TrainingRun(folder, options, source, learner, header.Seconds, held)
+        {
+            _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
+        };
+        run._sinceValidation.AddRange(
+            RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
     }
 
@@ -105,24 +134,30 @@ public sealed class TrainingRun : IDisposable
         var validation = cadence.ValidateEvery > 0 ? _source.Sampler(Options, ClassPart.Validation, Options.Queries, TaskSource.EvaluationSeed) : null;
         try
         {
-            while (Learner.MetaStep < Options.MetaSteps && !cancel.IsCancellationRequested)
+            while (true)
             {
-                var line = Step();
-                _sinceValidation.Add(line.Step);
-                onStep(line);
-                if (validation is not null && (Learner.MetaStep % cadence.ValidateEvery == 0 || Learner.MetaStep == Options.MetaSteps))
+                // First of all, so that a run that was stopped while it validated makes up for it.
+                if (validation is not null && ValidationIsDue(cadence.ValidateEvery))
                 {
-                    var point = Validate(validation, cadence.ValidationEpisodes, line.Step, cancel);
-                    _unwrittenCurve.Add(point);
-                    onValidation(point);
-                    _sinceValidation.Clear();
+                    onValidation(Validate(validation, cadence.ValidationEpisodes, cancel));
                 }
 
-                if (Learner.MetaStep % cadence.CheckpointEvery == 0)
+                if (Learner.MetaStep >= Options.MetaSteps || cancel.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                var line = Step();
+                onStep(line);
+                if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0)
                 {
                     Save();
                 }
             }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // In the middle of a validation; the state before it is what is saved.
         }
         finally
         {
@@ -131,7 +166,15 @@ public sealed class TrainingRun : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Learner.Dispose();
+    public void Dispose()
+    {
+        Learner.Dispose();
+        _lock.Dispose();
+        Folder.RemoveIfEmpty();
+    }
+
+    private bool ValidationIsDue(int every) =>
+        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || Learner.MetaStep == Options.MetaSteps);
 
     private ProgressLine Step()
     {
@@ -140,32 +183,47 @@ public sealed class TrainingRun : IDisposable
         _seconds += watch.Elapsed.TotalSeconds;
         var line = new ProgressLine(Learner.MetaStep, _seconds, report);
         _unwritten.Add(line);
+        _sinceValidation.Add(report);
         // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it first
         // looks, and resident memory would seem to grow with the number of inner steps.
         GC.Collect(0);
         return line;
     }
 
-    private CurveLine Validate(EpisodeSampler validation, int episodes, StepReport last, CancellationToken cancel)
+    private CurveLine Validate(EpisodeSampler validation, int episodes, CancellationToken cancel)
     {
         var accuracy = Evaluator.AfterAdapting(Learner, validation, episodes, cancel);
-        return new CurveLine(
-            last.MetaStep,
-            last.Tasks,
+        var point = new CurveLine(
+            Learner.MetaStep,
+            (long)Learner.MetaStep * Options.MetaBatch,
             _seconds,
             accuracy.Mean,
             accuracy.HalfWidth95,
             _sinceValidation.Max(step => step.InnerGradientNorm),
             _sinceValidation.Max(step => step.CgResidual),
-            _sinceValidation.Max(step => step.LargestCurvature));
+            _sinceValidation.Max(step => step.LargestCurvature),
+            _sinceValidation.Sum(step => step.NonPositiveCurvature),
+            _sinceValidation.Sum(step => step.NonFinite));
+        _unwrittenCurve.Add(point);
+        _sinceValidation.Clear();
+        _lastValidation = Learner.MetaStep;
+        return point;
     }
 
+    // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.
     private void Save()
     {
+        if (Learner.MetaStep == 0)
+        {
+            return;
+        }
+
         RunFolder.Append(Folder.ProgressPath, _unwritten);
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
-        _unwritten.Clear();
-        _unwrittenCurve.Clear();
         Checkpoint.Write(Folder.CheckpointPath, new CheckpointHeader(Options, _source.Split.Manifest.Hash, Learner.MetaStep, _seconds), Learner);
+        if (!File.Exists(Folder.DescriptionPath))
+        {
+            RunFolder.WriteJson(Folder.DescriptionPath, new RunDescription(Options, _source.Split.Manifest, Provenance.Current()));
+        }
     }
 }
