@@ -115,7 +115,11 @@ public sealed class RunFolder(string path)
             throw new CheckpointException($"{path}: line {damaged + 1} is damaged; delete the file to go on without the lines before");
         }
 
-        AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(lines.Where((_, i) => steps[i] <= metaStep).Select(line => line + "\n"))));
+        var kept = lines.Where((_, i) => steps[i] <= metaStep).ToArray();
+        if (kept.Length < lines.Length)
+        {
+            AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));
+        }
     }
 
     private static int? MetaStepOf(string line)
