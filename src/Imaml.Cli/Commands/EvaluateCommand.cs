@@ -24,6 +24,8 @@ internal static class EvaluateCommand
         var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
         var queries = new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" };
         var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" };
+        SharedOptions.AtLeast(queries, 1);
+        SharedOptions.AtLeast(innerSteps, 1);
         var data = SharedOptions.Data();
         var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, queries, innerSteps, data };
         command.SetAction(parsed =>

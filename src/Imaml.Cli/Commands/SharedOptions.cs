@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Imaml.Nets.Data;
 using Imaml.Nets.Training;
 using Spectre.Console;
@@ -24,6 +25,23 @@ internal static class SharedOptions
         {
             throw new ArgumentException($"{option.Name} must be at least {least}, not {value}");
         }
+    }
+
+    /// <summary>The option, read as a number with a decimal point: a comma is refused, not taken for a separator of thousands.</summary>
+    public static Option<T> Decimal<T>(Option<T> option)
+    {
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
+            {
+                return (T)(object)value;
+            }
+
+            result.AddError($"{option.Name}: {text} is no number");
+            return default!;
+        };
+        return option;
     }
 
     /// <summary>The option, refusing other words.</summary>

@@ -42,6 +42,9 @@ public static class LibTorchLoader
             return new LibTorchOrigin("", null);
         }
 
+        // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower beside other programs.
+        // .NET's own SetEnvironmentVariable does not reach native code. What the user has set stays.
+        _ = SetEnvironment("OMP_WAIT_POLICY", "passive", 0);
         var packaged = PackagedFolder();
         var named = Environment.GetEnvironmentVariable(FolderVariable);
         var folder = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);
@@ -139,6 +142,9 @@ public static class LibTorchLoader
             throw new LibTorchLoadException($"libtorch does not load: {cause}; `ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with {FolderVariable} it must be of the version that TorchSharp was built for)", e);
         }
     }
+
+    [DllImport("libc", EntryPoint = "setenv", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    private static extern int SetEnvironment(string name, string value, int overwrite);
 
     private static string PackagedFolder()
     {
