@@ -2,15 +2,6 @@
 
 namespace Imaml.Math
 
-/// What an optimiser that works coordinate by coordinate needs of a vector. All operations are pure.
-type ICoordinates<'V> =
-    /// a·x + b·y
-    abstract Combine: a: float * x: 'V * b: float * y: 'V -> 'V
-    /// xᵢyᵢ
-    abstract Product: x: 'V * y: 'V -> 'V
-    /// xᵢ / (√yᵢ + epsilon)
-    abstract DivideByRoot: x: 'V * y: 'V * epsilon: float -> 'V
-
 /// Adam's constants. The paper's experiments leave them open.
 type AdamOptions =
     {

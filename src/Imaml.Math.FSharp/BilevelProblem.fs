@@ -21,6 +21,8 @@ type ILinearization<'V, 'S> =
 
 /// The two losses of a task, or of B tasks that do not touch each other.
 type IBilevelProblem<'V, 'S> =
+    /// L̂(φ)
+    abstract InnerLoss: phi: 'V -> 'S
     /// ∇L̂(φ)
     abstract InnerGradient: phi: 'V -> 'V
     /// L̂ near φ. The caller disposes it.
@@ -30,6 +32,10 @@ type IBilevelProblem<'V, 'S> =
 
 [<RequireQualifiedAccess>]
 module InnerObjective =
+
+    /// G(φ, θ) = L̂(φ) + ½(φ−θ)ᵀΛ(φ−θ), from L̂(φ).
+    let value (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (loss: 'S) (phi: 'V) (theta: 'V) =
+        space.Add(loss, Regularizer.value space regularizer (space.Axpy(space.Scalar -1.0, theta, phi)))
 
     /// ∇_φ G(φ, θ) = ∇L̂(φ) + Λ(φ − θ), from ∇L̂(φ).
     let gradient (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (lossGradient: 'V) (phi: 'V) (theta: 'V) =

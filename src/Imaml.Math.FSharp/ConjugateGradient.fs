@@ -6,8 +6,6 @@
 
 namespace Imaml.Math
 
-open System
-
 [<RequireQualifiedAccess>]
 module ConjugateGradient =
 
@@ -26,6 +24,7 @@ module ConjugateGradient =
             Rho: 'S
             Running: 'S
             Steps: 'S
+            Products: 'S
             Smallest: 'S
             Indefinite: 'S
             NonFinite: 'S
@@ -42,6 +41,7 @@ module ConjugateGradient =
                     Rho = scalar s.Rho
                     Running = scalar s.Running
                     Steps = scalar s.Steps
+                    Products = scalar s.Products
                     Smallest = scalar s.Smallest
                     Indefinite = scalar s.Indefinite
                     NonFinite = scalar s.NonFinite
@@ -75,27 +75,18 @@ module ConjugateGradient =
             Rho = rho
             Running = space.Multiply(running, space.Exceeds(rho, tolerance))
             Steps = space.Add(s.Steps, running)
+            Products = space.Add(s.Products, s.Running)
             Smallest = space.Select(lower, quotient, s.Smallest)
             Indefinite = space.Add(s.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
             NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, complement finite))
             Newest = [ struct (alpha, beta) ]
         }
 
-    let private check options =
-        if options.MaxSteps < 1 then
-            invalidArg (nameof options) $"MaxSteps must be at least 1, not {options.MaxSteps}"
-
-        if not (options.RelativeResidual >= 0.0 && options.RelativeResidual < 1.0) then
-            invalidArg (nameof options) $"RelativeResidual must be in [0, 1), not {options.RelativeResidual}"
-
-        if options.CheckEvery < 0 then
-            invalidArg (nameof options) $"CheckEvery must be at least 0, not {options.CheckEvery}"
-
     /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
     ///
     /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
-    let solve (space: IInnerProductSpace<'V, 'S>) (options: ConjugateGradientOptions) (apply: 'V -> 'V) (b: 'V) =
-        check options
+    let internal toResidual (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
+        LinearSolver.check options
 
         Region.run space (fun () ->
             let zero = space.Scalar 0.0
@@ -103,8 +94,9 @@ module ConjugateGradient =
             let unit () = space.Scale(space.DivideOrZero(space.Scalar 1.0, size), b)
             let r = unit ()
             let rho = space.Inner(r, r)
-            let relative = max options.RelativeResidual NegligibleResidual
-            let tolerance = space.Scalar(relative * relative)
+            let relative = space.Scalar(max options.RelativeResidual NegligibleResidual)
+            let relative = LinearSolver.larger space relative (space.DivideOrZero(residualNorm, size))
+            let tolerance = space.Multiply(relative, relative)
 
             let mutable state =
                 {
@@ -114,18 +106,19 @@ module ConjugateGradient =
                     Rho = rho
                     Running = space.Exceeds(rho, zero)
                     Steps = space.Scalar 0.0
+                    Products = space.Scalar 0.0
                     Smallest = space.Scalar infinity
                     Indefinite = space.Scalar 0.0
                     NonFinite = space.Scalar 0.0
                     Newest = []
                 }
 
-            let mutable coefficients = []
+            let coefficients = ResizeArray()
             let mutable k = 0
 
             while k < options.MaxSteps do
                 state <- Region.advance space (step space apply tolerance) { state with Newest = [] }
-                coefficients <- state.Newest @ coefficients
+                coefficients.AddRange state.Newest
                 k <- k + 1
 
                 if options.CheckEvery > 0 && k % options.CheckEvery = 0 && not (space.Any state.Running) then
@@ -145,55 +138,27 @@ module ConjugateGradient =
                 Solution = space.Scale(scale, state.X)
                 RightHandSideNorm = size
                 Steps = state.Steps
+                Products = state.Products
                 RelativeResidual = relativeResidual
                 SmallestCurvature = state.Smallest
                 Met = space.Exceeds(space.Scalar 1.0, space.Exceeds(state.Rho, tolerance))
                 Indefinite = state.Indefinite
                 NonFinite = state.NonFinite
-                Coefficients = coefficients
+                Coefficients = coefficients.ToArray()
             })
 
-    /// The outcome of every task, on the host. On a device this waits for it.
-    let read (space: IInnerProductSpace<'V, 'S>) (report: ConjugateGradientReport<'V, 'S>) : SolveStatistics[] =
-        let coefficients =
-            report.Coefficients
-            |> List.rev
-            |> List.map (fun struct (alpha, beta) -> struct (space.Read alpha, space.Read beta))
-            |> List.toArray
+    /// Solves A u = b from u = 0, by `options` alone.
+    let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
+        use region = space.OpenRegion()
+        let report = toResidual space apply options (space.Scalar 0.0) b
+        (report :> ICarried<_, _, LinearSolveReport<'V, 'S>>).Carry(region.KeepVector, region.KeepScalar)
 
-        let sizes = space.Read report.RightHandSideNorm
-        let steps = space.Read report.Steps
-        let residuals = space.Read report.RelativeResidual
-        let smallest = space.Read report.SmallestCurvature
-        let met = space.Read report.Met
-        let indefinite = space.Read report.Indefinite
-        let nonFinite = space.Read report.NonFinite
+/// Conjugate gradients as a linear solver.
+type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
+    do LinearSolver.check options
 
-        Array.init sizes.Length (fun task ->
-            let status =
-                if sizes[task] = 0.0 then
-                    SolveStatus.ZeroRightHandSide
-                elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then
-                    SolveStatus.NonFinite
-                elif nonFinite[task] > 0.5 then
-                    SolveStatus.NonFinite
-                elif indefinite[task] > 0.5 then
-                    SolveStatus.NonPositiveCurvature
-                elif met[task] > 0.5 then
-                    SolveStatus.Converged
-                else
-                    SolveStatus.StepLimit
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) = ConjugateGradient.toResidual space operator.Apply options residualNorm b
 
-            let used =
-                coefficients
-                |> Array.map (fun struct (alpha, beta) -> struct (alpha[task], beta[task]))
-                |> Array.filter (fun struct (alpha, _) -> alpha > 0.0)
-
-            {
-                Status = status
-                Steps = int steps[task]
-                RelativeResidual = residuals[task]
-                RightHandSideNorm = sizes[task]
-                SmallestCurvature = smallest[task]
-                RitzValues = RitzValues.ofSteps used
-            })
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            LinearSolver.shifted space options (ConjugateGradient.toResidual space operator.Apply) operator.Apply b start residualNorm

@@ -9,33 +9,76 @@
 
 namespace Imaml.Math
 
+/// The accuracies that Algorithm 2 is asked for, as numbers that it can check. Zeros ask for nothing: fixed budgets, as in the experiments.
+type Thresholds<'S> =
+    {
+        /// The inner solve is done where ‖∇G(φ, θ)‖ ≤ InnerGradientNorm.
+        InnerGradientNorm: 'S
+        /// The linear solve is done where ‖v − (H+Λ)u‖ ≤ LinearResidualNorm.
+        LinearResidualNorm: 'S
+    }
+
+[<RequireQualifiedAccess>]
+module Thresholds =
+
+    /// Fixed budgets.
+    let none (space: IInnerProductSpace<'V, 'S>) =
+        {
+            InnerGradientNorm = space.Scalar 0.0
+            LinearResidualNorm = space.Scalar 0.0
+        }
+
+    /// Inner accuracy δ (Definition 1), as ‖φ − φ*‖ ≤ ‖∇G‖/µ, and linear-solve accuracy δ′ (Definition 2), as
+    /// ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖v − (H+Λ)u‖, where G is µ-strongly convex.
+    let ofAccuracies
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (strongConvexity: float)
+        (delta: float)
+        (deltaPrime: float)
+        =
+        {
+            InnerGradientNorm = space.Scalar(strongConvexity * delta)
+            LinearResidualNorm = space.Scalar(strongConvexity / regularizer.LargestEigenvalue * deltaPrime)
+        }
+
 /// A meta-gradient with what it was made of. Scalars are per task.
 type MetaGradient<'V, 'S> =
     {
         /// g ≈ d_θ L(Alg*(θ))
         Gradient: 'V
-        /// φ ≈ Alg*(θ)
-        Phi: 'V
+        /// φ ≈ Alg*(θ), and how it was found.
+        Inner: InnerIterate<'V, 'S>
         /// L̂(φ)
         InnerLoss: 'S
         /// L(φ)
         OuterLoss: 'S
         /// ‖∇_φ G(φ, θ)‖; divided by G's strong convexity constant it bounds δ.
         InnerGradientNorm: 'S
-        /// The solve of (H + Λ)u = v.
-        Solve: ConjugateGradientReport<'V, 'S>
+        /// The solve of (H + Λ)u = v; its solution is v itself, and its count of steps 0, where the method makes none.
+        Solve: LinearSolveReport<'V, 'S>
     }
+
+    /// φ ≈ Alg*(θ)
+    member result.Phi = result.Inner.Phi
 
     interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {
                 Gradient = vector this.Gradient
-                Phi = vector this.Phi
+                Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
                 InnerLoss = scalar this.InnerLoss
                 OuterLoss = scalar this.OuterLoss
                 InnerGradientNorm = scalar this.InnerGradientNorm
                 Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
             }
+
+/// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
+type IMetaGradientStrategy<'V, 'S> =
+    /// The meta-gradient of every task at θ.
+    abstract Compute:
+        space: IInnerProductSpace<'V, 'S> * regularizer: IRegularizer<'V, 'S> * problem: IBilevelProblem<'V, 'S> * theta: 'V ->
+            MetaGradient<'V, 'S>
 
 /// Algorithm 2.
 [<AbstractClass; Sealed>]
@@ -43,31 +86,38 @@ type ImplicitMetaGradient =
 
     /// The meta-gradient of every task at θ.
     ///
-    /// Cost: the inner solve, one linearization, one outer gradient, and one Hessian–vector product for each CG step. Memory does not
-    /// depend on the number of inner or CG steps.
+    /// Cost: the inner solve, one linearization, one outer gradient, and one Hessian–vector product for each step of the linear solve.
+    /// Memory does not depend on the number of inner or linear steps.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,
             regularizer: IRegularizer<'V, 'S>,
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
-            options: ConjugateGradientOptions,
+            linearSolver: ILinearSolver<'V, 'S>,
+            thresholds: Thresholds<'S>,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
         Region.run space (fun () ->
-            let phi = innerSolver.Solve(space, regularizer, problem, theta)
+            let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, thresholds.InnerGradientNorm)
+            let phi = inner.Phi
             use linearization = problem.LinearizeInner phi
             let innerGradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
             let struct (outerLoss, v) = problem.OuterLossAndGradient phi
-
-            let solve =
-                ConjugateGradient.solve space options (InnerObjective.hessianProduct space regularizer linearization) v
+            let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+            let solve = linearSolver.Solve(space, hessian, v, thresholds.LinearResidualNorm)
 
             {
                 Gradient = regularizer.Apply(space, solve.Solution)
-                Phi = phi
+                Inner = inner
                 InnerLoss = space.Add(linearization.Loss, space.Scalar 0.0)
                 OuterLoss = outerLoss
                 InnerGradientNorm = space.Norm innerGradient
                 Solve = solve
             })
+
+/// Algorithm 2 as a strategy.
+type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, linearSolver: ILinearSolver<'V, 'S>, thresholds: Thresholds<'S>) =
+    interface IMetaGradientStrategy<'V, 'S> with
+        member _.Compute(space, regularizer, problem, theta) =
+            ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, thresholds, theta)

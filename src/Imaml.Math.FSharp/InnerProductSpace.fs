@@ -33,6 +33,8 @@ type IInnerProductSpace<'V, 'S> =
     abstract Norm: x: 'V -> 'S
     /// The same number for every task.
     abstract Scalar: float -> 'S
+    /// One number for each task, in the order of Read.
+    abstract PerTask: float[] -> 'S
     abstract Add: 'S * 'S -> 'S
     abstract Multiply: 'S * 'S -> 'S
     /// √a for a ≥ 0.

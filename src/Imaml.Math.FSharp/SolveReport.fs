@@ -34,9 +34,11 @@ module SolveStatus =
 type SolveStatistics =
     {
         Status: SolveStatus
-        /// Products with A that moved the iterate.
+        /// Steps that moved the iterate.
         Steps: int
-        /// ‖b − A u‖ / ‖b‖, by CG's recurrence unless it was asked to recompute it; 0 for b = 0.
+        /// Products with A that the task needed.
+        Products: int
+        /// ‖b − A u‖ / ‖b‖, by the solver's recurrence unless it was asked to recompute it; 0 for b = 0.
         RelativeResidual: float
         /// ‖b‖
         RightHandSideNorm: float

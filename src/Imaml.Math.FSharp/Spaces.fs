@@ -19,6 +19,14 @@ type internal FreeRegion<'V, 'S>() =
 module internal Guarded =
     let mask condition = if condition then 1.0 else 0.0
     let divideOrZero numerator denominator = if denominator > 0.0 then numerator / denominator else 0.0
+
+    /// The numbers, if there is one for each task.
+    let perTask tasks (numbers: 'T[]) =
+        if numbers.Length <> tasks then
+            invalidArg (nameof numbers) $"{numbers.Length} numbers for {tasks} tasks"
+
+        numbers
+
     let axpy (a: float) (x: Vector<float>) (y: Vector<float>) = if a = 0.0 then y else a * x + y
 
     /// ‖x‖ by way of x / max|xᵢ|, so that squares neither underflow nor overflow.
@@ -39,6 +47,7 @@ type EuclideanSpace() =
         member _.Inner(x, y) = x.DotProduct y
         member _.Norm x = Guarded.norm x
         member _.Scalar a = a
+        member _.PerTask a = Guarded.perTask 1 a |> Array.head
         member _.Add(a, b) = a + b
         member _.Multiply(a, b) = a * b
         member _.SquareRoot a = sqrt a
@@ -67,6 +76,7 @@ type BatchedRowsSpace(tasks: int) =
         member _.Inner(x, y) = Array.init x.RowCount (fun i -> (x.Row i).DotProduct(y.Row i))
         member _.Norm x = Array.init x.RowCount (fun i -> Guarded.norm (x.Row i))
         member _.Scalar a = Array.create tasks a
+        member _.PerTask a = Guarded.perTask tasks a |> Array.copy
         member _.Add(a, b) = pairwise (+) a b
         member _.Multiply(a, b) = pairwise (*) a b
         member _.SquareRoot a = Array.map sqrt a

@@ -1,4 +1,4 @@
-// Coordinate-wise arithmetic on tensors, for the outer optimiser.
+// Coordinate-wise arithmetic on tensors: the outer optimiser's moments, a diagonal Λ, a dense solve as an oracle.
 
 using Imaml.Math;
 using static TorchSharp.torch;
@@ -19,9 +19,27 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     public Tensor Product(Tensor x, Tensor y) => x.mul(y);
 
     /// <inheritdoc/>
+    public Tensor Quotient(Tensor x, Tensor y) => x.div(y);
+
+    /// <inheritdoc/>
     public Tensor DivideByRoot(Tensor x, Tensor y, double epsilon)
     {
         using var scope = NewDisposeScope();
         return x.div(y.sqrt().Plus(epsilon)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public double[][] ToRows(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var numbers = x.to_type(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+        return [.. numbers.Chunk((int)x.shape[^1])];
+    }
+
+    /// <inheritdoc/>
+    public Tensor OfRows(Tensor like, double[][] rows)
+    {
+        using var scope = NewDisposeScope();
+        return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, -1]).to(like.dtype).to(like.device).MoveToOuterDisposeScope();
     }
 }

@@ -81,6 +81,11 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor Scalar(double a) => tensor(a, DType);
 
     /// <inheritdoc/>
+    public Tensor PerTask(double[] a) => a.Length == Tasks
+        ? tensor(a, [Tasks, 1], DType)
+        : throw new ArgumentException($"{a.Length} numbers for {Tasks} tasks", nameof(a));
+
+    /// <inheritdoc/>
     public Tensor Add(Tensor a, Tensor b) => a.Plus(b);
 
     /// <inheritdoc/>

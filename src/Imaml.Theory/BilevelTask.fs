@@ -65,6 +65,7 @@ module BilevelTask =
     /// The two losses as the core sees them.
     let problem (task: BilevelTask) =
         { new IBilevelProblem<Vector<float>, float> with
+            member _.InnerLoss phi = task.Inner.Value phi
             member _.InnerGradient phi = task.Inner.Gradient phi
             member _.LinearizeInner phi = new DenseLinearization(task.Inner, phi)
             member _.OuterLossAndGradient phi = struct (task.Outer.Value phi, task.Outer.Gradient phi)

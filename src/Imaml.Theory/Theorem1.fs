@@ -55,7 +55,15 @@ module Theorem1 =
             }
 
         let result =
-            ImplicitMetaGradient.Compute(space, regularizer, BilevelTask.problem task, solver, options, task.Theta)
+            ImplicitMetaGradient.Compute(
+                space,
+                regularizer,
+                BilevelTask.problem task,
+                solver,
+                ConjugateGradientSolver<Vector<float>, float> options,
+                Thresholds.none space,
+                task.Theta
+            )
 
         let g = result.Gradient
         let exactPhi = BilevelTask.exactSolution task task.Theta
@@ -98,18 +106,13 @@ module Theorem1 =
         let radius = (BilevelTask.innerGradient task task.Theta task.Theta).L2Norm() / c.StrongConvexity
         let target = accuracy * radius
         let steps = max 1 (int (ceil (c.Condition * log (radius / target))))
-        let solver = ConstantStep(1.0 / c.Smoothness)
+        let rule = ConstantStep(1.0 / c.Smoothness)
+        let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
 
-        let phi =
-            GradientDescent.solve
-                solver
-                steps
-                (EuclideanSpace())
-                (ScalarRegularizer<Vector<float>, float> task.Lambda)
-                (BilevelTask.problem task)
-                task.Theta
+        let iterate =
+            GradientDescent.solve rule steps 0 (EuclideanSpace()) regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0
 
-        Claim.margin ((phi - BilevelTask.exactSolution task task.Theta).L2Norm()) target
+        Claim.margin ((iterate.Phi - BilevelTask.exactSolution task task.Theta).L2Norm()) target
 
     /// ⌈(√κ/2) ln(2√κ(λ/µ)‖v‖/δ′)⌉ steps of CG from 0 reach δ′: on systems of 200 parameters with evenly spaced eigenvalues, where CG can
     /// neither finish early nor find clusters.

@@ -9,12 +9,7 @@ open Imaml.Math
 open Imaml.Testing
 open Imaml.Theory
 
-let private coordinates =
-    { new ICoordinates<Vector<float>> with
-        member _.Combine(a, x, b, y) = a * x + b * y
-        member _.Product(x, y) = x.PointwiseMultiply y
-        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
-    }
+let private coordinates = EuclideanCoordinates()
 
 let private vector (numbers: float list) = Vector<float>.Build.DenseOfEnumerable numbers
 

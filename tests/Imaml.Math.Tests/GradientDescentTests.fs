@@ -10,13 +10,9 @@ open Imaml.Testing
 open Imaml.Theory
 
 let private descend rule steps (task: BilevelTask) =
-    GradientDescent.solve
-        rule
-        steps
-        (EuclideanSpace())
-        (ScalarRegularizer<Vector<float>, float> task.Lambda)
-        (BilevelTask.problem task)
-        task.Theta
+    let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
+
+    (GradientDescent.solve rule steps 0 (EuclideanSpace()) regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0).Phi
 
 let private gradientNorm (task: BilevelTask) phi = (BilevelTask.innerGradient task task.Theta phi).L2Norm()
 
@@ -137,6 +133,7 @@ let tests =
 
                 let problem =
                     { new IBilevelProblem<Matrix<float>, float[]> with
+                        member _.InnerLoss _ = [| 0.0 |]
                         member _.InnerGradient phi = phi
 
                         member _.LinearizeInner phi =
@@ -150,15 +147,21 @@ let tests =
                         member _.OuterLossAndGradient phi = struct ([| 0.0 |], phi)
                     }
 
-                let phi =
+                let start = subject.OfRows theta
+
+                let iterate =
                     GradientDescent.solve
                         MeasuredCurvature
                         2
+                        0
                         subject.Space
                         (ScalarRegularizer(2.0 ** -40.0))
                         problem
-                        (subject.OfRows theta)
-                    |> subject.ToRows
+                        start
+                        start
+                        [| 0.0 |]
+
+                let phi = subject.ToRows iterate.Phi
 
                 // The gradient rounds by 2⁻²⁴ at each end of the move, which is 10⁴ times that of its change; twice for the scalars' own.
                 let size row = (Vector<float>.Build.DenseOfArray row).L2Norm()

@@ -13,7 +13,7 @@ let private space = EuclideanSpace()
 
 let private solve options (a: Matrix<float>) b =
     let report = ConjugateGradient.solve space options (fun w -> a * w) b
-    struct (report.Solution, (ConjugateGradient.read space report)[0])
+    struct (report.Solution, (LinearSolver.read space report)[0])
 
 /// The message of the ArgumentException that a body throws.
 let private complaint body =

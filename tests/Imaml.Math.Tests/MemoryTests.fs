@@ -51,7 +51,10 @@ let private inner rule steps =
     count (fun subject quadratics ->
         let theta = subject.OfRows quadratics.Theta
 
-        GradientDescent.solve rule steps subject.Space (ScalarRegularizer 0.5) (MetaGradientLaws.problem subject quadratics) theta
+        let problem = MetaGradientLaws.problem subject quadratics
+        let never = subject.Space.Scalar 0.0
+
+        GradientDescent.solve rule steps 0 subject.Space (ScalarRegularizer 0.5) problem theta theta never
         |> ignore)
 
 let private whole innerSteps linearSteps =
@@ -61,7 +64,8 @@ let private whole innerSteps linearSteps =
             ScalarRegularizer 0.5,
             MetaGradientLaws.problem subject quadratics,
             GradientDescentSolver(MeasuredCurvature, innerSteps),
-            KrylovLaws.budget linearSteps,
+            ConjugateGradientSolver(KrylovLaws.budget linearSteps),
+            Thresholds.none subject.Space,
             subject.OfRows quadratics.Theta
         )
         |> ignore)

@@ -12,7 +12,7 @@ open Imaml.Theory
 /// An inner solver that knows the answer.
 let private exact (task: BilevelTask) =
     { new IInnerSolver<Vector<float>, float> with
-        member _.Solve(_, _, _, theta) = BilevelTask.exactSolution task theta
+        member _.Solve(space, _, _, theta, _, _) = InnerSolver.blackBox space (BilevelTask.exactSolution task theta)
     }
 
 let private compute linearSteps solver (task: BilevelTask) =
@@ -21,7 +21,8 @@ let private compute linearSteps solver (task: BilevelTask) =
         ScalarRegularizer<Vector<float>, float> task.Lambda,
         BilevelTask.problem task,
         solver,
-        KrylovLaws.budget linearSteps,
+        ConjugateGradientSolver(KrylovLaws.budget linearSteps),
+        Thresholds.none (EuclideanSpace()),
         task.Theta
     )
 

@@ -26,6 +26,7 @@ type SinglePrecisionSpace(tasks: int) =
 
         member _.Norm x = scalar (space.Norm x)
         member _.Scalar a = scalar (space.Scalar a)
+        member _.PerTask a = scalar (space.PerTask a)
         member _.Add(a, b) = scalar (space.Add(a, b))
         member _.Multiply(a, b) = scalar (space.Multiply(a, b))
         member _.DivideOrZero(a, b) = scalar (space.DivideOrZero(a, b))

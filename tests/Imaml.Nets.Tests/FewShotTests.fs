@@ -70,12 +70,15 @@ let private metaGradientWith (lambda: float) (tasks: Tasks) innerStep innerSteps
         ScalarRegularizer<Tensor, Tensor> lambda,
         tasks.Problem,
         GradientDescentSolver<Tensor, Tensor>(ConstantStep innerStep, innerSteps),
-        {
-            MaxSteps = cgSteps
-            RelativeResidual = 1e-14
-            CheckEvery = 5
-            RecomputeResidual = true
-        },
+        ConjugateGradientSolver<Tensor, Tensor>(
+            {
+                MaxSteps = cgSteps
+                RelativeResidual = 1e-14
+                CheckEvery = 5
+                RecomputeResidual = true
+            }
+        ),
+        Thresholds.none tasks.Space,
         tasks.Theta
     )
 
@@ -123,7 +126,7 @@ let private derivatives =
                 let tasks = drawTasks seed tiny 2
                 let result = metaGradient tasks 0.05 5 200
                 let struct (_, v) = tasks.Problem.OuterLossAndGradient result.Phi
-                let solves = ConjugateGradient.read tasks.Space result.Solve
+                let solves = LinearSolver.read tasks.Space result.Solve
 
                 hessians tasks.Problem result.Phi
                 |> Array.iteri (fun task h ->
@@ -213,7 +216,7 @@ let private derivatives =
             property 3 "a batch solves each task as it would alone" (fun seed ->
                 let tasks = drawTasks seed tiny 3
                 let together = metaGradient tasks 0.05 6 8
-                let solves = ConjugateGradient.read tasks.Space together.Solve
+                let solves = LinearSolver.read tasks.Space together.Solve
 
                 for task in 0..2 do
                     let one = only task tasks
@@ -228,7 +231,7 @@ let private derivatives =
                     agree tolerance (part together.Gradient) alone.Gradient $"g, task {task}"
                     agree tolerance (part together.OuterLoss) alone.OuterLoss $"L, task {task}"
                     agree tolerance (part together.InnerLoss) alone.InnerLoss $"L̂, task {task}"
-                    let statistics = ConjugateGradient.read one.Space alone.Solve
+                    let statistics = LinearSolver.read one.Space alone.Solve
                     statistics[0].Steps |> should equal solves[task].Steps)
         ]
 

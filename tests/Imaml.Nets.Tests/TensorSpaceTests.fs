@@ -262,7 +262,7 @@ let private lifetimes =
                                 (fun w -> w.mul diagonal)
                                 b
 
-                        ConjugateGradient.read space report |> ignore
+                        LinearSolver.read space report |> ignore
                         live () - held
 
                     // The coefficients are two numbers a step; all else is the same for any number of steps.

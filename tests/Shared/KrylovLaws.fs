@@ -31,7 +31,7 @@ let private solve subject options matrices (b: float[][]) =
     let report =
         ConjugateGradient.solve subject.Space options (operator subject matrices) (subject.OfRows b)
 
-    struct (subject.ToRows report.Solution, ConjugateGradient.read subject.Space report)
+    struct (subject.ToRows report.Solution, LinearSolver.read subject.Space report)
 
 let private dense (matrices: Matrix<float>[]) (b: float[][]) =
     Array.map2 (fun (a: Matrix<float>) row -> (a.Cholesky().Solve(Vector<float>.Build.DenseOfArray row)).ToArray()) matrices b
@@ -327,7 +327,7 @@ let private statuses (subject: Subject<'V, 'S>) =
 
                     Check.rows (20.0 * subject.Epsilon) (alike expected) (subject.ToRows report.Solution) $"u{good} for {bad}"
 
-                    for s in ConjugateGradient.read subject.Space report do
+                    for s in LinearSolver.read subject.Space report do
                         s.Status |> should equal SolveStatus.NonFinite
                         s.Steps |> should equal good)
 
@@ -437,7 +437,7 @@ let private independence (subject: Subject<'V, 'S>) =
                         (fun w -> matrices[task] * w)
                         (Vector<float>.Build.DenseOfArray b[task])
 
-                let alone = (ConjugateGradient.read (EuclideanSpace()) report)[0]
+                let alone = (LinearSolver.read (EuclideanSpace()) report)[0]
                 // Both err from the exact iterate by rounding, which up to here no lost orthogonality has amplified beyond κ a step.
                 let tolerance = 20.0 * float options.MaxSteps * draw.Condition * subject.Epsilon * draw.Condition
                 Check.rows (min 0.5 tolerance) [| report.Solution.ToArray() |] [| together[task] |] $"task {task}"

@@ -38,6 +38,7 @@ let problem (subject: Subject<'V, 'S>) (tasks: Quadratics) =
     let gradient phi = affine tasks.A tasks.B (subject.ToRows phi) |> subject.OfRows
 
     { new IBilevelProblem<'V, 'S> with
+        member _.InnerLoss phi = Subject.scalars subject (quadraticLoss tasks.A tasks.B (subject.ToRows phi))
         member _.InnerGradient phi = gradient phi
 
         member _.LinearizeInner phi =
@@ -74,7 +75,7 @@ let private implicitAt lambda (tasks: Quadratics) phi =
 /// An inner solver that knows the answer.
 let private knowing (subject: Subject<'V, 'S>) (phi: float[][]) =
     { new IInnerSolver<'V, 'S> with
-        member _.Solve(_, _, _, _) = subject.OfRows phi
+        member _.Solve(space, _, _, _, _, _) = InnerSolver.blackBox space (subject.OfRows phi)
     }
 
 let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
@@ -103,7 +104,8 @@ let private compute (subject: Subject<'V, 'S>) lambda solver steps (tasks: Quadr
         ScalarRegularizer<'V, 'S> lambda,
         problem subject tasks,
         solver,
-        KrylovLaws.budget steps,
+        ConjugateGradientSolver(KrylovLaws.budget steps),
+        Thresholds.none subject.Space,
         subject.OfRows tasks.Theta
     )
 
@@ -215,7 +217,7 @@ let private implicitGradient (subject: Subject<'V, 'S>) =
             let result = compute subject lambda (knowing subject phi) 3 tasks
             Check.rows 0.0 (Subject.alike subject [| 0.0; 0.0; 0.0 |]) (subject.ToRows result.Gradient) "g"
 
-            for s in ConjugateGradient.read space result.Solve do
+            for s in LinearSolver.read space result.Solve do
                 s.Status |> should equal SolveStatus.NonFinite)
 
         Subject.law subject "where H + λ is indefinite that is reported" (fun () ->
@@ -228,14 +230,17 @@ let private implicitGradient (subject: Subject<'V, 'S>) =
 
             let result = compute subject 1.0 (knowing subject tasks.Theta) 3 tasks
 
-            for s in ConjugateGradient.read space result.Solve do
+            for s in LinearSolver.read space result.Solve do
                 s.Status |> should equal SolveStatus.NonPositiveCurvature
                 // H + λ = −2 + 1.
                 Check.near (100.0 * subject.Epsilon) -1.0 s.SmallestCurvature "smallest curvature")
     ]
 
 let private descend (subject: Subject<'V, 'S>) rule steps lambda (tasks: Quadratics) =
-    GradientDescent.solve rule steps subject.Space (ScalarRegularizer<'V, 'S> lambda) (problem subject tasks) (subject.OfRows tasks.Theta)
+    let theta = subject.OfRows tasks.Theta
+    let regularizer = ScalarRegularizer<'V, 'S> lambda
+
+    (GradientDescent.solve rule steps 0 subject.Space regularizer (problem subject tasks) theta theta (subject.Space.Scalar 0.0)).Phi
     |> subject.ToRows
 
 let private gradientDescent (subject: Subject<'V, 'S>) =

@@ -144,6 +144,7 @@ type TrackedSpace<'V, 'S>(space: IInnerProductSpace<'V, 'S>) =
         member _.Inner(x, y) = scalar (space.Inner(x.Value, y.Value))
         member _.Norm x = scalar (space.Norm x.Value)
         member _.Scalar a = scalar (space.Scalar a)
+        member _.PerTask a = scalar (space.PerTask a)
         member _.Add(a, b) = scalar (space.Add(a.Value, b.Value))
         member _.Multiply(a, b) = scalar (space.Multiply(a.Value, b.Value))
         member _.DivideOrZero(a, b) = scalar (space.DivideOrZero(a.Value, b.Value))

@@ -38,6 +38,13 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     }
 
     /// <inheritdoc/>
+    public Tensor InnerLoss(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        return new SoftmaxCrossEntropy(network.Forward(phi, support.Images).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();

@@ -18,7 +18,7 @@ public sealed class MetaLearner : IDisposable
 
     private readonly TrainingOptions _options;
     private readonly ScalarRegularizer<Tensor, Tensor> _regularizer;
-    private readonly ConjugateGradientOptions _linearSolve;
+    private readonly ConjugateGradientSolver<Tensor, Tensor> _linearSolver;
 
     /// <summary>Starts from given meta-parameters, [d].</summary>
     internal MetaLearner(TrainingOptions options, Network network, Tensor theta, AdamState<Tensor> outer)
@@ -27,7 +27,7 @@ public sealed class MetaLearner : IDisposable
         outer.FirstMoment.DetachFromDisposeScope();
         outer.SecondMoment.DetachFromDisposeScope();
         _regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda);
-        _linearSolve = new ConjugateGradientOptions(options.CgSteps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false);
+        _linearSolver = new ConjugateGradientSolver<Tensor, Tensor>(new LinearSolveOptions(options.CgSteps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false));
         InnerSolver = new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerSteps);
     }
 
@@ -62,8 +62,9 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         var space = new TensorSpace(batch.Count, Theta.dtype);
         var problem = new FewShotProblem(Network, batch, Theta.dtype);
-        var result = ImplicitMetaGradient.Compute(space, _regularizer, problem, InnerSolver, _linearSolve, Theta.expand(batch.Count, -1));
-        var solves = ConjugateGradient.read(space, result.Solve);
+        var theta = Theta.expand(batch.Count, -1);
+        var result = ImplicitMetaGradient.Compute(space, _regularizer, problem, InnerSolver, _linearSolver, Thresholds.none(space), theta);
+        var solves = LinearSolver.read(space, result.Solve);
         var norms = space.Read(space.Norm(result.Gradient));
         var healthy = Enumerable.Range(0, batch.Count).Where(task => solves[task].Status != SolveStatus.NonFinite && double.IsFinite(norms[task])).ToArray();
         if (healthy.Length == 0)
@@ -73,15 +74,20 @@ public sealed class MetaLearner : IDisposable
         }
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
-        var (theta, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
+        var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
         var report = StepReport.Create(space, _options, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
-        Replace(theta, outer);
+        Replace(moved, outer);
         return report;
     }
 
     /// <summary>φ ≈ Alg*(θ) for every task of a problem, [B, d].</summary>
-    public Tensor Adapt(FewShotProblem problem, int tasks) =>
-        InnerSolver.Solve(new TensorSpace(tasks, Theta.dtype), _regularizer, problem, Theta.expand(tasks, -1));
+    public Tensor Adapt(FewShotProblem problem, int tasks)
+    {
+        using var scope = NewDisposeScope();
+        var space = new TensorSpace(tasks, Theta.dtype);
+        var theta = Theta.expand(tasks, -1);
+        return InnerSolver.Solve(space, _regularizer, problem, theta, theta, space.Scalar(0)).Phi.MoveToOuterDisposeScope();
+    }
 
     /// <inheritdoc/>
     public void Dispose()
