@@ -1,0 +1,90 @@
+// What a computation asked of the two losses, counted on the code that runs: Table 1's compute column.
+//
+// A lock-step batch evaluates all its tasks together, so these are the evaluations of the batch. What each task needed for itself is in the
+// reports of the solvers (InnerIterate, LinearSolveReport); with one task the two agree.
+
+namespace Imaml.Math
+
+/// How often each derivative was evaluated.
+type WorkCount =
+    {
+        /// Evaluations of ∇L̂; a linearization counts as one.
+        Gradients: int
+        /// Hessian–vector products ∇²L̂·w.
+        HessianProducts: int
+        /// Evaluations of L̂ alone.
+        Losses: int
+        /// Evaluations of ∇L, with L.
+        OuterGradients: int
+    }
+
+    /// Gradients and Hessian–vector products together: the unit of Table 1.
+    member count.Total = count.Gradients + count.HessianProducts
+
+    static member Zero =
+        {
+            Gradients = 0
+            HessianProducts = 0
+            Losses = 0
+            OuterGradients = 0
+        }
+
+/// A problem over any space, seen through a CountingSpace over that space. Its values are tracked: those of a linearization live until it
+/// is disposed.
+type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
+    let mutable count = WorkCount.Zero
+
+    /// What was asked since Reset.
+    member _.Count = count
+    member _.Reset() = count <- WorkCount.Zero
+
+    interface IBilevelProblem<Counted<'V>, Counted<'S>> with
+        member _.InnerLoss phi =
+            count <- { count with Losses = count.Losses + 1 }
+            space.TrackScalar(problem.InnerLoss phi.Value)
+
+        member _.InnerGradient phi =
+            count <-
+                { count with
+                    Gradients = count.Gradients + 1
+                }
+
+            space.Track(problem.InnerGradient phi.Value)
+
+        member _.LinearizeInner phi =
+            count <-
+                { count with
+                    Gradients = count.Gradients + 1
+                }
+
+            let linearization = problem.LinearizeInner phi.Value
+            let loss = space.TrackScalar linearization.Loss
+            let gradient = space.Track linearization.Gradient
+
+            { new ILinearization<Counted<'V>, Counted<'S>> with
+                member _.Loss = loss
+                member _.Gradient = gradient
+
+                member _.HessianProduct w =
+                    count <-
+                        { count with
+                            HessianProducts = count.HessianProducts + 1
+                        }
+
+                    space.Track(linearization.HessianProduct w.Value)
+
+                member _.Dispose() =
+                    use region = (space :> IInnerProductSpace<_, _>).OpenRegion()
+                    region.AdoptVector gradient |> ignore
+                    region.AdoptScalar loss |> ignore
+                    linearization.Dispose()
+            }
+
+        member _.OuterLossAndGradient phi =
+            count <-
+                { count with
+                    OuterGradients = count.OuterGradients + 1
+                }
+
+            let struct (loss, gradient) = problem.OuterLossAndGradient phi.Value
+            struct (space.TrackScalar loss, space.Track gradient)
