@@ -3,6 +3,7 @@
 
 namespace Imaml.Math
 
+open System
 open MathNet.Numerics.LinearAlgebra
 
 /// Nothing to free: MathNet's values belong to the garbage collector.
@@ -27,14 +28,55 @@ module internal Guarded =
 
         numbers
 
-    let axpy (a: float) (x: Vector<float>) (y: Vector<float>) = if a = 0.0 then y else a * x + y
+    /// The numbers of a vector: its own memory where it is dense, which no one may write to.
+    let private numbers (x: Vector<float>) : float[] =
+        match x.AsArray() with
+        | null -> x.ToArray()
+        | own -> own
+
+    /// a·x + y in one pass and one new vector, where MathNet's operators take two of each; by the processor's vector registers, whose
+    /// products and sums round as single ones do.
+    let axpy (a: float) (x: Vector<float>) (y: Vector<float>) =
+        if a = 0.0 then
+            y
+        elif x.Count <> y.Count then
+            invalidArg (nameof x) $"vectors of {x.Count} and {y.Count} numbers"
+        else
+            let xs = numbers x
+            let ys = numbers y
+            let sum: float[] = Array.zeroCreate xs.Length
+
+            let factor = Numerics.Vector<float> a
+            let width = Numerics.Vector<float>.Count
+            let mutable i = 0
+
+            while i + width <= sum.Length do
+                (factor * Numerics.Vector<float>(xs, i) + Numerics.Vector<float>(ys, i)).CopyTo(sum, i)
+                i <- i + width
+
+            while i < sum.Length do
+                sum[i] <- a * xs[i] + ys[i]
+                i <- i + 1
+
+            Vector<float>.Build.Dense sum
 
     /// ‖x‖ by way of x / max|xᵢ|, so that squares neither underflow nor overflow.
     let norm (x: Vector<float>) =
-        let largest = x.InfinityNorm()
+        let xs = numbers x
+        let mutable largest = 0.0
+
+        for i in 0 .. xs.Length - 1 do
+            // Not a number where one of them is not.
+            largest <- Math.Max(largest, abs xs[i])
 
         if largest > 0.0 && largest < infinity then
-            largest * (x / largest).L2Norm()
+            let mutable sum = 0.0
+
+            for i in 0 .. xs.Length - 1 do
+                let share = xs[i] / largest
+                sum <- sum + share * share
+
+            largest * sqrt sum
         else
             largest
 

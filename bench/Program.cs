@@ -1,0 +1,5 @@
+// Benchmarks: `dotnet run -c Release --project bench -- --filter '*'`.
+
+using BenchmarkDotNet.Running;
+
+BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
