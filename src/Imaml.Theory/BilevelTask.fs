@@ -17,24 +17,6 @@ type BilevelTask =
         Theta: Vector<float>
     }
 
-/// What a point is to the inner problem.
-type Stationarity =
-    {
-        /// ‖∇_φG(φ, θ)‖
-        GradientNorm: float
-        /// What it may be by rounding alone: of the gradient, and of φ itself. A bound where the inner loss's constants are certified; else
-        /// an estimate from H and the sizes of φ and θ.
-        RoundingLevel: float
-        /// At most the smallest eigenvalue of H + Λ as computed at φ.
-        SmallestCurvature: float
-    }
-
-    /// ‖∇G‖ is nothing but rounding.
-    member s.IsStationary = s.GradientNorm <= s.RoundingLevel
-
-    /// A stationary point with positive curvature in every direction.
-    member s.IsMinimum = s.IsStationary && s.SmallestCurvature > 0.0
-
 /// A loss near a point of ℝᵈ.
 type private Linearization(loss: SmoothLoss, phi: Vector<float>) =
     let product = loss.HessianProduct phi
@@ -87,7 +69,11 @@ module BilevelTask =
         let known = task.Inner.Kind = BoundKind.Certified && task.Outer.Kind = BoundKind.Certified
 
         {
-            Kind = if known && convexity > 0.0 then BoundKind.Certified else BoundKind.None
+            Kind =
+                if known && convexity > 0.0 then
+                    BoundKind.Certified
+                else
+                    BoundKind.None
             StrongConvexity = convexity
             Smoothness = Rounding.sumAbove largest task.Inner.LargestCurvature
             LargestRegularization = largest
@@ -109,9 +95,10 @@ module BilevelTask =
     /// H(φ) + Λ
     let shiftedHessian (task: BilevelTask) phi = task.Inner.Hessian phi + Proximal.dense task.Theta.Count task.Proximal
 
-    /// Alg*(θ), by Newton's method with halved steps until rounding stops it; one step where L̂ is quadratic, one more to polish. Where G is not
-    /// known to be strongly convex it is the stationary point that shifted steps down G lead to, if they do: ask `stationarity`.
-    let exactSolution (task: BilevelTask) (theta: Vector<float>) =
+    /// Alg*(θ), by Newton's method with halved steps from this start until rounding stops it; one step where L̂ is quadratic, one more to polish.
+    /// Where G is not known to be strongly convex it is the stationary point that shifted steps down G lead to, if they do: ask
+    /// `Stationarity.at`.
+    let exactSolutionFrom (start: Vector<float>) (task: BilevelTask) (theta: Vector<float>) =
         let objective: Objective =
             {
                 Value = innerObjective task theta
@@ -120,42 +107,18 @@ module BilevelTask =
             }
 
         if (constants task).StrongConvexity > 0.0 then
-            Newton.polish objective theta
+            Newton.polish objective start
         else
-            Newton.minimize nonConvexSteps objective theta
+            Newton.minimize nonConvexSteps objective start
 
-    /// What φ is to the inner problem at θ. Cost: an eigendecomposition of H + Λ.
-    let stationarity (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
-        let shifted = shiftedHessian task phi
-        let struct (smallest, largest) = Spectrum.enclosure shifted
-        let struct (_, regularization) = Proximal.enclosure task.Proximal
-        let sizes = Rounding.norm phi + Rounding.norm theta
-        let d = theta.Count
-        let curvature = max (abs smallest) (abs largest)
-
-        let lossRounding =
-            if task.Inner.Kind = BoundKind.Certified then
-                task.Inner.GradientRounding.At(Rounding.norm phi)
-            else
-                Rounding.gamma (d + 100) * (curvature * sizes + (task.Inner.Gradient phi).L2Norm())
-
-        {
-            GradientNorm = (innerGradient task theta phi).L2Norm()
-            // Λ(φ−θ) errs by at most γ_{d+2}|Λ|(|φ|+|θ|), ‖|Λ|‖ ≤ √d‖Λ‖; and φ is the nearest of the numbers that there are.
-            RoundingLevel =
-                Rounding.above
-                    10
-                    (lossRounding
-                     + Rounding.gamma (d + 2) * sqrt (float d) * regularization * sizes
-                     + 2.0 * Rounding.unit * curvature * sizes)
-            SmallestCurvature = smallest
-        }
+    /// The same from θ.
+    let exactSolution (task: BilevelTask) (theta: Vector<float>) = exactSolutionFrom theta task theta
 
     // (H + Λ)⁻¹B, for H + Λ indefinite too.
     let private solveMatrix (task: BilevelTask) phi (b: Matrix<float>) =
         let shifted = shiftedHessian task phi
 
-        match Newton.tryCholesky shifted with
+        match Eigenvalues.tryCholesky shifted with
         | Some factor -> factor.Solve b
         | None -> shifted.LU().Solve b
 
@@ -172,4 +135,5 @@ module BilevelTask =
     let exactMetaGradient (task: BilevelTask) = implicitGradient task (exactSolution task task.Theta)
 
     /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
-    let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) = Proximal.gradient task.Proximal (phi - task.Theta) u
+    let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
+        Proximal.gradient task.Proximal (phi - task.Theta) u

@@ -15,7 +15,7 @@ module LinearRegression =
     let loss (x: Matrix<float>) (y: Vector<float>) : SmoothLoss =
         Examples.check x y
         let n = float x.RowCount
-        let struct (smallest, largest) = Spectrum.gramEnclosure x
+        let struct (smallest, largest) = Eigenvalues.gramEnclosure x
 
         let gram =
             lazy

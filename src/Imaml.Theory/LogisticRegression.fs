@@ -35,7 +35,7 @@ module LogisticRegression =
         let d = x.ColumnCount
         let lengths = Array.init x.RowCount (fun i -> Rounding.norm (x.Row i))
         let longest = Array.max lengths
-        let struct (_, top) = Spectrum.gramEnclosure x
+        let struct (_, top) = Eigenvalues.gramEnclosure x
         let entries = Rounding.absoluteNorm x
         let square = entries * entries / n
         let above = Rounding.above (x.RowCount + 8)
@@ -81,7 +81,11 @@ module LogisticRegression =
     let random (random: Random) support query d =
         let weights = 2.0 * Spectrum.gaussian random d
 
-        let label z = if random.NextDouble() < LogisticFunction.sigmoid z then 1.0 else 0.0
+        let label z =
+            if random.NextDouble() < LogisticFunction.sigmoid z then
+                1.0
+            else
+                0.0
 
         let examples n =
             let x = Spectrum.gaussianMatrix random n d / sqrt (float d)

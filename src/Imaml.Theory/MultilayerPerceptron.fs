@@ -40,11 +40,11 @@ module MultilayerPerceptron =
         |]
 
     let private join (parts: Weights[]) =
-        Vector<float>.Build
-            .DenseOfArray(parts |> Array.collect (fun part -> Array.append (part.W.ToRowMajorArray()) (part.B.ToArray())))
+        Vector<float>.Build.DenseOfArray(parts |> Array.collect (fun part -> Array.append (part.W.ToRowMajorArray()) (part.B.ToArray())))
 
     // aWᵀ + 1bᵀ
-    let private affine (a: Matrix<float>) (layer: Weights) = (a.TransposeAndMultiply layer.W).MapIndexed(fun _ j value -> value + layer.B[j])
+    let private affine (a: Matrix<float>) (layer: Weights) =
+        (a.TransposeAndMultiply layer.W).MapIndexed(fun _ j value -> value + layer.B[j])
 
     // The gradient by a layer whose input was a, from the derivative e by its z.
     let private byLayer (e: Matrix<float>) (a: Matrix<float>) =
@@ -54,13 +54,19 @@ module MultilayerPerceptron =
         }
 
     let private hessianOf dimension (product: Vector<float> -> Vector<float>) =
-        let columns = [ for j in 0 .. dimension - 1 -> product (Vector<float>.Build.Dense(dimension, fun i -> if i = j then 1.0 else 0.0)) ]
+        let columns =
+            [
+                for j in 0 .. dimension - 1 -> product (Vector<float>.Build.Dense(dimension, fun i -> if i = j then 1.0 else 0.0))
+            ]
+
         let h = Matrix<float>.Build.DenseOfColumnVectors columns
         (h + h.Transpose()) / 2.0
 
     let private check (layers: int[]) (x: Matrix<float>) (y: Matrix<float>) =
         if layers.Length < 2 || Array.exists (fun width -> width < 1) layers then
-            invalidArg (nameof layers) $"the layers must be at least 2 widths of at least 1 ([in, hidden…, out]), not %A{List.ofArray layers}"
+            invalidArg
+                (nameof layers)
+                $"the layers must be at least 2 widths of at least 1 ([in, hidden…, out]), not %A{List.ofArray layers}"
 
         if x.ColumnCount <> layers[0] then
             invalidArg (nameof x) $"X has {x.ColumnCount} columns, the network {layers[0]} inputs"
@@ -89,7 +95,11 @@ module MultilayerPerceptron =
 
         // The input of every layer, a₀ … a_{last}.
         let inputs (z: Matrix<float>[]) =
-            Array.init z.Length (fun l -> if l = 0 then x else z[l - 1].Map(Activation.value activation))
+            Array.init z.Length (fun l ->
+                if l = 0 then
+                    x
+                else
+                    z[l - 1].Map(Activation.value activation))
 
         // The derivatives by every zₗ, from the last to the first.
         let backward (parts: Weights[]) (z: Matrix<float>[]) =
@@ -144,11 +154,7 @@ module MultilayerPerceptron =
                             }
                     |]
 
-        let unknown =
-            {
-                Constant = infinity
-                Slope = 0.0
-            }
+        let unknown = { Constant = infinity; Slope = 0.0 }
 
         {
             Dimension = dimension

@@ -4,7 +4,6 @@ namespace Imaml.Theory
 
 open System
 open MathNet.Numerics.LinearAlgebra
-open MathNet.Numerics.LinearAlgebra.Factorization
 
 /// A function with its derivatives.
 [<NoComparison; NoEquality>]
@@ -20,19 +19,12 @@ module internal Newton =
 
     let private scales = Array.init 30 (fun i -> 0.5 ** float i)
 
-    /// The Cholesky factor, where every pivot is positive.
-    let tryCholesky (matrix: Matrix<float>) : Cholesky<float> option =
-        try
-            Some(matrix.Cholesky())
-        with :? ArgumentException ->
-            None
-
     /// Down ‖∇‖, whose derivative along Newton's direction is −‖∇‖, until rounding stops it or the Hessian is not positive definite.
     let rec polish (f: Objective) (phi: Vector<float>) =
         let gradient = f.Gradient phi
         let before = gradient.L2Norm()
 
-        match tryCholesky (f.Hessian phi) with
+        match Eigenvalues.tryCholesky (f.Hessian phi) with
         | Some factor when before > 0.0 ->
             let step = factor.Solve gradient
             let fits scale = (f.Gradient(phi - scale * step)).L2Norm() < before
@@ -47,9 +39,13 @@ module internal Newton =
         let size = max (hessian.FrobeniusNorm()) Double.Epsilon
         let identity = Matrix<float>.Build.DenseIdentity hessian.RowCount
 
-        Seq.initInfinite (fun i -> if i = 0 then hessian else hessian + (1e-3 * size * 4.0 ** float (i - 1)) * identity)
+        Seq.initInfinite (fun i ->
+            if i = 0 then
+                hessian
+            else
+                hessian + (1e-3 * size * 4.0 ** float (i - 1)) * identity)
         |> Seq.truncate 20
-        |> Seq.tryPick tryCholesky
+        |> Seq.tryPick Eigenvalues.tryCholesky
 
     // Down the value, by Armijo's rule, until a step promises less than the value's rounding.
     let rec private descend (f: Objective) steps (phi: Vector<float>) =

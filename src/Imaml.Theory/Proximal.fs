@@ -49,7 +49,7 @@ module Proximal =
         match proximal with
         | Proximal.Scalar lambda -> struct (lambda, lambda)
         | Proximal.Diagonal lambdas -> struct (lambdas.Minimum(), lambdas.Maximum())
-        | Proximal.Matrix matrix -> Spectrum.enclosure matrix
+        | Proximal.Matrix matrix -> Eigenvalues.enclosure matrix
 
     /// Λ as the core sees it, which checks it too.
     let regularizer proximal : IRegularizer<Vector<float>, float> =
@@ -78,10 +78,12 @@ module Proximal =
             if matrix.Exists(fun value -> not (Double.IsFinite value)) || not (matrix.IsSymmetric()) then
                 invalidArg (nameof proximal) "Λ must be finite and symmetric"
 
-            let struct (smallest, _) = Spectrum.enclosure matrix
+            let struct (smallest, _) = Eigenvalues.enclosure matrix
 
             if smallest <= 0.0 then
-                invalidArg (nameof proximal) $"Λ must be positive definite; its smallest eigenvalue is only known to be at least {smallest:g3}"
+                invalidArg
+                    (nameof proximal)
+                    $"Λ must be positive definite; its smallest eigenvalue is only known to be at least {smallest:g3}"
 
         // The core has a rule of its own for a matrix that rounding could make indefinite.
         regularizer proximal |> ignore

@@ -23,7 +23,7 @@ module Quadratic =
         if not (a.IsSymmetric()) then
             invalidArg (nameof a) "the matrix of a quadratic must be symmetric"
 
-        let struct (smallest, largest) = Spectrum.enclosure a
+        let struct (smallest, largest) = Eigenvalues.enclosure a
         let entries = Rounding.absoluteNorm a
 
         {

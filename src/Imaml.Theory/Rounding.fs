@@ -24,14 +24,14 @@ module Rounding =
     /// At least x ≥ 0, from x as computed out of numbers ≥ 0 with at most n roundings in a row: x ≤ x̂/(1 − γₙ) ≤ x̂(1 + γ₂ₙ).
     let above (n: int) (computed: float) = computed * (1.0 + gamma (2 * n + 4))
 
-    /// At least a + b, at most two roundings more; exact where one of them is 0.
+    /// The smallest number that is at least a + b: what the sum rounds away is known exactly (Knuth's TwoSum).
     let sumAbove (a: float) (b: float) =
-        if a = 0.0 || b = 0.0 then
-            a + b
-        else
-            (a + b) + 2.0 * unit * (abs a + abs b)
+        let sum = a + b
+        let partOfB = sum - a
+        let lost = (a - (sum - partOfB)) + (b - partOfB)
+        if lost > 0.0 then Math.BitIncrement sum else sum
 
-    /// At most a + b; exact where one of them is 0.
+    /// The largest number that is at most a + b.
     let sumBelow (a: float) (b: float) = -(sumAbove -a -b)
 
     /// At least ‖x‖.

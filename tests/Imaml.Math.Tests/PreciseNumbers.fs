@@ -20,8 +20,17 @@ type Precise =
     static member (+)(a, b) = { Value = a.Value + b.Value }
     static member (-)(a, b) = { Value = a.Value - b.Value }
     static member (~-) a = { Value = -a.Value }
-    static member (*)(a, b) = { Value = (a.Value * b.Value) >>> digits }
-    static member (/)(a, b) = { Value = (a.Value <<< digits) / b.Value }
+
+    static member (*)(a, b) =
+        {
+            Value = (a.Value * b.Value) >>> digits
+        }
+
+    static member (/)(a, b) =
+        {
+            Value = (a.Value <<< digits) / b.Value
+        }
+
     override a.Equals other = other :? Precise && (other :?> Precise).Value = a.Value
     override a.GetHashCode() = a.Value.GetHashCode()
 
@@ -39,7 +48,9 @@ let precise (x: float) : Precise =
         if exponent + digits < 0 then
             invalidArg (nameof x) $"{x} is too small"
 
-        { Value = significand <<< (exponent + digits) }
+        {
+            Value = significand <<< (exponent + digits)
+        }
 
 /// The nearest double, or nearly.
 let toFloat (x: Precise) =

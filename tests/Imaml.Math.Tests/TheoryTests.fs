@@ -115,7 +115,9 @@ let private spectra =
                     let first, second = Family.task family 17, Family.task family 17
                     first.Theta |> should equal second.Theta
                     first.Inner.Gradient first.Theta |> should equal (second.Inner.Gradient second.Theta)
-                    (BilevelTask.constants first).LargestRegularization |> should equal (BilevelTask.constants second).LargestRegularization)
+
+                    (BilevelTask.constants first).LargestRegularization
+                    |> should equal (BilevelTask.constants second).LargestRegularization)
         ]
 
 let private constants =
