@@ -109,7 +109,8 @@ type ForwardModeStrategy<'V, 'S>(coordinates: ICoordinates<'V>, options: Unrolle
                 let d = rows[0].Length
 
                 let basis =
-                    Array.init d (fun j -> coordinates.OfRows(theta, rows |> Array.map (Array.mapi (fun i _ -> if i = j then 1.0 else 0.0))))
+                    Array.init d (fun j ->
+                        coordinates.OfRows(theta, rows |> Array.map (Array.mapi (fun i _ -> if i = j then 1.0 else 0.0))))
 
                 let path = ForwardMode.tangents options space regularizer problem theta basis
 

@@ -139,11 +139,7 @@ module LinearSolver =
 
         Array.init sizes.Length (fun task ->
             let status =
-                if
-                    Double.IsFinite sizes[task]
-                    && Double.IsPositiveInfinity residuals[task]
-                    && products[task] = 0.0
-                then
+                if Double.IsFinite sizes[task] && Double.IsPositiveInfinity residuals[task] && products[task] = 0.0 then
                     SolveStatus.NotMade
                 elif sizes[task] = 0.0 then
                     SolveStatus.ZeroRightHandSide

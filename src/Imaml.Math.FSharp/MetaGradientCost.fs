@@ -20,7 +20,10 @@ module MetaGradient =
     let cost (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradientCost[] =
         let sum a b = space.Read(space.Add(a, b))
         let gradients = sum result.Inner.Gradients result.DerivativeGradients
-        let products = sum (space.Add(result.Inner.HessianProducts, result.DerivativeProducts)) result.Solve.Products
+
+        let products =
+            sum (space.Add(result.Inner.HessianProducts, result.DerivativeProducts)) result.Solve.Products
+
         let outer = space.Read result.OuterGradients
 
         Array.init outer.Length (fun task ->

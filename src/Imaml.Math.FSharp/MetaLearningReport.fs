@@ -69,7 +69,11 @@ module internal MetaLearningReport =
             Step = step
             OuterLoss =
                 runs
-                |> Array.map (fun run -> if run.Length = 0 then nan else run |> Array.averageBy _.OuterLoss)
+                |> Array.map (fun run ->
+                    if run.Length = 0 then
+                        nan
+                    else
+                        run |> Array.averageBy _.OuterLoss)
             GradientNorm = norms
             FiniteTasks = runs |> Array.map Array.length
             Tasks = tasks

@@ -10,6 +10,8 @@ let private all (subject: Subject<'V, 'S>) =
         SpaceLaws.laws subject
         KrylovLaws.laws subject
         MetaGradientLaws.laws subject
+        StrategyLaws.laws subject
+        MetaLearningLaws.laws subject
     ]
 
 let private mortal =

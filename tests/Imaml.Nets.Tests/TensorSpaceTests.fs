@@ -24,6 +24,8 @@ let private laws () =
             SpaceLaws.laws subject
             KrylovLaws.laws subject
             MetaGradientLaws.laws subject
+            StrategyLaws.laws subject
+            MetaLearningLaws.laws subject
     ]
 
 let private tasks = 4
