@@ -1,35 +1,27 @@
-// What a meta-gradient cost, task by task, in the paper's units (Table 1): gradients, Hessian–vector products, outer gradients.
+// What a meta-gradient cost, task by task, in the units of Table 1, and the meta-gradient of a method that solves no system.
 
 namespace Imaml.Math
-
-/// What one task's meta-gradient cost, on the host, by the method's own counts. A black-box inner solver adds nothing that is known.
-type MetaGradientCost =
-    {
-        /// Evaluations of ∇L̂; a linearization counts as one.
-        Gradients: int
-        /// Products with H: the inner solver's, the linear solver's and those of back-propagation.
-        HessianProducts: int
-        /// Evaluations of ∇L.
-        OuterGradients: int
-    }
 
 [<RequireQualifiedAccess>]
 module MetaGradient =
 
-    /// The cost of every task, on the host. On a device this waits for it.
-    let cost (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradientCost[] =
+    /// The cost of every task, on the host, by the method's own counts: products are the inner solver's, the linear solve's and those that
+    /// differentiate the path. A black-box inner solver adds nothing that is known. On a device this waits for it.
+    let cost (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : WorkCount[] =
         let sum a b = space.Read(space.Add(a, b))
         let gradients = sum result.Inner.Gradients result.DerivativeGradients
 
         let products =
             sum (space.Add(result.Inner.HessianProducts, result.DerivativeProducts)) result.Solve.Products
 
+        let losses = space.Read result.Inner.Losses
         let outer = space.Read result.OuterGradients
 
         Array.init outer.Length (fun task ->
             {
                 Gradients = int gradients[task]
                 HessianProducts = int products[task]
+                Losses = int losses[task]
                 OuterGradients = int outer[task]
             })
 

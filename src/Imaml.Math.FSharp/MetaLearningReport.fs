@@ -15,7 +15,7 @@ type MetaTaskReport =
         InnerGradientNorm: float
         Inner: InnerStatistics
         Solve: SolveStatistics
-        Cost: MetaGradientCost
+        Cost: WorkCount
     }
 
 /// One step, from the θ that it started at. On a space of B tasks every array has one entry for each of the B runs.

@@ -15,7 +15,7 @@ type SolveStatus =
     /// b = 0, so u = 0 is exact.
     | ZeroRightHandSide = 4
     /// The method solves no linear system.
-    | NotMade = 6
+    | NotMade = 7
 
 [<RequireQualifiedAccess>]
 module SolveStatus =

@@ -28,4 +28,5 @@ let tests =
             yield! all (Subjects.batched 3)
             yield! all (Subjects.singlePrecision 3)
             yield! all mortal
+            testList "Outer optimisers" (MetaLearningLaws.optimizers Subjects.euclidean)
         ]

@@ -97,7 +97,7 @@ let private rounding (subject: Subject<'V, 'S>) (f: Family<'V, 'S>) =
     100.0 * float (f.Tasks[0].Size + 6) * subject.Epsilon * terms
 
 let private descent (subject: Subject<'V, 'S>) =
-    let property name body = Subject.property subject 10 name body
+    let property name body = Subject.property subject 4 name body
     let smoothness (f: Family<'V, 'S>) = f.Q |> Array.map (fun q -> let struct (_, top) = Imaml.Theory.Spectrum.ends q in top) |> Array.max
 
     [
@@ -132,26 +132,6 @@ let private descent (subject: Subject<'V, 'S>) =
                     + rounding subject f * (1.0 + minimiser.L2Norm()) / strong
 
                 Check.atMost bound ((vector theta[i] - minimiser).L2Norm()) $"θ, run {i}")
-
-        Subject.property subject 4 "Adam comes within ten of its steps of the minimiser" (fun drawn ->
-            let f = family subject drawn
-            // Tasks whose F is well conditioned: C = I.
-            let f =
-                f.Tasks
-                |> Array.map (fun task ->
-                    { task with
-                        C = task.C |> Array.map (fun c -> Matrix<float>.Build.DenseIdentity c.RowCount)
-                    })
-                |> ofTasks subject
-
-            let rate = 2.0 ** -5.0
-            let coordinates = StrategyLaws.coordinates subject
-            let adam = AdamOptimizer.Start(subject.Space, coordinates, AdamOptions.Authors, rate, f.Theta)
-            let struct (state, _) = run subject adam 400 f
-
-            for i in 0 .. subject.Tasks - 1 do
-                let distance = (vector (subject.ToRows state.Theta).[i] - f.Minimiser i).L2Norm()
-                Check.atMost (10.0 * rate * sqrt (float f.Tasks[0].Size)) distance $"θ, run {i}")
     ]
 
 let private fold (subject: Subject<'V, 'S>) =
@@ -161,7 +141,7 @@ let private fold (subject: Subject<'V, 'S>) =
     let gradient (f: Family<'V, 'S>) i = (exact subject).Compute(space, regularizer, f.Batch[i], f.Theta).Gradient
 
     [
-        Subject.property subject 10 "the step is against the mean of the tasks' meta-gradients, which is ∇F = Qθ + q" (fun drawn ->
+        Subject.property subject 5 "the step is against the mean of the tasks' meta-gradients, which is ∇F = Qθ + q" (fun drawn ->
             let f = family subject drawn
             let struct (state, report) = step f (MetaLearning.start (GradientDescentOptimizer 1.0) f.Theta)
             let moved = subject.ToRows(space.Axpy(space.Scalar -1.0, state.Theta, f.Theta))
@@ -292,6 +272,30 @@ let private fold (subject: Subject<'V, 'S>) =
 
                     let struct (alone, _) = run subject (GradientDescentOptimizer 0.5) 3 f
                     Check.same [| together[i] |] [| (subject.ToRows alone.Theta)[i] |] $"θ, run {i}")
+    ]
+
+/// Outer optimisers that take many steps: for one space.
+let optimizers (subject: Subject<'V, 'S>) =
+    [
+        Subject.property subject 10 "Adam comes within ten of its steps of the minimiser" (fun drawn ->
+            let f = family subject drawn
+            // Tasks whose F is well conditioned: C = I.
+            let f =
+                f.Tasks
+                |> Array.map (fun task ->
+                    { task with
+                        C = task.C |> Array.map (fun c -> Matrix<float>.Build.DenseIdentity c.RowCount)
+                    })
+                |> ofTasks subject
+
+            let rate = 2.0 ** -5.0
+            let coordinates = StrategyLaws.coordinates subject
+            let adam = AdamOptimizer.Start(subject.Space, coordinates, AdamOptions.Authors, rate, f.Theta)
+            let struct (state, _) = run subject adam 400 f
+
+            for i in 0 .. subject.Tasks - 1 do
+                let distance = (vector (subject.ToRows state.Theta).[i] - f.Minimiser i).L2Norm()
+                Check.atMost (10.0 * rate * sqrt (float f.Tasks[0].Size)) distance $"θ, run {i}")
     ]
 
 /// All laws of Algorithm 1 on a space.
