@@ -1,118 +1,139 @@
 // One task with known losses: the paper's objects in closed form or to machine precision, as the oracle of every check.
 //
-//     G(φ, θ) = L̂(φ) + (λ/2)‖φ − θ‖²,   φ* = argmin_φ G,   A = I + H(φ*)/λ,   d_θL(φ*) = A⁻¹∇L(φ*)      (3), (4), (5)
+//     G(φ, θ) = L̂(φ) + ½(φ−θ)ᵀΛ(φ−θ),   φ* = argmin_φ G,   d_θL(φ*) = Λ(H + Λ)⁻¹∇L(φ*),  H = ∇²L̂(φ*)      (3), (4), (5)
 
 namespace Imaml.Theory
 
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
-/// The constants of Theorem 1 for one task.
-type Constants =
-    {
-        /// µ: G is µ-strongly convex.
-        StrongConvexity: float
-        /// β: G's gradient is β-Lipschitz.
-        Smoothness: float
-        /// L: the outer gradient's Lipschitz constant.
-        OuterSmoothness: float
-        /// B: a bound on the outer gradient; infinite where there is none.
-        OuterGradientBound: float
-        /// ρ: the Lipschitz constant of H.
-        HessianLipschitz: float
-        Lambda: float
-    }
-
-    /// κ = β/µ
-    member c.Condition = c.Smoothness / c.StrongConvexity
-
-    /// λ/µ, a bound on ‖A⁻¹‖ and on Alg*'s Lipschitz constant.
-    member c.Contraction = c.Lambda / c.StrongConvexity
-
-    /// C = λL/µ + λρB/µ², the factor of δ in Theorem 1; ρ = 0 needs no B.
-    member c.InnerErrorFactor =
-        let curved =
-            if c.HessianLipschitz = 0.0 then
-                0.0
-            else
-                c.Contraction * c.HessianLipschitz * c.OuterGradientBound / c.StrongConvexity
-
-        c.Contraction * c.OuterSmoothness + curved
-
-/// A task (L̂, L) with regularisation λ and meta-parameters θ.
+/// A task (L̂, L) with regularisation Λ and meta-parameters θ.
 [<NoComparison; NoEquality>]
 type BilevelTask =
     {
         Inner: SmoothLoss
         Outer: SmoothLoss
-        Lambda: float
+        Proximal: Proximal
         Theta: Vector<float>
     }
 
-/// A loss near a point of ℝᵈ, by its dense Hessian.
-type private DenseLinearization(loss: SmoothLoss, phi: Vector<float>) =
-    let hessian = loss.Hessian phi
+/// A loss near a point of ℝᵈ.
+type private Linearization(loss: SmoothLoss, phi: Vector<float>) =
+    let product = loss.HessianProduct phi
 
     interface ILinearization<Vector<float>, float> with
         member _.Loss = loss.Value phi
         member _.Gradient = loss.Gradient phi
-        member _.HessianProduct w = hessian * w
+        member _.HessianProduct w = product w
         member _.Dispose() = ()
 
 [<RequireQualifiedAccess>]
 module BilevelTask =
+
+    // Steps down the value of a network's G; a convex one is done in a handful.
+    let private nonConvexSteps = 200
+
+    /// The task, its parts checked against each other.
+    let create (inner: SmoothLoss) (outer: SmoothLoss) (proximal: Proximal) (theta: Vector<float>) =
+        if inner.Dimension <> theta.Count || outer.Dimension <> theta.Count then
+            invalidArg
+                (nameof theta)
+                $"θ has {theta.Count} numbers, the inner loss {inner.Dimension} parameters, the outer loss {outer.Dimension}: they must agree"
+
+        if theta.Exists(fun value -> not (System.Double.IsFinite value)) then
+            invalidArg (nameof theta) "the numbers of θ must be finite"
+
+        Proximal.check theta.Count proximal
+
+        {
+            Inner = inner
+            Outer = outer
+            Proximal = proximal
+            Theta = theta
+        }
 
     /// The two losses as the core sees them.
     let problem (task: BilevelTask) =
         { new IBilevelProblem<Vector<float>, float> with
             member _.InnerLoss phi = task.Inner.Value phi
             member _.InnerGradient phi = task.Inner.Gradient phi
-            member _.LinearizeInner phi = new DenseLinearization(task.Inner, phi)
+            member _.LinearizeInner phi = new Linearization(task.Inner, phi)
             member _.OuterLossAndGradient phi = struct (task.Outer.Value phi, task.Outer.Gradient phi)
         }
 
-    /// Theorem 1's constants: µ = λ + the least curvature of L̂, β = λ + the greatest.
-    let constants (task: BilevelTask) =
+    /// Theorem 1's constants: µ = λ_min(Λ) + the least curvature of L̂, β = λ_max(Λ) + the greatest. Certified where both losses' constants
+    /// are and µ > 0; otherwise there is no bound.
+    let constants (task: BilevelTask) : ErrorConstants =
+        let struct (smallest, largest) = Proximal.enclosure task.Proximal
+        let convexity = Rounding.sumBelow smallest task.Inner.SmallestCurvature
+        let known = task.Inner.Kind = BoundKind.Certified && task.Outer.Kind = BoundKind.Certified
+
         {
-            StrongConvexity = task.Lambda + task.Inner.SmallestCurvature
-            Smoothness = task.Lambda + task.Inner.LargestCurvature
+            Kind =
+                if known && convexity > 0.0 then
+                    BoundKind.Certified
+                else
+                    BoundKind.None
+            StrongConvexity = convexity
+            Smoothness = Rounding.sumAbove largest task.Inner.LargestCurvature
+            LargestRegularization = largest
             OuterSmoothness = task.Outer.LargestCurvature
             OuterGradientBound = task.Outer.GradientBound
             HessianLipschitz = task.Inner.HessianLipschitz
-            Lambda = task.Lambda
+            InnerGradientRounding = task.Inner.GradientRounding
+            OuterGradientRounding = task.Outer.GradientRounding
+            ProductRounding = task.Inner.ProductRounding
         }
 
+    /// G(φ, θ)
+    let innerObjective (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
+        task.Inner.Value phi + 0.5 * (phi - theta).DotProduct(Proximal.apply task.Proximal (phi - theta))
+
     /// ∇_φG(φ, θ)
-    let innerGradient (task: BilevelTask) (theta: Vector<float>) phi = task.Inner.Gradient phi + task.Lambda * (phi - theta)
+    let innerGradient (task: BilevelTask) (theta: Vector<float>) phi = task.Inner.Gradient phi + Proximal.apply task.Proximal (phi - theta)
 
-    /// H(φ) + λI
-    let shiftedHessian (task: BilevelTask) phi = task.Inner.Hessian phi + task.Lambda * Matrix<float>.Build.DenseIdentity task.Theta.Count
+    /// H(φ) + Λ
+    let shiftedHessian (task: BilevelTask) phi = task.Inner.Hessian phi + Proximal.dense task.Theta.Count task.Proximal
 
-    /// Alg*(θ), by Newton's method with halved steps until rounding stops it; one step where L̂ is quadratic, one more to polish.
-    let exactSolution (task: BilevelTask) (theta: Vector<float>) =
-        let newton phi = (shiftedHessian task phi).Cholesky().Solve(innerGradient task theta phi)
-        let size phi = (innerGradient task theta phi).L2Norm()
+    /// Alg*(θ), by Newton's method with halved steps from this start until rounding stops it; one step where L̂ is quadratic, one more to polish.
+    /// Where G is not known to be strongly convex it is the stationary point that shifted steps down G lead to, if they do: ask
+    /// `Stationarity.at`.
+    let exactSolutionFrom (start: Vector<float>) (task: BilevelTask) (theta: Vector<float>) =
+        let objective: Objective =
+            {
+                Value = innerObjective task theta
+                Gradient = innerGradient task theta
+                Hessian = shiftedHessian task
+            }
 
-        // ‖∇G‖ falls along Newton's direction, whose derivative of ½‖∇G‖² is −‖∇G‖².
-        let rec descend phi =
-            let step = newton phi
-            let before = size phi
-            let fits scale = size (phi - scale * step) < before
-            let scales = Seq.init 30 (fun i -> 0.5 ** float i)
+        if (constants task).StrongConvexity > 0.0 then
+            Newton.polish objective start
+        else
+            Newton.minimize nonConvexSteps objective start
 
-            match Seq.tryFind fits scales with
-            | Some scale when before > 0.0 -> descend (phi - scale * step)
-            | _ -> phi
+    /// The same from θ.
+    let exactSolution (task: BilevelTask) (theta: Vector<float>) = exactSolutionFrom theta task theta
 
-        descend theta
+    // (H + Λ)⁻¹B, for H + Λ indefinite too.
+    let private solveMatrix (task: BilevelTask) phi (b: Matrix<float>) =
+        let shifted = shiftedHessian task phi
 
-    /// dAlg*/dθ = λ(H + λI)⁻¹ at φ (Lemma 1), as a dense matrix.
-    let jacobian (task: BilevelTask) phi =
-        task.Lambda
-        * (shiftedHessian task phi).Cholesky().Solve(Matrix<float>.Build.DenseIdentity task.Theta.Count)
+        match Eigenvalues.tryCholesky shifted with
+        | Some factor -> factor.Solve b
+        | None -> shifted.LU().Solve b
 
-    /// A(φ)⁻¹∇L(φ) by a dense solve; at φ = Alg*(θ) it is the exact meta-gradient (5).
-    let implicitGradient (task: BilevelTask) phi = task.Lambda * (shiftedHessian task phi).Cholesky().Solve(task.Outer.Gradient phi)
+    /// u = (H(φ) + Λ)⁻¹∇L(φ), by a dense solve.
+    let adjoint (task: BilevelTask) phi = (solveMatrix task phi ((task.Outer.Gradient phi).ToColumnMatrix())).Column 0
+
+    /// dAlg*/dθ = (H + Λ)⁻¹Λ at φ (Lemma 1), as a dense matrix.
+    let jacobian (task: BilevelTask) phi = solveMatrix task phi (Proximal.dense task.Theta.Count task.Proximal)
+
+    /// Λ(H + Λ)⁻¹∇L(φ) by a dense solve; at φ = Alg*(θ) it is the exact meta-gradient (5).
+    let implicitGradient (task: BilevelTask) phi = Proximal.apply task.Proximal (adjoint task phi)
 
     /// d_θL(Alg*(θ))
     let exactMetaGradient (task: BilevelTask) = implicitGradient task (exactSolution task task.Theta)
+
+    /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
+    let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
+        Proximal.gradient task.Proximal (phi - task.Theta) u

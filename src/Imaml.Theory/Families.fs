@@ -39,6 +39,6 @@ module Family =
         {
             Inner = inner
             Outer = outer
-            Lambda = lambda
+            Proximal = Proximal.Scalar lambda
             Theta = Spectrum.gaussian random d
         }

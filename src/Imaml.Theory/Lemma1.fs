@@ -8,20 +8,21 @@ namespace Imaml.Theory
 
 open System
 open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
 
 [<RequireQualifiedAccess>]
 module Lemma1 =
 
     let private rounding = 2.0 ** -53.0
 
-    let private third (task: BilevelTask) (c: Constants) =
+    let private third (task: BilevelTask) (c: ErrorConstants) =
         c.Contraction ** 3.0
         * (task.Inner.ThirdDerivativeLipschitz
            + 3.0 * c.HessianLipschitz * c.HessianLipschitz / c.StrongConvexity)
         / c.StrongConvexity
 
     /// How far Alg*(θ) as computed may be from the truth: its gradient as computed, and the rounding of that gradient.
-    let private solutionError (task: BilevelTask) (c: Constants) (theta: Vector<float>) (phi: Vector<float>) =
+    let private solutionError (task: BilevelTask) (c: ErrorConstants) (theta: Vector<float>) (phi: Vector<float>) =
         let d = float theta.Count
         let scale = c.Smoothness * (phi.L2Norm() + theta.L2Norm()) + (task.Inner.Gradient phi).L2Norm()
 

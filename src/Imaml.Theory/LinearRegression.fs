@@ -1,27 +1,56 @@
-// The linear regression of Fig. 2(a): L(φ) = ‖Xφ − y‖²/(2n), a quadratic with A = XᵀX/n, b = −Xᵀy/n, c = ‖y‖²/(2n).
+// The linear regression of Fig. 2(a): L(φ) = ‖Xφ − y‖²/(2n), a quadratic with Hessian XᵀX/n.
+//
+// Rounding: r = Xφ − y as computed errs by at most γ_{d+1}|X||φ| + u|y|, and Xᵀr/n by γ_{n+2} of |X|ᵀ|r| more, together at most
+// γ_{n+d+3}(|X|ᵀ|X||φ| + |X|ᵀ|y|)/n; without y the same of the product.
 
 namespace Imaml.Theory
 
 open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
 
 [<RequireQualifiedAccess>]
 module LinearRegression =
 
     /// ‖Xφ − y‖²/(2n) for the n rows of X.
     let loss (x: Matrix<float>) (y: Vector<float>) : SmoothLoss =
-        if x.RowCount <> y.Count then
-            invalidArg (nameof y) $"X has {x.RowCount} rows, y has {y.Count} numbers"
-
+        Examples.check x y
         let n = float x.RowCount
-        let gram = x.TransposeThisAndMultiply x / n
+        let struct (smallest, largest) = Eigenvalues.gramEnclosure x
 
-        let quadratic =
-            Quadratic.loss ((gram + gram.Transpose()) / 2.0) (-(x.TransposeThisAndMultiply y) / n) 0.0
+        let gram =
+            lazy
+                (let product = x.TransposeThisAndMultiply x / n
+                 (product + product.Transpose()) / 2.0)
 
-        { quadratic with
-            Value = fun phi -> (x * phi - y).DotProduct(x * phi - y) / (2.0 * n)
-            // XᵀX ⪰ 0, whatever rounding says of its smallest eigenvalue.
-            SmallestCurvature = max 0.0 quadratic.SmallestCurvature
+        let entries = Rounding.absoluteNorm x
+        let targets = Rounding.norm ((x.Map abs).TransposeThisAndMultiply(y.Map abs))
+        let rounding size = Rounding.above (x.RowCount + 8) (Rounding.gamma (x.RowCount + x.ColumnCount + 3) * size / n)
+
+        {
+            Dimension = x.ColumnCount
+            Value =
+                fun phi ->
+                    let r = x * phi - y
+                    r.DotProduct r / (2.0 * n)
+            Gradient = fun phi -> x.TransposeThisAndMultiply(x * phi - y) / n
+            HessianProduct = fun _ w -> x.TransposeThisAndMultiply(x * w) / n
+            Hessian = fun _ -> gram.Value
+            Kind = BoundKind.Certified
+            SmallestCurvature = smallest
+            LargestCurvature = largest
+            HessianLipschitz = 0.0
+            ThirdDerivativeLipschitz = 0.0
+            GradientBound = infinity
+            GradientRounding =
+                {
+                    Constant = rounding targets
+                    Slope = rounding (entries * entries)
+                }
+            ProductRounding =
+                {
+                    Constant = rounding (entries * entries)
+                    Slope = 0.0
+                }
         }
 
     /// The losses on a support and on a query set of a random task: y = Xw + noise, inputs with standard deviations from 1 down to 1/√κ.

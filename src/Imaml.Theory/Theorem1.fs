@@ -33,7 +33,7 @@ type ErrorAccount =
 module Theorem1 =
 
     /// The certificate: p + (λL/µ + (ρ/µ)(‖g‖ + p))d.
-    let certificate (c: Constants) (innerErrorBound: float) (solveErrorBound: float) (gradientNorm: float) =
+    let certificate (c: ErrorConstants) (innerErrorBound: float) (solveErrorBound: float) (gradientNorm: float) =
         solveErrorBound
         + (c.Contraction * c.OuterSmoothness
            + c.HessianLipschitz / c.StrongConvexity * (gradientNorm + solveErrorBound))
@@ -43,7 +43,7 @@ module Theorem1 =
     let account (innerSteps: int) (linearSteps: int) (task: BilevelTask) : ErrorAccount =
         let c = BilevelTask.constants task
         let space = EuclideanSpace()
-        let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
+        let regularizer = Proximal.regularizer task.Proximal
         let solver = GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / c.Smoothness), innerSteps)
 
         let options =
@@ -69,7 +69,7 @@ module Theorem1 =
         let exactPhi = BilevelTask.exactSolution task task.Theta
         let exact = BilevelTask.implicitGradient task exactPhi
         let v = task.Outer.Gradient result.Phi
-        let residual = BilevelTask.shiftedHessian task result.Phi * g / task.Lambda - v
+        let residual = BilevelTask.shiftedHessian task result.Phi * regularizer.ApplyInverse(space, g) - v
         let delta = (result.Phi - exactPhi).L2Norm()
         let deltaPrime = (g - BilevelTask.implicitGradient task result.Phi).L2Norm()
         let d = (BilevelTask.innerGradient task task.Theta result.Phi).L2Norm() / c.StrongConvexity
@@ -107,7 +107,7 @@ module Theorem1 =
         let target = accuracy * radius
         let steps = max 1 (int (ceil (c.Condition * log (radius / target))))
         let rule = ConstantStep(1.0 / c.Smoothness)
-        let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
+        let regularizer = Proximal.regularizer task.Proximal
 
         let iterate =
             GradientDescent.solve rule steps 0 (EuclideanSpace()) regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0

@@ -10,7 +10,7 @@ open Imaml.Testing
 open Imaml.Theory
 
 let private descend rule steps (task: BilevelTask) =
-    let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
+    let regularizer = Proximal.regularizer task.Proximal
 
     (GradientDescent.solve rule steps 0 (EuclideanSpace()) regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0).Phi
 
@@ -24,7 +24,7 @@ let private stiff seed d condition : BilevelTask =
         Inner =
             Quadratic.loss (Spectrum.symmetric random (Spectrum.spread random d 1e-9 (condition - 1.0))) (Spectrum.gaussian random d) 0.0
         Outer = Quadratic.random random d 10.0
-        Lambda = 1.0
+        Proximal = Proximal.Scalar 1.0
         Theta = Spectrum.gaussian random d
     }
 
@@ -59,7 +59,7 @@ let tests =
                         {
                             Inner = Quadratic.loss (Spectrum.symmetric random curvatures) (Spectrum.gaussian random 50) 0.0
                             Outer = Quadratic.random random 50 10.0
-                            Lambda = 2.0
+                            Proximal = Proximal.Scalar 2.0
                             Theta = Spectrum.gaussian random 50
                         }
 
@@ -98,7 +98,7 @@ let tests =
                                 (Vector<float>.Build.DenseOfArray [| 1.0; 1.0 |])
                                 0.0
                         Outer = Quadratic.random (Random 1) 2 2.0
-                        Lambda = 1.0
+                        Proximal = Proximal.Scalar 1.0
                         Theta = Vector<float>.Build.Dense(2, 1.0)
                     }
 
@@ -119,7 +119,7 @@ let tests =
                                 (Vector<float>.Build.Dense(2, 1.0))
                                 0.0
                         Outer = Quadratic.random (Random 1) 2 2.0
-                        Lambda = 2.0
+                        Proximal = Proximal.Scalar 2.0
                         Theta = Vector<float>.Build.Dense 2
                     }
 

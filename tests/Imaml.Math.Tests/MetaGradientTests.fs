@@ -18,7 +18,7 @@ let private exact (task: BilevelTask) =
 let private compute linearSteps solver (task: BilevelTask) =
     ImplicitMetaGradient.Compute(
         EuclideanSpace(),
-        ScalarRegularizer<Vector<float>, float> task.Lambda,
+        Proximal.regularizer task.Proximal,
         BilevelTask.problem task,
         solver,
         ConjugateGradientSolver(KrylovLaws.budget linearSteps),
@@ -56,7 +56,11 @@ let private limits =
                 testCase $"as λ→∞ the meta-gradient tends to the outer gradient at θ, as fast as 1/λ, {Family.name family}" (fun () ->
                     for task in tasks family do
                         for lambda in [ 1e2; 1e4; 1e6 ] do
-                            let task = { task with Lambda = lambda }
+                            let task =
+                                { task with
+                                    Proximal = Proximal.Scalar lambda
+                                }
+
                             let result = compute 50 (exact task) task
                             let v = task.Outer.Gradient task.Theta
                             let slope = (task.Inner.Gradient task.Theta).L2Norm()
@@ -72,7 +76,11 @@ let private limits =
                 testCase $"to first order in 1/λ it is one-step MAML with step 1/λ, {Family.name family}" (fun () ->
                     for task in tasks family do
                         let difference lambda =
-                            let task = { task with Lambda = lambda }
+                            let task =
+                                { task with
+                                    Proximal = Proximal.Scalar lambda
+                                }
+
                             let g = (compute 50 (exact task) task).Gradient
                             let step = 1.0 / lambda
                             let phi = task.Theta - step * task.Inner.Gradient task.Theta
@@ -86,7 +94,11 @@ let private limits =
             testCase "as λ→0 the meta-gradient vanishes where H is positive definite" (fun () ->
                 for task in tasks Quadratics do
                     for lambda in [ 1e-3; 1e-6 ] do
-                        let task = { task with Lambda = lambda }
+                        let task =
+                            { task with
+                                Proximal = Proximal.Scalar lambda
+                            }
+
                         let result = compute 400 (exact task) task
                         let v = task.Outer.Gradient result.Phi
                         // ‖λ(H+λ)⁻¹‖ ≤ λ/µ
@@ -106,7 +118,7 @@ let private specialCases =
                     {
                         Inner = Quadratic.loss (Matrix<float>.Build.Dense(d, d)) b 0.0
                         Outer = Quadratic.random (Random 5) d 10.0
-                        Lambda = 2.0
+                        Proximal = Proximal.Scalar 2.0
                         Theta = Vector<float>.Build.Dense(d, 1.0)
                     }
 

@@ -5,6 +5,7 @@ open System
 open Expecto
 open FsUnit
 open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
 open Imaml.Testing
 open Imaml.Theory
 
@@ -114,7 +115,9 @@ let private spectra =
                     let first, second = Family.task family 17, Family.task family 17
                     first.Theta |> should equal second.Theta
                     first.Inner.Gradient first.Theta |> should equal (second.Inner.Gradient second.Theta)
-                    first.Lambda |> should equal second.Lambda)
+
+                    (BilevelTask.constants first).LargestRegularization
+                    |> should equal (BilevelTask.constants second).LargestRegularization)
         ]
 
 let private constants =
@@ -124,12 +127,16 @@ let private constants =
             testCase "C = λL/µ + λρB/µ², and without curvature's change no B is needed" (fun () ->
                 let c =
                     {
+                        Kind = BoundKind.Certified
                         StrongConvexity = 2.0
                         Smoothness = 8.0
+                        LargestRegularization = 1.0
                         OuterSmoothness = 3.0
                         OuterGradientBound = 5.0
                         HessianLipschitz = 0.5
-                        Lambda = 1.0
+                        InnerGradientRounding = AffineBound.Zero
+                        OuterGradientRounding = AffineBound.Zero
+                        ProductRounding = AffineBound.Zero
                     }
 
                 c.Condition |> should equal 4.0

@@ -1,0 +1,54 @@
+// Whether a point solves the inner problem as well as rounding allows: is ‖∇G‖ anything but rounding there, and does G curve upwards?
+
+namespace Imaml.Theory
+
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+
+/// What a point is to the inner problem.
+type Stationarity =
+    {
+        /// ‖∇_φG(φ, θ)‖
+        GradientNorm: float
+        /// What it may be by rounding alone: of the gradient, and of φ itself. A bound where the inner loss's constants are certified; else
+        /// an estimate from H and the sizes of φ and θ.
+        RoundingLevel: float
+        /// At most the smallest eigenvalue of H + Λ as computed at φ.
+        SmallestCurvature: float
+    }
+
+    /// ‖∇G‖ is nothing but rounding.
+    member s.IsStationary = s.GradientNorm <= s.RoundingLevel
+
+    /// A stationary point with positive curvature in every direction.
+    member s.IsMinimum = s.IsStationary && s.SmallestCurvature > 0.0
+
+[<RequireQualifiedAccess>]
+module Stationarity =
+
+    /// What φ is to the inner problem at θ. Cost: an eigendecomposition of H + Λ.
+    let at (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
+        let shifted = BilevelTask.shiftedHessian task phi
+        let struct (smallest, largest) = Eigenvalues.enclosure shifted
+        let struct (_, regularization) = Proximal.enclosure task.Proximal
+        let sizes = Rounding.norm phi + Rounding.norm theta
+        let d = theta.Count
+        let curvature = max (abs smallest) (abs largest)
+
+        let lossRounding =
+            if task.Inner.Kind = BoundKind.Certified then
+                task.Inner.GradientRounding.At(Rounding.norm phi)
+            else
+                Rounding.gamma (d + 100) * (curvature * sizes + (task.Inner.Gradient phi).L2Norm())
+
+        {
+            GradientNorm = (BilevelTask.innerGradient task theta phi).L2Norm()
+            // Λ(φ−θ) errs by at most γ_{d+2}|Λ|(|φ|+|θ|), ‖|Λ|‖ ≤ √d‖Λ‖; and φ is the nearest of the numbers that there are.
+            RoundingLevel =
+                Rounding.above
+                    10
+                    (lossRounding
+                     + Rounding.gamma (d + 2) * sqrt (float d) * regularization * sizes
+                     + 2.0 * Rounding.unit * curvature * sizes)
+            SmallestCurvature = smallest
+        }
