@@ -25,8 +25,6 @@ module AccuracyPrice =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    let private arithmetic (task: BilevelTask) = Arithmetic.double task.Theta.Count (Proximal.regularizer task.Proximal)
-
     let private steps = 50_000
 
     let private untilMet =
@@ -49,7 +47,7 @@ module AccuracyPrice =
             {
                 Accuracy = epsilon
                 MaxRounds = 10
-                Arithmetic = arithmetic task
+                Arithmetic = Theorem1.arithmetic task
             },
             task.Theta
         )
@@ -81,27 +79,11 @@ module AccuracyPrice =
 
         visited.ToArray()
 
-    /// The norms that the certificate asks for, at φ and u.
-    let norms (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
-        let v = task.Outer.Gradient phi
-        let product = task.Inner.HessianProduct phi u + Proximal.apply task.Proximal u
-
-        {
-            InnerGradient = space.Norm(BilevelTask.innerGradient task task.Theta phi)
-            Phi = space.Norm phi
-            Theta = space.Norm task.Theta
-            OuterGradient = space.Norm v
-            Solution = space.Norm u
-            Residual = space.Norm(v - product)
-        }
-
     /// How many steps CG needs at φ until the certificate meets ε: none where 2d + 10 are too few.
     let private linearSteps epsilon (task: BilevelTask) (phi: Vector<float>) =
-        let c = BilevelTask.constants task
-        let a = arithmetic task
         let product = task.Inner.HessianProduct phi
         let apply w = product w + Proximal.apply task.Proximal w
-        let certified u = (ErrorBound.Of(c, a, norms task phi u)).Total <= epsilon
+        let certified u = (Theorem1.certificate task phi u).Total <= epsilon
 
         let rec iterate k (u: Vector<float>) (r: Vector<float>) (p: Vector<float>) =
             if certified u then
@@ -141,7 +123,7 @@ module AccuracyPrice =
         {
             Outcome = outcome
             Error = (result.MetaGradient.Gradient - exact).L2Norm()
-            Uncertainty = (ErrorBound.Of(BilevelTask.constants task, arithmetic task, norms task phi u)).Total
+            Uncertainty = (Theorem1.certificate task phi u).Total
             Adaptive = outcome.Work.Gradients + outcome.Work.HessianProducts
             BestFixed = bestFixed rule epsilon result.MetaGradient.InnerGradientNorm task
         }

@@ -10,6 +10,7 @@ let private all (subject: Subject<'V, 'S>) =
         SpaceLaws.laws subject
         KrylovLaws.laws subject
         MetaGradientLaws.laws subject
+        AccuracyLaws.laws subject
     ]
 
 let private mortal =

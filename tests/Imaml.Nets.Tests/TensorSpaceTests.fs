@@ -24,6 +24,7 @@ let private laws () =
             SpaceLaws.laws subject
             KrylovLaws.laws subject
             MetaGradientLaws.laws subject
+            AccuracyLaws.laws subject
     ]
 
 let private tasks = 4
