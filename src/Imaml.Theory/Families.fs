@@ -3,6 +3,7 @@
 namespace Imaml.Theory
 
 open System
+open MathNet.Numerics.LinearAlgebra
 
 /// Where tasks come from.
 type Family =
@@ -42,3 +43,26 @@ module Family =
             Proximal = Proximal.Scalar lambda
             Theta = Spectrum.gaussian random d
         }
+
+    /// A task of the range that the certificate is checked on: d from 1 to 200, κ = β/µ up to 10⁶ and all three kinds of Λ.
+    let wide family (seed: int) : BilevelTask =
+        let random = Random seed
+        let d = int (200.0 ** random.NextDouble())
+        let examples () = random.Next(max 1 (d / 2), 2 * d + 2)
+        let condition = 10.0 ** (6.0 * random.NextDouble())
+        // From the least curvature of L̂, where there is one, to above the greatest.
+        let lambda = 10.0 ** (6.5 * random.NextDouble() - 6.0)
+
+        let struct (inner, outer) =
+            match family with
+            | Quadratics -> struct (Quadratic.random random d condition, Quadratic.random random d condition)
+            | LinearRegressions -> LinearRegression.random random (examples ()) (examples ()) d condition
+            | LogisticRegressions -> LogisticRegression.random random (examples ()) (examples ()) d
+
+        let proximal =
+            match random.Next 3 with
+            | 0 -> Proximal.Scalar lambda
+            | 1 -> Proximal.Diagonal(Vector<float>.Build.Dense(d, fun _ -> lambda * 10.0 ** random.NextDouble()))
+            | _ -> Proximal.Matrix(10.0 * lambda * Spectrum.positiveDefinite random d 10.0)
+
+        BilevelTask.create inner outer proximal (Spectrum.gaussian random d)

@@ -120,41 +120,6 @@ let private spectra =
                     |> should equal (BilevelTask.constants second).LargestRegularization)
         ]
 
-let private constants =
-    testList
-        "Theorem 1"
-        [
-            testCase "C = λL/µ + λρB/µ², and without curvature's change no B is needed" (fun () ->
-                let c =
-                    {
-                        Kind = BoundKind.Certified
-                        StrongConvexity = 2.0
-                        Smoothness = 8.0
-                        LargestRegularization = 1.0
-                        OuterSmoothness = 3.0
-                        OuterGradientBound = 5.0
-                        HessianLipschitz = 0.5
-                        InnerGradientRounding = AffineBound.Zero
-                        OuterGradientRounding = AffineBound.Zero
-                        ProductRounding = AffineBound.Zero
-                    }
-
-                c.Condition |> should equal 4.0
-                c.Contraction |> should equal 0.5
-                // 1·3/2 + 1·0.5·5/4
-                c.InnerErrorFactor |> should equal 2.125
-
-                { c with
-                    HessianLipschitz = 0.0
-                    OuterGradientBound = infinity
-                }
-                    .InnerErrorFactor
-                |> should equal 1.5
-
-                // p + (λL/µ + (ρ/µ)(‖g‖ + p))d = 0.1 + (1.5 + 0.25·(4 + 0.1))·0.2
-                Check.near 1e-15 0.605 (Theorem1.certificate c 0.2 0.1 4.0) "certificate")
-        ]
-
 let private ledger =
     testList
         "Ledger"
@@ -190,4 +155,4 @@ let private ledger =
         ]
 
 [<Tests>]
-let tests = testList "Theory" [ losses; spectra; constants; ledger ]
+let tests = testList "Theory" [ losses; spectra; ledger ]

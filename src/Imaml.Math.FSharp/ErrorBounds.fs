@@ -1,0 +1,88 @@
+// Theorem 1 before a run: what accuracies δ and δ′ give, what accuracies a target ε needs, and how many iterations reach them.
+//
+//     ‖g − d_θL(Alg*(θ))‖ ≤ δ′ + Cδ,       C = ‖Λ‖L/µ + ‖Λ‖ρB/µ²
+//
+// and Corollary 1, which the paper draws from it. A number made of constants is worth what they are (ErrorConstants.Kind); where they give
+// no bound it is infinite. ErrorBound is the certificate after a run.
+
+namespace Imaml.Math
+
+open System
+
+/// The accuracies that Theorem 1 asks of Algorithm 2.
+[<Struct>]
+type Accuracies =
+    {
+        /// δ ≥ ‖φ − Alg*(θ)‖ (Definition 1)
+        Inner: float
+        /// δ′ ≥ ‖g − Λ(H+Λ)⁻¹v‖ (Definition 2)
+        Solve: float
+    }
+
+[<RequireQualifiedAccess>]
+module ErrorBounds =
+
+    let private gives (c: ErrorConstants) = c.Kind <> BoundKind.None && c.StrongConvexity > 0.0
+
+    let private positive name value =
+        if not (value > 0.0 && value < infinity) then
+            invalidArg name $"{name} must be positive and finite, not {value}"
+
+    /// ⌈count⌉, at least 0 and at most the largest integer.
+    let private steps (c: ErrorConstants) (count: unit -> float) =
+        if not (gives c) then
+            Int32.MaxValue
+        else
+            match ceil (count ()) with
+            | count when count < float Int32.MaxValue -> int (max 0.0 count)
+            | _ -> Int32.MaxValue
+
+    /// C = ‖Λ‖L/µ + ‖Λ‖ρB/µ² (Theorem 1).
+    let innerErrorFactor (c: ErrorConstants) = if gives c then c.InnerErrorFactor else infinity
+
+    /// δ′ + Cδ (Theorem 1, a priori).
+    let aPriori (c: ErrorConstants) (accuracies: Accuracies) =
+        let inner =
+            if accuracies.Inner = 0.0 then
+                0.0
+            else
+                innerErrorFactor c * accuracies.Inner
+
+        accuracies.Solve + inner
+
+    /// δ = ε/(2C) and δ′ = ε/2, which reach ε; δ is infinite where the error does not depend on φ, and 0 where there is no bound.
+    let accuraciesFor (c: ErrorConstants) (epsilon: float) =
+        positive (nameof epsilon) epsilon
+
+        {
+            Inner = epsilon / (2.0 * innerErrorFactor c)
+            Solve = epsilon / 2.0
+        }
+
+    /// ⌈κ ln(R/δ)⌉ steps of gradient descent with step 1/β reach δ from a start at distance R ≤ ‖∇G(φ₀)‖/µ (Nesterov 2004, theorem 2.1.15).
+    let gradientDescentSteps (c: ErrorConstants) (radius: float) (delta: float) =
+        positive (nameof delta) delta
+        steps c (fun () -> c.Condition * log (radius / delta))
+
+    /// ⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum (√κ−1)/(√κ+1) and step 1/β reach δ (Nesterov 2004, theorem 2.2.3).
+    let nesterovSteps (c: ErrorConstants) (radius: float) (delta: float) =
+        positive (nameof delta) delta
+        steps c (fun () -> 2.0 * sqrt c.Condition * log (sqrt (c.Condition + 1.0) * radius / delta))
+
+    /// ⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ steps of conjugate gradients from 0 reach δ′, where ‖v‖ ≤ `outerGradientBound` (Golub and Van Loan,
+    /// section 11.3).
+    let conjugateGradientSteps (c: ErrorConstants) (outerGradientBound: float) (deltaPrime: float) =
+        positive (nameof deltaPrime) deltaPrime
+        let root () = sqrt c.Condition
+        steps c (fun () -> root () / 2.0 * log (2.0 * root () * c.Contraction * outerGradientBound / deltaPrime))
+
+    /// L_F = (‖Λ‖/µ)C: F(θ) = L(Alg*(θ)) has an L_F-Lipschitz gradient, as Alg* is (‖Λ‖/µ)-Lipschitz and C bounds what φ does to ∇F.
+    let metaSmoothness (c: ErrorConstants) = if gives c then c.Contraction * c.InnerErrorFactor else infinity
+
+    /// min over k &lt; K of ‖∇F(θₖ)‖² ≤ 2L_F(F(θ₀) − inf F)/K + e² (Corollary 1), for K steps of 1/L_F along meta-gradients that each err
+    /// by at most e: a step lowers F by (‖∇F‖² − e²)/(2L_F) at least.
+    let stationarity (metaSmoothness: float) (gap: float) (steps: int) (error: float) =
+        if steps < 1 then
+            invalidArg (nameof steps) $"the number of outer steps must be at least 1, not {steps}"
+
+        2.0 * metaSmoothness * gap / float steps + error * error

@@ -1,0 +1,129 @@
+// What a certified accuracy costs: the gradients and Hessian–vector products of AdaptiveAccuracy, which knows nothing in advance, against
+// those of the best fixed thresholds (δ, δ′) whose certificate meets the same ε, found by trying them on the same inner solver and the same CG.
+
+namespace Imaml.Theory
+
+open System
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+
+/// One comparison.
+type AccuracyPrice =
+    {
+        Outcome: CertifiedTask
+        /// ‖g − d_θL(Alg*(θ))‖
+        Error: float
+        /// How far that measurement may be off: the certificate of the meta-gradient that it is measured against.
+        Uncertainty: float
+        /// Gradients and products.
+        Adaptive: int
+        BestFixed: int
+    }
+
+[<RequireQualifiedAccess>]
+module AccuracyPrice =
+
+    let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
+
+    let private steps = 50_000
+
+    let private untilMet =
+        {
+            MaxSteps = 2_000
+            RelativeResidual = 0.0
+            CheckEvery = 1
+            RecomputeResidual = false
+        }
+
+    /// Algorithm 2 to accuracy ε.
+    let compute rule epsilon (task: BilevelTask) =
+        AdaptiveAccuracy.Compute(
+            space,
+            Proximal.regularizer task.Proximal,
+            BilevelTask.problem task,
+            GradientDescentSolver<Vector<float>, float>(rule, steps, 1),
+            ConjugateGradientSolver<Vector<float>, float> untilMet,
+            [| BilevelTask.constants task |],
+            {
+                Accuracy = epsilon
+                MaxRounds = 10
+                Arithmetic = Theorem1.arithmetic task
+            },
+            task.Theta
+        )
+
+    /// The points at which gradient descent evaluates ∇L̂ until ‖∇G‖ ≤ `gradientNorm`: a smaller tolerance only goes on from there.
+    let private path rule (gradientNorm: float) (task: BilevelTask) =
+        let problem = BilevelTask.problem task
+        let visited = ResizeArray<Vector<float>>()
+
+        let recording =
+            { new IBilevelProblem<Vector<float>, float> with
+                member _.InnerLoss phi = problem.InnerLoss phi
+
+                member _.InnerGradient phi =
+                    visited.Add phi
+                    problem.InnerGradient phi
+
+                member _.LinearizeInner phi =
+                    visited.Add phi
+                    problem.LinearizeInner phi
+
+                member _.OuterLossAndGradient phi = problem.OuterLossAndGradient phi
+            }
+
+        let regularizer = Proximal.regularizer task.Proximal
+
+        GradientDescent.solve rule steps 1 space regularizer recording task.Theta task.Theta gradientNorm
+        |> ignore
+
+        visited.ToArray()
+
+    /// How many steps CG needs at φ until the certificate meets ε: none where 2d + 10 are too few.
+    let private linearSteps epsilon (task: BilevelTask) (phi: Vector<float>) =
+        let product = task.Inner.HessianProduct phi
+        let apply w = product w + Proximal.apply task.Proximal w
+        let certified u = (Theorem1.certificate task phi u).Total <= epsilon
+
+        let rec iterate k (u: Vector<float>) (r: Vector<float>) (p: Vector<float>) =
+            if certified u then
+                Some k
+            elif k > 2 * task.Theta.Count + 10 then
+                None
+            else
+                let q = apply p
+                let rho = r.DotProduct r
+                let alpha = rho / p.DotProduct q
+                let next = r - alpha * q
+                iterate (k + 1) (u + alpha * p) next (next + (next.DotProduct next / rho) * p)
+
+        let v = task.Outer.Gradient phi
+        iterate 0 (0.0 * v) v v
+
+    /// The least number of gradients and products, one linearization and one residual included, over a grid of inner thresholds that
+    /// reaches from twenty times above to twenty times below `gradientNorm`, each with the CG steps that its certificate needs.
+    let bestFixed rule epsilon (gradientNorm: float) (task: BilevelTask) =
+        let path = path rule (gradientNorm / 20.0) task
+        let norm k = (BilevelTask.innerGradient task task.Theta path[k]).L2Norm()
+        let first = Seq.init path.Length id |> Seq.tryFind (fun k -> norm k <= 20.0 * gradientNorm) |> Option.defaultValue 0
+        let stride = max 1 ((path.Length - first) / 40)
+        let overhead = match rule with MeasuredCurvature -> 1 | ConstantStep _ -> 0
+
+        seq { for k in first .. stride .. path.Length - 1 -> linearSteps epsilon task path[k] |> Option.map (fun j -> k + 1 + overhead + 1 + j + 1) }
+        |> Seq.choose id
+        |> Seq.fold min Int32.MaxValue
+
+    /// The comparison on one task.
+    let compare rule epsilon (task: BilevelTask) =
+        let result = compute rule epsilon task
+        let outcome = result.Tasks[0]
+        let phi = BilevelTask.exactSolution task task.Theta
+        let u = BilevelTask.adjoint task phi
+        let exact = Proximal.apply task.Proximal u
+        {
+            Outcome = outcome
+            Error = (result.MetaGradient.Gradient - exact).L2Norm()
+            Uncertainty = (Theorem1.certificate task phi u).Total
+            Adaptive = outcome.Work.Gradients + outcome.Work.HessianProducts
+            BestFixed = bestFixed rule epsilon result.MetaGradient.InnerGradientNorm task
+        }

@@ -1,0 +1,306 @@
+// What a certified accuracy must be on every space, as one list of tests: `AccuracyLaws.laws subject`.
+//
+// The tasks are quadratic, so that the exact meta-gradient is two dense solves, in double precision. A Cholesky solve of a system with
+// condition κ errs relatively by at most about 8dκ2⁻⁵³ (Higham 2002, theorem 10.4); two in a row, with ‖Λ(H+Λ)⁻¹‖ ≤ 1 and L ≤ 1.
+module Imaml.Testing.AccuracyLaws
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+open Imaml.Theory
+open Imaml.Testing.MetaGradientLaws
+
+let private vector (row: float[]) = Vector<float>.Build.DenseOfArray row
+let private euclid row = (vector row).L2Norm()
+let private shifted (lambda: float) (a: Matrix<float>) : Matrix<float> = a + lambda * Matrix<float>.Build.DenseIdentity a.RowCount
+
+/// Random tasks of mixed difficulty, and λ from 1/16 to 4, a power of two so that single precision holds it.
+let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
+    let random = Random draw.Seed
+    let rows () = Subject.rows subject random draw.Size
+
+    let matrices () =
+        Array.init subject.Tasks (fun task ->
+            Spectrum.positiveDefinite random draw.Size (draw.Condition ** (float (task + 1) / float subject.Tasks)))
+
+    let tasks =
+        {
+            A = matrices ()
+            B = rows ()
+            C = matrices ()
+            E = rows ()
+            Theta = rows ()
+        }
+
+    struct (2.0 ** float (random.Next(-4, 3)), tasks)
+
+/// The tasks' constants. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds both.
+let private constants (subject: Subject<'V, 'S>) lambda (tasks: Quadratics) =
+    let rounding (matrix: Matrix<float>) =
+        float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
+
+    Array.init tasks.Tasks (fun task ->
+        let struct (_, largest) = Spectrum.ends tasks.A[task]
+        let struct (_, outer) = Spectrum.ends tasks.C[task]
+        let size = float (tasks.Size + 4) * subject.Epsilon
+
+        {
+            Kind = BoundKind.Certified
+            // A ⪰ 0 but for a rounding: µ = λ is proved without looking at its spectrum.
+            StrongConvexity = lambda * (1.0 - 2.0 ** -40.0)
+            Smoothness = (lambda + largest) * (1.0 + 2.0 ** -40.0)
+            LargestRegularization = lambda
+            OuterSmoothness = outer * (1.0 + 2.0 ** -40.0)
+            OuterGradientBound = infinity
+            HessianLipschitz = 0.0
+            InnerGradientRounding =
+                {
+                    Constant = size * euclid tasks.B[task]
+                    Slope = rounding tasks.A[task]
+                }
+            OuterGradientRounding =
+                {
+                    Constant = size * euclid tasks.E[task]
+                    Slope = rounding tasks.C[task]
+                }
+            ProductRounding =
+                {
+                    Constant = rounding tasks.A[task]
+                    Slope = 0.0
+                }
+        })
+
+let private arithmetic (subject: Subject<'V, 'S>) lambda d =
+    let regularizer = ScalarRegularizer<'V, 'S> lambda
+
+    if subject.Epsilon > 1e-10 then
+        Arithmetic.single d regularizer
+    else
+        Arithmetic.double d regularizer
+
+let private linear: LinearSolveOptions =
+    {
+        MaxSteps = 100
+        RelativeResidual = 0.0
+        CheckEvery = 1
+        RecomputeResidual = false
+    }
+
+let private computeWithin (subject: Subject<'V, 'S>) innerSteps linearSteps rounds lambda accuracy constants (tasks: Quadratics) =
+    AdaptiveAccuracy.Compute(
+        subject.Space,
+        ScalarRegularizer<'V, 'S> lambda,
+        problem subject tasks,
+        GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), innerSteps, 1),
+        ConjugateGradientSolver<'V, 'S> { linear with MaxSteps = linearSteps },
+        constants,
+        {
+            Accuracy = accuracy
+            MaxRounds = rounds
+            Arithmetic = arithmetic subject lambda tasks.Size
+        },
+        subject.OfRows tasks.Theta
+    )
+
+let private compute subject lambda accuracy constants tasks = computeWithin subject 1000 100 6 lambda accuracy constants tasks
+
+/// λ(A+λ)⁻¹∇L(φ*), and how far its computation may be off.
+let private exact lambda (tasks: Quadratics) task =
+    let factor = (shifted lambda tasks.A[task]).Cholesky()
+    let phi = factor.Solve(lambda * vector tasks.Theta[task] - vector tasks.B[task])
+    let v = tasks.C[task] * phi + vector tasks.E[task]
+    let g = lambda * factor.Solve v
+    let condition = (1.0 + lambda) / lambda
+    let sizes = phi.L2Norm() + euclid tasks.Theta[task] + euclid tasks.B[task] + euclid tasks.E[task]
+    struct (g, 32.0 * float tasks.Size * condition * 2.0 ** -53.0 * sizes)
+
+/// The exact-solve error of each task is within its bound.
+let private checkBounds (subject: Subject<'V, 'S>) lambda (tasks: Quadratics) (result: CertifiedMetaGradient<'V, 'S>) =
+    let actual = subject.ToRows result.MetaGradient.Gradient
+
+    result.Tasks
+    |> Array.iteri (fun task outcome ->
+        let struct (g, uncertainty) = exact lambda tasks task
+        Check.atMost (outcome.Bound.Total + uncertainty) ((vector actual[task] - g).L2Norm()) $"the error of task {task}")
+
+let laws (subject: Subject<'V, 'S>) : Test =
+    let property name body = Subject.property subject 20 name body
+    let law name body = Subject.law subject name body
+
+    /// Other tasks that are stiff, flat or not finite, with the constants of what they were.
+    let others task (tasks: Quadratics) other =
+        let replace i matrix =
+            if i = task then
+                matrix
+            else
+                Matrix<float>.Build.DenseDiagonal(tasks.Size, other)
+
+        { tasks with
+            A = Array.mapi replace tasks.A
+        }
+
+    testList
+        $"Accuracy, {subject.Name}"
+        [
+            property "an accuracy within reach is met, and the error is within its bound" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                // Gradient descent needs κ ln(…) ≤ 17·20 steps.
+                let constants = constants subject lambda tasks
+
+                for accuracy in [ 1.0; 1e5 * float drawn.Size * subject.Epsilon ] do
+                    let result = compute subject lambda accuracy constants tasks
+
+                    for outcome in result.Tasks do
+                        outcome.Status |> should equal CertifiedStatus.Met
+                        outcome.Bound.Kind |> should equal BoundKind.Certified
+                        Check.atMost accuracy outcome.Bound.Total "the bound"
+
+                    checkBounds subject lambda tasks result)
+
+            property "an accuracy beyond rounding ends at twice the rounding, which still bounds the error" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                let result = compute subject lambda 1e-300 (constants subject lambda tasks) tasks
+
+                for outcome in result.Tasks do
+                    outcome.Status |> should equal CertifiedStatus.RoundingLimit
+                    Check.atMost (2.0 * outcome.Bound.Rounding) outcome.Bound.Total "the bound"
+
+                checkBounds subject lambda tasks result)
+
+            property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                let constants = constants subject lambda tasks
+                // Between what the easiest and the hardest task need there are rounds of difference.
+                let accuracy = 1e6 * subject.Epsilon
+                let together = compute subject lambda accuracy constants tasks
+                let gradient = subject.ToRows together.MetaGradient.Gradient
+
+                for task in 0 .. subject.Tasks - 1 do
+                    for other in [ 1e6; 0.0; nan ] do
+                        let result = compute subject lambda accuracy constants (others task tasks other)
+                        Check.same [| gradient[task] |] [| (subject.ToRows result.MetaGradient.Gradient)[task] |] $"g, task {task}"
+                        result.Tasks[task].Work |> should equal together.Tasks[task].Work
+                        result.Tasks[task].Status |> should equal together.Tasks[task].Status
+                        result.Tasks[task].Bound.Total |> should equal together.Tasks[task].Bound.Total)
+
+            property "what a task is told of its work is what its solvers did" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject lambda tasks) tasks
+                let inner = InnerSolver.read subject.Space result.MetaGradient.Inner
+                let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
+
+                result.Tasks
+                |> Array.iteri (fun task outcome ->
+                    inner[task].Steps |> should equal outcome.Work.InnerSteps
+                    inner[task].Status |> should equal InnerStatus.Converged
+                    linear[task].Steps |> should equal outcome.Work.LinearSteps
+                    // A gradient for each inner step and one that ends them, one for the linearization; a product for each residual.
+                    outcome.Work.Gradients |> should equal (outcome.Work.InnerSteps + 2 * outcome.Work.OuterGradients)
+                    outcome.Work.HessianProducts |> should be (greaterThanOrEqualTo outcome.Work.LinearSteps)))
+
+            law "where H + λ is not positive definite there is no bound, and a reason" (fun () ->
+                let struct (_, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+
+                let concave =
+                    { tasks with
+                        A = tasks.A |> Array.map (fun a -> -2.0 * a)
+                    }
+
+                let result = computeWithin subject 2 3 2 1.0 1e-3 (constants subject 1.0 tasks) concave
+
+                for outcome in result.Tasks do
+                    outcome.Status |> should equal CertifiedStatus.NotStronglyConvex
+                    outcome.Bound.Kind |> should equal BoundKind.None
+                    outcome.Bound.Total |> should equal infinity
+                    outcome.Bound.Reason |> should haveSubstring "raise λ")
+
+            law "a µ that the curvature refutes gives no bound" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 2; Size = 4; Condition = 4.0 }
+
+                let wrong =
+                    constants subject lambda tasks
+                    |> Array.map (fun c ->
+                        { c with
+                            StrongConvexity = 10.0
+                            Smoothness = 10.0
+                        })
+
+                for outcome in (compute subject lambda 1e-3 wrong tasks).Tasks do
+                    outcome.Status |> should equal CertifiedStatus.NotStronglyConvex
+                    outcome.Bound.Kind |> should equal BoundKind.None)
+
+            law "what is not finite is reported, and has no bound" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+
+                let broken =
+                    { tasks with
+                        E = Subject.alike subject [| nan; 0.0; 0.0 |]
+                    }
+
+                for outcome in (compute subject lambda 1e-3 (constants subject lambda tasks) broken).Tasks do
+                    outcome.Status |> should equal CertifiedStatus.NonFinite
+                    outcome.Bound.Kind |> should equal BoundKind.None)
+
+            law "without constants there is a meta-gradient, and no bound" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+                let known = constants subject lambda tasks
+
+                for unknown in
+                    [
+                        known |> Array.map (fun c -> { c with Kind = BoundKind.None })
+                        known |> Array.map (fun c -> { c with StrongConvexity = 0.0 })
+                    ] do
+                    let result = compute subject lambda 1e-3 unknown tasks
+                    let actual = subject.ToRows result.MetaGradient.Gradient
+
+                    result.Tasks
+                    |> Array.iteri (fun task outcome ->
+                        outcome.Status |> should equal CertifiedStatus.NoConstants
+                        outcome.Bound.Kind |> should equal BoundKind.None
+                        let struct (g, _) = exact lambda tasks task
+                        // The budgets of a thousand and a hundred steps leave rounding only.
+                        Check.atMost (1e4 * subject.Epsilon * (1.0 + g.L2Norm())) ((vector actual[task] - g).L2Norm()) $"g, task {task}"))
+
+            law "estimated constants give an estimated bound" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+
+                let measured =
+                    constants subject lambda tasks
+                    |> Array.map (fun c -> { c with Kind = BoundKind.Estimated })
+
+                for outcome in (compute subject lambda 1e-2 measured tasks).Tasks do
+                    outcome.Status |> should equal CertifiedStatus.Met
+                    outcome.Bound.Kind |> should equal BoundKind.Estimated)
+
+            law "budgets that end too soon are said to have ended, and the bound holds" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 5; Size = 6; Condition = 50.0 }
+
+                let result =
+                    computeWithin subject 1 1 2 lambda (1e3 * subject.Epsilon) (constants subject lambda tasks) tasks
+
+                for outcome in result.Tasks do
+                    outcome.Status |> should equal CertifiedStatus.BudgetSpent
+                    outcome.Work.Rounds |> should equal 2
+
+                checkBounds subject lambda tasks result)
+
+            law "a zero outer gradient needs no solve" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+                let zeros = Subject.alike subject [| 0.0; 0.0; 0.0 |]
+
+                let flat =
+                    { tasks with
+                        C = tasks.C |> Array.map (fun c -> 0.0 * c)
+                        E = zeros
+                    }
+
+                let result = compute subject lambda 1e-3 (constants subject lambda flat) flat
+                Check.rows 0.0 zeros (subject.ToRows result.MetaGradient.Gradient) "g"
+
+                for outcome in result.Tasks do
+                    outcome.Status |> should equal CertifiedStatus.Met
+                    outcome.Work.LinearSteps |> should equal 0
+                    outcome.Work.InnerSteps |> should equal 0)
+        ]
