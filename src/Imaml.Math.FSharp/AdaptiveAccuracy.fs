@@ -236,6 +236,8 @@ module private Adaptive =
                             Met = flag (fun p -> p.Status = ValueSome CertifiedStatus.Met)
                             Indefinite = flag (fun p -> p.SmallestCurvature <= 0.0)
                             NonFinite = flag (fun p -> p.Status = ValueSome CertifiedStatus.NonFinite)
+                            Stagnated = zero ()
+                            PreconditionerNotPositive = zero ()
                             Coefficients = [||]
                         }
                     DerivativeGradients = zero ()

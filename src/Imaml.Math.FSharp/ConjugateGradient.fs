@@ -3,23 +3,20 @@
 // In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7). After k steps the error in
 // the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
 // A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
+// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), and κ is that of M⁻¹A.
 
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
 module ConjugateGradient =
 
-    /// Where the recurrence's residual is nothing but rounding, in single and in double precision, and its square is still a normal
-    /// number in both. Beyond it the inner products underflow, and a vanished ⟨p, Ap⟩ would look like an indefinite A.
-    [<Literal>]
-    let NegligibleResidual = 1e-18
-
-    /// x, r = b − Ax, p and ρ = ⟨r, r⟩ of the scaled system, with what is being observed on the way.
+    /// x, r = b − Ax, ‖r‖², p and ρ = ⟨r, z⟩ of the scaled system, with what is being observed on the way. Without a preconditioner z is r.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
             X: 'V
             R: 'V
+            Square: 'S
             P: 'V
             Rho: 'S
             Running: 'S
@@ -37,6 +34,7 @@ module ConjugateGradient =
                 {
                     X = vector s.X
                     R = vector s.R
+                    Square = scalar s.Square
                     P = vector s.P
                     Rho = scalar s.Rho
                     Running = scalar s.Running
@@ -48,22 +46,38 @@ module ConjugateGradient =
                     Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
                 }
 
-    let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (tolerance: 'S) (s: State<'V, 'S>) =
+    /// z = M⁻¹r and ρ = ⟨r, z⟩, and of the tasks that would go on those that can: where ρ is positive and finite. Without a preconditioner
+    /// z is r and ρ is ‖r‖², and nothing is computed.
+    let private precondition (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (r: 'V) (square: 'S) (going: 'S) =
+        match inverse with
+        | ValueNone -> struct (r, square, going)
+        | ValueSome inverse ->
+            let z = inverse r
+            let rho = space.Inner(r, z)
+            let usable = space.Multiply(space.Exceeds(rho, space.Scalar 0.0), LinearSolver.isFinite space rho)
+            struct (z, rho, space.Multiply(going, usable))
+
+    let private step
+        (space: IInnerProductSpace<'V, 'S>)
+        (apply: 'V -> 'V)
+        (inverse: ('V -> 'V) voption)
+        (tolerance: 'S)
+        (s: State<'V, 'S>)
+        =
         let zero = space.Scalar 0.0
-        let one = space.Scalar 1.0
-        let complement mask = space.Exceeds(one, mask)
+        let complement = LinearSolver.complement space
         let q = apply s.P
         let curvature = space.Inner(s.P, q)
         let positive = space.Exceeds(curvature, zero)
-        // Neither statement holds of a curvature that is not a number.
-        let aboveMinusInfinity = space.Exceeds(curvature, space.Scalar -infinity)
-        let finite = space.Multiply(aboveMinusInfinity, space.Exceeds(space.Scalar infinity, curvature))
+        let finite = LinearSolver.isFinite space curvature
         let running = space.Multiply(s.Running, space.Multiply(positive, finite))
         // Selected, not multiplied by the mask: 0·∞ would not freeze anything.
         let frozen step = space.Select(running, step, zero)
         let alpha = frozen (space.DivideOrZero(s.Rho, curvature))
         let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
-        let rho = space.Inner(r, r)
+        let square = space.Inner(r, r)
+        let going = space.Multiply(running, space.Exceeds(square, tolerance))
+        let struct (z, rho, going) = precondition space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
         let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
@@ -71,9 +85,10 @@ module ConjugateGradient =
         {
             X = space.Axpy(alpha, s.P, s.X)
             R = r
-            P = space.Axpy(beta, s.P, r)
+            Square = square
+            P = space.Axpy(beta, s.P, z)
             Rho = rho
-            Running = space.Multiply(running, space.Exceeds(rho, tolerance))
+            Running = going
             Steps = space.Add(s.Steps, running)
             Products = space.Add(s.Products, s.Running)
             Smallest = space.Select(lower, quotient, s.Smallest)
@@ -82,83 +97,96 @@ module ConjugateGradient =
             Newest = [ struct (alpha, beta) ]
         }
 
-    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
-    ///
-    /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
-    let internal toResidual (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
+    let private first space inverse (tolerance: 'S) (r: 'V) =
+        let zero () = (space: IInnerProductSpace<'V, 'S>).Scalar 0.0
+        let square = space.Inner(r, r)
+        let struct (z, rho, running) = precondition space inverse r square (space.Exceeds(square, tolerance))
+
+        {
+            X = space.Zero r
+            R = r
+            Square = square
+            P = z
+            Rho = rho
+            Running = running
+            Steps = zero ()
+            Products = zero ()
+            Smallest = space.Scalar infinity
+            Indefinite = zero ()
+            NonFinite = zero ()
+            Newest = []
+        }
+
+    /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.
+    let private refusals (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (unmet: 'S) (rho: 'S) =
+        match inverse with
+        | ValueNone -> struct (space.Scalar 0.0, space.Scalar 0.0)
+        | ValueSome _ ->
+            let finite = LinearSolver.isFinite space rho
+            let notPositive = LinearSolver.complement space (space.Exceeds(rho, space.Scalar 0.0))
+            let broken = space.Multiply(unmet, LinearSolver.complement space finite)
+            struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
+
+    let internal toResidual
+        (space: IInnerProductSpace<'V, 'S>)
+        (apply: 'V -> 'V)
+        (inverse: ('V -> 'V) voption)
+        (options: LinearSolveOptions)
+        (residualNorm: 'S)
+        (b: 'V)
+        =
         LinearSolver.check options
 
         Region.run space (fun () ->
-            let zero = space.Scalar 0.0
-            let size = space.Norm b
-            let unit () = space.Scale(space.DivideOrZero(space.Scalar 1.0, size), b)
-            let r = unit ()
-            let rho = space.Inner(r, r)
-            let relative = space.Scalar(max options.RelativeResidual NegligibleResidual)
-            let relative = LinearSolver.larger space relative (space.DivideOrZero(residualNorm, size))
-            let tolerance = space.Multiply(relative, relative)
-
-            let mutable state =
-                {
-                    X = space.Zero b
-                    R = r
-                    P = r
-                    Rho = rho
-                    Running = space.Exceeds(rho, zero)
-                    Steps = space.Scalar 0.0
-                    Products = space.Scalar 0.0
-                    Smallest = space.Scalar infinity
-                    Indefinite = space.Scalar 0.0
-                    NonFinite = space.Scalar 0.0
-                    Newest = []
-                }
-
+            let system = ScaledSystem.ofRightHandSide space options residualNorm b
+            let tolerance = space.Multiply(system.Tolerance, system.Tolerance)
             let coefficients = ResizeArray()
-            let mutable k = 0
 
-            while k < options.MaxSteps do
-                state <- Region.advance space (step space apply tolerance) { state with Newest = [] }
+            let collect state =
                 coefficients.AddRange state.Newest
-                k <- k + 1
+                { state with Newest = [] }
 
-                if options.CheckEvery > 0 && k % options.CheckEvery = 0 && not (space.Any state.Running) then
-                    k <- options.MaxSteps
+            let state =
+                first space inverse tolerance (ScaledSystem.unit space system b)
+                |> ScaledSystem.iterate space options _.Running collect (step space apply inverse tolerance)
 
-            let residual =
-                if options.RecomputeResidual then
-                    space.Axpy(space.Scalar -1.0, apply state.X, unit ())
-                else
-                    state.R
+            let unmet = space.Exceeds(state.Square, tolerance)
+            let struct (notPositive, broken) = refusals space inverse unmet state.Rho
 
-            let relativeResidual = space.Norm residual
-            // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0.
-            let scale = space.Select(space.Exceeds(space.Scalar infinity, size), size, zero)
+            ScaledSystem.report
+                space
+                options
+                apply
+                b
+                system
+                { LinearSolver.blank space state.X system.Size with
+                    Steps = state.Steps
+                    Products = state.Products
+                    RelativeResidual = space.Norm state.R
+                    SmallestCurvature = state.Smallest
+                    Met = LinearSolver.complement space unmet
+                    Indefinite = state.Indefinite
+                    NonFinite = space.Add(state.NonFinite, broken)
+                    PreconditionerNotPositive = notPositive
+                    // With a preconditioner they would give the Ritz values of M⁻¹A.
+                    Coefficients = if inverse.IsSome then [||] else coefficients.ToArray()
+                })
 
-            {
-                Solution = space.Scale(scale, state.X)
-                RightHandSideNorm = size
-                Steps = state.Steps
-                Products = state.Products
-                RelativeResidual = relativeResidual
-                SmallestCurvature = state.Smallest
-                Met = space.Exceeds(space.Scalar 1.0, space.Exceeds(state.Rho, tolerance))
-                Indefinite = state.Indefinite
-                NonFinite = state.NonFinite
-                Coefficients = coefficients.ToArray()
-            })
-
-    /// Solves A u = b from u = 0, by `options` alone.
+    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
+    ///
+    /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
     let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
-        use region = space.OpenRegion()
-        let report = toResidual space apply options (space.Scalar 0.0) b
-        (report :> ICarried<_, _, LinearSolveReport<'V, 'S>>).Carry(region.KeepVector, region.KeepScalar)
+        toResidual space apply ValueNone options (space.Scalar 0.0) b
 
-/// Conjugate gradients as a linear solver.
-type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
-    do LinearSolver.check options
-
-    interface ILinearSolver<'V, 'S> with
-        member _.Solve(space, operator, b, residualNorm) = ConjugateGradient.toResidual space operator.Apply options residualNorm b
-
-        member _.SolveFrom(space, operator, b, start, residualNorm) =
-            LinearSolver.shifted space options (ConjugateGradient.toResidual space operator.Apply) operator.Apply b start residualNorm
+    /// The same with a preconditioner, whose `inverse` is w ↦ M⁻¹w, symmetric (not checked) and positive definite (reported where
+    /// ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0). Tolerances are in ‖b − A u‖ all the same. M's scale does not matter, and κ becomes that of M⁻¹A.
+    ///
+    /// Cost: also one action of M⁻¹ and one inner product a step, and one vector. There are no Ritz values: they would be M⁻¹A's.
+    let solvePreconditioned
+        (space: IInnerProductSpace<'V, 'S>)
+        (options: LinearSolveOptions)
+        (inverse: 'V -> 'V)
+        (apply: 'V -> 'V)
+        (b: 'V)
+        =
+        toResidual space apply (ValueSome inverse) options (space.Scalar 0.0) b

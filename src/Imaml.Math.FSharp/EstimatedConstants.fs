@@ -30,17 +30,9 @@ type EstimatedConstants =
 
     /// The least and the greatest eigenvalue of each task's H + Λ.
     static member private Dense
-        (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V, d: int, tasks: int)
+        (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V)
         =
-        let matrices = Array.init tasks (fun _ -> Matrix<float>.Build.Dense(d, d))
-
-        for j in 0 .. d - 1 do
-            use _ = space.OpenRegion()
-            let row = Array.init d (fun i -> if i = j then 1.0 else 0.0)
-            let column = apply (coordinates.OfRows(like, Array.create tasks row)) |> coordinates.ToRows
-            column |> Array.iteri (fun task values -> matrices[task].SetColumn(j, values))
-
-        matrices
+        DenseOperator.matrices space coordinates (LinearOperator.ofFunction apply) like
         |> Array.map (fun matrix ->
             if matrix.Exists(fun value -> not (System.Double.IsFinite value)) then
                 struct (nan, nan)
@@ -100,7 +92,7 @@ type EstimatedConstants =
 
         let ends =
             if d <= options.LargestDense then
-                EstimatedConstants.Dense(space, coordinates, apply, phi, d, reach.Length)
+                EstimatedConstants.Dense(space, coordinates, apply, phi)
             else
                 EstimatedConstants.Lanczos(space, apply, v, options.LanczosSteps)
 

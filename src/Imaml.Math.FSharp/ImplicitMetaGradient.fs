@@ -2,7 +2,7 @@
 //
 //     φ ≈ Alg*(θ)                      to accuracy δ    (Definition 1)
 //     v = ∇L(φ)
-//     (H + Λ)u ≈ v,  g = Λu            to accuracy δ′   (Definition 2), H = ∇²L̂(φ)
+//     (H + Λ)u ≈ v,  g = Λu = Jᵀv      to accuracy δ′   (Definition 2), H = ∇²L̂(φ), J of Lemma 1
 //
 // Departs from the paper: it solves (I + H/λ)g = v; (H + Λ)u = v is the same system for Λ = λI, symmetric for every Λ, and u is the
 // gradient with respect to λ up to one inner product.
@@ -114,15 +114,17 @@ type ImplicitMetaGradient =
             let innerGradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
             let struct (outerLoss, v) = problem.OuterLossAndGradient phi
             let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
-            let solve = linearSolver.Solve(space, hessian, v, thresholds.LinearResidualNorm)
+
+            let g =
+                ImplicitJacobian.TransposeProduct(space, regularizer, hessian, linearSolver, thresholds.LinearResidualNorm, v)
 
             {
-                Gradient = regularizer.Apply(space, solve.Solution)
+                Gradient = g.Product
                 Inner = inner
                 InnerLoss = space.Add(linearization.Loss, space.Scalar 0.0)
                 OuterLoss = outerLoss
                 InnerGradientNorm = space.Norm innerGradient
-                Solve = solve
+                Solve = g.Solve
                 DerivativeGradients = space.Scalar 1.0
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0

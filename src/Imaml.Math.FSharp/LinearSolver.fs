@@ -1,57 +1,8 @@
-// What every solver of A u = b is told, and what it tells: the stopping rule, and the solution with all that is known about it.
-//
-// In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7).
+// A solver of A u = b, what all solvers share (warm starts among it), and how its report is read.
 
 namespace Imaml.Math
 
 open System
-
-/// When to stop. A fixed budget is MaxSteps with RelativeResidual = 0 and CheckEvery = 0.
-type LinearSolveOptions =
-    {
-        MaxSteps: int
-        /// A task is done when ‖r‖ ≤ RelativeResidual·‖b‖.
-        RelativeResidual: float
-        /// After how many steps to ask whether all tasks are done; 0 never asks, so that a device is never waited for.
-        CheckEvery: int
-        /// Whether to compute b − A u anew at the end, at the price of one more product.
-        RecomputeResidual: bool
-    }
-
-/// The solution of A u = b with all that is known about it, still on the device: read it with LinearSolver.read.
-type LinearSolveReport<'V, 'S> =
-    {
-        Solution: 'V
-        RightHandSideNorm: 'S
-        /// Steps that moved the iterate.
-        Steps: 'S
-        /// Products with A that the task needed.
-        Products: 'S
-        /// ‖b − A u‖ / ‖b‖
-        RelativeResidual: 'S
-        SmallestCurvature: 'S
-        /// Masks: the tolerance was met; a direction that the solver cannot use was met; a product was not finite.
-        Met: 'S
-        Indefinite: 'S
-        NonFinite: 'S
-        /// (α, β) of every step of conjugate gradients, first to last; α = 0 where the task was frozen. Empty for other solvers.
-        Coefficients: struct ('S * 'S)[]
-    }
-
-    interface ICarried<'V, 'S, LinearSolveReport<'V, 'S>> with
-        member this.Carry(vector, scalar) =
-            {
-                Solution = vector this.Solution
-                RightHandSideNorm = scalar this.RightHandSideNorm
-                Steps = scalar this.Steps
-                Products = scalar this.Products
-                RelativeResidual = scalar this.RelativeResidual
-                SmallestCurvature = scalar this.SmallestCurvature
-                Met = scalar this.Met
-                Indefinite = scalar this.Indefinite
-                NonFinite = scalar this.NonFinite
-                Coefficients = this.Coefficients |> Array.map (fun struct (a, b) -> struct (scalar a, scalar b))
-            }
 
 /// Solves A u = b, on B tasks in lock-step.
 type ILinearSolver<'V, 'S> =
@@ -59,7 +10,7 @@ type ILinearSolver<'V, 'S> =
     abstract Solve:
         space: IInnerProductSpace<'V, 'S> * operator: ILinearOperator<'V> * b: 'V * residualNorm: 'S -> LinearSolveReport<'V, 'S>
 
-    /// u from `start`, at the price of one more product.
+    /// u from `start`, at the price of one more product. A start that meets the tolerance is returned after no step.
     abstract SolveFrom:
         space: IInnerProductSpace<'V, 'S> * operator: ILinearOperator<'V> * b: 'V * start: 'V * residualNorm: 'S ->
             LinearSolveReport<'V, 'S>
@@ -80,8 +31,15 @@ module LinearSolver =
     /// The larger of two scalars.
     let internal larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
 
+    /// 1 where the mask is 0.
+    let internal complement (space: IInnerProductSpace<'V, 'S>) mask = space.Exceeds(space.Scalar 1.0, mask)
+
+    /// 1 where the scalar is a finite number: neither comparison holds of one that is not a number.
+    let internal isFinite (space: IInnerProductSpace<'V, 'S>) a =
+        space.Multiply(space.Exceeds(a, space.Scalar -infinity), space.Exceeds(space.Scalar infinity, a))
+
     /// Solves A u = b from `start` by solving A d = b − A·start from 0: a warm start is the same for every solver.
-    /// `solve` takes options, the residual norm at which a task is done, and the right-hand side.
+    /// `solve` takes options, the residual norm at which a task is done, and the right-hand side. Where b = 0 the start is 0, which is exact.
     let internal shifted
         (space: IInnerProductSpace<'V, 'S>)
         (options: LinearSolveOptions)
@@ -93,6 +51,7 @@ module LinearSolver =
         =
         Region.run space (fun () ->
             let size = space.Norm b
+            let start = space.Axpy(space.Exceeds(size, space.Scalar 0.0), start, space.Zero b)
             let rest = space.Axpy(space.Scalar -1.0, apply start, b)
             let threshold = larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
             let report = solve { options with RelativeResidual = 0.0 } threshold rest
@@ -104,14 +63,13 @@ module LinearSolver =
                 RelativeResidual = space.DivideOrZero(space.Multiply(report.RelativeResidual, report.RightHandSideNorm), size)
             })
 
-    /// The report of a solve that was not made: u = b, no product, and a residual of which nothing is known, here +∞, which no solve
-    /// returns that has multiplied by nothing.
-    let internal none (space: IInnerProductSpace<'V, 'S>) (b: 'V) =
+    /// A report with no steps, no products and no masks.
+    let internal blank (space: IInnerProductSpace<'V, 'S>) (solution: 'V) (rightHandSideNorm: 'S) =
         let zero () = space.Scalar 0.0
 
         {
-            Solution = b
-            RightHandSideNorm = space.Norm b
+            Solution = solution
+            RightHandSideNorm = rightHandSideNorm
             Steps = zero ()
             Products = zero ()
             RelativeResidual = space.Scalar infinity
@@ -119,8 +77,14 @@ module LinearSolver =
             Met = zero ()
             Indefinite = zero ()
             NonFinite = zero ()
+            Stagnated = zero ()
+            PreconditionerNotPositive = zero ()
             Coefficients = [||]
         }
+
+    /// The report of a solve that was not made: u = b, no product, and a residual of which nothing is known, here +∞, which no solve
+    /// returns that has multiplied by nothing.
+    let internal none (space: IInnerProductSpace<'V, 'S>) (b: 'V) = blank space b (space.Norm b)
 
     /// The outcome of every task, on the host. On a device this waits for it.
     let read (space: IInnerProductSpace<'V, 'S>) (report: LinearSolveReport<'V, 'S>) : SolveStatistics[] =
@@ -136,6 +100,8 @@ module LinearSolver =
         let met = space.Read report.Met
         let indefinite = space.Read report.Indefinite
         let nonFinite = space.Read report.NonFinite
+        let stagnated = space.Read report.Stagnated
+        let notPositive = space.Read report.PreconditionerNotPositive
 
         Array.init sizes.Length (fun task ->
             let status =
@@ -147,8 +113,12 @@ module LinearSolver =
                     SolveStatus.NonFinite
                 elif nonFinite[task] > 0.5 then
                     SolveStatus.NonFinite
+                elif notPositive[task] > 0.5 then
+                    SolveStatus.PreconditionerNotPositive
                 elif indefinite[task] > 0.5 then
                     SolveStatus.NonPositiveCurvature
+                elif stagnated[task] > 0.5 then
+                    SolveStatus.Stagnated
                 elif met[task] > 0.5 then
                     SolveStatus.Converged
                 else

@@ -40,6 +40,6 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     public Tensor OfRows(Tensor like, double[][] rows)
     {
         using var scope = NewDisposeScope();
-        return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, -1]).to(like.dtype).to(like.device).MoveToOuterDisposeScope();
+        return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length]).to(like.dtype).to(like.device).MoveToOuterDisposeScope();
     }
 }

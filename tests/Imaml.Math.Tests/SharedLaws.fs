@@ -8,11 +8,18 @@ open Imaml.Testing
 let private all (subject: Subject<'V, 'S>) =
     [
         SpaceLaws.laws subject
+        CoordinatesLaws.laws subject
         KrylovLaws.laws subject
+        LinearSolverLaws.laws subject
+        MinresLaws.laws subject
+        NeumannLaws.laws subject
+        PreconditionerLaws.laws subject
         MetaGradientLaws.laws subject
         StrategyLaws.laws subject
         MetaLearningLaws.laws subject
         AccuracyLaws.laws subject
+        RegularizerLaws.laws subject
+        ImplicitJacobianLaws.laws subject
     ]
 
 let private mortal =

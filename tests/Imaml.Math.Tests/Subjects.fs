@@ -18,6 +18,7 @@ let euclidean: Subject<Vector<float>, float> =
         Epsilon = double
         OfRows = fun rows -> Vector<float>.Build.DenseOfArray(Array.exactlyOne rows)
         ToRows = fun x -> [| x.ToArray() |]
+        Coordinates = EuclideanCoordinates()
         Alive = None
     }
 
@@ -29,7 +30,19 @@ let batched tasks : Subject<Matrix<float>, float[]> =
         Epsilon = double
         OfRows = Matrix<float>.Build.DenseOfRowArrays
         ToRows = rows
+        Coordinates = BatchedRowsCoordinates()
         Alive = None
+    }
+
+/// Coordinates by way of those of another kind of vector.
+let private mapped (into: 'V -> 'W) (out: 'W -> 'V) (coordinates: ICoordinates<'V>) =
+    { new ICoordinates<'W> with
+        member _.Combine(a, x, b, y) = into (coordinates.Combine(a, out x, b, out y))
+        member _.Product(x, y) = into (coordinates.Product(out x, out y))
+        member _.Quotient(x, y) = into (coordinates.Quotient(out x, out y))
+        member _.DivideByRoot(x, y, epsilon) = into (coordinates.DivideByRoot(out x, out y, epsilon))
+        member _.ToRows x = coordinates.ToRows(out x)
+        member _.OfRows(like, rows) = into (coordinates.OfRows(out like, rows))
     }
 
 let singlePrecision tasks : Subject<Matrix<float>, float[]> =
@@ -40,6 +53,7 @@ let singlePrecision tasks : Subject<Matrix<float>, float[]> =
         Space = space
         Epsilon = single
         OfRows = Matrix<float>.Build.DenseOfRowArrays >> space.Round
+        Coordinates = mapped space.Round id (BatchedRowsCoordinates())
     }
 
 /// A space and the same space with mortal values.
@@ -54,7 +68,21 @@ let tracked (subject: Subject<'V, 'S>) =
             Epsilon = subject.Epsilon
             OfRows = subject.OfRows >> space.Track
             ToRows = fun x -> subject.ToRows x.Value
+            Coordinates = mapped (fun x -> space.Track x) (fun (x: Tracked<'V>) -> x.Value) subject.Coordinates
             Alive = Some(fun x -> x.Alive)
         }
 
     struct (space, mortal)
+
+/// A counting space over rows, with its ways in and out.
+let counted (space: CountingSpace<Matrix<float>, float[]>) tasks : Subject<Counted<Matrix<float>>, Counted<float[]>> =
+    {
+        Name = $"{tasks} rows, counted"
+        Space = space
+        Tasks = tasks
+        Epsilon = double
+        OfRows = Matrix<float>.Build.DenseOfRowArrays >> space.Track
+        ToRows = fun x -> rows x.Value
+        Coordinates = mapped (fun x -> space.Track x) (fun (x: Counted<Matrix<float>>) -> x.Value) (BatchedRowsCoordinates())
+        Alive = Some(fun x -> x.Alive)
+    }

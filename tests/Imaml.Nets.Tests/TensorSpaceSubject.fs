@@ -26,5 +26,6 @@ let subject dtype tasks : Subject<Tensor, Tensor> =
         Epsilon = epsilon dtype
         OfRows = ofRows dtype
         ToRows = toRows
+        Coordinates = TensorCoordinates()
         Alive = Some(fun x -> not x.IsInvalid)
     }

@@ -22,11 +22,18 @@ let private laws () =
                 subject torch.ScalarType.Float32 3
             ] do
             SpaceLaws.laws subject
+            CoordinatesLaws.laws subject
             KrylovLaws.laws subject
+            LinearSolverLaws.laws subject
+            MinresLaws.laws subject
+            NeumannLaws.laws subject
+            PreconditionerLaws.laws subject
             MetaGradientLaws.laws subject
             StrategyLaws.laws subject
             MetaLearningLaws.laws subject
             AccuracyLaws.laws subject
+            RegularizerLaws.laws subject
+            ImplicitJacobianLaws.laws subject
     ]
 
 let private tasks = 4

@@ -45,6 +45,7 @@ type Subject<'V, 'S> =
         OfRows: float[][] -> 'V
         /// Reads a vector; fails where it is dead.
         ToRows: 'V -> float[][]
+        Coordinates: ICoordinates<'V>
         /// Whether a vector can still be read, for spaces that free vectors themselves.
         Alive: ('V -> bool) option
     }

@@ -1,0 +1,184 @@
+// MINRES for A u = b, A symmetric, definite or not (Paige and Saunders 1975), on B tasks in lock-step.
+//
+// Lanczos builds A Vₖ = Vₖ₊₁Tₖ with orthonormal V and a tridiagonal T of αⱼ and βⱼ; Givens rotations (c, s) keep T = QR as it grows, and
+// uₖ minimises ‖b − Au‖ over the Krylov space. In the notation of the authors: δ, γ and ε are the entries of R's newest column, φ̄ = ‖rₖ‖.
+// An indefinite A is no failure here; that it is indefinite shows in SmallestCurvature, the least αⱼ = ⟨vⱼ, Avⱼ⟩ met.
+// The system is solved for b/‖b‖. A task that is done, or meets what it cannot use, is frozen: its step is 0 from then on.
+
+namespace Imaml.Math
+
+[<RequireQualifiedAccess>]
+module Minres =
+
+    /// How many roundings of ‖A‖ a column of R may be and still count as zero: A is singular as far as the arithmetic can tell.
+    [<Literal>]
+    let private NullColumn = 16.0
+
+    /// x, the last two Lanczos vectors v and directions w, the last rotation with what it left for the next column, ‖r‖, and what is seen.
+    [<NoComparison; NoEquality>]
+    type private State<'V, 'S> =
+        {
+            X: 'V
+            V: 'V
+            PreviousV: 'V
+            W: 'V
+            PreviousW: 'V
+            Beta: 'S
+            Cosine: 'S
+            Sine: 'S
+            DeltaBar: 'S
+            Epsilon: 'S
+            Residual: 'S
+            /// The largest row of T met, a lower bound on ‖A‖.
+            Size: 'S
+            Running: 'S
+            Steps: 'S
+            Products: 'S
+            Smallest: 'S
+            NonFinite: 'S
+            Stagnated: 'S
+        }
+
+        interface ICarried<'V, 'S, State<'V, 'S>> with
+            member s.Carry(vector, scalar) =
+                {
+                    X = vector s.X
+                    V = vector s.V
+                    PreviousV = vector s.PreviousV
+                    W = vector s.W
+                    PreviousW = vector s.PreviousW
+                    Beta = scalar s.Beta
+                    Cosine = scalar s.Cosine
+                    Sine = scalar s.Sine
+                    DeltaBar = scalar s.DeltaBar
+                    Epsilon = scalar s.Epsilon
+                    Residual = scalar s.Residual
+                    Size = scalar s.Size
+                    Running = scalar s.Running
+                    Steps = scalar s.Steps
+                    Products = scalar s.Products
+                    Smallest = scalar s.Smallest
+                    NonFinite = scalar s.NonFinite
+                    Stagnated = scalar s.Stagnated
+                }
+
+    let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (unitRoundoff: 'S) (tolerance: 'S) (s: State<'V, 'S>) =
+        let (+) a b = space.Add(a, b)
+        let (*) a b = space.Multiply(a, b)
+        let minus a = space.Scalar -1.0 * a
+        // Lanczos: βₖ₊₁vₖ₊₁ = Avₖ − βₖvₖ₋₁ − αₖvₖ.
+        let p = space.Axpy(minus s.Beta, s.PreviousV, apply s.V)
+        let alpha = space.Inner(s.V, p)
+        let p = space.Axpy(minus alpha, s.V, p)
+        let beta = space.Norm p
+        // The last rotation on the new column of T, then the rotation that takes β out of it.
+        let delta = s.Cosine * s.DeltaBar + s.Sine * alpha
+        let gammaBar = s.Sine * s.DeltaBar + minus (s.Cosine * alpha)
+        let gamma = space.SquareRoot(gammaBar * gammaBar + beta * beta)
+        let cosine = space.DivideOrZero(gammaBar, gamma)
+        let sine = space.DivideOrZero(beta, gamma)
+        let row = space.SquareRoot(s.Beta * s.Beta + alpha * alpha + beta * beta)
+        let size = LinearSolver.larger space row s.Size
+        let finite = LinearSolver.isFinite space alpha * LinearSolver.isFinite space beta
+        // ‖A Vₖy‖ ≥ σ‖y‖ makes γ at least A's smallest singular value on the Krylov space.
+        let usable = space.Exceeds(gamma, unitRoundoff * size)
+        let running = s.Running * finite * usable
+        let residual = space.Select(running, sine * s.Residual, s.Residual)
+        let phi = space.Select(running, cosine * s.Residual, space.Scalar 0.0)
+        let w = space.Axpy(minus delta, s.W, space.Axpy(minus s.Epsilon, s.PreviousW, s.V))
+        let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
+        let lower = s.Running * finite * space.Exceeds(s.Smallest, alpha)
+
+        {
+            X = space.Axpy(phi, w, s.X)
+            V = space.Scale(space.DivideOrZero(space.Scalar 1.0, beta), p)
+            PreviousV = s.V
+            W = w
+            PreviousW = s.W
+            Beta = beta
+            Cosine = cosine
+            Sine = sine
+            DeltaBar = minus (s.Cosine * beta)
+            Epsilon = s.Sine * beta
+            Residual = residual
+            Size = size
+            Running = running * space.Exceeds(residual, tolerance)
+            Steps = s.Steps + running
+            Products = s.Products + s.Running
+            Smallest = space.Select(lower, alpha, s.Smallest)
+            NonFinite = s.NonFinite + s.Running * LinearSolver.complement space finite
+            Stagnated = s.Stagnated + s.Running * finite * LinearSolver.complement space usable
+        }
+
+    let private first (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (v: 'V) =
+        let zero () = space.Scalar 0.0
+        let size = space.Norm v
+
+        {
+            X = space.Zero v
+            V = v
+            PreviousV = space.Zero v
+            W = space.Zero v
+            PreviousW = space.Zero v
+            Beta = zero ()
+            Cosine = space.Scalar -1.0
+            Sine = zero ()
+            DeltaBar = zero ()
+            Epsilon = zero ()
+            Residual = size
+            Size = zero ()
+            Running = space.Exceeds(size, tolerance)
+            Steps = zero ()
+            Products = zero ()
+            Smallest = space.Scalar infinity
+            NonFinite = zero ()
+            Stagnated = zero ()
+        }
+
+    let internal toResidual (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
+        LinearSolver.check options
+
+        Region.run space (fun () ->
+            let system = ScaledSystem.ofRightHandSide space options residualNorm b
+            let unitRoundoff = space.Multiply(space.Scalar NullColumn, ScaledSystem.epsilon space)
+
+            let state =
+                first space system.Tolerance (ScaledSystem.unit space system b)
+                |> ScaledSystem.iterate space options _.Running id (step space apply unitRoundoff system.Tolerance)
+
+            ScaledSystem.report
+                space
+                options
+                apply
+                b
+                system
+                { LinearSolver.blank space state.X system.Size with
+                    Steps = state.Steps
+                    Products = state.Products
+                    RelativeResidual = state.Residual
+                    SmallestCurvature = state.Smallest
+                    Met = LinearSolver.complement space (space.Exceeds(state.Residual, system.Tolerance))
+                    NonFinite = state.NonFinite
+                    Stagnated = state.Stagnated
+                })
+
+    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked). A singular A is solved where b is in its range;
+    /// where it is not, the status is Stagnated and the residual is the smallest that was reached.
+    ///
+    /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
+    /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
+    ///
+    /// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and nine passes over vectors a step, where conjugate
+    /// gradients make six over three; one synchronisation every CheckEvery steps.
+    let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
+        toResidual space apply options (space.Scalar 0.0) b
+
+/// MINRES as a linear solver.
+type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
+    do LinearSolver.check options
+
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) = Minres.toResidual space operator.Apply options residualNorm b
+
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            LinearSolver.shifted space options (Minres.toResidual space operator.Apply) operator.Apply b start residualNorm

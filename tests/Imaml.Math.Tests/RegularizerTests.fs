@@ -1,0 +1,227 @@
+/// Λ in double precision: the full matrix, and the gradients in Λ against differences of L(Alg*(θ; Λ)).
+module Imaml.Math.Tests.RegularizerTests
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+open Imaml.Testing
+open Imaml.Theory
+
+let private space = EuclideanSpace()
+let private property name body = Subject.property Subjects.euclidean 20 name body
+let private identity d = Matrix<float>.Build.DenseIdentity d
+let private diagonal (values: Vector<float>) = Matrix<float>.Build.DenseOfDiagonalVector values
+
+/// The slope of t ↦ L(Alg*(θ; Λ + tE)) at 0, ‖E‖ = 1, against a central difference of exact inner solutions.
+///
+/// With w = φ − θ and M = H + Λ, differentiating ∇L̂(φ) + Λ(t)w = 0 gives φ′ = −M⁻¹Ew, φ″ = −M⁻¹(M′ + E)φ′ and
+/// φ‴ = −M⁻¹[(2M′ + E)φ″ + M″φ′], M′ = H′[φ′] + E, M″ = H″[φ′, φ′] + H′[φ″]: bounded by the Lipschitz constants ρ of H and τ of H′.
+/// The difference errs by h²/6 of L‴ = L‴[φ′, φ′, φ′] + 3L″[φ″, φ′] + L′[φ‴], and by the error of each value over h.
+let private checkSlope (task: BilevelTask) (e: Matrix<float>) (slope: float) what =
+    let c = BilevelTask.constants task
+    let mu, rho, smooth = c.StrongConvexity, c.HessianLipschitz, c.OuterSmoothness
+    let d = task.Theta.Count
+    // µ and ‖w‖ change by less than a thousandth on the way, and no term has more than eight of them: 1 % more than covers it.
+    let h = 1e-4 * min 1.0 mu
+    let lambda = Proximal.dense d task.Proximal
+
+    // ‖∇G‖/µ, with the rounding of ∇L̂ and of Λw.
+    let solve t =
+        let other =
+            { task with
+                Proximal = Proximal.Matrix(lambda + t * e)
+            }
+
+        let phi = BilevelTask.exactSolution other other.Theta
+        let size = phi.L2Norm() + task.Theta.L2Norm()
+
+        let rounding =
+            task.Inner.GradientRounding.At(phi.L2Norm())
+            + float (4 * d + 20) * Rounding.unit * c.LargestRegularization * size
+
+        struct (phi, 1.01 * ((BilevelTask.innerGradient other other.Theta phi).L2Norm() + rounding) / mu)
+
+    let struct (phi, error) = solve 0.0
+    let w = (phi - task.Theta).L2Norm()
+    let v = (task.Outer.Gradient phi).L2Norm()
+    let first = w / mu
+    let change = rho * first + 1.0
+    let second = (change + 1.0) * first / mu
+
+    let third =
+        ((2.0 * change + 1.0) * second
+         + (task.Inner.ThirdDerivativeLipschitz * first * first + rho * second) * first)
+        / mu
+
+    let thirdOfL =
+        1.01
+        * (task.Outer.HessianLipschitz * first ** 3.0
+           + 3.0 * smooth * second * first
+           + (v + smooth * h * first) * third)
+
+    let value t =
+        let struct (phi, error) = solve t
+        let loss = task.Outer.Value phi
+        // The terms of L's value are at most this large, and each of its roundings is relative to them.
+        let terms = abs loss + (2.0 * smooth * phi.L2Norm() + 2.0 * v) * phi.L2Norm()
+        struct (loss, float (8 * d + 240) * Rounding.unit * terms + 1.01 * v * error + smooth * error * error)
+
+    let struct (above, errorAbove) = value h
+    let struct (below, errorBelow) = value -h
+    // −⟨u, Ew⟩ moves with φ by its error, and u = M⁻¹v rounds by dκ.
+    let u = (BilevelTask.adjoint task phi).L2Norm()
+
+    let own =
+        (smooth + rho * u) / mu * error * w
+        + u * error
+        + float (10 * d) * c.Condition * Rounding.unit * u * w
+
+    Check.near (h * h / 6.0 * thirdOfL + (errorAbove + errorBelow) / (2.0 * h) + own) ((above - below) / (2.0 * h)) slope what
+
+/// φ* − θ and u = (H+Λ)⁻¹∇L(φ*).
+let private pair (task: BilevelTask) =
+    let phi = BilevelTask.exactSolution task task.Theta
+    struct (phi - task.Theta, BilevelTask.adjoint task phi)
+
+/// Numbers from −1 to 1, one of them ±1.
+let private weights (random: Random) n =
+    let weights = Spectrum.gaussian random n
+    weights / weights.AbsoluteMaximum()
+
+let private gradients =
+    testList
+        "the gradient in Λ agrees with differences of L(Alg*(θ; Λ))"
+        [
+            for family in [ Quadratics; LogisticRegressions ] do
+                let name = Family.name family
+
+                let prepared (draw: Draw) =
+                    let random = Random(draw.Seed + 3)
+                    let task = Family.task family draw.Seed
+                    let lambda = (BilevelTask.constants task).LargestRegularization
+                    struct (random, task, lambda, task.Theta.Count)
+
+                property $"scalar, {name}" (fun draw ->
+                    let struct (_, task, lambda, d) = prepared draw
+                    let struct (w, u) = pair task
+                    let regularizer: ILearnableRegularizer<_, _, _> = ScalarRegularizer<Vector<float>, float> lambda
+                    checkSlope task (identity d) (regularizer.ParameterGradient(space, w, u)) "dL/dλ")
+
+                property $"diagonal, {name}" (fun draw ->
+                    let struct (random, task, lambda, d) = prepared draw
+                    let values = Vector<float>.Build.DenseOfArray(Spectrum.spread random d (lambda / 5.0) lambda)
+
+                    let task =
+                        { task with
+                            Proximal = Proximal.Diagonal values
+                        }
+
+                    let struct (w, u) = pair task
+
+                    let regularizer: ILearnableRegularizer<_, _, _> =
+                        DiagonalRegularizer<_, float>(EuclideanCoordinates(), values)
+
+                    let direction = weights random d
+                    checkSlope task (diagonal direction) ((regularizer.ParameterGradient(space, w, u)).DotProduct direction) "dL/dλⱼ")
+
+                property $"layerwise, {name}" (fun draw ->
+                    let struct (random, task, lambda, d) = prepared draw
+                    let layers = min d 3
+                    let values = Spectrum.spread random layers (lambda / 5.0) lambda
+
+                    let regularizer: ILearnableRegularizer<_, _, _> =
+                        LayerwiseRegularizer<_, float>(EuclideanCoordinates(), RegularizerLaws.masks Subjects.euclidean layers d, values)
+
+                    let whole (perLayer: float[]) = Vector<float>.Build.Dense(d, (fun j -> perLayer[j % layers]))
+
+                    let task =
+                        { task with
+                            Proximal = Proximal.Diagonal(whole values)
+                        }
+
+                    let struct (w, u) = pair task
+                    let direction = (weights random layers).ToArray()
+
+                    let slope =
+                        Array.fold2 (fun sum g e -> sum + g * e) 0.0 (regularizer.ParameterGradient(space, w, u)) direction
+
+                    checkSlope task (diagonal (whole direction)) slope "dL/dλₗ")
+
+                property $"full matrix, {name}" (fun draw ->
+                    let struct (random, task, lambda, d) = prepared draw
+                    let matrix = Spectrum.symmetric random (Spectrum.spread random d (lambda / 5.0) lambda)
+
+                    let task =
+                        { task with
+                            Proximal = Proximal.Matrix matrix
+                        }
+
+                    let struct (w, u) = pair task
+                    let regularizer: ILearnableRegularizer<_, _, _> = MatrixRegularizer matrix
+                    let g = regularizer.ParameterGradient(space, w, u)
+                    g.IsSymmetric() |> should equal true
+                    let direction = Spectrum.symmetric random ((weights random d).ToArray())
+                    checkSlope task direction ((g.PointwiseMultiply direction).RowSums().Sum()) "dL/dΛ")
+        ]
+
+let private matrices =
+    testList
+        "a full Λ"
+        [
+            property "its action is Λw, its inverse undoes it, and its bounds enclose its eigenvalues" (fun draw ->
+                let random = Random draw.Seed
+                let values = Spectrum.spread random draw.Size (1.0 / draw.Condition) 1.0
+                let matrix = Spectrum.symmetric random values
+                let regularizer = MatrixRegularizer matrix :> IRegularizer<_, _>
+                let w = Spectrum.gaussian random draw.Size
+                regularizer.Apply(space, w) |> should equal (matrix * w)
+                let rounding = 10.0 * float draw.Size * draw.Condition * 2.0 ** -52.0 * w.L2Norm()
+                Check.atMost rounding ((regularizer.ApplyInverse(space, matrix * w) - w).L2Norm()) "Λ⁻¹Λw"
+                Check.atMost (Array.min values) regularizer.SmallestEigenvalue "λ_min"
+                Check.atMost regularizer.LargestEigenvalue (Array.max values) "λ_max"
+                // And no further off than rounding.
+                let slack = 10.0 * float (draw.Size * draw.Size) * 2.0 ** -50.0
+                Check.near slack (Array.min values) regularizer.SmallestEigenvalue "λ_min"
+                Check.near slack (Array.max values) regularizer.LargestEigenvalue "λ_max")
+
+            property "a multiple of the identity is the scalar" (fun draw ->
+                let random = Random draw.Seed
+                let lambda = 0.1 + random.NextDouble()
+                let w, u = Spectrum.gaussian random draw.Size, Spectrum.gaussian random draw.Size
+                let scalar: ILearnableRegularizer<_, _, _> = ScalarRegularizer<Vector<float>, float> lambda
+                let matrix: ILearnableRegularizer<_, _, _> = MatrixRegularizer(lambda * identity draw.Size)
+
+                let near expected actual what =
+                    Check.atMost (4.0 * 2.0 ** -52.0 * w.L2Norm() / lambda) ((expected - actual: Vector<float>).L2Norm()) what
+
+                near (scalar.Apply(space, w)) (matrix.Apply(space, w)) "Λw"
+                near (scalar.ApplyInverse(space, w)) (matrix.ApplyInverse(space, w)) "Λ⁻¹w"
+                // The trace of the gradient is the slope along the identity.
+                let slope = scalar.ParameterGradient(space, w, u)
+                let rounding = float (draw.Size + 2) * 2.0 ** -52.0 * w.L2Norm() * u.L2Norm()
+                Check.near rounding slope ((matrix.ParameterGradient(space, w, u)).Trace()) "dL/dλ")
+
+            testCase "a Λ that is not symmetric and positive definite is refused with the rule" (fun () ->
+                let refused rule (rows: float[] list) =
+                    let message =
+                        try
+                            MatrixRegularizer(Matrix<float>.Build.DenseOfRowArrays rows) |> ignore
+                            "accepted"
+                        with :? ArgumentException as e ->
+                            e.Message
+
+                    message |> should haveSubstring rule
+
+                refused "Λ must be symmetric" [ [| 1.0; 0.5 |]; [| 0.4; 1.0 |] ]
+                refused "Λ must be symmetric" [ [| 1.0; 0.5; 0.0 |]; [| 0.5; 1.0; 0.0 |] ]
+                refused "λ must be positive and finite, not 0" [ [| 1.0; 0.0 |]; [| 0.0; 0.0 |] ]
+                refused "λ must be positive and finite, not -1" [ [| -1.0; 0.0 |]; [| 0.0; 1.0 |] ]
+                refused "Λ must be positive definite; its smallest eigenvalue is -" [ [| 0.5; 1.0 |]; [| 1.0; 0.5 |] ]
+                // Singular: positive definite for nobody who rounds.
+                refused "Λ must be positive definite" [ [| 1.0; 1.0 |]; [| 1.0; 1.0 |] ])
+        ]
+
+[<Tests>]
+let tests = testList "Regularizers" [ gradients; matrices ]
