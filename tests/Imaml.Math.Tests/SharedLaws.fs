@@ -12,6 +12,7 @@ let private all (subject: Subject<'V, 'S>) =
         MetaGradientLaws.laws subject
         StrategyLaws.laws subject
         MetaLearningLaws.laws subject
+        InnerSolverLaws.laws subject
     ]
 
 let private mortal =

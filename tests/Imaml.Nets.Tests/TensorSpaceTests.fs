@@ -26,6 +26,7 @@ let private laws () =
             MetaGradientLaws.laws subject
             StrategyLaws.laws subject
             MetaLearningLaws.laws subject
+            InnerSolverLaws.laws subject
     ]
 
 let private tasks = 4
