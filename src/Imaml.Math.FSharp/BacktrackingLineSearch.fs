@@ -55,11 +55,7 @@ module BacktrackingLineSearch =
     /// and how many gradients and losses the verdict took, of the tasks that are searching.
     ///
     /// Cost: one synchronisation a trial beside the verdict's.
-    let internal halve
-        (space: IInnerProductSpace<'V, 'S>)
-        (running: 'S)
-        (accepts: 'S -> 'S -> struct ('S * 'S * 'S))
-        : Backtracking<'S> =
+    let internal halve (space: IInnerProductSpace<'V, 'S>) (running: 'S) (accepts: 'S -> 'S -> struct ('S * 'S * 'S)) : Backtracking<'S> =
         let attempt (s: Trial<'V, 'S>) =
             let struct (accepted, gradients, losses) = accepts s.Searching s.Step
             let searching = space.Multiply(s.Searching, Mask.complement space accepted)
@@ -121,14 +117,22 @@ module BacktrackingLineSearch =
 
         let accepts searching step =
             let trial = space.Axpy(step, direction, point.Phi)
-            let change = space.Add(InnerObjective.value space regularizer (problem.InnerLoss trial) trial theta, minus value)
+
+            let change =
+                space.Add(InnerObjective.value space regularizer (problem.InnerLoss trial) trial theta, minus value)
+
             let wanted = space.Multiply(space.Scalar SufficientDecrease, space.Multiply(step, slope))
             let lowered = space.Multiply(Mask.finite space change, space.Exceeds(wanted, change))
 
             let uncertain =
                 space.Multiply(searching, space.Multiply(Mask.complement space lowered, space.Exceeds(noise, change)))
 
-            let approximately = if space.Any uncertain then bySlope trial uncertain else space.Scalar 0.0
+            let approximately =
+                if space.Any uncertain then
+                    bySlope trial uncertain
+                else
+                    space.Scalar 0.0
+
             struct (space.Add(lowered, approximately), uncertain, Mask.copy space searching)
 
         halve space point.Running accepts

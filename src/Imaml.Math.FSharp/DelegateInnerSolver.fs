@@ -6,8 +6,7 @@ namespace Imaml.Math
 open System
 
 /// A way to φ ≈ Alg*(θ) from φ₀ = `start` that may use all that the problem offers. Tasks of a batch are solved together.
-type InnerSolve<'V, 'S> =
-    delegate of problem: IBilevelProblem<'V, 'S> * regularizer: IRegularizer<'V, 'S> * theta: 'V * start: 'V -> 'V
+type InnerSolve<'V, 'S> = delegate of problem: IBilevelProblem<'V, 'S> * regularizer: IRegularizer<'V, 'S> * theta: 'V * start: 'V -> 'V
 
 /// A delegate as an inner solver. Its status is NotReported, and it is not told the tolerance; ‖∇G‖ at its result says what it is worth.
 /// What the delegate throws is not caught; a result that is null is refused with InvalidOperationException.

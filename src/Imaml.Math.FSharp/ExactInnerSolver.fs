@@ -66,7 +66,10 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
                             ValueNone)
 
                 let none = Array.zeroCreate<float> gradients[0].Length
-                let direction = coordinates.OfRows(point.Gradient, directions |> Array.map (ValueOption.defaultValue none))
+
+                let direction =
+                    coordinates.OfRows(point.Gradient, directions |> Array.map (ValueOption.defaultValue none))
+
                 let usable = space.PerTask(directions |> Array.map (fun found -> if found.IsSome then 1.0 else 0.0))
 
                 let accepts searching length =

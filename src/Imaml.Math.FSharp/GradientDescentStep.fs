@@ -68,7 +68,15 @@ module internal GradientDescentStep =
         }
 
     /// One step from φₖ with the gradient at `point`. Without a tolerance all tasks go on, and no norm is taken.
-    let move (space: IInnerProductSpace<'V, 'S>) momentum (tolerance: 'S voption) (state: GradientDescentState<'V, 'S>) step point gradient =
+    let move
+        (space: IInnerProductSpace<'V, 'S>)
+        momentum
+        (tolerance: 'S voption)
+        (state: GradientDescentState<'V, 'S>)
+        step
+        point
+        gradient
+        =
         let judged =
             match tolerance with
             | ValueNone ->

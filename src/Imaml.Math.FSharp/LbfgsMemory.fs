@@ -64,7 +64,10 @@ type LbfgsMemory<'V, 'S> =
     /// Cost: two inner products and two norms.
     member memory.Update(space: IInnerProductSpace<'V, 'S>, move: 'V, change: 'V) : LbfgsMemory<'V, 'S> =
         let curvature = space.Inner(move, change)
-        let least = space.Multiply(space.SquareRoot(Mask.epsilon space), space.Multiply(space.Norm move, space.Norm change))
+
+        let least =
+            space.Multiply(space.SquareRoot(Mask.epsilon space), space.Multiply(space.Norm move, space.Norm change))
+
         let counts = space.Multiply(Mask.finite space curvature, space.Exceeds(curvature, least))
         let append values value = Array.append values [| value |] |> Array.skip (max 0 (memory.Moves.Length + 1 - memory.Capacity))
         let inverse = Mask.keep space counts (space.DivideOrZero(space.Scalar 1.0, curvature))

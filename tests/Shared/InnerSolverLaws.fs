@@ -106,7 +106,7 @@ let draw (subject: Subject<'V, 'S>) quartic (drawn: Draw) =
         Start = rows ()
     }
 
-/// An inner solver with its name, and whether a quadratic is all that it is made for.
+/// An inner solver with its name.
 [<NoComparison; NoEquality>]
 type Named<'V, 'S> =
     {
@@ -178,7 +178,7 @@ let private converges (subject: Subject<'V, 'S>) (make: float -> float -> IInner
 
 /// The laws of one solver.
 let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
-    let property name body = Subject.property subject 10 name body
+    let property name body = Subject.property subject 6 name body
 
     let exact (tasks: Tasks) task =
         let a = tasks.A[task] + tasks.Lambda * Matrix<float>.Build.DenseIdentity tasks.Theta[task].Length
@@ -200,7 +200,13 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
             converges subject solver.Make 10.0 tasks |> ignore)
 
         property "tasks whose losses differ by a factor of 64 are each solved" (fun drawn ->
-            let tasks = draw subject 0.0 { drawn with Condition = min drawn.Condition 10.0 }
+            let tasks =
+                draw
+                    subject
+                    0.0
+                    { drawn with
+                        Condition = min drawn.Condition 10.0
+                    }
 
             let tasks =
                 { tasks with
@@ -215,14 +221,29 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
             let struct (mu, beta) = constants tasks 4.0
             let solver = solver.Make mu beta
             // Half the digits, so that it ends early for some.
-            let norm = Array.init subject.Tasks (fun task -> 1e-3 * tasks.GradientNorm(task, vector tasks.Start[task]))
+            let norm =
+                Array.init subject.Tasks (fun task -> 1e-3 * tasks.GradientNorm(task, vector tasks.Start[task]))
+
             let struct (together, all) = solve subject solver norm tasks
 
             for task in 0 .. subject.Tasks - 1 do
                 // The other tasks become stiff, flat, indefinite, or not finite.
                 for other in [ 1e3; 0.0; -3.0; nan ] do
-                    let replace i a = if i = task then a else Matrix<float>.Build.DenseDiagonal(drawn.Size, other)
-                    let struct (phi, statistics) = solve subject solver norm { tasks with A = Array.mapi replace tasks.A }
+                    let replace i a =
+                        if i = task then
+                            a
+                        else
+                            Matrix<float>.Build.DenseDiagonal(drawn.Size, other)
+
+                    let struct (phi, statistics) =
+                        solve
+                            subject
+                            solver
+                            norm
+                            { tasks with
+                                A = Array.mapi replace tasks.A
+                            }
+
                     Check.same [| together[task] |] [| phi[task] |] $"φ, task {task}"
                     statistics[task] |> should equal all[task])
 
@@ -239,7 +260,9 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
                     Start = zeros
                 }
 
-            let struct (phi, statistics) = solve subject (solver.Make 2.0 2.0) (Array.zeroCreate subject.Tasks) tasks
+            let struct (phi, statistics) =
+                solve subject (solver.Make 2.0 2.0) (Array.zeroCreate subject.Tasks) tasks
+
             Check.rows 0.0 zeros phi "φ"
 
             for s in statistics do
@@ -260,7 +283,12 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
 
         Subject.law subject "a loss that is not finite at the start is reported, and the answer is the start" (fun () ->
             let tasks = draw subject 0.0 { Seed = 1; Size = 3; Condition = 10.0 }
-            let lost = { tasks with B = Subject.alike subject [| nan; 1.0; 1.0 |] }
+
+            let lost =
+                { tasks with
+                    B = Subject.alike subject [| nan; 1.0; 1.0 |]
+                }
+
             let struct (phi, statistics) = solve subject (solver.Make 1.0 2.0) (Array.zeroCreate subject.Tasks) lost
             Check.same lost.Start phi "φ"
 
@@ -301,7 +329,15 @@ let private memory (subject: Subject<'V, 'S>) =
         Subject.property subject 20 "the two-loop recursion is BFGS's formula on the last pairs" (fun drawn ->
             let random = Random drawn.Seed
             let capacity = 3
-            let tasks = draw subject 0.0 { drawn with Condition = min drawn.Condition 10.0 }
+
+            let tasks =
+                draw
+                    subject
+                    0.0
+                    { drawn with
+                        Condition = min drawn.Condition 10.0
+                    }
+
             let moves = List.init 5 (fun _ -> Subject.rows subject random drawn.Size)
             let change s = Array.map2 (fun (a: Matrix<float>) row -> (a * vector row).ToArray()) tasks.A s
             let toRows rows = subject.ToRows(subject.OfRows rows)
@@ -355,7 +391,9 @@ let private blackBox (subject: Subject<'V, 'S>) =
             let never = Array.zeroCreate subject.Tasks
 
             let simple =
-                DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta start -> subject.Space.Axpy(subject.Space.Scalar 1.0, theta, start)))
+                DelegateInnerSolver<'V, 'S>(
+                    Func<'V, 'V, 'V>(fun theta start -> subject.Space.Axpy(subject.Space.Scalar 1.0, theta, start))
+                )
 
             let struct (phi, statistics) = solve subject simple never tasks
             Check.rows (2.0 * subject.Epsilon) (Array.map2 (Array.map2 (+)) tasks.Theta tasks.Start) phi "θ + φ₀"
@@ -364,8 +402,10 @@ let private blackBox (subject: Subject<'V, 'S>) =
                 s.Status |> should equal InnerStatus.NotReported
 
             let whole =
-                DelegateInnerSolver<'V, 'S>(InnerSolve<'V, 'S>(fun problem regularizer theta start ->
-                    InnerObjective.gradient subject.Space regularizer (problem.InnerGradient start) start theta))
+                DelegateInnerSolver<'V, 'S>(
+                    InnerSolve<'V, 'S>(fun problem regularizer theta start ->
+                        InnerObjective.gradient subject.Space regularizer (problem.InnerGradient start) start theta)
+                )
 
             let struct (gradient, _) = solve subject whole never tasks
 
