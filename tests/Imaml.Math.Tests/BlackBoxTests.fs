@@ -52,7 +52,7 @@ let private small family =
 let private compute solver (task: BilevelTask) =
     ImplicitMetaGradient.Compute(
         EuclideanSpace(),
-        ScalarRegularizer<Vector<float>, float> task.Lambda,
+        Proximal.regularizer task.Proximal,
         BilevelTask.problem task,
         DelegateInnerSolver<Vector<float>, float>(solver: InnerSolve<Vector<float>, float>),
         ConjugateGradientSolver(KrylovLaws.budget 10),

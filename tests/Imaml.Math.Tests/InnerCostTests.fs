@@ -45,7 +45,9 @@ let private run (make: CountingSpace<Vector<float>, float> -> IInnerSolver<V, S>
     let norm = space.Scalar gradientNorm
     counting.Reset()
     let before = counting.Vectors
-    let iterate = (make counting).Solve(space, ScalarRegularizer task.Lambda, problem, theta, theta, norm)
+    // The families' Λ is λI.
+    let struct (lambda, _) = Proximal.enclosure task.Proximal
+    let iterate = (make counting).Solve(space, ScalarRegularizer lambda, problem, theta, theta, norm)
 
     let counted =
         {|
@@ -65,7 +67,7 @@ let private hard =
     {
         Inner = Quadratic.random random 60 1e9
         Outer = Quadratic.random random 60 10.0
-        Lambda = 1e-6
+        Proximal = Proximal.Scalar 1e-6
         Theta = Spectrum.gaussian random 60
     }
 

@@ -18,7 +18,7 @@ let private regularizer lambda = ScalarRegularizer<Vector<float>, float> lambda
 let private statistics (iterate: InnerIterate<Vector<float>, float>) = Array.exactlyOne (InnerSolver.read space iterate)
 
 let private solve (solver: IInnerSolver<Vector<float>, float>) gradientNorm (task: BilevelTask) =
-    solver.Solve(space, regularizer task.Lambda, BilevelTask.problem task, task.Theta, task.Theta, gradientNorm)
+    solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, task.Theta, gradientNorm)
 
 /// A loss given by its value, its gradient and its Hessian, for problems that are not convex.
 let private problem (value: Vector<float> -> float) (gradient: Vector<float> -> Vector<float>) (hessian: Vector<float> -> Matrix<float>) =
@@ -76,11 +76,10 @@ let private families =
                     let c = BilevelTask.constants task
                     let tolerance = 1e-6
 
-                    let value (phi: Vector<float>) =
-                        let w = phi - task.Theta
-                        task.Inner.Value phi + 0.5 * task.Lambda * w.DotProduct w
-
-                    let objective () = ObjectiveFunction.Gradient(Func<_, _> value, Func<_, _>(BilevelTask.innerGradient task task.Theta))
+                    let objective () = ObjectiveFunction.Gradient(
+                            Func<_, _>(BilevelTask.innerObjective task task.Theta),
+                            Func<_, _>(BilevelTask.innerGradient task task.Theta)
+                        )
 
                     let outside =
                         [

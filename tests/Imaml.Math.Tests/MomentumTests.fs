@@ -12,7 +12,7 @@ open Imaml.Theory
 let private space = EuclideanSpace()
 
 let private descend step momentum steps (task: BilevelTask) =
-    let regularizer = ScalarRegularizer<Vector<float>, float> task.Lambda
+    let regularizer = Proximal.regularizer task.Proximal
 
     (GradientDescent.accelerated (ConstantStep step) momentum steps 0 space regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0)
         .Phi
@@ -76,7 +76,7 @@ let private rates =
                     {
                         Inner = Quadratic.loss a (Spectrum.gaussian random 20) 0.0
                         Outer = Quadratic.random random 20 10.0
-                        Lambda = 1.0
+                        Proximal = Proximal.Scalar 1.0
                         Theta = Spectrum.gaussian random 20
                     }
 
@@ -87,7 +87,7 @@ let private rates =
                         GradientDescentSolver(ConstantStep step, momentum, 300_000, 1)
 
                     let iterate =
-                        solver.Solve(space, ScalarRegularizer task.Lambda, BilevelTask.problem task, task.Theta, task.Theta, 1e-5)
+                        solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, task.Theta, 1e-5)
 
                     let s = (InnerSolver.read space iterate)[0]
                     s.Status |> should equal InnerStatus.Converged
@@ -109,7 +109,7 @@ let private byHand =
         {
             Inner = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, 1.0)) (Vector<float>.Build.Dense(1, 0.0)) 0.0
             Outer = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, 1.0)) (Vector<float>.Build.Dense(1, 0.0)) 0.0
-            Lambda = 1.0
+            Proximal = Proximal.Scalar 1.0
             Theta = Vector<float>.Build.Dense(1, 0.0)
         }
 
@@ -120,7 +120,7 @@ let private byHand =
             steps
             0
             space
-            (ScalarRegularizer task.Lambda)
+            (Proximal.regularizer task.Proximal)
             (BilevelTask.problem task)
             task.Theta
             (Vector<float>.Build.Dense(1, 1.0))
@@ -151,7 +151,7 @@ let private byHand =
                 let start = Vector<float>.Build.Dense(1, 1.0)
 
                 let iterate =
-                    solver.Solve(space, ScalarRegularizer task.Lambda, BilevelTask.problem task, task.Theta, start, 0.6)
+                    solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, start, 0.6)
 
                 iterate.Phi[0] |> should equal 0.25
                 let s = (InnerSolver.read space iterate)[0]
