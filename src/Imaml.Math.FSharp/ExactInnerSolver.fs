@@ -78,7 +78,7 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
                     let lowered = space.Exceeds(point.GradientNorm, space.Norm gradient)
                     struct (lowered, Mask.copy space searching, space.Scalar 0.0)
 
-                let found = BacktrackingLineSearch.halve space usable accepts
+                let found = Backtracking.halve space usable accepts
 
                 {
                     InnerMove.Phi = space.Axpy(found.Step, direction, point.Phi)

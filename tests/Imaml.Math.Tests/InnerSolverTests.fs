@@ -76,7 +76,8 @@ let private families =
                     let c = BilevelTask.constants task
                     let tolerance = 1e-6
 
-                    let objective () = ObjectiveFunction.Gradient(
+                    let objective () =
+                        ObjectiveFunction.Gradient(
                             Func<_, _>(BilevelTask.innerObjective task task.Theta),
                             Func<_, _>(BilevelTask.innerGradient task task.Theta)
                         )
@@ -143,7 +144,7 @@ let private lineSearch =
                         iterate.Phi |> should equal (vector [ 0.0 ])
                         // From 1/4 three lengths reach the kink; there all are tried.
                         let first = if start = 0.0 then 0 else 3
-                        s.Losses |> should equal (first + BacktrackingLineSearch.MaxHalvings + 1))
+                        s.Losses |> should equal (first + Backtracking.MaxHalvings + 1))
 
             testCase "Armijo's rule halves until G falls by c t⟨∇G, p⟩" (fun () ->
                 // G = ½·8φ² at φ₀ = 1, where L-BFGS without pairs goes along −∇G/λ = −8: to 1 − 8t.
