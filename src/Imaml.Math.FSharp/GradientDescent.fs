@@ -1,116 +1,36 @@
-// The inner solver of iMAML-GD: gradient descent on G(·, θ) from θ, with the proximal term.
+// The inner solver of iMAML-GD: gradient descent on G(·, θ), with the proximal term, and with or without momentum.
 //
-// A step size fixed in advance is a bet on the curvature: the exact implicit gradient does not see the inner optimiser, so nothing keeps
-// H within its reach, and once the largest eigenvalue of H + Λ passes 2/step the iteration diverges. So the step can follow the curvature
-// that the iteration itself measures: after a move s = φₖ − φₖ₋₁ that changed the gradient by y = gₖ − gₖ₋₁ it is ‖s‖/‖y‖, the inverse of
-// the Lipschitz constant met on the way, the geometric mean of Barzilai and Borwein's two steps (1988; Dai, Al-Baali and Yang 2015). As
-// s = −αgₖ₋₁, this is α‖gₖ₋₁‖/‖y‖: two inner products, no further gradient. The first step has no move behind it and takes one
-// Hessian–vector product: ⟨g₀, g₀⟩/⟨g₀, (H+Λ)g₀⟩ (Cauchy). ‖∇G‖ may grow for a step or two on the way: the method is not monotone.
+// On a µ-strongly convex, β-smooth G with κ = β/µ and R = ‖φ₀ − φ*‖, accuracy δ is reached after at most
+//     gradient descent, step 1/β          ⌈κ ln(R/δ)⌉ steps
+//     Nesterov, Momentum.nesterov µ β     ⌈2√κ ln(√(κ+1)R/δ)⌉ steps, Table 1's √κ               (Nesterov 2004, theorem 2.2.3)
+//     heavy ball, Momentum.heavyBall µ β  ‖φₖ − φ*‖ ≤ (2k+1)((√κ−1)/(√κ+1))ᵏR, for quadratic G only (Polyak 1964)
+//
+// Nesterov's gradient is that at y, not at φ. So a task whose gradient meets the tolerance gets y: what was measured is what is returned.
 
 namespace Imaml.Math
-
-/// How gradient descent chooses its step.
-type StepRule =
-    /// The same step for every task, wherever it is.
-    | ConstantStep of step: float
-    /// The inverse of the curvature that each task measures as it goes.
-    | MeasuredCurvature
 
 [<RequireQualifiedAccess>]
 module GradientDescent =
 
-    /// φₖ, with the gradient and the step that led to it, and what has been counted.
-    [<NoComparison; NoEquality>]
-    type private State<'V, 'S> =
-        {
-            Phi: 'V
-            Gradient: 'V
-            Step: 'S
-            /// 1 while the task goes on.
-            Running: 'S
-            Steps: 'S
-            Gradients: 'S
-            Met: 'S
-        }
-
-        interface ICarried<'V, 'S, State<'V, 'S>> with
-            member s.Carry(vector, scalar) =
-                {
-                    Phi = vector s.Phi
-                    Gradient = vector s.Gradient
-                    Step = scalar s.Step
-                    Running = scalar s.Running
-                    Steps = scalar s.Steps
-                    Gradients = scalar s.Gradients
-                    Met = scalar s.Met
-                }
-
-    let private minus (space: IInnerProductSpace<'V, 'S>) a = space.Multiply(space.Scalar -1.0, a)
-
-    /// ⟨g, g⟩/⟨g, (H+Λ)g⟩, the minimiser of G's quadratic model along its gradient; 1/λ_min(Λ) where the curvature is not positive.
-    let private cauchyStep (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) linearization gradient =
-        let curvature =
-            space.Inner(gradient, InnerObjective.hessianProduct space regularizer linearization gradient)
-
-        let step = space.DivideOrZero(space.Inner(gradient, gradient), curvature)
-        space.Select(space.Exceeds(step, space.Scalar 0.0), step, space.Scalar(1.0 / regularizer.SmallestEigenvalue))
-
-    /// ‖s‖/‖y‖; the last step again where the gradient did not change.
-    let private measuredStep (space: IInnerProductSpace<'V, 'S>) (last: State<'V, 'S>) gradient =
-        // The difference first, then its square: ⟨gₖ₋₁, gₖ₋₁⟩ − 2⟨gₖ₋₁, gₖ⟩ + ⟨gₖ, gₖ⟩ would cancel to noise where α times the curvature
-        // is below √ε, in single precision from κ = 3000 on.
-        let change = space.Axpy(space.Scalar -1.0, last.Gradient, gradient)
-        let square = space.Inner(last.Gradient, last.Gradient)
-        let factor = space.SquareRoot(space.DivideOrZero(square, space.Inner(change, change)))
-        let factor = space.Select(space.Exceeds(factor, space.Scalar 0.0), factor, space.Scalar 1.0)
-        space.Multiply(last.Step, factor)
-
-    let internal check rule maxSteps checkEvery =
+    let internal check rule momentum maxSteps checkEvery =
         if maxSteps < 1 then
             invalidArg (nameof maxSteps) $"the number of inner steps must be at least 1, not {maxSteps}"
 
         if checkEvery < 0 then
             invalidArg (nameof checkEvery) $"checkEvery must be at least 0, not {checkEvery}"
 
-        match rule with
-        | ConstantStep step when not (step > 0.0 && step < infinity) ->
-            invalidArg (nameof rule) $"a constant step must be positive and finite, not {step}"
-        | _ -> ()
+        Momentum.check momentum
+        StepRule.check rule momentum
 
-    /// 1 where the scalar is a finite number, for scalars that are not negative.
-    let private isFinite (space: IInnerProductSpace<'V, 'S>) a =
-        space.Multiply(space.Exceeds(a, space.Scalar -1.0), space.Exceeds(space.Scalar infinity, a))
-
-    /// φₖ₊₁ = φₖ − αgₖ for the tasks that go on: where ‖gₖ‖ > tolerance and is finite. Without a tolerance all go on, and no norm is taken.
-    let private move (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S voption) (state: State<'V, 'S>) step gradient =
-        let struct (running, met) =
-            match tolerance with
-            | ValueNone -> struct (space.Add(state.Running, space.Scalar 0.0), space.Add(state.Met, space.Scalar 0.0))
-            | ValueSome tolerance ->
-                let norm = space.Norm gradient
-                let above = space.Multiply(space.Exceeds(norm, tolerance), isFinite space norm)
-
-                let below =
-                    space.Multiply(isFinite space norm, space.Exceeds(space.Scalar 1.0, space.Exceeds(norm, tolerance)))
-
-                struct (space.Multiply(state.Running, above), space.Add(state.Met, space.Multiply(state.Running, below)))
-
-        {
-            Phi = space.Axpy(space.Select(running, minus space step, space.Scalar 0.0), gradient, state.Phi)
-            Gradient = gradient
-            Step = step
-            Running = running
-            Steps = space.Add(state.Steps, running)
-            Gradients = space.Add(state.Gradients, state.Running)
-            Met = met
-        }
-
-    /// At most `maxSteps` steps of gradient descent on G(·, θ) from `start`; a task is done where ‖∇G‖ ≤ gradientNorm. Whether all tasks
-    /// are done is asked every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part.
+    /// At most `maxSteps` steps on G(·, θ) from `start`; a task is done where ‖∇G‖ ≤ gradientNorm. Whether all tasks are done is asked
+    /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part, no norm is taken, and a
+    /// task that diverges ends where it diverged to, marked NonFinite.
     ///
-    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; two vectors beside θ, however many the steps.
-    let solve
+    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; two vectors beside θ, one more with momentum,
+    /// however many the steps.
+    let accelerated
         (rule: StepRule)
+        (momentum: Momentum)
         (maxSteps: int)
         (checkEvery: int)
         (space: IInnerProductSpace<'V, 'S>)
@@ -124,42 +44,43 @@ module GradientDescent =
         let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
 
         let first () =
-            let step, gradient =
+            let struct (step, gradient) =
                 match rule with
-                | ConstantStep step -> space.Scalar step, gradientAt start
+                | ConstantStep step -> struct (space.Scalar step, gradientAt start)
                 | MeasuredCurvature ->
                     use linearization = problem.LinearizeInner start
                     let gradient = InnerObjective.gradient space regularizer linearization.Gradient start theta
-                    cauchyStep space regularizer linearization gradient, gradient
+                    struct (StepRule.cauchy space regularizer linearization gradient, gradient)
 
             let zero () = space.Scalar 0.0
 
-            move
-                space
-                tolerance
+            let state =
                 {
                     Phi = start
+                    Previous = (if momentum = NoMomentum then ValueNone else ValueSome start)
                     Gradient = gradient
                     Step = step
                     Running = space.Scalar 1.0
                     Steps = zero ()
                     Gradients = zero ()
                     Met = zero ()
+                    NonFinite = zero ()
                 }
-                step
-                gradient
 
-        let next (state: State<'V, 'S>) =
-            let gradient = gradientAt state.Phi
+            GradientDescentStep.move space momentum tolerance state step start gradient
+
+        let next (state: GradientDescentState<'V, 'S>) =
+            let point = GradientDescentStep.lookAhead space momentum state
+            let gradient = gradientAt point
 
             let step =
                 match rule with
-                | ConstantStep _ -> space.Add(state.Step, space.Scalar 0.0)
-                | MeasuredCurvature -> measuredStep space state gradient
+                | ConstantStep _ -> Mask.copy space state.Step
+                | MeasuredCurvature -> StepRule.measured space state.Step state.Gradient gradient
 
-            move space tolerance state step gradient
+            GradientDescentStep.move space momentum tolerance state step point gradient
 
-        check rule maxSteps checkEvery
+        check rule momentum maxSteps checkEvery
 
         Region.run space (fun () ->
             let mutable state = Region.run space first
@@ -177,6 +98,8 @@ module GradientDescent =
                 | ConstantStep _ -> 0.0
                 | MeasuredCurvature -> 1.0
 
+            let lost = Mask.complement space (Mask.finite space (space.Norm state.Phi))
+
             {
                 Phi = state.Phi
                 Steps = state.Steps
@@ -184,18 +107,26 @@ module GradientDescent =
                 HessianProducts = space.Scalar products
                 Losses = space.Scalar 0.0
                 Met = state.Met
-                NonFinite = space.Exceeds(space.Scalar 1.0, isFinite space (space.Norm state.Phi))
+                NonFinite = space.Exceeds(space.Add(state.NonFinite, lost), space.Scalar 0.0)
                 Stalled = space.Scalar 0.0
                 Reported = true
             })
 
-/// Gradient descent as an inner solver: at most `maxSteps` steps by `rule`, asking every `checkEvery` steps whether all tasks are done.
-type GradientDescentSolver<'V, 'S>(rule: StepRule, maxSteps: int, checkEvery: int) =
-    do GradientDescent.check rule maxSteps checkEvery
+    /// The same without momentum.
+    let solve rule maxSteps checkEvery (space: IInnerProductSpace<'V, 'S>) regularizer problem theta start gradientNorm =
+        accelerated rule NoMomentum maxSteps checkEvery space regularizer problem theta start gradientNorm
 
-    /// A fixed budget of steps.
-    new(rule, steps) = GradientDescentSolver(rule, steps, 0)
+/// Gradient descent as an inner solver: at most `maxSteps` steps by `rule`, with `momentum`, asking every `checkEvery` steps whether all
+/// tasks are done.
+type GradientDescentSolver<'V, 'S>(rule: StepRule, momentum: Momentum, maxSteps: int, checkEvery: int) =
+    do GradientDescent.check rule momentum maxSteps checkEvery
+
+    /// Without momentum.
+    new(rule, maxSteps: int, checkEvery: int) = GradientDescentSolver(rule, NoMomentum, maxSteps, checkEvery)
+
+    /// A fixed budget of steps without momentum.
+    new(rule, steps: int) = GradientDescentSolver(rule, NoMomentum, steps, 0)
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
-            GradientDescent.solve rule maxSteps checkEvery space regularizer problem theta start gradientNorm
+            GradientDescent.accelerated rule momentum maxSteps checkEvery space regularizer problem theta start gradientNorm

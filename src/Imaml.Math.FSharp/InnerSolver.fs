@@ -8,9 +8,10 @@ type InnerStatus =
     | Converged = 0
     /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
     | StepLimit = 1
-    /// A gradient, a product or an iterate was not finite. The answer is the last finite iterate.
+    /// A loss, a gradient or an iterate was not finite. The answer is the last finite iterate, but for fixed budgets of gradient descent,
+    /// which look at no number and return what they diverged to.
     | NonFinite = 2
-    /// No further step lowers G: rounding, a kink, or a loss whose gradient is not its own.
+    /// No further step lowers G: rounding, a kink, or, for the exact solver, an H + Λ that is not positive definite.
     | Stalled = 3
     /// The solver is a black box and does not say.
     | NotReported = 4
@@ -24,7 +25,8 @@ module InnerStatus =
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit -> "the budget of inner steps ended before ‖∇G‖ met the tolerance; allow more steps, or raise λ"
         | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step, or let it measure the curvature"
-        | InnerStatus.Stalled -> "no further step lowers G: ‖∇G‖ is at the level of rounding, or the loss has a kink here"
+        | InnerStatus.Stalled ->
+            "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or H + Λ, for the exact solver, is not positive definite"
         | InnerStatus.NotReported -> "the inner solver is a black box; ‖∇G‖ at its result is what is known"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 

@@ -20,6 +20,7 @@ let private all (subject: Subject<'V, 'S>) =
         AccuracyLaws.laws subject
         RegularizerLaws.laws subject
         ImplicitJacobianLaws.laws subject
+        InnerSolverLaws.laws subject
     ]
 
 let private mortal =

@@ -34,6 +34,7 @@ let private laws () =
             AccuracyLaws.laws subject
             RegularizerLaws.laws subject
             ImplicitJacobianLaws.laws subject
+            InnerSolverLaws.laws subject
     ]
 
 let private tasks = 4

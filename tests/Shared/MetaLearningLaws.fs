@@ -96,10 +96,11 @@ let private rounding (subject: Subject<'V, 'S>) (f: Family<'V, 'S>) =
 
     100.0 * float (f.Tasks[0].Size + 6) * subject.Epsilon * terms
 
+/// L_F of the run where it is largest.
+let private smoothness (f: Family<'V, 'S>) = f.Q |> Array.map (fun q -> let struct (_, top) = Imaml.Theory.Spectrum.ends q in top) |> Array.max
+
 let private descent (subject: Subject<'V, 'S>) =
     let property name body = Subject.property subject 4 name body
-    let smoothness (f: Family<'V, 'S>) = f.Q |> Array.map (fun q -> let struct (_, top) = Imaml.Theory.Spectrum.ends q in top) |> Array.max
-
     [
         property "with exact meta-gradients a step 1/L_F lowers F by at least ‖∇F‖²/(2L_F)" (fun drawn ->
             let f = family subject drawn
@@ -296,6 +297,18 @@ let optimizers (subject: Subject<'V, 'S>) =
             for i in 0 .. subject.Tasks - 1 do
                 let distance = (vector (subject.ToRows state.Theta).[i] - f.Minimiser i).L2Norm()
                 Check.atMost (10.0 * rate * sqrt (float f.Tasks[0].Size)) distance $"θ, run {i}")
+
+        Subject.property subject 10 "L-BFGS with d pairs reaches the minimiser in closed form, from a first step 1/L_F" (fun drawn ->
+            let f = family subject drawn
+            let lbfgs = LbfgsOptimizer.Start(subject.Space, 4, 1.0 / smoothness f)
+            let struct (state, _) = run subject lbfgs 60 f
+
+            for i in 0 .. subject.Tasks - 1 do
+                let struct (strong, _) = Imaml.Theory.Spectrum.ends f.Q[i]
+                let minimiser = f.Minimiser i
+                let distance = (vector (subject.ToRows state.Theta).[i] - minimiser).L2Norm()
+                // A gradient that errs by e moves the limit by e/µ_F.
+                Check.atMost (rounding subject f * (1.0 + minimiser.L2Norm()) / strong) distance $"θ, run {i}")
     ]
 
 /// All laws of Algorithm 1 on a space.
