@@ -8,7 +8,7 @@ internal static class ExitCode
     /// <summary>A file, the data, the device or the network refused.</summary>
     public const int Failed = 1;
 
-    /// <summary>The command line, or a value in it, makes no sense.</summary>
+    /// <summary>The command line, a value in it, or a problem file makes no sense.</summary>
     public const int Usage = 2;
 
     /// <summary>Stopped by Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it.</summary>

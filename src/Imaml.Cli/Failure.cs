@@ -3,6 +3,7 @@
 
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Imaml.Cli.Problems;
 using Imaml.Nets.Data;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
@@ -20,6 +21,7 @@ internal sealed record Failure(string Message, int ExitCode)
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
         LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
+        ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
         OutOfMemoryException => new("the memory does not suffice; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
         // What libtorch throws carries its C++ stack from the second line on.

@@ -27,13 +27,7 @@ internal static partial class UsageError
     {
         var option = token.StartsWith('-');
         var kind = option ? "option" : command.Command.Subcommands.Count > 0 ? "command" : "argument";
-        var nearest = Names(command, option)
-            .Select(name => (Name: name, Distance: Distance(token, name)))
-            .Where(candidate => candidate.Distance <= System.Math.Max(2, token.Length / 3))
-            .OrderBy(candidate => candidate.Distance)
-            .Select(candidate => $" (did you mean {candidate.Name}?)")
-            .FirstOrDefault();
-        return $"unknown {kind} {token}{nearest}";
+        return $"unknown {kind} {token}{NearestName.Hint(token, Names(command, option))}";
     }
 
     private static IEnumerable<string> Names(CommandResult command, bool options)
@@ -68,21 +62,4 @@ internal static partial class UsageError
 
     [GeneratedRegex("Cannot parse argument '(?<value>.*)' for \\w+ '(?<where>.*)' as expected type '(?<type>.*)'\\.?")]
     private static partial Regex Conversion();
-
-    // Levenshtein's distance, row by row.
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                (diagonal, row[j]) = (row[j], System.Math.Min(diagonal + (a[i - 1] == b[j - 1] ? 0 : 1), 1 + System.Math.Min(row[j - 1], row[j])));
-            }
-        }
-
-        return row[b.Length];
-    }
 }

@@ -37,16 +37,13 @@ module Eigenvalues =
     /// Numbers below and above every eigenvalue of a symmetric matrix, with proof. Exact for a diagonal one; otherwise they leave some d²u‖A‖
     /// of room; a matrix with a number that is not finite has no bounds. Cost: an eigendecomposition and two Cholesky factorisations or a few more.
     let enclosure (a: Matrix<float>) =
-        let largest = a.Enumerate() |> Seq.fold (fun most value -> max most (abs value)) 0.0
-
-        if not (largest < infinity) then
+        if not (Seq.forall Double.IsFinite (a.Enumerate())) then
             struct (-infinity, infinity)
         elif a.EnumerateIndexed Zeros.AllowSkip |> Seq.forall (fun struct (i, j, value) -> i = j || value = 0.0) then
             let diagonal = a.Diagonal()
             struct (diagonal.Minimum(), diagonal.Maximum())
         else
-            // A power of two, so that scaling rounds nothing.
-            let scale = Math.ScaleB(1.0, max -1000 (Math.ILogB largest))
+            let scale = Spectrum.scale a
             let scaled = a / scale
             let struct (smallest, greatest) = Spectrum.ends scaled
             struct (scale * below scaled smallest, -scale * below -scaled -greatest)

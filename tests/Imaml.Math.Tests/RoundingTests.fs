@@ -114,6 +114,23 @@ let private rounding =
                     let median = group |> List.map snd |> List.sort |> List.item (group.Length / 2)
                     Check.atMost 40.0 median $"{name}: bound over error over terms")
 
+            testCase "where large scores cancel, what they lose is counted" (fun () ->
+                // z = 0.1·(3·10¹⁰ + 1) − 0.3·10¹⁰ loses some 10⁻⁷, far more than the roundings of anything else.
+                let x = Matrix<float>.Build.DenseOfRowArrays [| [| 0.1; 0.3 |] |]
+                let phi = Vector<float>.Build.DenseOfArray [| 3e10 + 1.0; -1e10 |]
+                let w = Vector<float>.Build.DenseOfArray [| 1.0; 0.0 |]
+                let loss = LogisticRegression.loss x (Vector<float>.Build.Dense 1)
+                let z = (times (matrix x) (vector phi))[0]
+                let exactGradient = vector (x.Row 0) |> Array.map (fun value -> value * sigmoid z)
+                let weight = sigmoid z * sigmoid -z
+                let exactProduct = vector (x.Row 0) |> Array.map (fun value -> value * weight * precise 0.1)
+                let gradient = distance (loss.Gradient phi) exactGradient
+                let product = distance (loss.HessianProduct phi w) exactProduct
+                gradient |> should be (greaterThan (1e3 * loss.GradientRounding.Constant))
+                product |> should be (greaterThan (1e3 * loss.ProductRounding.Constant))
+                Check.atMost (loss.GradientRounding.At(phi.L2Norm())) gradient "gradient"
+                Check.atMost (loss.ProductRounding.At(phi.L2Norm())) product "product")
+
             testCase "data with no spread has nothing but one rounding" (fun () ->
                 // 3φ + b with d = 1: one product, one sum.
                 let loss = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, 3.0)) (Vector<float>.Build.Dense(1, 1.0)) 0.0

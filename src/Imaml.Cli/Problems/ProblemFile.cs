@@ -1,0 +1,70 @@
+// The problem that `imaml solve` solves, from a file:
+//
+//     {
+//       "inner": {"kind": "quadratic", "A": [[2, 0], [0, 1]], "b": [1, -1]},
+//       "outer": {"kind": "quadratic", "A": [[1, 0], [0, 1]], "b": [0, 0]},
+//       "theta": [0, 0],
+//       "regularizer": {"kind": "scalar", "lambda": 2.0}
+//     }
+//
+// Losses in LossReader, regularizers in RegularizerReader. The file is checked strictly: a misspelt or missing property, a number that is
+// none, a shape that does not fit are refused with the path where they are.
+
+using Imaml.Theory;
+
+namespace Imaml.Cli.Problems;
+
+/// <summary>Reads problem files.</summary>
+internal static class ProblemFile
+{
+    private const long Longest = 1L << 30;
+
+    /// <summary>The problem in a file.</summary>
+    /// <exception cref="ProblemFileException">The file cannot be read, is not JSON, or breaks a rule; one line says where.</exception>
+    public static Problem Read(string path)
+    {
+        try
+        {
+            return Parse(Bytes(path));
+        }
+        catch (ProblemFileException e)
+        {
+            throw new ProblemFileException($"{path}: {e.Message}");
+        }
+    }
+
+    /// <summary>The problem in a text.</summary>
+    /// <exception cref="ProblemFileException">The text is not JSON or breaks a rule; one line says where.</exception>
+    public static Problem Parse(ReadOnlyMemory<byte> utf8)
+    {
+        using var document = JsonText.Parse(utf8);
+        var root = new ProblemNode(document.RootElement, "");
+        var properties = root.Properties(["inner", "outer", "theta", "regularizer"]);
+        var theta = properties["theta"].Vector();
+        var (inner, innerKind) = LossReader.Read(properties["inner"], theta.Count);
+        var (outer, outerKind) = LossReader.Read(properties["outer"], theta.Count);
+        var (proximal, regularizerKind) = RegularizerReader.Read(properties["regularizer"], theta.Count);
+        return new Problem(BilevelTaskModule.create(inner, outer, proximal, theta), innerKind, outerKind, regularizerKind);
+    }
+
+    private static byte[] Bytes(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            throw new ProblemFileException("a folder, not a problem file");
+        }
+
+        try
+        {
+            return new FileInfo(path).Length <= Longest ? File.ReadAllBytes(path) : throw new ProblemFileException("longer than a gigabyte");
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or ArgumentException)
+        {
+            throw new ProblemFileException("there is no such file");
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            throw new ProblemFileException($"cannot be read: {e.Message}");
+        }
+    }
+}
