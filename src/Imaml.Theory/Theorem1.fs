@@ -184,7 +184,7 @@ module Theorem1 =
         Claim.margin ((solve.Solution - shifted.Cholesky().Solve v).L2Norm()) (accuracy * v.L2Norm())
 
     let claims () : Claim list =
-        let accounts = accounts 4000 120
+        let accounts = accounts 4000 70
 
         let tasks =
             [
