@@ -56,7 +56,7 @@ module internal TaskProgress =
 
         struct (AccuracyPlan.slack p.Arithmetic p.Epsilon (certificate p reached), u)
 
-    /// A task before its first inner solve, which is asked for what the outer loss's smoothness alone requires: it cannot be too much.
+    /// A task before its first inner solve, which knows only the constants.
     let start arithmetic epsilon maxRounds theta (constants: ErrorConstants) : TaskProgress =
         let norms =
             {
@@ -80,7 +80,10 @@ module internal TaskProgress =
                 if bound.Kind = BoundKind.None then
                     0.0
                 else
-                    AccuracyPlan.innerThreshold constants (AccuracyPlan.slack arithmetic epsilon bound) 0.0
+                    AccuracyPlan.innerThreshold
+                        constants
+                        (AccuracyPlan.slack arithmetic epsilon bound)
+                        (AccuracyPlan.firstSolutionSize constants)
             Norms = norms
             Bound = bound
             Inner = InnerStatus.NotReported
