@@ -50,3 +50,37 @@ type Adam =
                     FirstMoment = first
                     SecondMoment = second
                 })
+
+/// Adam as an outer optimiser of constant rate, from a state of its own.
+type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, rate: float, state: AdamState<'V>) =
+    do
+        if not (rate > 0.0 && rate < infinity) then
+            invalidArg (nameof rate) $"the outer rate must be positive and finite, not {rate}"
+
+    /// Both moments, after `Steps` steps.
+    member _.State = state
+
+    /// Before the first step, for a θ like this one.
+    static member Start(space: IInnerProductSpace<'V, 'S>, coordinates, options, rate, theta: 'V) =
+        let state =
+            {
+                Steps = 0
+                FirstMoment = space.Zero theta
+                SecondMoment = space.Zero theta
+            }
+
+        AdamOptimizer<'V, 'S>(coordinates, options, rate, state)
+
+    interface IOuterOptimizer<'V, 'S> with
+        member _.Step(_, gradient, theta) =
+            let struct (theta, state) = Adam.Step(coordinates, options, rate, state, gradient, theta)
+            struct (theta, (AdamOptimizer<'V, 'S>(coordinates, options, rate, state) :> IOuterOptimizer<'V, 'S>))
+
+        member _.Carry(vector, _) =
+            let state =
+                { state with
+                    FirstMoment = vector state.FirstMoment
+                    SecondMoment = vector state.SecondMoment
+                }
+
+            AdamOptimizer<'V, 'S>(coordinates, options, rate, state)

@@ -55,8 +55,14 @@ type MetaGradient<'V, 'S> =
         OuterLoss: 'S
         /// ‖∇_φ G(φ, θ)‖; divided by G's strong convexity constant it bounds δ.
         InnerGradientNorm: 'S
-        /// The solve of (H + Λ)u = v; its solution is v itself, and its count of steps 0, where the method makes none.
+        /// The solve of (H + Λ)u = v; its solution is v itself, and its status NotMade, where the method makes none.
         Solve: LinearSolveReport<'V, 'S>
+        /// Evaluations of ∇L̂ after the inner solve, or along it to differentiate it; a linearization counts as one.
+        DerivativeGradients: 'S
+        /// Products with H that differentiate the inner solve's path; the linear solve's are in its report.
+        DerivativeProducts: 'S
+        /// Evaluations of ∇L.
+        OuterGradients: 'S
     }
 
     /// φ ≈ Alg*(θ)
@@ -71,6 +77,9 @@ type MetaGradient<'V, 'S> =
                 OuterLoss = scalar this.OuterLoss
                 InnerGradientNorm = scalar this.InnerGradientNorm
                 Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
+                DerivativeGradients = scalar this.DerivativeGradients
+                DerivativeProducts = scalar this.DerivativeProducts
+                OuterGradients = scalar this.OuterGradients
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
@@ -114,6 +123,9 @@ type ImplicitMetaGradient =
                 OuterLoss = outerLoss
                 InnerGradientNorm = space.Norm innerGradient
                 Solve = solve
+                DerivativeGradients = space.Scalar 1.0
+                DerivativeProducts = space.Scalar 0.0
+                OuterGradients = space.Scalar 1.0
             })
 
 /// Algorithm 2 as a strategy.

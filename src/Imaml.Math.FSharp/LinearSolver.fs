@@ -104,7 +104,8 @@ module LinearSolver =
                 RelativeResidual = space.DivideOrZero(space.Multiply(report.RelativeResidual, report.RightHandSideNorm), size)
             })
 
-    /// The report of a solve that was not made: u = b, no product.
+    /// The report of a solve that was not made: u = b, no product, and a residual of which nothing is known, here +∞, which no solve
+    /// returns that has multiplied by nothing.
     let internal none (space: IInnerProductSpace<'V, 'S>) (b: 'V) =
         let zero () = space.Scalar 0.0
 
@@ -138,7 +139,9 @@ module LinearSolver =
 
         Array.init sizes.Length (fun task ->
             let status =
-                if sizes[task] = 0.0 then
+                if Double.IsFinite sizes[task] && Double.IsPositiveInfinity residuals[task] && products[task] = 0.0 then
+                    SolveStatus.NotMade
+                elif sizes[task] = 0.0 then
                     SolveStatus.ZeroRightHandSide
                 elif not (Double.IsFinite sizes[task] && Double.IsFinite residuals[task]) then
                     SolveStatus.NonFinite

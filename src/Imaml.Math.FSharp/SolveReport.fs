@@ -14,6 +14,8 @@ type SolveStatus =
     | NonFinite = 3
     /// b = 0, so u = 0 is exact.
     | ZeroRightHandSide = 4
+    /// The method solves no linear system.
+    | NotMade = 6
 
 [<RequireQualifiedAccess>]
 module SolveStatus =
@@ -28,6 +30,7 @@ module SolveStatus =
         | SolveStatus.NonFinite ->
             "the outer gradient or a Hessian–vector product was not finite: the inner solver has diverged (lower its step), or the arithmetic overflowed"
         | SolveStatus.ZeroRightHandSide -> "the outer gradient is zero, so the meta-gradient is zero"
+        | SolveStatus.NotMade -> "the method solves no linear system"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 
 /// The outcome of one task's linear solve A u = b, on the host.

@@ -70,11 +70,99 @@ let private whole innerSteps linearSteps =
         )
         |> ignore)
 
+let private path momentum steps : UnrolledOptions =
+    {
+        Momentum = momentum
+        Step = 0.1
+        Steps = steps
+    }
+
+/// One meta-gradient by a strategy that the space's kind of vectors decides.
+let private derivative
+    (strategy: Subject<Tracked<Matrix<float>>, Tracked<float[]>> -> IMetaGradientStrategy<Tracked<Matrix<float>>, Tracked<float[]>>)
+    =
+    count (fun subject quadratics ->
+        let theta = subject.OfRows quadratics.Theta
+
+        (strategy subject).Compute(subject.Space, ScalarRegularizer 0.5, MetaGradientLaws.problem subject quadratics, theta)
+        |> ignore)
+
+let private differentiated =
+    testList
+        "of differentiated paths"
+        [
+            for name, momentum in
+                [
+                    "gradient descent", NoMomentum
+                    "heavy ball", HeavyBall 0.5
+                    "Nesterov", Nesterov 0.5
+                ] do
+                testCase $"reverse mode holds one vector more for every inner step, {name}" (fun () ->
+                    let most steps = (derivative (fun _ -> UnrolledStrategy(path momentum steps))).Most
+                    most 60 - most 20 |> should equal 40
+                    // θ; the meta-gradient, φ and v.
+                    (derivative (fun _ -> UnrolledStrategy(path momentum 60))).Left |> should equal 4)
+
+                testCase $"truncated, one vector more for every step it goes back, however many steps were made, {name}" (fun () ->
+                    let most steps last = (derivative (fun _ -> TruncatedStrategy(path momentum steps, last))).Most
+                    most 60 30 - most 60 10 |> should equal 20
+                    most 100 30 |> should equal (most 60 30)
+                    (derivative (fun _ -> TruncatedStrategy(path momentum 60, 30))).Left |> should equal 4)
+
+                testCase $"forward mode, as many for 100 steps as for 3, {name}" (fun () ->
+                    let forward steps =
+                        derivative (fun subject -> ForwardModeStrategy(StrategyLaws.coordinates subject, path momentum steps))
+
+                    (forward 100).Most |> should equal (forward 3).Most
+                    (forward 100).Left |> should equal 4)
+
+            testCase "first-order methods, as many for 100 steps as for 3" (fun () ->
+                let fomaml steps =
+                    derivative (fun subject ->
+                        FirstOrderStrategy(GradientDescentSolver(ConstantStep 0.1, steps), subject.Space.Scalar 0.0))
+
+                (fomaml 100).Most |> should equal (fomaml 3).Most
+                // θ; φ, and v, which is g and the solution of no solve.
+                (fomaml 100).Left |> should equal 3)
+
+            testCase "no strategy looks at a number" (fun () ->
+                (derivative (fun _ -> UnrolledStrategy(path (Nesterov 0.5) 9))).Synchronisations |> should equal 0
+
+                (derivative (fun _ -> TruncatedStrategy(path (Nesterov 0.5) 9, 4))).Synchronisations
+                |> should equal 0)
+        ]
+
+let private metaLearning steps tasks =
+    count (fun subject quadratics ->
+        let theta = subject.OfRows quadratics.Theta
+
+        let adam =
+            AdamOptimizer.Start(subject.Space, StrategyLaws.coordinates subject, AdamOptions.Authors, 0.1, theta)
+
+        let batch = Array.create tasks (MetaGradientLaws.problem subject quadratics)
+
+        MetaLearning.run
+            subject.Space
+            (UnrolledStrategy(path NoMomentum 4))
+            (ScalarRegularizer 0.5)
+            (Seq.replicate steps batch)
+            (MetaLearning.start adam theta)
+        |> ignore)
+
 [<Tests>]
 let tests =
     testList
         "Memory"
         [
+            differentiated
+
+            testCase
+                "Algorithm 1 holds as many vectors after 30 steps of 6 tasks as after 3 of 2, and leaves θ and Adam's moments"
+                (fun () ->
+                    (metaLearning 30 6).Most |> should equal (metaLearning 3 2).Most
+                    // θ₀ and two zeros; θ and two moments.
+                    (metaLearning 30 6).Left |> should equal 6)
+
             testCase "conjugate gradients hold as many vectors after 100 steps as after 3, and leave one behind" (fun () ->
                 (linear 100).Most |> should equal (linear 3).Most
                 // b, and the solution.

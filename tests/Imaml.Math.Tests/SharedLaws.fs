@@ -11,6 +11,8 @@ let private all (subject: Subject<'V, 'S>) =
         KrylovLaws.laws subject
         MetaGradientLaws.laws subject
         AccuracyLaws.laws subject
+        StrategyLaws.laws subject
+        MetaLearningLaws.laws subject
     ]
 
 let private mortal =

@@ -25,6 +25,8 @@ let private laws () =
             KrylovLaws.laws subject
             MetaGradientLaws.laws subject
             AccuracyLaws.laws subject
+            StrategyLaws.laws subject
+            MetaLearningLaws.laws subject
     ]
 
 let private tasks = 4

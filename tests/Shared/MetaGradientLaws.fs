@@ -27,7 +27,7 @@ type Quadratics =
 
 let private vector (row: float[]) = Vector<float>.Build.DenseOfArray row
 
-let private affine (a: Matrix<float>[]) (b: float[][]) (phi: float[][]) =
+let affine (a: Matrix<float>[]) (b: float[][]) (phi: float[][]) =
     Array.map3 (fun (a: Matrix<float>) b phi -> (a * vector phi + vector b).ToArray()) a b phi
 
 let private quadraticLoss (a: Matrix<float>[]) (b: float[][]) (phi: float[][]) =
@@ -78,7 +78,7 @@ let private knowing (subject: Subject<'V, 'S>) (phi: float[][]) =
         member _.Solve(space, _, _, _, _, _) = InnerSolver.blackBox space (subject.OfRows phi)
     }
 
-let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
+let draw (subject: Subject<'V, 'S>) (draw: Draw) =
     let random = Random draw.Seed
     let rows () = Subject.rows subject random draw.Size
 

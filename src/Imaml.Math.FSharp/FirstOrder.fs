@@ -1,0 +1,42 @@
+// The methods that use no second derivative, after any inner solver.
+//
+//     FOMAML    g = ∇L(φ)        Algorithm 2 with A taken for I: no step of the linear solve            (Finn et al. 2017)
+//     Reptile   g = θ − φ        the way back; the query set has no part in it                          (Nichol et al. 2018)
+//
+// At the exact φ* the proximal term gives Reptile a meaning: Λ(θ − φ*) = ∇L̂(φ*) is the gradient in θ of min_φ G(φ, θ), the Moreau envelope
+// of the training loss, so that Reptile is gradient descent on it, preconditioned by Λ⁻¹.
+
+namespace Imaml.Math
+
+[<RequireQualifiedAccess>]
+module internal FirstOrder =
+
+    let compute
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (innerSolver: IInnerSolver<'V, 'S>)
+        (innerGradientNorm: 'S)
+        (theta: 'V)
+        (direction: 'V -> 'V -> 'V)
+        =
+        Region.run space (fun () ->
+            let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, innerGradientNorm)
+            MetaGradient.withoutSolve space regularizer problem theta inner 0 0 (direction inner.Phi))
+
+/// FOMAML: g = ∇L(φ). The inner solve is done where ‖∇G(φ, θ)‖ ≤ innerGradientNorm; 0 is a fixed budget.
+///
+/// Cost: the inner solve, one linearization for the report, one outer gradient.
+type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: 'S) =
+    interface IMetaGradientStrategy<'V, 'S> with
+        member _.Compute(space, regularizer, problem, theta) =
+            FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun _ v -> v)
+
+/// Reptile: g = θ − φ. The inner solve is done where ‖∇G(φ, θ)‖ ≤ innerGradientNorm; 0 is a fixed budget.
+///
+/// Cost: the inner solve; one linearization and one outer gradient, for the report alone.
+type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: 'S) =
+    interface IMetaGradientStrategy<'V, 'S> with
+        member _.Compute(space, regularizer, problem, theta) =
+            FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun phi _ ->
+                space.Axpy(space.Scalar -1.0, phi, theta))

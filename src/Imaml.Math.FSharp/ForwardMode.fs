@@ -1,0 +1,120 @@
+// Forward mode through steps of descent: w ↦ J_T w alongside the iterates, in memory that does not depend on T.
+//
+// Every tangent goes through the step as its iterate does: with (ẏ, ż) = P(Jₜw, Jₜ₋₁w),
+//
+//     Jₜ₊₁w = ż − α[(H(yₜ)+Λ)ẏ − Λw],   J₀w = J₋₁w = w,
+//
+// which is Unrolled.fs's recurrence applied to w. A gradient needs J_T along all d directions: for small d, and as the check on reverse mode.
+
+namespace Imaml.Math
+
+/// φ_T, with J_T w for every direction w that was asked for.
+type TangentIterate<'V, 'S> =
+    {
+        /// φ_T, and how it was found.
+        Inner: InnerIterate<'V, 'S>
+        /// J_T w, in the order of the directions.
+        Tangents: 'V[]
+    }
+
+    interface ICarried<'V, 'S, TangentIterate<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            {
+                Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
+                Tangents = Array.map vector this.Tangents
+            }
+
+[<RequireQualifiedAccess>]
+module ForwardMode =
+
+    /// φₜ, φₜ₋₁ and the tangents of both.
+    [<NoComparison; NoEquality>]
+    type private State<'V, 'S> =
+        {
+            Phi: 'V
+            Previous: 'V
+            Tangents: 'V[]
+            PreviousTangents: 'V[]
+        }
+
+        interface ICarried<'V, 'S, State<'V, 'S>> with
+            member s.Carry(vector, _) =
+                {
+                    Phi = vector s.Phi
+                    Previous = vector s.Previous
+                    Tangents = Array.map vector s.Tangents
+                    PreviousTangents = Array.map vector s.PreviousTangents
+                }
+
+    /// φ_T and J_T w for every direction w.
+    ///
+    /// Cost: T gradients, one Hessian–vector product a step for each direction. Memory: two vectors and two for each direction, whatever T is.
+    let tangents
+        (options: UnrolledOptions)
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (theta: 'V)
+        (directions: 'V[])
+        : TangentIterate<'V, 'S> =
+        InnerPath.check options
+
+        let next (s: State<'V, 'S>) =
+            let points = InnerPath.points space options.Momentum
+            let struct (y, z) = points s.Phi s.Previous
+            use linearization = problem.LinearizeInner y
+            let gradient = InnerObjective.gradient space regularizer linearization.Gradient y theta
+
+            let tangent i direction =
+                let struct (yDot, zDot) = points s.Tangents[i] s.PreviousTangents[i]
+                let product = InnerObjective.hessianProduct space regularizer linearization yDot
+                let pull = space.Axpy(space.Scalar -1.0, regularizer.Apply(space, direction), product)
+                InnerPath.step space options zDot pull
+
+            {
+                Phi = InnerPath.step space options z gradient
+                Previous = InnerPath.again space s.Phi
+                Tangents = Array.mapi tangent directions
+                PreviousTangents = s.Tangents |> Array.map (InnerPath.again space)
+            }
+
+        Region.run space (fun () ->
+            let again = InnerPath.again space
+
+            let mutable state: State<'V, 'S> =
+                {
+                    Phi = again theta
+                    Previous = again theta
+                    Tangents = Array.map again directions
+                    PreviousTangents = Array.map again directions
+                }
+
+            for _ in 1 .. options.Steps do
+                state <- Region.advance space next state
+
+            {
+                Inner = InnerPath.iterate space options state.Phi
+                Tangents = state.Tangents
+            })
+
+/// MAML in forward mode: gⱼ = ⟨J_T eⱼ, ∇L(φ_T)⟩ along all d coordinates. The same gradient as UnrolledStrategy's, for T + 1 gradients and
+/// dT products, in memory that grows with d in place of T.
+type ForwardModeStrategy<'V, 'S>(coordinates: ICoordinates<'V>, options: UnrolledOptions) =
+    do InnerPath.check options
+
+    interface IMetaGradientStrategy<'V, 'S> with
+        member _.Compute(space, regularizer, problem, theta) =
+            Region.run space (fun () ->
+                let rows = coordinates.ToRows theta
+                let d = rows[0].Length
+
+                let basis =
+                    Array.init d (fun j ->
+                        coordinates.OfRows(theta, rows |> Array.map (Array.mapi (fun i _ -> if i = j then 1.0 else 0.0))))
+
+                let path = ForwardMode.tangents options space regularizer problem theta basis
+
+                let assemble v =
+                    Array.fold2 (fun g e tangent -> space.Axpy(space.Inner(tangent, v), e, g)) (space.Zero v) basis path.Tangents
+
+                MetaGradient.withoutSolve space regularizer problem theta path.Inner 0 (d * options.Steps) assemble)
