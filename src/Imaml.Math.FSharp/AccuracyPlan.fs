@@ -27,8 +27,7 @@ module internal AccuracyPlan =
         norms * (max epsilon (2.0 * bound.Rounding) - bound.Rounding)
 
     /// (‖Λ‖/µ)(L + ρ‖u‖)/µ, the factor of ‖∇G‖ in the certificate.
-    let innerFactor (c: ErrorConstants) (u: float) =
-        c.Contraction * (c.OuterSmoothness + c.HessianLipschitz * u) / c.StrongConvexity
+    let innerFactor (c: ErrorConstants) (u: float) = c.Contraction * (c.OuterSmoothness + c.HessianLipschitz * u) / c.StrongConvexity
 
     /// ‖u*‖, u* = (H+Λ)⁻¹v, from u and its residual: at most ‖u‖ + ‖r‖/µ, but no more than a quarter above ‖u‖, as the norms of CG's iterates
     /// grow; from no u at all the geometric mean of ‖v‖/β and ‖v‖/µ.
@@ -59,5 +58,11 @@ module internal AccuracyPlan =
     /// will move and r with it.
     let linearThreshold (c: ErrorConstants) slack u (norms: MeasuredNorms) =
         let inner = innerFactor c u * norms.InnerGradient
-        let part = if innerSuffices c slack u norms then LinearShare * (slack - inner) else inner
+
+        let part =
+            if innerSuffices c slack u norms then
+                LinearShare * (slack - inner)
+            else
+                inner
+
         part / c.Contraction

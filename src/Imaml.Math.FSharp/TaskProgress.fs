@@ -20,6 +20,8 @@ type internal TaskProgress =
         Norms: MeasuredNorms
         Bound: ErrorBound
         Inner: InnerStatus
+        /// The inner solver's part of the products.
+        InnerProducts: int
         SmallestCurvature: float
         Work: CertifiedWork
     }
@@ -87,6 +89,7 @@ module internal TaskProgress =
             Norms = norms
             Bound = bound
             Inner = InnerStatus.NotReported
+            InnerProducts = 0
             SmallestCurvature = infinity
             Work = CertifiedWork.Zero
         }
@@ -98,6 +101,7 @@ module internal TaskProgress =
         let p =
             { p with
                 Inner = if stuck then InnerStatus.Stalled else inner.Status
+                InnerProducts = p.InnerProducts + inner.HessianProducts
                 Norms =
                     { p.Norms with
                         InnerGradient = gradient
@@ -207,6 +211,12 @@ module internal TaskProgress =
                 ended CertifiedStatus.RoundingLimit p
             elif p.Work.Rounds >= p.MaxRounds || stuck then
                 let limit = p.Epsilon <= bound.Rounding
-                ended (if limit then CertifiedStatus.RoundingLimit else CertifiedStatus.BudgetSpent) p
+
+                ended
+                    (if limit then
+                         CertifiedStatus.RoundingLimit
+                     else
+                         CertifiedStatus.BudgetSpent)
+                    p
             else
                 p

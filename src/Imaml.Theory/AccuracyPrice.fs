@@ -105,11 +105,23 @@ module AccuracyPrice =
     let bestFixed rule epsilon (gradientNorm: float) (task: BilevelTask) =
         let path = path rule (gradientNorm / 20.0) task
         let norm k = (BilevelTask.innerGradient task task.Theta path[k]).L2Norm()
-        let first = Seq.init path.Length id |> Seq.tryFind (fun k -> norm k <= 20.0 * gradientNorm) |> Option.defaultValue 0
-        let stride = max 1 ((path.Length - first) / 40)
-        let overhead = match rule with MeasuredCurvature -> 1 | ConstantStep _ -> 0
 
-        seq { for k in first .. stride .. path.Length - 1 -> linearSteps epsilon task path[k] |> Option.map (fun j -> k + 1 + overhead + 1 + j + 1) }
+        let first =
+            Seq.init path.Length id
+            |> Seq.tryFind (fun k -> norm k <= 20.0 * gradientNorm)
+            |> Option.defaultValue 0
+
+        let stride = max 1 ((path.Length - first) / 40)
+
+        let overhead =
+            match rule with
+            | MeasuredCurvature -> 1
+            | ConstantStep _ -> 0
+
+        seq {
+            for k in first..stride .. path.Length - 1 ->
+                linearSteps epsilon task path[k] |> Option.map (fun j -> k + 1 + overhead + 1 + j + 1)
+        }
         |> Seq.choose id
         |> Seq.fold min Int32.MaxValue
 

@@ -17,7 +17,11 @@ module Corollary1 =
     let private smoothnessMargin family seed =
         let task: BilevelTask = Family.task family seed
         let random = Random(seed + 1)
-        let other = { task with Theta = task.Theta + 10.0 ** (3.0 * random.NextDouble() - 2.0) * Spectrum.direction random task.Theta.Count }
+
+        let other =
+            { task with
+                Theta = task.Theta + 10.0 ** (3.0 * random.NextDouble() - 2.0) * Spectrum.direction random task.Theta.Count
+            }
 
         let gradient (task: BilevelTask) =
             let phi = BilevelTask.exactSolution task task.Theta
@@ -48,7 +52,12 @@ module Corollary1 =
         let next (theta: Vector<float>) =
             let struct (_, gradient) = exact theta
             let result = AccuracyPrice.compute MeasuredCurvature (error / 2.0) { task with Theta = theta }
-            let push = if gradient.L2Norm() > 0.0 then gradient.Normalize 2.0 else gradient
+
+            let push =
+                if gradient.L2Norm() > 0.0 then
+                    gradient.Normalize 2.0
+                else
+                    gradient
 
             if result.Tasks[0].Status = CertifiedStatus.Met then
                 theta - (result.MetaGradient.Gradient - error / 2.0 * push) / smoothness
