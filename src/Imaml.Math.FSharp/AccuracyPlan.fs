@@ -27,8 +27,7 @@ module internal AccuracyPlan =
         norms * (max epsilon (2.0 * bound.Rounding) - bound.Rounding)
 
     /// (‖Λ‖/µ)(L + ρ‖u‖)/µ, the factor of ‖∇G‖ in the certificate.
-    let innerFactor (c: ErrorConstants) (u: float) =
-        c.Contraction * (c.OuterSmoothness + c.HessianLipschitz * u) / c.StrongConvexity
+    let innerFactor (c: ErrorConstants) (u: float) = c.Contraction * (c.OuterSmoothness + c.HessianLipschitz * u) / c.StrongConvexity
 
     /// ‖u*‖, u* = (H+Λ)⁻¹v, from u and its residual: at most ‖u‖ + ‖r‖/µ, but no more than a quarter above ‖u‖, as the norms of CG's iterates
     /// grow; from no u at all the geometric mean of ‖v‖/β and ‖v‖/µ.
@@ -37,6 +36,17 @@ module internal AccuracyPlan =
             norms.Solution + min (norms.Residual / c.StrongConvexity) (norms.Solution / 4.0)
         else
             norms.OuterGradient / sqrt (c.StrongConvexity * c.Smoothness)
+
+    /// ‖u*‖ before anything is known of it. 0 asks the first inner solve for what L alone requires, which cannot be too much. ‖u*‖ ≤ B/µ may
+    /// ask for too much, but spares a second inner solve, linearization and residual: worth it where that costs no more, by √κ evaluations
+    /// for each e-fold.
+    let firstSolutionSize (c: ErrorConstants) =
+        let largest = c.OuterGradientBound / c.StrongConvexity
+
+        if sqrt c.Condition * log (innerFactor c largest / innerFactor c 0.0) <= 3.0 then
+            largest
+        else
+            0.0
 
     /// Whether φ is accurate enough for what the slack is.
     let innerSuffices c slack u (norms: MeasuredNorms) = innerFactor c u * norms.InnerGradient <= LargestInnerShare * slack
@@ -48,5 +58,11 @@ module internal AccuracyPlan =
     /// will move and r with it.
     let linearThreshold (c: ErrorConstants) slack u (norms: MeasuredNorms) =
         let inner = innerFactor c u * norms.InnerGradient
-        let part = if innerSuffices c slack u norms then LinearShare * (slack - inner) else inner
+
+        let part =
+            if innerSuffices c slack u norms then
+                LinearShare * (slack - inner)
+            else
+                inner
+
         part / c.Contraction

@@ -81,34 +81,41 @@ module private Adaptive =
         let before = progress |> Array.map (fun p -> p.Norms.Residual)
         let targets = progress |> Array.map TaskProgress.linearThreshold
         let busy = Array.map3 (fun chosen (size: float) target -> chosen && size > target) which before targets
-        // A task whose right-hand side is 0 takes no step.
-        let b = space.Axpy(mask space busy, s.Residual, space.Zero s.Residual)
-        let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
-        let u = space.Axpy(mask space busy, report.Solution, s.Value)
-        let steps = space.Read report.Steps
-        let products = space.Read report.Products
-        let smallest = space.Read report.SmallestCurvature
-        let indefinite = space.Read report.Indefinite
-        let nonFinite = space.Read report.NonFinite
-        let relative = space.Read report.RelativeResidual
-        let sizes = space.Read(space.Norm u)
 
-        which
-        |> Array.iteri (fun task chosen ->
-            if chosen then
-                progress[task] <-
-                    progress[task]
-                    |> if busy[task] then
-                           TaskProgress.solved
-                               (int steps[task])
-                               (int products[task])
-                               smallest[task]
-                               (indefinite[task] > 0.5)
-                               (nonFinite[task] > 0.5)
-                               sizes[task]
-                               (relative[task] * before[task])
-                       else
-                           TaskProgress.solved 0 0 infinity false false sizes[task] before[task])
+        let u =
+            if Array.exists id busy then
+                // A task whose right-hand side is 0 takes no step.
+                let b = space.Axpy(mask space busy, s.Residual, space.Zero s.Residual)
+                let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
+                let u = space.Axpy(mask space busy, report.Solution, s.Value)
+                let steps = space.Read report.Steps
+                let products = space.Read report.Products
+                let smallest = space.Read report.SmallestCurvature
+                let indefinite = space.Read report.Indefinite
+                let nonFinite = space.Read report.NonFinite
+                let relative = space.Read report.RelativeResidual
+                let sizes = space.Read(space.Norm u)
+
+                for task in 0 .. busy.Length - 1 do
+                    if busy[task] then
+                        progress[task] <-
+                            progress[task]
+                            |> TaskProgress.solved
+                                (int steps[task])
+                                (int products[task])
+                                smallest[task]
+                                (indefinite[task] > 0.5)
+                                (nonFinite[task] > 0.5)
+                                sizes[task]
+                                (relative[task] * before[task])
+
+                u
+            else
+                copy space s.Value
+
+        for task in 0 .. which.Length - 1 do
+            if which[task] && not busy[task] then
+                progress[task] <- TaskProgress.solved 0 0 infinity false false progress[task].Norms.Solution before[task] progress[task]
 
         let ending =
             Array.map2 (fun chosen (p: TaskProgress) -> chosen && p.Running && not (TaskProgress.mustMove p)) which progress
@@ -165,14 +172,7 @@ module private Adaptive =
         for task in 0 .. progress.Length - 1 do
             if running[task] then
                 progress[task] <-
-                    TaskProgress.linearized
-                        outcomes[task]
-                        gradients[task]
-                        phis[task]
-                        outers[task]
-                        residuals[task]
-                        warm[task]
-                        progress[task]
+                    TaskProgress.linearized outcomes[task] gradients[task] phis[task] outers[task] residuals[task] warm[task] progress[task]
 
         let solvable () =
             Array.map2 (fun before (p: TaskProgress) -> before && p.Running && not (TaskProgress.mustMove p)) running progress
@@ -199,7 +199,6 @@ module private Adaptive =
     let result (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (progress: TaskProgress[]) (s: Iterate<'V, 'S>) =
         let number (value: TaskProgress -> float) = progress |> Array.map value |> space.PerTask
         let flag (holds: TaskProgress -> bool) = number (fun p -> if holds p then 1.0 else 0.0)
-        let zero () = space.Scalar 0.0
 
         {
             MetaGradient =
@@ -209,9 +208,9 @@ module private Adaptive =
                         {
                             Phi = s.Phi
                             Steps = number (fun p -> float p.Work.InnerSteps)
-                            Gradients = number (fun p -> float p.Work.Gradients)
-                            HessianProducts = zero ()
-                            Losses = zero ()
+                            Gradients = number (fun p -> float (p.Work.Gradients - p.Work.OuterGradients))
+                            HessianProducts = number (fun p -> float p.InnerProducts)
+                            Losses = space.Scalar 0.0
                             Met = flag (fun p -> p.Inner = InnerStatus.Converged)
                             NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
                             Stalled = flag (fun p -> p.Inner = InnerStatus.Stalled)
@@ -225,7 +224,7 @@ module private Adaptive =
                             Solution = s.U
                             RightHandSideNorm = number (fun p -> p.Norms.OuterGradient)
                             Steps = number (fun p -> float p.Work.LinearSteps)
-                            Products = number (fun p -> float p.Work.HessianProducts)
+                            Products = number (fun p -> float (p.Work.HessianProducts - p.InnerProducts))
                             RelativeResidual =
                                 number (fun p ->
                                     if p.Norms.OuterGradient > 0.0 then
@@ -236,12 +235,13 @@ module private Adaptive =
                             Met = flag (fun p -> p.Status = ValueSome CertifiedStatus.Met)
                             Indefinite = flag (fun p -> p.SmallestCurvature <= 0.0)
                             NonFinite = flag (fun p -> p.Status = ValueSome CertifiedStatus.NonFinite)
-                            Stagnated = zero ()
-                            PreconditionerNotPositive = zero ()
+                            Stagnated = space.Scalar 0.0
+                            PreconditionerNotPositive = space.Scalar 0.0
                             Coefficients = [||]
                         }
-                    DerivativeGradients = zero ()
-                    DerivativeProducts = zero ()
+                    // One linearization for each outer gradient.
+                    DerivativeGradients = number (fun p -> float p.Work.OuterGradients)
+                    DerivativeProducts = space.Scalar 0.0
                     OuterGradients = number (fun p -> float p.Work.OuterGradients)
                 }
             Tasks =
@@ -289,8 +289,7 @@ type AdaptiveAccuracy =
             let progress =
                 Array.map2 (TaskProgress.start options.Arithmetic options.Accuracy options.MaxRounds) sizes constants
 
-            let step =
-                Adaptive.round space regularizer problem innerSolver linearSolver theta progress
+            let step = Adaptive.round space regularizer problem innerSolver linearSolver theta progress
 
             let mutable iterate: Adaptive.Iterate<'V, 'S> =
                 {

@@ -20,7 +20,11 @@ type Arithmetic =
     /// γₙ = nu/(1 − nu); infinite where nu ≥ 1.
     member a.Gamma(n: int) =
         let product = float n * a.UnitRoundoff
-        if product < 1.0 then product / (1.0 - product) else infinity
+
+        if product < 1.0 then
+            product / (1.0 - product)
+        else
+            infinity
 
     /// What underflow may add to a product of a d × d matrix with a vector: less than the smallest normal number for each of its d² products
     /// and sums, so 2d√d of them in the norm.

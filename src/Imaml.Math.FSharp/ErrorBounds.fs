@@ -77,7 +77,11 @@ module ErrorBounds =
         steps c (fun () -> root () / 2.0 * log (2.0 * root () * c.Contraction * outerGradientBound / deltaPrime))
 
     /// L_F = (‖Λ‖/µ)C: F(θ) = L(Alg*(θ)) has an L_F-Lipschitz gradient, as Alg* is (‖Λ‖/µ)-Lipschitz and C bounds what φ does to ∇F.
-    let metaSmoothness (c: ErrorConstants) = if gives c then c.Contraction * c.InnerErrorFactor else infinity
+    let metaSmoothness (c: ErrorConstants) =
+        if gives c then
+            c.Contraction * c.InnerErrorFactor
+        else
+            infinity
 
     /// min over k &lt; K of ‖∇F(θₖ)‖² ≤ 2L_F(F(θ₀) − inf F)/K + e² (Corollary 1), for K steps of 1/L_F along meta-gradients that each err
     /// by at most e: a step lowers F by (‖∇F‖² − e²)/(2L_F) at least.

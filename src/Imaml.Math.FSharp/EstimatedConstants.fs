@@ -37,7 +37,9 @@ type EstimatedConstants =
             if matrix.Exists(fun value -> not (System.Double.IsFinite value)) then
                 struct (nan, nan)
             else
-                let values = ((matrix + matrix.Transpose()) / 2.0).Evd(Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real)
+                let values =
+                    ((matrix + matrix.Transpose()) / 2.0).Evd(Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real)
+
                 struct (values.Minimum(), values.Maximum()))
 
     /// The ends of the Ritz values, and of the curvatures met, that CG sees from ∇L(φ).
@@ -73,7 +75,9 @@ type EstimatedConstants =
             phi: 'V
         ) : ErrorConstants[] =
         if options.LanczosSteps < 1 || options.PowerSteps < 1 then
-            invalidArg (nameof options) $"LanczosSteps and PowerSteps must be at least 1, not {options.LanczosSteps} and {options.PowerSteps}"
+            invalidArg
+                (nameof options)
+                $"LanczosSteps and PowerSteps must be at least 1, not {options.LanczosSteps} and {options.PowerSteps}"
 
         if not (options.Reach > 0.0 && options.Reach < infinity) then
             invalidArg (nameof options) $"Reach must be positive and finite, not {options.Reach}"

@@ -20,6 +20,8 @@ type internal TaskProgress =
         Norms: MeasuredNorms
         Bound: ErrorBound
         Inner: InnerStatus
+        /// The inner solver's part of the products.
+        InnerProducts: int
         SmallestCurvature: float
         Work: CertifiedWork
     }
@@ -56,7 +58,7 @@ module internal TaskProgress =
 
         struct (AccuracyPlan.slack p.Arithmetic p.Epsilon (certificate p reached), u)
 
-    /// A task before its first inner solve, which is asked for what the outer loss's smoothness alone requires: it cannot be too much.
+    /// A task before its first inner solve, which knows only the constants.
     let start arithmetic epsilon maxRounds theta (constants: ErrorConstants) : TaskProgress =
         let norms =
             {
@@ -80,10 +82,14 @@ module internal TaskProgress =
                 if bound.Kind = BoundKind.None then
                     0.0
                 else
-                    AccuracyPlan.innerThreshold constants (AccuracyPlan.slack arithmetic epsilon bound) 0.0
+                    AccuracyPlan.innerThreshold
+                        constants
+                        (AccuracyPlan.slack arithmetic epsilon bound)
+                        (AccuracyPlan.firstSolutionSize constants)
             Norms = norms
             Bound = bound
             Inner = InnerStatus.NotReported
+            InnerProducts = 0
             SmallestCurvature = infinity
             Work = CertifiedWork.Zero
         }
@@ -95,6 +101,7 @@ module internal TaskProgress =
         let p =
             { p with
                 Inner = if stuck then InnerStatus.Stalled else inner.Status
+                InnerProducts = p.InnerProducts + inner.HessianProducts
                 Norms =
                     { p.Norms with
                         InnerGradient = gradient
@@ -204,6 +211,12 @@ module internal TaskProgress =
                 ended CertifiedStatus.RoundingLimit p
             elif p.Work.Rounds >= p.MaxRounds || stuck then
                 let limit = p.Epsilon <= bound.Rounding
-                ended (if limit then CertifiedStatus.RoundingLimit else CertifiedStatus.BudgetSpent) p
+
+                ended
+                    (if limit then
+                         CertifiedStatus.RoundingLimit
+                     else
+                         CertifiedStatus.BudgetSpent)
+                    p
             else
                 p

@@ -105,25 +105,85 @@ module AccuracyPrice =
     let bestFixed rule epsilon (gradientNorm: float) (task: BilevelTask) =
         let path = path rule (gradientNorm / 20.0) task
         let norm k = (BilevelTask.innerGradient task task.Theta path[k]).L2Norm()
-        let first = Seq.init path.Length id |> Seq.tryFind (fun k -> norm k <= 20.0 * gradientNorm) |> Option.defaultValue 0
-        let stride = max 1 ((path.Length - first) / 40)
-        let overhead = match rule with MeasuredCurvature -> 1 | ConstantStep _ -> 0
 
-        seq { for k in first .. stride .. path.Length - 1 -> linearSteps epsilon task path[k] |> Option.map (fun j -> k + 1 + overhead + 1 + j + 1) }
+        let first =
+            Seq.init path.Length id
+            |> Seq.tryFind (fun k -> norm k <= 20.0 * gradientNorm)
+            |> Option.defaultValue 0
+
+        let stride = max 1 ((path.Length - first) / 40)
+
+        let overhead =
+            match rule with
+            | MeasuredCurvature -> 1
+            | ConstantStep _ -> 0
+
+        seq {
+            for k in first..stride .. path.Length - 1 ->
+                linearSteps epsilon task path[k] |> Option.map (fun j -> k + 1 + overhead + 1 + j + 1)
+        }
         |> Seq.choose id
         |> Seq.fold min Int32.MaxValue
 
     /// The comparison on one task.
-    let compare rule epsilon (task: BilevelTask) =
+    let compare rule epsilon (task: BilevelTask) : AccuracyPrice =
         let result = compute rule epsilon task
         let outcome = result.Tasks[0]
         let phi = BilevelTask.exactSolution task task.Theta
         let u = BilevelTask.adjoint task phi
-        let exact = Proximal.apply task.Proximal u
+
         {
             Outcome = outcome
-            Error = (result.MetaGradient.Gradient - exact).L2Norm()
+            Error = (result.MetaGradient.Gradient - Proximal.apply task.Proximal u).L2Norm()
             Uncertainty = (Theorem1.certificate task phi u).Total
             Adaptive = outcome.Work.Gradients + outcome.Work.HessianProducts
             BestFixed = bestFixed rule epsilon result.MetaGradient.InnerGradientNorm task
         }
+
+    /// A task with κ up to some thousand, which gradient descent solves, any kind of Λ, and ε from 10⁻² to 10⁻¹⁰.
+    let private instance family (seed: int) =
+        let random = Random(7 * seed + 1)
+        let task = Family.task family seed
+        let d = task.Theta.Count
+        let lambda = 10.0 ** (2.5 * random.NextDouble() - 2.0)
+
+        let proximal =
+            match random.Next 3 with
+            | 0 -> Proximal.Scalar lambda
+            | 1 -> Proximal.Diagonal(Vector<float>.Build.Dense(d, fun _ -> lambda * 10.0 ** random.NextDouble()))
+            | _ -> Proximal.Matrix(10.0 * lambda * Spectrum.positiveDefinite random d 10.0)
+
+        let task = { task with Proximal = proximal }
+
+        let rule =
+            if seed % 2 = 0 then
+                MeasuredCurvature
+            else
+                ConstantStep(1.0 / (BilevelTask.constants task).Smoothness)
+
+        let epsilon = 10.0 ** (-2.0 - 8.0 * random.NextDouble())
+        struct (epsilon, compare rule epsilon task)
+
+    let claims () : Claim list =
+        let prices =
+            [
+                for family in Family.all do
+                    for seed in 1..80 -> instance family seed
+            ]
+
+        let check statement measured bound =
+            Claim.ofMargins
+                "Algorithm 2"
+                statement
+                (prices
+                 |> Seq.map (fun struct (epsilon, price) -> Claim.margin (measured price) (bound epsilon price)))
+
+        [
+            check "to a given accuracy ε, the certified bound is at most ε" (fun p -> p.Outcome.Bound.Total) (fun epsilon _ -> epsilon)
+            check "to a given accuracy ε, the error is within the certified bound" (fun p -> p.Error) (fun _ p ->
+                p.Outcome.Bound.Total + p.Uncertainty)
+            check
+                "a certified accuracy costs at most 1.5 times the best fixed thresholds (margin 1 − ratio/1.5)"
+                (fun p -> float p.Adaptive)
+                (fun _ p -> 1.5 * float p.BestFixed)
+        ]

@@ -12,6 +12,8 @@ module Ledger =
         [
             yield! Lemma1.claims ()
             yield! Theorem1.claims ()
+            yield! AccuracyPrice.claims ()
+            yield! Corollary1.claims ()
             yield! ConjugateGradientRate.claims ()
         ]
 

@@ -184,7 +184,7 @@ module Theorem1 =
         Claim.margin ((solve.Solution - shifted.Cholesky().Solve v).L2Norm()) (accuracy * v.L2Norm())
 
     let claims () : Claim list =
-        let accounts = accounts 4000 120
+        let accounts = accounts 4000 70
 
         let tasks =
             [
@@ -198,20 +198,17 @@ module Theorem1 =
         [
             check "Definition 1" "‖∇G(φ,θ)‖/µ bounds δ" (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError)
             check "Definition 2" "(‖Λ‖/µ)‖r‖ bounds δ′" (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError)
-            check
-                "Theorem 1"
-                "the exact-solve error is at most δ′ + Cδ (a priori)"
-                (fun a -> a.ExactSolveError)
-                (fun a -> a.APrioriBound + a.Exact.Total)
-            check
-                "Theorem 1"
-                "the certificate bounds the exact-solve error (a posteriori)"
-                (fun a -> a.ExactSolveError)
-                (fun a -> a.Bound.Total + a.Exact.Total)
+            check "Theorem 1" "the exact-solve error is at most δ′ + Cδ (a priori)" (fun a -> a.ExactSolveError) (fun a ->
+                a.APrioriBound + a.Exact.Total)
+            check "Theorem 1" "the certificate bounds the exact-solve error (a posteriori)" (fun a -> a.ExactSolveError) (fun a ->
+                a.Bound.Total + a.Exact.Total)
             Claim.ofMargins "Theorem 1" "⌈κ ln(R/δ)⌉ gradient steps of 1/β reach δ" (tasks |> Seq.map (innerStepsMargin 1e-3))
             Claim.ofMargins
                 "Theorem 1"
                 "⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum reach δ"
                 (tasks |> Seq.map (acceleratedMargin 1e-3))
-            Claim.ofMargins "Theorem 1" "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps reach δ′" (Seq.init 20 (fun i -> linearStepsMargin (5500 + i)))
+            Claim.ofMargins
+                "Theorem 1"
+                "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps reach δ′"
+                (Seq.init 20 (fun i -> linearStepsMargin (5500 + i)))
         ]

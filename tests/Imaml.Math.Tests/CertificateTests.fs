@@ -109,7 +109,10 @@ let private exact (t: PreciseTask) =
     let v = t.Outer.Gradient exactPhi
     let product = t.Inner.Product exactPhi
     let residual u = Array.map2 (-) (Array.map2 (+) (product u) (regularized task.Proximal u)) v
-    let u = refine factor residual (factor.Solve(v |> Array.map toFloat |> Vector<float>.Build.DenseOfArray))
+
+    let u =
+        refine factor residual (factor.Solve(v |> Array.map toFloat |> Vector<float>.Build.DenseOfArray))
+
     struct (exactPhi, regularized task.Proximal u)
 
 /// The certificate of (φ, u) against the truth. ‖differences‖ rounds by far less than a part in 10¹².
@@ -308,21 +311,40 @@ let private formula =
                     }
 
                 // 2d√d = 16 of them in ∇G, in r and in Λu.
-                let bound = ErrorBound.Of(constants, a, { norms with InnerGradient = 0.0; Residual = 0.0 })
+                let bound =
+                    ErrorBound.Of(
+                        constants,
+                        a,
+                        { norms with
+                            InnerGradient = 0.0
+                            Residual = 0.0
+                        }
+                    )
+
                 Check.near 1e-40 (16e-30 * (1.0 + 0.5 * (1.0 + 2.5))) bound.Rounding "rounding")
 
             testCase "the kind is that of the constants, and there is no bound without them" (fun () ->
                 let kind c = ErrorBound.Of(c, exactArithmetic, norms).Kind
 
-                kind { constants with Kind = BoundKind.Estimated } |> should equal BoundKind.Estimated
+                kind
+                    { constants with
+                        Kind = BoundKind.Estimated
+                    }
+                |> should equal BoundKind.Estimated
 
                 for c, reason in
                     [
                         { constants with Kind = BoundKind.None }, "no constants are known"
                         { constants with StrongConvexity = 0.0 }, "µ = 0"
-                        { constants with StrongConvexity = -1.0 }, "µ = -1"
+                        { constants with
+                            StrongConvexity = -1.0
+                        },
+                        "µ = -1"
                         { constants with StrongConvexity = nan }, "µ = NaN"
-                        { constants with HessianLipschitz = infinity }, "finite constants"
+                        { constants with
+                            HessianLipschitz = infinity
+                        },
+                        "finite constants"
                         { constants with OuterSmoothness = nan }, "finite constants"
                     ] do
                     let bound = ErrorBound.Of(c, exactArithmetic, norms)
@@ -330,8 +352,21 @@ let private formula =
                     bound.Total |> should equal infinity
                     bound.Reason |> should haveSubstring reason
 
-                for broken in [ { norms with Residual = nan }; { norms with InnerGradient = infinity }; { norms with Phi = nan } ] do
-                    let bound = ErrorBound.Of({ constants with InnerGradientRounding = { Constant = 0.0; Slope = 1.0 } }, exactArithmetic, broken)
+                for broken in
+                    [
+                        { norms with Residual = nan }
+                        { norms with InnerGradient = infinity }
+                        { norms with Phi = nan }
+                    ] do
+                    let bound =
+                        ErrorBound.Of(
+                            { constants with
+                                InnerGradientRounding = { Constant = 0.0; Slope = 1.0 }
+                            },
+                            exactArithmetic,
+                            broken
+                        )
+
                     bound.Kind |> should equal BoundKind.None
                     bound.Reason |> should haveSubstring "not finite")
 
@@ -354,11 +389,23 @@ let private before =
             testCase "C = ‖Λ‖L/µ + ‖Λ‖ρB/µ², and without curvature's change no B is needed" (fun () ->
                 // 1·3/2 + 1·0.5·5/4
                 ErrorBounds.innerErrorFactor constants |> should equal 2.125
-                let flat = { constants with HessianLipschitz = 0.0; OuterGradientBound = infinity }
+
+                let flat =
+                    { constants with
+                        HessianLipschitz = 0.0
+                        OuterGradientBound = infinity
+                    }
+
                 ErrorBounds.innerErrorFactor flat |> should equal 1.5
                 ErrorBounds.metaSmoothness constants |> should equal 1.0625
                 ErrorBounds.aPriori constants { Inner = 0.5; Solve = 0.25 } |> should equal 1.3125
-                ErrorBounds.aPriori { constants with OuterGradientBound = infinity } { Inner = 0.0; Solve = 0.25 } |> should equal 0.25)
+
+                ErrorBounds.aPriori
+                    { constants with
+                        OuterGradientBound = infinity
+                    }
+                    { Inner = 0.0; Solve = 0.25 }
+                |> should equal 0.25)
 
             testCase "δ and δ′ for a target add up to it" (fun () ->
                 let accuracies = ErrorBounds.accuraciesFor constants 0.01
@@ -375,7 +422,11 @@ let private before =
             testCase "Corollary 1's bound" (fun () -> Check.near 1e-15 0.81 (ErrorBounds.stationarity 2.0 4.0 20 0.1) "2·2·4/20 + 0.01")
 
             testCase "without constants nothing is promised" (fun () ->
-                for none in [ { constants with Kind = BoundKind.None }; { constants with StrongConvexity = 0.0 } ] do
+                for none in
+                    [
+                        { constants with Kind = BoundKind.None }
+                        { constants with StrongConvexity = 0.0 }
+                    ] do
                     ErrorBounds.innerErrorFactor none |> should equal infinity
                     ErrorBounds.metaSmoothness none |> should equal infinity
                     (ErrorBounds.accuraciesFor none 0.1).Inner |> should equal 0.0

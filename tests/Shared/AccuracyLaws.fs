@@ -38,8 +38,7 @@ let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
 
 /// The tasks' constants. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds both.
 let private constants (subject: Subject<'V, 'S>) lambda (tasks: Quadratics) =
-    let rounding (matrix: Matrix<float>) =
-        float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
+    let rounding (matrix: Matrix<float>) = float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
 
     Array.init tasks.Tasks (fun task ->
         let struct (_, largest) = Spectrum.ends tasks.A[task]
@@ -190,12 +189,16 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject lambda tasks) tasks
                 let inner = InnerSolver.read subject.Space result.MetaGradient.Inner
                 let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
+                let cost = MetaGradient.cost subject.Space result.MetaGradient
 
                 result.Tasks
                 |> Array.iteri (fun task outcome ->
                     inner[task].Steps |> should equal outcome.Work.InnerSteps
                     inner[task].Status |> should equal InnerStatus.Converged
                     linear[task].Steps |> should equal outcome.Work.LinearSteps
+                    cost[task].Gradients |> should equal outcome.Work.Gradients
+                    cost[task].HessianProducts |> should equal outcome.Work.HessianProducts
+                    cost[task].OuterGradients |> should equal outcome.Work.OuterGradients
                     // A gradient for each inner step and one that ends them, one for the linearization; a product for each residual.
                     outcome.Work.Gradients |> should equal (outcome.Work.InnerSteps + 2 * outcome.Work.OuterGradients)
                     outcome.Work.HessianProducts |> should be (greaterThanOrEqualTo outcome.Work.LinearSteps)))
@@ -206,6 +209,8 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let concave =
                     { tasks with
                         A = tasks.A |> Array.map (fun a -> -2.0 * a)
+                        // So large a ∇L that it has to be solved for, however far φ is from a φ* that does not exist.
+                        E = tasks.E |> Array.map (Array.map (fun value -> 1024.0 * value))
                     }
 
                 let result = computeWithin subject 2 3 2 1.0 1e-3 (constants subject 1.0 tasks) concave
@@ -267,8 +272,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
 
                 let measured =
-                    constants subject lambda tasks
-                    |> Array.map (fun c -> { c with Kind = BoundKind.Estimated })
+                    constants subject lambda tasks |> Array.map (fun c -> { c with Kind = BoundKind.Estimated })
 
                 for outcome in (compute subject lambda 1e-2 measured tasks).Tasks do
                     outcome.Status |> should equal CertifiedStatus.Met

@@ -1,0 +1,248 @@
+/// Certified accuracy: its memory, its count of work, and constants that are only estimates.
+module Imaml.Math.Tests.AccuracyTests
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+open Imaml.Testing
+open Imaml.Theory
+
+let private options epsilon d : AdaptiveOptions =
+    {
+        Accuracy = epsilon
+        MaxRounds = 8
+        Arithmetic = Arithmetic.double d (ScalarRegularizer<Vector<float>, float> 1.0)
+    }
+
+let private linear: LinearSolveOptions =
+    {
+        MaxSteps = 200
+        RelativeResidual = 0.0
+        CheckEvery = 1
+        RecomputeResidual = false
+    }
+
+let private work =
+    testList
+        "Work"
+        [
+            Subject.property
+                Subjects.euclidean
+                30
+                "a task alone is told exactly the gradients and products that were evaluated"
+                (fun draw ->
+                    for family in Family.all do
+                        let task = Family.task family draw.Seed
+                        let space = CountingSpace<Vector<float>, float>(EuclideanSpace())
+                        let problem = CountingProblem(space, BilevelTask.problem task)
+                        use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
+
+                        let lambda =
+                            match task.Proximal with
+                            | Proximal.Scalar lambda -> lambda
+                            | _ -> invalidOp "the family's Λ is λI"
+
+                        let result =
+                            AdaptiveAccuracy.Compute(
+                                space,
+                                ScalarRegularizer lambda,
+                                problem,
+                                GradientDescentSolver(MeasuredCurvature, 5000, 1),
+                                ConjugateGradientSolver linear,
+                                [| BilevelTask.constants task |],
+                                options 1e-5 task.Theta.Count,
+                                space.Track task.Theta
+                            )
+
+                        let told = result.Tasks[0].Work
+                        result.Tasks[0].Status |> should equal CertifiedStatus.Met
+                        problem.Count.Gradients |> should equal told.Gradients
+                        problem.Count.HessianProducts |> should equal told.HessianProducts
+                        problem.Count.OuterGradients |> should equal told.OuterGradients)
+
+            testCase "it holds as many vectors at ε = 10⁻⁹ as at 10⁻⁴, and leaves its result" (fun () ->
+                let count epsilon =
+                    let task = Family.task LogisticRegressions 3
+                    let space = CountingSpace<Vector<float>, float>(EuclideanSpace())
+                    let problem = CountingProblem(space, BilevelTask.problem task)
+                    use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
+                    let theta = space.Track task.Theta
+                    space.Reset()
+                    let before = space.Vectors
+
+                    AdaptiveAccuracy.Compute(
+                        space,
+                        ScalarRegularizer 0.5,
+                        problem,
+                        GradientDescentSolver(MeasuredCurvature, 5000, 1),
+                        ConjugateGradientSolver linear,
+                        [|
+                            BilevelTask.constants
+                                { task with
+                                    Proximal = Proximal.Scalar 0.5
+                                }
+                        |],
+                        options epsilon task.Theta.Count,
+                        theta
+                    )
+                    |> ignore
+
+                    struct (space.MostVectors - before, space.Vectors - before)
+
+                let struct (mostRough, leftRough) = count 1e-4
+                let struct (mostFine, leftFine) = count 1e-9
+                mostFine |> should equal mostRough
+                leftFine |> should equal leftRough
+                // g, φ and u.
+                leftFine |> should equal 3)
+
+            testCase "what makes no sense is refused" (fun () ->
+                let task = Family.task Quadratics 1
+
+                let refused message options constants =
+                    let text =
+                        try
+                            AdaptiveAccuracy.Compute(
+                                EuclideanSpace(),
+                                Proximal.regularizer task.Proximal,
+                                BilevelTask.problem task,
+                                GradientDescentSolver(MeasuredCurvature, 5, 1),
+                                ConjugateGradientSolver linear,
+                                constants,
+                                options,
+                                task.Theta
+                            )
+                            |> ignore
+
+                            "accepted"
+                        with :? ArgumentException as e ->
+                            e.Message
+
+                    text |> should haveSubstring message
+
+                let constants = [| BilevelTask.constants task |]
+                let usual = options 0.1 task.Theta.Count
+
+                for accuracy in [ 0.0; -1.0; nan; infinity ] do
+                    refused "accuracy must be positive" { usual with Accuracy = accuracy } constants
+
+                refused "MaxRounds must be at least 1" { usual with MaxRounds = 0 } constants
+                refused "2 tasks' constants for 1 tasks" usual (Array.append constants constants))
+        ]
+
+let private measured largestDense (task: BilevelTask) (phi: Vector<float>) =
+    EstimatedConstants.At(
+        EuclideanSpace(),
+        EuclideanCoordinates(),
+        Proximal.regularizer task.Proximal,
+        BilevelTask.problem task,
+        {
+            LargestDense = largestDense
+            LanczosSteps = 2 * task.Theta.Count
+            PowerSteps = 60
+            Reach = 1e-5
+        },
+        task.Theta,
+        phi
+    )
+    |> Array.exactlyOne
+
+let private estimates =
+    testList
+        "Estimated constants"
+        [
+            Subject.property Subjects.euclidean 30 "dense or by Ritz values, µ and β are the ends of the spectrum of H + Λ" (fun draw ->
+                for family in Family.all do
+                    let task = Family.task family draw.Seed
+                    let struct (smallest, largest) = Spectrum.ends (BilevelTask.shiftedHessian task task.Theta)
+                    let tolerance = 100.0 * float task.Theta.Count * 2.0 ** -53.0 * largest
+                    let dense = measured 12 task task.Theta
+                    Check.near tolerance smallest dense.StrongConvexity "µ, dense"
+                    Check.near tolerance largest dense.Smoothness "β, dense"
+                    dense.Kind |> should equal BoundKind.Estimated
+                    // Ritz values lie between the ends, but for the rounding of the coefficients that they are made of.
+                    let ritz = measured 0 task task.Theta
+                    let inside = 1e-6 * largest
+                    Check.atMost (ritz.StrongConvexity + inside) smallest "µ, Ritz"
+                    Check.atMost (largest + inside) ritz.Smoothness "β, Ritz"
+                    ritz.Kind |> should equal BoundKind.Estimated)
+
+            Subject.property Subjects.euclidean 30 "what is measured never exceeds what is proved" (fun draw ->
+                for family in Family.all do
+                    let task = Family.task family draw.Seed
+                    let c = BilevelTask.constants task
+                    let phi = BilevelTask.exactSolution task task.Theta
+                    let estimate = measured 12 task phi
+                    // Differences over 10⁻⁵ max(1, ‖φ‖) of gradients and products that round.
+                    let reach = 1e-5 * max 1.0 (phi.L2Norm())
+                    let size = phi.L2Norm() + reach
+                    let outer = 2.0 * c.OuterGradientRounding.At size / reach + 1e-9 * c.OuterSmoothness
+                    Check.atMost (c.OuterSmoothness + outer) estimate.OuterSmoothness "L"
+                    let product = 2.0 * c.ProductRounding.At size / reach + 1e-9 * c.HessianLipschitz
+                    Check.atMost (c.HessianLipschitz + product) estimate.HessianLipschitz "ρ"
+                    Check.atMost (estimate.StrongConvexity * (1.0 + 1e-9)) c.StrongConvexity "µ"
+                    Check.atMost (c.Smoothness * (1.0 + 1e-9)) estimate.Smoothness "β")
+
+            testCase "of a quadratic outer loss L is its largest eigenvalue" (fun () ->
+                for seed in 1..20 do
+                    let task = Family.task Quadratics seed
+                    // Power iteration comes from below, and to within a quarter in 60 steps however close the eigenvalues: the Rayleigh
+                    // quotient's relative error is at most ln(d/⟨x₀,e₁⟩²)/(2·60).
+                    let estimate = measured 12 task task.Theta
+                    Check.atMost estimate.OuterSmoothness (0.75 * task.Outer.LargestCurvature) "L")
+
+            testCase "ρ is found where H changes" (fun () ->
+                // One logistic example x = 2, d = 1: H = 4σ′(2φ), H′ = 8σ″(2φ), on the way and along v alike.
+                let loss =
+                    LogisticRegression.loss (Matrix<float>.Build.Dense(1, 1, 2.0)) (Vector<float>.Build.Dense(1, 1.0))
+
+                let task = BilevelTask.create loss loss (Proximal.Scalar 1.0) (Vector<float>.Build.Dense(1, 0.0))
+
+                let phi = Vector<float>.Build.Dense(1, 0.5)
+                let s = 1.0 / (1.0 + exp -1.0)
+                let expected = 8.0 * s * (1.0 - s) * abs (1.0 - 2.0 * s)
+                Check.near (1e-3 * expected) expected (measured 12 task phi).HessianLipschitz "ρ")
+
+            testCase "where H + Λ is indefinite they say so, and give no bound" (fun () ->
+                for d in [ 1; 6 ] do
+                    let random = Random d
+                    let inner = Quadratic.loss (-2.0 * Matrix<float>.Build.DenseIdentity d) (Spectrum.gaussian random d) 0.0
+                    let outer = Quadratic.random random d 3.0
+                    let task = BilevelTask.create inner outer (Proximal.Scalar 1.0) (Spectrum.gaussian random d)
+
+                    for largestDense in [ 0; 12 ] do
+                        let c = measured largestDense task task.Theta
+                        Check.near 1e-12 -1.0 c.StrongConvexity "µ"
+                        let bound = ErrorBound.Of(c, Theorem1.arithmetic task, Theorem1.norms task task.Theta task.Theta)
+                        bound.Kind |> should equal BoundKind.None
+                        bound.Reason |> should haveSubstring "raise λ")
+
+            testCase "what makes no sense is refused" (fun () ->
+                let task = Family.task Quadratics 1
+
+                for broken in [ (0, 1, 1e-5); (1, 0, 1e-5); (1, 1, 0.0); (1, 1, nan) ] do
+                    let lanczos, power, reach = broken
+
+                    (fun () ->
+                        EstimatedConstants.At(
+                            EuclideanSpace(),
+                            EuclideanCoordinates(),
+                            Proximal.regularizer task.Proximal,
+                            BilevelTask.problem task,
+                            {
+                                LargestDense = 0
+                                LanczosSteps = lanczos
+                                PowerSteps = power
+                                Reach = reach
+                            },
+                            task.Theta,
+                            task.Theta
+                        )
+                        |> ignore)
+                    |> should throw typeof<ArgumentException>)
+        ]
+
+[<Tests>]
+let tests = testList "Certified accuracy" [ work; estimates ]
