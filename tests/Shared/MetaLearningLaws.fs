@@ -97,10 +97,12 @@ let private rounding (subject: Subject<'V, 'S>) (f: Family<'V, 'S>) =
     100.0 * float (f.Tasks[0].Size + 6) * subject.Epsilon * terms
 
 /// L_F of the run where it is largest.
-let private smoothness (f: Family<'V, 'S>) = f.Q |> Array.map (fun q -> let struct (_, top) = Imaml.Theory.Spectrum.ends q in top) |> Array.max
+let private smoothness (f: Family<'V, 'S>) =
+    f.Q |> Array.map (fun q -> let struct (_, top) = Imaml.Theory.Spectrum.ends q in top) |> Array.max
 
 let private descent (subject: Subject<'V, 'S>) =
     let property name body = Subject.property subject 4 name body
+
     [
         property "with exact meta-gradients a step 1/L_F lowers F by at least ‖∇F‖²/(2L_F)" (fun drawn ->
             let f = family subject drawn

@@ -33,6 +33,5 @@ type LbfgsOptimizer<'V, 'S> private (pairs: LbfgsMemory<'V, 'S>, last: struct ('
 
             LbfgsOptimizer<'V, 'S>(
                 carried,
-                last
-                |> ValueOption.map (fun (struct (theta, gradient)) -> struct (vector theta, vector gradient))
+                last |> ValueOption.map (fun (struct (theta, gradient)) -> struct (vector theta, vector gradient))
             )

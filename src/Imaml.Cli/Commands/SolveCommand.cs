@@ -1,0 +1,54 @@
+// imaml solve: the meta-gradient of a small problem from a file, with everything that is known about it, for someone who checks their own code.
+
+using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Imaml.Cli.Problems;
+
+namespace Imaml.Cli.Commands;
+
+internal static class SolveCommand
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    public static Command Create()
+    {
+        var file = new Argument<string>("PROBLEM.json") { Description = "The two losses, θ and Λ; samples/problems has examples" };
+        var method = SharedOptions.OneOf(
+            new Option<Method>("--method") { Description = "implicit, exact, maml, truncated, fomaml or reptile", HelpName = "METHOD", DefaultValueFactory = _ => Method.Implicit }, "implicit", "exact", "maml", "truncated", "fomaml", "reptile");
+        var accuracy = SharedOptions.Decimal(new Option<double?>("--accuracy") { Description = $"implicit: the largest error of the meta-gradient [default: {SolveRequest.UsualAccuracy:0e-0}, where no steps are given]", HelpName = "ε" });
+        var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver", HelpName = "n" };
+        var cgSteps = new Option<int?>("--cg-steps") { Description = "implicit: steps of conjugate gradients", HelpName = "m" };
+        var stepSize = SharedOptions.Decimal(new Option<double?>("--step-size") { Description = "Step of the inner solver [default: 1/β where the constants are known, else as measured]", HelpName = "α" });
+        var truncate = new Option<int?>("--truncate") { Description = "truncated: the inner steps that are differentiated, the last K", HelpName = "K" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object in place of the report" };
+        SharedOptions.AtLeast(innerSteps, 1);
+        SharedOptions.AtLeast(cgSteps, 1);
+        SharedOptions.AtLeast(truncate, 1);
+        var command = new Command("solve", "The meta-gradient of a small problem, with a bound on its error") { file, method, accuracy, innerSteps, cgSteps, stepSize, truncate, json };
+        command.SetAction(parsed =>
+        {
+            var request = new SolveRequest(parsed.GetValue(method), parsed.GetValue(accuracy), parsed.GetValue(innerSteps), parsed.GetValue(cgSteps), parsed.GetValue(stepSize), parsed.GetValue(truncate)).Checked();
+            var problem = ProblemFile.Read(parsed.GetRequiredValue(file));
+            var outcome = ProblemSolver.Solve(problem.Task, request);
+            if (parsed.GetValue(json))
+            {
+                Terminal.Line(JsonSerializer.Serialize(outcome, Json));
+            }
+            else
+            {
+                SolveReport.Print(problem, outcome);
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+}
