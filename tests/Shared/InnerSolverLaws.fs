@@ -361,16 +361,26 @@ let private memory (subject: Subject<'V, 'S>) =
                 Check.atMost bound ((vector actual[task] - expected).L2Norm()) $"direction, task {task}")
 
         Subject.law subject "a pair without positive curvature is void, for the task that has it alone" (fun () ->
-            // Task by task: a move along which the curvature is 2, negative, or none because the task did not move.
-            let factor task = [| 2.0; -1.0; 0.0 |][task % 3]
-            let s = Array.init subject.Tasks (fun task -> if task % 3 = 2 then [| 0.0; 0.0 |] else [| 1.0; -0.5 |])
-            let y = Array.mapi (fun task -> Array.map (fun value -> factor task * value)) s
+            // Curvature 2; negative; positive but far below rounding, ⟨s, y⟩ = 2⁻³⁰‖s‖‖y‖; none, because the task did not move.
+            let kinds =
+                [|
+                    [| 1.0; -0.5 |], [| 2.0; -1.0 |]
+                    [| 1.0; -0.5 |], [| -1.0; 0.5 |]
+                    [| 1.0; 0.0 |], [| 2.0 ** -30.0; 1.0 |]
+                    [| 0.0; 0.0 |], [| 0.0; 0.0 |]
+                |]
+
             let g = Subject.alike subject [| 1.0; 3.0 |]
-            let memory = LbfgsMemory.Empty(space, 2, 0.125).Update(space, subject.OfRows s, subject.OfRows y)
-            // H = 2I gives −g/2; a void pair leaves −g/8.
-            let scale task = if task % 3 = 0 then -0.5 else -0.125
-            let expected = Array.mapi (fun task -> Array.map (fun value -> scale task * value)) g
-            Check.rows (20.0 * subject.Epsilon) expected (subject.ToRows(memory.Direction(space, subject.OfRows g))) "direction")
+
+            for shift in 0..3 do
+                let kind task = (task + shift) % 4
+                let s = Array.init subject.Tasks (fun task -> fst kinds[kind task])
+                let y = Array.init subject.Tasks (fun task -> snd kinds[kind task])
+                let memory = LbfgsMemory.Empty(space, 2, 0.125).Update(space, subject.OfRows s, subject.OfRows y)
+                // H = 2I gives −g/2; a void pair leaves −g/8.
+                let scale task = if kind task = 0 then -0.5 else -0.125
+                let expected = Array.mapi (fun task -> Array.map (fun value -> scale task * value)) g
+                Check.rows (20.0 * subject.Epsilon) expected (subject.ToRows(memory.Direction(space, subject.OfRows g))) "direction")
 
         Subject.law subject "a direction leaves nothing behind but itself" (fun () ->
             match subject.Alive with
