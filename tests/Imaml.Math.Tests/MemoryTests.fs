@@ -26,7 +26,7 @@ let private quadratics (subject: Subject<'V, 'S>) : MetaGradientLaws.Quadratics 
     }
 
 /// Runs a body in a region of a fresh space of mortal values: what is alive before and after it, and the most alive meanwhile.
-let private count (body: Subject<Tracked<Matrix<float>>, Tracked<float[]>> -> MetaGradientLaws.Quadratics -> unit) =
+let private count (body: Subject<Counted<Matrix<float>>, Counted<float[]>> -> MetaGradientLaws.Quadratics -> unit) =
     let struct (space, subject) = Subjects.tracked (Subjects.batched tasks)
     let quadratics = quadratics subject
     use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
@@ -79,7 +79,7 @@ let private path momentum steps : UnrolledOptions =
 
 /// One meta-gradient by a strategy that the space's kind of vectors decides.
 let private derivative
-    (strategy: Subject<Tracked<Matrix<float>>, Tracked<float[]>> -> IMetaGradientStrategy<Tracked<Matrix<float>>, Tracked<float[]>>)
+    (strategy: Subject<Counted<Matrix<float>>, Counted<float[]>> -> IMetaGradientStrategy<Counted<Matrix<float>>, Counted<float[]>>)
     =
     count (fun subject quadratics ->
         let theta = subject.OfRows quadratics.Theta
@@ -209,5 +209,5 @@ let tests =
                     use _ = subject.Space.OpenRegion()
                     subject.OfRows(Subject.alike subject [| 1.0 |])
 
-                (fun () -> subject.Space.Norm escaped |> ignore) |> should throw typeof<AssertException>)
+                (fun () -> subject.Space.Norm escaped |> ignore) |> should throw typeof<InvalidOperationException>)
         ]

@@ -58,9 +58,9 @@ let singlePrecision tasks : Subject<Matrix<float>, float[]> =
 
 /// A space and the same space with mortal values.
 let tracked (subject: Subject<'V, 'S>) =
-    let space = TrackedSpace<'V, 'S> subject.Space
+    let space = CountingSpace<'V, 'S> subject.Space
 
-    let mortal: Subject<Tracked<'V>, Tracked<'S>> =
+    let mortal: Subject<Counted<'V>, Counted<'S>> =
         {
             Name = $"{subject.Name}, mortal"
             Space = space
@@ -68,7 +68,7 @@ let tracked (subject: Subject<'V, 'S>) =
             Epsilon = subject.Epsilon
             OfRows = subject.OfRows >> space.Track
             ToRows = fun x -> subject.ToRows x.Value
-            Coordinates = mapped (fun x -> space.Track x) (fun (x: Tracked<'V>) -> x.Value) subject.Coordinates
+            Coordinates = mapped (fun x -> space.Track x) (fun (x: Counted<'V>) -> x.Value) subject.Coordinates
             Alive = Some(fun x -> x.Alive)
         }
 
