@@ -35,25 +35,15 @@ module Theorem1 =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    /// The norms that the certificate asks for, at φ and u.
-    let norms (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) : MeasuredNorms =
-        let v = task.Outer.Gradient phi
-        let product = task.Inner.HessianProduct phi u + Proximal.apply task.Proximal u
-
-        {
-            InnerGradient = space.Norm(BilevelTask.innerGradient task task.Theta phi)
-            Phi = space.Norm phi
-            Theta = space.Norm task.Theta
-            OuterGradient = space.Norm v
-            Solution = space.Norm u
-            Residual = space.Norm(v - product)
-        }
-
     /// Double precision, for this task.
     let arithmetic (task: BilevelTask) = Arithmetic.double task.Theta.Count (Proximal.regularizer task.Proximal)
 
     /// The certificate of g = Λu at φ.
-    let certificate (task: BilevelTask) phi u = ErrorBound.Of(BilevelTask.constants task, arithmetic task, norms task phi u)
+    let certificate (task: BilevelTask) phi u =
+        let regularizer = Proximal.regularizer task.Proximal
+
+        Certificate.ofSolution space regularizer (BilevelTask.problem task) [| BilevelTask.constants task |] (arithmetic task) task.Theta phi u
+        |> Array.exactlyOne
 
     /// Runs Algorithm 2 with these budgets and measures everything that Theorem 1 speaks of.
     let account (innerSteps: int) (linearSteps: int) (task: BilevelTask) : ErrorAccount =

@@ -215,7 +215,13 @@ let private estimates =
                     for largestDense in [ 0; 12 ] do
                         let c = measured largestDense task task.Theta
                         Check.near 1e-12 -1.0 c.StrongConvexity "µ"
-                        let bound = ErrorBound.Of(c, Theorem1.arithmetic task, Theorem1.norms task task.Theta task.Theta)
+                        let regularizer = Proximal.regularizer task.Proximal
+                        let problem = BilevelTask.problem task
+
+                        let bound =
+                            Certificate.ofSolution space regularizer problem [| c |] (Theorem1.arithmetic task) task.Theta task.Theta task.Theta
+                            |> Array.exactlyOne
+
                         bound.Kind |> should equal BoundKind.None
                         bound.Reason |> should haveSubstring "raise λ")
 
