@@ -168,17 +168,45 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
                 checkBounds subject lambda tasks result)
 
+            property "near what rounding allows, what is said to be met is met" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                let constants = constants subject lambda tasks
+                let limit = (compute subject lambda 1e-300 constants tasks).Tasks
+                // Between the rounding part and twice it, where it is not known in advance whether ε can be met.
+                let accuracy = 1.05 * (limit |> Array.map (fun outcome -> outcome.Bound.Rounding) |> Array.max)
+
+                for outcome in (compute subject lambda accuracy constants tasks).Tasks do
+                    (outcome.Status = CertifiedStatus.Met) |> should equal (outcome.Bound.Total <= accuracy))
+
             property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let constants = constants subject lambda tasks
-                // Between what the easiest and the hardest task need there are rounds of difference.
-                let accuracy = 1e6 * subject.Epsilon
-                let together = compute subject lambda accuracy constants tasks
+
+                // Budgets that take rounds, fewer or more for each task, and an inner solver that goes on whether it is needed or not.
+                let compute tasks =
+                    AdaptiveAccuracy.Compute(
+                        subject.Space,
+                        ScalarRegularizer<'V, 'S> lambda,
+                        problem subject tasks,
+                        GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), 12),
+                        ConjugateGradientSolver<'V, 'S> { linear with MaxSteps = 2 },
+                        constants,
+                        {
+                            Accuracy = 1e6 * subject.Epsilon
+                            MaxRounds = 12
+                            Arithmetic = arithmetic subject lambda drawn.Size
+                        },
+                        subject.OfRows tasks.Theta
+                    )
+
+                let together = compute tasks
                 let gradient = subject.ToRows together.MetaGradient.Gradient
+                let phi = subject.ToRows together.MetaGradient.Phi
 
                 for task in 0 .. subject.Tasks - 1 do
                     for other in [ 1e6; 0.0; nan ] do
-                        let result = compute subject lambda accuracy constants (others task tasks other)
+                        let result = compute (others task tasks other)
+                        Check.same [| phi[task] |] [| (subject.ToRows result.MetaGradient.Phi)[task] |] $"φ, task {task}"
                         Check.same [| gradient[task] |] [| (subject.ToRows result.MetaGradient.Gradient)[task] |] $"g, task {task}"
                         result.Tasks[task].Work |> should equal together.Tasks[task].Work
                         result.Tasks[task].Status |> should equal together.Tasks[task].Status
