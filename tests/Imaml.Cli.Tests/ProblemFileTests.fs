@@ -163,6 +163,7 @@ let private bad: (string * string * string * string) list =
         perceptron "mse" "[[1, 0], [0, 1]]", ", \"y\": [[1, 0], [0, 1]]", "", "inner.y: missing"
         perceptron "mse" "[1, 2]", "\"mse\"", "\"mse\"", "inner.y: 2 × 1, but inner.layers has 2 outputs: one column for each"
         classes, "[1, 1, 2]", "[1, 2, 1]", "inner.layers: [1, 2, 1] has 7 parameters, but theta has 6 numbers"
+        classes, "[1, 1, 2]", "[1, 1]", "inner.layers: [1, 1] has 2 parameters, but theta has 6 numbers"
         classes, "[1, 1, 2]", "[5, 1]", "inner.layers[1]: cross-entropy needs at least 2 outputs, not 1"
     ]
 
@@ -309,14 +310,27 @@ let private goodFiles =
                 value "cross-entropy" "[0, 1]" |> should equal (value "cross-entropy" "[[1, 0], [0, 1]]")
                 value "cross-entropy" "[1, 1]" |> should not' (equal (value "cross-entropy" "[0, 1]"))
 
-                // tanh(1·1 + 2) = tanh 3, outputs 3 tanh 3 + 5 and 4 tanh 3 + 6; of 2, tanh 4.
-                let a, b = tanh 3.0, tanh 4.0
+                // Hidden units f(1·1 + 2) = f(3) and f(4), outputs 3f + 5 and 4f + 6.
+                for name, f in
+                    [
+                        "tanh", tanh
+                        "relu", max 0.0
+                        "softplus", (fun z -> log (1.0 + exp z))
+                        "identity", id
+                    ] do
+                    let a, b = f 3.0, f 4.0
+                    let errors = [ 3.0 * a + 5.0 - 1.0; 4.0 * a + 6.0; 3.0 * b + 5.0; 4.0 * b + 6.0 - 1.0 ]
+                    let task = (parse ((perceptron "mse" "[[1, 0], [0, 1]]").Replace("tanh", name))).Task
+                    let expected = (errors |> List.sumBy (fun e -> e * e)) / 4.0
+                    Expect.floatClose Accuracy.veryHigh (task.Inner.Value task.Theta) expected name
 
-                let squares =
-                    [ 3.0 * a + 5.0 - 1.0; 4.0 * a + 6.0; 3.0 * b + 5.0; 4.0 * b + 6.0 - 1.0 ]
-                    |> List.sumBy (fun e -> e * e)
+                // A hidden unit below zero is what tells relu from the identity: f(−1 + 2·0) with w₁ = −1, b₁ = 0.
+                let negative name =
+                    let text = (perceptron "mse" "[[1, 0], [0, 1]]").Replace("tanh", name).Replace("[1, 2, 3", "[-1, 0, 3")
+                    let task = (parse text).Task
+                    task.Inner.Value task.Theta
 
-                Expect.floatClose Accuracy.veryHigh (value "mse" "[[1, 0], [0, 1]]") (squares / 4.0) "mean squared error"
+                negative "relu" |> should not' (equal (negative "identity"))
 
                 // With one output a list of numbers will do.
                 let single =
