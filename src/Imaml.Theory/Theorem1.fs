@@ -42,7 +42,15 @@ module Theorem1 =
     let certificate (task: BilevelTask) phi u =
         let regularizer = Proximal.regularizer task.Proximal
 
-        Certificate.ofSolution space regularizer (BilevelTask.problem task) [| BilevelTask.constants task |] (arithmetic task) task.Theta phi u
+        Certificate.ofSolution
+            space
+            regularizer
+            (BilevelTask.problem task)
+            [| BilevelTask.constants task |]
+            (arithmetic task)
+            task.Theta
+            phi
+            u
         |> Array.exactlyOne
 
     /// Runs Algorithm 2 with these budgets and measures everything that Theorem 1 speaks of.

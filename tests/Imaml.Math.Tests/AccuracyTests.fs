@@ -219,7 +219,15 @@ let private estimates =
                         let problem = BilevelTask.problem task
 
                         let bound =
-                            Certificate.ofSolution space regularizer problem [| c |] (Theorem1.arithmetic task) task.Theta task.Theta task.Theta
+                            Certificate.ofSolution
+                                (EuclideanSpace())
+                                regularizer
+                                problem
+                                [| c |]
+                                (Theorem1.arithmetic task)
+                                task.Theta
+                                task.Theta
+                                task.Theta
                             |> Array.exactlyOne
 
                         bound.Kind |> should equal BoundKind.None
