@@ -8,7 +8,7 @@ using Imaml.Cli.Commands;
 using var interruption = new Interruption();
 var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAML)")
 {
-    SolveCommand.Create(),
+    SolveCommand.Create(interruption.Token),
     TrainCommand.Create(interruption.Token),
     EvaluateCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),

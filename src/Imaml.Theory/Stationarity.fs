@@ -26,6 +26,15 @@ type Stationarity =
 [<RequireQualifiedAccess>]
 module Stationarity =
 
+    // Rounding alone moves ‖∇G‖ by less: a step that moves φ at all needs ‖∇G‖ ≥ βulp/2, and changes it by βulp at most.
+    let private growth = 10.0
+
+    /// Whether an inner solve that started from θ has diverged: φ has a larger G than θ, and a much larger ‖∇G‖.
+    let hasDiverged (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
+        let objective = BilevelTask.innerObjective task theta
+        let size phi = (BilevelTask.innerGradient task theta phi).L2Norm()
+        not (objective phi <= objective theta) && not (size phi <= growth * size theta)
+
     /// What φ is to the inner problem at θ. Cost: an eigendecomposition of H + Λ.
     let at (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
         let shifted = BilevelTask.shiftedHessian task phi

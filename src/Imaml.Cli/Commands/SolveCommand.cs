@@ -18,7 +18,7 @@ internal static class SolveCommand
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
     };
 
-    public static Command Create()
+    public static Command Create(CancellationToken stop)
     {
         var file = new Argument<string>("PROBLEM.json") { Description = "The two losses, θ and Λ; samples/problems has examples" };
         var method = SharedOptions.OneOf(
@@ -37,10 +37,10 @@ internal static class SolveCommand
         {
             var request = new SolveRequest(parsed.GetValue(method), parsed.GetValue(accuracy), parsed.GetValue(innerSteps), parsed.GetValue(cgSteps), parsed.GetValue(stepSize), parsed.GetValue(truncate)).Checked();
             var problem = ProblemFile.Read(parsed.GetRequiredValue(file));
-            var outcome = ProblemSolver.Solve(problem.Task, request);
+            var outcome = ProblemSolver.Solve(problem.Task, request, stop);
             if (parsed.GetValue(json))
             {
-                Terminal.Line(JsonSerializer.Serialize(outcome, Json));
+                Terminal.Line(ToJson(outcome));
             }
             else
             {
@@ -51,4 +51,7 @@ internal static class SolveCommand
         });
         return command;
     }
+
+    /// <summary>The answer as one JSON object.</summary>
+    public static string ToJson(SolveOutcome outcome) => JsonSerializer.Serialize(outcome, Json);
 }

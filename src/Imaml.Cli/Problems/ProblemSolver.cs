@@ -21,7 +21,7 @@ internal sealed class ProblemSolver
 
     private static readonly EstimateOptions Estimate = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);
 
-    private static readonly EuclideanSpace Space = new();
+    private static readonly IInnerProductSpace<Vector, double> Space = new EuclideanSpace();
 
     private readonly BilevelTask _task;
     private readonly SolveRequest _request;
@@ -29,38 +29,41 @@ internal sealed class ProblemSolver
     private readonly IBilevelProblem<Vector, double> _problem;
     private readonly ErrorConstants _constants;
     private readonly Arithmetic _arithmetic;
+    private readonly Vector? _minimizer;
     private readonly ExactSolution? _exact;
     private readonly Stationarity? _stationarity;
 
-    private ProblemSolver(BilevelTask task, SolveRequest request)
+    private ProblemSolver(BilevelTask task, SolveRequest request, CancellationToken stop)
     {
         (_task, _request) = (task, request);
         _regularizer = ProximalModule.regularizer(task.Proximal);
-        _problem = BilevelTaskModule.problem(task);
+        _problem = new InterruptibleProblem(BilevelTaskModule.problem(task), stop);
         _constants = BilevelTaskModule.constants(task);
         _arithmetic = ArithmeticModule.@double(task.Theta.Count, _regularizer);
-        if (task.Theta.Count > DenseLimit && request.Method is not Method.Exact)
+        var small = task.Theta.Count <= DenseLimit;
+        if (!small && request.Method is not Method.Exact)
         {
             return;
         }
 
-        var phi = BilevelTaskModule.exactSolution(task, task.Theta);
-        _stationarity = StationarityModule.at(task, task.Theta, phi);
-        if (_stationarity.IsMinimum)
+        _minimizer = BilevelTaskModule.exactSolution(task, task.Theta);
+        _stationarity = StationarityModule.at(task, task.Theta, _minimizer);
+        if (small && _stationarity.IsMinimum)
         {
             _exact = new ExactSolution(
-                [.. phi],
-                [.. BilevelTaskModule.implicitGradient(task, phi)],
-                BilevelTaskModule.jacobian(task, phi).ToRowArrays(),
-                Shape(BilevelTaskModule.regularizerGradient(task, phi, BilevelTaskModule.adjoint(task, phi))));
+                FiniteNumbers.Of(_minimizer),
+                FiniteNumbers.Of(BilevelTaskModule.implicitGradient(task, _minimizer)),
+                FiniteNumbers.Of(BilevelTaskModule.jacobian(task, _minimizer)),
+                FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(task, _minimizer, BilevelTaskModule.adjoint(task, _minimizer))));
         }
     }
 
     /// <summary>The answer to a request.</summary>
     /// <exception cref="ArgumentException">The options do not fit the method, or a step size is needed that is not known.</exception>
-    public static SolveOutcome Solve(BilevelTask task, SolveRequest request)
+    /// <exception cref="OperationCanceledException">The user asked the program to stop.</exception>
+    public static SolveOutcome Solve(BilevelTask task, SolveRequest request, CancellationToken stop)
     {
-        var solver = new ProblemSolver(task, request.Checked());
+        var solver = new ProblemSolver(task, request.Checked(), stop);
         return solver._request switch
         {
             { Method: Method.Exact } => solver.Exactly(),
@@ -72,24 +75,26 @@ internal sealed class ProblemSolver
 
     private SolveOutcome Exactly()
     {
-        var stationarity = _stationarity!;
-        var phi = BilevelTaskModule.exactSolution(_task, _task.Theta);
+        var (phi, stationarity) = (_minimizer!, _stationarity!);
         var u = BilevelTaskModule.adjoint(_task, phi);
         var (outcome, message) = stationarity switch
         {
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G to rounding"),
+            _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
             _ => (Outcome.Stalled, InnerStatusModule.describe(InnerStatus.Stalled)),
         };
-        return Answer(outcome, message, phi, BilevelTaskModule.implicitGradient(_task, phi), stationarity.GradientNorm, Shape(BilevelTaskModule.regularizerGradient(_task, phi, u)), Bound(phi, u), new(0, 0, 0, 0, 0));
+        var constants = Constants(phi);
+        return Answer(new(outcome, message, phi, BilevelTaskModule.implicitGradient(_task, phi), stationarity.GradientNorm, u, Bound(constants, phi, u), constants, null, SolveCounts.None));
     }
 
     private SolveOutcome ToAccuracy(double accuracy)
     {
         var options = new AdaptiveOptions(accuracy, MostRounds, _arithmetic);
         var inner = AccurateSolver();
-        var near = _constants.Kind is BoundKind.None ? inner.Solve(Space, _regularizer, _problem, _task.Theta, _task.Theta, accuracy * _regularizer.SmallestEigenvalue).Phi : _task.Theta;
-        var certified = AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, LinearSolver(MostLinearSteps, CheckEvery), [Constants(near)], options, _task.Theta);
+        var near = Known ? _task.Theta : inner.Solve(Space, _regularizer, _problem, _task.Theta, _task.Theta, accuracy * _regularizer.SmallestEigenvalue).Phi;
+        var constants = Constants(near);
+        var certified = AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, LinearSolver(MostLinearSteps, CheckEvery), [constants], options, _task.Theta);
         var task = certified.Tasks[0];
         var (outcome, message) = task.Status switch
         {
@@ -103,14 +108,19 @@ internal sealed class ProblemSolver
                 _ => Outcome.StepLimit,
             }, CertifiedStatusModule.describe(status)),
         };
-        return Implicit(outcome, message, certified.MetaGradient, task.Bound, new(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps));
+        // The adaptive search judges its linear solves by the certificate: they have no status of their own.
+        var linear = LinearSolve(certified.MetaGradient) with { Status = null };
+        var counts = new SolveCounts(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps);
+        return Answer(Found(outcome, message, certified.MetaGradient, certified.MetaGradient.Solve.Solution, task.Bound, constants, linear, counts));
     }
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value, 0), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.none(Space), _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.none(Space), _task.Theta);
         var (outcome, message) = Ended(result);
-        return Implicit(outcome, message, result, Bound(result.Phi, result.Solve.Solution), Counts(result));
+        var constants = Constants(result.Phi);
+        var u = result.Solve.Solution;
+        return Answer(Found(outcome, message, result, u, Bound(constants, result.Phi, u), constants, LinearSolve(result), Counts(result)));
     }
 
     private SolveOutcome ByStrategy()
@@ -120,59 +130,67 @@ internal sealed class ProblemSolver
         {
             Method.Maml => new UnrolledStrategy<Vector, double>(Path(steps)),
             Method.Truncated => new TruncatedStrategy<Vector, double>(Path(steps), _request.Truncate!.Value),
-            Method.Fomaml => new FirstOrderStrategy<Vector, double>(InnerSolver(steps, 0), 0),
-            Method.Reptile => new ReptileStrategy<Vector, double>(InnerSolver(steps, 0), 0),
+            Method.Fomaml => new FirstOrderStrategy<Vector, double>(InnerSolver(steps), 0),
+            Method.Reptile => new ReptileStrategy<Vector, double>(InnerSolver(steps), 0),
             var method => throw new InvalidOperationException($"{method} is no strategy"),
         };
         var result = strategy.Compute(Space, _regularizer, _problem, _task.Theta);
         var (outcome, message) = Ended(result);
-        return Answer(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, null, ErrorBound.None("only the implicit gradient has a bound"), Counts(result));
+        var bound = ErrorBound.None("only implicit and exact have one; the distance to the exact meta-gradient is the true error, where there is a dense solution");
+        return Answer(Found(outcome, message, result, null, bound, Constants(result.Phi), null, Counts(result)));
     }
 
-    private SolveOutcome Implicit(Outcome outcome, string message, MetaGradient<Vector, double> result, ErrorBound bound, SolveCounts counts)
-    {
-        var gradient = BilevelTaskModule.regularizerGradient(_task, result.Phi, result.Solve.Solution);
-        return Answer(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, Shape(gradient), bound, counts);
-    }
+    private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, Vector? u, ErrorBound bound, ErrorConstants constants, LinearSolve? linear, SolveCounts counts) =>
+        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, u, bound, constants, linear, counts);
 
-    private SolveOutcome Answer(Outcome outcome, string message, Vector phi, Vector gradient, double innerGradientNorm, object? regularizerGradient, ErrorBound bound, SolveCounts counts)
+    private SolveOutcome Answer(Finding found)
     {
-        if (outcome is not Outcome.Converged && _stationarity is { SmallestCurvature: <= 0 } indefinite)
+        var (outcome, message) = (found.Outcome, found.Message);
+        if (outcome is not (Outcome.Converged or Outcome.RoundingLimit) && _stationarity is { SmallestCurvature: <= 0 and > double.NegativeInfinity } indefinite)
         {
             outcome = Outcome.NonPositiveCurvature;
-            message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6}: G has no minimum here; raise λ");
+            message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6} where Newton's method ended: no minimum of G is known; raise λ");
         }
 
-        double? error = _exact is null ? null : (gradient - Vector.Build.DenseOfArray(_exact.MetaGradient)).L2Norm();
+        var phi = found.Phi;
         return new SolveOutcome(
             outcome,
             message,
             _request.Method,
-            Numbers(phi),
-            Numbers(gradient),
-            regularizerGradient,
-            Number(_task.Inner.Value.Invoke(phi)),
-            Number(_task.Outer.Value.Invoke(phi)),
-            Number(innerGradientNorm),
-            Number(bound.InnerError),
-            Number(bound.SolveError),
-            Number(bound.Total),
-            bound.Kind,
+            phi.Count,
+            _request.Accuracy,
+            StepSize,
+            FiniteNumbers.Of(phi),
+            FiniteNumbers.Of(found.Gradient),
+            found.U is { } u ? FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, phi, u)) : null,
+            FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
+            FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
+            FiniteNumbers.Of(found.InnerGradientNorm),
+            FiniteNumbers.Of(found.Bound.InnerError),
+            FiniteNumbers.Of(found.Bound.SolveError),
+            FiniteNumbers.Of(found.Bound.Total),
+            FiniteNumbers.Of(found.Bound.Rounding),
+            found.Bound.Kind,
+            found.Bound.Reason is { Length: > 0 } reason ? reason : null,
+            TheoremConstants.Of(found.Constants),
+            found.LinearSolve,
             _exact,
-            error is { } number ? Number(number) : null,
-            counts);
+            _exact is null ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - BilevelTaskModule.implicitGradient(_task, _minimizer!))),
+            found.Counts);
     }
 
-    private ErrorBound Bound(Vector phi, Vector u) => Certificate.ofSolution(Space, _regularizer, _problem, [Constants(phi)], _arithmetic, _task.Theta, phi, u)[0];
+    private ErrorBound Bound(ErrorConstants constants, Vector phi, Vector u) => Certificate.ofSolution(Space, _regularizer, _problem, [constants], _arithmetic, _task.Theta, phi, u)[0];
+
+    private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
+
+    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, and β is known. The outer loss has no part in it.</summary>
+    private bool KnownConvex => _constants.StrongConvexity > 0 && double.IsFinite(_constants.Smoothness);
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
-    private ErrorConstants Constants(Vector phi)
-    {
-        var known = _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
-        return known || !phi.ForAll(double.IsFinite)
+    private ErrorConstants Constants(Vector phi) =>
+        Known || !phi.ForAll(double.IsFinite)
             ? _constants
             : EstimatedConstants.At(Space, new EuclideanCoordinates(), _regularizer, _problem, Estimate, _task.Theta, phi)[0];
-    }
 
     /// <summary>The solver that goes as far as it is asked: with the constants Nesterov's method, without them Newton's.</summary>
     private IInnerSolver<Vector, double> AccurateSolver()
@@ -182,7 +200,7 @@ internal sealed class ProblemSolver
             return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(given), MostInnerSteps, CheckEvery);
         }
 
-        if (_constants.Kind is BoundKind.None)
+        if (!KnownConvex)
         {
             return new NewtonConjugateGradientSolver<Vector, double>(MostNewtonSteps, System.Math.Min(_task.Theta.Count, MostDirectionSteps));
         }
@@ -194,15 +212,18 @@ internal sealed class ProblemSolver
     private ConjugateGradientSolver<Vector, double> LinearSolver(int steps, int checkEvery) =>
         new(new LinearSolveOptions(steps, relativeResidual: 0, checkEvery, recomputeResidual: true));
 
-    private IInnerSolver<Vector, double> InnerSolver(int steps, int checkEvery) =>
-        new GradientDescentSolver<Vector, double>(StepSize is { } step ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature, steps, checkEvery);
+    private GradientDescentSolver<Vector, double> InnerSolver(int steps) =>
+        new(StepSize is { } step ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature, steps);
 
     /// <summary>The path that is differentiated: its step must be a constant.</summary>
     private UnrolledOptions Path(int steps) =>
-        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant is known for these losses"), steps);
+        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss"), steps);
 
-    /// <summary>The step that was asked for, or 1/β.</summary>
-    private double? StepSize => _request.StepSize ?? (_constants.Kind is BoundKind.Certified ? 1 / _constants.Smoothness : null);
+    /// <summary>The constant step of the inner solver: what was asked for, or 1/β; none where it measures its own, is Newton's method, or has no steps.</summary>
+    private double? StepSize =>
+        _request.StepSize ?? (
+            _request.Method is Method.Exact || (_request.Accuracy is not null && !KnownConvex) || !double.IsFinite(_constants.Smoothness) ? null
+            : 1 / _constants.Smoothness);
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {
@@ -211,7 +232,7 @@ internal sealed class ProblemSolver
     }
 
     /// <summary>How the two solves ended, the worse of them.</summary>
-    private static (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
+    private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
     {
         var inner = Imaml.Math.InnerSolver.read(Space, result.Inner)[0].Status;
         var linear = Imaml.Math.LinearSolver.read(Space, result.Solve)[0].Status;
@@ -221,6 +242,7 @@ internal sealed class ProblemSolver
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, InnerStatusModule.describe(inner)),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
             _ when !finite => (Outcome.NonFinite, InnerStatusModule.describe(InnerStatus.NonFinite)),
+            _ when StationarityModule.hasDiverged(_task, _task.Theta, result.Phi) => (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ"),
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, InnerStatusModule.describe(inner)),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, InnerStatusModule.describe(inner)),
@@ -228,15 +250,19 @@ internal sealed class ProblemSolver
         };
     }
 
-    private static double? Number(double value) => double.IsFinite(value) ? value : null;
-
-    private static double?[] Numbers(Vector vector) => [.. vector.Select(Number)];
-
-    private static object Shape(ProximalGradient gradient) => gradient switch
+    private static LinearSolve LinearSolve(MetaGradient<Vector, double> result)
     {
-        ProximalGradient.Scalar scalar => scalar.value,
-        ProximalGradient.Diagonal diagonal => diagonal.values.ToArray(),
-        ProximalGradient.Matrix matrix => matrix.matrix.ToRowArrays(),
-        _ => throw new InvalidOperationException($"{gradient} is no gradient of a regulariser"),
-    };
+        var solve = Imaml.Math.LinearSolver.read(Space, result.Solve)[0];
+        var ritz = solve.RitzValues;
+        return new(
+            solve.Status,
+            FiniteNumbers.Of(solve.RelativeResidual),
+            FiniteNumbers.Of(solve.SmallestCurvature),
+            ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[0]),
+            ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[^1]));
+    }
+
+    /// <summary>What a method found, before it is put into words and numbers that JSON has.</summary>
+    private sealed record Finding(
+        Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, Vector? U, ErrorBound Bound, ErrorConstants Constants, LinearSolve? LinearSolve, SolveCounts Counts);
 }

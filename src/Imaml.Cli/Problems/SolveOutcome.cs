@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Imaml.Math;
 
 namespace Imaml.Cli.Problems;
@@ -21,6 +20,9 @@ internal enum Outcome
     /// <summary>H + Λ is not positive definite: raise λ.</summary>
     NonPositiveCurvature,
 
+    /// <summary>φ is worse than θ, where the inner solver started: its step is too long.</summary>
+    Diverged,
+
     /// <summary>Something was not finite: the inner solver has diverged.</summary>
     NonFinite,
 }
@@ -29,23 +31,33 @@ internal enum Outcome
 /// <param name="Status">How it ended.</param>
 /// <param name="Message">The status in words.</param>
 /// <param name="Method">The way to the meta-gradient.</param>
+/// <param name="Dimension">d</param>
+/// <param name="Accuracy">ε, where the method looked for an accuracy.</param>
+/// <param name="StepSize">The constant step of the inner solver, where it had one.</param>
 /// <param name="Phi">φ.</param>
 /// <param name="MetaGradient">g.</param>
-/// <param name="RegularizerGradient">dL/dΛ in the shape of Λ; only a method that solves a linear system has it.</param>
+/// <param name="RegularizerGradient">dL/dΛ in the shape of Λ, from u = (H+Λ)⁻¹∇L(φ); only implicit and exact have a u.</param>
 /// <param name="InnerLoss">L̂(φ).</param>
 /// <param name="OuterLoss">L(φ).</param>
 /// <param name="InnerGradientNorm">‖∇G(φ, θ)‖.</param>
 /// <param name="InnerError">A bound on δ = ‖φ − Alg*(θ)‖.</param>
 /// <param name="SolveError">A bound on δ′.</param>
 /// <param name="ErrorBound">A bound on ‖g − d_θL(Alg*(θ))‖.</param>
+/// <param name="RoundingError">The part of ErrorBound that is rounding: no accuracy below it can be certified.</param>
 /// <param name="BoundKind">What the bounds are worth.</param>
-/// <param name="Exact">The same by dense solves, where d ≤ 500 and G has a minimum.</param>
+/// <param name="BoundReason">Why there is no bound; null where there is one.</param>
+/// <param name="Constants">What the bounds are made of.</param>
+/// <param name="LinearSolve">How the solve of (H+Λ)u = ∇L(φ) by conjugate gradients went; null where there was none.</param>
+/// <param name="Exact">The same by dense solves, where d ≤ 500 and a minimum of G is found.</param>
 /// <param name="Error">‖g − exact g‖ (Definition 3).</param>
 /// <param name="Counts">What it cost.</param>
 internal sealed record SolveOutcome(
     Outcome Status,
     string Message,
     Method Method,
+    int Dimension,
+    double? Accuracy,
+    double? StepSize,
     double?[] Phi,
     double?[] MetaGradient,
     object? RegularizerGradient,
@@ -55,17 +67,48 @@ internal sealed record SolveOutcome(
     double? InnerError,
     double? SolveError,
     double? ErrorBound,
+    double? RoundingError,
     BoundKind BoundKind,
+    string? BoundReason,
+    TheoremConstants Constants,
+    LinearSolve? LinearSolve,
     ExactSolution? Exact,
     double? Error,
     SolveCounts Counts);
+
+/// <summary>Theorem 1's constants, known or measured at φ.</summary>
+/// <param name="Kind">Certified where they are proved, estimated where they are measured, none where they give no bound.</param>
+/// <param name="StrongConvexity">µ of G; not positive where H + Λ may be indefinite.</param>
+/// <param name="Smoothness">β of G.</param>
+/// <param name="Condition">κ = β/µ.</param>
+/// <param name="OuterSmoothness">L of the outer loss.</param>
+/// <param name="HessianLipschitz">ρ of the inner loss.</param>
+internal sealed record TheoremConstants(BoundKind Kind, double? StrongConvexity, double? Smoothness, double? Condition, double? OuterSmoothness, double? HessianLipschitz)
+{
+    /// <summary>The constants as JSON has them.</summary>
+    public static TheoremConstants Of(ErrorConstants c) => new(
+        c.Kind,
+        FiniteNumbers.Of(c.StrongConvexity),
+        FiniteNumbers.Of(c.Smoothness),
+        c.StrongConvexity > 0 ? FiniteNumbers.Of(c.Condition) : null,
+        FiniteNumbers.Of(c.OuterSmoothness),
+        FiniteNumbers.Of(c.HessianLipschitz));
+}
+
+/// <summary>What conjugate gradients tell of H + Λ.</summary>
+/// <param name="Status">How the solve ended; null with an accuracy, for which the certificate decides.</param>
+/// <param name="RelativeResidual">‖∇L(φ) − (H+Λ)u‖/‖∇L(φ)‖, computed anew from u.</param>
+/// <param name="SmallestCurvature">The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ met: at least the smallest eigenvalue.</param>
+/// <param name="SmallestRitzValue">From above, the smallest eigenvalue that ∇L(φ) has a part in; null with an accuracy.</param>
+/// <param name="LargestRitzValue">From below, the largest; null with an accuracy.</param>
+internal sealed record LinearSolve(SolveStatus? Status, double? RelativeResidual, double? SmallestCurvature, double? SmallestRitzValue, double? LargestRitzValue);
 
 /// <summary>The exact solution, by dense solves.</summary>
 /// <param name="Phi">φ* = Alg*(θ).</param>
 /// <param name="MetaGradient">d_θL(Alg*(θ)).</param>
 /// <param name="Jacobian">dAlg*/dθ = (H+Λ)⁻¹Λ, by rows.</param>
 /// <param name="RegularizerGradient">dL/dΛ in the shape of Λ.</param>
-internal sealed record ExactSolution(double[] Phi, double[] MetaGradient, double[][] Jacobian, object RegularizerGradient);
+internal sealed record ExactSolution(double?[] Phi, double?[] MetaGradient, double?[][] Jacobian, object? RegularizerGradient);
 
 /// <summary>What a solution cost.</summary>
 /// <param name="Gradients">Evaluations of ∇L̂.</param>
@@ -76,6 +119,5 @@ internal sealed record ExactSolution(double[] Phi, double[] MetaGradient, double
 internal sealed record SolveCounts(int Gradients, int HessianProducts, int OuterGradients, int InnerSteps, int LinearSteps)
 {
     /// <summary>Dense solves, which count nothing.</summary>
-    [JsonIgnore]
     public static SolveCounts None { get; } = new(0, 0, 0, 0, 0);
 }

@@ -17,33 +17,81 @@ internal static class SolveReport
         var table = new Table { Border = TableBorder.None, ShowHeaders = false };
         table.AddColumn(new TableColumn("").NoWrap());
         table.AddColumn(new TableColumn(""));
-        void Row(string name, string value) => table.AddRow(Markup.Escape(name), Markup.Escape(value));
-
-        Row("problem", $"{problem.InnerKind} / {problem.OuterKind}, d = {problem.Task.Theta.Count}, Λ {problem.RegularizerKind}");
-        Row("method", outcome.Method.ToString().ToLowerInvariant());
-        Row("status", outcome.Message);
-        Row("φ", Vector(outcome.Phi));
-        Row("meta-gradient g", Vector(outcome.MetaGradient));
-        if (outcome.RegularizerGradient is { } gradient)
+        foreach (var (name, value) in Rows(problem, outcome))
         {
-            Row("dL/dΛ", Shape(gradient));
+            table.AddRow(Markup.Escape(name), Markup.Escape(value));
         }
 
-        Row("losses", $"inner {Number(outcome.InnerLoss)}, outer {Number(outcome.OuterLoss)}");
-        Row("‖∇G(φ, θ)‖", Number(outcome.InnerGradientNorm));
-        Row("error bound", outcome.BoundKind is BoundKind.None ? "none" : $"{Number(outcome.ErrorBound)}, {outcome.BoundKind.ToString().ToLowerInvariant()} (δ ≤ {Number(outcome.InnerError)}, δ′ ≤ {Number(outcome.SolveError)})");
-        Row("true error", outcome.Error is { } error ? $"{Number(error)}, against dense solves" : "not known: no dense solution");
-        if (outcome.Exact is { } exact)
-        {
-            Row("exact g", Vector([.. exact.MetaGradient]));
-        }
-
-        var counts = outcome.Counts;
-        Row("cost", $"{counts.Gradients} gradients, {counts.HessianProducts} Hessian–vector products, {counts.OuterGradients} outer gradients ({counts.InnerSteps} inner steps, {counts.LinearSteps} linear steps)");
         Terminal.Out.Write(table);
     }
 
+    /// <summary>The lines of the report, each with its name.</summary>
+    public static IEnumerable<(string Name, string Value)> Rows(Problem problem, SolveOutcome outcome)
+    {
+        yield return ("problem", $"{problem.InnerKind} / {problem.OuterKind}, d = {outcome.Dimension}, Λ {problem.RegularizerKind}");
+        yield return ("method", Method(outcome));
+        yield return ("status", $"{Words(outcome.Status)}: {outcome.Message}");
+        yield return ("φ", Vector(outcome.Phi));
+        yield return ("meta-gradient g", Vector(outcome.MetaGradient));
+        if (outcome.RegularizerGradient is { } gradient)
+        {
+            yield return ("dL/dΛ", Shape(gradient));
+        }
+
+        yield return ("losses", $"inner {Number(outcome.InnerLoss)}, outer {Number(outcome.OuterLoss)}");
+        yield return ("‖∇G(φ, θ)‖", Number(outcome.InnerGradientNorm));
+        yield return ("constants", Constants(outcome.Constants));
+        if (outcome.LinearSolve is { } solve)
+        {
+            yield return ("linear solve", Linear(solve));
+        }
+
+        yield return ("error bound", Bound(outcome));
+        yield return ("true error", outcome.Error is { } error ? $"{Number(error)}, against dense solves" : "not known: no dense solution");
+        if (outcome.Exact is { } exact)
+        {
+            yield return ("exact φ", Vector(exact.Phi));
+            yield return ("exact g", Vector(exact.MetaGradient));
+            if (exact.RegularizerGradient is { } exactGradient)
+            {
+                yield return ("exact dL/dΛ", Shape(exactGradient));
+            }
+        }
+
+        yield return ("cost", Cost(outcome.Counts));
+    }
+
+    private static string Method(SolveOutcome outcome) =>
+        Words(outcome.Method)
+        + (outcome.Accuracy is { } accuracy ? $", to accuracy {Number(accuracy)}" : "")
+        + (outcome.StepSize is { } step ? $", step {Number(step)}" : "");
+
+    private static string Constants(TheoremConstants c) =>
+        $"{Words(c.Kind)}: µ {Known(c.StrongConvexity)}, β {Known(c.Smoothness)}, κ {Known(c.Condition)}, L {Known(c.OuterSmoothness)}, ρ {Known(c.HessianLipschitz)}";
+
+    private static string Linear(LinearSolve solve) =>
+        (solve.Status is { } status ? $"{Words(status)}, " : "")
+        + $"relative residual {Number(solve.RelativeResidual)}, smallest curvature {Known(solve.SmallestCurvature)}"
+        + (solve.SmallestRitzValue is { } smallest ? $", Ritz values {Number(smallest)} to {Number(solve.LargestRitzValue)}" : "");
+
+    private static string Bound(SolveOutcome outcome) =>
+        outcome.BoundKind is BoundKind.None
+            ? $"none: {outcome.BoundReason}"
+            : $"{Number(outcome.ErrorBound)}, {Words(outcome.BoundKind)} (δ ≤ {Number(outcome.InnerError)}, δ′ ≤ {Number(outcome.SolveError)}, rounding {Number(outcome.RoundingError)})";
+
+    private static string Cost(SolveCounts counts) =>
+        counts == SolveCounts.None
+            ? "dense solves"
+            : $"{Count(counts.Gradients, "gradient")}, {Count(counts.HessianProducts, "Hessian–vector product")}, {Count(counts.OuterGradients, "outer gradient")} ({Count(counts.InnerSteps, "inner step")}, {Count(counts.LinearSteps, "linear step")})";
+
+    private static string Count(int number, string what) => string.Create(CultureInfo.InvariantCulture, $"{number} {what}{(number == 1 ? "" : "s")}");
+
+    // As in JSON, but with spaces: step limit, non positive curvature.
+    private static string Words(Enum value) => string.Concat(value.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+
     private static string Number(double? value) => value is { } number ? number.ToString("G6", CultureInfo.InvariantCulture) : "not finite";
+
+    private static string Known(double? value) => value is null ? "not known" : Number(value);
 
     private static string Vector(IReadOnlyList<double?> values) =>
         $"({string.Join(", ", values.Take(Shown).Select(Number))}{(values.Count > Shown ? $", … {values.Count - Shown} more" : "")})";
@@ -51,8 +99,8 @@ internal static class SolveReport
     private static string Shape(object gradient) => gradient switch
     {
         double number => Number(number),
-        double[] values => Vector([.. values]),
-        double[][] rows => string.Join("\n", rows.Take(Shown).Select(row => Vector([.. row]))),
+        double?[] values => Vector(values),
+        double?[][] rows => string.Join("\n", rows.Take(Shown).Select(Vector)) + (rows.Length > Shown ? $"\n… {rows.Length - Shown} more rows" : ""),
         _ => throw new InvalidOperationException($"{gradient} is no gradient of a regulariser"),
     };
 }

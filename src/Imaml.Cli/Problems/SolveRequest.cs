@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Imaml.Cli.Problems;
 
 /// <summary>A way to the meta-gradient.</summary>
@@ -56,7 +58,7 @@ internal sealed record SolveRequest(Method Method, double? Accuracy, int? InnerS
     }
 
     private static void Positive(string option, double? value) =>
-        Refuse(value is { } number && !(number > 0 && double.IsFinite(number)), $"{option} must be positive and finite, not {value}");
+        Refuse(value is { } number && !(number > 0 && double.IsFinite(number)), string.Create(CultureInfo.InvariantCulture, $"{option} must be positive and finite, not {value}"));
 
     private static void Refuse(bool wrong, string rule)
     {

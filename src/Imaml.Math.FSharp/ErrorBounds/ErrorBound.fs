@@ -59,7 +59,7 @@ type ErrorBound private (kind: BoundKind, reason: string, innerError: float, sol
         let a = arithmetic
         let isSize x = x >= 0.0 && x < infinity
 
-        if c.Kind = BoundKind.None then
+        if c.Kind = BoundKind.None && not (c.StrongConvexity <= 0.0 && c.StrongConvexity > -infinity) then
             ErrorBound.None "no constants are known for this task"
         elif not (c.StrongConvexity > 0.0 && c.StrongConvexity < infinity) then
             ErrorBound.None $"G is not known to be strongly convex (µ = {c.StrongConvexity}): raise λ"

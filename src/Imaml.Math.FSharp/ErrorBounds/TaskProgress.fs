@@ -118,7 +118,8 @@ module internal TaskProgress =
                     }
             }
 
-        if Double.IsFinite(gradient + phi + outer + residual) then
+        // An inner solver that has lost its way returns the last finite iterate, at which the certificate would hold and say nothing.
+        if inner.Status <> InnerStatus.NonFinite && Double.IsFinite(gradient + phi + outer + residual) then
             p
         else
             endedWithout CertifiedStatus.NonFinite p
