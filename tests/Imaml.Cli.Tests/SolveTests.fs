@@ -1,0 +1,465 @@
+/// What `imaml solve` answers, against closed forms, finite differences and the paper's bounds.
+module Imaml.Cli.Tests.SolveTests
+
+open System
+open System.Text.Json
+open System.Threading
+open Expecto
+open FsUnit
+open Imaml.Nets.Tests.DataFixtures
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Cli.Commands
+open Imaml.Cli.Problems
+open Imaml.Math
+open Imaml.Testing
+open Imaml.Theory
+open Imaml.Cli.Tests.SolveProblems
+
+// Dense solves with κ(M) ≤ 20, d = 4 and numbers up to 10 err by about 4·20·10·1e-16 < 1e-13; the unrolled paths, T = 6, by a few times more.
+let private rounding = 1e-12
+
+let private near name tolerance (expected: Vector<float>) (actual: Vector<float>) =
+    Expect.isLessThanOrEqual ((expected - actual).L2Norm()) tolerance $"{name}: {actual.ToArray()} instead of {expected.ToArray()}"
+
+let private relatively name (tolerance: float) (expected: float) (actual: float) =
+    Expect.isLessThanOrEqual (abs (expected - actual)) (tolerance * abs expected) $"{name}: {actual} instead of {expected}"
+
+/// A number, a vector or a matrix, in one row.
+let private flat (gradient: obj | null) =
+    match gradient with
+    | :? float as number -> vector [| number |]
+    | :? (Nullable<float>[]) as numbers -> values numbers
+    | :? (Nullable<float>[][]) as rows -> rows |> Array.concat |> values
+    | other -> failtest $"{other} is no gradient of a regulariser"
+
+/// −uᵀdΛ(φ − θ), written out.
+let private byLambda (q: Quadratics) (phi: Vector<float>) (u: Vector<float>) =
+    let d = phi - q.Theta
+
+    match q.Lambda with
+    | Proximal.Scalar _ -> vector [| -(d * u) |]
+    | Proximal.Diagonal _ -> -(d.PointwiseMultiply u)
+    | Proximal.Matrix _ ->
+        vector
+            [|
+                for i in 0 .. d.Count - 1 do
+                    for j in 0 .. d.Count - 1 -> -0.5 * (u[i] * d[j] + d[i] * u[j])
+            |]
+
+let private forEach body () = for q in quadratics 1 4 10.0 do body q (parse q.Text)
+
+let private closedForms =
+    testList
+        "Closed forms of quadratics"
+        [
+            testCase "exact: φ* = M⁻¹(Λθ − b), g = ΛM⁻¹v, M⁻¹Λ, and dL/dΛ for every kind of Λ"
+            <| forEach (fun q problem ->
+                let answer = solve problem (request Method.Exact)
+                let u = q.M.Solve(q.V q.Solution)
+                answer.Status |> should equal Outcome.Converged
+                near "φ" rounding q.Solution (values answer.Phi)
+                near "g" rounding (q.Dense * u) (values answer.MetaGradient)
+                near "dL/dΛ" rounding (byLambda q q.Solution u) (flat answer.RegularizerGradient)
+                let exact = nonNull answer.Exact
+                near "exact φ" rounding q.Solution (values exact.Phi)
+                near "exact g" rounding (q.Dense * u) (values exact.MetaGradient)
+                near "exact dL/dΛ" rounding (byLambda q q.Solution u) (flat exact.RegularizerGradient)
+                let jacobian = q.M.Solve q.Dense
+
+                exact.Jacobian
+                |> Array.iteri (fun i row -> near $"row {i} of the Jacobian" rounding (jacobian.Row i) (values row))
+
+                answer.Error |> should equal (Nullable 0.0))
+
+            testCase "implicit, to an accuracy: g, φ and dL/dΛ within it, and δ, δ′ and the error within their bounds"
+            <| forEach (fun q problem ->
+                let answer = solve problem (toAccuracy 1e-8)
+                let u = q.M.Solve(q.V q.Solution)
+                let phi = values answer.Phi
+                answer.Status |> should equal Outcome.Converged
+                answer.BoundKind |> should equal BoundKind.Certified
+                let error = (values answer.MetaGradient - q.Dense * u).L2Norm()
+                value answer.ErrorBound |> should be (lessThanOrEqualTo 1e-8)
+                error |> should be (lessThanOrEqualTo (value answer.ErrorBound))
+                (phi - q.Solution).L2Norm() |> should be (lessThanOrEqualTo (value answer.InnerError))
+                abs (value answer.Error - error) |> should be (lessThanOrEqualTo rounding)
+                // φ and u are each within about ε/µ < 1e-7 of theirs, and have norms up to 10.
+                near "dL/dΛ" 1e-5 (byLambda q q.Solution u) (flat answer.RegularizerGradient))
+
+            testCase "implicit, by budgets: g = ΛM⁻¹v(φ_T) with d steps of CG, Λ(vᵀv/vᵀMv)v with one"
+            <| forEach (fun q problem ->
+                let phi = q.Descended(0.3, 6)
+                let v = q.V phi
+                let full = solve problem (budget 6 4 0.3)
+                near "φ" rounding phi (values full.Phi)
+                near "g" rounding (q.Dense * q.M.Solve v) (values full.MetaGradient)
+                near "dL/dΛ" rounding (byLambda q phi (q.M.Solve v)) (flat full.RegularizerGradient)
+                let one = solve problem (budget 6 1 0.3)
+                let u = (v * v / (v * (q.M * v))) * v
+                near "g of one step" rounding (q.Dense * u) (values one.MetaGradient)
+                one.Status |> should equal Outcome.StepLimit
+                // More steps than dimensions are void.
+                near "g of 50 steps" rounding (q.Dense * q.M.Solve v) (values (solve problem (budget 6 50 0.3)).MetaGradient)
+                // δ ≤ ‖∇G‖/µ and δ′ ≤ (‖Λ‖/µ)‖v − Mu‖; µ and ‖Λ‖ are known to more than nine digits.
+                let struct (mu, beta) = Spectrum.ends q.M
+                let struct (least, _) = Spectrum.ends q.H
+                let struct (smallest, largest) = Spectrum.ends q.Dense
+                let convexity = least + smallest
+                let gradient = (q.M * (phi - q.Solution)).L2Norm()
+                let residual = (v - q.M * u).L2Norm()
+                relatively "‖∇G‖" 1e-9 gradient (value one.InnerGradientNorm)
+                relatively "δ" 1e-9 (gradient / convexity) (value one.InnerError)
+                relatively "δ′" 1e-9 (largest / convexity * residual) (value one.SolveError)
+                relatively "µ" 1e-9 convexity (value one.Constants.StrongConvexity)
+                let linear = nonNull one.LinearSolve
+                relatively "residual" 1e-9 (residual / v.L2Norm()) (value linear.RelativeResidual)
+                relatively "curvature" 1e-9 (v * (q.M * v) / (v * v)) (value linear.SmallestCurvature)
+                let ritz = nonNull full.LinearSolve
+                relatively "the smallest Ritz value" 1e-6 mu (value ritz.SmallestRitzValue)
+                relatively "the largest Ritz value" 1e-6 beta (value ritz.LargestRitzValue))
+
+            testCase "maml: g = J_Tᵀv(φ_T), J_T = M⁻¹Λ + (I − αM)ᵀ(I − M⁻¹Λ)"
+            <| forEach (fun q problem ->
+                let answer = solve problem (steps Method.Maml 6 0.3)
+                let a = q.M.Solve q.Dense
+                let j = a + q.Power(0.3, 6) * (Matrix<float>.Build.DenseIdentity 4 - a)
+                near "g" rounding (j.TransposeThisAndMultiply(q.V(q.Descended(0.3, 6)))) (values answer.MetaGradient))
+
+            testCase "truncated: g = ΛM⁻¹[I − (I − αM)ᴷ]v(φ_T)"
+            <| forEach (fun q problem ->
+                for k in [ 1; 3; 6 ] do
+                    let v = q.V(q.Descended(0.3, 6))
+                    let g = q.Dense * q.M.Solve(v - q.Power(0.3, k) * v)
+                    near $"g, K = {k}" rounding g (values (solve problem (truncated 6 k 0.3)).MetaGradient))
+
+            testCase "fomaml: g = v(φ_T); reptile: g = θ − φ_T"
+            <| forEach (fun q problem ->
+                let phi = q.Descended(0.3, 6)
+                near "fomaml" rounding (q.V phi) (values (solve problem (steps Method.Fomaml 6 0.3)).MetaGradient)
+                near "reptile" rounding (q.Theta - phi) (values (solve problem (steps Method.Reptile 6 0.3)).MetaGradient))
+
+            testCase "the step is 1/β, β = λ_max(H) + λ_max(Λ), where none is given"
+            <| forEach (fun q problem ->
+                let struct (_, h) = Spectrum.ends q.H
+                let struct (_, lambda) = Spectrum.ends q.Dense
+
+                let asked =
+                    SolveRequest(Method.Reptile, Nullable(), Nullable 3, Nullable(), Nullable(), Nullable())
+
+                let answer = solve problem asked
+                relatively "the step" 1e-9 (1.0 / (h + lambda)) (value answer.StepSize)
+                near "g" rounding (q.Theta - q.Descended(value answer.StepSize, 3)) (values answer.MetaGradient))
+
+            testCase "what has no linear solve has no bound and no dL/dΛ, but its distance to the exact meta-gradient"
+            <| forEach (fun q problem ->
+                let exact = q.Dense * q.M.Solve(q.V q.Solution)
+
+                for asked in [ steps Method.Maml 6 0.3; truncated 6 2 0.3; steps Method.Fomaml 6 0.3; steps Method.Reptile 6 0.3 ] do
+                    let answer = solve problem asked
+                    answer.Status |> should equal Outcome.StepLimit
+                    answer.BoundKind |> should equal BoundKind.None
+                    answer.ErrorBound.HasValue |> should equal false
+                    answer.RegularizerGradient |> isNull |> should equal true
+                    answer.LinearSolve |> isNull |> should equal true
+                    abs (value answer.Error - (values answer.MetaGradient - exact).L2Norm()) |> should be (lessThan rounding))
+
+            testCase "d = 1" (fun () ->
+                for q in quadratics 2 1 1.0 do
+                    let answer = solve (parse q.Text) (toAccuracy 1e-8)
+                    near "g" 1e-8 (q.Dense * q.M.Solve(q.V q.Solution)) (values answer.MetaGradient))
+        ]
+
+// h = 1e-4·: the difference errs by h²/6 times a third derivative, below 100 for these, and by u|L|/h: 2e-7 and 1e-12.
+let private differences (task: BilevelTask) =
+    let outer theta = task.Outer.Value(BilevelTask.exactSolution task theta)
+    let h = 1e-4
+
+    Vector<float>.Build.Dense(
+        task.Theta.Count,
+        fun j ->
+            let e = Vector<float>.Build.Dense(task.Theta.Count, fun i -> if i = j then h else 0.0)
+            (outer (task.Theta + e) - outer (task.Theta - e)) / (2.0 * h)
+    )
+
+let private bounds =
+    testList
+        "Bounds"
+        [
+            for name, kind in
+                [
+                    "ridge", BoundKind.Certified
+                    "logistic", BoundKind.Certified
+                    "perceptron", BoundKind.Estimated
+                ] do
+                testCase $"{name}: g agrees with finite differences of L(Alg*(θ)), and its error is within the {kind} bound" (fun () ->
+                    let problem = sample name
+                    let expected = differences problem.Task
+
+                    for asked in [ request Method.Exact; toAccuracy 1e-8; toAccuracy 1e-3 ] do
+                        let answer = solve problem asked
+                        answer.Status |> should equal Outcome.Converged
+                        answer.BoundKind |> should equal kind
+                        value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound))
+                        let tolerance = 1e-6 + value answer.ErrorBound
+                        near name tolerance expected (values answer.MetaGradient))
+
+                testCase $"{name}: budgets: the error is within the bound, however few the steps" (fun () ->
+                    for n, m in [ 1, 1; 3, 1; 1, 3; 20, 4 ] do
+                        let asked =
+                            SolveRequest(Method.Implicit, Nullable(), Nullable n, Nullable m, Nullable(), Nullable())
+
+                        let answer = solve (sample name) asked
+                        answer.BoundKind |> should equal kind
+                        value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
+
+            testCase "κ = 10⁶ and ε = 10⁻⁶: met, and certified; unless φ* is 10⁶ long, where rounding alone is more" (fun () ->
+                let q = (quadratics 3 5 1e9).Head
+                let long = { q with Lambda = Proximal.Scalar 1e-6 }
+                // φ* = M⁻¹(Λθ + Hx) is about as long as x and θ, so that ‖∇G‖ rounds to 1e-16·‖H‖‖φ*‖ and δ to 1e-10.
+                let short = { long with B = -(q.H * q.B) }
+                let answer = solve (parse short.Text) (toAccuracy 1e-6)
+                value answer.Constants.Condition |> should be (greaterThan 0.9e6)
+                answer.Status |> should equal Outcome.Converged
+                answer.BoundKind |> should equal BoundKind.Certified
+                value answer.Error |> should be (lessThanOrEqualTo 1e-6)
+                let answer = solve (parse long.Text) (toAccuracy 1e-6)
+                answer.Status |> should equal Outcome.RoundingLimit
+                value answer.RoundingError |> should be (greaterThan 1e-6)
+                value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
+
+            testCase "below rounding: roundingLimit, and the bound is one that can be asked for" (fun () ->
+                for name in [ "ridge"; "logistic" ] do
+                    let answer = solve (sample name) (toAccuracy 1e-20)
+                    answer.Status |> should equal Outcome.RoundingLimit
+                    value answer.RoundingError |> should be (greaterThan 1e-20)
+                    let again = solve (sample name) (toAccuracy (2.0 * value answer.ErrorBound))
+                    again.Status |> should equal Outcome.Converged)
+
+            testCase "a zero outer gradient: g = 0, and the bound says so" (fun () ->
+                let q = (quadratics 4 3 5.0).Head
+                let text = { q with A = 0.0 * q.A; C = 0.0 * q.C }.Text
+
+                for asked in [ toAccuracy 1e-8; budget 4 4 0.3; request Method.Exact ] do
+                    let answer = solve (parse text) asked
+                    answer.MetaGradient |> should equal (Array.create 3 (Nullable 0.0))
+                    value answer.ErrorBound |> should be (lessThan 1e-100))
+
+            testCase "d = 501: no dense solution, but a bound" (fun () ->
+                let d = 501
+                let diagonal = Matrix<float>.Build.DenseOfDiagonalVector(Vector<float>.Build.Dense(d, fun i -> float (i % 7)))
+                let ones = Vector<float>.Build.Dense(d, 1.0)
+
+                let q =
+                    {
+                        H = diagonal
+                        B = ones
+                        A = diagonal
+                        C = ones
+                        Theta = ones
+                        Lambda = Proximal.Scalar 1.0
+                    }
+
+                let answer = solve (parse q.Text) (toAccuracy 1e-6)
+                answer.Exact |> isNull |> should equal true
+                answer.Error.HasValue |> should equal false
+                answer.Status |> should equal Outcome.Converged
+                near "g" 1e-6 (q.M.Solve(q.V q.Solution)) (values answer.MetaGradient))
+        ]
+
+let private outcomes =
+    testList
+        "Outcomes"
+        [
+            testCase "an indefinite H + Λ: nonPositiveCurvature with the eigenvalue, by every method, and no bound" (fun () ->
+                for asked in
+                    [
+                        request Method.Implicit
+                        request Method.Exact
+                        budget 10 2 0.1
+                        steps Method.Maml 10 0.1
+                        truncated 10 2 0.1
+                        steps Method.Fomaml 10 0.1
+                        steps Method.Reptile 10 0.1
+                    ] do
+                    let answer = solve (sample "indefinite") asked
+                    answer.Status |> should equal Outcome.NonPositiveCurvature
+                    // ½(2 − 3) − ½√(5² + 1) + 1
+                    answer.Message |> should haveSubstring "-2.04951"
+                    answer.BoundKind |> should equal BoundKind.None
+                    answer.Exact |> isNull |> should equal true)
+
+            testCase "a step beyond 2/µ: diverged after a few steps, nonFinite after thousands, and with an accuracy" (fun () ->
+                for name in [ "ridge"; "logistic" ] do
+                    (solve (sample name) (steps Method.Fomaml 30 50.0)).Status |> should equal Outcome.Diverged
+                    (solve (sample name) (budget 30 2 50.0)).Status |> should equal Outcome.Diverged
+
+                (solve (sample "ridge") (steps Method.Fomaml 5000 50.0)).Status |> should equal Outcome.NonFinite
+
+                let asked = SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e6, Nullable())
+                let answer = solve (sample "ridge") asked
+                answer.Status |> should equal Outcome.NonFinite
+                answer.BoundKind |> should equal BoundKind.None)
+
+            testCase "a solver that starts at the solution has not diverged" (fun () ->
+                for q in quadratics 5 4 10.0 do
+                    let there = { q with B = -(q.H * q.Theta) }
+                    (solve (parse there.Text) (steps Method.Fomaml 20 0.3)).Status |> should not' (equal Outcome.Diverged))
+
+            testCase "a step too short for a million: stepLimit, and the bound still holds" (fun () ->
+                let asked = SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e-13, Nullable())
+                let answer = solve (sample "ridge") asked
+                answer.Status |> should equal Outcome.StepLimit
+                value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
+
+            testCase "a request to stop is heeded" (fun () ->
+                (fun () -> ProblemSolver.Solve((sample "ridge").Task, request Method.Implicit, CancellationToken true) |> ignore)
+                |> should throw typeof<OperationCanceledException>)
+        ]
+
+let private properties (element: JsonElement) = [ for property in element.EnumerateObject() -> property.Name ]
+
+let private json =
+    testList
+        "JSON"
+        [
+            testCase "has the properties that are documented, whatever the method and the problem" (fun () ->
+                let huge = { (quadratics 6 2 2.0).Head with B = vector [| 1e160; 1.0 |]; C = vector [| 1e200; -1e200 |] }
+
+                for problem in parse huge.Text :: List.map sample [ "ridge"; "logistic"; "perceptron"; "indefinite" ] do
+                    for asked in
+                        [
+                            request Method.Implicit
+                            request Method.Exact
+                            budget 3 2 0.1
+                            budget 2000 2 1e3
+                            steps Method.Maml 3 0.1
+                            truncated 3 2 0.1
+                            steps Method.Fomaml 3 0.1
+                            steps Method.Reptile 3 0.1
+                        ] do
+                        let text = SolveCommand.ToJson(solve problem asked)
+                        text |> should not' (haveSubstring "-0,")
+                        use document = JsonDocument.Parse text
+                        let root = document.RootElement
+
+                        properties root
+                        |> should
+                            equal
+                            [
+                                "status"
+                                "message"
+                                "method"
+                                "dimension"
+                                "accuracy"
+                                "stepSize"
+                                "phi"
+                                "metaGradient"
+                                "regularizerGradient"
+                                "innerLoss"
+                                "outerLoss"
+                                "innerGradientNorm"
+                                "innerError"
+                                "solveError"
+                                "errorBound"
+                                "roundingError"
+                                "boundKind"
+                                "boundReason"
+                                "constants"
+                                "linearSolve"
+                                "exact"
+                                "error"
+                                "counts"
+                            ]
+
+                        let bounded = root.GetProperty("boundKind").GetString() <> "none"
+                        (root.GetProperty("errorBound").ValueKind = JsonValueKind.Number) |> should equal bounded
+                        (root.GetProperty("boundReason").ValueKind = JsonValueKind.Null) |> should equal bounded
+
+                        if root.GetProperty("exact").ValueKind <> JsonValueKind.Null then
+                            properties (root.GetProperty "exact")
+                            |> should equal [ "phi"; "metaGradient"; "jacobian"; "regularizerGradient" ])
+
+            testCase "φ = −0 is 0" (fun () ->
+                let q = { (quadratics 7 2 2.0).Head with B = vector [| -0.0; 0.0 |]; Theta = vector [| -0.0; 0.0 |] }
+                SolveCommand.ToJson(solve (parse q.Text) (request Method.Implicit)) |> should not' (haveSubstring "-0,"))
+        ]
+
+let private refused =
+    testList
+        "Options"
+        [
+            for asked, line in
+                [
+                    SolveRequest(Method.Exact, Nullable 1.0, Nullable(), Nullable(), Nullable(), Nullable()),
+                    "--accuracy is for --method implicit, not exact"
+                    SolveRequest(Method.Maml, Nullable(), Nullable 2, Nullable 2, Nullable(), Nullable()),
+                    "--cg-steps is for --method implicit, not maml"
+                    SolveRequest(Method.Fomaml, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable 2),
+                    "--truncate is for --method truncated, not fomaml"
+                    SolveRequest(Method.Exact, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable()), "--inner-steps is not for --method exact"
+                    SolveRequest(Method.Exact, Nullable(), Nullable(), Nullable(), Nullable 0.1, Nullable()), "--step-size is not for --method exact"
+                    SolveRequest(Method.Implicit, Nullable 1.0, Nullable 2, Nullable 2, Nullable(), Nullable()),
+                    "give --accuracy, or --inner-steps and --cg-steps, not both"
+                    SolveRequest(Method.Implicit, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable()),
+                    "--inner-steps and --cg-steps go together"
+                    request Method.Reptile, "--method reptile needs --inner-steps"
+                    steps Method.Truncated 3 0.1, "--method truncated needs --truncate"
+                    truncated 3 4 0.1, "--truncate must be at most --inner-steps 3, not 4"
+                    toAccuracy 0.0, "--accuracy must be positive and finite, not 0"
+                    toAccuracy nan, "--accuracy must be positive and finite, not NaN"
+                    steps Method.Maml 3 -0.5, "--step-size must be positive and finite, not -0.5"
+                ] do
+                testCase line (fun () ->
+                    try
+                        asked.Checked() |> ignore
+                        failtest "not refused"
+                    with :? ArgumentException as e ->
+                        e.Message |> should equal line)
+
+            testCase "maml on a network needs a step size" (fun () ->
+                let asked = SolveRequest(Method.Maml, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable())
+
+                (fun () -> solve (sample "perceptron") asked |> ignore)
+                |> should throw typeof<ArgumentException>)
+        ]
+
+let private program =
+    testList
+        "The program"
+        [
+            testCase "prints a report no wider than 160, and one JSON object" (fun () ->
+                let path name = IO.Path.Combine(AppContext.BaseDirectory, "samples", "problems", name + ".json")
+
+                for name in [ "ridge"; "perceptron"; "indefinite" ] do
+                    let outcome = Imaml.run [ "solve"; path name ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Errors |> should be EmptyString
+                    outcome.Output |> says [ "status"; "meta-gradient g"; "error bound"; "true error"; "cost" ]
+
+                    for line in outcome.Output.Split '\n' do
+                        line.Length |> should be (lessThanOrEqualTo 160)
+
+                let outcome = Imaml.run [ "solve"; path "logistic"; "--json"; "--accuracy"; "1e-9" ]
+                use document = JsonDocument.Parse outcome.Output
+                string (document.RootElement.GetProperty "status") |> should equal "converged"
+                string (document.RootElement.GetProperty "boundKind") |> should equal "certified"
+                document.RootElement.GetProperty("accuracy").GetDouble() |> should equal 1e-9)
+
+            testCase "refuses what makes no sense in one line, with exit code 2" (fun () ->
+                for arguments, text in
+                    [
+                        [ "solve" ], "PROBLEM.json"
+                        [ "solve"; "absent.json" ], "absent.json: there is no such file"
+                        [ "solve"; "p.json"; "--accuracy"; "1,5" ], "--accuracy: 1,5 is no number"
+                        [ "solve"; "p.json"; "--method"; "newton" ], "--method: newton is none of implicit"
+                        [ "solve"; "p.json"; "--inner-steps"; "0"; "--cg-steps"; "1" ], "--inner-steps: 0 is less than 1"
+                        [ "solve"; "p.json"; "--inner-steps"; "3" ], "--inner-steps and --cg-steps go together"
+                    ] do
+                    let outcome = Imaml.run arguments
+                    outcome.Line |> says [ text ]
+                    outcome.ExitCode |> should equal 2
+                    outcome.Output |> should be EmptyString)
+        ]
+
+[<Tests>]
+let tests = testList "Solve" [ closedForms; bounds; outcomes; json; refused; program ]
