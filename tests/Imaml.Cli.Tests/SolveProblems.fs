@@ -37,10 +37,12 @@ type Quadratics =
     member q.Solution = q.M.Solve(q.Dense * q.Theta - q.B)
     /// v(φ) = ∇L(φ)
     member q.V(phi: Vector<float>) = q.A * phi + q.C
+
     /// (I − αM)ᵏ
     member q.Power(step: float, k: int) =
         Seq.replicate k (Matrix<float>.Build.DenseIdentity q.Theta.Count - step * q.M)
         |> Seq.fold (*) (Matrix<float>.Build.DenseIdentity q.Theta.Count)
+
     /// φ_T = φ* + (I − αM)ᵀ(θ − φ*), after T steps of gradient descent from θ.
     member q.Descended(step: float, t: int) = q.Solution + q.Power(step, t) * (q.Theta - q.Solution)
 
@@ -84,8 +86,7 @@ let request (method: Method) = SolveRequest(method, Nullable(), Nullable(), Null
 
 let toAccuracy (epsilon: float) = SolveRequest(Method.Implicit, Nullable epsilon, Nullable(), Nullable(), Nullable(), Nullable())
 
-let budget (n: int) (m: int) (step: float) =
-    SolveRequest(Method.Implicit, Nullable(), Nullable n, Nullable m, Nullable step, Nullable())
+let budget (n: int) (m: int) (step: float) = SolveRequest(Method.Implicit, Nullable(), Nullable n, Nullable m, Nullable step, Nullable())
 
 let steps (method: Method) (n: int) (step: float) = SolveRequest(method, Nullable(), Nullable n, Nullable(), Nullable step, Nullable())
 

@@ -46,7 +46,9 @@ let private byLambda (q: Quadratics) (phi: Vector<float>) (u: Vector<float>) =
                     for j in 0 .. d.Count - 1 -> -0.5 * (u[i] * d[j] + d[i] * u[j])
             |]
 
-let private forEach body () = for q in quadratics 1 4 10.0 do body q (parse q.Text)
+let private forEach body () =
+    for q in quadratics 1 4 10.0 do
+        body q (parse q.Text)
 
 let private closedForms =
     testList
@@ -143,8 +145,7 @@ let private closedForms =
                 let struct (_, h) = Spectrum.ends q.H
                 let struct (_, lambda) = Spectrum.ends q.Dense
 
-                let asked =
-                    SolveRequest(Method.Reptile, Nullable(), Nullable 3, Nullable(), Nullable(), Nullable())
+                let asked = SolveRequest(Method.Reptile, Nullable(), Nullable 3, Nullable(), Nullable(), Nullable())
 
                 let answer = solve problem asked
                 relatively "the step" 1e-9 (1.0 / (h + lambda)) (value answer.StepSize)
@@ -154,14 +155,22 @@ let private closedForms =
             <| forEach (fun q problem ->
                 let exact = q.Dense * q.M.Solve(q.V q.Solution)
 
-                for asked in [ steps Method.Maml 6 0.3; truncated 6 2 0.3; steps Method.Fomaml 6 0.3; steps Method.Reptile 6 0.3 ] do
+                for asked in
+                    [
+                        steps Method.Maml 6 0.3
+                        truncated 6 2 0.3
+                        steps Method.Fomaml 6 0.3
+                        steps Method.Reptile 6 0.3
+                    ] do
                     let answer = solve problem asked
                     answer.Status |> should equal Outcome.StepLimit
                     answer.BoundKind |> should equal BoundKind.None
                     answer.ErrorBound.HasValue |> should equal false
                     answer.RegularizerGradient |> isNull |> should equal true
                     answer.LinearSolve |> isNull |> should equal true
-                    abs (value answer.Error - (values answer.MetaGradient - exact).L2Norm()) |> should be (lessThan rounding))
+
+                    abs (value answer.Error - (values answer.MetaGradient - exact).L2Norm())
+                    |> should be (lessThan rounding))
 
             testCase "d = 1" (fun () ->
                 for q in quadratics 2 1 1.0 do
@@ -174,12 +183,13 @@ let private differences (task: BilevelTask) =
     let outer theta = task.Outer.Value(BilevelTask.exactSolution task theta)
     let h = 1e-4
 
-    Vector<float>.Build.Dense(
-        task.Theta.Count,
-        fun j ->
-            let e = Vector<float>.Build.Dense(task.Theta.Count, fun i -> if i = j then h else 0.0)
-            (outer (task.Theta + e) - outer (task.Theta - e)) / (2.0 * h)
-    )
+    Vector<float>
+        .Build.Dense(
+            task.Theta.Count,
+            fun j ->
+                let e = Vector<float>.Build.Dense(task.Theta.Count, fun i -> if i = j then h else 0.0)
+                (outer (task.Theta + e) - outer (task.Theta - e)) / (2.0 * h)
+        )
 
 let private bounds =
     testList
@@ -205,8 +215,7 @@ let private bounds =
 
                 testCase $"{name}: budgets: the error is within the bound, however few the steps" (fun () ->
                     for n, m in [ 1, 1; 3, 1; 1, 3; 20, 4 ] do
-                        let asked =
-                            SolveRequest(Method.Implicit, Nullable(), Nullable n, Nullable m, Nullable(), Nullable())
+                        let asked = SolveRequest(Method.Implicit, Nullable(), Nullable n, Nullable m, Nullable(), Nullable())
 
                         let answer = solve (sample name) asked
                         answer.BoundKind |> should equal kind
@@ -246,7 +255,10 @@ let private bounds =
 
             testCase "d = 501: no dense solution, but a bound" (fun () ->
                 let d = 501
-                let diagonal = Matrix<float>.Build.DenseOfDiagonalVector(Vector<float>.Build.Dense(d, fun i -> float (i % 7)))
+
+                let diagonal =
+                    Matrix<float>.Build.DenseOfDiagonalVector(Vector<float>.Build.Dense(d, fun i -> float (i % 7)))
+
                 let ones = Vector<float>.Build.Dense(d, 1.0)
 
                 let q =
@@ -295,7 +307,9 @@ let private outcomes =
 
                 (solve (sample "ridge") (steps Method.Fomaml 5000 50.0)).Status |> should equal Outcome.NonFinite
 
-                let asked = SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e6, Nullable())
+                let asked =
+                    SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e6, Nullable())
+
                 let answer = solve (sample "ridge") asked
                 answer.Status |> should equal Outcome.NonFinite
                 answer.BoundKind |> should equal BoundKind.None)
@@ -303,16 +317,59 @@ let private outcomes =
             testCase "a solver that starts at the solution has not diverged" (fun () ->
                 for q in quadratics 5 4 10.0 do
                     let there = { q with B = -(q.H * q.Theta) }
-                    (solve (parse there.Text) (steps Method.Fomaml 20 0.3)).Status |> should not' (equal Outcome.Diverged))
+
+                    (solve (parse there.Text) (steps Method.Fomaml 20 0.3)).Status
+                    |> should not' (equal Outcome.Diverged))
 
             testCase "a step too short for a million: stepLimit, and the bound still holds" (fun () ->
-                let asked = SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e-13, Nullable())
+                let asked =
+                    SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 1e-13, Nullable())
+
                 let answer = solve (sample "ridge") asked
                 answer.Status |> should equal Outcome.StepLimit
                 value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
 
+            testCase "numbers near the ends of the range have an outcome too" (fun () ->
+                let q = (quadratics 8 2 2.0).Head
+
+                for text in
+                    [
+                        // κ = 10³⁰⁰, of which momentum rounds to 1.
+                        { q with
+                            H = Matrix<float>.Build.DenseOfDiagonalArray [| 0.0; 1.0 |]
+                            Lambda = Proximal.Scalar 1e-300
+                        }
+                            .Text
+                        { q with H = 1e300 * q.H }.Text
+                        { q with C = 1e300 * q.C }.Text
+                        { q with Theta = 1e300 * q.Theta }.Text
+                    ] do
+                    for asked in
+                        [
+                            toAccuracy 1e-8
+                            toAccuracy 1e-300
+                            budget 5 3 0.1
+                            request Method.Exact
+                            steps Method.Reptile 9 0.1
+                        ] do
+                        solve (parse text) asked |> ignore
+
+                // A network whose Hessian is so large that its squares overflow.
+                let text =
+                    IO.File.ReadAllText(IO.Path.Combine(AppContext.BaseDirectory, "samples", "problems", "perceptron.json"))
+
+                for changed in
+                    [
+                        text.Replace("[0, 1], [1, 0]", "[0, 1e150], [1, 0]")
+                        text.Replace("1.2, 1.1", "1e200, 1.1")
+                    ] do
+                    for asked in [ toAccuracy 1e-8; budget 5 3 0.1; request Method.Exact ] do
+                        solve (parse changed) asked |> ignore)
+
             testCase "a request to stop is heeded" (fun () ->
-                (fun () -> ProblemSolver.Solve((sample "ridge").Task, request Method.Implicit, CancellationToken true) |> ignore)
+                (fun () ->
+                    ProblemSolver.Solve((sample "ridge").Task, request Method.Implicit, CancellationToken true)
+                    |> ignore)
                 |> should throw typeof<OperationCanceledException>)
         ]
 
@@ -323,7 +380,11 @@ let private json =
         "JSON"
         [
             testCase "has the properties that are documented, whatever the method and the problem" (fun () ->
-                let huge = { (quadratics 6 2 2.0).Head with B = vector [| 1e160; 1.0 |]; C = vector [| 1e200; -1e200 |] }
+                let huge =
+                    { (quadratics 6 2 2.0).Head with
+                        B = vector [| 1e160; 1.0 |]
+                        C = vector [| 1e200; -1e200 |]
+                    }
 
                 for problem in parse huge.Text :: List.map sample [ "ridge"; "logistic"; "perceptron"; "indefinite" ] do
                     for asked in
@@ -380,8 +441,14 @@ let private json =
                             |> should equal [ "phi"; "metaGradient"; "jacobian"; "regularizerGradient" ])
 
             testCase "φ = −0 is 0" (fun () ->
-                let q = { (quadratics 7 2 2.0).Head with B = vector [| -0.0; 0.0 |]; Theta = vector [| -0.0; 0.0 |] }
-                SolveCommand.ToJson(solve (parse q.Text) (request Method.Implicit)) |> should not' (haveSubstring "-0,"))
+                let q =
+                    { (quadratics 7 2 2.0).Head with
+                        B = vector [| -0.0; 0.0 |]
+                        Theta = vector [| -0.0; 0.0 |]
+                    }
+
+                SolveCommand.ToJson(solve (parse q.Text) (request Method.Implicit))
+                |> should not' (haveSubstring "-0,"))
         ]
 
 let private refused =
@@ -396,8 +463,10 @@ let private refused =
                     "--cg-steps is for --method implicit, not maml"
                     SolveRequest(Method.Fomaml, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable 2),
                     "--truncate is for --method truncated, not fomaml"
-                    SolveRequest(Method.Exact, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable()), "--inner-steps is not for --method exact"
-                    SolveRequest(Method.Exact, Nullable(), Nullable(), Nullable(), Nullable 0.1, Nullable()), "--step-size is not for --method exact"
+                    SolveRequest(Method.Exact, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable()),
+                    "--inner-steps is not for --method exact"
+                    SolveRequest(Method.Exact, Nullable(), Nullable(), Nullable(), Nullable 0.1, Nullable()),
+                    "--step-size is not for --method exact"
                     SolveRequest(Method.Implicit, Nullable 1.0, Nullable 2, Nullable 2, Nullable(), Nullable()),
                     "give --accuracy, or --inner-steps and --cg-steps, not both"
                     SolveRequest(Method.Implicit, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable()),
@@ -419,8 +488,7 @@ let private refused =
             testCase "maml on a network needs a step size" (fun () ->
                 let asked = SolveRequest(Method.Maml, Nullable(), Nullable 2, Nullable(), Nullable(), Nullable())
 
-                (fun () -> solve (sample "perceptron") asked |> ignore)
-                |> should throw typeof<ArgumentException>)
+                (fun () -> solve (sample "perceptron") asked |> ignore) |> should throw typeof<ArgumentException>)
         ]
 
 let private program =

@@ -16,7 +16,10 @@ internal sealed class ProblemSolver
     // Budgets far beyond what Nesterov and conjugate gradients need at κ = 10⁸; one that ends is reported.
     private const int MostInnerSteps = 1_000_000, MostLinearSteps = 100_000, MostRounds = 20, CheckEvery = 1;
 
-    // Where no constants are known: Hessian-free Newton, which is done in tens of steps or never.
+    // Beyond it Nesterov's method would need millions of steps.
+    private const double MostCondition = 1e9;
+
+    // Then, and where no constants are known: Hessian-free Newton, which is done in tens of steps or never.
     private const int MostNewtonSteps = 500, MostDirectionSteps = 100;
 
     private static readonly EstimateOptions Estimate = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);
@@ -183,8 +186,8 @@ internal sealed class ProblemSolver
 
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
 
-    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, and β is known. The outer loss has no part in it.</summary>
-    private bool KnownConvex => _constants.StrongConvexity > 0 && double.IsFinite(_constants.Smoothness);
+    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss has no part in it.</summary>
+    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition;
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
     private ErrorConstants Constants(Vector phi) =>
@@ -200,7 +203,7 @@ internal sealed class ProblemSolver
             return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(given), MostInnerSteps, CheckEvery);
         }
 
-        if (!KnownConvex)
+        if (!Accelerated)
         {
             return new NewtonConjugateGradientSolver<Vector, double>(MostNewtonSteps, System.Math.Min(_task.Theta.Count, MostDirectionSteps));
         }
@@ -222,7 +225,7 @@ internal sealed class ProblemSolver
     /// <summary>The constant step of the inner solver: what was asked for, or 1/β; none where it measures its own, is Newton's method, or has no steps.</summary>
     private double? StepSize =>
         _request.StepSize ?? (
-            _request.Method is Method.Exact || (_request.Accuracy is not null && !KnownConvex) || !double.IsFinite(_constants.Smoothness) ? null
+            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(_constants.Smoothness) ? null
             : 1 / _constants.Smoothness);
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
