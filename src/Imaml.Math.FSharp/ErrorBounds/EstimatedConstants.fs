@@ -29,9 +29,7 @@ type EstimateOptions =
 type EstimatedConstants =
 
     /// The least and the greatest eigenvalue of each task's H + Λ.
-    static member private Dense
-        (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V)
-        =
+    static member private Dense(space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V) =
         DenseOperator.matrices space coordinates (LinearOperator.ofFunction apply) like
         |> Array.map (fun matrix ->
             if matrix.Exists(fun value -> not (System.Double.IsFinite value)) then
