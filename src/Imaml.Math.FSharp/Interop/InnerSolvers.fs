@@ -45,3 +45,6 @@ type InnerSolvers =
     /// Any map (problem, regularizer, θ, start) ↦ φ.
     static member FromDelegate(space: IInnerProductSpace<'V, 'S>, solve: InnerSolve<'V, 'S>) : IInnerSolver<'V, 'S> =
         DelegateInnerSolver solve
+
+    /// What a user's own IInnerSolver returns where it says nothing but φ. One that reports its work makes an InnerIterate of its own.
+    static member BlackBox(space: IInnerProductSpace<'V, 'S>, phi: 'V) : InnerIterate<'V, 'S> = InnerSolver.blackBox space phi

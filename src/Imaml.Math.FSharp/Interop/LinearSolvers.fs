@@ -69,3 +69,16 @@ type LinearSolvers =
     /// Each task's matrix from d products, diagonalised: the oracle of small problems.
     static member Dense(space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>) : ILinearSolver<'V, 'S> =
         DenseSolver<'V, 'S> coordinates
+
+    /// What a user's own ILinearSolver returns: u with ‖b‖, the steps and products of every task, ‖b − A u‖ / ‖b‖, and a mask that is 1
+    /// where the tolerance was met. What was not observed says so: no curvature, and nothing that went wrong but a residual that is not a
+    /// number.
+    static member Report
+        (space: IInnerProductSpace<'V, 'S>, solution: 'V, rightHandSideNorm: 'S, steps: 'S, products: 'S, relativeResidual: 'S, met: 'S)
+        : LinearSolveReport<'V, 'S> =
+        { LinearSolver.blank space solution rightHandSideNorm with
+            Steps = steps
+            Products = products
+            RelativeResidual = relativeResidual
+            Met = met
+        }
