@@ -20,8 +20,8 @@ type private Carried<'V, 'S> =
     interface ICarried<'V, 'S, Carried<'V, 'S>> with
         member s.Carry(vector, scalar) =
             {
-                Vector = vector s.Vector
-                Number = scalar s.Number
+                Vector = vector.Invoke s.Vector
+                Number = scalar.Invoke s.Number
             }
 
 let private algebra (subject: Subject<'V, 'S>) =

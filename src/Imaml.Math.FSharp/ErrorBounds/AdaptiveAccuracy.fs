@@ -37,10 +37,10 @@ module private Adaptive =
         interface ICarried<'V, 'S, Iterate<'V, 'S>> with
             member s.Carry(vector, scalar) =
                 {
-                    Phi = vector s.Phi
-                    U = vector s.U
-                    InnerLoss = scalar s.InnerLoss
-                    OuterLoss = scalar s.OuterLoss
+                    Phi = vector.Invoke s.Phi
+                    U = vector.Invoke s.U
+                    InnerLoss = scalar.Invoke s.InnerLoss
+                    OuterLoss = scalar.Invoke s.OuterLoss
                 }
 
     /// u, and r = v − (H+Λ)u.
@@ -54,8 +54,8 @@ module private Adaptive =
         interface ICarried<'V, 'S, Solution<'V, 'S>> with
             member s.Carry(vector, _) =
                 {
-                    Value = vector s.Value
-                    Residual = vector s.Residual
+                    Value = vector.Invoke s.Value
+                    Residual = vector.Invoke s.Residual
                 }
 
     let mask (space: IInnerProductSpace<'V, 'S>) (which: bool[]) =

@@ -26,10 +26,10 @@ type private Trial<'V, 'S> =
     interface ICarried<'V, 'S, Trial<'V, 'S>> with
         member s.Carry(_, scalar) =
             {
-                Step = scalar s.Step
-                Searching = scalar s.Searching
-                Gradients = scalar s.Gradients
-                Losses = scalar s.Losses
+                Step = scalar.Invoke s.Step
+                Searching = scalar.Invoke s.Searching
+                Gradients = scalar.Invoke s.Gradients
+                Losses = scalar.Invoke s.Losses
             }
 
 [<RequireQualifiedAccess>]

@@ -22,15 +22,15 @@ type internal GradientDescentState<'V, 'S> =
     interface ICarried<'V, 'S, GradientDescentState<'V, 'S>> with
         member s.Carry(vector, scalar) =
             {
-                Phi = vector s.Phi
-                Previous = ValueOption.map vector s.Previous
-                Gradient = vector s.Gradient
-                Step = scalar s.Step
-                Running = scalar s.Running
-                Steps = scalar s.Steps
-                Gradients = scalar s.Gradients
-                Met = scalar s.Met
-                NonFinite = scalar s.NonFinite
+                Phi = vector.Invoke s.Phi
+                Previous = ValueOption.map vector.Invoke s.Previous
+                Gradient = vector.Invoke s.Gradient
+                Step = scalar.Invoke s.Step
+                Running = scalar.Invoke s.Running
+                Steps = scalar.Invoke s.Steps
+                Gradients = scalar.Invoke s.Gradients
+                Met = scalar.Invoke s.Met
+                NonFinite = scalar.Invoke s.NonFinite
             }
 
 [<RequireQualifiedAccess>]

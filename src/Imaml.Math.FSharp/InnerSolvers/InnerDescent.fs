@@ -21,15 +21,15 @@ type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 
     interface ICarried<'V, 'S, InnerDescentState<'V, 'S, 'Memory>> with
         member s.Carry(vector, scalar) =
             {
-                Phi = vector s.Phi
-                Running = scalar s.Running
-                Steps = scalar s.Steps
-                Gradients = scalar s.Gradients
-                HessianProducts = scalar s.HessianProducts
-                Losses = scalar s.Losses
-                Met = scalar s.Met
-                NonFinite = scalar s.NonFinite
-                Stalled = scalar s.Stalled
+                Phi = vector.Invoke s.Phi
+                Running = scalar.Invoke s.Running
+                Steps = scalar.Invoke s.Steps
+                Gradients = scalar.Invoke s.Gradients
+                HessianProducts = scalar.Invoke s.HessianProducts
+                Losses = scalar.Invoke s.Losses
+                Met = scalar.Invoke s.Met
+                NonFinite = scalar.Invoke s.NonFinite
+                Stalled = scalar.Invoke s.Stalled
                 Memory = s.Memory.Carry(vector, scalar)
             }
 

@@ -54,14 +54,14 @@ type InnerIterate<'V, 'S> =
     interface ICarried<'V, 'S, InnerIterate<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {
-                Phi = vector this.Phi
-                Steps = scalar this.Steps
-                Gradients = scalar this.Gradients
-                HessianProducts = scalar this.HessianProducts
-                Losses = scalar this.Losses
-                Met = scalar this.Met
-                NonFinite = scalar this.NonFinite
-                Stalled = scalar this.Stalled
+                Phi = vector.Invoke this.Phi
+                Steps = scalar.Invoke this.Steps
+                Gradients = scalar.Invoke this.Gradients
+                HessianProducts = scalar.Invoke this.HessianProducts
+                Losses = scalar.Invoke this.Losses
+                Met = scalar.Invoke this.Met
+                NonFinite = scalar.Invoke this.NonFinite
+                Stalled = scalar.Invoke this.Stalled
                 Reported = this.Reported
             }
 

@@ -18,7 +18,9 @@ type private LbfgsState<'V, 'S> =
         member s.Carry(vector, scalar) =
             {
                 Pairs = (s.Pairs :> ICarried<_, _, _>).Carry(vector, scalar)
-                Last = s.Last |> ValueOption.map (fun (struct (phi, gradient)) -> struct (vector phi, vector gradient))
+                Last =
+                    s.Last
+                    |> ValueOption.map (fun (struct (phi, gradient)) -> struct (vector.Invoke phi, vector.Invoke gradient))
             }
 
 /// At most `maxSteps` steps of L-BFGS with the last `memory` pairs.

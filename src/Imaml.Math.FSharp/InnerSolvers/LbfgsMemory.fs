@@ -83,8 +83,8 @@ type LbfgsMemory<'V, 'S> =
     interface ICarried<'V, 'S, LbfgsMemory<'V, 'S>> with
         member this.Carry(vector, scalar) =
             { this with
-                Moves = Array.map vector this.Moves
-                Changes = Array.map vector this.Changes
-                InverseCurvatures = Array.map scalar this.InverseCurvatures
-                Scale = scalar this.Scale
+                Moves = Array.map vector.Invoke this.Moves
+                Changes = Array.map vector.Invoke this.Changes
+                InverseCurvatures = Array.map scalar.Invoke this.InverseCurvatures
+                Scale = scalar.Invoke this.Scale
             }

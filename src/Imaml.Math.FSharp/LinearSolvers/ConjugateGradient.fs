@@ -32,18 +32,18 @@ module ConjugateGradient =
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
                 {
-                    X = vector s.X
-                    R = vector s.R
-                    Square = scalar s.Square
-                    P = vector s.P
-                    Rho = scalar s.Rho
-                    Running = scalar s.Running
-                    Steps = scalar s.Steps
-                    Products = scalar s.Products
-                    Smallest = scalar s.Smallest
-                    Indefinite = scalar s.Indefinite
-                    NonFinite = scalar s.NonFinite
-                    Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar a, scalar b))
+                    X = vector.Invoke s.X
+                    R = vector.Invoke s.R
+                    Square = scalar.Invoke s.Square
+                    P = vector.Invoke s.P
+                    Rho = scalar.Invoke s.Rho
+                    Running = scalar.Invoke s.Running
+                    Steps = scalar.Invoke s.Steps
+                    Products = scalar.Invoke s.Products
+                    Smallest = scalar.Invoke s.Smallest
+                    Indefinite = scalar.Invoke s.Indefinite
+                    NonFinite = scalar.Invoke s.NonFinite
+                    Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar.Invoke a, scalar.Invoke b))
                 }
 
     /// z = M⁻¹r and ρ = ⟨r, z⟩, and of the tasks that would go on those that can: where ρ is positive and finite. Without a preconditioner

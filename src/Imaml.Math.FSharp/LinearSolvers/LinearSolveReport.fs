@@ -43,16 +43,16 @@ type LinearSolveReport<'V, 'S> =
     interface ICarried<'V, 'S, LinearSolveReport<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {
-                Solution = vector this.Solution
-                RightHandSideNorm = scalar this.RightHandSideNorm
-                Steps = scalar this.Steps
-                Products = scalar this.Products
-                RelativeResidual = scalar this.RelativeResidual
-                SmallestCurvature = scalar this.SmallestCurvature
-                Met = scalar this.Met
-                Indefinite = scalar this.Indefinite
-                NonFinite = scalar this.NonFinite
-                Stagnated = scalar this.Stagnated
-                PreconditionerNotPositive = scalar this.PreconditionerNotPositive
-                Coefficients = this.Coefficients |> Array.map (fun struct (a, b) -> struct (scalar a, scalar b))
+                Solution = vector.Invoke this.Solution
+                RightHandSideNorm = scalar.Invoke this.RightHandSideNorm
+                Steps = scalar.Invoke this.Steps
+                Products = scalar.Invoke this.Products
+                RelativeResidual = scalar.Invoke this.RelativeResidual
+                SmallestCurvature = scalar.Invoke this.SmallestCurvature
+                Met = scalar.Invoke this.Met
+                Indefinite = scalar.Invoke this.Indefinite
+                NonFinite = scalar.Invoke this.NonFinite
+                Stagnated = scalar.Invoke this.Stagnated
+                PreconditionerNotPositive = scalar.Invoke this.PreconditionerNotPositive
+                Coefficients = this.Coefficients |> Array.map (fun struct (a, b) -> struct (scalar.Invoke a, scalar.Invoke b))
             }

@@ -42,24 +42,24 @@ module Minres =
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
                 {
-                    X = vector s.X
-                    V = vector s.V
-                    PreviousV = vector s.PreviousV
-                    W = vector s.W
-                    PreviousW = vector s.PreviousW
-                    Beta = scalar s.Beta
-                    Cosine = scalar s.Cosine
-                    Sine = scalar s.Sine
-                    DeltaBar = scalar s.DeltaBar
-                    Epsilon = scalar s.Epsilon
-                    Residual = scalar s.Residual
-                    Size = scalar s.Size
-                    Running = scalar s.Running
-                    Steps = scalar s.Steps
-                    Products = scalar s.Products
-                    Smallest = scalar s.Smallest
-                    NonFinite = scalar s.NonFinite
-                    Stagnated = scalar s.Stagnated
+                    X = vector.Invoke s.X
+                    V = vector.Invoke s.V
+                    PreviousV = vector.Invoke s.PreviousV
+                    W = vector.Invoke s.W
+                    PreviousW = vector.Invoke s.PreviousW
+                    Beta = scalar.Invoke s.Beta
+                    Cosine = scalar.Invoke s.Cosine
+                    Sine = scalar.Invoke s.Sine
+                    DeltaBar = scalar.Invoke s.DeltaBar
+                    Epsilon = scalar.Invoke s.Epsilon
+                    Residual = scalar.Invoke s.Residual
+                    Size = scalar.Invoke s.Size
+                    Running = scalar.Invoke s.Running
+                    Steps = scalar.Invoke s.Steps
+                    Products = scalar.Invoke s.Products
+                    Smallest = scalar.Invoke s.Smallest
+                    NonFinite = scalar.Invoke s.NonFinite
+                    Stagnated = scalar.Invoke s.Stagnated
                 }
 
     let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (unitRoundoff: 'S) (tolerance: 'S) (s: State<'V, 'S>) =

@@ -28,15 +28,15 @@ module Neumann =
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, scalar) =
                 {
-                    X = vector s.X
-                    R = vector s.R
-                    Square = scalar s.Square
-                    Running = scalar s.Running
-                    Steps = scalar s.Steps
-                    Products = scalar s.Products
-                    Smallest = scalar s.Smallest
-                    Indefinite = scalar s.Indefinite
-                    NonFinite = scalar s.NonFinite
+                    X = vector.Invoke s.X
+                    R = vector.Invoke s.R
+                    Square = scalar.Invoke s.Square
+                    Running = scalar.Invoke s.Running
+                    Steps = scalar.Invoke s.Steps
+                    Products = scalar.Invoke s.Products
+                    Smallest = scalar.Invoke s.Smallest
+                    Indefinite = scalar.Invoke s.Indefinite
+                    NonFinite = scalar.Invoke s.NonFinite
                 }
 
     let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (alpha: float) (tolerance: 'S) (s: State<'V, 'S>) =

@@ -21,9 +21,9 @@ module internal BackPropagation =
         interface ICarried<'V, 'S, Adjoint<'V, 'S>> with
             member a.Carry(vector, _) =
                 {
-                    Current = vector a.Current
-                    Previous = vector a.Previous
-                    Sum = vector a.Sum
+                    Current = vector.Invoke a.Current
+                    Previous = vector.Invoke a.Previous
+                    Sum = vector.Invoke a.Sum
                 }
 
     /// Back through the step that was taken from y.

@@ -21,7 +21,7 @@ type TangentIterate<'V, 'S> =
         member this.Carry(vector, scalar) =
             {
                 Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
-                Tangents = Array.map vector this.Tangents
+                Tangents = Array.map vector.Invoke this.Tangents
             }
 
 [<RequireQualifiedAccess>]
@@ -40,10 +40,10 @@ module ForwardMode =
         interface ICarried<'V, 'S, State<'V, 'S>> with
             member s.Carry(vector, _) =
                 {
-                    Phi = vector s.Phi
-                    Previous = vector s.Previous
-                    Tangents = Array.map vector s.Tangents
-                    PreviousTangents = Array.map vector s.PreviousTangents
+                    Phi = vector.Invoke s.Phi
+                    Previous = vector.Invoke s.Previous
+                    Tangents = Array.map vector.Invoke s.Tangents
+                    PreviousTangents = Array.map vector.Invoke s.PreviousTangents
                 }
 
     /// φ_T and J_T w for every direction w.

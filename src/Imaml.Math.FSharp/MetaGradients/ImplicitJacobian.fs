@@ -19,7 +19,7 @@ type JacobianProduct<'V, 'S> =
     interface ICarried<'V, 'S, JacobianProduct<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {
-                Product = vector this.Product
+                Product = vector.Invoke this.Product
                 Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
             }
 

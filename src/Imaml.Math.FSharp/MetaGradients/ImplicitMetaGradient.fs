@@ -30,6 +30,7 @@ module Thresholds =
 
     /// Inner accuracy δ (Definition 1), as ‖φ − φ*‖ ≤ ‖∇G‖/µ, and linear-solve accuracy δ′ (Definition 2), as
     /// ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖v − (H+Λ)u‖, where G is µ-strongly convex.
+    /// Errors: µ that is not positive and finite; δ or δ′ that is not at least 0.
     let ofAccuracies
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
@@ -37,6 +38,15 @@ module Thresholds =
         (delta: float)
         (deltaPrime: float)
         =
+        if not (strongConvexity > 0.0 && strongConvexity < infinity) then
+            invalidArg (nameof strongConvexity) $"µ must be positive and finite, not {strongConvexity}"
+
+        if not (delta >= 0.0) then
+            invalidArg (nameof delta) $"δ must be at least 0, not {delta}"
+
+        if not (deltaPrime >= 0.0) then
+            invalidArg (nameof deltaPrime) $"δ′ must be at least 0, not {deltaPrime}"
+
         {
             InnerGradientNorm = space.Scalar(strongConvexity * delta)
             LinearResidualNorm = space.Scalar(strongConvexity / regularizer.LargestEigenvalue * deltaPrime)
@@ -71,15 +81,15 @@ type MetaGradient<'V, 'S> =
     interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {
-                Gradient = vector this.Gradient
+                Gradient = vector.Invoke this.Gradient
                 Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
-                InnerLoss = scalar this.InnerLoss
-                OuterLoss = scalar this.OuterLoss
-                InnerGradientNorm = scalar this.InnerGradientNorm
+                InnerLoss = scalar.Invoke this.InnerLoss
+                OuterLoss = scalar.Invoke this.OuterLoss
+                InnerGradientNorm = scalar.Invoke this.InnerGradientNorm
                 Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
-                DerivativeGradients = scalar this.DerivativeGradients
-                DerivativeProducts = scalar this.DerivativeProducts
-                OuterGradients = scalar this.OuterGradients
+                DerivativeGradients = scalar.Invoke this.DerivativeGradients
+                DerivativeProducts = scalar.Invoke this.DerivativeProducts
+                OuterGradients = scalar.Invoke this.OuterGradients
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.

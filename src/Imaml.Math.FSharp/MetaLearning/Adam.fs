@@ -79,8 +79,8 @@ type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, 
         member _.Carry(vector, _) =
             let state =
                 { state with
-                    FirstMoment = vector state.FirstMoment
-                    SecondMoment = vector state.SecondMoment
+                    FirstMoment = vector.Invoke state.FirstMoment
+                    SecondMoment = vector.Invoke state.SecondMoment
                 }
 
             AdamOptimizer<'V, 'S>(coordinates, options, rate, state)

@@ -33,5 +33,6 @@ type LbfgsOptimizer<'V, 'S> private (pairs: LbfgsMemory<'V, 'S>, last: struct ('
 
             LbfgsOptimizer<'V, 'S>(
                 carried,
-                last |> ValueOption.map (fun (struct (theta, gradient)) -> struct (vector theta, vector gradient))
+                last
+                |> ValueOption.map (fun (struct (theta, gradient)) -> struct (vector.Invoke theta, vector.Invoke gradient))
             )

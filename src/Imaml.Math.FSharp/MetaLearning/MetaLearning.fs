@@ -20,7 +20,7 @@ type MetaLearningState<'V, 'S> =
         member this.Carry(vector, scalar) =
             {
                 Steps = this.Steps
-                Theta = vector this.Theta
+                Theta = vector.Invoke this.Theta
                 Optimizer = this.Optimizer.Carry(vector, scalar)
             }
 
@@ -88,7 +88,7 @@ module MetaLearning =
                 Optimizer = optimizer
             }
 
-        struct ((next :> ICarried<_, _, MetaLearningState<'V, 'S>>).Carry(region.KeepVector, region.KeepScalar), report)
+        struct (Region.keep region next, report)
 
     /// Every state after the start with the report of the step that led to it, made as they are asked for: the sequence may be infinite.
     /// All states live on, in the region that is open when they are asked for.
@@ -124,11 +124,10 @@ module MetaLearning =
             use region = space.OpenRegion()
 
             if state.Steps > start.Steps then
-                (state :> ICarried<_, _, MetaLearningState<'V, 'S>>).Carry(region.AdoptVector, region.AdoptScalar)
-                |> ignore
+                Region.adopt region state
 
             let struct (next, report) = step space strategy regularizer batch state
-            state <- (next :> ICarried<_, _, MetaLearningState<'V, 'S>>).Carry(region.KeepVector, region.KeepScalar)
+            state <- Region.keep region next
             reports.Add report
 
         struct (state, reports.ToArray())

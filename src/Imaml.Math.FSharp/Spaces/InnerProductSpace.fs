@@ -6,9 +6,11 @@
 
 namespace Imaml.Math
 
+open System
+
 /// Values made while a region is open die when it closes, unless kept. A space whose values the garbage collector frees does nothing.
 type IRegion<'V, 'S> =
-    inherit System.IDisposable
+    inherit IDisposable
     /// Lets a vector outlive this region, in the region around it. Keeping a vector twice is keeping it once.
     abstract KeepVector: 'V -> 'V
     abstract KeepScalar: 'S -> 'S
@@ -54,20 +56,27 @@ type IInnerProductSpace<'V, 'S> =
 /// The state of an iteration, whose values can be handed from one region to the next.
 type ICarried<'V, 'S, 'State> =
     /// Applies the functions to every vector and every scalar of the state.
-    abstract Carry: vector: ('V -> 'V) * scalar: ('S -> 'S) -> 'State
+    abstract Carry: vector: Func<'V, 'V> * scalar: Func<'S, 'S> -> 'State
 
 [<RequireQualifiedAccess>]
 module Region =
 
+    /// The state, kept: it outlives the region.
+    let internal keep (region: IRegion<'V, 'S>) (state: 'State :> ICarried<'V, 'S, 'State>) : 'State =
+        state.Carry(Func<_, _>(fun x -> region.KeepVector x), Func<_, _>(fun x -> region.KeepScalar x))
+
+    /// Lets the state die with the region.
+    let internal adopt (region: IRegion<'V, 'S>) (state: 'State :> ICarried<'V, 'S, 'State>) =
+        state.Carry(Func<_, _>(fun x -> region.AdoptVector x), Func<_, _>(fun x -> region.AdoptScalar x))
+        |> ignore
+
     /// Runs `body` in a region of its own; of what it made only the result survives.
     let run (space: IInnerProductSpace<'V, 'S>) (body: unit -> 'R :> ICarried<'V, 'S, 'R>) : 'R =
         use region = space.OpenRegion()
-        let result = body ()
-        result.Carry(region.KeepVector, region.KeepScalar)
+        keep region (body ())
 
     /// One step of an iteration: the old state dies, the new one survives, and nothing else does. So memory is flat in the number of steps.
     let advance (space: IInnerProductSpace<'V, 'S>) (step: 'State -> 'State) (state: 'State :> ICarried<'V, 'S, 'State>) : 'State =
         use region = space.OpenRegion()
-        state.Carry(region.AdoptVector, region.AdoptScalar) |> ignore
-        let next: 'State = step state
-        next.Carry(region.KeepVector, region.KeepScalar)
+        adopt region state
+        keep region (step state)

@@ -1,0 +1,93 @@
+using Expecto;
+using Imaml.Math;
+using Imaml.Math.Interop;
+using MathNet.Numerics.LinearAlgebra;
+using static Imaml.Interop.Tests.Check;
+using static Imaml.Interop.Tests.Quadratic;
+
+namespace Imaml.Interop.Tests;
+
+/// <summary>Lemma 1, Algorithm 2 and the methods that it is compared with, in closed form, for constant H.</summary>
+public static class MetaGradientTests
+{
+    private const double Step = 0.1;
+    private const int Steps = 5, LastSteps = 2;
+    private static readonly Matrix<double> One = Matrix<double>.Build.DenseIdentity(2), J = Lambda * M.Inverse(), Left = One - (Step * M);
+
+    private static void Jacobian()
+    {
+        var product = Lemma1.Product(Space, Proximal, Problem, Linear, Phi, Theta);
+        Close(product.Product, J * Theta, "Jw");
+        Equal(product.Solve.Read(Space)[0].Steps, 2, "steps");
+        // J is symmetric for Λ = λI, so a Λ that is not tells J from Jᵀ.
+        var diagonal = Regularizers.Diagonal(Space, Coordinates, Of(1.0, 4.0));
+        var lambda = Matrix<double>.Build.DenseOfDiagonalArray([1.0, 4.0]);
+        var inverse = (H + lambda).Inverse();
+        Close(Lemma1.Product(Space, diagonal, Problem, Linear, Phi, Theta).Product, inverse * lambda * Theta, "Jw");
+        Close(Lemma1.TransposeProduct(Space, diagonal, Problem, Linear, Phi, Theta).Product, lambda * inverse * Theta, "Jᵀw");
+        Close(Lemma1.Matrices(Space, Coordinates, diagonal, Problem, Phi)[0], inverse * lambda, "J");
+    }
+
+    private static void Accuracies()
+    {
+        const double delta = 1e-3, deltaPrime = 1e-2;
+        var thresholds = Algorithm2.Accuracies(Space, Proximal, Mu, delta, deltaPrime);
+        var inner = InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), 100, 1);
+        var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
+        var result = Algorithm2.Compute(Space, Proximal, Problem, inner, linear, thresholds, Theta);
+        Equal(result.Inner.Read(Space)[0].Status, InnerStatus.Converged, "inner status");
+        That(result.Inner.Read(Space)[0].Steps < 20, "no more steps than δ needs");
+        That((result.Phi - Phi).L2Norm() <= delta, "Definition 1");
+        That((result.Gradient - (J * (result.Phi - Target))).L2Norm() <= deltaPrime, "Definition 2");
+        That((result.Gradient - G).L2Norm() <= deltaPrime + (Lambda / Mu * delta), "Theorem 1, with C = λL/µ");
+        var same = Strategies.Implicit(Space, inner, linear, thresholds).Compute(Space, Proximal, Problem, Theta);
+        Equal(same.Gradient, result.Gradient, "the strategy's gradient");
+        var budgets = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Algorithm2.FixedBudgets(Space), Theta);
+        Close(budgets.Gradient, G, "g by fixed budgets");
+        Refuses(() => Algorithm2.Accuracies(Space, Proximal, 0.0, delta, deltaPrime), "0", "µ must be positive");
+        Refuses(() => Algorithm2.Accuracies(Space, Proximal, Mu, -1.0, deltaPrime), "-1", "δ must be at least 0");
+        Refuses(() => Algorithm2.Accuracies(Space, Proximal, Mu, delta, double.NaN), "NaN", "δ′ must be at least 0");
+    }
+
+    private static MetaGradient<Vector<double>, double> By(IMetaGradientStrategy<Vector<double>, double> strategy) =>
+        strategy.Compute(Space, Proximal, Problem, Theta);
+
+    private static void Unrolling()
+    {
+        // φ_T = φ* + (I − aM)ᵀ(θ − φ*), J_T = J + (I − aM)ᵀ(I − J), and K steps only: [I − (I − aM)ᴷ]J
+        var v = Phi + (Left.Power(Steps) * (Theta - Phi)) - Target;
+        var whole = (J + (Left.Power(Steps) * (One - J))) * v;
+        var unrolled = By(Strategies.Unrolled(Space, Momenta.None, Step, Steps));
+        Close(unrolled.Gradient, whole, "MAML");
+        Close(By(Strategies.ForwardMode(Space, Coordinates, Momenta.None, Step, Steps)).Gradient, whole, "MAML in forward mode");
+        Close(By(Strategies.Truncated(Space, Momenta.None, Step, Steps, LastSteps)).Gradient, (One - Left.Power(LastSteps)) * J * v, "truncated");
+        var cost = unrolled.Cost(Space)[0];
+        Equal((cost.Gradients, cost.HessianProducts, cost.OuterGradients), ((2 * Steps) + 1, Steps, 1), "2T + 1 gradients and T products");
+        Refuses(() => Strategies.Truncated(Space, Momenta.None, Step, Steps, Steps + 1), "6", "from 1 to the number of inner steps");
+        Refuses(() => Strategies.Unrolled(Space, Momenta.None, 0.0, Steps), "0", "must be positive");
+    }
+
+    [Tests]
+    public static readonly Test Statements = List(
+        "Meta-gradients",
+        Statement("Lemma 1's products and matrix are (H + Λ)⁻¹Λ and its transpose", Jacobian),
+        Statement("Algorithm 2 at φ* is 2M⁻²(…) in fractions", () =>
+        {
+            var result = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
+            Close(result.Gradient, G, "g");
+            Close(result.Phi, Phi, "φ");
+            Close(result.OuterLoss, 0.5 * (V * V), "L(φ)");
+            var cost = result.Cost(Space)[0];
+            Equal((cost.Gradients, cost.HessianProducts, cost.OuterGradients), (41, 2, 1), "40 steps, one linearization, two products");
+        }),
+        Statement("Algorithm 2 keeps the accuracies δ and δ′ that it is asked for", Accuracies),
+        Statement("unrolled and truncated gradients are those of constant H", Unrolling),
+        Statement("FOMAML is v and Reptile is θ − φ", () =>
+        {
+            Close(By(Strategies.FirstOrder(Space, Inner, 0.0)).Gradient, V, "FOMAML");
+            Close(By(Strategies.Reptile(Space, Inner, 0.0)).Gradient, Theta - Phi, "Reptile");
+            Equal(By(Strategies.Reptile(Space, Inner, 0.0)).Solve.Read(Space)[0].Status, SolveStatus.NotMade, "status");
+        }),
+        Statement("the implicit strategy is Algorithm 2", () =>
+            Close(By(Strategies.Implicit(Space, Inner, Linear)).Gradient, G, "g")));
+}

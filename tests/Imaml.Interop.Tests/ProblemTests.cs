@@ -1,0 +1,84 @@
+using Expecto;
+using Imaml.Math;
+using Imaml.Math.Interop;
+using MathNet.Numerics.LinearAlgebra;
+using static Imaml.Interop.Tests.Check;
+using static Imaml.Interop.Tests.Quadratic;
+
+namespace Imaml.Interop.Tests;
+
+/// <summary>Problems, regularisers, operators and derivatives from delegates.</summary>
+public static class ProblemTests
+{
+    /// <summary>Two tasks as the rows of a matrix, each ½‖φ − a‖² inside and ½‖φ‖² outside: J = λ/(1+λ).</summary>
+    private static void Batched()
+    {
+        var space = new BatchedRowsSpace(2);
+        var centres = Matrix<double>.Build.DenseOfArray(new[,] { { 1.0, 2.0 }, { -3.0, 4.0 } });
+        double[] Squares(Matrix<double> x) => [.. x.EnumerateRows().Select(row => 0.5 * (row * row))];
+        var problem = BilevelProblem.FromDelegates<Matrix<double>, double[]>(
+            phi => Squares(phi - centres), phi => phi - centres, (_, w) => w, Squares, phi => phi);
+        var regularizer = Regularizers.Scalar(space, Lambda);
+        var result = Algorithm2.Compute(
+            space, regularizer, problem, InnerSolvers.GradientDescent(space, StepRules.MeasuredCurvature, 2),
+            LinearSolvers.ConjugateGradient(space, 1), Matrix<double>.Build.Dense(2, 2));
+        // φ* = a/(1+λ) and g = λ/(1+λ) φ*
+        Close(result.Gradient, centres * (Lambda / ((1.0 + Lambda) * (1.0 + Lambda))), "g");
+        Equal(result.Solve.Read(space).Length, 2, "one status for each task");
+    }
+
+    private static void Linearization()
+    {
+        using var linearization = Problem.LinearizeInner(Phi);
+        Close(linearization.Loss, Problem.InnerLoss(Phi), "L̂");
+        Close(linearization.Gradient, (H * Phi) - C, "∇L̂");
+        Close(linearization.HessianProduct(V), H * V, "Hw");
+        var hessian = LinearOperators.Hessian(Space, Proximal, linearization);
+        Close(hessian.Apply(V), M * V, "(H + Λ)w");
+        Close(LinearOperators.Matrices(Space, Coordinates, hessian, Theta)[0], M, "H + Λ");
+        // For a diagonal A Jacobi's preconditioner is the inverse.
+        var jacobi = LinearOperators.Jacobi(Space, Coordinates, hessian, Theta);
+        Close(jacobi.Apply(Of(4.0, 10.0)), Of(1.0, 2.0), "diag(M)⁻¹w");
+    }
+
+    private static void MissingDelegate() => Refuses(
+        () => BilevelProblem.FromDelegates(phi => 0.0, phi => phi, null!, phi => 0.0, phi => phi), "innerHessianProduct", "null");
+
+    private static void RegularizerGradients()
+    {
+        var result = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
+        // −⟨φ* − θ, u⟩ = −((−7)(−44) + (−29)·43)/(19·361)
+        Close(Regularizers.Gradient(Space, Proximal, result, Theta), 939.0 / 6859.0, "dL/dλ");
+        Close(Regularizers.Value(Space, Proximal, Of(3.0, 4.0)), 25.0, "½wᵀΛw");
+        var diagonal = Regularizers.Diagonal(Space, Coordinates, Of(Lambda, Lambda));
+        Close(Regularizers.Gradient(Space, diagonal, result, Theta), Of(-308.0, 1247.0) / 6859.0, "dL/dΛⱼⱼ");
+        var layers = Regularizers.Layerwise(Space, Coordinates, [Of(1.0, 0.0), Of(0.0, 1.0)], [Lambda, Lambda]);
+        double[] byLayer = Regularizers.Gradient(Space, layers, result, Theta);
+        Close(Of(byLayer), Of(-308.0, 1247.0) / 6859.0, "dL/dλ of each layer");
+        Matrix<double> full = Regularizers.Gradient(Space, new MatrixRegularizer(Lambda * Matrix<double>.Build.DenseIdentity(2)), result, Theta);
+        Close(full.Diagonal(), Of(-308.0, 1247.0) / 6859.0, "the diagonal of dL/dΛ");
+        Refuses(() => Regularizers.Scalar(Space, -1.0), "-1", "must be positive");
+    }
+
+    private static void Differences()
+    {
+        // Exact for a quadratic but for rounding, 10⁻¹⁶/h.
+        const double h = 1e-3, tolerance = 1e-11;
+        var gradient = CentralDifferences.Gradient(Space, Coordinates, h, Problem.InnerLoss, Theta);
+        Close(gradient, (H * Theta) - C, "∇L̂", tolerance);
+        Close(CentralDifferences.Directional(Space, h, Problem.InnerLoss, Theta, V), ((H * Theta) - C) * V, "⟨∇L̂, v⟩", tolerance);
+        var exact = InnerSolvers.Exact(Space, Coordinates, maxSteps: 10);
+        Close(CentralDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, exact, 0.0, Theta), G, "dL/dθ", tolerance);
+        Refuses(() => CentralDifferences.Gradient(Space, Coordinates, 0.0, Problem.InnerLoss, Theta), "0", "must be positive");
+        Refuses(() => CentralDifferences.Gradient(Space, Coordinates, h, null!, Theta), "f", "null");
+    }
+
+    [Tests]
+    public static readonly Test Statements = List(
+        "Problems",
+        Statement("five delegates are a problem, and its linearization has their values", Linearization),
+        Statement("delegates on any space are a problem on it", Batched),
+        Statement("a delegate that is missing is named", MissingDelegate),
+        Statement("every Λ that can be learned has its gradient", RegularizerGradients),
+        Statement("central differences of a delegate agree with the closed form", Differences));
+}
