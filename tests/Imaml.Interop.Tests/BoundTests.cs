@@ -9,20 +9,20 @@ namespace Imaml.Interop.Tests;
 /// <summary>Theorem 1 before and after a run.</summary>
 public static class BoundTests
 {
-    /// <summary>µ = 1, β = 4, ‖Λ‖ = 1, L = 1, ρ = 0, B = 1: κ = 4 and C = 1.</summary>
+    /// <summary>µ = 1, β = 4, ‖Λ‖ = 1, L = 2, ρ = 0, B = 1: κ = 4 and C = 2.</summary>
     private static readonly ErrorConstants Simple = new(
-        BoundKind.Certified, 1.0, 4.0, 1.0, 1.0, 1.0, 0.0, AffineBound.Zero, AffineBound.Zero, AffineBound.Zero);
+        BoundKind.Certified, 1.0, 4.0, 1.0, 2.0, 1.0, 0.0, AffineBound.Zero, AffineBound.Zero, AffineBound.Zero);
 
     private static void BeforeARun()
     {
-        Close(Theorem1.InnerErrorFactor(Simple), 1.0, "C");
-        Close(Theorem1.Bound(Simple, delta: 0.1, deltaPrime: 0.2), 0.3, "δ′ + Cδ");
+        Close(Theorem1.InnerErrorFactor(Simple), 2.0, "C");
+        Close(Theorem1.Bound(Simple, delta: 0.1, deltaPrime: 0.2), 0.4, "δ′ + Cδ");
         var accuracies = Theorem1.AccuraciesFor(Simple, epsilon: 1.0);
-        Equal((accuracies.Inner, accuracies.Solve), (0.5, 0.5), "ε/(2C) and ε/2");
+        Equal((accuracies.Inner, accuracies.Solve), (0.25, 0.5), "ε/(2C) and ε/2");
         Equal(Theorem1.GradientDescentSteps(Simple, radius: 10.0, delta: 1.0), 10, "⌈4 ln 10⌉");
         Equal(Theorem1.NesterovSteps(Simple, radius: 10.0, delta: 1.0), 13, "⌈4 ln(10√5)⌉");
         Equal(Theorem1.ConjugateGradientSteps(Simple, outerGradientBound: 1.0, deltaPrime: 0.1), 4, "⌈ln 40⌉");
-        Close(Corollary1.MetaSmoothness(Simple), 1.0, "L_F");
+        Close(Corollary1.MetaSmoothness(Simple), 2.0, "L_F");
         Close(Corollary1.Stationarity(1.0, gap: 2.0, steps: 4, error: 0.5), 1.25, "2·1·2/4 + ½²");
         Refuses(() => Theorem1.AccuraciesFor(Simple, 0.0), "0", "must be positive");
         Refuses(() => Corollary1.Stationarity(1.0, 2.0, 0, 0.5), "0", "at least 1");

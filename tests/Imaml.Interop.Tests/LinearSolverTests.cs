@@ -30,6 +30,7 @@ public static class LinearSolverTests
         // As many steps as eigenvalues: the Ritz values are the eigenvalues.
         Close(Of(budget.RitzValues), Of(Mu, Beta), "Ritz values");
         Equal(Solves(LinearSolvers.ConjugateGradient(Space, 50, 1e-13), SolveStatus.Converged).Steps, 2, "steps");
+        Equal((LinearSolvers.FixedBudget(7).CheckEvery, LinearSolvers.ToTolerance(7, 0.1).CheckEvery), (0, 1), "looks at the residual");
     }
 
     private static void Preconditioned()

@@ -71,7 +71,7 @@ public static class MetaGradientTests
     public static readonly Test Statements = List(
         "Meta-gradients",
         Statement("Lemma 1's products and matrix are (H + Λ)⁻¹Λ and its transpose", Jacobian),
-        Statement("Algorithm 2 at φ* is 2M⁻²(…) in fractions", () =>
+        Statement("Algorithm 2 finds φ* and g = λM⁻¹v, known as fractions", () =>
         {
             var result = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
             Close(result.Gradient, G, "g");

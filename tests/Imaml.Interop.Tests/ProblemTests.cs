@@ -33,6 +33,12 @@ public static class ProblemTests
         Close(linearization.Loss, Problem.InnerLoss(Phi), "L̂");
         Close(linearization.Gradient, (H * Phi) - C, "∇L̂");
         Close(linearization.HessianProduct(V), H * V, "Hw");
+        // L̂(φ) = ¼Σφᵢ⁴, whose Hessian depends on where it is.
+        var quartic = BilevelProblem.FromDelegates(
+            phi => 0.25 * phi.PointwisePower(4.0).Sum(), phi => phi.PointwisePower(3.0), (phi, w) => 3.0 * phi.PointwisePower(2.0).PointwiseMultiply(w),
+            phi => 0.0, phi => 0.0 * phi);
+        using var there = quartic.LinearizeInner(Of(1.0, 2.0));
+        Close(there.HessianProduct(Of(5.0, 7.0)), Of(15.0, 84.0), "3φᵢ²wᵢ");
         var hessian = LinearOperators.Hessian(Space, Proximal, linearization);
         Close(hessian.Apply(V), M * V, "(H + Λ)w");
         Close(LinearOperators.Matrices(Space, Coordinates, hessian, Theta)[0], M, "H + Λ");
@@ -69,6 +75,9 @@ public static class ProblemTests
         Close(CentralDifferences.Directional(Space, h, Problem.InnerLoss, Theta, V), ((H * Theta) - C) * V, "⟨∇L̂, v⟩", tolerance);
         var exact = InnerSolvers.Exact(Space, Coordinates, maxSteps: 10);
         Close(CentralDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, exact, 0.0, Theta), G, "dL/dθ", tolerance);
+        // Where ‖∇G(θ)‖ is small enough no step is made: φ = θ, and the derivative is ∇L(θ).
+        var lazy = InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 100, 1);
+        Close(CentralDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, lazy, 100.0, Theta), Theta - Target, "∇L(θ)", tolerance);
         Refuses(() => CentralDifferences.Gradient(Space, Coordinates, 0.0, Problem.InnerLoss, Theta), "0", "must be positive");
         Refuses(() => CentralDifferences.Gradient(Space, Coordinates, h, null!, Theta), "f", "null");
     }
