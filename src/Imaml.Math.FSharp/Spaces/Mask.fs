@@ -15,6 +15,11 @@ module internal Mask =
     /// The larger of two scalars; b where one of them is not a number.
     let larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
 
+    /// The scalar where it is above 0, else 0: a tolerance that is not a number asks for nothing, and no comparison with it would say so.
+    let tolerance (space: IInnerProductSpace<'V, 'S>) a =
+        let none = space.Scalar 0.0
+        space.Select(space.Exceeds(a, none), a, none)
+
     /// The vector x where the mask is 1, y where it is 0, even where the other is not finite.
     let select (space: IInnerProductSpace<'V, 'S>) mask (x: 'V) (y: 'V) =
         space.Axpy(complement space mask, y, space.Axpy(mask, x, space.Zero x))
