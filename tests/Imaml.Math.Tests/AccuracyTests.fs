@@ -77,6 +77,25 @@ let private work =
                     cost |> should equal count
                     cost.Losses |> should be (greaterThan 0))
 
+            testCase "budgets that end far above rounding are spent, however small ε is" (fun () ->
+                let task = Family.task LogisticRegressions 3
+
+                let result =
+                    AdaptiveAccuracy.Compute(
+                        EuclideanSpace(),
+                        Proximal.regularizer task.Proximal,
+                        BilevelTask.problem task,
+                        GradientDescentSolver(ConstantStep 1e-3, 1),
+                        ConjugateGradientSolver linear,
+                        [| BilevelTask.constants task |],
+                        options 1e-300 task.Theta.Count,
+                        task.Theta
+                    )
+
+                let outcome = result.Tasks[0]
+                outcome.Bound.Total |> should be (greaterThan (1e3 * outcome.Bound.Rounding))
+                outcome.Status |> should equal CertifiedStatus.BudgetSpent)
+
             testCase "a black box has not reported" (fun () ->
                 let blackBox (space: IInnerProductSpace<_, _>) =
                     InnerSolve<_, _>(fun problem regularizer theta start ->

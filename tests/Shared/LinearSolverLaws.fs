@@ -425,7 +425,12 @@ let private statuses (subject: Subject<'V, 'S>) way =
             for bad in [ nan; infinity; -infinity ] do
                 let b = subject.OfRows(alike [| bad; 1.0 |])
                 let good = subject.OfRows(alike [| 1.0; 1.0 |])
-                let reports = [ solver.Solve(space, a, b, space.Scalar 0.0); solver.SolveFrom(space, a, good, b, space.Scalar 0.0) ]
+
+                let reports =
+                    [
+                        solver.Solve(space, a, b, space.Scalar 0.0)
+                        solver.SolveFrom(space, a, good, b, space.Scalar 0.0)
+                    ]
 
                 for report in reports do
                     space.Read report.Met |> Array.iter (should equal 0.0)
@@ -433,10 +438,18 @@ let private statuses (subject: Subject<'V, 'S>) way =
 
         law "a right-hand side whose inverse overflows is solved" (fun () ->
             // 2⁻⁴ of the smallest normal number: it still holds b = tiny·(2, 1) exactly, and u = tiny·(2, 2).
-            let tiny = if subject.Epsilon < 1e-10 then 2.0 ** -1026.0 else 2.0 ** -130.0
+            let tiny =
+                if subject.Epsilon < 1e-10 then
+                    2.0 ** -1026.0
+                else
+                    2.0 ** -130.0
 
             let struct (actual, statistics) =
-                solve subject (way.Solver (all (diagonal [ 1.0; 0.5 ])) enough) (all (diagonal [ 1.0; 0.5 ])) (alike [| 2.0 * tiny; tiny |])
+                solve
+                    subject
+                    (way.Solver (all (diagonal [ 1.0; 0.5 ])) enough)
+                    (all (diagonal [ 1.0; 0.5 ]))
+                    (alike [| 2.0 * tiny; tiny |])
 
             for row in actual do
                 for value in row do
@@ -449,7 +462,12 @@ let private statuses (subject: Subject<'V, 'S>) way =
 
         law "a curvature without a finite step is reported, and the answer is finite" (fun () ->
             // The smallest number there is: 1/⟨p, Ap⟩ overflows.
-            let least = if subject.Epsilon < 1e-10 then 2.0 ** -1074.0 else 2.0 ** -149.0
+            let least =
+                if subject.Epsilon < 1e-10 then
+                    2.0 ** -1074.0
+                else
+                    2.0 ** -149.0
+
             let matrices = all (diagonal [ least; least ])
             // Jacobi's preconditioner would be of the same size.
             let solver = way.Solver (all (diagonal [ 1.0; 1.0 ])) (KrylovLaws.budget 3)
@@ -467,7 +485,13 @@ let private statuses (subject: Subject<'V, 'S>) way =
             let solver = way.Solver matrices enough
 
             let report =
-                solver.SolveFrom(space, operator subject matrices, subject.OfRows(alike [| 1.0; 1.0 |]), subject.OfRows far, space.Scalar 0.0)
+                solver.SolveFrom(
+                    space,
+                    operator subject matrices,
+                    subject.OfRows(alike [| 1.0; 1.0 |]),
+                    subject.OfRows far,
+                    space.Scalar 0.0
+                )
 
             for s in LinearSolver.read space report do
                 s.Status |> should not' (equal SolveStatus.Converged))

@@ -29,7 +29,7 @@ type AdaptiveAccuracy =
     ///
     /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm: a fixed budget is spent in each
     /// round whatever the accuracy.
-    /// Cost: see each task's Work. Ten synchronisations a round beside the solvers' own. Memory does not depend on the number of rounds.
+    /// Cost: see each task's Work. Eleven synchronisations a round and eight a linear solve, beside the solvers' own. Memory does not depend on the number of rounds.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,

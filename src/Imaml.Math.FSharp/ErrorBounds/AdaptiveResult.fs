@@ -6,7 +6,12 @@ namespace Imaml.Math
 module internal AdaptiveResult =
 
     /// The result of every task, with what its solves add up to.
-    let create (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (progress: TaskProgress[]) (s: AdaptiveIterate<'V, 'S>) =
+    let create
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (progress: TaskProgress[])
+        (s: AdaptiveIterate<'V, 'S>)
+        =
         let number (value: TaskProgress -> float) = progress |> Array.map value |> space.PerTask
         let flag (holds: TaskProgress -> bool) = number (fun p -> if holds p then 1.0 else 0.0)
 

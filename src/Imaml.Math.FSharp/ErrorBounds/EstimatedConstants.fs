@@ -56,7 +56,7 @@ type EstimatedConstants =
 
     /// The constants of every task at φ, on the way from θ.
     ///
-    /// Cost: a linearization at φ and two beside it, 2 + d or LanczosSteps + 4 products, 1 + PowerSteps outer gradients. Rounding of the
+    /// Cost: a linearization at φ and two beside it, d or LanczosSteps products and six more, 1 + PowerSteps outer gradients. Rounding of the
     /// losses is not estimated: it counts as none.
     static member At
         (

@@ -108,7 +108,8 @@ module internal TaskEvidence =
             elif bound.Total <= 2.0 * bound.Rounding then
                 ended CertifiedStatus.RoundingLimit p
             elif p.Work.Rounds >= p.MaxRounds || stuck then
-                let limit = p.Epsilon <= bound.Rounding
+                // With ε out of reach, what is left may still be the budgets', not rounding's.
+                let limit = p.Epsilon <= bound.Rounding && bound.Total <= 10.0 * bound.Rounding
 
                 ended
                     (if limit then

@@ -36,7 +36,9 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             let step (point: InnerPoint<'V, 'S>) memory =
-                let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+                let hessian =
+                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+
                 let hessians = DenseOperator.matrices space coordinates hessian point.Gradient
                 let gradients = coordinates.ToRows point.Gradient
                 let running = space.Read point.Running

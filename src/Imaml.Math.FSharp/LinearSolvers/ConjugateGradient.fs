@@ -180,16 +180,3 @@ module ConjugateGradient =
     /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
     let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
         toResidual space apply ValueNone options (space.Scalar 0.0) b
-
-    /// The same with a preconditioner, whose `inverse` is w ↦ M⁻¹w, symmetric (not checked) and positive definite (reported where
-    /// ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0). Tolerances are in ‖b − A u‖ all the same. M's scale does not matter, and κ becomes that of M⁻¹A.
-    ///
-    /// Cost: also one action of M⁻¹ and one inner product a step, and one vector. There are no Ritz values: they would be M⁻¹A's.
-    let solvePreconditioned
-        (space: IInnerProductSpace<'V, 'S>)
-        (options: LinearSolveOptions)
-        (inverse: 'V -> 'V)
-        (apply: 'V -> 'V)
-        (b: 'V)
-        =
-        toResidual space apply (ValueSome inverse) options (space.Scalar 0.0) b

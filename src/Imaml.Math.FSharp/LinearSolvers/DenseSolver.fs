@@ -86,7 +86,14 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
             let sizes = space.Read(space.Norm(coordinates.OfRows(b, outcomes |> Array.map _.Solution)))
 
             let outcomes =
-                Array.map2 (fun outcome size -> if Double.IsFinite size then outcome else DenseOutcome.unmoved d false) outcomes sizes
+                Array.map2
+                    (fun outcome size ->
+                        if Double.IsFinite size then
+                            outcome
+                        else
+                            DenseOutcome.unmoved d false)
+                    outcomes
+                    sizes
 
             let each (f: DenseOutcome -> float) = space.PerTask(outcomes |> Array.map f)
             let mask (f: DenseOutcome -> bool) = each (fun outcome -> if f outcome then 1.0 else 0.0)

@@ -56,7 +56,10 @@ module LinearSolver =
             let size = space.Norm b
             let start = space.Axpy(space.Exceeds(size, space.Scalar 0.0), start, space.Zero b)
             let rest = space.Axpy(space.Scalar -1.0, apply start, b)
-            let threshold = Mask.larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
+
+            let threshold =
+                Mask.larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
+
             let report = solve { options with RelativeResidual = 0.0 } threshold rest
             let epsilon = Mask.epsilon space
             let digits = Mask.larger space threshold (space.Multiply(space.SquareRoot epsilon, size))

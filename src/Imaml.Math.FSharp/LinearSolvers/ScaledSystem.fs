@@ -80,7 +80,9 @@ module internal ScaledSystem =
             }
 
         if options.RecomputeResidual then
-            let residual = space.Norm(space.Axpy(space.Scalar -1.0, apply scaled.Solution, unit space system.Size b))
+            let residual =
+                space.Norm(space.Axpy(space.Scalar -1.0, apply scaled.Solution, unit space system.Size b))
+
             let asked = space.Exceeds(system.Requested, space.Scalar 0.0)
             let missed = space.Multiply(asked, space.Exceeds(residual, system.Requested))
 

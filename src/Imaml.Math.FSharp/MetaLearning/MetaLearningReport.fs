@@ -58,14 +58,10 @@ module internal MetaLearningReport =
             })
 
     /// Whether the task has a part in the mean.
-    let private usable (task: MetaTaskReport) =
-        System.Double.IsFinite task.MetaGradientNorm && task.Solve.Status <> SolveStatus.NonFinite
+    let private usable (task: MetaTaskReport) = System.Double.IsFinite task.MetaGradientNorm && task.Solve.Status <> SolveStatus.NonFinite
 
     let ofStep (space: IInnerProductSpace<'V, 'S>) step (gradient: 'V) (tasks: MetaTaskReport[][]) =
-        let counted run =
-            tasks
-            |> Array.map (fun (task: MetaTaskReport[]) -> task[run])
-            |> Array.filter usable
+        let counted run = tasks |> Array.map (fun (task: MetaTaskReport[]) -> task[run]) |> Array.filter usable
 
         let norms = space.Read(space.Norm gradient)
         let runs = Array.init norms.Length counted
