@@ -5,6 +5,7 @@ namespace Imaml.Theory
 open System
 open MathNet.Numerics.LinearAlgebra
 open MathNet.Numerics.LinearAlgebra.Factorization
+open Imaml.Math
 
 [<RequireQualifiedAccess>]
 module Eigenvalues =
@@ -43,7 +44,7 @@ module Eigenvalues =
             let diagonal = a.Diagonal()
             struct (diagonal.Minimum(), diagonal.Maximum())
         else
-            let scale = Spectrum.scale a
+            let scale = Eigensystem.ScaleOf a
             let scaled = a / scale
             let struct (smallest, greatest) = Spectrum.ends scaled
             struct (scale * below scaled smallest, -scale * below -scaled -greatest)

@@ -5,6 +5,7 @@ namespace Imaml.Theory
 open System
 open MathNet.Numerics.Distributions
 open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
 
 [<RequireQualifiedAccess>]
 module Spectrum =
@@ -37,21 +38,10 @@ module Spectrum =
     /// A random symmetric positive definite d × d matrix with largest eigenvalue 1 and condition number κ (1 where d = 1).
     let positiveDefinite (random: Random) d (condition: float) = symmetric random (spread random d (1.0 / condition) 1.0)
 
-    /// A power of two with which the largest entry of A is between 1 and 2, so that A divided by it rounds nothing; 1 for A = 0.
-    let scale (a: Matrix<float>) =
-        let largest = a.Enumerate() |> Seq.fold (fun most value -> max most (abs value)) 0.0
-
-        if largest = 0.0 then
-            1.0
-        else
-            Math.ScaleB(1.0, max -1000 (Math.ILogB largest))
-
-    /// The smallest and the largest eigenvalue of a symmetric matrix of finite numbers, to rounding. Scaled, since MathNet's decomposition
-    /// fails where squares of the entries overflow.
+    /// The smallest and the largest eigenvalue of a symmetric matrix of finite numbers, to rounding.
     let ends (a: Matrix<float>) =
-        let scale = scale a
-        let values = ((a / scale).Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real)
-        struct (scale * values.Minimum(), scale * values.Maximum())
+        let system = Eigensystem.Of a
+        struct (system.Smallest, system.Largest)
 
     /// ‖A‖₂ of any matrix.
     let norm (a: Matrix<float>) = a.L2Norm()

@@ -25,6 +25,32 @@ let private linear: LinearSolveOptions =
     }
 
 let private work =
+    let compute (innerSolver: IInnerProductSpace<Counted<Vector<float>>, Counted<float>> -> IInnerSolver<_, _>) (task: BilevelTask) =
+        let space = CountingSpace<Vector<float>, float>(EuclideanSpace())
+        let problem = CountingProblem(space, BilevelTask.problem task)
+        use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
+
+        let lambda =
+            match task.Proximal with
+            | Proximal.Scalar lambda -> lambda
+            | _ -> invalidOp "the family's Λ is λI"
+
+        let result =
+            AdaptiveAccuracy.Compute(
+                space,
+                ScalarRegularizer lambda,
+                problem,
+                innerSolver space,
+                ConjugateGradientSolver linear,
+                [| BilevelTask.constants task |],
+                options 1e-5 task.Theta.Count,
+                space.Track task.Theta
+            )
+
+        let cost = (MetaGradient.cost space result.MetaGradient)[0]
+        let inner = (InnerSolver.read space result.MetaGradient.Inner)[0]
+        struct (result.Tasks[0], problem.Count, cost, inner.Status)
+
     testList
         "Work"
         [
@@ -34,33 +60,53 @@ let private work =
                 "a task alone is told exactly the gradients and products that were evaluated"
                 (fun draw ->
                     for family in Family.all do
-                        let task = Family.task family draw.Seed
-                        let space = CountingSpace<Vector<float>, float>(EuclideanSpace())
-                        let problem = CountingProblem(space, BilevelTask.problem task)
-                        use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
+                        let struct (outcome, count, _, _) =
+                            compute (fun _ -> GradientDescentSolver(MeasuredCurvature, 5000, 1)) (Family.task family draw.Seed)
 
-                        let lambda =
-                            match task.Proximal with
-                            | Proximal.Scalar lambda -> lambda
-                            | _ -> invalidOp "the family's Λ is λI"
+                        outcome.Status |> should equal CertifiedStatus.Met
+                        count.Gradients |> should equal outcome.Work.Gradients
+                        count.HessianProducts |> should equal outcome.Work.HessianProducts
+                        count.OuterGradients |> should equal outcome.Work.OuterGradients)
 
-                        let result =
-                            AdaptiveAccuracy.Compute(
-                                space,
-                                ScalarRegularizer lambda,
-                                problem,
-                                GradientDescentSolver(MeasuredCurvature, 5000, 1),
-                                ConjugateGradientSolver linear,
-                                [| BilevelTask.constants task |],
-                                options 1e-5 task.Theta.Count,
-                                space.Track task.Theta
-                            )
+            testCase "the losses of the inner solver's line search are counted" (fun () ->
+                for family in Family.all do
+                    let struct (outcome, count, cost, _) =
+                        compute (fun _ -> NewtonConjugateGradientSolver(100, 5)) (Family.task family 1)
 
-                        let told = result.Tasks[0].Work
-                        result.Tasks[0].Status |> should equal CertifiedStatus.Met
-                        problem.Count.Gradients |> should equal told.Gradients
-                        problem.Count.HessianProducts |> should equal told.HessianProducts
-                        problem.Count.OuterGradients |> should equal told.OuterGradients)
+                    outcome.Status |> should equal CertifiedStatus.Met
+                    cost |> should equal count
+                    cost.Losses |> should be (greaterThan 0))
+
+            testCase "budgets that end far above rounding are spent, however small ε is" (fun () ->
+                let task = Family.task LogisticRegressions 3
+
+                let result =
+                    AdaptiveAccuracy.Compute(
+                        EuclideanSpace(),
+                        Proximal.regularizer task.Proximal,
+                        BilevelTask.problem task,
+                        GradientDescentSolver(ConstantStep 1e-3, 1),
+                        ConjugateGradientSolver linear,
+                        [| BilevelTask.constants task |],
+                        options 1e-300 task.Theta.Count,
+                        task.Theta
+                    )
+
+                let outcome = result.Tasks[0]
+                outcome.Bound.Total |> should be (greaterThan (1e3 * outcome.Bound.Rounding))
+                outcome.Status |> should equal CertifiedStatus.BudgetSpent)
+
+            testCase "a black box has not reported" (fun () ->
+                let blackBox (space: IInnerProductSpace<_, _>) =
+                    InnerSolve<_, _>(fun problem regularizer theta start ->
+                        let solver: IInnerSolver<_, _> = LbfgsSolver(100, 5)
+                        solver.Solve(space, regularizer, problem, theta, start, space.Scalar 1e-12).Phi)
+
+                let struct (outcome, _, _, status) =
+                    compute (blackBox >> fun solve -> DelegateInnerSolver<_, _> solve) (Family.task LogisticRegressions 1)
+
+                outcome.Status |> should equal CertifiedStatus.Met
+                status |> should equal InnerStatus.NotReported)
 
             testCase "it holds as many vectors at ε = 10⁻⁹ as at 10⁻⁴, and leaves its result" (fun () ->
                 let count epsilon =

@@ -348,6 +348,14 @@ let private formula =
                         },
                         "finite constants"
                         { constants with OuterSmoothness = nan }, "finite constants"
+                        { constants with
+                            ProductRounding = { Constant = -1e-3; Slope = 0.0 }
+                        },
+                        "a bound on rounding"
+                        { constants with
+                            InnerGradientRounding = { Constant = 0.0; Slope = nan }
+                        },
+                        "a bound on rounding"
                     ] do
                     let bound = ErrorBound.Of(c, exactArithmetic, norms)
                     bound.Kind |> should equal BoundKind.None

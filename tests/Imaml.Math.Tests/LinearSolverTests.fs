@@ -181,7 +181,7 @@ let private costs =
 
                         PreconditionedConjugateGradientSolver(options, ones)))
             // Five axpys, two products with a number, an inner product and a norm; five vectors, Av, its two corrections, and the new w, x and v.
-            struct ("MINRES", 9, 13, (fun _ options -> MinresSolver options))
+            struct ("MINRES", 10, 13, (fun _ options -> MinresSolver options))
             // Two axpys and two inner products; r, x, Ar and the new r and x.
             struct ("the Neumann series", 4, 5, (fun _ options -> NeumannSolver(0.5, options)))
         ]

@@ -46,6 +46,39 @@ let private lemma1 =
                         Check.atMost margin 0.0 "0 against the margin of the derived tolerance")
         ]
 
+let private definitions =
+    testList
+        "Definitions 1 and 2"
+        [
+            for family in Family.all ->
+                Subject.property Subjects.euclidean 20 $"thresholds of δ and δ′ give δ and δ′, {Family.name family}" (fun draw ->
+                    let task = Family.task family draw.Seed
+                    let space = EuclideanSpace()
+                    let regularizer = Proximal.regularizer task.Proximal
+                    let c = BilevelTask.constants task
+                    let star = BilevelTask.exactSolution task task.Theta
+
+                    for delta, deltaPrime in [ 1e-2, 1e-6; 1e-6, 1e-2 ] do
+                        let result =
+                            ImplicitMetaGradient.Compute(
+                                space,
+                                regularizer,
+                                BilevelTask.problem task,
+                                GradientDescentSolver(MeasuredCurvature, 20000, 1),
+                                ConjugateGradientSolver
+                                    { KrylovLaws.budget 400 with
+                                        CheckEvery = 1
+                                    },
+                                Thresholds.ofAccuracies space regularizer c.StrongConvexity delta deltaPrime,
+                                task.Theta
+                            )
+
+                        // Rounding, of numbers of order ‖φ‖ + ‖v‖ with κ ≤ 10⁶, is a hundredth of the accuracies.
+                        Check.atMost (1.01 * delta) ((result.Phi - star).L2Norm()) "δ"
+                        let exact = BilevelTask.implicitGradient task result.Phi
+                        Check.atMost (1.01 * deltaPrime) ((result.Gradient - exact).L2Norm()) "δ′")
+        ]
+
 let private limits =
     let tasks family = [ for seed in 1..20 -> Family.task family seed ]
 
@@ -147,4 +180,4 @@ let private specialCases =
         ]
 
 [<Tests>]
-let tests = testList "Meta-gradient" [ lemma1; limits; specialCases ]
+let tests = testList "Meta-gradient" [ lemma1; definitions; limits; specialCases ]

@@ -219,6 +219,12 @@ let private matrices =
                 refused "λ must be positive and finite, not 0" [ [| 1.0; 0.0 |]; [| 0.0; 0.0 |] ]
                 refused "λ must be positive and finite, not -1" [ [| -1.0; 0.0 |]; [| 0.0; 1.0 |] ]
                 refused "Λ must be positive definite; its smallest eigenvalue is -" [ [| 0.5; 1.0 |]; [| 1.0; 0.5 |] ]
+
+                for bad in [ nan; infinity; -infinity; 1e151 ] do
+                    let rule = $"the entries of Λ must be finite and at most 1e150 in size, not {bad}"
+                    refused rule [ [| 1.0; bad |]; [| bad; 1.0 |] ]
+                    refused rule [ [| bad; 0.0 |]; [| 0.0; 1.0 |] ]
+
                 // Singular: positive definite for nobody who rounds.
                 refused "Λ must be positive definite" [ [| 1.0; 1.0 |]; [| 1.0; 1.0 |] ])
         ]

@@ -418,6 +418,84 @@ let private statuses (subject: Subject<'V, 'S>) way =
                 for s in statistics do
                     (s.Status, s.Steps) |> should equal (SolveStatus.NonFinite, 0))
 
+        law "the masks agree: what is not finite has met nothing" (fun () ->
+            let solver = way.Solver (all (diagonal [ 1.0; 0.5 ])) enough
+            let a = operator subject (all (diagonal [ 1.0; 0.5 ]))
+
+            for bad in [ nan; infinity; -infinity ] do
+                let b = subject.OfRows(alike [| bad; 1.0 |])
+                let good = subject.OfRows(alike [| 1.0; 1.0 |])
+
+                let reports =
+                    [
+                        solver.Solve(space, a, b, space.Scalar 0.0)
+                        solver.SolveFrom(space, a, good, b, space.Scalar 0.0)
+                    ]
+
+                for report in reports do
+                    space.Read report.Met |> Array.iter (should equal 0.0)
+                    space.Read report.NonFinite |> Array.iter (should equal 1.0))
+
+        law "a right-hand side whose inverse overflows is solved" (fun () ->
+            // 2⁻⁴ of the smallest normal number: it still holds b = tiny·(2, 1) exactly, and u = tiny·(2, 2).
+            let tiny =
+                if subject.Epsilon < 1e-10 then
+                    2.0 ** -1026.0
+                else
+                    2.0 ** -130.0
+
+            let struct (actual, statistics) =
+                solve
+                    subject
+                    (way.Solver (all (diagonal [ 1.0; 0.5 ])) enough)
+                    (all (diagonal [ 1.0; 0.5 ]))
+                    (alike [| 2.0 * tiny; tiny |])
+
+            for row in actual do
+                for value in row do
+                    // The last place of a number below the normal ones is Epsilon of the smallest normal; a few of them for the scalings, and
+                    // the Neumann series has 10⁻³ left after its steps.
+                    Check.near (1e-3 * 2.0 * tiny + 8.0 * 16.0 * tiny * subject.Epsilon) (2.0 * tiny) value "u"
+
+            for s in statistics do
+                healthy way s)
+
+        law "a curvature without a finite step is reported, and the answer is finite" (fun () ->
+            // The smallest number there is: 1/⟨p, Ap⟩ overflows.
+            let least =
+                if subject.Epsilon < 1e-10 then
+                    2.0 ** -1074.0
+                else
+                    2.0 ** -149.0
+
+            let matrices = all (diagonal [ least; least ])
+            // Jacobi's preconditioner would be of the same size.
+            let solver = way.Solver (all (diagonal [ 1.0; 1.0 ])) (KrylovLaws.budget 3)
+            let struct (actual, statistics) = solve subject solver matrices (alike [| 1.0; 0.0 |])
+
+            for row in actual do
+                row |> Array.forall Double.IsFinite |> should equal true
+
+            for s in statistics do
+                s.Status |> should not' (equal SolveStatus.Converged))
+
+        law "a start whose rounding hides b has not converged" (fun () ->
+            let matrices = all (diagonal [ 1.0; 0.5 ])
+            let far = alike [| 2.0 / (subject.Epsilon * subject.Epsilon); 1.0 |]
+            let solver = way.Solver matrices enough
+
+            let report =
+                solver.SolveFrom(
+                    space,
+                    operator subject matrices,
+                    subject.OfRows(alike [| 1.0; 1.0 |]),
+                    subject.OfRows far,
+                    space.Scalar 0.0
+                )
+
+            for s in LinearSolver.read space report do
+                s.Status |> should not' (equal SolveStatus.Converged))
+
         if way.Iterates then
             law "a budget that ends before the tolerance is met is reported, with the residual" (fun () ->
                 let matrices = all (Spectrum.symmetric (Random 4) [| 0.1; 0.3; 0.6; 1.0 |])

@@ -214,6 +214,51 @@ let private fold (subject: Subject<'V, 'S>) =
             Expect.equal report.GradientNorm (Array.create subject.Tasks 0.0) "‖g‖"
             Expect.isTrue (report.OuterLoss |> Array.forall Double.IsNaN) "F is not known")
 
+        Subject.law subject "a task whose solve meets what is not finite has no part in the mean, though its g is finite" (fun () ->
+            let f = family subject { Seed = 3; Size = 3; Condition = 10.0 }
+
+            // A slope at φ that is finite, but no product with the Hessian.
+            let brokenProducts =
+                let healthy = f.Batch[1]
+
+                { new IBilevelProblem<'V, 'S> with
+                    member _.InnerLoss phi = healthy.InnerLoss phi
+                    member _.InnerGradient phi = healthy.InnerGradient phi
+                    member _.OuterLossAndGradient phi = healthy.OuterLossAndGradient phi
+
+                    member _.LinearizeInner phi =
+                        let linearization = healthy.LinearizeInner phi
+
+                        { new ILinearization<'V, 'S> with
+                            member _.Loss = linearization.Loss
+                            member _.Gradient = linearization.Gradient
+                            member _.HessianProduct w = subject.OfRows(subject.ToRows w |> Array.map (Array.map (fun _ -> nan)))
+                            member _.Dispose() = linearization.Dispose()
+                        }
+                }
+
+            let brokenSlope =
+                problem
+                    subject
+                    { f.Tasks[1] with
+                        E = f.Tasks[1].E |> Array.map (Array.map (fun _ -> nan))
+                    }
+
+            let solver = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 5)
+
+            let implicit: IMetaGradientStrategy<'V, 'S> =
+                ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 10), Thresholds.none space)
+
+            let start = MetaLearning.start (GradientDescentOptimizer 0.5) f.Theta
+            let run batch = MetaLearning.step space implicit regularizer batch start
+            let struct (expected, _) = run [| f.Batch[0]; f.Batch[2] |]
+
+            for broken in [ brokenProducts; brokenSlope ] do
+                let struct (actual, report) = run [| f.Batch[0]; broken; f.Batch[2] |]
+                Check.same (subject.ToRows expected.Theta) (subject.ToRows actual.Theta) "θ"
+                Expect.equal report.FiniteTasks (Array.create subject.Tasks 2) "tasks in the mean"
+                Expect.isTrue (report.OuterLoss |> Array.forall Double.IsFinite) "F")
+
         Subject.law subject "a state can be stepped from twice, and the fold makes the states of the sequence" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }
             let coordinates = StrategyLaws.coordinates subject

@@ -135,19 +135,18 @@ let private unrolling (subject: Subject<'V, 'S>) =
     let space = subject.Space
 
     [
-        property "the iterates are gradient descent's" (fun drawn ->
-            let x = instance subject drawn
-            let result = compute subject (UnrolledStrategy(unrolled NoMomentum x.Steps)) x
-            let never = space.Scalar 0.0
-
-            let inner =
-                GradientDescent.solve (ConstantStep step) x.Steps 0 space x.Regularizer x.Problem x.Theta x.Theta never
-
-            Check.same (subject.ToRows inner.Phi) (subject.ToRows result.Phi) "φ"
-
-            Expect.equal (InnerSolver.read space result.Inner) (InnerSolver.read space inner) "counts and statuses")
-
         for name, momentum in momenta do
+            property $"the iterates are the inner solver's to the last bit, {name}" (fun drawn ->
+                let x = instance subject drawn
+                let result = compute subject (UnrolledStrategy(unrolled momentum x.Steps)) x
+                let never = space.Scalar 0.0
+
+                let inner =
+                    GradientDescent.accelerated (ConstantStep step) momentum x.Steps 0 space x.Regularizer x.Problem x.Theta x.Theta never
+
+                Check.same (subject.ToRows inner.Phi) (subject.ToRows result.Phi) "φ"
+                Expect.equal (InnerSolver.read space result.Inner) (InnerSolver.read space inner) "counts and statuses")
+
             property $"φ_T is that of the recurrence, {name}" (fun drawn ->
                 let x = instance subject drawn
                 let result = compute subject (UnrolledStrategy(unrolled momentum x.Steps)) x

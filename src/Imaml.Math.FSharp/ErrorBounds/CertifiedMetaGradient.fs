@@ -6,7 +6,8 @@ namespace Imaml.Math
 type CertifiedStatus =
     /// The bound is at most ε.
     | Met = 0
-    /// ε is below what this arithmetic can certify. The bound is about as small as it can be: twice its part that is rounding.
+    /// ε is below what this arithmetic can certify. The bound is about as small as it can be: twice its part that is rounding, or where the
+    /// solvers can go no further at most ten times.
     | RoundingLimit = 1
     /// The rounds, or the solvers' own budgets, ended before the bound met ε.
     | BudgetSpent = 2

@@ -66,6 +66,11 @@ type ErrorBound private (kind: BoundKind, reason: string, innerError: float, sol
         elif not (isSize c.LargestRegularization && isSize c.OuterSmoothness && isSize c.HessianLipschitz) then
             ErrorBound.None
                 $"a bound needs finite constants: ‖Λ‖ = {c.LargestRegularization}, L = {c.OuterSmoothness}, ρ = {c.HessianLipschitz}"
+        elif
+            [ c.InnerGradientRounding; c.OuterGradientRounding; c.ProductRounding ]
+            |> List.exists (fun bound -> not (isSize bound.Constant && isSize bound.Slope))
+        then
+            ErrorBound.None "a bound on rounding must be finite and at least 0"
         else
             let mu = c.StrongConvexity
             let contraction = c.Contraction

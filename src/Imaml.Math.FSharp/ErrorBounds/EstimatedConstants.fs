@@ -9,8 +9,6 @@
 
 namespace Imaml.Math
 
-open MathNet.Numerics.LinearAlgebra
-
 /// How much is spent on the constants.
 type EstimateOptions =
     {
@@ -35,15 +33,8 @@ type EstimatedConstants =
             if matrix.Exists(fun value -> not (System.Double.IsFinite value)) then
                 struct (nan, nan)
             else
-                // Scaled, since MathNet's decomposition fails where squares of the entries overflow.
-                let largest = matrix.Enumerate() |> Seq.fold (fun most entry -> max most (abs entry)) 0.0
-                let scale = if largest > 0.0 then largest else 1.0
-                let scaled = matrix / scale
-
-                let values =
-                    ((scaled + scaled.Transpose()) / 2.0).Evd(Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real)
-
-                struct (scale * values.Minimum(), scale * values.Maximum()))
+                let system = Eigensystem.Of matrix
+                struct (system.Smallest, system.Largest))
 
     /// The ends of the Ritz values, and of the curvatures met, that CG sees from ∇L(φ).
     static member private Lanczos(space: IInnerProductSpace<'V, 'S>, apply: 'V -> 'V, v: 'V, steps: int) =
@@ -65,7 +56,7 @@ type EstimatedConstants =
 
     /// The constants of every task at φ, on the way from θ.
     ///
-    /// Cost: a linearization at φ and two beside it, 2 + d or LanczosSteps + 4 products, 1 + PowerSteps outer gradients. Rounding of the
+    /// Cost: a linearization at φ and two beside it, d or LanczosSteps products and six more, 1 + PowerSteps outer gradients. Rounding of the
     /// losses is not estimated: it counts as none.
     static member At
         (

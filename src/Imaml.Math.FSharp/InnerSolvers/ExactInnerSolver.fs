@@ -11,34 +11,16 @@ open MathNet.Numerics.LinearAlgebra
 [<RequireQualifiedAccess>]
 module private DenseNewton =
 
-    /// The d × d matrix of every task, symmetric, from d products with all tasks at once.
-    let matrices (space: IInnerProductSpace<'V, 'S>) (coordinates: ICoordinates<'V>) (apply: 'V -> 'V) (like: 'V) =
-        let rows = coordinates.ToRows like
-        let d = rows[0].Length
-
-        let column j =
-            use _ = space.OpenRegion()
-            let unit = Array.init d (fun i -> if i = j then 1.0 else 0.0)
-            coordinates.ToRows(apply (coordinates.OfRows(like, Array.map (fun _ -> unit) rows)))
-
-        let columns = Array.init d column
-
-        Array.init rows.Length (fun task ->
-            let a = Matrix<float>.Build.DenseOfColumnArrays(columns |> Array.map (fun column -> column[task]))
-            (a + a.Transpose()) / 2.0)
-
     /// −A⁻¹g, where A is finite and positive definite.
     let direction (a: Matrix<float>) (gradient: float[]) =
         if not (Seq.forall Double.IsFinite (a.Enumerate())) then
             ValueNone
         else
-            let decomposition = a.Evd Symmetricity.Symmetric
-            let values = decomposition.EigenValues.Map(fun value -> value.Real)
+            let system = Eigensystem.Of a
 
-            if values.Minimum() > 0.0 then
-                let vectors = decomposition.EigenVectors
-                let along = vectors.TransposeThisAndMultiply(Vector<float>.Build.DenseOfArray gradient)
-                ValueSome((-(vectors * along.PointwiseDivide values)).ToArray())
+            if system.Smallest > 0.0 then
+                let along = system.Vectors.TransposeThisAndMultiply(Vector<float>.Build.DenseOfArray gradient)
+                ValueSome((-(system.Vectors * along.PointwiseDivide system.ScaledValues) / system.Scale).ToArray())
             else
                 ValueNone
 
@@ -47,14 +29,17 @@ module private DenseNewton =
 ///
 /// A task whose H + Λ is not positive definite, or not finite, stops there, Stalled with ‖∇G‖ above rounding: Newton's direction may lead
 /// to a saddle. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each length tried.
+/// Errors: d above DenseOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
     do InnerDescent.checkSteps maxSteps
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             let step (point: InnerPoint<'V, 'S>) memory =
-                let apply = InnerObjective.hessianProduct space regularizer point.Linearization
-                let hessians = DenseNewton.matrices space coordinates apply point.Gradient
+                let hessian =
+                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+
+                let hessians = DenseOperator.matrices space coordinates hessian point.Gradient
                 let gradients = coordinates.ToRows point.Gradient
                 let running = space.Read point.Running
 

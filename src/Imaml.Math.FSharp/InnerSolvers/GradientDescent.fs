@@ -40,10 +40,9 @@ module GradientDescent =
         (start: 'V)
         (gradientNorm: 'S)
         : InnerIterate<'V, 'S> =
-        let tolerance = if checkEvery = 0 then ValueNone else ValueSome gradientNorm
         let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
 
-        let first () =
+        let first tolerance () =
             let struct (step, gradient) =
                 match rule with
                 | ConstantStep step -> struct (space.Scalar step, gradientAt start)
@@ -69,7 +68,7 @@ module GradientDescent =
 
             GradientDescentStep.move space momentum tolerance state step start gradient
 
-        let next (state: GradientDescentState<'V, 'S>) =
+        let next tolerance (state: GradientDescentState<'V, 'S>) =
             let point = GradientDescentStep.lookAhead space momentum state
             let gradient = gradientAt point
 
@@ -83,14 +82,20 @@ module GradientDescent =
         check rule momentum maxSteps checkEvery
 
         Region.run space (fun () ->
-            let mutable state = Region.run space first
+            let tolerance =
+                if checkEvery = 0 then
+                    ValueNone
+                else
+                    ValueSome(Mask.tolerance space gradientNorm)
+
+            let mutable state = Region.run space (first tolerance)
             let mutable k = 1
 
             while k < maxSteps do
                 if checkEvery > 0 && k % checkEvery = 0 && not (space.Any state.Running) then
                     k <- maxSteps
                 else
-                    state <- Region.advance space next state
+                    state <- Region.advance space (next tolerance) state
                     k <- k + 1
 
             let products =

@@ -67,7 +67,7 @@ module internal InnerDescent =
                 Memory = s.Memory
             }
 
-        let step (s: InnerDescentState<'V, 'S, 'Memory>) =
+        let step gradientNorm (s: InnerDescentState<'V, 'S, 'Memory>) =
             use linearization = problem.LinearizeInner s.Phi
             let gradient = InnerObjective.gradient space regularizer linearization.Gradient s.Phi theta
             let norm = space.Norm gradient
@@ -102,6 +102,8 @@ module internal InnerDescent =
             }
 
         Region.run space (fun () ->
+            let gradientNorm = Mask.tolerance space gradientNorm
+
             let mutable state =
                 {
                     InnerDescentState.Phi = Mask.copyVector space start
@@ -119,7 +121,7 @@ module internal InnerDescent =
             let mutable k = 0
 
             while k < maxSteps && (k = 0 || space.Any state.Running) do
-                state <- Region.advance space step state
+                state <- Region.advance space (step gradientNorm) state
                 k <- k + 1
 
             {

@@ -68,10 +68,15 @@ type LbfgsMemory<'V, 'S> =
         let least =
             space.Multiply(space.SquareRoot(Mask.epsilon space), space.Multiply(space.Norm move, space.Norm change))
 
-        let counts = space.Multiply(Mask.finite space curvature, space.Exceeds(curvature, least))
+        let scale = space.DivideOrZero(curvature, space.Inner(change, change))
+        // Where ⟨y, y⟩ leaves the arithmetic's range the pair has no scale, and without one the direction would be 0.
+        let scaled = space.Multiply(space.Exceeds(scale, space.Scalar 0.0), Mask.finite space scale)
+
+        let counts =
+            space.Multiply(scaled, space.Multiply(Mask.finite space curvature, space.Exceeds(curvature, least)))
+
         let append values value = Array.append values [| value |] |> Array.skip (max 0 (memory.Moves.Length + 1 - memory.Capacity))
         let inverse = Mask.keep space counts (space.DivideOrZero(space.Scalar 1.0, curvature))
-        let scale = space.DivideOrZero(curvature, space.Inner(change, change))
 
         { memory with
             Moves = append memory.Moves move

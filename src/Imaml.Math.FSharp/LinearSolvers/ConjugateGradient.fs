@@ -54,7 +54,7 @@ module ConjugateGradient =
         | ValueSome inverse ->
             let z = inverse r
             let rho = space.Inner(r, z)
-            let usable = space.Multiply(space.Exceeds(rho, space.Scalar 0.0), LinearSolver.isFinite space rho)
+            let usable = space.Multiply(space.Exceeds(rho, space.Scalar 0.0), Mask.finite space rho)
             struct (z, rho, space.Multiply(going, usable))
 
     let private step
@@ -65,15 +65,18 @@ module ConjugateGradient =
         (s: State<'V, 'S>)
         =
         let zero = space.Scalar 0.0
-        let complement = LinearSolver.complement space
+        let complement = Mask.complement space
         let q = apply s.P
         let curvature = space.Inner(s.P, q)
         let positive = space.Exceeds(curvature, zero)
-        let finite = LinearSolver.isFinite space curvature
+        let finite = Mask.finite space curvature
+        let alpha = space.DivideOrZero(s.Rho, curvature)
+        // A curvature that is all but 0 has no finite step.
+        let finite = space.Multiply(finite, Mask.finite space alpha)
         let running = space.Multiply(s.Running, space.Multiply(positive, finite))
         // Selected, not multiplied by the mask: 0·∞ would not freeze anything.
         let frozen step = space.Select(running, step, zero)
-        let alpha = frozen (space.DivideOrZero(s.Rho, curvature))
+        let alpha = frozen alpha
         let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
         let square = space.Inner(r, r)
         let going = space.Multiply(running, space.Exceeds(square, tolerance))
@@ -122,9 +125,9 @@ module ConjugateGradient =
         match inverse with
         | ValueNone -> struct (space.Scalar 0.0, space.Scalar 0.0)
         | ValueSome _ ->
-            let finite = LinearSolver.isFinite space rho
-            let notPositive = LinearSolver.complement space (space.Exceeds(rho, space.Scalar 0.0))
-            let broken = space.Multiply(unmet, LinearSolver.complement space finite)
+            let finite = Mask.finite space rho
+            let notPositive = Mask.complement space (space.Exceeds(rho, space.Scalar 0.0))
+            let broken = space.Multiply(unmet, Mask.complement space finite)
             struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
 
     let internal toResidual
@@ -147,7 +150,7 @@ module ConjugateGradient =
                 { state with Newest = [] }
 
             let state =
-                first space inverse tolerance (ScaledSystem.unit space system b)
+                first space inverse tolerance (ScaledSystem.unit space system.Size b)
                 |> ScaledSystem.iterate space options _.Running collect (step space apply inverse tolerance)
 
             let unmet = space.Exceeds(state.Square, tolerance)
@@ -164,7 +167,7 @@ module ConjugateGradient =
                     Products = state.Products
                     RelativeResidual = space.Norm state.R
                     SmallestCurvature = state.Smallest
-                    Met = LinearSolver.complement space unmet
+                    Met = Mask.complement space unmet
                     Indefinite = state.Indefinite
                     NonFinite = space.Add(state.NonFinite, broken)
                     PreconditionerNotPositive = notPositive
@@ -177,16 +180,3 @@ module ConjugateGradient =
     /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
     let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
         toResidual space apply ValueNone options (space.Scalar 0.0) b
-
-    /// The same with a preconditioner, whose `inverse` is w ↦ M⁻¹w, symmetric (not checked) and positive definite (reported where
-    /// ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0). Tolerances are in ‖b − A u‖ all the same. M's scale does not matter, and κ becomes that of M⁻¹A.
-    ///
-    /// Cost: also one action of M⁻¹ and one inner product a step, and one vector. There are no Ritz values: they would be M⁻¹A's.
-    let solvePreconditioned
-        (space: IInnerProductSpace<'V, 'S>)
-        (options: LinearSolveOptions)
-        (inverse: 'V -> 'V)
-        (apply: 'V -> 'V)
-        (b: 'V)
-        =
-        toResidual space apply (ValueSome inverse) options (space.Scalar 0.0) b

@@ -22,7 +22,9 @@ type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
 
 /// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap beside a product with A.
 ///
-/// The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.
+/// M is symmetric (not checked) and positive definite (reported where ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0); its scale does not matter, and κ
+/// becomes that of M⁻¹A. The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.
+/// Cost: ConjugateGradient.solve's, and one action of M⁻¹ and one inner product a step, and one vector.
 type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, preconditioner: ILinearOperator<'V>) =
     do
         LinearSolver.check options

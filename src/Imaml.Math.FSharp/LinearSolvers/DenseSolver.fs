@@ -17,7 +17,7 @@ type private DenseOutcome =
         SmallestEigenvalue: float
         /// ‖A‖
         Norm: float
-        /// A's matrix is finite; every eigenvalue is positive beyond rounding; a solution other than 0 was made.
+        /// A's matrix and the solution are finite; every eigenvalue is positive beyond rounding; a solution other than 0 was made.
         Finite: bool
         Definite: bool
         Moved: bool
@@ -37,20 +37,19 @@ module private DenseOutcome =
         }
 
     let ofSystem (epsilon: float) (a: Matrix<float>) (b: Vector<float>) =
-        let decomposition = ((a + a.Transpose()) / 2.0).Evd Symmetricity.Symmetric
-        let values = decomposition.EigenValues.Map(fun value -> value.Real)
-        let norm = values.AbsoluteMaximum()
+        let system = Eigensystem.Of a
+        let values = system.ScaledValues
         // The computed eigenvalues are those of a matrix at most about d roundings of ‖A‖ away.
-        let rounding = float b.Count * epsilon * norm
+        let rounding = float b.Count * epsilon * values.AbsoluteMaximum()
 
         let parts =
-            (decomposition.EigenVectors.TransposeThisAndMultiply b)
+            (system.Vectors.TransposeThisAndMultiply b)
                 .Map2((fun part value -> if abs value > rounding then part / value else 0.0), values, Zeros.Include)
 
         {
-            Solution = (decomposition.EigenVectors * parts).ToArray()
-            SmallestEigenvalue = values.Minimum()
-            Norm = norm
+            Solution = (system.Vectors * parts / system.Scale).ToArray()
+            SmallestEigenvalue = system.Smallest
+            Norm = system.Scale * values.AbsoluteMaximum()
             Finite = true
             Definite = values.Minimum() > rounding
             Moved = true
@@ -66,7 +65,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
 
     let solve (space: IInnerProductSpace<'V, 'S>) (operator: ILinearOperator<'V>) (b: 'V) (residualNorm: 'S) =
         Region.run space (fun () ->
-            let epsilon = (space.Read(ScaledSystem.epsilon space))[0]
+            let epsilon = (space.Read(Mask.epsilon space))[0]
             let size = space.Norm b
             let sizes = space.Read size
             let enough = space.Read residualNorm
@@ -76,17 +75,30 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
 
             let outcomes =
                 Array.init rows.Length (fun task ->
-                    if not (sizes[task] > enough[task]) || sizes[task] = infinity then
+                    if sizes[task] <= enough[task] || not (Double.IsFinite sizes[task]) then
                         DenseOutcome.unmoved d true
                     elif not (matrices[task].ForAll(fun value -> Double.IsFinite value)) then
                         DenseOutcome.unmoved d false
                     else
                         DenseOutcome.ofSystem epsilon matrices[task] (Vector<float>.Build.DenseOfArray rows[task] / sizes[task]))
 
+            // A solution beyond the range of the space's numbers is none.
+            let sizes = space.Read(space.Norm(coordinates.OfRows(b, outcomes |> Array.map _.Solution)))
+
+            let outcomes =
+                Array.map2
+                    (fun outcome size ->
+                        if Double.IsFinite size then
+                            outcome
+                        else
+                            DenseOutcome.unmoved d false)
+                    outcomes
+                    sizes
+
             let each (f: DenseOutcome -> float) = space.PerTask(outcomes |> Array.map f)
             let mask (f: DenseOutcome -> bool) = each (fun outcome -> if f outcome then 1.0 else 0.0)
             let x = coordinates.OfRows(b, outcomes |> Array.map _.Solution)
-            let unit = space.Scale(space.DivideOrZero(space.Scalar 1.0, size), b)
+            let unit = ScaledSystem.unit space size b
             // Where nothing moved, a product that is not finite has no part in the residual.
             let moved = mask _.Moved
             let residual = space.Norm(space.Axpy(space.Multiply(space.Scalar -1.0, moved), operator.Apply x, unit))
@@ -98,7 +110,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
 
             let asked = space.DivideOrZero(residualNorm, size)
             let bound = space.Select(space.Exceeds(asked, space.Scalar 0.0), asked, stable)
-            let met = LinearSolver.complement space (space.Exceeds(residual, bound))
+            let met = Mask.complement space (space.Exceeds(residual, bound))
 
             // Where ‖b‖ is not finite nothing moved.
             let scale = space.Select(space.Exceeds(space.Scalar infinity, size), size, space.Scalar 0.0)
@@ -115,8 +127,9 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
                 Met = met
                 Indefinite = mask (fun outcome -> not outcome.Definite)
                 NonFinite = mask (fun outcome -> not outcome.Finite)
-                Stagnated = space.Multiply(moved, LinearSolver.complement space met)
-            })
+                Stagnated = space.Multiply(moved, Mask.complement space met)
+            }
+            |> LinearSolver.judged space)
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) = solve space operator b residualNorm

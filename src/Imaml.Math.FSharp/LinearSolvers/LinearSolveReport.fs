@@ -28,8 +28,8 @@ type LinearSolveReport<'V, 'S> =
         /// ‖b − A u‖ / ‖b‖
         RelativeResidual: 'S
         SmallestCurvature: 'S
-        /// Masks: the tolerance was met; a direction with ⟨p, Ap⟩ ≤ 0 was met; a product was not finite; the residual falls no further;
-        /// the preconditioner is not positive definite.
+        /// Masks: the tolerance was met; a direction with ⟨p, Ap⟩ ≤ 0 was met; b, a product, a step or the residual was not finite; the residual
+        /// falls no further; the preconditioner is not positive definite.
         Met: 'S
         Indefinite: 'S
         NonFinite: 'S

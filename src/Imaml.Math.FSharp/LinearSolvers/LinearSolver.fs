@@ -28,18 +28,21 @@ module LinearSolver =
         if options.CheckEvery < 0 then
             invalidArg (nameof options) $"CheckEvery must be at least 0, not {options.CheckEvery}"
 
-    /// The larger of two scalars.
-    let internal larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
+    /// The report with masks that agree with its numbers: where ‖b‖ or the residual is not finite nothing was met.
+    let internal judged (space: IInnerProductSpace<'V, 'S>) (report: LinearSolveReport<'V, 'S>) =
+        let finite =
+            space.Multiply(Mask.finite space report.RightHandSideNorm, Mask.finite space report.RelativeResidual)
 
-    /// 1 where the mask is 0.
-    let internal complement (space: IInnerProductSpace<'V, 'S>) mask = space.Exceeds(space.Scalar 1.0, mask)
-
-    /// 1 where the scalar is a finite number: neither comparison holds of one that is not a number.
-    let internal isFinite (space: IInnerProductSpace<'V, 'S>) a =
-        space.Multiply(space.Exceeds(a, space.Scalar -infinity), space.Exceeds(space.Scalar infinity, a))
+        { report with
+            Met = space.Multiply(report.Met, finite)
+            NonFinite = space.Select(finite, report.NonFinite, space.Scalar 1.0)
+        }
 
     /// Solves A u = b from `start` by solving A d = b − A·start from 0: a warm start is the same for every solver.
     /// `solve` takes options, the residual norm at which a task is done, and the right-hand side. Where b = 0 the start is 0, which is exact.
+    ///
+    /// The residual of a start far too long hides b: rounding of ‖b − A·start‖ = s is εs or more. Where that exceeds the tolerance and √ε‖b‖,
+    /// half of b's digits, what d has met is not A u = b's tolerance, and the solve has stagnated.
     let internal shifted
         (space: IInnerProductSpace<'V, 'S>)
         (options: LinearSolveOptions)
@@ -53,15 +56,24 @@ module LinearSolver =
             let size = space.Norm b
             let start = space.Axpy(space.Exceeds(size, space.Scalar 0.0), start, space.Zero b)
             let rest = space.Axpy(space.Scalar -1.0, apply start, b)
-            let threshold = larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
+
+            let threshold =
+                Mask.larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
+
             let report = solve { options with RelativeResidual = 0.0 } threshold rest
+            let epsilon = Mask.epsilon space
+            let digits = Mask.larger space threshold (space.Multiply(space.SquareRoot epsilon, size))
+            let hidden = space.Exceeds(space.Multiply(epsilon, report.RightHandSideNorm), digits)
 
             { report with
+                Met = space.Multiply(report.Met, Mask.complement space hidden)
+                Stagnated = space.Select(space.Multiply(report.Met, hidden), space.Scalar 1.0, report.Stagnated)
                 Solution = space.Axpy(space.Scalar 1.0, report.Solution, start)
                 RightHandSideNorm = size
                 Products = space.Add(report.Products, space.Scalar 1.0)
                 RelativeResidual = space.DivideOrZero(space.Multiply(report.RelativeResidual, report.RightHandSideNorm), size)
-            })
+            }
+            |> judged space)
 
     /// A report with no steps, no products and no masks.
     let internal blank (space: IInnerProductSpace<'V, 'S>) (solution: 'V) (rightHandSideNorm: 'S) =

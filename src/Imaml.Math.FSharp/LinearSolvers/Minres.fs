@@ -14,6 +14,12 @@ module Minres =
     [<Literal>]
     let private NullColumn = 16.0
 
+    /// How many times the rounding of the product with a step must fit into the residual that the step is to lower: two of its digits survive.
+    /// Where the Krylov space ends in a null vector of A, Lanczos' lost orthogonality hides it from NullColumn, by 10⁵ roundings in ten
+    /// dimensions; the step along it is then of length 1/ε and more.
+    [<Literal>]
+    let private StepNoise = 100.0
+
     /// x, the last two Lanczos vectors v and directions w, the last rotation with what it left for the next column, ‖r‖, and what is seen.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
@@ -62,7 +68,7 @@ module Minres =
                     Stagnated = scalar.Invoke s.Stagnated
                 }
 
-    let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (unitRoundoff: 'S) (tolerance: 'S) (s: State<'V, 'S>) =
+    let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (epsilon: 'S) (tolerance: 'S) (s: State<'V, 'S>) =
         let (+) a b = space.Add(a, b)
         let (*) a b = space.Multiply(a, b)
         let minus a = space.Scalar -1.0 * a
@@ -78,15 +84,17 @@ module Minres =
         let cosine = space.DivideOrZero(gammaBar, gamma)
         let sine = space.DivideOrZero(beta, gamma)
         let row = space.SquareRoot(s.Beta * s.Beta + alpha * alpha + beta * beta)
-        let size = LinearSolver.larger space row s.Size
-        let finite = LinearSolver.isFinite space alpha * LinearSolver.isFinite space beta
+        let size = Mask.larger space row s.Size
+        let finite = Mask.finite space alpha * Mask.finite space beta
         // ‖A Vₖy‖ ≥ σ‖y‖ makes γ at least A's smallest singular value on the Krylov space.
-        let usable = space.Exceeds(gamma, unitRoundoff * size)
+        let regular = space.Exceeds(gamma, space.Scalar NullColumn * epsilon * size)
+        let w = space.Axpy(minus delta, s.W, space.Axpy(minus s.Epsilon, s.PreviousW, s.V))
+        let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
+        let length = Mask.larger space cosine (minus cosine) * space.Norm w
+        let usable = regular * space.Exceeds(space.Scalar 1.0, space.Scalar StepNoise * epsilon * size * length)
         let running = s.Running * finite * usable
         let residual = space.Select(running, sine * s.Residual, s.Residual)
         let phi = space.Select(running, cosine * s.Residual, space.Scalar 0.0)
-        let w = space.Axpy(minus delta, s.W, space.Axpy(minus s.Epsilon, s.PreviousW, s.V))
-        let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
         let lower = s.Running * finite * space.Exceeds(s.Smallest, alpha)
 
         {
@@ -106,8 +114,8 @@ module Minres =
             Steps = s.Steps + running
             Products = s.Products + s.Running
             Smallest = space.Select(lower, alpha, s.Smallest)
-            NonFinite = s.NonFinite + s.Running * LinearSolver.complement space finite
-            Stagnated = s.Stagnated + s.Running * finite * LinearSolver.complement space usable
+            NonFinite = s.NonFinite + s.Running * Mask.complement space finite
+            Stagnated = s.Stagnated + s.Running * finite * Mask.complement space usable
         }
 
     let private first (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (v: 'V) =
@@ -140,11 +148,11 @@ module Minres =
 
         Region.run space (fun () ->
             let system = ScaledSystem.ofRightHandSide space options residualNorm b
-            let unitRoundoff = space.Multiply(space.Scalar NullColumn, ScaledSystem.epsilon space)
+            let epsilon = Mask.epsilon space
 
             let state =
-                first space system.Tolerance (ScaledSystem.unit space system b)
-                |> ScaledSystem.iterate space options _.Running id (step space apply unitRoundoff system.Tolerance)
+                first space system.Tolerance (ScaledSystem.unit space system.Size b)
+                |> ScaledSystem.iterate space options _.Running id (step space apply epsilon system.Tolerance)
 
             ScaledSystem.report
                 space
@@ -157,18 +165,18 @@ module Minres =
                     Products = state.Products
                     RelativeResidual = state.Residual
                     SmallestCurvature = state.Smallest
-                    Met = LinearSolver.complement space (space.Exceeds(state.Residual, system.Tolerance))
+                    Met = Mask.complement space (space.Exceeds(state.Residual, system.Tolerance))
                     NonFinite = state.NonFinite
                     Stagnated = state.Stagnated
                 })
 
     /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked). A singular A is solved where b is in its range;
-    /// where it is not, the status is Stagnated and the residual is the smallest that was reached.
+    /// where it is not, the status is Stagnated and the residual is the smallest that was reached, to two digits.
     ///
     /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
     /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
     ///
-    /// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and nine passes over vectors a step, where conjugate
+    /// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and ten passes over vectors a step, where conjugate
     /// gradients make six over three; one synchronisation every CheckEvery steps.
     let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
         toResidual space apply options (space.Scalar 0.0) b

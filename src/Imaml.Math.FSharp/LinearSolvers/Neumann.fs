@@ -45,12 +45,12 @@ module Neumann =
         let curvature = space.Inner(s.R, q)
         let quotient = space.DivideOrZero(curvature, s.Square)
         // ‖r‖² has overflowed before r itself has.
-        let finite = space.Multiply(LinearSolver.isFinite space curvature, LinearSolver.isFinite space s.Square)
+        let finite = space.Multiply(Mask.finite space curvature, Mask.finite space s.Square)
         let running = space.Multiply(s.Running, finite)
         let r = space.Axpy(space.Select(running, space.Scalar -alpha, zero), q, s.R)
         let square = space.Inner(r, r)
         let lower = space.Multiply(running, space.Exceeds(s.Smallest, quotient))
-        let notPositive = LinearSolver.complement space (space.Exceeds(curvature, zero))
+        let notPositive = Mask.complement space (space.Exceeds(curvature, zero))
 
         {
             X = space.Axpy(space.Select(running, space.Scalar alpha, zero), s.R, s.X)
@@ -61,7 +61,7 @@ module Neumann =
             Products = space.Add(s.Products, s.Running)
             Smallest = space.Select(lower, quotient, s.Smallest)
             Indefinite = space.Select(space.Multiply(running, notPositive), space.Scalar 1.0, s.Indefinite)
-            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, LinearSolver.complement space finite))
+            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
         }
 
     let private first (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (r: 'V) =
@@ -100,7 +100,7 @@ module Neumann =
             let tolerance = space.Multiply(system.Tolerance, system.Tolerance)
 
             let state =
-                first space tolerance (ScaledSystem.unit space system b)
+                first space tolerance (ScaledSystem.unit space system.Size b)
                 |> ScaledSystem.iterate space options _.Running id (step space apply alpha tolerance)
 
             ScaledSystem.report
@@ -114,7 +114,7 @@ module Neumann =
                     Products = state.Products
                     RelativeResidual = space.Norm state.R
                     SmallestCurvature = state.Smallest
-                    Met = LinearSolver.complement space (space.Exceeds(state.Square, tolerance))
+                    Met = Mask.complement space (space.Exceeds(state.Square, tolerance))
                     Indefinite = state.Indefinite
                     NonFinite = state.NonFinite
                 })

@@ -20,7 +20,8 @@ module RitzValues =
                 if i = 0 then
                     0.0
                 else
-                    offDiagonal[i - 1] * offDiagonal[i - 1] / pivot
+                    // The quotient first: the square of an off-diagonal may leave the range of numbers.
+                    offDiagonal[i - 1] / pivot * offDiagonal[i - 1]
 
             pivot <- diagonal[i] - x - coupling
 

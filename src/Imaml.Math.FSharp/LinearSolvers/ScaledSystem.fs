@@ -21,26 +21,22 @@ module internal ScaledSystem =
     [<Literal>]
     let NegligibleResidual = 1e-18
 
-    /// The distance from 1 to the next number: 2⁻⁵² or 2⁻²³, whichever arithmetic the space has. No number is looked at.
-    let epsilon (space: IInnerProductSpace<'V, 'S>) =
-        let one = space.Scalar 1.0
-        let double = space.Exceeds(space.Add(one, space.Scalar(2.0 ** -40.0)), one)
-        space.Select(double, space.Scalar(2.0 ** -52.0), space.Scalar(2.0 ** -23.0))
-
     let ofRightHandSide (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
         let size = space.Norm b
         let asked = space.Scalar options.RelativeResidual
-        let requested = LinearSolver.larger space asked (space.DivideOrZero(residualNorm, size))
+        let requested = Mask.larger space asked (space.DivideOrZero(residualNorm, size))
 
         {
             Size = size
             Requested = requested
-            Tolerance = LinearSolver.larger space requested (space.Scalar NegligibleResidual)
+            Tolerance = Mask.larger space requested (space.Scalar NegligibleResidual)
         }
 
-    /// b/‖b‖, and 0 for b = 0.
-    let unit (space: IInnerProductSpace<'V, 'S>) (system: ScaledSystem<'S>) (b: 'V) =
-        space.Scale(space.DivideOrZero(space.Scalar 1.0, system.Size), b)
+    /// b/‖b‖, and 0 for b = 0. By two factors 1/√‖b‖: where ‖b‖ is below the normal numbers, 1/‖b‖ overflows.
+    let unit (space: IInnerProductSpace<'V, 'S>) (size: 'S) (b: 'V) =
+        let factor = space.DivideOrZero(space.Scalar 1.0, space.SquareRoot size)
+        use region = space.OpenRegion()
+        region.KeepVector(space.Scale(factor, space.Scale(factor, b)))
 
     /// Steps until the budget ends or, where that is asked, no task is running; `after` sees every state on the host, between two regions.
     let iterate
@@ -84,14 +80,17 @@ module internal ScaledSystem =
             }
 
         if options.RecomputeResidual then
-            let residual = space.Norm(space.Axpy(space.Scalar -1.0, apply scaled.Solution, unit space system b))
+            let residual =
+                space.Norm(space.Axpy(space.Scalar -1.0, apply scaled.Solution, unit space system.Size b))
+
             let asked = space.Exceeds(system.Requested, space.Scalar 0.0)
             let missed = space.Multiply(asked, space.Exceeds(residual, system.Requested))
 
             { report with
                 RelativeResidual = residual
-                Met = space.Multiply(scaled.Met, LinearSolver.complement space missed)
+                Met = space.Multiply(scaled.Met, Mask.complement space missed)
                 Stagnated = space.Add(scaled.Stagnated, space.Multiply(scaled.Met, missed))
             }
         else
             report
+        |> LinearSolver.judged space

@@ -11,12 +11,12 @@ type SolveStatus =
     /// A direction with pᵀAp ≤ 0 was met: A is not positive definite. Conjugate gradients answer with the iterate before that direction; a
     /// Neumann series goes on, since its terms are defined all the same; the dense solver answers with the solution.
     | NonPositiveCurvature = 2
-    /// b, or a product with A, was not a number or infinite. The answer is the last finite iterate.
+    /// b, a product with A, or a step was not a number or infinite. The answer is the last finite iterate.
     | NonFinite = 3
     /// b = 0, so u = 0 is exact.
     | ZeroRightHandSide = 4
-    /// The residual falls no further: the recurrence met the tolerance but the residual computed anew does not, or A is singular and b has a
-    /// part outside its range. The answer is the iterate reached.
+    /// The residual falls no further: the recurrence met the tolerance but the residual computed anew does not, A is singular and b has a
+    /// part outside its range, or a start was so long that its rounding hides b. The answer is the iterate reached.
     | Stagnated = 5
     /// ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0: the preconditioner is not positive definite. The answer is the iterate reached.
     | PreconditionerNotPositive = 6

@@ -61,9 +61,9 @@ module internal BackPropagation =
         =
         let mutable adjoint: Adjoint<'V, 'S> =
             {
-                Current = InnerPath.again space v
+                Current = Mask.copyVector space v
                 Previous = space.Zero v
-                Sum = InnerPath.again space v
+                Sum = Mask.copyVector space v
             }
 
         let back t adjoint =

@@ -73,20 +73,20 @@ module ForwardMode =
 
             {
                 Phi = InnerPath.step space options z gradient
-                Previous = InnerPath.again space s.Phi
+                Previous = Mask.copyVector space s.Phi
                 Tangents = Array.mapi tangent directions
-                PreviousTangents = s.Tangents |> Array.map (InnerPath.again space)
+                PreviousTangents = s.Tangents |> Array.map (Mask.copyVector space)
             }
 
         Region.run space (fun () ->
-            let again = InnerPath.again space
+            let copy = Mask.copyVector space
 
             let mutable state: State<'V, 'S> =
                 {
-                    Phi = again theta
-                    Previous = again theta
-                    Tangents = Array.map again directions
-                    PreviousTangents = Array.map again directions
+                    Phi = copy theta
+                    Previous = copy theta
+                    Tangents = Array.map copy directions
+                    PreviousTangents = Array.map copy directions
                 }
 
             for _ in 1 .. options.Steps do

@@ -131,7 +131,7 @@ type ImplicitMetaGradient =
             {
                 Gradient = g.Product
                 Inner = inner
-                InnerLoss = space.Add(linearization.Loss, space.Scalar 0.0)
+                InnerLoss = Mask.copy space linearization.Loss
                 OuterLoss = outerLoss
                 InnerGradientNorm = space.Norm innerGradient
                 Solve = g.Solve

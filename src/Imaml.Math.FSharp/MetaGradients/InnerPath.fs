@@ -35,9 +35,6 @@ module internal InnerPath =
         if options.Steps < 1 then
             invalidArg (nameof options) $"the number of inner steps must be at least 1, not {options.Steps}"
 
-    /// The same vector as a value of its own, so that it may outlive the one it is made from.
-    let again (space: IInnerProductSpace<'V, 'S>) (x: 'V) = space.Axpy(space.Scalar 0.0, x, x)
-
     /// (y, z) = P(φₜ, φₜ₋₁): where the gradient is taken, and where the step starts.
     let points (space: IInnerProductSpace<'V, 'S>) momentum (phi: 'V) (previous: 'V) =
         let ahead (b: float) = space.Axpy(space.Scalar b, space.Axpy(space.Scalar -1.0, previous, phi), phi)

@@ -40,7 +40,7 @@ module MetaGradient =
         let struct (innerLoss, innerGradientNorm) =
             use linearization = problem.LinearizeInner inner.Phi
             let gradient = InnerObjective.gradient space regularizer linearization.Gradient inner.Phi theta
-            struct (space.Add(linearization.Loss, space.Scalar 0.0), space.Norm gradient)
+            struct (Mask.copy space linearization.Loss, space.Norm gradient)
 
         let struct (outerLoss, v) = problem.OuterLossAndGradient inner.Phi
 

@@ -24,7 +24,7 @@ type LbfgsOptimizer<'V, 'S> private (pairs: LbfgsMemory<'V, 'S>, last: struct ('
                 | ValueSome(struct (before, slope)) -> pairs.Update(space, minus theta before, minus gradient slope)
 
             // Values of their own: θ and g are the caller's, and may die before this optimiser, or after it.
-            let own x = space.Axpy(space.Scalar 0.0, x, x)
+            let own = Mask.copyVector space
             let moved = space.Axpy(space.Scalar 1.0, pairs.Direction(space, gradient), theta)
             struct (moved, (LbfgsOptimizer<'V, 'S>(pairs, ValueSome(struct (own theta, own gradient))) :> IOuterOptimizer<'V, 'S>))
 

@@ -35,7 +35,7 @@ module MetaLearning =
             Optimizer = optimizer
         }
 
-    /// Σgᵢ over the tasks whose gᵢ is finite, their number, and every task's report. Of a task nothing outlives its turn but gᵢ in the sum.
+    /// Σgᵢ over the tasks whose gᵢ is usable, their number, and every task's report. Of a task nothing outlives its turn but gᵢ in the sum.
     let private sum
         (space: IInnerProductSpace<'V, 'S>)
         (strategy: IMetaGradientStrategy<'V, 'S>)
@@ -53,9 +53,14 @@ module MetaLearning =
                     region.AdoptVector total |> ignore
                     region.AdoptScalar count |> ignore
                     let result = strategy.Compute(space, regularizer, problem, theta)
-                    let finite = space.Exceeds(space.Scalar infinity, space.Norm result.Gradient)
-                    total <- region.KeepVector(space.Axpy(finite, result.Gradient, total))
-                    count <- region.KeepScalar(space.Add(count, finite))
+                    // A solve that met what is not finite answers with its last finite iterate, which is no meta-gradient.
+                    let solved =
+                        space.Multiply(Mask.complement space result.Solve.NonFinite, Mask.finite space result.Solve.RightHandSideNorm)
+
+                    let usable = space.Multiply(solved, Mask.finite space (space.Norm result.Gradient))
+
+                    total <- region.KeepVector(space.Axpy(usable, result.Gradient, total))
+                    count <- region.KeepScalar(space.Add(count, usable))
                     MetaLearningReport.ofTask space result
             |]
 

@@ -9,7 +9,7 @@ type MetaTaskReport =
         OuterLoss: float
         /// L̂(φ)
         InnerLoss: float
-        /// ‖g‖; not finite where the task was left out of the mean.
+        /// ‖g‖. A task whose g is not finite, or whose solve was NonFinite, is left out of the mean.
         MetaGradientNorm: float
         /// ‖∇G(φ, θ)‖
         InnerGradientNorm: float
@@ -23,11 +23,12 @@ type MetaStepReport =
     {
         /// Counted from 1.
         Step: int
-        /// Mean of L(φ) over the tasks whose meta-gradient is finite: the estimate of F(θ), exact for the whole family and φ = Alg*(θ).
+        /// Mean of L(φ) over the tasks that have a part in the mean of g: the estimate of F(θ), exact for the whole family and φ = Alg*(θ).
         OuterLoss: float[]
         /// ‖mean of g‖
         GradientNorm: float[]
-        /// How many tasks of the meta-batch had a finite meta-gradient; the others have no part in the mean. With none of them g is 0.
+        /// How many tasks of the meta-batch had a finite meta-gradient, made of finite numbers (no solve NonFinite); the others have no part in
+        /// the mean. With none of them g is 0.
         FiniteTasks: int[]
         /// By task of the meta-batch, and by run.
         Tasks: MetaTaskReport[][]
@@ -56,14 +57,14 @@ module internal MetaLearningReport =
                 Cost = costs[run]
             })
 
+    /// Whether the task has a part in the mean.
+    let private usable (task: MetaTaskReport) = System.Double.IsFinite task.MetaGradientNorm && task.Solve.Status <> SolveStatus.NonFinite
+
     let ofStep (space: IInnerProductSpace<'V, 'S>) step (gradient: 'V) (tasks: MetaTaskReport[][]) =
-        let finite run =
-            tasks
-            |> Array.map (fun (task: MetaTaskReport[]) -> task[run])
-            |> Array.filter (fun task -> System.Double.IsFinite task.MetaGradientNorm)
+        let counted run = tasks |> Array.map (fun (task: MetaTaskReport[]) -> task[run]) |> Array.filter usable
 
         let norms = space.Read(space.Norm gradient)
-        let runs = Array.init norms.Length finite
+        let runs = Array.init norms.Length counted
 
         {
             Step = step

@@ -73,6 +73,9 @@ type DiagonalRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, lambda: 'V) =
 
 /// One λ for each layer: Λ = Σₗ λₗ diag(mₗ), where the masks mₗ are 1 on the layer's coordinates, 0 elsewhere, and add up to 1.
 type LayerwiseRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, masks: 'V[], lambda: float[]) =
+    // The caller's array may change.
+    let lambda = Array.copy lambda
+
     do
         Regularizer.checkPositive (nameof lambda) lambda
 
@@ -112,22 +115,27 @@ type LayerwiseRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, masks: 'V[], la
             masks
             |> Array.map (fun mask -> space.Multiply(space.Scalar -1.0, space.Inner(coordinates.Product(displacement, mask), u)))
 
-/// A full symmetric positive definite Λ on ℝᵈ.
+/// A full symmetric positive definite Λ on ℝᵈ. Errors: an entry that is not finite or above 10¹⁵⁰ in size, where ‖Λ‖² would overflow; Λ not
+/// symmetric; Λ not positive definite beyond rounding.
 type MatrixRegularizer(lambda: Matrix<float>) =
     do
+        for value in lambda.Enumerate() do
+            if not (abs value <= 1e150) then
+                invalidArg (nameof lambda) $"the entries of Λ must be finite and at most 1e150 in size, not {value}"
+
         if not (lambda.IsSymmetric()) then
             invalidArg (nameof lambda) "Λ must be symmetric"
 
         Regularizer.checkPositive (nameof lambda) (lambda.Diagonal())
 
-    let values = (lambda.Evd Symmetricity.Symmetric).EigenValues.Map(fun value -> value.Real)
+    let values = Eigensystem.Of lambda
     // The computed eigenvalues are those of a matrix at most about d roundings of ‖Λ‖ away.
     let rounding = float lambda.RowCount * 2.0 ** -50.0 * lambda.FrobeniusNorm()
-    let smallest = values.Minimum() - rounding
+    let smallest = values.Smallest - rounding
 
     do
         if not (smallest > 0.0) then
-            invalidArg (nameof lambda) $"Λ must be positive definite; its smallest eigenvalue is {values.Minimum()}"
+            invalidArg (nameof lambda) $"Λ must be positive definite; its smallest eigenvalue is {values.Smallest}"
 
     let factor = lambda.Cholesky()
 
@@ -138,7 +146,7 @@ type MatrixRegularizer(lambda: Matrix<float>) =
         member _.Apply(_, w) = lambda * w
         member _.ApplyInverse(_, w) = factor.Solve w
         member _.SmallestEigenvalue = smallest
-        member _.LargestEigenvalue = values.Maximum() + rounding
+        member _.LargestEigenvalue = values.Largest + rounding
 
         /// −½[u(φ−θ)ᵀ + (φ−θ)uᵀ], the gradient in the symmetric matrices
         member _.ParameterGradient(_, displacement, u) =

@@ -8,9 +8,17 @@ module internal Mask =
     /// 1 where the mask is 0.
     let complement (space: IInnerProductSpace<'V, 'S>) mask = space.Exceeds(space.Scalar 1.0, mask)
 
-    /// 1 where the scalar is a finite number.
+    /// 1 where the scalar is a finite number: neither comparison holds of one that is not a number.
     let finite (space: IInnerProductSpace<'V, 'S>) a =
         space.Multiply(space.Exceeds(a, space.Scalar -infinity), space.Exceeds(space.Scalar infinity, a))
+
+    /// The larger of two scalars; b where one of them is not a number.
+    let larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
+
+    /// The scalar where it is above 0, else 0: a tolerance that is not a number asks for nothing, and no comparison with it would say so.
+    let tolerance (space: IInnerProductSpace<'V, 'S>) a =
+        let none = space.Scalar 0.0
+        space.Select(space.Exceeds(a, none), a, none)
 
     /// The vector x where the mask is 1, y where it is 0, even where the other is not finite.
     let select (space: IInnerProductSpace<'V, 'S>) mask (x: 'V) (y: 'V) =
