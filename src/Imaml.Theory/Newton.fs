@@ -19,20 +19,27 @@ module internal Newton =
 
     let private scales = Array.init 30 (fun i -> 0.5 ** float i)
 
-    /// Down ‖∇‖, whose derivative along Newton's direction is −‖∇‖, until rounding stops it or the Hessian is not positive definite.
-    let rec polish (f: Objective) (phi: Vector<float>) =
-        let gradient = f.Gradient phi
-        let before = gradient.L2Norm()
+    // A strongly convex function is done in tens of steps; a gradient that underflows could go on shrinking for ever.
+    let private polishSteps = 500
 
-        match Eigenvalues.tryCholesky (f.Hessian phi) with
-        | Some factor when before > 0.0 ->
-            let step = factor.Solve gradient
-            let fits scale = (f.Gradient(phi - scale * step)).L2Norm() < before
+    /// Down ‖∇‖, whose derivative along Newton's direction is −‖∇‖, by Armijo's rule, until rounding stops it or the Hessian is not
+    /// positive definite.
+    let polish (f: Objective) (start: Vector<float>) =
+        let rec go steps (phi: Vector<float>) =
+            let gradient = f.Gradient phi
+            let before = gradient.L2Norm()
 
-            match Array.tryFind fits scales with
-            | Some scale -> polish f (phi - scale * step)
-            | None -> phi
-        | _ -> phi
+            match Eigenvalues.tryCholesky (f.Hessian phi) with
+            | Some factor when before > 0.0 && steps > 0 ->
+                let step = factor.Solve gradient
+                let fits scale = (f.Gradient(phi - scale * step)).L2Norm() < (1.0 - 1e-4 * scale) * before
+
+                match Array.tryFind fits scales with
+                | Some scale -> go (steps - 1) (phi - scale * step)
+                | None -> phi
+            | _ -> phi
+
+        go polishSteps start
 
     // H + τI with the smallest τ of 0, 10⁻³‖H‖, 4·10⁻³‖H‖, … that makes it positive definite: there is one once τ > ‖H‖.
     let private shifted (hessian: Matrix<float>) =
