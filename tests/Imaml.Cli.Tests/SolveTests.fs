@@ -438,7 +438,7 @@ let private json =
 
                         if root.GetProperty("exact").ValueKind <> JsonValueKind.Null then
                             properties (root.GetProperty "exact")
-                            |> should equal [ "phi"; "metaGradient"; "jacobian"; "regularizerGradient" ])
+                            |> should equal [ "phi"; "metaGradient"; "jacobian"; "regularizerGradient"; "errorBound" ])
 
             testCase "φ = −0 is 0" (fun () ->
                 let q =

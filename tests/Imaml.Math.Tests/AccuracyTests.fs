@@ -144,6 +144,32 @@ let private work =
                 // g, φ and u.
                 leftFine |> should equal 3)
 
+            testCase "constants with too small a ‖Λ‖ give the bound of the Λ in use" (fun () ->
+                let task = Family.task LinearRegressions 3
+                let c = BilevelTask.constants task
+                let regularizer = Proximal.regularizer task.Proximal
+                let arithmetic = Theorem1.arithmetic task
+
+                let certify c =
+                    Certificate.ofSolution
+                        (EuclideanSpace())
+                        regularizer
+                        (BilevelTask.problem task)
+                        [| c |]
+                        arithmetic
+                        task.Theta
+                        task.Theta
+                        task.Theta
+
+                let bound c = (certify c |> Array.exactlyOne).Total
+
+                for share in [ 0.0; 0.1 ] do
+                    bound
+                        { c with
+                            LargestRegularization = share * c.LargestRegularization
+                        }
+                    |> should equal (bound c))
+
             testCase "what makes no sense is refused" (fun () ->
                 let task = Family.task Quadratics 1
 

@@ -154,5 +154,20 @@ let private ledger =
                 lines[2].IndexOf "holds" |> should equal (lines[3].IndexOf "FAILS"))
         ]
 
+let private solutions =
+    testList
+        "Exact solutions"
+        [
+            testCase "the search ends where the gradient shrinks without end, too" (fun () ->
+                // Separable examples and a λ that holds nothing: ‖∇G‖ sinks towards the smallest numbers.
+                let examples =
+                    LogisticRegression.loss (Matrix<float>.Build.DenseIdentity 2) (Vector<float>.Build.Dense [| 1.0; 0.0 |])
+
+                for lambda in [ 1e-12; 1e-25; 1e-30; 1e-300 ] do
+                    let task = BilevelTask.create examples examples (Proximal.Scalar lambda) (Vector<float>.Build.Dense 2)
+                    let phi = BilevelTask.exactSolution task task.Theta
+                    Check.atMost 1e-11 ((BilevelTask.innerGradient task task.Theta phi).L2Norm()) $"‖∇G‖ for λ = {lambda}")
+        ]
+
 [<Tests>]
-let tests = testList "Theory" [ losses; spectra; ledger ]
+let tests = testList "Theory" [ losses; spectra; solutions; ledger ]

@@ -53,11 +53,13 @@ internal sealed class ProblemSolver
         _stationarity = StationarityModule.at(task, task.Theta, _minimizer);
         if (small && _stationarity.IsMinimum)
         {
+            var u = BilevelTaskModule.adjoint(task, _minimizer);
             _exact = new ExactSolution(
                 FiniteNumbers.Of(_minimizer),
                 FiniteNumbers.Of(BilevelTaskModule.implicitGradient(task, _minimizer)),
                 FiniteNumbers.Of(BilevelTaskModule.jacobian(task, _minimizer)),
-                FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(task, _minimizer, BilevelTaskModule.adjoint(task, _minimizer))));
+                FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(task, _minimizer, u)),
+                FiniteNumbers.Of(Bound(Constants(_minimizer), _minimizer, u).Total));
         }
     }
 
@@ -82,7 +84,7 @@ internal sealed class ProblemSolver
         var u = BilevelTaskModule.adjoint(_task, phi);
         var (outcome, message) = stationarity switch
         {
-            { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G to rounding"),
+            { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
             _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
             _ => (Outcome.Stalled, InnerStatusModule.describe(InnerStatus.Stalled)),
@@ -155,6 +157,9 @@ internal sealed class ProblemSolver
             message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6} where Newton's method ended: no minimum of G is known; raise λ");
         }
 
+        // The search ends with u = 0 where the inner solve never came near enough for a linear one.
+        var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
+        message += solved ? "" : "; g was not computed, as φ never came near enough";
         var phi = found.Phi;
         return new SolveOutcome(
             outcome,
@@ -164,8 +169,8 @@ internal sealed class ProblemSolver
             _request.Accuracy,
             StepSize,
             FiniteNumbers.Of(phi),
-            FiniteNumbers.Of(found.Gradient),
-            found.U is { } u ? FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, phi, u)) : null,
+            solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
+            solved && found.U is { } u ? FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, phi, u)) : null,
             FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
             FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
             FiniteNumbers.Of(found.InnerGradientNorm),
@@ -178,7 +183,7 @@ internal sealed class ProblemSolver
             TheoremConstants.Of(found.Constants),
             found.LinearSolve,
             _exact,
-            _exact is null ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - BilevelTaskModule.implicitGradient(_task, _minimizer!))),
+            _exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - BilevelTaskModule.implicitGradient(_task, _minimizer!))),
             found.Counts);
     }
 

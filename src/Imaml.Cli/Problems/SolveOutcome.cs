@@ -35,7 +35,7 @@ internal enum Outcome
 /// <param name="Accuracy">ε, where the method looked for an accuracy.</param>
 /// <param name="StepSize">The constant step of the inner solver, where it had one.</param>
 /// <param name="Phi">φ.</param>
-/// <param name="MetaGradient">g.</param>
+/// <param name="MetaGradient">g; d nulls where it was not computed.</param>
 /// <param name="RegularizerGradient">dL/dΛ in the shape of Λ, from u = (H+Λ)⁻¹∇L(φ); only implicit and exact have a u.</param>
 /// <param name="InnerLoss">L̂(φ).</param>
 /// <param name="OuterLoss">L(φ).</param>
@@ -108,7 +108,8 @@ internal sealed record LinearSolve(SolveStatus? Status, double? RelativeResidual
 /// <param name="MetaGradient">d_θL(Alg*(θ)).</param>
 /// <param name="Jacobian">dAlg*/dθ = (H+Λ)⁻¹Λ, by rows.</param>
 /// <param name="RegularizerGradient">dL/dΛ in the shape of Λ.</param>
-internal sealed record ExactSolution(double?[] Phi, double?[] MetaGradient, double?[][] Jacobian, object? RegularizerGradient);
+/// <param name="ErrorBound">A bound on the error of this meta-gradient: dense solves round too.</param>
+internal sealed record ExactSolution(double?[] Phi, double?[] MetaGradient, double?[][] Jacobian, object? RegularizerGradient, double? ErrorBound);
 
 /// <summary>What a solution cost.</summary>
 /// <param name="Gradients">Evaluations of ∇L̂.</param>

@@ -32,7 +32,7 @@ internal static class SolveReport
         yield return ("method", Method(outcome));
         yield return ("status", $"{Words(outcome.Status)}: {outcome.Message}");
         yield return ("φ", Vector(outcome.Phi));
-        yield return ("meta-gradient g", Vector(outcome.MetaGradient));
+        yield return ("meta-gradient g", outcome.MetaGradient.All(value => value is null) ? "not computed" : Vector(outcome.MetaGradient));
         if (outcome.RegularizerGradient is { } gradient)
         {
             yield return ("dL/dΛ", Shape(gradient));
@@ -47,7 +47,12 @@ internal static class SolveReport
         }
 
         yield return ("error bound", Bound(outcome));
-        yield return ("true error", outcome.Error is { } error ? $"{Number(error)}, against dense solves" : "not known: no dense solution");
+        yield return ("true error", outcome switch
+        {
+            { Method: Problems.Method.Exact } => "this is the dense solve that others are measured against",
+            { Error: { } error } => $"{Number(error)}, against dense solves{(outcome.Exact?.ErrorBound is { } bound ? $", themselves within {Number(bound)}" : "")}",
+            _ => "not known: no dense solution",
+        });
         if (outcome.Exact is { } exact)
         {
             yield return ("exact φ", Vector(exact.Phi));

@@ -53,6 +53,8 @@ type AdaptiveAccuracy =
             if constants.Length <> sizes.Length then
                 invalidArg (nameof constants) $"{constants.Length} tasks' constants for {sizes.Length} tasks"
 
+            let constants = constants |> Array.map (fun c -> c.With regularizer)
+
             let progress =
                 Array.map2 (TaskProgress.start options.Arithmetic options.Accuracy options.MaxRounds) sizes constants
 

@@ -57,4 +57,4 @@ module Certificate =
         if constants.Length <> norms.Length then
             invalidArg (nameof constants) $"{constants.Length} tasks' constants for {norms.Length} tasks"
 
-        Array.map2 (fun constants norms -> ErrorBound.Of(constants, arithmetic, norms)) constants norms
+        Array.map2 (fun (c: ErrorConstants) norms -> ErrorBound.Of(c.With regularizer, arithmetic, norms)) constants norms

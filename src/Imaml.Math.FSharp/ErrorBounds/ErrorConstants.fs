@@ -53,6 +53,12 @@ type ErrorConstants =
         ProductRounding: AffineBound
     }
 
+    /// The same constants with ‖Λ‖ at least that of the Λ in use, so that no bound is made with a smaller one.
+    member c.With(regularizer: IRegularizer<'V, 'S>) =
+        { c with
+            LargestRegularization = max c.LargestRegularization regularizer.LargestEigenvalue
+        }
+
     /// κ = β/µ
     member c.Condition = c.Smoothness / c.StrongConvexity
 

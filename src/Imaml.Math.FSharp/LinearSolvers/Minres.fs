@@ -2,7 +2,8 @@
 //
 // Lanczos builds A Vₖ = Vₖ₊₁Tₖ with orthonormal V and a tridiagonal T of αⱼ and βⱼ; Givens rotations (c, s) keep T = QR as it grows, and
 // uₖ minimises ‖b − Au‖ over the Krylov space. In the notation of the authors: δ, γ and ε are the entries of R's newest column, φ̄ = ‖rₖ‖.
-// An indefinite A is no failure here; that it is indefinite shows in SmallestCurvature, the least αⱼ = ⟨vⱼ, Avⱼ⟩ met.
+// An indefinite A is no failure here, and need not show: SmallestCurvature is the least αⱼ = ⟨vⱼ, Avⱼ⟩ met, an upper bound on the least
+// eigenvalue that may be positive all the same.
 // The system is solved for b/‖b‖. A task that is done, or meets what it cannot use, is frozen: its step is 0 from then on.
 
 namespace Imaml.Math
