@@ -8,6 +8,19 @@ open Imaml.Math
 [<AbstractClass; Sealed>]
 type Lemma1 =
 
+    /// What is made of H + Λ at φ.
+    static member private At
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            phi: 'V,
+            make: ILinearOperator<'V> -> JacobianProduct<'V, 'S>
+        ) =
+        Region.run space (fun () ->
+            use linearization = problem.LinearizeInner phi
+            make (LinearOperators.Hessian(space, regularizer, linearization)))
+
     /// Jw = (H + Λ)⁻¹Λw: how φ* moves where θ moves by w, as accurately as the solver's own options say.
     ///
     /// Cost: one linearization and the solve.
@@ -20,10 +33,13 @@ type Lemma1 =
             phi: 'V,
             w: 'V
         ) : JacobianProduct<'V, 'S> =
-        Region.run space (fun () ->
-            use linearization = problem.LinearizeInner phi
-            let hessian = LinearOperators.Hessian(space, regularizer, linearization)
-            ImplicitJacobian.Product(space, regularizer, hessian, linearSolver, space.Scalar 0.0, w))
+        Lemma1.At(
+            space,
+            regularizer,
+            problem,
+            phi,
+            (fun hessian -> ImplicitJacobian.Product(space, regularizer, hessian, linearSolver, space.Scalar 0.0, w))
+        )
 
     /// Jᵀw = Λ(H + Λ)⁻¹w: the gradient in θ of a loss whose gradient in φ is w.
     ///
@@ -37,10 +53,13 @@ type Lemma1 =
             phi: 'V,
             w: 'V
         ) : JacobianProduct<'V, 'S> =
-        Region.run space (fun () ->
-            use linearization = problem.LinearizeInner phi
-            let hessian = LinearOperators.Hessian(space, regularizer, linearization)
-            ImplicitJacobian.TransposeProduct(space, regularizer, hessian, linearSolver, space.Scalar 0.0, w))
+        Lemma1.At(
+            space,
+            regularizer,
+            problem,
+            phi,
+            (fun hessian -> ImplicitJacobian.TransposeProduct(space, regularizer, hessian, linearSolver, space.Scalar 0.0, w))
+        )
 
     /// J as a dense matrix for every task; not finite where H + Λ is singular.
     ///
