@@ -40,7 +40,7 @@ public static class OwnTypesTests
             var step = new Direct().Solve(space, LinearOperators.Hessian(space, regularizer, linearization), gradient, 0.0);
             return new(
                 phi: start - step.Solution, steps: 1.0, gradients: 1.0, hessianProducts: step.Products, losses: 0.0, met: 1.0, nonFinite: 0.0,
-                stalled: 0.0, reported: true);
+                stalled: 0.0, indefinite: 0.0, reported: true);
         }
     }
 

@@ -210,7 +210,7 @@ let private nonConvex =
                 let iterate =
                     solver.Solve(space, regularizer 2.0, quadratic (diagonal [ -3.0; 4.0 ]) (vector [ 2.0; 0.0 ]) 0.0, zero, zero, 0.0)
 
-                (statistics iterate).Status |> should equal InnerStatus.Stalled
+                (statistics iterate).Status |> should equal InnerStatus.NonPositiveCurvature
                 iterate.Phi |> should equal zero)
         ]
 

@@ -29,6 +29,7 @@ module internal AdaptiveResult =
                             Met = flag (fun p -> p.Inner = InnerStatus.Converged)
                             NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
                             Stalled = flag _.Stuck
+                            Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
                             Reported = progress |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
                         }
                     InnerLoss = s.InnerLoss

@@ -20,7 +20,10 @@ module internal TaskEvidence =
         let p =
             { p with
                 Inner = inner.Status
-                Stuck = inner.Status = InnerStatus.Stalled || gradient > 0.9 * p.Norms.InnerGradient
+                Stuck =
+                    inner.Status = InnerStatus.Stalled
+                    || inner.Status = InnerStatus.NonPositiveCurvature
+                    || gradient > 0.9 * p.Norms.InnerGradient
                 InnerProducts = p.InnerProducts + inner.HessianProducts
                 InnerLosses = p.InnerLosses + inner.Losses
                 Norms =

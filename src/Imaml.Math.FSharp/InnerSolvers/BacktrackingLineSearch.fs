@@ -86,6 +86,7 @@ module BacktrackingLineSearch =
         {
             Phi = space.Axpy(found.Step, direction, point.Phi)
             Moved = found.Accepted
+            Indefinite = space.Scalar 0.0
             Gradients = found.Gradients
             HessianProducts = products
             Losses = found.Losses

@@ -11,9 +11,11 @@ open MathNet.Numerics.LinearAlgebra
 [<RequireQualifiedAccess>]
 module private DenseNewton =
 
+    let isFinite (a: Matrix<float>) = Seq.forall Double.IsFinite (a.Enumerate())
+
     /// −A⁻¹g, where A is finite and positive definite.
     let direction (a: Matrix<float>) (gradient: float[]) =
-        if not (Seq.forall Double.IsFinite (a.Enumerate())) then
+        if not (isFinite a) then
             ValueNone
         else
             let system = Eigensystem.Of a
@@ -27,8 +29,8 @@ module private DenseNewton =
 /// At most `maxSteps` Newton steps; 100 are many, as each doubles the digits once it is near. With gradientNorm 0 the solve ends where no
 /// step lowers ‖∇G‖ any more, Stalled at the level of rounding.
 ///
-/// A task whose H + Λ is not positive definite, or not finite, stops there, Stalled with ‖∇G‖ above rounding: Newton's direction may lead
-/// to a saddle. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each length tried.
+/// A task whose H + Λ is not positive definite stops there, with that as its status: Newton's direction may lead to a saddle; one whose
+/// H + Λ is not finite stops Stalled. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each length tried.
 /// Errors: d above DenseOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
     do InnerDescent.checkSteps maxSteps
@@ -55,7 +57,11 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
                 let direction =
                     coordinates.OfRows(point.Gradient, directions |> Array.map (ValueOption.defaultValue none))
 
-                let usable = space.PerTask(directions |> Array.map (fun found -> if found.IsSome then 1.0 else 0.0))
+                let mask holds = space.PerTask(Array.init directions.Length (fun task -> if holds task then 1.0 else 0.0))
+                let usable = mask (fun task -> directions[task].IsSome)
+
+                let indefinite =
+                    mask (fun task -> running[task] > 0.5 && directions[task].IsNone && DenseNewton.isFinite hessians[task])
 
                 let accepts searching length =
                     let trial = space.Axpy(length, direction, point.Phi)
@@ -68,6 +74,7 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
                 {
                     InnerMove.Phi = space.Axpy(found.Step, direction, point.Phi)
                     Moved = found.Accepted
+                    Indefinite = indefinite
                     Gradients = found.Gradients
                     HessianProducts = space.Scalar(float none.Length)
                     Losses = space.Scalar 0.0

@@ -114,6 +114,7 @@ module GradientDescent =
                 Met = state.Met
                 NonFinite = space.Exceeds(space.Add(state.NonFinite, lost), space.Scalar 0.0)
                 Stalled = space.Scalar 0.0
+                Indefinite = space.Scalar 0.0
                 Reported = true
             })
 

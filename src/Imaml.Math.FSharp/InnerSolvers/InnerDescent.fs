@@ -15,6 +15,7 @@ type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 
         Met: 'S
         NonFinite: 'S
         Stalled: 'S
+        Indefinite: 'S
         Memory: 'Memory
     }
 
@@ -30,6 +31,7 @@ type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 
                 Met = scalar.Invoke s.Met
                 NonFinite = scalar.Invoke s.NonFinite
                 Stalled = scalar.Invoke s.Stalled
+                Indefinite = scalar.Invoke s.Indefinite
                 Memory = s.Memory.Carry(vector, scalar)
             }
 
@@ -61,6 +63,7 @@ module internal InnerDescent =
             {
                 InnerMove.Phi = Mask.copyVector space s.Phi
                 Moved = zero ()
+                Indefinite = zero ()
                 Gradients = zero ()
                 HessianProducts = zero ()
                 Losses = zero ()
@@ -98,6 +101,7 @@ module internal InnerDescent =
                 Met = space.Add(s.Met, space.Multiply(alive, Mask.complement space above))
                 NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
                 Stalled = count s.Stalled (Mask.complement space made.Moved)
+                Indefinite = count s.Indefinite made.Indefinite
                 Memory = made.Memory
             }
 
@@ -115,6 +119,7 @@ module internal InnerDescent =
                     Met = zero ()
                     NonFinite = zero ()
                     Stalled = zero ()
+                    Indefinite = zero ()
                     Memory = memory
                 }
 
@@ -133,5 +138,6 @@ module internal InnerDescent =
                 Met = state.Met
                 NonFinite = state.NonFinite
                 Stalled = state.Stalled
+                Indefinite = state.Indefinite
                 Reported = true
             })

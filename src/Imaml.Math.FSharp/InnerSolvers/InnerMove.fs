@@ -25,6 +25,8 @@ type internal InnerMove<'V, 'S, 'Memory> =
         Phi: 'V
         /// 1 where a step was found.
         Moved: 'S
+        /// 1 where the method needs a positive definite H + Λ and does not have it.
+        Indefinite: 'S
         Gradients: 'S
         HessianProducts: 'S
         Losses: 'S

@@ -11,10 +11,12 @@ type InnerStatus =
     /// A loss, a gradient or an iterate was not finite. The answer is the last finite iterate, but for fixed budgets of gradient descent,
     /// which look at no number and return what they diverged to.
     | NonFinite = 2
-    /// No further step lowers G: rounding, a kink, or, for the exact solver, an H + Λ that is not positive definite.
+    /// No further step lowers G: rounding, or a kink.
     | Stalled = 3
     /// The solver is a black box and does not say.
     | NotReported = 4
+    /// H + Λ is not positive definite here, and the solver needs it to be. The answer is the iterate at which that was seen.
+    | NonPositiveCurvature = 5
 
 [<RequireQualifiedAccess>]
 module InnerStatus =
@@ -25,8 +27,9 @@ module InnerStatus =
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit -> "the budget of inner steps ended before ‖∇G‖ met the tolerance; allow more steps, or raise λ"
         | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step, or let it measure the curvature"
-        | InnerStatus.Stalled ->
-            "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or H + Λ, for the exact solver, is not positive definite"
+        | InnerStatus.Stalled -> "no further step lowers G: ‖∇G‖ is at the level of rounding, or the loss has a kink here"
+        | InnerStatus.NonPositiveCurvature ->
+            "H + Λ is not positive definite here, and the inner solver needs it to be: raise λ, or use one that only goes downhill"
         | InnerStatus.NotReported -> "the inner solver is a black box; ‖∇G‖ at its result is what is known"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 
@@ -47,6 +50,8 @@ type InnerIterate<'V, 'S> =
         Met: 'S
         NonFinite: 'S
         Stalled: 'S
+        /// H + Λ was seen not to be positive definite, by a solver that needs it.
+        Indefinite: 'S
         /// False for a black box, whose masks and counts mean nothing.
         Reported: bool
     }
@@ -62,6 +67,7 @@ type InnerIterate<'V, 'S> =
                 Met = scalar.Invoke this.Met
                 NonFinite = scalar.Invoke this.NonFinite
                 Stalled = scalar.Invoke this.Stalled
+                Indefinite = scalar.Invoke this.Indefinite
                 Reported = this.Reported
             }
 
@@ -103,6 +109,7 @@ module InnerSolver =
             Met = zero ()
             NonFinite = zero ()
             Stalled = zero ()
+            Indefinite = zero ()
             Reported = false
         }
 
@@ -115,15 +122,23 @@ module InnerSolver =
         let met = space.Read iterate.Met
         let nonFinite = space.Read iterate.NonFinite
         let stalled = space.Read iterate.Stalled
+        let indefinite = space.Read iterate.Indefinite
 
         Array.init steps.Length (fun task ->
             {
                 Status =
-                    if not iterate.Reported then InnerStatus.NotReported
-                    elif nonFinite[task] > 0.5 then InnerStatus.NonFinite
-                    elif met[task] > 0.5 then InnerStatus.Converged
-                    elif stalled[task] > 0.5 then InnerStatus.Stalled
-                    else InnerStatus.StepLimit
+                    if not iterate.Reported then
+                        InnerStatus.NotReported
+                    elif nonFinite[task] > 0.5 then
+                        InnerStatus.NonFinite
+                    elif met[task] > 0.5 then
+                        InnerStatus.Converged
+                    elif indefinite[task] > 0.5 then
+                        InnerStatus.NonPositiveCurvature
+                    elif stalled[task] > 0.5 then
+                        InnerStatus.Stalled
+                    else
+                        InnerStatus.StepLimit
                 Steps = int steps[task]
                 Gradients = int gradients[task]
                 HessianProducts = int products[task]
