@@ -120,31 +120,85 @@ let private spectra =
                     |> should equal (BilevelTask.constants second).LargestRegularization)
         ]
 
+let private ofMargins margins =
+    Instances.from (fun _ ->
+        margins
+        |> Seq.mapi (fun i margin ->
+            {
+                Name = $"number {i}"
+                Margin = margin
+            }))
+
+let private unchecked source statement margins : Claim =
+    {
+        Source = source
+        Statement = statement
+        Hypotheses = ""
+        Families = ""
+        Measured = ""
+        Bound = ""
+        Instances = ofMargins margins
+        Violations = [||]
+    }
+
+let private claimOf source statement margins = Claim.check Extent.Quick (unchecked source statement margins)
+
 let private ledger =
     testList
         "Ledger"
         [
-            for claim in Ledger.check () do
-                testCase $"{claim.Number}: {claim.Statement}" (fun () ->
-                    claim.Instances |> should be (greaterThan 0)
-                    Check.atMost claim.SmallestMargin 0.0 "0 against the smallest margin")
+            for claim in Ledger.claims do
+                testCase $"{claim.Source}: {claim.Statement}" (fun () ->
+                    let checkedClaim = Claim.check Extent.Quick claim
+                    checkedClaim.Instances |> should be (greaterThan 0)
+                    Check.atMost checkedClaim.SmallestMargin 0.0 $"0 against the smallest margin, on {checkedClaim.Nearest}"
+
+                    for violation in checkedClaim.Violations do
+                        if not violation.AsExpected then
+                            failtest
+                                $"{violation.Violation.Hypothesis}: the bound failed on {violation.Broken} of {violation.Instances} instances")
 
             testCase "one violated instance, or one that is not a number, fails a claim" (fun () ->
-                (Claim.ofMargins "" "" [ 0.5; 0.0 ]).Holds |> should equal true
-                (Claim.ofMargins "" "" [ 0.5; -1e-9 ]).Holds |> should equal false
-                (Claim.ofMargins "" "" [ 0.5; nan ]).Holds |> should equal false
-                (Claim.ofMargins "" "" []).Holds |> should equal false
+                (claimOf "" "" [ 0.5; 0.0 ]).Holds |> should equal true
+                (claimOf "" "" [ 0.5; -1e-9 ]).Holds |> should equal false
+                (claimOf "" "" [ 0.5; nan ]).Holds |> should equal false
+                (claimOf "" "" []).Holds |> should equal false
+                (claimOf "" "" [ 0.5; -1e-9; 0.25 ]).Nearest |> should equal "number 1"
                 Claim.margin 3.0 4.0 |> should equal 0.25
                 Claim.margin 5.0 4.0 |> should equal -0.25
                 Claim.margin nan 4.0 |> should equal -infinity
                 Claim.margin 1.0 0.0 |> should equal -infinity
                 Claim.margin 1.0 nan |> should equal -infinity)
 
+            testCase "a violation that goes against expectation fails its claim" (fun () ->
+                let holds expectation margins =
+                    let violation: Violation =
+                        {
+                            Hypothesis = "µ > 0"
+                            Expectation = expectation
+                            Instances = ofMargins margins
+                        }
+
+                    (Claim.check
+                        Extent.Quick
+                        { unchecked "" "" [ 0.5 ] with
+                            Violations = [| violation |]
+                        })
+                        .Holds
+
+                holds Expectation.Breaks [ 0.5; -1.0 ] |> should equal true
+                holds Expectation.Breaks [ nan ] |> should equal true
+                holds Expectation.Breaks [ 0.5; 0.0 ] |> should equal false
+                holds Expectation.Breaks [] |> should equal false
+                holds Expectation.Survives [ 0.5; 0.0 ] |> should equal true
+                holds Expectation.Survives [ 0.5; -1.0 ] |> should equal false
+                holds Expectation.Survives [] |> should equal false)
+
             testCase "the table has one line for each claim, aligned" (fun () ->
                 let claims =
                     [
-                        Claim.ofMargins "(1)" "short" [ 0.5 ]
-                        Claim.ofMargins "Theorem 1" "a longer statement" [ -0.5; 0.25 ]
+                        claimOf "(1)" "short" [ 0.5 ]
+                        claimOf "Theorem 1" "a longer statement" [ -0.5; 0.25 ]
                     ]
 
                 let lines = (Ledger.table claims).Split '\n'

@@ -102,14 +102,17 @@ module Theorem1 =
                     }
         }
 
-    let private accounts first count =
-        [
-            for family in Family.all do
-                for seed in first .. first + count - 1 do
+    let private accounts =
+        Instances.shared (fun extent ->
+            [|
+                for struct (family, seed) in Instances.seeds 4000 Family.all (Instances.count 70 700) extent do
                     let random = Random(seed + 1)
-                    account (random.Next(1, 40)) (random.Next(1, 8)) (Family.task family seed)
-                    account (int (400.0 ** random.NextDouble())) (int (100.0 ** random.NextDouble())) (Family.wide family seed)
-        ]
+                    let name = $"{Family.name family}, seed {seed}"
+                    struct (name, account (random.Next(1, 40)) (random.Next(1, 8)) (Family.task family seed))
+
+                    struct ("wide " + name,
+                            account (int (400.0 ** random.NextDouble())) (int (100.0 ** random.NextDouble())) (Family.wide family seed))
+            |])
 
     let private radius (task: BilevelTask) =
         (BilevelTask.innerGradient task task.Theta task.Theta).L2Norm()
@@ -181,32 +184,82 @@ module Theorem1 =
         let solve = ConjugateGradient.solve space options (fun w -> shifted * w) v
         Claim.margin ((solve.Solution - shifted.Cholesky().Solve v).L2Norm()) (accuracy * v.L2Norm())
 
-    let claims () : Claim list =
-        let accounts = accounts 4000 70
+    let private strong = "G is µ-strongly convex and β-smooth"
+    let private all = strong + ", L is L-smooth, H is ρ-Lipschitz"
 
-        let tasks =
-            [
-                for family in Family.all do
-                    for seed in 5000..5059 -> Family.task family seed
-            ]
+    let private check source statement hypotheses measured bound measure limit : Claim =
+        {
+            Source = source
+            Statement = statement
+            Hypotheses = hypotheses
+            Families = Instances.names Family.all + ", every kind of Λ"
+            Measured = measured
+            Bound = bound
+            Instances =
+                Instances.from (fun extent ->
+                    accounts extent
+                    |> Seq.map (fun struct (name, account) -> Claim.instance name (measure account) (limit account)))
+            Violations = [||]
+        }
 
-        let check number statement measured bound =
-            Claim.ofMargins number statement (accounts |> Seq.map (fun a -> Claim.margin (measured a) (bound a)))
+    let private count statement measured bound families instances : Claim =
+        {
+            Source = "Theorem 1"
+            Statement = statement
+            Hypotheses = strong
+            Families = families
+            Measured = measured
+            Bound = bound
+            Instances = instances
+            Violations = [||]
+        }
 
+    let private steps margin =
+        Instances.each 5000 Family.all (Instances.count 60 600) (fun family seed -> margin (Family.task family seed))
+
+    let claims: Claim list =
         [
-            check "Definition 1" "‖∇G(φ,θ)‖/µ bounds δ" (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError)
-            check "Definition 2" "(‖Λ‖/µ)‖r‖ bounds δ′" (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError)
-            check "Theorem 1" "the exact-solve error is at most δ′ + Cδ (a priori)" (fun a -> a.ExactSolveError) (fun a ->
-                a.APrioriBound + a.Exact.Total)
-            check "Theorem 1" "the certificate bounds the exact-solve error (a posteriori)" (fun a -> a.ExactSolveError) (fun a ->
-                a.Bound.Total + a.Exact.Total)
-            Claim.ofMargins "Theorem 1" "⌈κ ln(R/δ)⌉ gradient steps of 1/β reach δ" (tasks |> Seq.map (innerStepsMargin 1e-3))
-            Claim.ofMargins
+            check "Definition 1" "‖∇G(φ,θ)‖/µ bounds δ" strong "‖φ − Alg*(θ)‖" "‖∇G(φ,θ)‖/µ" (fun a -> a.InnerError) (fun a ->
+                a.Bound.InnerError + a.Exact.InnerError)
+            check "Definition 2" "(‖Λ‖/µ)‖r‖ bounds δ′" strong "‖g − Λ(H+Λ)⁻¹v‖" "(‖Λ‖/µ)‖r‖" (fun a -> a.SolveError) (fun a ->
+                a.Bound.SolveError + a.ExactSolve.SolveError)
+            check
                 "Theorem 1"
+                "the exact-solve error is at most δ′ + Cδ (a priori)"
+                (all + ", L is B-Lipschitz")
+                "‖g − d_θL(Alg*(θ))‖"
+                "δ′ + Cδ"
+                (fun a -> a.ExactSolveError)
+                (fun a -> a.APrioriBound + a.Exact.Total)
+            check
+                "Theorem 1"
+                "the certificate bounds the exact-solve error (a posteriori)"
+                all
+                "‖g − d_θL(Alg*(θ))‖"
+                "(‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding"
+                (fun a -> a.ExactSolveError)
+                (fun a -> a.Bound.Total + a.Exact.Total)
+            count
+                "⌈κ ln(R/δ)⌉ gradient steps of 1/β reach δ"
+                "‖φ − Alg*(θ)‖"
+                "δ"
+                (Instances.names Family.all)
+                (steps (innerStepsMargin 1e-3))
+            count
                 "⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum reach δ"
-                (tasks |> Seq.map (acceleratedMargin 1e-3))
-            Claim.ofMargins
-                "Theorem 1"
+                "‖φ − Alg*(θ)‖"
+                "δ"
+                (Instances.names Family.all)
+                (steps (acceleratedMargin 1e-3))
+            count
                 "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps reach δ′"
-                (Seq.init 20 (fun i -> linearStepsMargin (5500 + i)))
+                "‖g − Λ(H+Λ)⁻¹v‖"
+                "δ′"
+                "evenly spaced spectra"
+                (Instances.from (fun extent ->
+                    Seq.init (Instances.count 20 200 extent) (fun i ->
+                        {
+                            Name = $"seed {5500 + i}"
+                            Margin = linearStepsMargin (5500 + i)
+                        })))
         ]

@@ -62,14 +62,31 @@ module ConjugateGradientRate =
         // Within m steps the residual's own rounding is amplified by the separation of the eigenvalues: at most 10 for each further step.
         Claim.margin measured (rounding distinct 10.0 * 10.0 ** float distinct)
 
-    let claims () : Claim list =
+    let private check statement measured bound first margin : Claim =
+        {
+            Source = "CG rate"
+            Statement = statement
+            Hypotheses = "A is symmetric positive definite"
+            Families = "symmetric positive definite matrices, d from 1 to 40"
+            Measured = measured
+            Bound = bound
+            Instances =
+                Instances.from (fun extent ->
+                    Seq.init (Instances.count 150 1500 extent) (fun i ->
+                        {
+                            Name = $"seed {first + i}"
+                            Margin = margin (first + i)
+                        }))
+            Violations = [||]
+        }
+
+    let claims: Claim list =
         [
-            Claim.ofMargins
-                "CG rate"
+            check
                 "the error after k steps is at most 2((√κ−1)/(√κ+1))ᵏ in the A-norm"
-                (Seq.init 150 (fun i -> rateMargin (6000 + i)))
-            Claim.ofMargins
-                "CG rate"
-                "m steps solve a system with m distinct eigenvalues"
-                (Seq.init 150 (fun i -> terminationMargin (7000 + i)))
+                "‖uₖ − u*‖_A/‖u*‖_A, the worst k"
+                "2((√κ−1)/(√κ+1))ᵏ"
+                6000
+                rateMargin
+            check "m steps solve a system with m distinct eigenvalues" "‖uₘ − u*‖_A/‖u*‖_A" "rounding" 7000 terminationMargin
         ]

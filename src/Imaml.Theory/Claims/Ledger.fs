@@ -1,0 +1,95 @@
+// All claims that are checked, in the order of the paper.
+
+namespace Imaml.Theory
+
+open System
+open System.Collections.Generic
+
+[<RequireQualifiedAccess>]
+module Ledger =
+
+    /// Every claim. Deterministic: each instance has a seed of its own.
+    let claims: IReadOnlyList<Claim> =
+        [|
+            yield! Lemma1.claims
+            yield! Theorem1.claims
+            yield! AccuracyPrice.claims
+            yield! Corollary1.claims
+            yield! ConjugateGradientRate.claims
+        |]
+
+    let private verdict holds = if holds then "holds" else "FAILS"
+
+    /// Rows of cells as aligned lines, under a rule where the first row is the heading; the columns named are set to the right.
+    let private aligned (right: int list) (rows: string[] list) =
+        let widths =
+            Array.init rows.Head.Length (fun column -> rows |> List.map (fun row -> row[column].Length) |> List.max)
+
+        let line (row: string[]) =
+            let cell column (text: string) =
+                if List.contains column right then
+                    text.PadLeft widths[column]
+                else
+                    text.PadRight widths[column]
+
+            (row |> Array.mapi cell |> String.concat "  ").TrimEnd()
+
+        let rule = widths |> Array.map (fun width -> String('─', width)) |> String.concat "  "
+        String.concat "\n" [ line rows.Head; rule; yield! rows.Tail |> List.map line ]
+
+    /// The claims as an aligned table: source, statement, instances, smallest and median margin, verdict; below it the hypotheses that were
+    /// broken on purpose.
+    let table (claims: CheckedClaim seq) =
+        let claims = Seq.toList claims
+
+        let checks =
+            [|
+                "source"
+                "statement"
+                "instances"
+                "smallest margin"
+                "median margin"
+                "verdict"
+            |]
+            :: [
+                for c in claims ->
+                    [|
+                        c.Claim.Source
+                        c.Claim.Statement
+                        string c.Instances
+                        $"%.4f{c.SmallestMargin}"
+                        $"%.4f{c.MedianMargin}"
+                        verdict c.Holds
+                    |]
+            ]
+
+        let violations =
+            [|
+                "source"
+                "hypothesis broken on purpose"
+                "instances"
+                "bound fails on"
+                "expected to"
+                "verdict"
+            |]
+            :: [
+                for c in claims do
+                    for v in c.Violations ->
+                        [|
+                            c.Claim.Source
+                            v.Violation.Hypothesis
+                            string v.Instances
+                            string v.Broken
+                            (if v.Violation.Expectation = Expectation.Breaks then
+                                 "fail"
+                             else
+                                 "hold")
+                            (if v.AsExpected then "as expected" else "UNEXPECTED")
+                        |]
+            ]
+
+        aligned [ 2; 3; 4 ] checks
+        + (if violations.Tail.IsEmpty then
+               ""
+           else
+               "\n\n" + aligned [ 2; 3 ] violations)
