@@ -1,0 +1,180 @@
+(**
+---
+title: Algorithm 2
+category: The mathematics
+categoryindex: 1
+index: 3
+---
+# Algorithm 2: the implicit meta-gradient
+
+Neither the exact $\varphi^\star$ nor the inverse of Lemma 1 is to be had, and neither is needed exactly:
+
+1. $\varphi \approx \mathrm{Alg}^\star(\theta)$ by any inner solver, $\|\varphi - \mathrm{Alg}^\star(\theta)\| \le \delta$ (Definition 1);
+2. $v = \nabla L(\varphi)$;
+3. $u \approx (H(\varphi) + \Lambda)^{-1}v$ by conjugate gradients, $g = \Lambda u$, $\|g - \Lambda(H(\varphi) + \Lambda)^{-1}v\| \le \delta'$ (Definition 2).
+
+The paper writes the system of step 3 as $(I + H/\lambda)g = v$; multiplied by $\lambda$ it is $(H + \lambda I)u = v$ with $g = \lambda u$, which stays symmetric for
+every $\Lambda$. It is the optimality condition of
+
+$$\min_u\; \tfrac12 u^\top (H + \Lambda) u - u^\top v , \tag{7}$$
+
+and needs $H$ only in products $Hw$, each at about the price of a gradient. The code is `src/Imaml.Math.FSharp/MetaGradients/ImplicitMetaGradient.fs`, on
+`LinearSolvers/ConjugateGradient.fs`.
+*)
+
+(*** hide ***)
+#I "../proofs-checks/bin/Release/net10.0"
+#r "MathNet.Numerics.dll"
+#r "Imaml.Math.FSharp.dll"
+#r "Imaml.Theory.dll"
+#load "Page.fs"
+
+(** On this page: a quadratic task in $\mathbb R^{40}$ with $\kappa = 1.01/0.011 \approx 92$, whose every quantity is known exactly. *)
+
+open System
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+open Imaml.Theory
+open Page
+
+let random = Random 1
+let d = 40
+
+let task =
+    BilevelTask.create
+        (Quadratic.loss (Spectrum.symmetric random (Spectrum.spread random d 0.001 1.0)) (Spectrum.gaussian random d) 0.0)
+        (Quadratic.random random d 10.0)
+        (Proximal.Scalar 0.01)
+        (Spectrum.gaussian random d)
+
+let c = BilevelTask.constants task
+let problem = BilevelTask.problem task
+let regularizer = ScalarRegularizer<Vector<float>, float> 0.01
+let kappa = c.Condition
+
+(**
+## Why conjugate gradients
+
+After $k$ products with $M = H + \Lambda$ any method that starts from $0$ and only multiplies has its iterate in the Krylov space
+$\mathcal K_k = \operatorname{span}\{v, Mv, \dots, M^{k-1}v\}$, so its error is $u^\star - u_k = p(M)u^\star$ for a polynomial $p$ of degree $k$ with $p(0) = 1$.
+Conjugate gradients choose the $u_k$ that minimises (7) over $\mathcal K_k$: the smallest possible $\|u^\star - u_k\|_M$, where $\|x\|_M^2 = x^\top Mx$.
+No other choice of $p$ does better, Chebyshev's on $[\mu, \beta]$ among them:
+
+$$\frac{\|u^\star - u_k\|_M}{\|u^\star\|_M} \le \min_{p(0) = 1}\, \max_{\mu \le x \le \beta} |p(x)|
+= \frac1{T_k\bigl(\frac{\kappa + 1}{\kappa - 1}\bigr)} \le 2\,\Bigl(\frac{\sqrt\kappa - 1}{\sqrt\kappa + 1}\Bigr)^k
+\le 2 e^{-2k/\sqrt\kappa} .$$
+
+The Neumann series $\alpha\sum_{j<k}(I - \alpha M)^j v$ with $\alpha = 1/\beta$ is in the same space; its $p(x) = (1 - x/\beta)^k$ gives $(1 - 1/\kappa)^k$ only. It is what
+back-propagation truncated to $k$ steps computes (page [Table 1](table-1.fsx)). Hence $\sqrt\kappa$ in place of $\kappa$.
+*)
+
+let m = BilevelTask.shiftedHessian task task.Theta
+let v = task.Outer.Gradient(BilevelTask.exactSolution task task.Theta)
+let exactU = m.Cholesky().Solve v
+let energy (x: Vector<float>) = sqrt (x.DotProduct(m * x))
+let apply (w: Vector<float>) = m * w
+
+let neumann steps = (Neumann.solve space (1.0 / c.Smoothness) (budget steps) apply v).Solution
+
+let rate k = 2.0 * ((sqrt kappa - 1.0) / (sqrt kappa + 1.0)) ** float k
+
+printfn "  k    CG         bound      Neumann"
+
+let errors =
+    [
+        for k in [ 1; 2; 5; 10; 20; 30 ] do
+            let cg = energy (exactU - (ConjugateGradient.solve space (budget k) apply v).Solution) / energy exactU
+            let series = energy (exactU - neumann k) / energy exactU
+            printfn $"{k, 3}    {short cg, -9}  {short (rate k), -9}  {short series}"
+            struct (k, cg, series)
+    ]
+
+holds "CG is within its bound" (errors |> List.forall (fun (struct (k, cg, _)) -> cg <= rate k))
+holds "no sum of the Neumann series is better" (errors |> List.forall (fun (struct (_, cg, series)) -> cg <= series))
+(*** include-output ***)
+
+(**
+One step from $0$ gives $g = \lambda\frac{v^\top v}{v^\top Mv}\,v$: first-order MAML's direction, with the best length. No step at all, $A = I + H/\lambda$ taken for $I$, is
+first-order MAML, $g = v$.
+*)
+
+let firstStep =
+    let u = (ConjugateGradient.solve space (budget 1) apply v).Solution
+    u / (v.DotProduct v / v.DotProduct(m * v)) - v
+
+// Sums of d terms, a product and a quotient.
+holds "one CG step is ⟨v, v⟩/⟨v, Mv⟩ times v" (firstStep.L2Norm() <= 10.0 * float d * 2.0 ** -53.0 * v.L2Norm())
+(*** include-output ***)
+
+(**
+## The run, and what it took
+
+The paper's budgets, 16 inner and 5 CG steps, and larger ones. The result carries its residual, its curvature and its counts, and the two errors come apart:
+$\delta$ from the inner solve, $\delta'$ from the linear one.
+*)
+
+let compute innerSolver steps : MetaGradient<Vector<float>, float> =
+    ImplicitMetaGradient.Compute(
+        space,
+        regularizer,
+        problem,
+        innerSolver,
+        ConjugateGradientSolver(budget steps),
+        Thresholds.none space,
+        task.Theta
+    )
+
+let exactPhi = BilevelTask.exactSolution task task.Theta
+let exact = BilevelTask.exactMetaGradient task
+
+printfn "inner   CG   δ/‖φ* − θ‖   δ′/‖g*‖   error/‖g*‖   gradients   products"
+
+let works =
+    [
+        for innerSteps, linearSteps in [ 16, 5; 64, 5; 64, 20; 256, 20; 1024, 40 ] do
+            let result = compute (GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), innerSteps)) linearSteps
+
+            let delta = (result.Phi - exactPhi).L2Norm() / (exactPhi - task.Theta).L2Norm()
+            let solved = BilevelTask.implicitGradient task result.Phi
+            let deltaPrime = (result.Gradient - solved).L2Norm() / exact.L2Norm()
+            let error = (result.Gradient - exact).L2Norm() / exact.L2Norm()
+            let work = (MetaGradient.cost space result)[0]
+
+            printfn
+                $"{innerSteps, 5}   {linearSteps, 2}   {short delta, 11}   {short deltaPrime, 8}   {short error, 10}   {work.Gradients, 9}   {work.HessianProducts, 8}"
+
+            work.Gradients = innerSteps + 1 && work.HessianProducts = linearSteps
+    ]
+
+holds "one gradient a step and one at φ, one product a CG step" (List.forall id works)
+(*** include-output ***)
+
+(**
+## Memory does not grow with the steps
+
+Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps four vectors. `Spaces/CountingSpace.fs` counts what lives while the same
+code runs: every vector has to die when the step that made it ends.
+*)
+
+let most innerSteps linearSteps =
+    let counting = CountingSpace space
+    use _ = (counting :> IInnerProductSpace<_, _>).OpenRegion()
+
+    ImplicitMetaGradient.Compute(
+        counting,
+        ScalarRegularizer 0.01,
+        CountingProblem(counting, problem),
+        GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), innerSteps),
+        ConjugateGradientSolver(budget linearSteps),
+        Thresholds.none counting,
+        counting.Track task.Theta
+    )
+    |> ignore
+
+    counting.MostVectors
+
+for innerSteps, linearSteps in [ 4, 3; 64, 40; 1000, 40 ] do
+    printfn $"{innerSteps, 4} inner and {linearSteps, 2} CG steps: at most {most innerSteps linearSteps} vectors at once"
+
+holds "as many for 1000 inner and 40 CG steps as for 4 and 3" (most 1000 40 = most 4 3)
+(*** include-output ***)
