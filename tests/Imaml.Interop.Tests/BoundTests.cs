@@ -21,7 +21,7 @@ public static class BoundTests
         Equal((accuracies.Inner, accuracies.Solve), (0.25, 0.5), "ε/(2C) and ε/2");
         Equal(Theorem1.GradientDescentSteps(Simple, radius: 10.0, delta: 1.0), 10, "⌈4 ln 10⌉");
         Equal(Theorem1.NesterovSteps(Simple, radius: 10.0, delta: 1.0), 13, "⌈4 ln(10√5)⌉");
-        Equal(Theorem1.ConjugateGradientSteps(Simple, outerGradientBound: 1.0, deltaPrime: 0.1), 4, "⌈ln 40⌉");
+        Equal(Theorem1.ConjugateGradientSteps(Simple, outerGradientBound: 1.0, deltaPrime: 0.1), 3, "⌈ln 20⌉");
         Close(Corollary1.MetaSmoothness(Simple), 2.0, "L_F");
         Close(Corollary1.Stationarity(1.0, gap: 2.0, steps: 4, error: 0.5), 1.25, "2·1·2/4 + ½²");
         Refuses(() => Theorem1.AccuraciesFor(Simple, 0.0), "0", "must be positive");

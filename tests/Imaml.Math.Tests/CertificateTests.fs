@@ -423,10 +423,10 @@ let private before =
                 Check.near 1e-16 0.01 (ErrorBounds.aPriori constants accuracies) "ε")
 
             testCase "the iteration counts" (fun () ->
-                // κ = 4: ⌈4 ln 1000⌉, ⌈4 ln(√5·1000)⌉, ⌈ln(4·½·5/0.001)⌉
+                // κ = 4: ⌈4 ln 1000⌉, ⌈4 ln(√5·1000)⌉, ⌈ln(2·½·5/0.001)⌉
                 ErrorBounds.gradientDescentSteps constants 1.0 1e-3 |> should equal 28
                 ErrorBounds.nesterovSteps constants 1.0 1e-3 |> should equal 31
-                ErrorBounds.conjugateGradientSteps constants 5.0 1e-3 |> should equal 10
+                ErrorBounds.conjugateGradientSteps constants 5.0 1e-3 |> should equal 9
                 ErrorBounds.gradientDescentSteps constants 1e-4 1e-3 |> should equal 0)
 
             testCase "Corollary 1's bound" (fun () -> Check.near 1e-15 0.81 (ErrorBounds.stationarity 2.0 4.0 20 0.1) "2·2·4/20 + 0.01")

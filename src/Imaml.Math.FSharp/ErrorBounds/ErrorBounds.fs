@@ -69,12 +69,11 @@ module ErrorBounds =
         positive (nameof delta) delta
         steps c (fun () -> 2.0 * sqrt c.Condition * log (sqrt (c.Condition + 1.0) * radius / delta))
 
-    /// ⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ steps of conjugate gradients from 0 reach δ′, where ‖v‖ ≤ `outerGradientBound` (Golub and Van Loan,
-    /// section 11.3).
+    /// ⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ steps of conjugate gradients from 0 reach δ′, where ‖v‖ ≤ `outerGradientBound`: their rate
+    /// 2((√κ−1)/(√κ+1))ᵏ in the norm of M = H + Λ (Golub and Van Loan, section 11.3), with ‖x‖ ≤ ‖x‖_M/√µ and ‖M⁻¹v‖_M ≤ ‖v‖/√µ.
     let conjugateGradientSteps (c: ErrorConstants) (outerGradientBound: float) (deltaPrime: float) =
         positive (nameof deltaPrime) deltaPrime
-        let root () = sqrt c.Condition
-        steps c (fun () -> root () / 2.0 * log (2.0 * root () * c.Contraction * outerGradientBound / deltaPrime))
+        steps c (fun () -> sqrt c.Condition / 2.0 * log (2.0 * c.Contraction * outerGradientBound / deltaPrime))
 
     /// L_F = (‖Λ‖/µ)C: F(θ) = L(Alg*(θ)) has an L_F-Lipschitz gradient, as Alg* is (‖Λ‖/µ)-Lipschitz and C bounds what φ does to ∇F.
     let metaSmoothness (c: ErrorConstants) =

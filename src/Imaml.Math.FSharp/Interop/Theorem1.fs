@@ -26,7 +26,7 @@ type Theorem1 =
     /// ⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum reach δ.
     static member NesterovSteps(constants: ErrorConstants, radius: float, delta: float) = ErrorBounds.nesterovSteps constants radius delta
 
-    /// ⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ steps of conjugate gradients reach δ′, where ‖v‖ ≤ outerGradientBound.
+    /// ⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ steps of conjugate gradients reach δ′, where ‖v‖ ≤ outerGradientBound.
     static member ConjugateGradientSteps(constants: ErrorConstants, outerGradientBound: float, deltaPrime: float) =
         ErrorBounds.conjugateGradientSteps constants outerGradientBound deltaPrime
 

@@ -150,7 +150,7 @@ module Theorem1 =
         let struct (_, phi) = Seq.fold next struct (task.Theta, task.Theta) (seq { 1..steps })
         reachMargin task target phi
 
-    /// ⌈(√κ/2) ln(2√κ(λ/µ)‖v‖/δ′)⌉ steps of CG from 0 reach δ′: on systems of 200 parameters with evenly spaced eigenvalues, where CG can
+    /// ⌈(√κ/2) ln(2(λ/µ)‖v‖/δ′)⌉ steps of CG from 0 reach δ′: on systems of 200 parameters with evenly spaced eigenvalues, where CG can
     /// neither finish early nor find clusters.
     let private linearStepsMargin (seed: int) =
         let random = Random seed
@@ -252,7 +252,7 @@ module Theorem1 =
                 (Instances.names Family.all)
                 (steps (acceleratedMargin 1e-3))
             count
-                "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps reach δ′"
+                "⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps reach δ′"
                 "‖g − Λ(H+Λ)⁻¹v‖"
                 "δ′"
                 "evenly spaced spectra"
