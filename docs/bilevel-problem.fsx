@@ -1,4 +1,10 @@
 (**
+---
+title: The bi-level problem
+category: The mathematics
+categoryindex: 1
+index: 1
+---
 # The bi-level problem
 
 A task has a training loss $\hat L$ (support set) and a test loss $L$ (query set), both on $\mathbb R^d$. From meta-parameters $\theta$ it is
