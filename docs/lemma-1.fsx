@@ -106,7 +106,13 @@ The error falls with $h^2$, as it must: were $J$ wrong anywhere, it would stop f
 
 $\|J\| \le \|(H + \Lambda)^{-1}\|\,\|\Lambda\| \le \|\Lambda\|/\mu$, so $\mathrm{Alg}^\star$ is $(\|\Lambda\|/\mu)$-Lipschitz. For $\Lambda = \lambda I$ the eigenvalues of $J$ are
 $\lambda/(\lambda + h)$: directions in which the task is well determined ($h \gg \lambda$) forget $\theta$, the others keep it.
+*)
 
+printfn $"‖J‖ = {jacobian.L2Norm():F3}, ‖Λ‖/µ = {c.Contraction:F3}"
+holds "‖J‖ ≤ ‖Λ‖/µ" (jacobian.L2Norm() <= c.Contraction)
+(*** include-output ***)
+
+(**
 ## Learning Λ costs nothing more
 
 Differentiating the same equation in $\Lambda$ gives $(H + \Lambda)\,d\varphi = -d\Lambda\,(\varphi^\star - \theta)$, so with the $u$ of (5)
@@ -116,6 +122,53 @@ $$dL = -u^\top d\Lambda\,(\varphi^\star - \theta): \qquad -(\varphi^\star - \the
 
 for a scalar, a diagonal and a symmetric matrix (`MetaGradients/RegularizerGradient.fs`). One solve serves $\theta$ and $\Lambda$.
 
+A witness on quadratic losses: along $\Lambda + tE$ with $\|E\| = 1$ the solution is $\varphi(t) = \theta - (H + \Lambda + tE)^{-1}\nabla\hat L(\theta)$. For $|t| \le h$ and $m = \mu - h$ it is within
+$D = \|\nabla\hat L(\theta)\|/m$ of $\theta$, its $k$-th derivative is at most $k!\,D/m^k$, and $\|\nabla L\| \le V = \|v\| + LhD/m$ there. So the third derivative of the test loss is at most
+$6(VD + LD^2)/m^3$, and a central difference of step $h$ is off by at most $h^2(VD + LD^2)/m^3$.
+*)
+
+let quadratic = Quadratic.random random 3 10.0
+let test = Quadratic.random random 3 10.0
+let e = Spectrum.symmetric random [| -1.0; 0.5; 1.0 |]
+
+let moved t = BilevelTask.create quadratic test (Proximal.Matrix(lambda + t * e)) theta
+let here = moved 0.0
+
+let byLambda =
+    let result =
+        ImplicitMetaGradient.Compute(
+            space,
+            regularizer,
+            BilevelTask.problem here,
+            ExactInnerSolver(EuclideanCoordinates(), 50),
+            ConjugateGradientSolver(budget 3),
+            Thresholds.none space,
+            theta
+        )
+
+    RegularizerGradient.compute space regularizer result theta
+
+printfn "    h    ⟨dL/dΛ, E⟩    difference    error     bound"
+
+let slopes =
+    [
+        for h in [ 0.1; 0.01; 0.001 ] do
+            let loss t = test.Value(BilevelTask.exactSolution (moved t) theta)
+            let along = (byLambda.PointwiseMultiply e).RowSums().Sum()
+            let difference = (loss h - loss -h) / (2.0 * h)
+            let m = (BilevelTask.constants here).StrongConvexity - h
+            let distance = (quadratic.Gradient theta).L2Norm() / m
+            let v = (test.Gradient(BilevelTask.exactSolution here theta)).L2Norm()
+            let slope = v + test.LargestCurvature * h * distance / m
+            let bound = h * h * (slope * distance + test.LargestCurvature * distance * distance) / m ** 3.0
+            printfn $"{h, 5}   {along, 11:F8}   {difference, 11:F8}   {short (abs (along - difference)), 6}   {short bound, 6}"
+            abs (along - difference) <= bound
+    ]
+
+holds "the gradient by Λ agrees with finite differences" (List.forall id slopes)
+(*** include-output ***)
+
+(**
 ## The ends of λ
 
 On a quadratic $\hat L$ with eigenvalues of $H$ in $[h_{\min}, h_{\max}]$, $h_{\min} \ge 0$, everything is exact. As $\lambda \to 0$ the solution forgets $\theta$:
@@ -130,8 +183,6 @@ so, with $\nabla L$ Lipschitz with $L$, $\|J\| \le 1$, and $\|J_1\| \le 1$ for $
 $$\|g - g_1\| \le \frac{h_{\max}^2\,\|v\| + L\,h_{\max}\,\|\nabla\hat L(\theta)\|}{\lambda^2} .$$
 *)
 
-let quadratic = Quadratic.random random 3 10.0
-let test = Quadratic.random random 3 10.0
 let hMin, hMax = quadratic.SmallestCurvature, quadratic.LargestCurvature
 
 printfn "     λ     ‖g‖/‖v‖    ‖g − g₁‖       bound"
