@@ -59,7 +59,7 @@ where $\|M_\star - M\| \le \rho\delta$, $\|M^{-1}v\| \le B/\mu$ and $\|v - v_\st
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \delta' + C\delta, \qquad
 C = \frac{\|\Lambda\|L}{\mu} + \frac{\|\Lambda\|\rho B}{\mu^2} . $$
 
-So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. How many steps is that? (`ErrorBounds/ErrorBounds.fs`, all four.) Let $R \ge \|\varphi_0 - \varphi^\star\|$.
+So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. How many steps is that? (`ErrorBounds/ErrorBounds.fs`, all four.) Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
 
 **Gradient descent**, step $1/\beta$. $\varphi_{t+1} - \varphi^\star = (I - \bar M/\beta)(\varphi_t - \varphi^\star)$ with $\bar M$ a mean of $M$'s between the two points, whose eigenvalues are in
 $[\mu, \beta]$. The distance falls by $1 - 1/\kappa \le e^{-1/\kappa}$ a step: $\lceil\kappa \ln(R/\delta)\rceil$ steps.
@@ -113,10 +113,11 @@ $$\Lambda u - \Lambda M_\star^{-1}v_\star = \Lambda M_\star^{-1}\bigl[(M_\star -
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \frac{\|\Lambda\|}\mu\Bigl(\|r\| + (L + \rho\|u\|)\,\frac{\|\nabla G(\varphi, \theta)\|}\mu\Bigr).$$
 
 It needs neither $B$ nor $\varphi^\star$, only $\mu$, $L$, $\rho$ and norms that are at hand, and it holds for any $\varphi$ and $u$, whoever made them
-(`ErrorBounds/ErrorBound.fs`, with what floating-point arithmetic may have done to every norm; `Certificate.fs`). For a quadratic $\rho = 0$.
+(`ErrorBounds/ErrorBound.fs`, with what floating-point arithmetic may have done to every norm; `Certificate.fs`). For a quadratic $\rho = 0$. The last column is $\delta' + C\delta$ with the true $\delta$ and $\delta'$,
+which only an oracle knows.
 *)
 
-printfn "inner   CG   ‖g − g*‖   certificate   a priori, from δ and δ′"
+printfn "inner   CG   ‖g − g*‖   certificate   δ′ + Cδ"
 
 let certified =
     [
