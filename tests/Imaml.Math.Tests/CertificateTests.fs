@@ -148,6 +148,7 @@ let private instance family (seed: int) largest =
         | LogisticRegressions ->
             let x = Spectrum.gaussianMatrix random (n ()) d
             logistic x (Vector<float>.Build.Dense(x.RowCount, fun i -> float (i % 2)))
+        | Networks -> invalidArg (nameof family) "no network is computed with 256 digits here"
 
     preciseTask (loss ()) (loss ()) proximal theta
 

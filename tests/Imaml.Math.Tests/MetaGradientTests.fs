@@ -42,7 +42,7 @@ let private lemma1 =
                         // The linear solve errs by kκ roundings, ten for the constant, of at most ‖v‖λ/µ.
                         let v = task.Outer.Gradient result.Phi
                         let allowance = 10.0 * 24.0 * c.Condition * 2.0 ** -53.0 * c.Contraction * v.L2Norm()
-                        let margin = Lemma1.metaGradientMargin (Random(draw.Seed + 1)) allowance result.Gradient task
+                        let margin = ExactDifferences.metaGradientMargin (Random(draw.Seed + 1)) allowance result.Gradient task
                         Check.atMost margin 0.0 "0 against the margin of the derived tolerance")
         ]
 

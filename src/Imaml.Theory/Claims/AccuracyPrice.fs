@@ -147,13 +147,10 @@ module AccuracyPrice =
         let d = task.Theta.Count
         let lambda = 10.0 ** (2.5 * random.NextDouble() - 2.0)
 
-        let proximal =
-            match random.Next 3 with
-            | 0 -> Proximal.Scalar lambda
-            | 1 -> Proximal.Diagonal(Vector<float>.Build.Dense(d, fun _ -> lambda * 10.0 ** random.NextDouble()))
-            | _ -> Proximal.Matrix(10.0 * lambda * Spectrum.positiveDefinite random d 10.0)
-
-        let task = { task with Proximal = proximal }
+        let task =
+            { task with
+                Proximal = Proximal.random random d lambda
+            }
 
         let rule =
             if seed % 2 = 0 then

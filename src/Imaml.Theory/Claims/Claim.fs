@@ -83,6 +83,9 @@ type CheckedClaim =
         Violations: CheckedViolation[]
     }
 
+    /// bound/measured on the median instance, 1/(1 − margin): 1 where the bound is attained, ∞ where nothing was measured.
+    member c.MedianSlack = 1.0 / (1.0 - c.MedianMargin)
+
     /// Whether the bound held on every instance, of which there was one at least, and every violation went as expected.
     member c.Holds =
         c.Instances > 0 && c.SmallestMargin >= 0.0 && c.Violations |> Array.forall (fun v -> v.AsExpected)

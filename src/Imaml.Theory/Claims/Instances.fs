@@ -37,5 +37,14 @@ module Instances =
                     Margin = check family seed
                 }))
 
+    /// One margin for each seed.
+    let numbered first count (check: int -> float) =
+        from (fun extent ->
+            Seq.init (count extent) (fun i ->
+                {
+                    Name = $"seed {first + i}"
+                    Margin = check (first + i)
+                }))
+
     /// The names of the families, for the ledger.
     let names (families: Family list) = families |> List.map Family.name |> String.concat ", "

@@ -12,13 +12,33 @@ module Ledger =
     let claims: IReadOnlyList<Claim> =
         [|
             yield! Lemma1.claims
+            yield! Equation5.claims
+            yield! Definitions.claims
             yield! Theorem1.claims
+            yield! IterationCounts.claims
+            yield! APosteriori.claims
             yield! AccuracyPrice.claims
+            yield! AccuracyShares.claims
             yield! Corollary1.claims
             yield! ConjugateGradientRate.claims
         |]
 
     let private verdict holds = if holds then "holds" else "FAILS"
+
+    // Four digits, and the first two where there would be none.
+    let private margin (value: float) =
+        if value <> 0.0 && abs value < 1e-3 then
+            $"%.1e{value}"
+        elif value < 1.0 && value >= 0.99995 then
+            $"1 - %.1e{1.0 - value}"
+        else
+            $"%.4f{value}"
+
+    // How many times what was measured the bound is, to two digits.
+    let private slack (value: float) =
+        if value < 1e4 then $"%.2f{value}"
+        elif value < infinity then $"%.0e{value}"
+        else "∞"
 
     /// Rows of cells as aligned lines, under a rule where the first row is the heading; the columns named are set to the right.
     let private aligned (right: int list) (rows: string[] list) =
@@ -37,8 +57,9 @@ module Ledger =
         let rule = widths |> Array.map (fun width -> String('─', width)) |> String.concat "  "
         String.concat "\n" [ line rows.Head; rule; yield! rows.Tail |> List.map line ]
 
-    /// The claims as an aligned table: source, statement, instances, smallest and median margin, verdict; below it the hypotheses that were
-    /// broken on purpose.
+    /// The claims as an aligned table: source, statement, instances, smallest margin (1 − measured/bound), median slack (bound/measured: 1.00
+    /// is a bound that is attained, 100 one that says little more than an order of magnitude), verdict; below it the hypotheses that were broken
+    /// on purpose.
     let table (claims: CheckedClaim seq) =
         let claims = Seq.toList claims
 
@@ -48,7 +69,7 @@ module Ledger =
                 "statement"
                 "instances"
                 "smallest margin"
-                "median margin"
+                "median slack"
                 "verdict"
             |]
             :: [
@@ -57,8 +78,8 @@ module Ledger =
                         c.Claim.Source
                         c.Claim.Statement
                         string c.Instances
-                        $"%.4f{c.SmallestMargin}"
-                        $"%.4f{c.MedianMargin}"
+                        margin c.SmallestMargin
+                        slack c.MedianSlack
                         verdict c.Holds
                     |]
             ]

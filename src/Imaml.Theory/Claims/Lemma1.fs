@@ -1,8 +1,5 @@
-// Lemma 1 (6): dAlg*/dθ = (I + H(φ*)/λ)⁻¹, and with it the meta-gradient (5), against finite differences of the exact inner solution.
-//
-// The tolerance is derived. Along a unit direction, with r = λ/µ ≥ ‖Alg*′‖, differentiating ∇G(Alg*(θ), θ) = 0 twice and three times gives
-// ‖Alg*″‖ ≤ ρr²/µ and ‖Alg*‴‖ ≤ r³(τ + 3ρ²/µ)/µ, τ the Lipschitz constant of L̂'s third derivative. A central difference of step h errs by
-// at most h²/6 of that, and by e/h where each solution is known to e: e ≤ ‖∇G‖/µ for the solution that was computed, and rounding.
+// Lemma 1 (6): dAlg*/dθ = (I + H(φ*)/λ)⁻¹; in general (H + Λ)⁻¹Λ. What is checked is the library's ImplicitJacobian, as an operator, as its
+// transpose and as a matrix, for every kind of Λ, against the dense inverse and against differences of the exact inner solution.
 
 namespace Imaml.Theory
 
@@ -13,140 +10,211 @@ open Imaml.Math
 [<RequireQualifiedAccess>]
 module Lemma1 =
 
-    let private rounding = 2.0 ** -53.0
+    let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
+    let private coordinates = EuclideanCoordinates() :> ICoordinates<Vector<float>>
 
-    let private third (task: BilevelTask) (c: ErrorConstants) =
-        c.Contraction ** 3.0
-        * (task.Inner.ThirdDerivativeLipschitz
-           + 3.0 * c.HessianLipschitz * c.HessianLipschitz / c.StrongConvexity)
-        / c.StrongConvexity
-
-    /// How far Alg*(θ) as computed may be from the truth: its gradient as computed, and the rounding of that gradient.
-    let private solutionError (task: BilevelTask) (c: ErrorConstants) (theta: Vector<float>) (phi: Vector<float>) =
-        let d = float theta.Count
-        let scale = c.Smoothness * (phi.L2Norm() + theta.L2Norm()) + (task.Inner.Gradient phi).L2Norm()
-
-        ((BilevelTask.innerGradient task theta phi).L2Norm() + 8.0 * (d + 30.0) * rounding * scale)
-        / c.StrongConvexity
-
-    /// One margin: the whole Jacobian, column by column, the worst column.
-    let jacobianMargin (task: BilevelTask) =
-        let c = BilevelTask.constants task
-        let h = 1e-4
-        let phi = BilevelTask.exactSolution task task.Theta
-        let jacobian = BilevelTask.jacobian task phi
-
-        Seq.init task.Theta.Count (fun j ->
-            let shifted sign =
-                let theta = task.Theta.Clone()
-                theta[j] <- theta[j] + sign * h
-                let solution = BilevelTask.exactSolution task theta
-                struct (solution, solutionError task c theta solution)
-
-            let struct (above, errorAbove) = shifted 1.0
-            let struct (below, errorBelow) = shifted -1.0
-            let measured = ((above - below) / (2.0 * h) - jacobian.Column j).L2Norm()
-            // φ* itself is known to e, which moves the Jacobian by at most ρr·e/µ.
-            let e = solutionError task c task.Theta phi
-
-            let bound =
-                h * h / 6.0 * third task c
-                + (errorAbove + errorBelow) / (2.0 * h)
-                + c.Contraction * c.HessianLipschitz * e / c.StrongConvexity
-
-            Claim.margin measured bound)
-        |> Seq.min
-
-    /// One margin: a meta-gradient at task.Theta along a random direction, against a central difference of F(θ) = L(Alg*(θ)).
-    /// `allowance` is what the given gradient may err by for reasons of its own.
-    let metaGradientMargin (random: Random) (allowance: float) (gradient: Vector<float>) (task: BilevelTask) =
-        let c = BilevelTask.constants task
+    /// A task with its Λ as the library sees it: λI, diagonal or full, and for every fourth seed one λ for each of two layers.
+    let private drawn family (seed: int) =
+        let task: BilevelTask = Family.regularized family seed
         let d = task.Theta.Count
-        let h = 1e-4
-        let direction = Spectrum.direction random d
-        let phi = BilevelTask.exactSolution task task.Theta
-        let v = task.Outer.Gradient phi
-        let r = c.Contraction
-        let second = c.HessianLipschitz * r * r / c.StrongConvexity
 
-        // F‴ = L‴[φ′,φ′,φ′] + 3L″[φ″,φ′] + L′[φ‴], with ‖L′‖ at most ‖v‖ + L·(r·h) on the way.
-        let thirdOfF =
-            task.Outer.HessianLipschitz * r ** 3.0
-            + 3.0 * c.OuterSmoothness * second * r
-            + (v.L2Norm() + c.OuterSmoothness * r * h) * third task c
+        if seed % 4 <> 0 then
+            struct (task, Proximal.regularizer task.Proximal)
+        else
+            let random = Random(seed + 2)
+            let struct (lambda, _) = Proximal.enclosure task.Proximal
+            let lambdas = [| lambda; lambda * 10.0 ** random.NextDouble() |]
+            let border = random.Next(0, d + 1)
+            let mask layer = Vector<float>.Build.Dense(d, fun j -> if (j < border) = (layer = 0) then 1.0 else 0.0)
+            let diagonal = Vector<float>.Build.Dense(d, fun j -> if j < border then lambdas[0] else lambdas[1])
 
-        let value sign =
-            let theta = task.Theta + sign * h * direction
-            let solution = BilevelTask.exactSolution task theta
+            struct ({ task with
+                        Proximal = Proximal.Diagonal diagonal
+                    },
+                    LayerwiseRegularizer(coordinates, [| mask 0; mask 1 |], lambdas) :> IRegularizer<_, _>)
 
-            let slope =
-                if task.Outer.GradientBound < infinity then
-                    task.Outer.GradientBound
-                else
-                    v.L2Norm()
+    let private hessian (task: BilevelTask) regularizer phi =
+        LinearOperator.ofFunction (fun w ->
+            use linearization = (BilevelTask.problem task).LinearizeInner phi
+            InnerObjective.hessianProduct space regularizer linearization w)
 
-            let loss = task.Outer.Value solution
+    let private matrix task regularizer phi =
+        ImplicitJacobian.Matrices(space, coordinates, regularizer, hessian task regularizer phi, phi)
+        |> Array.exactlyOne
 
-            // The terms of L's value are at most this large, and each of its roundings is relative to them.
-            let size =
-                abs loss + 2.0 * c.OuterSmoothness * solution.L2Norm() ** 2.0 + 2.0 * slope * solution.L2Norm()
-
-            let e = solutionError task c theta solution
-            struct (loss, 8.0 * (float d + 30.0) * rounding * size + 2.0 * slope * e + c.OuterSmoothness * e * e)
-
-        let struct (above, errorAbove) = value 1.0
-        let struct (below, errorBelow) = value -1.0
-
-        let measured = abs ((above - below) / (2.0 * h) - gradient.DotProduct direction)
-
-        let e = solutionError task c task.Theta phi
-        Claim.margin measured (h * h / 6.0 * thirdOfF + (errorAbove + errorBelow) / (2.0 * h) + c.InnerErrorFactor * e + allowance)
-
-    let private lipschitzMargin family seed =
-        let task = Family.task family seed
+    /// What J may err by, as the library and as the oracle compute it: solutions with matrices that differ from H + Λ by their products'
+    /// rounding and by that of the factorisation, ten times d² roundings of β.
+    let private rounding (task: BilevelTask) (phi: Vector<float>) =
         let c = BilevelTask.constants task
-        let other = task.Theta + Spectrum.gaussian (Random(seed + 1)) task.Theta.Count
+        let d = float phi.Count
+
+        let matrix =
+            20.0 * d * d * Rounding.unit * c.Smoothness + 2.0 * sqrt d * c.ProductRounding.At(phi.L2Norm())
+
+        matrix / c.StrongConvexity * c.Contraction
+
+    let private inverse (task: BilevelTask) phi =
+        (BilevelTask.shiftedHessian task phi).Inverse() * Proximal.dense task.Theta.Count task.Proximal
+
+    let private matrixMargin family seed =
+        let struct (task, regularizer) = drawn family seed
+        let phi = BilevelTask.exactSolution task task.Theta
+        Claim.margin ((matrix task regularizer phi - inverse task phi).FrobeniusNorm()) (rounding task phi)
+
+    /// Jw or Jᵀw, solved to a residual of 10⁻⁶ to 10⁻² of the right-hand side, against the dense inverse.
+    let private productMargin transpose family seed =
+        let struct (task, regularizer) = drawn family seed
+        let random = Random(seed + 3)
+        let c = BilevelTask.constants task
+        let phi = BilevelTask.exactSolution task task.Theta
+        let w = Spectrum.gaussian random phi.Count
+        let b = if transpose then w else Proximal.apply task.Proximal w
+        let residual = b.L2Norm() * 10.0 ** (-2.0 - 4.0 * random.NextDouble())
+
+        let solver =
+            ConjugateGradientSolver
+                {
+                    MaxSteps = 100 + 20 * phi.Count
+                    RelativeResidual = 0.0
+                    CheckEvery = 1
+                    RecomputeResidual = true
+                }
+
+        let h = hessian task regularizer phi
+
+        let struct (result, exact, factor) =
+            if transpose then
+                struct (ImplicitJacobian.TransposeProduct(space, regularizer, h, solver, residual, w),
+                        (inverse task phi).TransposeThisAndMultiply w,
+                        c.Contraction)
+            else
+                struct (ImplicitJacobian.Product(space, regularizer, h, solver, residual, w), inverse task phi * w, 1.0 / c.StrongConvexity)
+
+        Claim.margin ((result.Product - exact).L2Norm()) (factor * residual + rounding task phi * w.L2Norm())
+
+    let private differenceMargin family seed =
+        let struct (task, regularizer) = drawn family seed
+        let phi = BilevelTask.exactSolution task task.Theta
+        ExactDifferences.jacobianMargin task phi (matrix task regularizer phi)
+
+    /// J at φ = θ in place of Alg*(θ).
+    let private elsewhereMargin family seed =
+        let struct (task, regularizer) = drawn family seed
+        let phi = BilevelTask.exactSolution task task.Theta
+        ExactDifferences.jacobianMargin task phi (matrix task regularizer task.Theta)
+
+    /// J at the end of 16 gradient steps on L̂ alone, from θ, against differences of where they end.
+    let private withoutTermMargin family seed =
+        let struct (task, regularizer) = drawn family seed
+        let step = 1.0 / (BilevelTask.constants task).Smoothness
+
+        let descend theta = Seq.fold (fun phi _ -> phi - step * task.Inner.Gradient phi) theta (seq { 1..16 })
+
+        let random = Random(seed + 4)
+        let direction = Spectrum.direction random task.Theta.Count
+        let h = 1e-4
+
+        let difference =
+            (descend (task.Theta + h * direction) - descend (task.Theta - h * direction)) / (2.0 * h)
+
+        let product = matrix task regularizer (descend task.Theta) * direction
+        // Twice 10⁻³ is far above what the difference errs by, and far below J.
+        Claim.margin ((difference - product).L2Norm()) (2e-3 * (1.0 + product.L2Norm()))
+
+    let private lipschitz (task: BilevelTask) (distance: float) (random: Random) =
+        let other = task.Theta + distance * Spectrum.direction random task.Theta.Count
         let here = BilevelTask.exactSolution task task.Theta
         let there = BilevelTask.exactSolution task other
-        let errors = solutionError task c task.Theta here + solutionError task c other there
-        Claim.margin ((here - there).L2Norm()) (c.Contraction * (task.Theta - other).L2Norm() + errors)
 
-    let private some = Instances.count 60 600
+        let errors =
+            ExactDifferences.solutionError task task.Theta here
+            + ExactDifferences.solutionError task other there
 
-    /// Lemma 1 and equation (5) on every family, and Alg* being (λ/µ)-Lipschitz.
+        struct ((here - there).L2Norm(), (BilevelTask.constants task).Contraction * (task.Theta - other).L2Norm(), errors)
+
+    let private lipschitzMargin family seed =
+        let random = Random(seed + 1)
+        let distance = min (10.0 ** (3.0 * random.NextDouble() - 2.0)) (Family.reach family)
+        let struct (measured, bound, errors) = lipschitz (Family.regularized family seed) distance random
+        Claim.margin measured (bound + errors)
+
+    /// One parameter and constant curvature.
+    let private scalar seed =
+        let random = Random(seed: int)
+        let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
+        let one (value: float) = Vector<float>.Build.Dense(1, value)
+        let quadratic () = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, magnitude ())) (one (magnitude ())) 0.0
+        BilevelTask.create (quadratic ()) (quadratic ()) (Proximal.Scalar(magnitude ())) (one (magnitude ()))
+
+    let private attainedMargin seed =
+        let struct (measured, bound, errors) = lipschitz (scalar seed) 1.0 (Random(seed + 1))
+        Claim.margin (0.999 * bound) (measured + errors)
+
+    let private claim statement measured bound instances violations : Claim =
+        {
+            Source = "Lemma 1"
+            Statement = statement
+            Hypotheses = "G is µ-strongly convex, L̂ three times differentiable"
+            Families = Instances.names Family.withNetworks + "; Λ = λI, diagonal, layerwise and full"
+            Measured = measured
+            Bound = bound
+            Instances = instances
+            Violations = violations
+        }
+
+    let private outside hypothesis expectation families margin : Violation =
+        {
+            Hypothesis = hypothesis
+            Expectation = expectation
+            Instances = Instances.each 1000 families (Instances.count 10 100) margin
+        }
+
+    /// Lemma 1 by its three members, and Alg* being (‖Λ‖/µ)-Lipschitz.
     let claims: Claim list =
+        let each first margin = Instances.each first Family.withNetworks (Instances.count 40 400) margin
+
         [
-            {
-                Source = "Lemma 1"
-                Statement = "(H+λI)⁻¹λ agrees with finite differences of the exact inner solution"
-                Hypotheses = "G is µ-strongly convex, L̂ three times differentiable"
-                Families = Instances.names Family.all
-                Measured = "the worst column of the Jacobian less its central difference"
-                Bound = "the truncation error of the difference, and the error of each solution"
-                Instances = Instances.each 1000 Family.all some (fun family seed -> jacobianMargin (Family.task family seed))
-                Violations = [||]
-            }
-            {
-                Source = "(5)"
-                Statement = "(I+H/λ)⁻¹∇L(φ*) agrees with finite differences of L(Alg*(θ))"
-                Hypotheses = "G is µ-strongly convex, L̂ and L three times differentiable"
-                Families = Instances.names Family.all
-                Measured = "the meta-gradient along a random direction less its central difference"
-                Bound = "the truncation error of the difference, and the error of each value"
-                Instances =
-                    Instances.each 2000 Family.all some (fun family seed ->
-                        let task = Family.task family seed
-                        metaGradientMargin (Random(seed + 1)) 0.0 (BilevelTask.exactMetaGradient task) task)
-                Violations = [||]
-            }
-            {
-                Source = "Lemma 1"
-                Statement = "Alg* is (λ/µ)-Lipschitz"
+            claim "the matrix is (H+Λ)⁻¹Λ by the dense inverse" "‖J − (H+Λ)⁻¹Λ‖" "rounding of both" (each 500 matrixMargin) [||]
+            claim
+                "Jw = (H+Λ)⁻¹Λw, solved to the residual asked for"
+                "‖Jw − (H+Λ)⁻¹Λw‖"
+                "‖r‖/µ, and rounding"
+                (each 600 (productMargin false))
+                [||]
+            claim
+                "Jᵀw = Λ(H+Λ)⁻¹w, solved to the residual asked for"
+                "‖Jᵀw − Λ(H+Λ)⁻¹w‖"
+                "(‖Λ‖/µ)‖r‖, and rounding"
+                (each 700 (productMargin true))
+                [||]
+            claim
+                "(H+Λ)⁻¹Λ agrees with finite differences of the exact inner solution"
+                "the worst column of the Jacobian less its central difference"
+                "the truncation error of the difference, and the error of each solution"
+                (each 1000 differenceMargin)
+                [|
+                    outside
+                        "φ = Alg*(θ): taken at φ = θ, where H varies"
+                        Expectation.Breaks
+                        [ LogisticRegressions; Networks ]
+                        elsewhereMargin
+                    outside
+                        "φ = Alg*(θ): taken at φ = θ, where H is constant"
+                        Expectation.Survives
+                        [ Quadratics; LinearRegressions ]
+                        elsewhereMargin
+                    outside "Alg minimises G: the proximal term left out of the inner steps" Expectation.Breaks Family.all withoutTermMargin
+                |]
+            { claim "Alg* is (‖Λ‖/µ)-Lipschitz" "‖Alg*(θ) − Alg*(θ′)‖" "(‖Λ‖/µ)‖θ − θ′‖" (each 3000 lipschitzMargin) [||] with
                 Hypotheses = "G is µ-strongly convex"
-                Families = Instances.names Family.all
-                Measured = "‖Alg*(θ) − Alg*(θ′)‖"
-                Bound = "(λ/µ)‖θ − θ′‖"
-                Instances = Instances.each 3000 Family.all some lipschitzMargin
-                Violations = [||]
+            }
+            { claim
+                  "no smaller constant than ‖Λ‖/µ will do"
+                  "0.999(‖Λ‖/µ)|θ − θ′|"
+                  "|Alg*(θ) − Alg*(θ′)|"
+                  (Instances.numbered 3500 (Instances.count 20 200) attainedMargin)
+                  [||] with
+                Hypotheses = "G is µ-strongly convex"
+                Families = "quadratics of one parameter"
             }
         ]

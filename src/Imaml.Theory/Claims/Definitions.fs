@@ -1,0 +1,222 @@
+// Definitions 1 to 3: what Algorithm 2's accuracies are, how they are seen without knowing the solution, and the two errors of a
+// meta-gradient, which must not be confused.
+//
+//     Definition 1    δ = ‖φ − Alg*(θ)‖ ≤ ‖∇G(φ, θ)‖/µ
+//     Definition 2    δ′ = ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖r‖
+//     Definition 3    ‖g − d_θL(Alg*(θ))‖, the exact-solve error; the approximate-solve error is ‖g − d_θL(Alg(θ))‖
+//
+// On a constant H and T gradient steps of length a, Alg(θ) has the Jacobian J_T = J + (I − a(H+Λ))ᵀ-power(I − J): so back-propagation
+// through the steps, whose approximate-solve error is 0, and the exact linear solve at the same φ differ by at most (1 − aµ)ᵀ‖I − J‖‖v‖.
+
+namespace Imaml.Theory
+
+open System
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+
+[<RequireQualifiedAccess>]
+module Definitions =
+
+    let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
+
+    /// MAML's gradient and what belongs to its path on a task of constant curvature, after T steps of 1/β.
+    let private unrolled family (seed: int) =
+        let task: BilevelTask = Family.regularized family seed
+        let c = BilevelTask.constants task
+        let steps = Random(seed + 1).Next(1, 30)
+        let step = 1.0 / c.Smoothness
+
+        let options =
+            {
+                Momentum = NoMomentum
+                Step = step
+                Steps = steps
+            }
+
+        let result =
+            Unrolled.compute options space (Proximal.regularizer task.Proximal) (BilevelTask.problem task) task.Theta
+
+        struct (task, steps, step, result.Gradient, result.Phi)
+
+    // J_Tᵀv by the recurrence J_{t+1} = (I − aM)J_t + aΛ, J₀ = I.
+    let private derivative (task: BilevelTask) steps (step: float) (phi: Vector<float>) =
+        let d = phi.Count
+        let identity = Matrix<float>.Build.DenseIdentity d
+        let shrink = identity - step * BilevelTask.shiftedHessian task phi
+        let lambda = step * Proximal.dense d task.Proximal
+        let jacobian = Seq.fold (fun j _ -> shrink * j + lambda) identity (seq { 1..steps })
+        jacobian.TransposeThisAndMultiply(task.Outer.Gradient phi)
+
+    // Each of T steps adds some 10d roundings of numbers up to ‖Λ‖/µ‖v‖ and ‖v‖.
+    let private rounding (task: BilevelTask) steps (phi: Vector<float>) =
+        let c = BilevelTask.constants task
+
+        20.0
+        * float (steps * phi.Count)
+        * Rounding.unit
+        * (1.0 + c.Contraction)
+        * (task.Outer.Gradient phi).L2Norm()
+
+    let private approximateSolveMargin family seed =
+        let struct (task, steps, step, g, phi) = unrolled family seed
+        Claim.margin ((g - derivative task steps step phi).L2Norm()) (rounding task steps phi)
+
+    /// ‖I − J‖, J = (H+Λ)⁻¹Λ.
+    let private rest (task: BilevelTask) phi =
+        Spectrum.norm (Matrix<float>.Build.DenseIdentity task.Theta.Count - BilevelTask.jacobian task phi)
+
+    let private apartMargin family seed =
+        let struct (task, steps, step, g, phi) = unrolled family seed
+        let mu = (BilevelTask.constants task).StrongConvexity
+
+        let bound = (1.0 - step * mu) ** float steps * rest task phi * (task.Outer.Gradient phi).L2Norm()
+
+        Claim.margin ((g - BilevelTask.implicitGradient task phi).L2Norm()) (bound + rounding task steps phi)
+
+    /// MAML's gradient as if it were d_θL(Alg*(θ)): its exact-solve error against rounding.
+    let private confusedMargin family seed =
+        let struct (task, steps, _, g, phi) = unrolled family seed
+        let struct (exact, bound) = Theorem1.exact task
+        Claim.margin ((g - exact).L2Norm()) (bound.Total + rounding task steps phi)
+
+    let private attained measure limit seed =
+        let task: ScalarTask = ScalarTask.random seed
+        let bound = Theorem1.certificate task.Task task.Phi task.U
+        Claim.margin (0.999 * limit bound) (measure task)
+
+    let private misjudged factor measure limit seed =
+        let task: ScalarTask = ScalarTask.random seed
+        let c = BilevelTask.constants task.Task
+
+        let bound =
+            Certificate.ofSolution
+                space
+                (Proximal.regularizer task.Task.Proximal)
+                (BilevelTask.problem task.Task)
+                [|
+                    { c with
+                        StrongConvexity = factor * c.StrongConvexity
+                    }
+                |]
+                (Theorem1.arithmetic task.Task)
+                task.Task.Theta
+                task.Phi
+                task.U
+            |> Array.exactlyOne
+
+        Claim.margin (measure task) (limit bound)
+
+    /// δ ≤ ‖∇G‖/µ with µ the least curvature where φ is, on networks that a small λ leaves without strong convexity.
+    let private indefiniteMargin (seed: int) =
+        let random = Random seed
+        let layers = [| 2; 4; 2 |]
+        let x = 3.0 * Spectrum.gaussianMatrix random 6 2
+        let labels = Matrix<float>.Build.Dense(6, 1, fun _ _ -> float (random.Next 2))
+        let network = MultilayerPerceptron.loss layers Activation.Tanh OutputLoss.CrossEntropy x labels
+
+        let task =
+            BilevelTask.create network network (Proximal.Scalar 0.05) (Spectrum.gaussian random network.Dimension)
+
+        let solution = BilevelTask.exactSolution task task.Theta
+        let struct (smallest, _) = Spectrum.ends (BilevelTask.shiftedHessian task task.Theta)
+
+        Claim.margin ((task.Theta - solution).L2Norm()) ((BilevelTask.innerGradient task task.Theta task.Theta).L2Norm() / max smallest 0.0)
+
+    let private claim source statement hypotheses families measured bound instances violations : Claim =
+        {
+            Source = source
+            Statement = statement
+            Hypotheses = hypotheses
+            Families = families
+            Measured = measured
+            Bound = bound
+            Instances = instances
+            Violations = violations
+        }
+
+    let private outside hypothesis expectation instances : Violation =
+        {
+            Hypothesis = hypothesis
+            Expectation = expectation
+            Instances = instances
+        }
+
+    let private strong = "G is µ-strongly convex"
+    let private every = Instances.names Family.withNetworks + "; every kind of Λ"
+    let private scalars = "one parameter, curvature growing as ρ"
+    let private constant = [ Quadratics; LinearRegressions ]
+
+    let claims: Claim list =
+        let numbered = Instances.numbered 4700 (Instances.count 40 400)
+        let inner (task: ScalarTask) = task.InnerError
+        let solve (task: ScalarTask) = task.SolveError
+
+        [
+            claim
+                "Definition 1"
+                "δ is at most ‖∇G(φ,θ)‖/µ"
+                strong
+                every
+                "‖φ − Alg*(θ)‖"
+                "‖∇G(φ,θ)‖/µ"
+                (Theorem1.ofAccounts (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError))
+                [|
+                    outside "µ is overstated by half" Expectation.Breaks (numbered (misjudged 1.5 inner (fun b -> b.InnerError)))
+                    outside
+                        "G is not convex: a network with λ = 0.05, µ the least curvature at φ or 0"
+                        Expectation.Survives
+                        (Instances.numbered 1 (Instances.count 10 100) indefiniteMargin)
+                |]
+            claim
+                "Definition 1"
+                "no smaller multiple of ‖∇G(φ,θ)‖/µ will do"
+                strong
+                scalars
+                "0.999|∇G(φ,θ)|/µ"
+                "|φ − Alg*(θ)|"
+                (numbered (attained inner (fun b -> b.InnerError)))
+                [||]
+            claim
+                "Definition 2"
+                "δ′ is at most (‖Λ‖/µ)‖r‖"
+                strong
+                every
+                "‖g − Λ(H+Λ)⁻¹v‖"
+                "(‖Λ‖/µ)‖r‖"
+                (Theorem1.ofAccounts (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError))
+                [|
+                    outside "µ is overstated by half" Expectation.Breaks (numbered (misjudged 1.5 solve (fun b -> b.SolveError)))
+                |]
+            claim
+                "Definition 2"
+                "no smaller multiple of (‖Λ‖/µ)‖r‖ will do"
+                strong
+                scalars
+                "0.999(‖Λ‖/µ)|r|"
+                "|g − Λ(H+Λ)⁻¹v|"
+                (numbered (attained solve (fun b -> b.SolveError)))
+                [||]
+            claim
+                "Definition 3"
+                "back-propagation through the inner steps has no approximate-solve error"
+                "H is constant"
+                (Instances.names constant + "; every kind of Λ")
+                "‖g − d_θL(Alg(θ))‖"
+                "rounding"
+                (Instances.each 4200 constant (Instances.count 30 300) approximateSolveMargin)
+                [|
+                    outside
+                        "the approximate-solve error is read as the exact-solve error"
+                        Expectation.Breaks
+                        (Instances.each 4200 constant (Instances.count 30 300) confusedMargin)
+                |]
+            claim
+                "Definition 3"
+                "after T steps the two errors are at most (1−aµ)ᵀ‖I−J‖‖v‖ apart"
+                "H is constant, steps of a = 1/β"
+                (Instances.names constant + "; every kind of Λ")
+                "‖d_θL(Alg(θ)) − Λ(H+Λ)⁻¹v‖"
+                "(1−aµ)ᵀ‖I−(H+Λ)⁻¹Λ‖‖v‖"
+                (Instances.each 4300 constant (Instances.count 30 300) apartMargin)
+                [||]
+        ]

@@ -1,0 +1,241 @@
+// Theorem 1's iteration counts, run on the library's solvers: gradient descent and Nesterov's method to δ, conjugate gradients to δ′.
+//
+//     gradient descent   e^{−N/κ}R                          (1 − 1/κ)ᴺ ≤ e^{−N/κ}
+//     Nesterov           √(κ+1)e^{−N/(2√κ)}R                (1 − 1/√κ)^{N/2} ≤ e^{−N/(2√κ)}       (Nesterov 2004, theorem 2.2.3)
+//     CG                 2√κ(‖Λ‖/µ)e^{−2N/√κ}‖v‖            ((√κ−1)/(√κ+1))ᴺ ≤ e^{−2N/√κ}        (Golub and Van Loan, section 11.3)
+//
+// is what N steps promise; the counts are the least N that promise the accuracy. Whether the solvers keep the promise is one claim each;
+// whether they do so in fewer steps depends on the method: gradient descent does not, where κ is large and the start differs from Alg*(θ)
+// along the least curvature; Nesterov's method needs about half on quadratics.
+
+namespace Imaml.Theory
+
+open System
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+
+[<RequireQualifiedAccess>]
+module IterationCounts =
+
+    let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
+
+    /// Where this many steps from θ end.
+    let private descend rule momentum steps (task: BilevelTask) =
+        if steps = 0 then
+            task.Theta
+        else
+            let regularizer = Proximal.regularizer task.Proximal
+            let problem = BilevelTask.problem task
+            (GradientDescent.accelerated rule momentum steps 0 space regularizer problem task.Theta task.Theta 0.0).Phi
+
+    let private radius (task: BilevelTask) (c: ErrorConstants) =
+        (BilevelTask.innerGradient task task.Theta task.Theta).L2Norm() / c.StrongConvexity
+
+    /// How near φ is to Alg*(θ) against δ, with the error of what Alg*(θ) is taken for.
+    let private reachMargin (task: BilevelTask) delta (phi: Vector<float>) =
+        let exactPhi = BilevelTask.exactSolution task task.Theta
+        let exact = Theorem1.certificate task exactPhi (BilevelTask.adjoint task exactPhi)
+        Claim.margin ((phi - exactPhi).L2Norm()) (delta + exact.InnerError)
+
+    // With a step that many times 1/β, and µ that many times too large.
+    let private gradientMargin stepFactor convexityFactor (task: BilevelTask) =
+        let c = BilevelTask.constants task
+
+        let assumed =
+            { c with
+                StrongConvexity = convexityFactor * c.StrongConvexity
+            }
+
+        let delta = 1e-3 * radius task c
+        let steps = ErrorBounds.gradientDescentSteps assumed (radius task c) delta
+        descend (ConstantStep(stepFactor / c.Smoothness)) NoMomentum steps task |> reachMargin task delta
+
+    let private nesterovMargin convexityFactor (task: BilevelTask) =
+        let c = BilevelTask.constants task
+        let mu = convexityFactor * c.StrongConvexity
+        let delta = 1e-3 * radius task c
+        let struct (step, momentum) = Momentum.nesterov mu c.Smoothness
+        let steps = ErrorBounds.nesterovSteps { c with StrongConvexity = mu } (radius task c) delta
+        descend (ConstantStep step) momentum steps task |> reachMargin task delta
+
+    /// Curvatures µ and β, and a start that differs from Alg*(θ) along the first alone.
+    let private slowest (random: Random) condition =
+        let lambda = 10.0 ** (2.0 * random.NextDouble() - 1.0)
+        let a = Matrix<float>.Build.DenseOfDiagonalArray [| 0.0; lambda * (condition - 1.0) |]
+        let b = Vector<float>.Build.DenseOfArray [| Spectrum.gaussian random 1 |> Seq.head; 0.0 |]
+        let loss = Quadratic.loss a b 0.0
+        BilevelTask.create loss loss (Proximal.Scalar lambda) (Vector<float>.Build.Dense 2)
+
+    /// The margin of δ against the distance after `fewer` of the steps.
+    let private neededMargin (accuracy: float) condition (fewer: int -> int) seed =
+        let task = slowest (Random(seed: int)) condition
+        let c = BilevelTask.constants task
+        let delta = accuracy * radius task c
+        let steps = fewer (ErrorBounds.gradientDescentSteps c (radius task c) delta)
+        let phi = descend (ConstantStep(1.0 / c.Smoothness)) NoMomentum steps task
+        Claim.margin delta ((phi - BilevelTask.exactSolution task task.Theta).L2Norm())
+
+    /// Evenly spaced eigenvalues from µ to κµ, in which CG can neither finish early nor find clusters, λ below µ, and a random v.
+    let private system (seed: int) =
+        let random = Random seed
+        let d = 150
+        let accuracy = 10.0 ** (-1.0 - 5.0 * random.NextDouble())
+        let condition = 10.0 ** (2.0 * random.NextDouble())
+        let lambda = 10.0 ** (-2.0 * random.NextDouble())
+        let values = Array.init d (fun i -> 1.0 - lambda + (condition - 1.0) * float i / float (d - 1))
+        let loss = Quadratic.loss (Spectrum.symmetric random values) (Spectrum.gaussian random d) 0.0
+        struct (BilevelTask.create loss loss (Proximal.Scalar lambda) (Spectrum.gaussian random d), accuracy)
+
+    // From a start that many times ‖u*‖ long, or from 0.
+    let private conjugateGradientMargin (start: float) seed =
+        let struct (task, accuracy) = system seed
+        let c = BilevelTask.constants task
+        let v = task.Outer.Gradient task.Theta
+        let exact = BilevelTask.adjoint task task.Theta
+        let lambda = c.LargestRegularization
+        let delta = accuracy * lambda * exact.L2Norm()
+        let steps = ErrorBounds.conjugateGradientSteps c (v.L2Norm()) delta
+        let operator = LinearOperator.ofFunction (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
+
+        let solver: ILinearSolver<Vector<float>, float> =
+            ConjugateGradientSolver
+                {
+                    MaxSteps = max 1 steps
+                    RelativeResidual = 0.0
+                    CheckEvery = 0
+                    RecomputeResidual = false
+                }
+
+        let solve =
+            if start = 0.0 then
+                solver.Solve(space, operator, v, 0.0)
+            else
+                solver.SolveFrom(space, operator, v, start * exact.L2Norm() * Spectrum.direction (Random(seed + 1)) v.Count, 0.0)
+
+        Claim.margin (lambda * (solve.Solution - exact).L2Norm()) delta
+
+    /// Whether a count is the least N with promise N ≤ accuracy, near whole numbers too: the accuracy is what a drawn number of steps promises.
+    let private leastMargin (promise: ErrorConstants -> float -> float) (count: ErrorConstants -> float -> int) (seed: int) =
+        let random = Random seed
+        let magnitude range = 10.0 ** (range * random.NextDouble())
+
+        let c =
+            { BilevelTask.constants (ScalarTask.random seed).Task with
+                StrongConvexity = magnitude 2.0
+            }
+
+        let c =
+            { c with
+                Smoothness = magnitude 4.0 * c.StrongConvexity
+            }
+
+        let wanted = float (random.Next(1, 60)) - [| 0.99; 0.5; 0.01 |][random.Next 3]
+        let accuracy = promise c wanted
+        let steps = count c accuracy
+        min (Claim.margin (promise c (float steps)) accuracy) (Claim.margin accuracy (promise c (float (steps - 1))))
+
+    let private start = 3.0
+
+    let private least =
+        [
+            struct ("⌈κ ln(R/δ)⌉ is the least N with e^{−N/κ}R ≤ δ",
+                    leastMargin (fun c n -> exp (-n / c.Condition) * start) (fun c -> ErrorBounds.gradientDescentSteps c start))
+            struct ("⌈2√κ ln(√(κ+1)R/δ)⌉ is the least N with √(κ+1)e^{−N/(2√κ)}R ≤ δ",
+                    leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c ->
+                        ErrorBounds.nesterovSteps c start))
+            struct ("⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2√κ(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
+                    leastMargin
+                        (fun c n ->
+                            2.0 * sqrt c.Condition * c.LargestRegularization / c.StrongConvexity
+                            * exp (-2.0 * n / sqrt c.Condition)
+                            * start)
+                        (fun c -> ErrorBounds.conjugateGradientSteps c start))
+        ]
+
+    let private claim statement families measured bound instances violations : Claim =
+        {
+            Source = "Theorem 1"
+            Statement = statement
+            Hypotheses = "G is µ-strongly convex and β-smooth"
+            Families = families
+            Measured = measured
+            Bound = bound
+            Instances = instances
+            Violations = violations
+        }
+
+    let private outside hypothesis expectation instances : Violation =
+        {
+            Hypothesis = hypothesis
+            Expectation = expectation
+            Instances = instances
+        }
+
+    let private every = Instances.names Family.withNetworks
+    let private some = Instances.count 30 300
+    let private few = Instances.count 10 100
+
+    let private ofFamilies count families (margin: BilevelTask -> float) =
+        Instances.each 5000 families count (fun family seed -> margin (Family.task family seed))
+
+    let private onSlowest count (margin: BilevelTask -> float) =
+        Instances.numbered 5600 count (fun seed -> margin (slowest (Random seed) 300.0))
+
+    let claims: Claim list =
+        [
+            claim
+                "⌈κ ln(R/δ)⌉ gradient steps of 1/β reach δ"
+                every
+                "‖φ − Alg*(θ)‖"
+                "δ"
+                (ofFamilies some Family.withNetworks (gradientMargin 1.0 1.0))
+                [|
+                    outside "steps of 2.1/β" Expectation.Breaks (ofFamilies few Family.all (gradientMargin 2.1 1.0))
+                    outside "steps of 1.9/β" Expectation.Survives (onSlowest few (gradientMargin 1.9 1.0))
+                    outside "µ is overstated by half" Expectation.Breaks (onSlowest few (gradientMargin 1.0 1.5))
+                |]
+            claim
+                "one per cent fewer gradient steps do not reach δ"
+                "curvatures µ and 1000µ, the start apart along the first"
+                "δ"
+                "‖φ − Alg*(θ)‖ after 0.99⌈κ ln(R/δ)⌉ steps"
+                (Instances.numbered 5700 few (neededMargin 1e-3 1000.0 (fun steps -> int (0.99 * float steps))))
+                [||]
+            claim
+                "one gradient step fewer does not reach δ"
+                "curvatures µ and 1000µ, the start apart along the first, R/δ near 1"
+                "δ"
+                "‖φ − Alg*(θ)‖ after ⌈κ ln(R/δ)⌉ − 1 steps"
+                (Instances.numbered 5800 few (fun seed ->
+                    neededMargin (exp (-(float (seed % 7) + 0.5) / 1000.0)) 1000.0 (fun steps -> steps - 1) seed))
+                [||]
+            claim
+                "⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum reach δ"
+                every
+                "‖φ − Alg*(θ)‖"
+                "δ"
+                (ofFamilies some Family.withNetworks (nesterovMargin 1.0))
+                [|
+                    outside "µ is overstated sixteenfold" Expectation.Breaks (onSlowest few (nesterovMargin 16.0))
+                |]
+            claim
+                "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps from 0 reach δ′"
+                "150 parameters, evenly spaced spectra"
+                "‖g − Λ(H+Λ)⁻¹v‖"
+                "δ′"
+                (Instances.numbered 5500 (Instances.count 20 200) (conjugateGradientMargin 0.0))
+                [|
+                    outside
+                        "from a start a million times as long as the solution"
+                        Expectation.Breaks
+                        (Instances.numbered 5500 few (conjugateGradientMargin 1e6))
+                |]
+            for struct (statement, margin) in least do
+                claim
+                    statement
+                    "κ from 1 to 10⁴"
+                    "what N steps promise; δ"
+                    "δ; what N − 1 steps promise"
+                    (Instances.numbered 5900 (Instances.count 200 2000) margin)
+                    [||]
+        ]
