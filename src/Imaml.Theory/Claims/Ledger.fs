@@ -4,6 +4,7 @@ namespace Imaml.Theory
 
 open System
 open System.Collections.Generic
+open System.Globalization
 
 [<RequireQualifiedAccess>]
 module Ledger =
@@ -25,20 +26,21 @@ module Ledger =
 
     let private verdict holds = if holds then "holds" else "FAILS"
 
-    // Four digits, and the first two where there would be none.
+    // Four digits, and the first two where those would be none.
     let private margin (value: float) =
         if value <> 0.0 && abs value < 1e-3 then
-            $"%.1e{value}"
-        elif value < 1.0 && value >= 0.99995 then
-            $"1 - %.1e{1.0 - value}"
+            value.ToString("0.0e-0", CultureInfo.InvariantCulture)
         else
             $"%.4f{value}"
 
-    // How many times what was measured the bound is, to two digits.
+    // How many times what was measured the bound is, to three digits or, where it is a magnitude, to one.
     let private slack (value: float) =
-        if value < 1e4 then $"%.2f{value}"
-        elif value < infinity then $"%.0e{value}"
-        else "∞"
+        if value < 1e3 then
+            $"%.3g{value}"
+        elif value < infinity then
+            value.ToString("0e+0", CultureInfo.InvariantCulture)
+        else
+            "∞"
 
     /// Rows of cells as aligned lines, under a rule where the first row is the heading; the columns named are set to the right.
     let private aligned (right: int list) (rows: string[] list) =
