@@ -36,7 +36,8 @@ module APosteriori =
         let struct (error, uncertainty) = error t.Task t.U
         Claim.margin (0.999 * (certificate id t.Task t.Phi t.U).Total) (error + uncertainty)
 
-    let private misjudgedMargin change seed =
+    // With these constants in place of the task's own.
+    let private certifiedMargin change seed =
         let t = ScalarTask.random seed
         let struct (error, uncertainty) = error t.Task t.U
         Claim.margin error ((certificate change t.Task t.Phi t.U).Total + uncertainty)
@@ -46,6 +47,20 @@ module APosteriori =
         let struct (phi, u) = reach task (Random(seed + 1))
         let struct (error, uncertainty) = error task u
         Claim.margin error ((certificate change task phi u).Total + uncertainty)
+
+    /// Two parameters, Λ = diag(λ, 10λ) and constant curvature, the one error that of u along the second: ‖Λ‖ is 10λ there.
+    let private stretchedMargin (seed: int) =
+        let random = Random seed
+        let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
+        let lambda = magnitude ()
+        let identity = Matrix<float>.Build.DenseIdentity 2
+        let loss = Quadratic.loss (lambda * magnitude () * identity) (Spectrum.gaussian random 2) 0.0
+        let proximal = Proximal.Diagonal(Vector<float>.Build.DenseOfArray [| lambda; 10.0 * lambda |])
+        let task = BilevelTask.create loss loss proximal (Spectrum.gaussian random 2)
+        let phi = BilevelTask.exactSolution task task.Theta
+        let u = BilevelTask.adjoint task phi + Vector<float>.Build.DenseOfArray [| 0.0; 1.0 |]
+        let struct (error, uncertainty) = error task u
+        Claim.margin error ((certificate (fun c -> { c with LargestRegularization = 0.0 }) task phi u).Total + uncertainty)
 
     /// φ and u drawn at random, within the reach of the constants.
     let private anywhere family (task: BilevelTask) (random: Random) =
@@ -115,6 +130,30 @@ module APosteriori =
             rounding
         |]
 
+    let private bothWays given expected =
+        min (Claim.margin given ((1.0 + 1e-12) * expected)) (Claim.margin expected ((1.0 + 1e-12) * given))
+
+    /// What a product with Λ errs by, relative to ‖Λ‖‖w‖, in double and in single precision: one product for each coordinate and the rounding
+    /// of λ itself, γ₂; of a matrix inner products of d terms and the rounding of the entries, γ_{d+1}‖|Λ|‖ ≤ γ_{d+1}√d‖Λ‖.
+    let private regularizerMargin (seed: int) =
+        let random = Random seed
+        let d = random.Next(1, 30)
+        let coordinates = EuclideanCoordinates()
+        let ones = Vector<float>.Build.Dense(d, 1.0)
+
+        let struct (regularizer, roundings, factor) =
+            match seed % 4 with
+            | 0 -> struct (ScalarRegularizer 1.0 :> IRegularizer<Vector<float>, float>, 2.0, 1.0)
+            | 1 -> struct (DiagonalRegularizer(coordinates, ones) :> IRegularizer<_, _>, 2.0, 1.0)
+            | 2 -> struct (LayerwiseRegularizer(coordinates, [| ones |], [| 1.0 |]) :> IRegularizer<_, _>, 2.0, 1.0)
+            | _ -> struct (MatrixRegularizer(Matrix<float>.Build.DenseIdentity d) :> IRegularizer<_, _>, float d + 1.0, sqrt (float d))
+
+        let gamma u = roundings * u / (1.0 - roundings * u) * factor
+
+        min
+            (bothWays (Arithmetic.double d regularizer).RegularizerRounding (gamma (2.0 ** -53.0)))
+            (bothWays (Arithmetic.single d regularizer).RegularizerRounding (gamma (2.0 ** -24.0)))
+
     /// The worst of the four against the second derivation, each way, on constants and norms of any magnitude and a coarse arithmetic, so
     /// that every term weighs.
     let private againMargin (seed: int) =
@@ -144,10 +183,7 @@ module APosteriori =
             }
 
         let a =
-            { (if random.Next 2 = 0 then
-                   Arithmetic.double d (ScalarRegularizer<Vector<float>, float> 1.0)
-               else
-                   Arithmetic.double d (MatrixRegularizer(Matrix<float>.Build.DenseIdentity d))) with
+            { Arithmetic.double d (ScalarRegularizer<Vector<float>, float> 1.0) with
                 UnitRoundoff = roundoff
                 SmallestNormal = roundoff * magnitude () / 1e2
                 RegularizerRounding = roundoff * magnitude ()
@@ -169,13 +205,43 @@ module APosteriori =
         let bound = ErrorBound.Of(c, a, norms)
 
         Array.map2
-            (fun (given: float) expected -> Claim.margin (abs (given - expected)) (2.0 ** -45.0 * expected))
+            (fun (given: float) expected -> min (Claim.margin expected given) (Claim.margin given ((1.0 + 2.0 ** -45.0) * expected)))
             [| bound.InnerError; bound.SolveError; bound.Total; bound.Rounding |]
             (again c a norms)
         |> Array.min
 
+    /// The six norms against those of vectors computed here; a Euclidean norm of d numbers errs by some d roundings, and ∇G and r by as many of
+    /// what they are sums of.
+    let private normsMargin family seed =
+        let task: BilevelTask = Family.regularized family seed
+        let random = Random(seed + 1)
+        let phi = task.Theta + min 1.0 (Family.reach family) * Spectrum.direction random task.Theta.Count
+        let u = Spectrum.gaussian random task.Theta.Count
+
+        let norms =
+            Certificate.measure space (Proximal.regularizer task.Proximal) (BilevelTask.problem task) task.Theta phi u
+            |> Array.exactlyOne
+
+        let v = task.Outer.Gradient phi
+
+        let size =
+            (BilevelTask.constants task).Smoothness * (u.L2Norm() + phi.L2Norm() + task.Theta.L2Norm())
+            + v.L2Norm()
+
+        let tolerance = 100.0 * float (task.Theta.Count + 30) * Rounding.unit * (1.0 + size)
+
+        [|
+            norms.InnerGradient - (BilevelTask.innerGradient task task.Theta phi).L2Norm()
+            norms.Phi - phi.L2Norm()
+            norms.Theta - task.Theta.L2Norm()
+            norms.OuterGradient - v.L2Norm()
+            norms.Solution - u.L2Norm()
+            norms.Residual - (v - BilevelTask.shiftedHessian task phi * u).L2Norm()
+        |]
+        |> Array.map (fun difference -> Claim.margin (abs difference) tolerance)
+        |> Array.min
+
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
-    let private scalars = "one parameter, curvature growing as ρ"
 
     let private claim statement families measured bound instances violations : Claim =
         {
@@ -198,16 +264,17 @@ module APosteriori =
 
     let claims: Claim list =
         let few = Instances.count 20 200
-        let numbered change = Instances.numbered 4700 few (misjudgedMargin change)
+        let numbered change = Instances.numbered 4700 few (certifiedMargin change)
         let without (c: ErrorConstants) = { c with LargestRegularization = 0.0 }
 
         [
             claim
                 "the certificate bounds the exact-solve error (a posteriori)"
-                every
+                (every + "; " + Theorem1.scalar)
                 "‖g − d_θL(Alg*(θ))‖"
                 "(‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding"
-                (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.Bound.Total + a.Exact.Total))
+                (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.Bound.Total + a.Exact.Total)
+                 |> Instances.andThen (Theorem1.scalars (certifiedMargin id)))
                 [|
                     outside "ρ is taken for 0" Expectation.Breaks (numbered (fun c -> { c with HessianLipschitz = 0.0 }))
                     outside
@@ -239,23 +306,38 @@ module APosteriori =
                 |]
             claim
                 "no smaller certificate will do"
-                scalars
+                Theorem1.scalar
                 "0.999 of it"
                 "|g − d_θL(Alg*(θ))|"
-                (Instances.numbered 4700 (Instances.count 60 600) attainedMargin)
+                (Theorem1.scalars attainedMargin)
                 [||]
             claim
                 "the certificate sees a Λ larger than its constants say"
-                every
+                (every + "; two parameters, Λ = diag(λ, 10λ)")
                 "‖g − d_θL(Alg*(θ))‖"
                 "the certificate of constants with ‖Λ‖ = 0"
-                (Instances.each 4600 Family.withNetworks few (at without stopped))
+                (Instances.each 4600 Family.withNetworks few (at without stopped)
+                 |> Instances.andThen (Instances.numbered 4650 few stretchedMargin))
+                [||]
+            claim
+                "the norms of the certificate are those of ∇G, φ, θ, ∇L, u and v − (H+Λ)u"
+                every
+                "the difference from norms computed densely"
+                "rounding"
+                (Instances.each 4620 Family.withNetworks few normsMargin)
+                [||]
+            claim
+                "a product with Λ counts γ₂ by coordinate, γ_{d+1}√d as a matrix, by a second derivation"
+                "every kind of Λ, double and single precision"
+                "each, against the other"
+                "1 + 10⁻¹² times the other"
+                (Instances.numbered 4860 few regularizerMargin)
                 [||]
             claim
                 "the certificate is that of a second derivation, term by term"
                 "constants, norms and rounding of any magnitude"
-                "the difference of the two, for δ, δ′, the whole and its rounding"
-                "2⁻⁴⁵ of each"
+                "the second, for δ, δ′, the whole and its rounding; the first"
+                "the first, which is rounded outwards; 1 + 2⁻⁴⁵ times the second"
                 (Instances.numbered 4850 (Instances.count 300 3000) againMargin)
                 [||]
         ]

@@ -32,10 +32,17 @@ module Corollary1 =
         let struct (measured, bound, uncertainty) = smoothness task other
         Claim.margin measured (bound + uncertainty)
 
-    let private attainedSmoothnessMargin seed =
+    // Between θ and the θ for which 0 is Alg*(θ), on one parameter.
+    let private scalarSmoothness seed =
         let task = (ScalarTask.random seed).Task
-        // θ for which 0 is Alg*(θ).
-        let struct (measured, bound, uncertainty) = smoothness task (0.0 * task.Theta)
+        smoothness task (0.0 * task.Theta)
+
+    let private scalarSmoothnessMargin seed =
+        let struct (measured, bound, uncertainty) = scalarSmoothness seed
+        Claim.margin measured (bound + uncertainty)
+
+    let private attainedSmoothnessMargin seed =
+        let struct (measured, bound, uncertainty) = scalarSmoothness seed
         Claim.margin (0.999 * bound) (measured + uncertainty)
 
     /// F and ∇F at θ.
@@ -135,8 +142,9 @@ module Corollary1 =
         let struct (first, slope) = outer [| task |] task.Theta
         struct (first - lowest Quadratics task.Outer, slope.L2Norm())
 
-    /// K = 1 and e = 0; or K = 1000 and an error that takes all of ∇F away, so that θ stays.
-    let private attainedMargin seed =
+    /// K = 1 and e = 0; or K = 1000 and an error that takes all of ∇F away, so that θ stays. Both sides are some hundred roundings of each
+    /// other's parts.
+    let private parabolaMargin reversed seed =
         let task = parabola seed
         let smoothness = ErrorBounds.metaSmoothness (BilevelTask.constants task)
         let struct (gap, slope) = gap task
@@ -147,7 +155,10 @@ module Corollary1 =
             else
                 ErrorBounds.stationarity smoothness gap 1000 slope
 
-        Claim.margin (0.99 * bound) (slope * slope)
+        if reversed then
+            Claim.margin (0.99 * bound) (slope * slope)
+        else
+            Claim.margin (slope * slope) (bound * (1.0 + 1e-12) + 1e-12 * smoothness)
 
     /// Fixed budgets on a parabola, e taken for 0.
     let private budgetMargin rate innerSteps steps seed =
@@ -192,24 +203,26 @@ module Corollary1 =
         [
             claim
                 "∇F is L_F-Lipschitz, L_F = (‖Λ‖/µ)C"
-                every
+                (every + "; " + Theorem1.scalar)
                 "‖∇F(θ) − ∇F(θ′)‖"
                 "L_F‖θ − θ′‖"
-                (Instances.each 8000 Family.withNetworks (Instances.count 40 400) smoothnessMargin)
+                (Instances.each 8000 Family.withNetworks (Instances.count 40 400) smoothnessMargin
+                 |> Instances.andThen (Theorem1.scalars scalarSmoothnessMargin))
                 [||]
             claim
                 "no smaller L_F will do"
-                "one parameter, curvature growing as ρ"
+                Theorem1.scalar
                 "0.999L_F|θ − θ′|"
                 "|∇F(θ) − ∇F(θ′)|"
-                (Instances.numbered 8500 (Instances.count 40 400) attainedSmoothnessMargin)
+                (Theorem1.scalars attainedSmoothnessMargin)
                 [||]
             claim
                 "K steps of 1/L_F along meta-gradients good to e reach ‖∇F‖² ≤ 2L_F(F(θ₀) − inf F)/K + e²"
-                every
+                (every + "; quadratics of one parameter")
                 "the least ‖∇F(θₖ)‖², k < K"
                 "2L_F(F(θ₀) − inf F)/K + e²"
-                (Instances.each 9000 Family.withNetworks (Instances.count 10 60) stationarityMargin)
+                (Instances.each 9000 Family.withNetworks (Instances.count 10 60) stationarityMargin
+                 |> Instances.andThen (Instances.numbered 9600 (Instances.count 20 200) (parabolaMargin false)))
                 [|
                     outside "steps of 2.5/L_F" (Instances.numbered 9500 few (budgetMargin 2.5 200 20))
                     outside "e is taken for 0 where two inner steps are made" (Instances.numbered 9500 few (budgetMargin 1.0 2 500))
@@ -219,6 +232,6 @@ module Corollary1 =
                 "quadratics of one parameter"
                 "0.99 of the bound"
                 "‖∇F(θₖ)‖²"
-                (Instances.numbered 9600 (Instances.count 20 200) attainedMargin)
+                (Instances.numbered 9600 (Instances.count 20 200) (parabolaMargin true))
                 [||]
         ]

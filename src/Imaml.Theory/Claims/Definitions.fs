@@ -79,6 +79,12 @@ module Definitions =
         let struct (exact, bound) = Theorem1.exact task
         Claim.margin ((g - exact).L2Norm()) (bound.Total + rounding task steps phi)
 
+    let private bounded measure limit seed =
+        let task: ScalarTask = ScalarTask.random seed
+        let struct (_, exact) = Theorem1.exact task.Task
+        let bound = Theorem1.certificate task.Task task.Phi task.U
+        Claim.margin (measure task) (limit bound + limit exact)
+
     let private attained measure limit seed =
         let task: ScalarTask = ScalarTask.random seed
         let bound = Theorem1.certificate task.Task task.Phi task.U
@@ -161,7 +167,6 @@ module Definitions =
 
     let private strong = "G is µ-strongly convex"
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
-    let private scalars = "one parameter, curvature growing as ρ"
     let private constant = [ Quadratics; LinearRegressions ]
 
     let claims: Claim list =
@@ -174,10 +179,11 @@ module Definitions =
                 "Definition 1"
                 "δ is at most ‖∇G(φ,θ)‖/µ"
                 strong
-                every
+                (every + "; " + Theorem1.scalar)
                 "‖φ − Alg*(θ)‖"
                 "‖∇G(φ,θ)‖/µ"
-                (Theorem1.ofAccounts (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError))
+                (Theorem1.ofAccounts (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError)
+                 |> Instances.andThen (Theorem1.scalars (bounded inner (fun b -> b.InnerError))))
                 [|
                     outside "µ is overstated by half" Expectation.Breaks (numbered (misjudged 1.5 inner (fun b -> b.InnerError)))
                     outside
@@ -189,19 +195,20 @@ module Definitions =
                 "Definition 1"
                 "no smaller multiple of ‖∇G(φ,θ)‖/µ will do"
                 strong
-                scalars
+                Theorem1.scalar
                 "0.999|∇G(φ,θ)|/µ"
                 "|φ − Alg*(θ)|"
-                (numbered (attained inner (fun b -> b.InnerError)))
+                (Theorem1.scalars (attained inner (fun b -> b.InnerError)))
                 [||]
             claim
                 "Definition 2"
                 "δ′ is at most (‖Λ‖/µ)‖r‖"
                 strong
-                every
+                (every + "; " + Theorem1.scalar)
                 "‖g − Λ(H+Λ)⁻¹v‖"
                 "(‖Λ‖/µ)‖r‖"
-                (Theorem1.ofAccounts (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError))
+                (Theorem1.ofAccounts (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError)
+                 |> Instances.andThen (Theorem1.scalars (bounded solve (fun b -> b.SolveError))))
                 [|
                     outside "µ is overstated by half" Expectation.Breaks (numbered (misjudged 1.5 solve (fun b -> b.SolveError)))
                 |]
@@ -209,10 +216,10 @@ module Definitions =
                 "Definition 2"
                 "no smaller multiple of (‖Λ‖/µ)‖r‖ will do"
                 strong
-                scalars
+                Theorem1.scalar
                 "0.999(‖Λ‖/µ)|r|"
                 "|g − Λ(H+Λ)⁻¹v|"
-                (numbered (attained solve (fun b -> b.SolveError)))
+                (Theorem1.scalars (attained solve (fun b -> b.SolveError)))
                 [||]
             claim
                 "Definition 3"

@@ -46,5 +46,9 @@ module Instances =
                     Margin = check (first + i)
                 }))
 
+    /// The instances of one, and then those of the other.
+    let andThen (second: Func<Extent, Instance seq>) (first: Func<Extent, Instance seq>) =
+        from (fun extent -> Seq.append (first.Invoke extent) (second.Invoke extent))
+
     /// The names of the families, for the ledger.
     let names (families: Family list) = families |> List.map Family.name |> String.concat ", "

@@ -67,40 +67,51 @@ module IterationCounts =
         BilevelTask.create loss loss (Proximal.Scalar lambda) (Vector<float>.Build.Dense 2)
 
     /// The margin of δ against the distance after `fewer` of the steps.
-    let private neededMargin (accuracy: float) condition (fewer: int -> int) seed =
+    let private neededMargin momentum count (accuracy: float) condition (fewer: int -> int) seed =
         let task = slowest (Random(seed: int)) condition
         let c = BilevelTask.constants task
         let delta = accuracy * radius task c
-        let steps = fewer (ErrorBounds.gradientDescentSteps c (radius task c) delta)
-        let phi = descend (ConstantStep(1.0 / c.Smoothness)) NoMomentum steps task
+
+        let phi =
+            descend (ConstantStep(1.0 / c.Smoothness)) (momentum c) (fewer (count c (radius task c) delta)) task
+
         Claim.margin delta ((phi - BilevelTask.exactSolution task task.Theta).L2Norm())
 
+    let private neededOfDescent = neededMargin (fun _ -> NoMomentum) ErrorBounds.gradientDescentSteps
+
+    let private neededOfNesterov =
+        neededMargin
+            (fun c ->
+                let struct (_, momentum) = Momentum.nesterov c.StrongConvexity c.Smoothness
+                momentum)
+            ErrorBounds.nesterovSteps
+
     /// Evenly spaced eigenvalues from µ to κµ, in which CG can neither finish early nor find clusters, λ below µ, and a random v.
-    let private system (seed: int) =
+    let private system (leastCondition: float) (seed: int) =
         let random = Random seed
         let d = 150
         let accuracy = 10.0 ** (-1.0 - 5.0 * random.NextDouble())
-        let condition = 10.0 ** (2.0 * random.NextDouble())
+        let condition = leastCondition * (100.0 / leastCondition) ** random.NextDouble()
         let lambda = 10.0 ** (-2.0 * random.NextDouble())
         let values = Array.init d (fun i -> 1.0 - lambda + (condition - 1.0) * float i / float (d - 1))
         let loss = Quadratic.loss (Spectrum.symmetric random values) (Spectrum.gaussian random d) 0.0
         struct (BilevelTask.create loss loss (Proximal.Scalar lambda) (Spectrum.gaussian random d), accuracy)
 
-    // From a start that many times ‖u*‖ long, or from 0.
-    let private conjugateGradientMargin (start: float) seed =
-        let struct (task, accuracy) = system seed
+    // From a start that many times ‖u*‖ long, or from 0, with that part of the steps: the error, and δ′.
+    let private conjugateGradients leastCondition (start: float) part seed =
+        let struct (task, accuracy) = system leastCondition seed
         let c = BilevelTask.constants task
         let v = task.Outer.Gradient task.Theta
         let exact = BilevelTask.adjoint task task.Theta
         let lambda = c.LargestRegularization
         let delta = accuracy * lambda * exact.L2Norm()
-        let steps = ErrorBounds.conjugateGradientSteps c (v.L2Norm()) delta
+        let steps = part * float (ErrorBounds.conjugateGradientSteps c (v.L2Norm()) delta)
         let operator = LinearOperator.ofFunction (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =
             ConjugateGradientSolver
                 {
-                    MaxSteps = max 1 steps
+                    MaxSteps = max 1 (int steps)
                     RelativeResidual = 0.0
                     CheckEvery = 0
                     RecomputeResidual = false
@@ -112,7 +123,15 @@ module IterationCounts =
             else
                 solver.SolveFrom(space, operator, v, start * exact.L2Norm() * Spectrum.direction (Random(seed + 1)) v.Count, 0.0)
 
-        Claim.margin (lambda * (solve.Solution - exact).L2Norm()) delta
+        struct (lambda * (solve.Solution - exact).L2Norm(), delta)
+
+    let private conjugateGradientMargin start seed =
+        let struct (error, delta) = conjugateGradients 1.0 start 1.0 seed
+        Claim.margin error delta
+
+    let private neededOfConjugateGradients part seed =
+        let struct (error, delta) = conjugateGradients 50.0 0.0 part seed
+        Claim.margin delta error
 
     /// Whether a count is the least N with promise N ≤ accuracy, near whole numbers too: the accuracy is what a drawn number of steps promises.
     let private leastMargin (promise: ErrorConstants -> float -> float) (count: ErrorConstants -> float -> int) (seed: int) =
@@ -191,7 +210,12 @@ module IterationCounts =
                 (ofFamilies some Family.withNetworks (gradientMargin 1.0 1.0))
                 [|
                     outside "steps of 2.1/β" Expectation.Breaks (ofFamilies few Family.all (gradientMargin 2.1 1.0))
-                    outside "steps of 1.9/β" Expectation.Survives (onSlowest few (gradientMargin 1.9 1.0))
+                    outside
+                        "steps of 2/(µ+β), the best constant ones"
+                        Expectation.Survives
+                        (ofFamilies few Family.all (fun task ->
+                            let kappa = (BilevelTask.constants task).Condition
+                            gradientMargin (2.0 * kappa / (kappa + 1.0)) 1.0 task))
                     outside "µ is overstated by half" Expectation.Breaks (onSlowest few (gradientMargin 1.0 1.5))
                 |]
             claim
@@ -199,7 +223,7 @@ module IterationCounts =
                 "curvatures µ and 1000µ, the start apart along the first"
                 "δ"
                 "‖φ − Alg*(θ)‖ after 0.99⌈κ ln(R/δ)⌉ steps"
-                (Instances.numbered 5700 few (neededMargin 1e-3 1000.0 (fun steps -> int (0.99 * float steps))))
+                (Instances.numbered 5700 few (neededOfDescent 1e-3 1000.0 (fun steps -> int (0.99 * float steps))))
                 [||]
             claim
                 "one gradient step fewer does not reach δ"
@@ -207,7 +231,7 @@ module IterationCounts =
                 "δ"
                 "‖φ − Alg*(θ)‖ after ⌈κ ln(R/δ)⌉ − 1 steps"
                 (Instances.numbered 5800 few (fun seed ->
-                    neededMargin (exp (-(float (seed % 7) + 0.5) / 1000.0)) 1000.0 (fun steps -> steps - 1) seed))
+                    neededOfDescent (exp (-(float (seed % 7) + 0.5) / 1000.0)) 1000.0 (fun steps -> steps - 1) seed))
                 [||]
             claim
                 "⌈2√κ ln(√(κ+1)R/δ)⌉ steps with Nesterov's momentum reach δ"
@@ -218,6 +242,13 @@ module IterationCounts =
                 [|
                     outside "µ is overstated sixteenfold" Expectation.Breaks (onSlowest few (nesterovMargin 16.0))
                 |]
+            claim
+                "nine twentieths of Nesterov's steps do not reach δ"
+                "curvatures µ and 100µ, the start apart along the first"
+                "δ"
+                "‖φ − Alg*(θ)‖ after 0.45⌈2√κ ln(√(κ+1)R/δ)⌉ steps"
+                (Instances.numbered 5700 few (neededOfNesterov 1e-6 100.0 (fun steps -> int (0.45 * float steps))))
+                [||]
             claim
                 "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps from 0 reach δ′"
                 "150 parameters, evenly spaced spectra"
@@ -230,6 +261,13 @@ module IterationCounts =
                         Expectation.Breaks
                         (Instances.numbered 5500 few (conjugateGradientMargin 1e6))
                 |]
+            claim
+                "a quarter of the CG steps does not reach δ′"
+                "150 parameters, evenly spaced spectra, κ from 50 to 100"
+                "δ′"
+                "‖g − Λ(H+Λ)⁻¹v‖ after a quarter of the steps"
+                (Instances.numbered 5500 few (neededOfConjugateGradients 0.25))
+                [||]
             for struct (statement, margin) in least do
                 claim
                     statement
