@@ -2,7 +2,7 @@
 //
 //     gradient descent   e^{−N/κ}R                          (1 − 1/κ)ᴺ ≤ e^{−N/κ}
 //     Nesterov           √(κ+1)e^{−N/(2√κ)}R                (1 − 1/√κ)^{N/2} ≤ e^{−N/(2√κ)}       (Nesterov 2004, theorem 2.2.3)
-//     CG                 2√κ(‖Λ‖/µ)e^{−2N/√κ}‖v‖            ((√κ−1)/(√κ+1))ᴺ ≤ e^{−2N/√κ}        (Golub and Van Loan, section 11.3)
+//     CG                 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖              ((√κ−1)/(√κ+1))ᴺ ≤ e^{−2N/√κ}        (Golub and Van Loan, section 11.3)
 //
 // is what N steps promise; the counts are the least N that promise the accuracy. Whether the solvers keep the promise is one claim each;
 // whether they do so in fewer steps depends on the method: gradient descent does not, where κ is large and the start differs from Alg*(θ)
@@ -162,12 +162,9 @@ module IterationCounts =
             struct ("⌈2√κ ln(√(κ+1)R/δ)⌉ is the least N with √(κ+1)e^{−N/(2√κ)}R ≤ δ",
                     leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c ->
                         ErrorBounds.nesterovSteps c start))
-            struct ("⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2√κ(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
+            struct ("⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
                     leastMargin
-                        (fun c n ->
-                            2.0 * sqrt c.Condition * c.LargestRegularization / c.StrongConvexity
-                            * exp (-2.0 * n / sqrt c.Condition)
-                            * start)
+                        (fun c n -> 2.0 * c.LargestRegularization / c.StrongConvexity * exp (-2.0 * n / sqrt c.Condition) * start)
                         (fun c -> ErrorBounds.conjugateGradientSteps c start))
         ]
 
@@ -250,7 +247,7 @@ module IterationCounts =
                 (Instances.numbered 5700 few (neededOfNesterov 1e-6 100.0 (fun steps -> int (0.45 * float steps))))
                 [||]
             claim
-                "⌈(√κ/2) ln(2√κ(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps from 0 reach δ′"
+                "⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ CG steps from 0 reach δ′"
                 "150 parameters, evenly spaced spectra"
                 "‖g − Λ(H+Λ)⁻¹v‖"
                 "δ′"
@@ -262,11 +259,11 @@ module IterationCounts =
                         (Instances.numbered 5500 few (conjugateGradientMargin 1e6))
                 |]
             claim
-                "a quarter of the CG steps does not reach δ′"
+                "a third of the CG steps does not reach δ′"
                 "150 parameters, evenly spaced spectra, κ from 50 to 100"
                 "δ′"
-                "‖g − Λ(H+Λ)⁻¹v‖ after a quarter of the steps"
-                (Instances.numbered 5500 few (neededOfConjugateGradients 0.25))
+                "‖g − Λ(H+Λ)⁻¹v‖ after a third of the steps"
+                (Instances.numbered 5500 few (neededOfConjugateGradients (1.0 / 3.0)))
                 [||]
             for struct (statement, margin) in least do
                 claim
