@@ -215,7 +215,7 @@ module AccuracyPrice =
                                 Instances.numbered
                                     4600
                                     (Instances.count 20 200)
-                                    (Theorem1.nearlyLinear >> misjudgedMargin (fun c -> { c with HessianLipschitz = 0.0 }))
+                                    (APriori.nearlyLinear >> misjudgedMargin (fun c -> { c with HessianLipschitz = 0.0 }))
                         }
                     |]
             }

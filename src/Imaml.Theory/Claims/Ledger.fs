@@ -15,9 +15,10 @@ module Ledger =
             yield! Lemma1.claims
             yield! Equation5.claims
             yield! Definitions.claims
-            yield! Theorem1.claims
+            yield! APriori.claims
             yield! IterationCounts.claims
             yield! APosteriori.claims
+            yield! RoundingDerivation.claims
             yield! AccuracyPrice.claims
             yield! AccuracyShares.claims
             yield! Corollary1.claims
