@@ -1,0 +1,42 @@
+// A meta-gradient with what it cost, counted on the code that runs: derivatives by a counting problem, vectors by a counting space.
+
+namespace Imaml.Theory
+
+open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
+
+/// What a strategy returned on one task, and what it asked for.
+[<NoComparison; NoEquality>]
+type CountedMetaGradient =
+    {
+        Gradient: Vector<float>
+        Phi: Vector<float>
+        Count: WorkCount
+        /// The most vectors that lived at once, beside θ.
+        Vectors: int
+    }
+
+/// A vector and a scalar of the counting space.
+type CountedVector = Counted<Vector<float>>
+type CountedScalar = Counted<float>
+
+[<RequireQualifiedAccess>]
+module CountedMetaGradient =
+
+    /// Runs a strategy on a task.
+    let compute (strategy: IMetaGradientStrategy<CountedVector, CountedScalar>) regularizer (task: BilevelTask) : CountedMetaGradient =
+        let counting = CountingSpace<Vector<float>, float>(EuclideanSpace())
+        let space = counting :> IInnerProductSpace<CountedVector, CountedScalar>
+        let problem = CountingProblem<Vector<float>, float>(counting, BilevelTask.problem task)
+        use _ = space.OpenRegion()
+        let theta = counting.Track task.Theta
+        counting.Reset()
+        let before = counting.Vectors
+        let result = strategy.Compute(space, regularizer, problem, theta)
+
+        {
+            Gradient = result.Gradient.Value
+            Phi = result.Phi.Value
+            Count = problem.Count
+            Vectors = counting.MostVectors - before
+        }
