@@ -11,11 +11,20 @@ module Ledger =
     /// Every claim. Deterministic: each instance has a seed of its own.
     let claims: IReadOnlyList<Claim> =
         [|
+            yield! ProximalTerm.claims
             yield! Lemma1.claims
             yield! Theorem1.claims
             yield! AccuracyPrice.claims
             yield! Corollary1.claims
             yield! ConjugateGradientRate.claims
+            yield! Table1Claims.claims
+            yield! ReportedCost.claims
+            yield! Maml.claims
+            yield! Truncation.claims
+            yield! Limits.claims
+            yield! Fomaml.claims
+            yield! MoreauEnvelope.claims
+            yield! LearnedRegularizer.claims
         |]
 
     let private verdict holds = if holds then "holds" else "FAILS"

@@ -11,7 +11,9 @@ type CountedMetaGradient =
     {
         Gradient: Vector<float>
         Phi: Vector<float>
+        /// What was evaluated, and what the result says was.
         Count: WorkCount
+        Reported: WorkCount
         /// The most vectors that lived at once, beside θ.
         Vectors: int
     }
@@ -20,11 +22,14 @@ type CountedMetaGradient =
 type CountedVector = Counted<Vector<float>>
 type CountedScalar = Counted<float>
 
+/// A strategy on the counting space, which is made anew for every run.
+type CountedStrategy = IInnerProductSpace<CountedVector, CountedScalar> -> IMetaGradientStrategy<CountedVector, CountedScalar>
+
 [<RequireQualifiedAccess>]
 module CountedMetaGradient =
 
     /// Runs a strategy on a task.
-    let compute (strategy: IMetaGradientStrategy<CountedVector, CountedScalar>) regularizer (task: BilevelTask) : CountedMetaGradient =
+    let compute (strategy: CountedStrategy) regularizer (task: BilevelTask) : CountedMetaGradient =
         let counting = CountingSpace<Vector<float>, float>(EuclideanSpace())
         let space = counting :> IInnerProductSpace<CountedVector, CountedScalar>
         let problem = CountingProblem<Vector<float>, float>(counting, BilevelTask.problem task)
@@ -32,11 +37,12 @@ module CountedMetaGradient =
         let theta = counting.Track task.Theta
         counting.Reset()
         let before = counting.Vectors
-        let result = strategy.Compute(space, regularizer, problem, theta)
+        let result = (strategy space).Compute(space, regularizer, problem, theta)
 
         {
             Gradient = result.Gradient.Value
             Phi = result.Phi.Value
             Count = problem.Count
+            Reported = MetaGradient.cost space result |> Array.exactlyOne
             Vectors = counting.MostVectors - before
         }

@@ -42,12 +42,12 @@ module SpectralTask =
             HessianProduct = fun _ w -> h.PointwiseMultiply w
         }
 
-    /// A task whose H + λI has these eigenvalues, the smallest of them at least λ.
-    let ofEigenvalues (random: Random) (lambda: float) (eigenvalues: float[]) : SpectralTask =
+    /// A task whose H + λI has these eigenvalues, the smallest of them at least λ, with L̂'s linear term as `linear` makes it of θ.
+    let private create (random: Random) (lambda: float) (eigenvalues: float[]) linear : SpectralTask =
         let d = eigenvalues.Length
         let m = Vector<float>.Build.DenseOfArray eigenvalues
-        let b = Spectrum.gaussian random d
         let theta = Spectrum.gaussian random d
+        let b: Vector<float> = linear m theta
         let outer = Vector<float>.Build.Dense(d, fun _ -> 0.5 + 0.5 * random.NextDouble())
 
         {
@@ -59,6 +59,12 @@ module SpectralTask =
             // Mφ* = λθ − b
             Solution = (lambda * theta - b).PointwiseDivide m
         }
+
+    /// The same where θ − φ* has independent standard normal coordinates: no eigenvalue has a larger part in it than another.
+    let ofOffset (random: Random) (lambda: float) (eigenvalues: float[]) =
+        create random lambda eigenvalues (fun m theta ->
+            let offset = Spectrum.gaussian random theta.Count
+            lambda * theta - m.PointwiseMultiply(theta - offset))
 
     /// A random task of this d ≥ 2 and κ > 1, with β = 1.
     let random (random: Random) d (condition: float) =
@@ -73,7 +79,7 @@ module SpectralTask =
 
             lambda + (1.0 - lambda) * (1.0 - cos (Math.PI * share)) / 2.0
 
-        { ofEigenvalues random lambda (Array.init d eigenvalue) with
+        { create random lambda (Array.init d eigenvalue) (fun _ _ -> Spectrum.gaussian random d) with
             Condition = condition
         }
 

@@ -67,25 +67,30 @@ type Table1 =
     /// The values of r at one κ.
     static member Accuracies = [| for i in 1..8 -> 10.0 ** -float i |]
 
-    static member private Problems extent = Instances.count 3 10 extent
+    /// How many problems of this κ: back-propagation through 10⁴ steps and more takes its time.
+    static member private Repetitions extent condition =
+        if condition > 2000.0 then
+            Instances.count 1 10 extent
+        else
+            Instances.count 2 10 extent
+
+    static member private Problems extent : struct (float * float)[] =
+        [|
+            for condition in Table1.Conditions do
+                for _ in 1 .. Table1.Repetitions extent condition -> struct (condition, Table1.Accuracy)
+            for accuracy in Table1.Accuracies do
+                for _ in 1 .. Table1.Repetitions extent Table1.Condition -> struct (Table1.Condition, accuracy)
+        |]
 
     /// Every problem in turn, its four points; each is measured when it is asked for. `seed` + i replays problem i.
     static member Measure(extent: Extent, seed: int) : Table1Point[] seq =
-        let problems =
-            [|
-                for condition in Table1.Conditions do
-                    for _ in 1 .. Table1.Problems extent -> struct (condition, Table1.Accuracy)
-                for accuracy in Table1.Accuracies do
-                    for _ in 1 .. Table1.Problems extent -> struct (Table1.Condition, accuracy)
-            |]
-
-        problems
+        Table1.Problems extent
         |> Seq.mapi (fun i struct (condition, accuracy) ->
             SpectralTask.random (Random(seed + i)) Table1.Dimension condition
             |> Table1Methods.all (seed + i) accuracy)
 
     /// How many problems Measure gives.
-    static member Count(extent: Extent) = (Table1.Conditions.Length + Table1.Accuracies.Length) * Table1.Problems extent
+    static member Count(extent: Extent) = (Table1.Problems extent).Length
 
     static member private Row (points: Table1Point[]) (accuracyPoints: Table1Point[]) name : Table1Row =
         let own = points |> Array.filter (fun p -> p.Method = name)

@@ -93,6 +93,9 @@ module Table1Methods =
             (int guess)
             (20 * task.Eigenvalues.Count)
 
+    /// d_θL(Alg*(θ))
+    let private exactGradient (task: SpectralTask) = SpectralTask.implicitGradient task (task.Task.Outer.Gradient task.Solution)
+
     let private point
         name
         seed
@@ -120,16 +123,18 @@ module Table1Methods =
             Vectors = result.Vectors
             InnerError = innerError task result.Phi / (accuracy * task.Radius)
             Error = error / scale
+            ExactSolveError = (result.Gradient - exactGradient task).L2Norm() / scale
             ErrorBound = bound / scale
         }
 
-    let private compute strategy (task: SpectralTask) = CountedMetaGradient.compute strategy (ScalarRegularizer task.Lambda) task.Task
+    let private compute (strategy: CountedStrategy) (task: SpectralTask) =
+        CountedMetaGradient.compute strategy (ScalarRegularizer task.Lambda) task.Task
 
     /// MAML: full back-propagation through T steps. Its error is rounding: of T steps and as many terms of the sum without momentum; with
     /// it every rounding of an adjoint a_t, |aₜ| ≤ (1 + 2t)qᵗ‖v‖ and q = 1 − 1/√κ, is amplified by the same powers, Σ(1 + 2t)qᵗ ≤ 2κ, and
     /// αλ = 1/κ. Ten roundings a step in either mode, here and in the reference.
     let maml name seed accuracy (task: SpectralTask) (options: UnrolledOptions) =
-        let result = compute (UnrolledStrategy options) task
+        let result = compute (fun _ -> UnrolledStrategy options) task
         let v = task.Task.Outer.Gradient result.Phi
         let exact = SpectralTask.unrolledGradient task options v
 
@@ -146,41 +151,30 @@ module Table1Methods =
         let allowed v = sqrt accuracy * (SpectralTask.implicitGradient task v).L2Norm()
         let v = task.Task.Outer.Gradient phi
         let kept = SpectralTask.truncation task options v (allowed v)
-        let result = compute (TruncatedStrategy(options, kept)) task
+        let result = compute (fun _ -> TruncatedStrategy(options, kept)) task
         let v = task.Task.Outer.Gradient result.Phi
         let error = (result.Gradient - SpectralTask.unrolledGradient task options v).L2Norm()
         // The roundings of MAML.
         let rounding = 20.0 * float (options.Steps + 10) * Rounding.unit * v.L2Norm()
         point Table1Method.TruncatedBackPropagation seed accuracy task options kept 0 result error (allowed v + rounding)
 
-    /// Implicit MAML: Nesterov's momentum inside, conjugate gradients for the solve. Its error may be δ′ + (λL/µ)δ (Theorem 1, ρ = 0).
+    /// Implicit MAML with this many CG steps: Nesterov's momentum inside, conjugate gradients for the solve. Its error may be δ′ + (λL/µ)δ (Theorem 1, ρ = 0).
+    let implicitWith linear seed accuracy (task: SpectralTask) (options: UnrolledOptions) =
+        let inner = GradientDescentSolver(ConstantStep options.Step, options.Momentum, options.Steps, 0)
+        let solver = ConjugateGradientSolver(budget linear)
+
+        let result = compute (fun space -> ImplicitStrategy(inner, solver, Thresholds.none space)) task
+        let error = (result.Gradient - exactGradient task).L2Norm()
+        let c = BilevelTask.constants task.Task
+        let exact = SpectralTask.implicitGradient task (task.Task.Outer.Gradient result.Phi)
+        let bound = accuracy * exact.L2Norm() + c.InnerErrorFactor * accuracy * task.Radius
+        point Table1Method.ImplicitMaml seed accuracy task options 0 linear result error bound
+
+    /// Implicit MAML with the smallest number of CG steps that reaches δ′.
     let implicit seed accuracy (task: SpectralTask) (options: UnrolledOptions) =
         let phi = descend task options options.Steps task.Task.Theta
         let linear = linearSteps task (task.Task.Outer.Gradient phi) accuracy
-
-        let solver =
-            GradientDescentSolver<CountedVector, CountedScalar>(ConstantStep options.Step, options.Momentum, options.Steps, 0)
-
-        let strategy =
-            { new IMetaGradientStrategy<CountedVector, CountedScalar> with
-                member _.Compute(space, regularizer, problem, theta) =
-                    ImplicitMetaGradient.Compute(
-                        space,
-                        regularizer,
-                        problem,
-                        solver,
-                        ConjugateGradientSolver<CountedVector, CountedScalar>(budget linear),
-                        Thresholds.none space,
-                        theta
-                    )
-            }
-
-        let result = compute strategy task
-        let exact (phi: Vector<float>) = SpectralTask.implicitGradient task (task.Task.Outer.Gradient phi)
-        let error = (result.Gradient - exact task.Solution).L2Norm()
-        let c = BilevelTask.constants task.Task
-        let bound = accuracy * (exact result.Phi).L2Norm() + c.InnerErrorFactor * accuracy * task.Radius
-        point Table1Method.ImplicitMaml seed accuracy task options 0 linear result error bound
+        implicitWith linear seed accuracy task options
 
     /// All four rows at this accuracy.
     let all seed accuracy (task: SpectralTask) : Table1Point[] =

@@ -43,6 +43,8 @@ type Table1Point =
         InnerError: float
         /// The approximate-solve error ‖g − J_Tᵀ∇L(φ_T)‖, of implicit MAML the exact-solve error ‖g − d_θL(Alg*(θ))‖; divided by ‖λM⁻¹v‖.
         Error: float
+        /// ‖g − d_θL(Alg*(θ))‖ of every method, divided by the same.
+        ExactSolveError: float
         /// What the error may be by Table 1, divided by the same: rounding, r, and Theorem 1's δ′ + (λL/µ)δ.
         ErrorBound: float
     }
