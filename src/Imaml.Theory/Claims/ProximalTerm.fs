@@ -69,6 +69,16 @@ module ProximalTerm =
         else
             Claim.margin (max 0.0 distance) room
 
+    /// Λ = aI + c11ᵀ with small whole numbers has the eigenvalues a and a + dc, to the last bit: no rounding may take the bounds past them.
+    let private exactMargin (seed: int) =
+        let random = Random seed
+        let d = random.Next(2, 13)
+        let a, c = float (random.Next(1, 10)), float (random.Next(1, 10))
+        let lambda = a * Matrix<float>.Build.DenseIdentity d + c
+        let regularizer = MatrixRegularizer lambda :> IRegularizer<Vector<float>, float>
+        let outside = max (regularizer.SmallestEigenvalue - a) (a + float d * c - regularizer.LargestEigenvalue)
+        Claim.margin (max 0.0 outside) 0.0
+
     let private some = Instances.count 48 480
 
     let private check statement measured bound margin first : Claim =
@@ -95,4 +105,20 @@ module ProximalTerm =
                 "16d roundings of ‖Λ‖"
                 eigenvaluesMargin
                 18400
+            {
+                Source = "(3), (4)"
+                Statement = "rounding does not take the bounds past the eigenvalues of aI + c11ᵀ"
+                Hypotheses = "Λ is symmetric positive definite"
+                Families = "Λ = aI + c11ᵀ, a and c from 1 to 9, d from 2 to 12"
+                Measured = "how far a bound is past a or a + dc"
+                Bound = "0"
+                Instances =
+                    Instances.from (fun extent ->
+                        Seq.init (some extent) (fun i ->
+                            {
+                                Name = $"seed {18500 + i}"
+                                Margin = exactMargin (18500 + i)
+                            }))
+                Violations = [||]
+            }
         ]

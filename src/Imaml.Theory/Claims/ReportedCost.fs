@@ -26,8 +26,9 @@ module ReportedCost =
             "implicit", (fun space -> ImplicitStrategy(solver, linear, Thresholds.none space))
             "unrolled", (fun _ -> UnrolledStrategy options)
             "truncated", (fun _ -> TruncatedStrategy(options, kept))
-            "FOMAML", (fun space -> FirstOrderStrategy(solver, space.Scalar 0.0))
-            "Reptile", (fun space -> ReptileStrategy(solver, space.Scalar 0.0))
+            "forward mode", (fun space -> ForwardModeStrategy(CountedMetaGradient.coordinates space, options))
+            "FOMAML", (fun space -> FirstOrderStrategy(solver, space.TrackScalar 0.0))
+            "Reptile", (fun space -> ReptileStrategy(solver, space.TrackScalar 0.0))
         ]
 
     /// How many evaluations the report is off by.

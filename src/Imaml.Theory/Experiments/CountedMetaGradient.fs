@@ -23,10 +23,23 @@ type CountedVector = Counted<Vector<float>>
 type CountedScalar = Counted<float>
 
 /// A strategy on the counting space, which is made anew for every run.
-type CountedStrategy = IInnerProductSpace<CountedVector, CountedScalar> -> IMetaGradientStrategy<CountedVector, CountedScalar>
+type CountedStrategy = CountingSpace<Vector<float>, float> -> IMetaGradientStrategy<CountedVector, CountedScalar>
 
 [<RequireQualifiedAccess>]
 module CountedMetaGradient =
+
+    /// The coordinates of a counting space's vectors, by way of the plain ones.
+    let coordinates (space: CountingSpace<Vector<float>, float>) =
+        let plain = EuclideanCoordinates() :> ICoordinates<Vector<float>>
+
+        { new ICoordinates<CountedVector> with
+            member _.Combine(a, x, b, y) = space.Track(plain.Combine(a, x.Value, b, y.Value))
+            member _.Product(x, y) = space.Track(plain.Product(x.Value, y.Value))
+            member _.Quotient(x, y) = space.Track(plain.Quotient(x.Value, y.Value))
+            member _.DivideByRoot(x, y, epsilon) = space.Track(plain.DivideByRoot(x.Value, y.Value, epsilon))
+            member _.ToRows x = plain.ToRows x.Value
+            member _.OfRows(like, rows) = space.Track(plain.OfRows(like.Value, rows))
+        }
 
     /// Runs a strategy on a task.
     let compute (strategy: CountedStrategy) regularizer (task: BilevelTask) : CountedMetaGradient =
@@ -37,7 +50,7 @@ module CountedMetaGradient =
         let theta = counting.Track task.Theta
         counting.Reset()
         let before = counting.Vectors
-        let result = (strategy space).Compute(space, regularizer, problem, theta)
+        let result = (strategy counting).Compute(space, regularizer, problem, theta)
 
         {
             Gradient = result.Gradient.Value
