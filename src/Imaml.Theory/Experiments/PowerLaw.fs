@@ -62,6 +62,17 @@ module PowerLaw =
             Points = x.Length
         }
 
+    /// What is not known: every number is NaN.
+    let unknown: FittedSlope =
+        {
+            Slope = nan
+            Intercept = nan
+            Low = nan
+            High = nan
+            LargestResidual = nan
+            Points = 0
+        }
+
     /// b of y ≈ axᵇ, on logarithmic axes. Errors: those of `line`, and a number that is not positive.
     let fit (x: float[]) (y: float[]) : FittedSlope =
         for value in Seq.append x y do

@@ -22,7 +22,8 @@ type Table1Row =
         ComputeSlope: FittedSlope
         /// Vectors for each step that is kept, T of MAML and K of truncation; of implicit MAML for each step of either solve.
         VectorsPerStep: FittedSlope
-        /// The exponent of κ in the vectors that grow with the steps: those beyond VectorsPerStep's intercept, of implicit MAML all of them.
+        /// The exponent of κ in the vectors that grow with the steps: those beyond VectorsPerStep's intercept, of implicit MAML all of them;
+        /// unknown where they are not all positive.
         MemorySlope: FittedSlope
         /// Gradients and products for each unit of ln(D/δ), at one κ.
         ComputePerLog: FittedSlope
@@ -133,7 +134,14 @@ type Table1 =
             MemoryExponent = memoryExponent
             ComputeSlope = PowerLaw.fit kappa (own |> Array.map (fun p -> float p.Compute))
             VectorsPerStep = perStep
-            MemorySlope = PowerLaw.fit kappa (own |> Array.map growing)
+            MemorySlope =
+                // Vectors that do not grow in proportion to the steps have no exponent.
+                let vectors = own |> Array.map growing
+
+                if vectors |> Array.forall (fun count -> count > 0.0) then
+                    PowerLaw.fit kappa vectors
+                else
+                    PowerLaw.unknown
             ComputePerLog =
                 PowerLaw.line
                     (ownAccuracies |> Array.map (fun p -> log (1.0 / p.Accuracy)))
