@@ -12,6 +12,7 @@ module Ledger =
     /// Every claim. Deterministic: each instance has a seed of its own.
     let claims: IReadOnlyList<Claim> =
         [|
+            yield! ProximalTerm.claims
             yield! Lemma1.claims
             yield! Equation5.claims
             yield! Definitions.claims
@@ -23,6 +24,14 @@ module Ledger =
             yield! AccuracyShares.claims
             yield! Corollary1.claims
             yield! ConjugateGradientRate.claims
+            yield! Table1Claims.claims
+            yield! ReportedCost.claims
+            yield! Maml.claims
+            yield! Truncation.claims
+            yield! Limits.claims
+            yield! Fomaml.claims
+            yield! MoreauEnvelope.claims
+            yield! LearnedRegularizer.claims
         |]
 
     let private verdict holds = if holds then "holds" else "FAILS"
