@@ -21,7 +21,7 @@ internal static class Figure
     // Of a curve with more points every second, third … has a marker.
     private const int MostMarkers = 14;
 
-    private const double BandOpacity = 0.18;
+    private const double BandOpacity = 0.14;
 
     /// <summary>Writes both files, each in one piece, and returns their paths.</summary>
     /// <param name="folder">The folder, made where it is missing.</param>
@@ -92,7 +92,12 @@ internal static class Figure
         var plot = new Plot();
         foreach (var curve in panel.Curves)
         {
-            Add(plot, panel, curve);
+            AddBand(plot, panel, curve);
+        }
+
+        foreach (var curve in panel.Curves)
+        {
+            AddCurve(plot, panel, curve);
         }
 
         Arrange(plot.Axes.Bottom, panel.X);
@@ -124,22 +129,28 @@ internal static class Figure
         }
     }
 
-    private static void Add(Plot plot, PlotPanel panel, PlotCurve curve)
+    // All bands lie below all curves.
+    private static void AddBand(Plot plot, PlotPanel panel, PlotCurve curve)
     {
-        var style = PlotStyle.Of(curve.Style);
-        var points = Enumerable.Range(0, curve.X.Count).Select(i => new Coordinates(Place(panel.X, curve.X[i]), Place(panel.Y, curve.Y[i]))).ToArray();
-        if (curve.Band is { } band)
+        if (curve.Band is not { } band)
         {
-            var edges = points.Select((point, i) => (point.X, Low: Place(panel.Y, band.Low[i]), High: Place(panel.Y, band.High[i])));
-            foreach (var piece in Pieces(edges, edge => double.IsFinite(edge.X + edge.Low + edge.High)))
-            {
-                var area = plot.Add.FillY([.. piece.Select(edge => edge.X)], [.. piece.Select(edge => edge.Low)], [.. piece.Select(edge => edge.High)]);
-                area.FillColor = style.Color.WithOpacity(BandOpacity);
-                area.LineWidth = 0;
-                area.MarkerSize = 0;
-            }
+            return;
         }
 
+        var edges = curve.X.Select((x, i) => (X: Place(panel.X, x), Low: Place(panel.Y, band.Low[i]), High: Place(panel.Y, band.High[i])));
+        foreach (var piece in Pieces(edges, edge => double.IsFinite(edge.X + edge.Low + edge.High)))
+        {
+            var area = plot.Add.FillY([.. piece.Select(edge => edge.X)], [.. piece.Select(edge => edge.Low)], [.. piece.Select(edge => edge.High)]);
+            area.FillColor = PlotStyle.Of(curve.Style).Color.WithOpacity(BandOpacity);
+            area.LineWidth = 0;
+            area.MarkerSize = 0;
+        }
+    }
+
+    private static void AddCurve(Plot plot, PlotPanel panel, PlotCurve curve)
+    {
+        var style = PlotStyle.Of(curve.Style);
+        var points = curve.X.Select((x, i) => new Coordinates(Place(panel.X, x), Place(panel.Y, curve.Y[i]))).ToArray();
         var pieces = Pieces(points, point => double.IsFinite(point.X + point.Y)).ToArray();
         foreach (var piece in curve.Line ? pieces : [])
         {
