@@ -19,7 +19,7 @@ internal sealed record Figure2aSummary(Figure2aMethod Method, IReadOnlyList<int>
 /// <param name="Options">The experiment.</param>
 /// <param name="Provenance">The program and the machine.</param>
 /// <param name="Nearer">On how many pairs of a problem and a number of inner steps iMAML with 5 CG steps is nearer than MAML.</param>
-/// <param name="Pairs">Of how many, up to the last number at which MAML's median error is above rounding.</param>
+/// <param name="Pairs">Of how many, where MAML's error is above rounding.</param>
 /// <param name="Claims">What the paper says of the figure, checked.</param>
 /// <param name="ExactSolveError">Relative.</param>
 /// <param name="ApproximateSolveError">Relative.</param>
@@ -72,7 +72,7 @@ internal static class Figure2aCommand
         else
         {
             LedgerReport.Print(claims);
-            Terminal.Line($"iMAML with 5 CG steps is nearer than MAML on {file.Nearer} of {file.Pairs} pairs of a problem and a number of inner steps up to the last number at which MAML's median error is above rounding");
+            Terminal.Line($"iMAML with 5 CG steps is nearer than MAML on {file.Nearer} of {file.Pairs} pairs of a problem and a number of inner steps where MAML's error is above rounding");
         }
 
         return LedgerReport.Verdict(claims);

@@ -77,7 +77,7 @@ internal static class Table1Command
 
     private static string Points(Table1Result result) => Csv.Of(
         ["method", "problem_seed", "condition", "accuracy", "inner_steps", "kept_steps", "cg_steps", "gradients", "hessian_products", "vectors", "inner_error", "error", "error_bound"],
-        result.Points.Concat(result.AccuracyPoints).Select(p => new object[]
+        result.Points.Union(result.AccuracyPoints).Select(p => new object[]
         {
             JsonNamingPolicy.CamelCase.ConvertName(p.Method.ToString()), p.Seed, p.Condition, p.Accuracy, p.Steps, p.KeptSteps, p.LinearSteps, p.Gradients, p.HessianProducts, p.Vectors, p.InnerError, p.Error, p.ErrorBound,
         }));

@@ -23,7 +23,7 @@ internal static class Table1Plots
                 .. result.Rows.Select((row, i) => Points(
                     $"{row.Name}: {row.VectorsPerStep.Slope:F2} vectors a step",
                     i,
-                    Of(result.Points.Concat(result.AccuracyPoints), row.Method),
+                    Of(result.Points.Union(result.AccuracyPoints), row.Method),
                     p => p.Method == Table1Method.ImplicitMaml ? p.Steps + p.LinearSteps : p.KeptSteps,
                     p => p.Vectors)),
             ],

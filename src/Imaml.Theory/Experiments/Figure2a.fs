@@ -97,8 +97,8 @@ module Figure2a =
 
     let private isAccelerated meth = meth = Figure2aMethod.MamlNesterov || meth = Figure2aMethod.Imaml5Nesterov
 
-    /// The method as a strategy of the core, with this many inner steps on this task.
-    let strategy (task: BilevelTask) meth steps : IMetaGradientStrategy<Vector<float>, float> =
+    /// The method as a strategy of the core, with this many inner steps on this task, in any space.
+    let strategy (space: IInnerProductSpace<'V, 'S>) (task: BilevelTask) meth steps : IMetaGradientStrategy<'V, 'S> =
         let path = Figure2aProblem.path task (isAccelerated meth) steps
 
         match meth with
@@ -124,7 +124,7 @@ module Figure2a =
     /// The relative errors, certificate and cost of one method on a task whose exact meta-gradient is known.
     let private measure (task: BilevelTask) (exact: Vector<float>) (jacobian: Matrix<float>) meth steps point : Figure2aPoint =
         let result =
-            (strategy task meth steps).Compute(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta)
+            (strategy space task meth steps).Compute(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta)
 
         let size = exact.L2Norm()
         let ofIterate = jacobian.TransposeThisAndMultiply(task.Outer.Gradient result.Phi)

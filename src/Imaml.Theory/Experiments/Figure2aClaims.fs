@@ -25,7 +25,7 @@ module Figure2aClaims =
     /// The relative error below which a method has converged after 20κ steps: far below any other number of the figure, far above rounding.
     let private converged = 1e-6
 
-    /// MAML's error down to which the two methods are compared; below it rounding decides.
+    /// MAML's error down to which the two methods are compared; far below it rounding decides.
     let private resolved = 1e-8
 
     /// A floor worth the name, relative to the exact meta-gradient; and what may remain of it where it is removed.
@@ -57,18 +57,16 @@ module Figure2aClaims =
 
     let private exactSolve = Func<Figure2aPoint, float>(fun p -> p.ExactSolveError)
 
-    /// iMAML with 5 CG steps beside MAML, on the same problem after the same number of inner steps; up to the last number at which MAML's median
-    /// error is above rounding.
+    /// iMAML with 5 CG steps beside MAML, on the same problem after the same number of inner steps, where MAML's error is above rounding on at
+    /// least half of the problems; those on which it is.
     let private paired (points: Figure2aPoint seq) =
-        let medians = curve points Figure2aMethod.Maml exactSolve
+        let all = Array.zip (ofMethod points Figure2aMethod.Imaml5) (ofMethod points Figure2aMethod.Maml)
 
-        let last =
-            Array.zip medians.InnerSteps medians.Median
-            |> Array.filter (fun (_, error) -> error >= resolved)
-            |> Array.map fst
-
-        Array.zip (ofMethod points Figure2aMethod.Imaml5) (ofMethod points Figure2aMethod.Maml)
-        |> Array.filter (fun (_, maml) -> Array.contains maml.InnerSteps last)
+        all
+        |> Array.groupBy (fun (_, maml) -> maml.InnerSteps)
+        |> Array.map (fun (_, group) -> struct (group.Length, group |> Array.filter (fun (_, maml) -> maml.ExactSolveError >= resolved)))
+        |> Array.filter (fun struct (problems, group) -> 2 * group.Length >= problems)
+        |> Array.collect (fun struct (_, group) -> group)
 
     let private ratioOf struct (imaml: Figure2aPoint, maml: Figure2aPoint) = imaml.ExactSolveError / maml.ExactSolveError
 
@@ -142,7 +140,7 @@ module Figure2aClaims =
 
         let nearer =
             Array.zip ratios.InnerSteps ratios.Median
-            |> Array.map (fun (steps, median) -> Claim.instance $"{steps} inner steps, median over the problems" median 1.0)
+            |> Array.map (fun (steps, median) -> Claim.instance $"{steps} inner steps, median over these problems" median 1.0)
 
         let final meth = Array.last (curve points meth exactSolve).Median
 
@@ -151,7 +149,7 @@ module Figure2aClaims =
             convergence Figure2aMethod.Imaml5 "iMAML with 5 CG steps"
             claim
                 "after finitely many inner steps iMAML with 5 CG steps is nearer to the exact meta-gradient than MAML"
-                "MAML's median error is at least 10⁻⁸, above rounding"
+                "MAML's error is at least 10⁻⁸, above rounding, on half of the problems or more"
                 "median over the problems of iMAML's exact-solve error over MAML's"
                 "1"
                 nearer
