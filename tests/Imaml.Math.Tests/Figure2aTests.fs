@@ -84,7 +84,7 @@ let private experiment =
                     |> should equal (problem.Count.Gradients, problem.Count.HessianProducts))
 
             testCase "are drawn by their seed, and 0 problems are refused" (fun () ->
-                Figure2a.problemSeeds 3 5 |> should equal (Figure2a.problemSeeds 3 7)[..4]
+                Figure2a.problemSeeds 3 5 |> should equal (Array.take 5 (Figure2a.problemSeeds 3 7))
                 Figure2a.problemSeeds 3 5 |> should not' (equal (Figure2a.problemSeeds 4 5))
 
                 Figure2a.onTask (Figure2aProblem.task 9) Figure2a.methods few
@@ -103,14 +103,12 @@ let private statements =
 
                 claims.Value |> Array.sumBy (fun claim -> claim.Violations.Length) |> should equal 1)
 
-            testCase
-                "one step of iMAML's bound is not vacuous: the certificate is within a factor of 10 of the error that 2 CG steps leave"
-                (fun () ->
-                    let curve =
-                        Figure2aClaims.curve points.Value Figure2aMethod.Imaml2 (fun p -> p.Certificate / p.ExactSolveError)
+            testCase "the certificate is not vacuous: it is within a factor of 10 of the error that 2 CG steps leave" (fun () ->
+                let curve =
+                    Figure2aClaims.curve points.Value Figure2aMethod.Imaml2 (Func<_, _>(fun p -> p.Certificate / p.ExactSolveError))
 
-                    Array.last curve.Median |> should be (lessThan 10.0)
-                    Array.last curve.Median |> should be (greaterThan 1.0))
+                Array.last curve.Median |> should be (lessThan 10.0)
+                Array.last curve.Median |> should be (greaterThan 1.0))
 
             testCase "MAML is exact in the approximate-solve sense and not in the exact-solve sense" (fun () ->
                 for point in points.Value do
