@@ -9,6 +9,8 @@ using var interruption = new Interruption();
 var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAML)")
 {
     SolveCommand.Create(interruption.Token),
+    VerifyCommand.Create(interruption.Token),
+    ReproduceCommand.Create(interruption.Token),
     TrainCommand.Create(interruption.Token),
     EvaluateCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),

@@ -11,19 +11,24 @@ namespace Imaml.Nets.Training;
 /// <param name="Cores">Logical processors that the process may use.</param>
 /// <param name="System">Operating system and architecture.</param>
 /// <param name="Runtime">The .NET runtime.</param>
-/// <param name="LibTorch">libtorch's version.</param>
+/// <param name="LibTorch">libtorch's version, or that it was not used.</param>
 public sealed record Provenance(string Version, string Processor, int Cores, string System, string Runtime, string LibTorch)
 {
     private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
 
     /// <summary>Those of this process.</summary>
-    public static Provenance Current() => new(
+    public static Provenance Current() => Of(TorchSharp.torch.__version__);
+
+    /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
+    public static Provenance WithoutLibTorch() => Of("not used");
+
+    private static Provenance Of(string libTorch) => new(
         typeof(Provenance).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
         ProcessorName(),
         Environment.ProcessorCount,
         $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
         RuntimeInformation.FrameworkDescription,
-        TorchSharp.torch.__version__);
+        libTorch);
 
     private static string ProcessorName() =>
         File.Exists(ProcessorFile)

@@ -69,6 +69,32 @@ module Ledger =
         let rule = widths |> Array.map (fun width -> String('─', width)) |> String.concat "  "
         String.concat "\n" [ line rows.Head; rule; yield! rows.Tail |> List.map line ]
 
+    /// The hypotheses that were broken on purpose, a row each under the heading.
+    let private violationRows (claims: CheckedClaim list) =
+        [|
+            "source"
+            "hypothesis broken on purpose"
+            "instances"
+            "bound fails on"
+            "expected to"
+            "verdict"
+        |]
+        :: [
+            for c in claims do
+                for v in c.Violations ->
+                    [|
+                        c.Claim.Source
+                        v.Violation.Hypothesis
+                        string v.Instances
+                        string v.Broken
+                        (if v.Violation.Expectation = Expectation.Breaks then
+                             "fail"
+                         else
+                             "hold")
+                        (if v.AsExpected then "as expected" else "UNEXPECTED")
+                    |]
+        ]
+
     /// The claims as an aligned table: source, statement, instances, smallest margin (1 − measured/bound), median slack (bound/measured: 1.00
     /// is a bound that is attained, 100 one that says little more than an order of magnitude), verdict; below it the hypotheses that were broken
     /// on purpose.
@@ -96,33 +122,65 @@ module Ledger =
                     |]
             ]
 
-        let violations =
-            [|
-                "source"
-                "hypothesis broken on purpose"
-                "instances"
-                "bound fails on"
-                "expected to"
-                "verdict"
-            |]
-            :: [
-                for c in claims do
-                    for v in c.Violations ->
-                        [|
-                            c.Claim.Source
-                            v.Violation.Hypothesis
-                            string v.Instances
-                            string v.Broken
-                            (if v.Violation.Expectation = Expectation.Breaks then
-                                 "fail"
-                             else
-                                 "hold")
-                            (if v.AsExpected then "as expected" else "UNEXPECTED")
-                        |]
-            ]
+        let violations = violationRows claims
 
         aligned [ 2; 3; 4 ] checks
         + (if violations.Tail.IsEmpty then
                ""
            else
                "\n\n" + aligned [ 2; 3 ] violations)
+
+    /// A Markdown table of rows, the first the heading; the columns named are set to the right.
+    let private piped (right: int list) (rows: string[] list) =
+        let line (cells: string seq) = "| " + (cells |> Seq.map (fun cell -> cell.Replace("|", "\\|")) |> String.concat " | ") + " |"
+
+        let rule =
+            "|"
+            + (rows.Head
+               |> Array.mapi (fun i _ -> if List.contains i right then "---:|" else "---|")
+               |> String.concat "")
+
+        String.concat "\n" [ line rows.Head; rule; yield! rows.Tail |> List.map line ]
+
+    /// The same as Markdown, with what is supposed, what is measured, and the instance that came nearest to the bound.
+    let markdown (claims: CheckedClaim seq) =
+        let claims = Seq.toList claims
+
+        let checks =
+            [|
+                "source"
+                "statement"
+                "supposes"
+                "measured"
+                "bound"
+                "checked on"
+                "instances"
+                "smallest margin"
+                "median slack"
+                "nearest"
+                "verdict"
+            |]
+            :: [
+                for c in claims ->
+                    [|
+                        c.Claim.Source
+                        c.Claim.Statement
+                        c.Claim.Hypotheses
+                        c.Claim.Measured
+                        c.Claim.Bound
+                        c.Claim.Families
+                        string c.Instances
+                        margin c.SmallestMargin
+                        slack c.MedianSlack
+                        c.Nearest
+                        verdict c.Holds
+                    |]
+            ]
+
+        let violations = violationRows claims
+
+        piped [ 6; 7; 8 ] checks
+        + (if violations.Tail.IsEmpty then
+               ""
+           else
+               "\n\nHypotheses broken on purpose:\n\n" + piped [ 2; 3 ] violations)

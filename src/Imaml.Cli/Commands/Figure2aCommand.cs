@@ -1,0 +1,113 @@
+// imaml reproduce fig2a: how far MAML's and iMAML's meta-gradients are from the exact one. The experiment is Imaml.Theory's; here it is
+// drawn and written.
+
+using System.CommandLine;
+using System.Text.Json;
+using Imaml.Cli.Results;
+using Imaml.Nets.Training;
+using Imaml.Theory;
+
+namespace Imaml.Cli.Commands;
+
+/// <summary>What can be chosen, and what is declared.</summary>
+internal sealed record Figure2aOptions(int Problems, int Seed, int Parameters, int SupportExamples, int QueryExamples, double InputCondition, double Condition, IReadOnlyList<int> InnerSteps);
+
+/// <summary>Medians over the problems, and the band from the 10 % to the 90 % quantile.</summary>
+internal sealed record Figure2aSummary(Figure2aMethod Method, IReadOnlyList<int> InnerSteps, IReadOnlyList<int> Work, IReadOnlyList<double> Median, IReadOnlyList<double> Low, IReadOnlyList<double> High);
+
+/// <summary>The result file; single points are in the CSV beside it.</summary>
+/// <param name="Options">The experiment.</param>
+/// <param name="Provenance">The program and the machine.</param>
+/// <param name="Nearer">On how many pairs of a problem and a number of inner steps iMAML with 5 CG steps is nearer than MAML.</param>
+/// <param name="Pairs">Of how many, where MAML's error is above rounding.</param>
+/// <param name="Claims">What the paper says of the figure, checked.</param>
+/// <param name="ExactSolveError">Relative.</param>
+/// <param name="ApproximateSolveError">Relative.</param>
+internal sealed record Figure2aFile(
+    Figure2aOptions Options,
+    Provenance Provenance,
+    int Nearer,
+    int Pairs,
+    IReadOnlyList<LedgerEntry> Claims,
+    IReadOnlyList<Figure2aSummary> ExactSolveError,
+    IReadOnlyList<Figure2aSummary> ApproximateSolveError);
+
+internal static class Figure2aCommand
+{
+    private const int DefaultProblems = 24;
+
+    public static Command Create(CancellationToken stop)
+    {
+        var output = new Option<string>("--out") { Description = "Folder for the figures and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-fig2a" };
+        var problems = new Option<int>("--problems") { Description = "Random problems", HelpName = "n", DefaultValueFactory = _ => DefaultProblems };
+        var seed = new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var command = new Command("fig2a", "Figure 2(a): the error of MAML's and iMAML's meta-gradients on ill-conditioned linear regressions") { output, problems, seed, json };
+        command.SetAction(parsed =>
+        {
+            SharedOptions.Require(parsed, problems, 1);
+            SharedOptions.Require(parsed, seed, 0);
+            return Run(parsed.GetValue(problems), parsed.GetValue(seed), parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
+        });
+        return command;
+    }
+
+    private static int Run(int problems, int seed, string output, bool json, CancellationToken stop)
+    {
+        using var folder = new ResultFolder(output);
+        var points = ProgressBar.Run($"{problems} problems", progress => Measure(problems, seed, progress, stop));
+        var claims = Figure2aClaims.ofPoints(points).Select(claim => ClaimModule.check(Extent.Quick, claim)).ToArray();
+        var file = File(problems, seed, points, claims);
+        var plots = new Figure2aPlots(points);
+        folder.WriteFigure("fig2a", plots.Paper());
+        folder.WriteFigure("fig2a-variants", plots.Variants());
+        folder.WriteFigure("fig2a-work", plots.Work());
+        folder.WriteFigure("fig2a-certificate", plots.Certificate());
+        folder.Write("fig2a.csv", Table(points));
+        folder.WriteJson("fig2a.json", file);
+        if (json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+        }
+        else
+        {
+            LedgerReport.Print(claims);
+            Terminal.Line($"iMAML with 5 CG steps is nearer than MAML on {file.Nearer} of {file.Pairs} pairs of a problem and a number of inner steps where MAML's error is above rounding");
+        }
+
+        return LedgerReport.Verdict(claims);
+    }
+
+    private static Figure2aPoint[] Measure(int problems, int seed, IProgress<double> progress, CancellationToken stop)
+    {
+        var points = new List<Figure2aPoint>();
+        foreach (var (number, problemSeed) in Figure2a.problemSeeds(seed, problems).Index())
+        {
+            stop.ThrowIfCancellationRequested();
+            points.AddRange(Figure2a.problem(number, problemSeed));
+            progress.Report((number + 1.0) / problems);
+        }
+
+        return [.. points];
+    }
+
+    private static Figure2aFile File(int problems, int seed, Figure2aPoint[] points, CheckedClaim[] claims)
+    {
+        var options = new Figure2aOptions(
+            problems, seed, Figure2aProblem.dimension, Figure2aProblem.supportExamples, Figure2aProblem.queryExamples, Figure2aProblem.inputCondition, Figure2aProblem.condition, Figure2a.innerSteps);
+        var (nearer, pairs) = Figure2aClaims.pairs(points);
+        return new Figure2aFile(
+            options, Provenance.WithoutLibTorch(), nearer, pairs, [.. claims.Select(LedgerEntry.Of)], [.. Summaries(points, p => p.ExactSolveError)], [.. Summaries(points, p => p.ApproximateSolveError)]);
+    }
+
+    private static IEnumerable<Figure2aSummary> Summaries(Figure2aPoint[] points, Func<Figure2aPoint, double> quantity) =>
+        Figure2a.methods.Select(method => Figure2aClaims.curve(points, method, quantity))
+            .Select(curve => new Figure2aSummary(curve.Method, curve.InnerSteps, curve.Work, curve.Median, curve.Low, curve.High));
+
+    private static string Table(Figure2aPoint[] points) => Csv.Of(
+        ["problem", "problem_seed", "method", "inner_steps", "exact_solve_error", "approximate_solve_error", "certificate", "gradients", "hessian_products"],
+        points.Select(p => new object[]
+        {
+            p.Problem, p.ProblemSeed, JsonNamingPolicy.CamelCase.ConvertName(p.Method.ToString()), p.InnerSteps, p.ExactSolveError, p.ApproximateSolveError, p.Certificate, p.Gradients, p.HessianProducts,
+        }));
+}

@@ -1,0 +1,11 @@
+// imaml reproduce: the paper's figures and tables that need no data, drawn and checked.
+
+using System.CommandLine;
+
+namespace Imaml.Cli.Commands;
+
+internal static class ReproduceCommand
+{
+    public static Command Create(CancellationToken stop) =>
+        new("reproduce", "Measure a figure or table of the paper anew, draw it, and check what the paper says of it") { Figure2aCommand.Create(stop), Table1Command.Create(stop) };
+}

@@ -1,0 +1,84 @@
+// imaml reproduce table1: what each method costs, as slopes measured beside the paper's O(·). The experiment is Imaml.Theory's; here it is
+// printed, drawn and written.
+
+using System.CommandLine;
+using System.Text.Json;
+using Imaml.Cli.Results;
+using Imaml.Nets.Training;
+using Imaml.Theory;
+using Spectre.Console;
+
+namespace Imaml.Cli.Commands;
+
+/// <summary>The result file; single points are in the CSV beside it.</summary>
+/// <param name="Problems">Random problems, each solved by every method.</param>
+/// <param name="Seed">Of the first problem; the next have the next seeds.</param>
+/// <param name="Dimension">d.</param>
+/// <param name="Accuracy">r = δ/D where κ varies.</param>
+/// <param name="Condition">κ where r varies.</param>
+/// <param name="Provenance">The program and the machine.</param>
+/// <param name="Rows">The table.</param>
+/// <param name="Claims">What the table says, checked.</param>
+internal sealed record Table1File(int Problems, int Seed, int Dimension, double Accuracy, double Condition, Provenance Provenance, IReadOnlyList<Table1Row> Rows, IReadOnlyList<LedgerEntry> Claims);
+
+internal static class Table1Command
+{
+    public static Command Create(CancellationToken stop)
+    {
+        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-table1" };
+        var seed = new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var command = new Command("table1", "Table 1: compute and memory of the four methods, as slopes measured on the code that runs") { output, seed, json };
+        command.SetAction(parsed =>
+        {
+            SharedOptions.Require(parsed, seed, 0);
+            return Run(parsed.GetValue(seed), parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
+        });
+        return command;
+    }
+
+    private static int Run(int seed, string output, bool json, CancellationToken stop)
+    {
+        using var folder = new ResultFolder(output);
+        var problems = Table1.Count(Extent.Full);
+        var result = ProgressBar.Run($"{problems} problems", progress => Measure(problems, seed, progress, stop));
+        var claims = Table1Claims.ofResult(result).Select(claim => ClaimModule.check(Extent.Quick, claim)).ToArray();
+        var file = new Table1File(
+            problems, seed, result.Dimension, result.Accuracy, Table1.Condition, Provenance.WithoutLibTorch(), result.Rows, [.. claims.Select(LedgerEntry.Of)]);
+        folder.WriteFigure("table1", Table1Plots.Panels(result));
+        folder.Write("table1.csv", Points(result));
+        folder.Write("table1.md", Table1Report.Markdown(file, claims));
+        folder.WriteJson("table1.json", file);
+        if (json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+        }
+        else
+        {
+            Terminal.Out.Write(Table1Report.Table(file));
+            LedgerReport.Print(claims);
+        }
+
+        return LedgerReport.Verdict(claims);
+    }
+
+    private static Table1Result Measure(int problems, int seed, IProgress<double> progress, CancellationToken stop)
+    {
+        var points = new List<Table1Point[]>();
+        foreach (var problem in Table1.Measure(Extent.Full, seed))
+        {
+            points.Add(problem);
+            progress.Report((double)points.Count / problems);
+            stop.ThrowIfCancellationRequested();
+        }
+
+        return Table1.Summarize(seed, points);
+    }
+
+    private static string Points(Table1Result result) => Csv.Of(
+        ["method", "problem_seed", "condition", "accuracy", "inner_steps", "kept_steps", "cg_steps", "gradients", "hessian_products", "vectors", "inner_error", "error", "error_bound"],
+        result.Points.Union(result.AccuracyPoints).Select(p => new object[]
+        {
+            JsonNamingPolicy.CamelCase.ConvertName(p.Method.ToString()), p.Seed, p.Condition, p.Accuracy, p.Steps, p.KeptSteps, p.LinearSteps, p.Gradients, p.HessianProducts, p.Vectors, p.InnerError, p.Error, p.ErrorBound,
+        }));
+}

@@ -1,0 +1,37 @@
+using ScottPlot;
+using SkiaSharp;
+
+namespace Imaml.Cli.Plots;
+
+/// <summary>The font of every plot: DejaVu Sans, carried in the program, so that a plot looks the same on a machine without fonts.</summary>
+internal sealed class PlotFont : IFontResolver
+{
+    public const string Name = "DejaVu Sans";
+
+    private const string Resource = "DejaVuSans.ttf";
+
+    private static readonly Lazy<PlotFont> Installed = new(() =>
+    {
+        var font = new PlotFont();
+        Fonts.FontResolvers.Insert(0, font);
+        Fonts.Default = Name;
+        return font;
+    });
+
+    private readonly SKTypeface _face;
+
+    private PlotFont()
+    {
+        using var data = typeof(PlotFont).Assembly.GetManifestResourceStream(Resource)!;
+        _face = SKTypeface.FromStream(data);
+    }
+
+    /// <summary>Makes it the font that plots are drawn with, and returns it in a size.</summary>
+    public static SKFont OfSize(float size) => new(Installed.Value._face, size) { Edging = SKFontEdging.Antialias, Subpixel = true };
+
+    /// <inheritdoc/>
+    public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) => fontName == Name ? _face : null;
+
+    /// <inheritdoc/>
+    public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) => fontName == Name ? _face : null;
+}

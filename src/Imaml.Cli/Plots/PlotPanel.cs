@@ -1,0 +1,50 @@
+// What a plot shows, without a word of how it is drawn.
+
+namespace Imaml.Cli.Plots;
+
+/// <summary>How an axis places numbers.</summary>
+internal enum Scale
+{
+    Linear,
+
+    /// <summary>Decades; numbers that are not positive are left out.</summary>
+    Logarithmic,
+}
+
+/// <summary>Where a panel's legend stands: beside the data, never over it.</summary>
+internal enum LegendPlace
+{
+    Right,
+    Below,
+    None,
+}
+
+/// <summary>One axis.</summary>
+/// <param name="Title">What it shows, with its unit.</param>
+/// <param name="Scale">How it places numbers.</param>
+/// <param name="Low">Its lower end; null for what the curves need.</param>
+/// <param name="High">Its upper end; null for what the curves need.</param>
+internal sealed record PlotAxis(string Title, Scale Scale, double? Low = null, double? High = null);
+
+/// <summary>One curve: points in the order in which they are joined. A point that is no number, or has no place on a logarithmic axis, is a gap.</summary>
+/// <param name="Label">Its name in the legend; empty for none.</param>
+/// <param name="Style">The number of its <see cref="PlotStyle"/>.</param>
+/// <param name="X">Abscissas.</param>
+/// <param name="Y">Ordinates.</param>
+internal sealed record PlotCurve(string Label, int Style, IReadOnlyList<double> X, IReadOnlyList<double> Y)
+{
+    /// <summary>The lower and upper edge of a band around the curve, at the same abscissas; null for none.</summary>
+    public (IReadOnlyList<double> Low, IReadOnlyList<double> High)? Band { get; init; }
+
+    public bool Line { get; init; } = true;
+
+    public bool Markers { get; init; } = true;
+}
+
+/// <summary>One pair of axes with its curves.</summary>
+/// <param name="Title">Above the axes; empty for none.</param>
+/// <param name="X">The horizontal axis.</param>
+/// <param name="Y">The vertical axis.</param>
+/// <param name="Curves">In the order of the legend; later ones are drawn over earlier ones.</param>
+/// <param name="Legend">Where the legend stands.</param>
+internal sealed record PlotPanel(string Title, PlotAxis X, PlotAxis Y, IReadOnlyList<PlotCurve> Curves, LegendPlace Legend = LegendPlace.Right);

@@ -1,0 +1,53 @@
+using System.Text;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Training;
+using Spectre.Console;
+
+namespace Imaml.Cli.Results;
+
+/// <summary>Where a command puts its result files, each whole or not there. A folder that it made and left empty is taken away again.</summary>
+internal sealed class ResultFolder : IDisposable
+{
+    private readonly bool _made;
+    private readonly string _path;
+
+    /// <summary>Makes the folder where it is missing.</summary>
+    /// <exception cref="IOException">It cannot be made or written.</exception>
+    public ResultFolder(string path)
+    {
+        _path = Path.GetFullPath(path);
+        _made = !Directory.Exists(_path);
+        WritableFolder.Require(path, "--out");
+    }
+
+    /// <summary>Writes a file in one piece, and says so.</summary>
+    public void Write(string name, byte[] content)
+    {
+        var path = Path.Combine(_path, name);
+        AtomicFile.Write(path, content);
+        Terminal.Error.WriteLine($"written: {path}");
+    }
+
+    /// <summary>Writes a text, which ends in one new line.</summary>
+    public void Write(string name, string text) => Write(name, Encoding.UTF8.GetBytes(text.TrimEnd() + "\n"));
+
+    /// <summary>Writes a JSON document.</summary>
+    public void WriteJson<T>(string name, T value) => Write(name, System.Text.Json.JsonSerializer.Serialize(value, RunJson.Indented));
+
+    /// <summary>Writes a figure as NAME.png and NAME.svg.</summary>
+    public void WriteFigure(string name, params IReadOnlyList<Plots.PlotPanel> panels)
+    {
+        var (svg, png) = (Plots.Figure.Svg(panels), Plots.Figure.Png(panels));
+        Write(name + ".svg", svg);
+        Write(name + ".png", png);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_made && Directory.Exists(_path) && !Directory.EnumerateFileSystemEntries(_path).Any())
+        {
+            Directory.Delete(_path);
+        }
+    }
+}
