@@ -99,10 +99,22 @@ let tests =
                 looks |> List.distinct |> should equal looks)
 
             testCase "a point without a place on a logarithmic axis is a gap, not a fault" (fun () ->
-                let gaps = curve "gaps" 0 [ 1.0; 0.0; nan; 0.1; -1.0; infinity; 0.01 ]
+                let svg third =
+                    Figure.Svg
+                        [|
+                            panel
+                                LegendPlace.Right
+                                [
+                                    curve "gaps" 0 [ 1.0; 0.5; third; 0.1; 0.01 ]
+                                    curve "nowhere" 1 [ 0.0; nan ]
+                                ]
+                        |]
+                    |> Encoding.UTF8.GetString
 
-                Figure.Png [| panel LegendPlace.Right [ gaps; curve "nowhere" 1 [ 0.0; nan ] ] |]
-                |> should not' (be Empty))
+                for without in [ 0.0; -1.0; infinity ] do
+                    svg without |> should equal (svg nan)
+
+                svg 0.2 |> should not' (equal (svg nan)))
 
             testCase "decades have their labels, powers of ten; a wide range is thinned, a narrow one gets 2 and 5" (fun () ->
                 let labels low high =
