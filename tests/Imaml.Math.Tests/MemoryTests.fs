@@ -103,6 +103,14 @@ let private differentiated =
                     // θ; the meta-gradient, φ and v.
                     (derivative (fun _ -> UnrolledStrategy(path momentum 60))).Left |> should equal 4)
 
+                testCase $"recomputed, 2√T vectors, 3√T with momentum, {name}" (fun () ->
+                    let most steps = (derivative (fun _ -> UnrolledStrategy(path momentum steps, Recompute))).Most
+                    // From √T = 10 to 20: ten checkpoints more, two vectors each with momentum, and a stretch that is ten longer.
+                    let vectors = if momentum = NoMomentum then 2 else 3
+                    most 400 - most 100 |> should equal (vectors * 10)
+
+                    (derivative (fun _ -> UnrolledStrategy(path momentum 100, Recompute))).Left |> should equal 4)
+
                 testCase $"truncated, one vector more for every step it goes back, however many steps were made, {name}" (fun () ->
                     let most steps last = (derivative (fun _ -> TruncatedStrategy(path momentum steps, last))).Most
                     most 60 30 - most 60 10 |> should equal 20
@@ -127,6 +135,9 @@ let private differentiated =
 
             testCase "no strategy looks at a number" (fun () ->
                 (derivative (fun _ -> UnrolledStrategy(path (Nesterov 0.5) 9))).Synchronisations |> should equal 0
+
+                (derivative (fun _ -> UnrolledStrategy(path (Nesterov 0.5) 9, Recompute))).Synchronisations
+                |> should equal 0
 
                 (derivative (fun _ -> TruncatedStrategy(path (Nesterov 0.5) 9, 4))).Synchronisations
                 |> should equal 0)

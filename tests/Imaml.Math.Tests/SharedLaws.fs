@@ -16,6 +16,7 @@ let private all (subject: Subject<'V, 'S>) =
         PreconditionerLaws.laws subject
         MetaGradientLaws.laws subject
         StrategyLaws.laws subject
+        PathLaws.laws subject
         MetaLearningLaws.laws subject
         AccuracyLaws.laws subject
         RegularizerLaws.laws subject

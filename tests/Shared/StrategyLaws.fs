@@ -336,6 +336,8 @@ let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradi
     [
         "implicit", ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), thresholds), steps + 1, 2
         "MAML", UnrolledStrategy options, 2 * steps + 1, steps
+        // Of five steps two are kept, at 0 and at 3.
+        "MAML in less memory", UnrolledStrategy(options, Recompute), 2 * steps + 1 + 3, steps
         "MAML in forward mode", ForwardModeStrategy(coordinates subject, options), steps + 1, d * steps
         "truncated to 3", TruncatedStrategy(options, 3), steps + 3, 2
         "FOMAML", FirstOrderStrategy(solver, never), steps + 1, 0

@@ -81,6 +81,9 @@ module GradientDescent =
 
         check rule momentum maxSteps checkEvery
 
+        if rule = MeasuredCurvature then
+            Regularizer.requireProximalTerm regularizer "a step that follows the curvature"
+
         Region.run space (fun () ->
             let tolerance =
                 if checkEvery = 0 then

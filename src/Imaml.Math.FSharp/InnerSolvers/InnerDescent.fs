@@ -57,6 +57,7 @@ module internal InnerDescent =
         (memory: 'Memory)
         (move: InnerPoint<'V, 'S> -> 'Memory -> InnerMove<'V, 'S, 'Memory>)
         : InnerIterate<'V, 'S> =
+        Regularizer.requireProximalTerm regularizer "this inner solver"
         let zero () = space.Scalar 0.0
 
         let rest (s: InnerDescentState<'V, 'S, 'Memory>) =

@@ -36,6 +36,7 @@ type LbfgsSolver<'V, 'S>(maxSteps: int, memory: int) =
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
+            Regularizer.requireProximalTerm regularizer "L-BFGS's first step"
             let minus a b = space.Axpy(space.Scalar -1.0, b, a)
 
             let step (point: InnerPoint<'V, 'S>) (state: LbfgsState<'V, 'S>) =

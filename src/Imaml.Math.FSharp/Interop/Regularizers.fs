@@ -8,6 +8,9 @@ open Imaml.Math
 [<AbstractClass; Sealed>]
 type Regularizers =
 
+    /// Λ = 0: no proximal term, for MAML, FOMAML and Reptile as their authors have them.
+    static member None(space: IInnerProductSpace<'V, 'S>) = NoProximalTerm<'V, 'S>()
+
     /// The paper's Λ = λI. Errors: λ that is not positive and finite.
     static member Scalar(space: IInnerProductSpace<'V, 'S>, lambda: float) = ScalarRegularizer<'V, 'S> lambda
 

@@ -35,6 +35,12 @@ type Strategies =
     static member Unrolled(space: IInnerProductSpace<'V, 'S>, momentum: Momentum, step: float, steps: int) : IMetaGradientStrategy<'V, 'S> =
         UnrolledStrategy(Strategies.Path(momentum, step, steps))
 
+    /// The same in the memory of about 2√steps vectors: the iterates between checkpoints are computed a second time.
+    static member Recomputed
+        (space: IInnerProductSpace<'V, 'S>, momentum: Momentum, step: float, steps: int)
+        : IMetaGradientStrategy<'V, 'S> =
+        UnrolledStrategy(Strategies.Path(momentum, step, steps), Recompute)
+
     /// MAML in forward mode, along all d coordinates.
     static member ForwardMode
         (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, momentum: Momentum, step: float, steps: int)

@@ -57,10 +57,10 @@ module ForwardMode =
         (theta: 'V)
         (directions: 'V[])
         : TangentIterate<'V, 'S> =
-        InnerPath.check options
+        let path = InnerPath.ofOptions options
 
         let next (s: State<'V, 'S>) =
-            let points = InnerPath.points space options.Momentum
+            let points = InnerPath.points space path.Momentum
             let struct (y, z) = points s.Phi s.Previous
             use linearization = problem.LinearizeInner y
             let gradient = InnerObjective.gradient space regularizer linearization.Gradient y theta
@@ -69,10 +69,10 @@ module ForwardMode =
                 let struct (yDot, zDot) = points s.Tangents[i] s.PreviousTangents[i]
                 let product = InnerObjective.hessianProduct space regularizer linearization yDot
                 let pull = space.Axpy(space.Scalar -1.0, regularizer.Apply(space, direction), product)
-                InnerPath.step space options zDot pull
+                StepSizes.move space path.Sizes zDot pull
 
             {
-                Phi = InnerPath.step space options z gradient
+                Phi = StepSizes.move space path.Sizes z gradient
                 Previous = Mask.copyVector space s.Phi
                 Tangents = Array.mapi tangent directions
                 PreviousTangents = s.Tangents |> Array.map (Mask.copyVector space)
@@ -89,11 +89,11 @@ module ForwardMode =
                     PreviousTangents = Array.map copy directions
                 }
 
-            for _ in 1 .. options.Steps do
+            for _ in 1 .. path.Steps do
                 state <- Region.advance space next state
 
             {
-                Inner = InnerPath.iterate space options state.Phi
+                Inner = InnerPath.iterate space path.Steps state.Phi
                 Tangents = state.Tangents
             })
 

@@ -117,6 +117,8 @@ type ImplicitMetaGradient =
             thresholds: Thresholds<'S>,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
+        Regularizer.requireProximalTerm regularizer "the implicit meta-gradient"
+
         Region.run space (fun () ->
             let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, thresholds.InnerGradientNorm)
             let phi = inner.Phi

@@ -22,7 +22,7 @@ module Truncated =
 
     /// αΛ Σ aₜ₊₁ over the last `lastSteps` = K steps.
     ///
-    /// Cost: T + K gradients, K − 1 Hessian–vector products, one outer gradient. Memory grows by one vector for each of the K steps.
+    /// Errors: Λ = 0, for which it would be 0. Cost: T + K gradients, K − 1 Hessian–vector products, one outer gradient. Memory grows by one vector for each of the K steps.
     let compute
         (options: UnrolledOptions)
         (lastSteps: int)
@@ -32,13 +32,21 @@ module Truncated =
         (theta: 'V)
         : MetaGradient<'V, 'S> =
         check options lastSteps
+        Regularizer.requireProximalTerm regularizer "truncated back-propagation, in which θ acts through the pull towards it alone,"
+        let path = InnerPath.ofOptions options
 
         Region.run space (fun () ->
-            let iterates = InnerPath.follow space regularizer problem options (lastSteps + 1) theta
-            let inner = InnerPath.iterate space options (Array.last iterates)
+            let iterates = InnerPath.follow space regularizer problem path (lastSteps + 1) theta theta
+            let inner = InnerPath.iterate space path.Steps (Array.last iterates)
+            // The first of the K steps gives its share, and is not gone back through.
+            let first = path.Steps - lastSteps + 1
 
-            BackPropagation.transpose space regularizer problem options iterates false
-            |> MetaGradient.withoutSolve space regularizer problem theta inner (lastSteps - 1) (lastSteps - 1))
+            let derivative v =
+                BackPropagation.start space path v
+                |> BackPropagation.stretch space regularizer problem path theta first iterates[0] iterates[1 .. lastSteps - 1]
+                |> BackPropagation.share space regularizer path
+
+            MetaGradient.withoutSolve space regularizer problem theta inner (lastSteps - 1) (lastSteps - 1) derivative)
 
 /// Truncated back-propagation as a strategy: through the last `lastSteps` of the inner steps.
 type TruncatedStrategy<'V, 'S>(options: UnrolledOptions, lastSteps: int) =

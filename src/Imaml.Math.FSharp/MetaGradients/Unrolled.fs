@@ -16,28 +16,65 @@ namespace Imaml.Math
 [<RequireQualifiedAccess>]
 module Unrolled =
 
-    /// d_θL(φ_T), in reverse mode.
+    /// The meta-gradient through a whole path, and the adjoint that came back to its start.
+    let internal alongPath
+        (memory: PathMemory)
+        (path: PathOptions<'V>)
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (theta: 'V)
+        : struct (MetaGradient<'V, 'S> * Adjoint<'V, 'S>) =
+        let struct (phi, back, recomputed) =
+            match memory with
+            | EveryIterate ->
+                let iterates = InnerPath.follow space regularizer problem path (path.Steps + 1) theta theta
+                let before = Array.truncate path.Steps iterates
+                let back = BackPropagation.stretch space regularizer problem path theta 0 theta before
+                struct (Array.last iterates, back, 0)
+            | Recompute ->
+                let struct (checkpoints, phi) = Checkpoints.follow space regularizer problem path theta
+                let back = Array.foldBack (BackPropagation.recomputing space regularizer problem path theta) checkpoints
+                struct (phi, back, Checkpoints.recomputed path.Steps)
+
+        let mutable reached = ValueNone
+
+        let derivative v =
+            let adjoint = back (BackPropagation.start space path v)
+            reached <- ValueSome adjoint
+            BackPropagation.whole space regularizer path adjoint
+
+        let inner = InnerPath.iterate space path.Steps phi
+
+        let result =
+            MetaGradient.withoutSolve space regularizer problem theta inner (path.Steps + recomputed) path.Steps derivative
+
+        struct (result, reached.Value)
+
+    /// d_θL(φ_T), in reverse mode, from what `memory` keeps of the path.
     ///
-    /// Cost: 2T + 1 gradients, T Hessian–vector products, one outer gradient. Memory grows by one vector for each of the T steps.
+    /// Cost: 2T + 1 gradients, T Hessian–vector products, one outer gradient. Memory grows by one vector for each of the T steps. With
+    /// Recompute at most T gradients more, about 2√T vectors (3√T with momentum), and the same numbers.
     let compute
+        (memory: PathMemory)
         (options: UnrolledOptions)
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
         (problem: IBilevelProblem<'V, 'S>)
         (theta: 'V)
         : MetaGradient<'V, 'S> =
-        InnerPath.check options
+        let path = InnerPath.ofOptions options
 
         Region.run space (fun () ->
-            let iterates = InnerPath.follow space regularizer problem options (options.Steps + 1) theta
-            let inner = InnerPath.iterate space options (Array.last iterates)
-
-            BackPropagation.transpose space regularizer problem options iterates true
-            |> MetaGradient.withoutSolve space regularizer problem theta inner options.Steps options.Steps)
+            let struct (result, _) = alongPath memory path space regularizer problem theta
+            result)
 
 /// MAML as a strategy, in reverse mode.
-type UnrolledStrategy<'V, 'S>(options: UnrolledOptions) =
+type UnrolledStrategy<'V, 'S>(options: UnrolledOptions, memory: PathMemory) =
     do InnerPath.check options
 
+    /// Every iterate kept.
+    new(options) = UnrolledStrategy(options, EveryIterate)
+
     interface IMetaGradientStrategy<'V, 'S> with
-        member _.Compute(space, regularizer, problem, theta) = Unrolled.compute options space regularizer problem theta
+        member _.Compute(space, regularizer, problem, theta) = Unrolled.compute memory options space regularizer problem theta

@@ -7,9 +7,10 @@
 
 namespace Imaml.Math
 
+open System
 open MathNet.Numerics.LinearAlgebra
 
-/// A symmetric positive definite Λ, by its action.
+/// A symmetric positive definite Λ, by its action; NoProximalTerm alone is Λ = 0.
 type IRegularizer<'V, 'S> =
     /// Λw
     abstract Apply: space: IInnerProductSpace<'V, 'S> * w: 'V -> 'V
@@ -37,6 +38,22 @@ module Regularizer =
         for value in values do
             if not (value > 0.0 && value < infinity) then
                 invalidArg name $"λ must be positive and finite, not {value}"
+
+    /// Refuses Λ = 0, for what divides by Λ.
+    let internal requireProximalTerm (regularizer: IRegularizer<'V, 'S>) (what: string) =
+        if not (regularizer.SmallestEigenvalue > 0.0) then
+            invalidArg (nameof regularizer) $"{what} needs a proximal term: Λ must be positive definite, not 0"
+
+/// No proximal term, Λ = 0: G is L̂ alone, as the authors of MAML, FOMAML and Reptile have it.
+///
+/// For methods that differentiate the path, or nothing: without the term Alg*(θ) does not depend on θ. What divides by Λ (Algorithm 2,
+/// truncated back-propagation, steps that follow the curvature, Newton's and L-BFGS's) refuses it with ArgumentException.
+type NoProximalTerm<'V, 'S>() =
+    interface IRegularizer<'V, 'S> with
+        member _.Apply(space, w) = space.Zero w
+        member _.ApplyInverse(_, _) = raise (InvalidOperationException "Λ = 0 has no inverse: there is no proximal term")
+        member _.SmallestEigenvalue = 0.0
+        member _.LargestEigenvalue = 0.0
 
 /// The paper's Λ = λI.
 type ScalarRegularizer<'V, 'S>(lambda: float) =
