@@ -223,7 +223,7 @@ let tests =
                             "--outer-schedule", "7", "7 is none of constant, cosine"
                             "--shots", "20", "20 support + 5 query images per class need 25"
                             "--dataset", "letters", "--dataset letters is not known"
-                            "--algorithm", "maml", "--algorithm maml is not known"
+                            "--algorithm", "sgd", "--algorithm sgd is not known"
                             "--split", "vinyals", "--split vinyals is not known"
                             "--lamda", "2", "unknown option --lamda (did you mean --lambda?)"
                             "--checkpoint-every", "0", "--checkpoint-every must be at least 1, not 0"

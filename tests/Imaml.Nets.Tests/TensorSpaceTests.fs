@@ -30,6 +30,7 @@ let private laws () =
             PreconditionerLaws.laws subject
             MetaGradientLaws.laws subject
             StrategyLaws.laws subject
+            PathLaws.laws subject
             MetaLearningLaws.laws subject
             AccuracyLaws.laws subject
             RegularizerLaws.laws subject

@@ -98,11 +98,9 @@ let private withoutProximalTerm (subject: Subject<'V, 'S>) =
             let descent rule : IInnerSolver<'V, 'S> = GradientDescentSolver(rule, 2)
             let linear = ConjugateGradientSolver<'V, 'S>(KrylovLaws.budget 2)
 
-            let compute (strategy: IMetaGradientStrategy<'V, 'S>) =
-                refusal (fun () -> strategy.Compute(space, none, problem, theta))
+            let compute (strategy: IMetaGradientStrategy<'V, 'S>) = refusal (fun () -> strategy.Compute(space, none, problem, theta))
 
-            let solve (solver: IInnerSolver<'V, 'S>) =
-                refusal (fun () -> solver.Solve(space, none, problem, theta, theta, never))
+            let solve (solver: IInnerSolver<'V, 'S>) = refusal (fun () -> solver.Solve(space, none, problem, theta, theta, never))
 
             for said in
                 [
@@ -160,8 +158,7 @@ let private stepSizes (subject: Subject<'V, 'S>) =
                 let never = space.Scalar 0.0
 
                 let inner =
-                    (StepSizeSolver options :> IInnerSolver<'V, 'S>)
-                        .Solve(space, regularizer, problem subject tasks, theta, theta, never)
+                    (StepSizeSolver options :> IInnerSolver<'V, 'S>).Solve(space, regularizer, problem subject tasks, theta, theta, never)
 
                 Check.same (subject.ToRows both.Result.Phi) (subject.ToRows inner.Phi) "φ, of the solver that adapts"
                 let phi = subject.ToRows both.Result.Phi
@@ -171,7 +168,12 @@ let private stepSizes (subject: Subject<'V, 'S>) =
                     let theta, b = vector tasks.Theta[task], vector tasks.B[task]
                     let struct (expected, j, d) = dense tasks.A[task] b lambda (vector sizes) theta steps
                     // A negative size lets its coordinates grow, by at most 1 + 5/8 a step; so much may rounding grow.
-                    let growth = if drawn.Size > 4 then (1.0 + 5.0 / 8.0) ** float (2 * steps) else 1.0
+                    let growth =
+                        if drawn.Size > 4 then
+                            (1.0 + 5.0 / 8.0) ** float (2 * steps)
+                        else
+                            1.0
+
                     let rounding = growth * roundings subject steps drawn.Size
                     let size = theta.L2Norm() + float steps * (b.L2Norm() + 5.0 * theta.L2Norm())
                     Check.atMost (rounding * size) ((vector phi[task] - expected).L2Norm()) $"φ, task {task}"
@@ -190,6 +192,7 @@ let private stepSizes (subject: Subject<'V, 'S>) =
             let theta = subject.OfRows tasks.Theta
 
             let alpha = Sharing.vector coordinates OneForAll theta [| step |]
+
             let compute (strategy: IMetaGradientStrategy<'V, 'S>) =
                 strategy.Compute(space, ScalarRegularizer lambda, problem subject tasks, theta)
 
@@ -200,7 +203,10 @@ let private stepSizes (subject: Subject<'V, 'S>) =
             let away = Array.map2 (Array.map2 (-)) (subject.ToRows metaSgd.Gradient) (subject.ToRows maml.Gradient)
 
             for task in 0 .. subject.Tasks - 1 do
-                Check.atMost (roundings subject steps drawn.Size * (vector v[task]).L2Norm()) ((vector away[task]).L2Norm()) $"g, task {task}")
+                Check.atMost
+                    (roundings subject steps drawn.Size * (vector v[task]).L2Norm())
+                    ((vector away[task]).L2Norm())
+                    $"g, task {task}")
 
         Subject.law subject "sizes that are not finite, and fewer steps than 1, are refused" (fun () ->
             let sizes value = subject.OfRows(Subject.alike subject [| 0.1; value |])
@@ -219,22 +225,26 @@ let private sharing (subject: Subject<'V, 'S>) =
     let coordinates = StrategyLaws.coordinates subject
 
     [
-        Subject.property subject 20 "a gradient in shared numbers is the transpose of sharing them: ⟨vector p, x⟩ = ⟨p, gradient x⟩" (fun drawn ->
-            let d = drawn.Size + 1
-            let random = Random drawn.Seed
-            let rows = Subject.rows subject random d
-            let x = subject.OfRows rows
+        Subject.property
+            subject
+            20
+            "a gradient in shared numbers is the transpose of sharing them: ⟨vector p, x⟩ = ⟨p, gradient x⟩"
+            (fun drawn ->
+                let d = drawn.Size + 1
+                let random = Random drawn.Seed
+                let rows = Subject.rows subject random d
+                let x = subject.OfRows rows
 
-            for sharing in sharings d do
-                let p = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)))
-                let spread = subject.ToRows(Sharing.vector coordinates sharing x p)
-                let gathered = Sharing.gradient coordinates sharing x
+                for sharing in sharings d do
+                    let p = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)))
+                    let spread = subject.ToRows(Sharing.vector coordinates sharing x p)
+                    let gathered = Sharing.gradient coordinates sharing x
 
-                for task in 0 .. subject.Tasks - 1 do
-                    let left = Array.fold2 (fun sum a b -> sum + a * b) 0.0 spread[task] rows[task]
-                    let right = Array.fold2 (fun sum a b -> sum + a * b) 0.0 p gathered[task]
-                    let terms = Array.fold2 (fun sum a b -> sum + abs (a * b)) 0.0 spread[task] rows[task]
-                    Check.near (2.0 * float d * 2.0 ** -52.0 * terms) left right $"{sharing}, task {task}")
+                    for task in 0 .. subject.Tasks - 1 do
+                        let left = Array.fold2 (fun sum a b -> sum + a * b) 0.0 spread[task] rows[task]
+                        let right = Array.fold2 (fun sum a b -> sum + a * b) 0.0 p gathered[task]
+                        let terms = Array.fold2 (fun sum a b -> sum + abs (a * b)) 0.0 spread[task] rows[task]
+                        Check.near (2.0 * float d * 2.0 ** -52.0 * terms) left right $"{sharing}, task {task}")
 
         Subject.law subject "layers that are not the vector's, and a wrong number of numbers, are refused" (fun () ->
             let like = subject.OfRows(Subject.alike subject [| 1.0; 2.0; 3.0 |])
@@ -258,71 +268,78 @@ let private learnedRegularizer (subject: Subject<'V, 'S>) =
         struct (phi, loss)
 
     [
-        Subject.property subject 10 "dL/dlog λ agrees with central differences of L(φ*) in log λ, one λ, one a layer, one a coordinate" (fun drawn ->
-            let drawn = { drawn with Size = drawn.Size + 1 }
-            let d = drawn.Size
-            let struct (_, tasks) = draw subject drawn
-            let random = Random(drawn.Seed + 2)
-            let theta = subject.OfRows tasks.Theta
+        Subject.property
+            subject
+            10
+            "dL/dlog λ agrees with central differences of L(φ*) in log λ, one λ, one a layer, one a coordinate"
+            (fun drawn ->
+                let drawn = { drawn with Size = drawn.Size + 1 }
+                let d = drawn.Size
+                let struct (_, tasks) = draw subject drawn
+                let random = Random(drawn.Seed + 2)
+                let theta = subject.OfRows tasks.Theta
 
-            for sharing in sharings d do
-                let rho = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)) / 8.0)
-                let spread (rho: float[]) =
-                    vector (subject.ToRows(Sharing.vector coordinates sharing theta (Array.map exp rho))).[0]
+                for sharing in sharings d do
+                    let rho = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)) / 8.0)
+                    let spread (rho: float[]) = vector (subject.ToRows(Sharing.vector coordinates sharing theta (Array.map exp rho))).[0]
 
-                let lambda = spread rho
-                let learned = LearnedRegularizer<'V, 'S>(coordinates, sharing, theta, rho)
-                Expect.equal learned.Lambda (Array.map exp rho) "λ"
+                    let lambda = spread rho
+                    let learned = LearnedRegularizer<'V, 'S>(coordinates, sharing, theta, rho)
+                    Expect.equal learned.Lambda (Array.map exp rho) "λ"
 
-                let knowing =
-                    { new IInnerSolver<'V, 'S> with
-                        member _.Solve(space, _, _, _, _, _) =
-                            Array.init subject.Tasks (fun task ->
-                                let struct (phi, _) = exact tasks task lambda
-                                phi.ToArray())
-                            |> subject.OfRows
-                            |> InnerSolver.blackBox space
-                    }
+                    let knowing =
+                        { new IInnerSolver<'V, 'S> with
+                            member _.Solve(space, _, _, _, _, _) =
+                                Array.init subject.Tasks (fun task ->
+                                    let struct (phi, _) = exact tasks task lambda
+                                    phi.ToArray())
+                                |> subject.OfRows
+                                |> InnerSolver.blackBox space
+                        }
 
-                let result =
-                    ImplicitMetaGradient.Compute(
-                        space,
-                        learned.Regularizer,
-                        problem subject tasks,
-                        knowing,
-                        ConjugateGradientSolver(KrylovLaws.budget (4 * d)),
-                        Thresholds.none space,
-                        theta
-                    )
+                    let result =
+                        ImplicitMetaGradient.Compute(
+                            space,
+                            learned.Regularizer,
+                            problem subject tasks,
+                            knowing,
+                            ConjugateGradientSolver(KrylovLaws.budget (4 * d)),
+                            Thresholds.none space,
+                            theta
+                        )
 
-                let gradient = learned.LogGradient(space, result, theta)
+                    let gradient = learned.LogGradient(space, result, theta)
 
-                for task in 0 .. subject.Tasks - 1 do
-                    for k in 0 .. rho.Length - 1 do
-                        let at t =
-                            let moved = Array.mapi (fun i value -> if i = k then value + t else value) rho
-                            // In double precision throughout, whatever the space: the layers by hand.
-                            let full =
-                                match sharing with
-                                | OneForAll -> Array.create d (exp moved[0])
-                                | OnePerCoordinate -> Array.map exp moved
-                                | OnePerLayer sizes -> Array.map2 (fun size value -> Array.create size (exp value)) sizes moved |> Array.concat
+                    for task in 0 .. subject.Tasks - 1 do
+                        for k in 0 .. rho.Length - 1 do
+                            let at t =
+                                let moved = Array.mapi (fun i value -> if i = k then value + t else value) rho
+                                // In double precision throughout, whatever the space: the layers by hand.
+                                let full =
+                                    match sharing with
+                                    | OneForAll -> Array.create d (exp moved[0])
+                                    | OnePerCoordinate -> Array.map exp moved
+                                    | OnePerLayer sizes ->
+                                        Array.map2 (fun size value -> Array.create size (exp value)) sizes moved |> Array.concat
 
-                            let struct (_, loss) = exact tasks task (vector full)
-                            loss
+                                let struct (_, loss) = exact tasks task (vector full)
+                                loss
 
-                        let h = 1e-4
-                        let difference h = (at h - at -h) / (2.0 * h)
-                        let struct (phi, _) = exact tasks task lambda
-                        let v = tasks.C[task] * phi + vector tasks.E[task]
-                        let away = (phi - vector tasks.Theta[task]).L2Norm()
-                        let size = 1.0 + phi.L2Norm() + (vector tasks.Theta[task]).L2Norm() + (vector tasks.E[task]).L2Norm()
-                        // λ is at least 1/e, cond(M) at most 1 + 4e; CG's and the space's own rounding of λ(φ−θ)u, and the difference's.
-                        let condition = 1.0 + 4.0 * exp 1.0
-                        let own = 40.0 * float (4 * d) * condition * condition * subject.Epsilon * (size + away) * (v.L2Norm() + size)
-                        let truncation = abs (difference (2.0 * h) - difference h)
-                        let rounding = 40.0 * float (d + 6) * condition * 2.0 ** -53.0 * size * size / h
-                        Check.near (own + truncation + rounding) (difference h) gradient[task].[k] $"{sharing}, task {task}, {k}")
+                            let h = 1e-4
+                            let difference h = (at h - at -h) / (2.0 * h)
+                            let struct (phi, _) = exact tasks task lambda
+                            let v = tasks.C[task] * phi + vector tasks.E[task]
+                            let away = (phi - vector tasks.Theta[task]).L2Norm()
+                            let size = 1.0 + phi.L2Norm() + (vector tasks.Theta[task]).L2Norm() + (vector tasks.E[task]).L2Norm()
+                            // λ is at least 1/e, cond(M) at most 1 + 4e; CG's and the space's own rounding of λ(φ−θ)u, and the difference's.
+                            let condition = 1.0 + 4.0 * exp 1.0
+
+                            let own =
+                                40.0 * float (4 * d) * condition * condition * subject.Epsilon * (size + away) * (v.L2Norm() + size)
+
+                            let truncation = abs (difference (2.0 * h) - difference h)
+                            let rounding = 40.0 * float (d + 6) * condition * 2.0 ** -53.0 * size * size / h
+                            Check.near (own + truncation + rounding) (difference h) gradient[task].[k] $"{sharing}, task {task}, {k}")
 
         Subject.law subject "a λ that is not finite or vanishes, and a wrong number of them, are refused" (fun () ->
             let like = subject.OfRows(Subject.alike subject [| 1.0; 2.0 |])
@@ -330,10 +347,14 @@ let private learnedRegularizer (subject: Subject<'V, 'S>) =
 
             for rho in [ 800.0; -800.0; nan ] do
                 refusal (build OneForAll [| rho |]) |> should haveSubstring "λ must be positive and finite"
-                refusal (build OnePerCoordinate [| 0.0; rho |]) |> should haveSubstring "λ must be positive and finite"
+
+                refusal (build OnePerCoordinate [| 0.0; rho |])
+                |> should haveSubstring "λ must be positive and finite"
 
             refusal (build OneForAll [| 0.0; 0.0 |]) |> should haveSubstring "1 learned number is needed, not 2"
-            refusal (build OnePerCoordinate [| 0.0 |]) |> should haveSubstring "2 learned numbers are needed, not 1")
+
+            refusal (build OnePerCoordinate [| 0.0 |])
+            |> should haveSubstring "2 learned numbers are needed, not 1")
     ]
 
 /// All these laws on a space.

@@ -21,17 +21,13 @@ internal static class TrainCommand
         var dataset = new Option<string>("--dataset") { Description = "omniglot, or glyphs (built in)", Required = true, HelpName = "NAME" };
         var ways = Number<int>("--ways", "Classes of an episode (N)", "N");
         var shots = Number<int>("--shots", "Support images per class (K)", "K");
-        var algorithm = new Option<string>("--algorithm") { Description = $"{TrainingOptions.ImamlGd}: gradient descent inside, conjugate gradients for the meta-gradient", Required = true, HelpName = "NAME" };
+        var method = new MethodOptions();
         var metaSteps = Number<int>("--meta-steps", "Outer steps", "T");
         var metaBatch = Number<int>("--meta-batch", "Tasks of one outer step", "B");
-        var lambda = SharedOptions.Decimal(Number<double>("--lambda", "Proximal regularisation λ (paper, Omniglot: 2)", "λ"));
-        var innerSteps = Number<int>("--inner-steps", "Gradient steps of the inner solver (paper, Omniglot 5-way: 16)", "n");
-        var cgSteps = Number<int>("--cg-steps", "Conjugate-gradient steps of the meta-gradient (paper: 5)", "n");
         var seed = new Option<ulong>("--seed") { Description = "Seed of initial parameters and episodes", Required = true, HelpName = "S" };
         var output = new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", Required = true, HelpName = "RUN" };
         var threads = SharedOptions.Threads();
         var data = SharedOptions.Data();
-        var stepSize = SharedOptions.Decimal(new Option<double?>("--inner-step-size") { Description = "A fixed inner step [default: follows the curvature that each task measures]", HelpName = "α" });
         var queries = WithDefault("--queries", "Query images per class (Q)", "Q", DefaultQueries);
         var outerRate = SharedOptions.Decimal(WithDefault("--outer-rate", "Adam's step size", "η", DefaultOuterRate));
         var schedule = SharedOptions.OneOf(WithDefault("--outer-schedule", "constant, or cosine: to zero over the run", "NAME", OuterSchedule.Cosine), "constant", "cosine");
@@ -45,12 +41,17 @@ internal static class TrainCommand
 
         var command = new Command("train", "Meta-train a few-shot classifier")
         {
-            dataset, ways, shots, algorithm, metaSteps, metaBatch, lambda, innerSteps, cgSteps, seed, output, threads, data, stepSize, queries, outerRate, schedule,
+            dataset, ways, shots, metaSteps, metaBatch, seed, output, threads, data, queries, outerRate, schedule,
             split, validation, filters, validateEvery, validationEpisodes, checkpointEvery,
         };
+        foreach (var option in method.All)
+        {
+            command.Add(option);
+        }
+
         command.SetAction(parsed =>
         {
-            var options = new TrainingOptions
+            var options = method.Apply(parsed, new TrainingOptions
             {
                 Dataset = parsed.GetRequiredValue(dataset),
                 Split = parsed.GetRequiredValue(split),
@@ -58,19 +59,16 @@ internal static class TrainCommand
                 Ways = parsed.GetValue(ways),
                 Shots = parsed.GetValue(shots),
                 Queries = parsed.GetValue(queries),
-                Algorithm = parsed.GetRequiredValue(algorithm),
+                Algorithm = parsed.GetRequiredValue(method.Algorithm),
                 MetaSteps = parsed.GetValue(metaSteps),
                 MetaBatch = parsed.GetValue(metaBatch),
-                Lambda = parsed.GetValue(lambda),
-                InnerSteps = parsed.GetValue(innerSteps),
-                InnerStepSize = parsed.GetValue(stepSize),
-                CgSteps = parsed.GetValue(cgSteps),
+                InnerSteps = parsed.GetValue(method.InnerSteps),
                 OuterRate = parsed.GetValue(outerRate),
                 OuterSchedule = parsed.GetValue(schedule),
                 Filters = parsed.GetValue(filters),
                 Seed = parsed.GetValue(seed),
                 Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
-            };
+            });
             options.Validate();
             SharedOptions.Require(parsed, checkpointEvery, 1);
             SharedOptions.Require(parsed, validationEpisodes, 2);
@@ -142,12 +140,17 @@ internal static class TrainCommand
         var step = line.Step;
         var left = TimeSpan.FromSeconds(secondsPerStep * (options.MetaSteps - line.MetaStep));
         // Counted since the last line, of which most steps have none.
-        var trouble = (nonPositive > 0 ? $"  non-positive curvature {nonPositive}" : "") + (nonFinite > 0 ? $"  NOT FINITE {nonFinite}" : "");
+        var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  CG residual {step.CgResidual:F3}  "
-            + $"h_max {step.LargestCurvature:F1}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
+            $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
+            + $"{trouble}{secondsPerStep / options.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
+
+    // What is known of the linear solve: nothing where none is made, no curvature where there are no Ritz values.
+    private static string Solved(StepReport step) => string.Concat(
+        double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
+        double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "));
 
     private static Option<T> Number<T>(string name, string description, string placeholder) => new(name) { Description = description, Required = true, HelpName = placeholder };
 

@@ -23,6 +23,9 @@ public sealed class Network
     /// <summary>d.</summary>
     public int ParameterCount { get; }
 
+    /// <summary>How many parameters each layer has that has any, in the order of the parameter vector.</summary>
+    public int[] LayerSizes => [.. _layers.Select(layer => layer.ParameterCount).Where(count => count > 0)];
+
     /// <summary>New meta-parameters, [d], in float32 on the CPU.</summary>
     public Tensor InitialParameters(Generator generator)
     {

@@ -1,7 +1,8 @@
 // A run's state in one file, from which it goes on as if it had never stopped: θ and Adam's moments to the last bit, and the options under
 // which they were made. Episodes need no state: episode number n is a function of (seed, n).
 //
-//     "IMAMLCK1" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each) · SHA-256 of all before
+//     "IMAMLCK1" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
+//                · learned numbers · m · v (float64, p each; p is 0 where nothing but θ is learned) · SHA-256 of all before
 
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
@@ -11,6 +12,7 @@ using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
+using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
@@ -46,6 +48,14 @@ public static class Checkpoint
             stream.Write(MemoryMarshal.AsBytes<float>(tensor.cpu().data<float>().ToArray()));
         }
 
+        if (learner.Learned is { } learned)
+        {
+            foreach (var numbers in (Vector<double>[])[learned.Numbers, learned.Outer.FirstMoment, learned.Outer.SecondMoment])
+            {
+                stream.Write(MemoryMarshal.AsBytes<double>(numbers.ToArray()));
+            }
+        }
+
         stream.Write(SHA256.HashData(stream.GetBuffer().AsSpan(0, (int)stream.Length)));
         AtomicFile.Write(path, stream.GetBuffer().AsSpan(0, (int)stream.Length));
     }
@@ -64,14 +74,19 @@ public static class Checkpoint
         var (header, state) = Open(path);
         var built = network(header.Options);
         var each = built.ParameterCount * sizeof(float);
-        if (state.Length != 3 * each)
+        var start = Method.Start(header.Options, built);
+        var eachLearned = (start?.Numbers.Count ?? 0) * sizeof(double);
+        if (state.Length != 3 * (each + eachLearned))
         {
-            throw new CheckpointException($"{path} holds {state.Length / sizeof(float)} numbers, but its network needs 3 × {built.ParameterCount}; it was written by another version: train anew");
+            throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and algorithm need {3 * (each + eachLearned)}; it was written by another version: train anew");
         }
 
         using var scope = NewDisposeScope();
         Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray());
-        return (header, new MetaLearner(header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps }, built, Part(0), new AdamState<Tensor>(header.MetaStep, Part(1), Part(2))));
+        Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(3 * each + index * eachLearned, eachLearned)).ToArray());
+        var learned = start is null ? null : new LearnedNumbers(Learned(0), new AdamState<Vector<double>>(header.MetaStep, Learned(1), Learned(2)));
+        var outer = new AdamState<Tensor>(header.MetaStep, Part(1), Part(2));
+        return (header, new MetaLearner(header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps }, built, Part(0), outer, learned));
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path)

@@ -1,9 +1,10 @@
-// Algorithm 1 on networks: θ, and the outer optimiser's state, moved one meta-batch at a time by Algorithm 2's meta-gradient.
+// Algorithm 1 on networks: θ, and the outer optimiser's state, moved one meta-batch at a time by an algorithm's meta-gradient.
 
 using Imaml.Math;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Models;
+using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
@@ -17,18 +18,13 @@ public sealed class MetaLearner : IDisposable
     private static readonly TensorCoordinates Coordinates = new();
 
     private readonly TrainingOptions _options;
-    private readonly ScalarRegularizer<Tensor, Tensor> _regularizer;
-    private readonly ConjugateGradientSolver<Tensor, Tensor> _linearSolver;
 
     /// <summary>Starts from given meta-parameters, [d].</summary>
-    internal MetaLearner(TrainingOptions options, Network network, Tensor theta, AdamState<Tensor> outer)
+    internal MetaLearner(TrainingOptions options, Network network, Tensor theta, AdamState<Tensor> outer, LearnedNumbers? learned)
     {
-        (_options, Network, Theta, Outer) = (options, network, theta.DetachFromDisposeScope(), outer);
+        (_options, Network, Theta, Outer, Learned) = (options, network, theta.DetachFromDisposeScope(), outer, learned);
         outer.FirstMoment.DetachFromDisposeScope();
         outer.SecondMoment.DetachFromDisposeScope();
-        _regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda);
-        _linearSolver = new ConjugateGradientSolver<Tensor, Tensor>(new LinearSolveOptions(options.CgSteps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false));
-        InnerSolver = new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerSteps);
     }
 
     /// <summary>New meta-parameters by the options' seed.</summary>
@@ -37,7 +33,7 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         using var generator = new Generator(options.Seed, CPU);
         var theta = network.InitialParameters(generator);
-        return new MetaLearner(options, network, theta, new AdamState<Tensor>(0, zeros_like(theta), zeros_like(theta)));
+        return new MetaLearner(options, network, theta, new AdamState<Tensor>(0, zeros_like(theta), zeros_like(theta)), Method.Start(options, network));
     }
 
     /// <summary>The network.</summary>
@@ -49,11 +45,14 @@ public sealed class MetaLearner : IDisposable
     /// <summary>The outer optimiser's state.</summary>
     public AdamState<Tensor> Outer { get; private set; }
 
+    /// <summary>What is learned beside θ, or null.</summary>
+    public LearnedNumbers? Learned { get; private set; }
+
     /// <summary>Meta-steps made.</summary>
     public int MetaStep => Outer.Steps;
 
-    /// <summary>What solves the inner problem, here and at test time.</summary>
-    public IInnerSolver<Tensor, Tensor> InnerSolver { get; }
+    /// <summary>The algorithm at the learned numbers as they are now. Its vectors are in the dispose scope that is open.</summary>
+    public Method CurrentMethod() => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers);
 
     /// <summary>One outer step on the tasks of <paramref name="batch"/>.</summary>
     /// <exception cref="TrainingDivergedException">No task of the batch had a finite meta-gradient; θ is as it was.</exception>
@@ -63,19 +62,26 @@ public sealed class MetaLearner : IDisposable
         var space = new TensorSpace(batch.Count, Theta.dtype);
         var problem = new FewShotProblem(Network, batch, Theta.dtype);
         var theta = Theta.expand(batch.Count, -1);
-        var result = ImplicitMetaGradient.Compute(space, _regularizer, problem, InnerSolver, _linearSolver, Thresholds.none(space), theta);
+        var method = CurrentMethod();
+        var (result, learnedGradients) = method.Compute(space, problem, theta);
         var solves = LinearSolver.read(space, result.Solve);
         var norms = space.Read(space.Norm(result.Gradient));
         var healthy = Enumerable.Range(0, batch.Count).Where(task => solves[task].Status != SolveStatus.NonFinite && double.IsFinite(norms[task])).ToArray();
         if (healthy.Length == 0)
         {
             throw new TrainingDivergedException(
-                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatusModule.describe(SolveStatus.NonFinite)}); lower --outer-rate, or raise --lambda or --inner-steps");
+                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatusModule.describe(SolveStatus.NonFinite)}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
         }
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
+        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
+        if (learnedGradients is not null)
+        {
+            var gradient = healthy.Select(task => Vector<double>.Build.Dense(learnedGradients[task])).Aggregate((a, b) => a + b) / healthy.Length;
+            Learned = Learned!.Step(_options.LearnedRateAt(MetaStep), gradient);
+        }
+
         Replace(moved, outer);
         return report;
     }
@@ -86,7 +92,8 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         var space = new TensorSpace(tasks, Theta.dtype);
         var theta = Theta.expand(tasks, -1);
-        return InnerSolver.Solve(space, _regularizer, problem, theta, theta, space.Scalar(0)).Phi.MoveToOuterDisposeScope();
+        var method = CurrentMethod();
+        return method.InnerSolver.Solve(space, method.Regularizer, problem, theta, theta, space.Scalar(0)).Phi.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -12,8 +12,8 @@ namespace Imaml.Nets.Training;
 /// <param name="OuterAccuracy">Share of the query images classified correctly after adapting.</param>
 /// <param name="InnerLoss">Mean of L̂(φ), the support loss after adapting.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖ of the tasks: over µ it bounds δ.</param>
-/// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows.</param>
-/// <param name="LargestCurvature">Largest Ritz value of any task less λ: an estimate, from below, of the top eigenvalue of ∇²L̂(φ).</param>
+/// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows; not a number where none is made.</param>
+/// <param name="LargestCurvature">Largest Ritz value of any task less ‖Λ‖: an estimate, from below, of the top eigenvalue of ∇²L̂(φ); not a number where there are no Ritz values.</param>
 /// <param name="MetaGradientNorm">‖mean of g‖.</param>
 /// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
 /// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>
@@ -31,7 +31,7 @@ public sealed record StepReport(
     int NonFinite)
 {
     internal static StepReport Create(
-        TensorSpace space, TrainingOptions options, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
+        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
     {
         double[] Healthy(Tensor scalar)
         {
@@ -46,8 +46,8 @@ public sealed record StepReport(
             healthy.Average(task => accuracies[task]),
             Healthy(result.InnerLoss).Average(),
             Healthy(result.InnerGradientNorm).Max(),
-            healthy.Max(task => solves[task].RelativeResidual),
-            healthy.SelectMany(task => solves[task].RitzValues).DefaultIfEmpty(double.NaN).Max() - options.Lambda,
+            solves[0].Status == SolveStatus.NotMade ? double.NaN : healthy.Max(task => solves[task].RelativeResidual),
+            healthy.SelectMany(task => solves[task].RitzValues).DefaultIfEmpty(double.NaN).Max() - method.Regularizer.LargestEigenvalue,
             metaGradientNorm,
             solves.Count(solve => solve.Status == SolveStatus.NonPositiveCurvature),
             solves.Length - healthy.Length);

@@ -19,11 +19,24 @@ public enum OuterSchedule
     Cosine,
 }
 
-/// <summary>The options of a meta-training run.</summary>
+/// <summary>What has a learned number of its own.</summary>
+public enum LearnedPer
+{
+    /// <summary>A task: one number for all parameters.</summary>
+    Task,
+
+    /// <summary>Every layer.</summary>
+    Layer,
+
+    /// <summary>Every parameter.</summary>
+    Parameter,
+}
+
+/// <summary>The options of a meta-training run. What an algorithm has no use for is null.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>The one algorithm of this version: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
-    public const string ImamlGd = "imaml-gd";
+    /// <summary>The paper's first algorithm: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
+    public const string ImamlGd = Training.Algorithm.ImamlGd;
 
     // Far above any network or batch of use, far below what overflows an array or a checkpoint.
     private const long LargestArray = 100_000_000;
@@ -64,17 +77,38 @@ public sealed record TrainingOptions
     /// <summary>B, tasks of one outer step.</summary>
     public required int MetaBatch { get; init; }
 
-    /// <summary>λ.</summary>
-    public required double Lambda { get; init; }
+    /// <summary>λ, or null for no proximal term.</summary>
+    public double? Lambda { get; init; }
 
-    /// <summary>Gradient steps of the inner solver.</summary>
+    /// <summary>Whether the proximal term was left out on purpose.</summary>
+    public bool NoProximal { get; init; }
+
+    /// <summary>Steps of the inner solver.</summary>
     public required int InnerSteps { get; init; }
 
     /// <summary>The inner step size, or null to follow the measured curvature.</summary>
-    public required double? InnerStepSize { get; init; }
+    public double? InnerStepSize { get; init; }
 
-    /// <summary>Conjugate-gradient steps of the meta-gradient.</summary>
-    public required int CgSteps { get; init; }
+    /// <summary>Steps of the linear solve of the meta-gradient.</summary>
+    public int? CgSteps { get; init; }
+
+    /// <summary>What an inner step keeps of the one before it.</summary>
+    public double? Momentum { get; init; }
+
+    /// <summary>Conjugate-gradient steps of a Newton direction, or null for the paper's.</summary>
+    public int? DirectionSteps { get; init; }
+
+    /// <summary>How many of the last inner steps are differentiated.</summary>
+    public int? Truncate { get; init; }
+
+    /// <summary>Whether inner iterates are computed a second time in place of being kept.</summary>
+    public bool Recompute { get; init; }
+
+    /// <summary>What has a step size of its own, or null for every parameter.</summary>
+    public LearnedPer? StepSizes { get; init; }
+
+    /// <summary>Adam's step size for learned step sizes, or null for that of θ.</summary>
+    public double? StepSizeRate { get; init; }
 
     /// <summary>Adam's step size at the first meta-step.</summary>
     public required double OuterRate { get; init; }
@@ -95,6 +129,22 @@ public sealed record TrainingOptions
     [JsonIgnore]
     public StepRule StepRule => InnerStepSize is { } step ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature;
 
+    /// <summary>The momentum of the inner solver.</summary>
+    [JsonIgnore]
+    public Momentum InnerMomentum => (Algorithm, Momentum) switch
+    {
+        (Training.Algorithm.ImamlNesterov, { } b) => Imaml.Math.Momentum.NewNesterov(b),
+        (Training.Algorithm.ImamlHeavyBall, { } b) => Imaml.Math.Momentum.NewHeavyBall(b),
+        _ => Imaml.Math.Momentum.NoMomentum,
+    };
+
+    /// <summary>What has a learned number of its own, or null where nothing but θ is learned.</summary>
+    [JsonIgnore]
+    public LearnedPer? Learns => Algorithm == Training.Algorithm.MetaSgd ? StepSizes ?? LearnedPer.Parameter : null;
+
+    /// <summary>Adam's step size for the learned numbers at meta-step <paramref name="step"/>, counted from 0.</summary>
+    public double LearnedRateAt(int step) => (StepSizeRate ?? OuterRate) / OuterRate * OuterRateAt(step);
+
     /// <summary>Adam's step size at meta-step <paramref name="step"/>, counted from 0.</summary>
     public double OuterRateAt(int step) => OuterSchedule switch
     {
@@ -110,14 +160,12 @@ public sealed record TrainingOptions
         AtLeast(1, MetaSteps, "--meta-steps");
         AtLeast(1, MetaBatch, "--meta-batch");
         AtLeast(1, InnerSteps, "--inner-steps");
-        AtLeast(1, CgSteps, "--cg-steps");
         AtLeast(1, Filters, "--filters");
         AtLeast(1, Threads, "--threads");
         AtLeast(2, Ways, "--ways");
         AtLeast(1, Shots, "--shots");
         AtLeast(1, Queries, "--queries");
         AtLeast(0, ValidationClasses, "--validation-classes");
-        Positive(Lambda, "--lambda");
         Positive(OuterRate, "--outer-rate");
         if (!Enum.IsDefined(OuterSchedule))
         {
@@ -127,15 +175,47 @@ public sealed record TrainingOptions
         // Each of the three convolutions after the first has 9·filters² weights, and a batch is one array.
         AtMost(LargestArray, 27L * Filters * Filters, "--filters", Filters, "weights of the convolutions");
         AtMost(LargestArray, (long)MetaBatch * Ways * long.Max(Shots, Queries) * Glyphs.Size * Glyphs.Size, "--meta-batch", MetaBatch, "pixels of a meta-batch");
-        if (InnerStepSize is { } step)
+        ValidateMethod();
+    }
+
+    private void ValidateMethod()
+    {
+        var algorithm = Training.Algorithm.Find(Algorithm)
+            ?? throw new ArgumentException($"--algorithm {Algorithm} is not known; this version has {string.Join(", ", Training.Algorithm.All.Select(one => one.Name))}");
+        algorithm.Check([.. Given()]);
+        AtLeast(1, CgSteps ?? 1, Training.Algorithm.CgSteps);
+        AtLeast(1, DirectionSteps ?? 1, Training.Algorithm.DirectionSteps);
+        AtLeast(1, Truncate ?? 1, Training.Algorithm.Truncate);
+        Positive(Lambda ?? 1, Training.Algorithm.Lambda);
+        Positive(InnerStepSize ?? 1, Training.Algorithm.InnerStepSize);
+        Positive(StepSizeRate ?? 1, Training.Algorithm.StepSizeRate);
+        if (Momentum is { } b && !(b is >= 0 and < 1))
         {
-            Positive(step, "--inner-step-size");
+            throw new DataException($"--momentum must be at least 0 and below 1, not {b.ToString(CultureInfo.InvariantCulture)}");
         }
 
-        if (Algorithm != ImamlGd)
+        if (Truncate > InnerSteps)
         {
-            throw new DataException($"--algorithm {Algorithm} is not known; this version has {ImamlGd}");
+            throw new DataException($"--truncate must be at most --inner-steps {InnerSteps}, not {Truncate}");
         }
+
+        if (StepSizes == LearnedPer.Task)
+        {
+            throw new DataException("--step-sizes must be layer or parameter");
+        }
+    }
+
+    /// <summary>The options of algorithms that were given, by name.</summary>
+    private IEnumerable<string> Given()
+    {
+        (string Name, bool Given)[] all =
+        [
+            (Training.Algorithm.Lambda, Lambda is not null), (Training.Algorithm.NoProximal, NoProximal), (Training.Algorithm.InnerStepSize, InnerStepSize is not null),
+            (Training.Algorithm.CgSteps, CgSteps is not null), (Training.Algorithm.Momentum, Momentum is not null), (Training.Algorithm.DirectionSteps, DirectionSteps is not null),
+            (Training.Algorithm.Truncate, Truncate is not null), (Training.Algorithm.Recompute, Recompute), (Training.Algorithm.LearnedStepSizes, StepSizes is not null),
+            (Training.Algorithm.StepSizeRate, StepSizeRate is not null),
+        ];
+        return all.Where(one => one.Given).Select(one => one.Name);
     }
 
     /// <summary>The options in which two runs differ, by name with both values; empty where they agree.</summary>

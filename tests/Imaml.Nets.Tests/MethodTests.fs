@@ -1,0 +1,360 @@
+/// Every algorithm on batched networks: the numbers that the core gives on dense vectors of the same losses, and finite differences of what its
+/// meta-gradient is the gradient of.
+module Imaml.Nets.Tests.MethodTests
+
+open System
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open TorchSharp
+open Imaml.Math
+open Imaml.Math.Interop
+open Imaml.Nets
+open Imaml.Nets.MetaLearners
+open Imaml.Nets.Models
+open Imaml.Nets.Training
+open Imaml.Nets.Tests.Oracle
+open Imaml.Nets.Tests.TensorSpaceSubject
+open Imaml.Nets.Tests.Tensors
+open Imaml.Testing
+
+/// Two blocks on 6 × 6 images without a kink: 93 parameters.
+let private tiny =
+    let block =
+        {
+            Filters = 2
+            Stride = 2
+            Padding = 1
+            Rectified = false
+        }
+
+    {
+        Input = ImageShape(6, 6, 1)
+        Blocks = [ block; block ]
+        Ways = 3
+    }
+
+let private tasks = 2
+
+/// A support set, a query set of its own, and one θ for both tasks.
+type private Tasks =
+    {
+        Support: Instance
+        Query: Instance
+        /// [1, d]
+        Like: Tensor
+    }
+
+    member this.Theta = this.Like.expand (int64 tasks, -1L)
+    member this.Problem = FewShotProblem(this.Support.Network, this.Support.Data, this.Query.Data)
+
+let private drawTasks seed =
+    let support = draw seed tiny tasks 6
+
+    {
+        Support = support
+        Query = draw (seed + 20) tiny tasks 9
+        Like = support.Parameters.narrow (0L, 0L, 1L)
+    }
+
+let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64))
+let private f64 = torch.ScalarType.Float64
+
+/// The same losses for the core's dense batched vectors: every evaluation goes to the network and comes back.
+let private dense (problem: FewShotProblem) =
+    let into (x: Matrix<float>) = ofRows f64 (x.ToRowArrays())
+    let out (x: Tensor) = Matrix<float>.Build.DenseOfRowArrays(toRows x)
+    let scalar (x: Tensor) = numbers x
+
+    { new IBilevelProblem<Matrix<float>, float[]> with
+        member _.InnerLoss phi =
+            use _ = torch.NewDisposeScope()
+            scalar (problem.InnerLoss(into phi))
+
+        member _.InnerGradient phi =
+            use _ = torch.NewDisposeScope()
+            out (problem.InnerGradient(into phi))
+
+        member _.LinearizeInner phi =
+            let point = (into phi).DetachFromDisposeScope()
+            let linearization = problem.LinearizeInner point
+
+            { new ILinearization<Matrix<float>, float[]> with
+                member _.Loss = scalar linearization.Loss
+                member _.Gradient = out linearization.Gradient
+
+                member _.HessianProduct w =
+                    use _ = torch.NewDisposeScope()
+                    out (linearization.HessianProduct(into w))
+
+                member _.Dispose() =
+                    linearization.Dispose()
+                    point.Dispose()
+            }
+
+        member _.OuterLossAndGradient phi =
+            use _ = torch.NewDisposeScope()
+            let struct (loss, gradient) = problem.OuterLossAndGradient(into phi)
+            struct (scalar loss, out gradient)
+    }
+
+let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, float[]>
+
+/// What the tests choose of a run's options; what an algorithm has no use for is left out.
+type private Options =
+    static member Of
+        (algorithm, steps: int, ?lambda: float, ?alpha: float, ?linearSteps, ?momentum: float, ?truncate, ?recompute, ?stepSizes)
+        =
+        let options =
+            TrainingOptions(
+                Dataset = "none",
+                Split = "none",
+                ValidationClasses = 0,
+                Ways = 3,
+                Shots = 2,
+                Queries = 3,
+                Algorithm = algorithm,
+                MetaSteps = 1,
+                MetaBatch = tasks,
+                InnerSteps = steps,
+                Lambda = Option.toNullable lambda,
+                NoProximal = (lambda.IsNone),
+                InnerStepSize = Option.toNullable alpha,
+                CgSteps = Option.toNullable linearSteps,
+                Momentum = Option.toNullable momentum,
+                Truncate = Option.toNullable truncate,
+                Recompute = defaultArg recompute false,
+                StepSizes = Option.toNullable stepSizes,
+                OuterRate = 1e-2,
+                OuterSchedule = OuterSchedule.Constant,
+                Filters = 2,
+                Seed = 1UL,
+                Threads = 1
+            )
+
+        options.Validate()
+        options
+
+let private lambda, alpha, steps = 6.0, 0.05, 4
+
+let private path momentum : UnrolledOptions =
+    {
+        Momentum = momentum
+        Step = alpha
+        Steps = steps
+    }
+
+let private scalar: IRegularizer<Matrix<float>, float[]> = ScalarRegularizer lambda
+let private none: IRegularizer<Matrix<float>, float[]> = NoProximalTerm()
+
+let private descent rule momentum : IInnerSolver<Matrix<float>, float[]> = GradientDescentSolver(rule, momentum, steps, 0)
+
+let private never = rows.Scalar 0.0
+
+let private implicit inner : IMetaGradientStrategy<Matrix<float>, float[]> =
+    ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolvers.FixedBudget 5), Thresholds.none rows)
+
+let private constant = ConstantStep alpha
+
+/// Meta-SGD's sizes, the same for every coordinate at first, for the core's dense vectors.
+let private stepSizes (d: int) = StepSizeOptions(BatchedRowsCoordinates(), Matrix<float>.Build.Dense(tasks, d, alpha), steps)
+
+/// Every algorithm with Λ and the strategy of the core that it must agree with, on vectors of d numbers.
+let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMetaGradientStrategy<Matrix<float>, float[]>)) list =
+    let of' name options regularizer strategy = name, options, regularizer, (fun _ -> strategy)
+
+    [
+        of'
+            "imaml-gd, measured steps"
+            (Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5))
+            scalar
+            (implicit (descent MeasuredCurvature NoMomentum))
+        of'
+            "imaml-gd, a fixed step"
+            (Options.Of(Algorithm.ImamlGd, steps, lambda, alpha, 5))
+            scalar
+            (implicit (descent constant NoMomentum))
+        of'
+            "imaml-nesterov"
+            (Options.Of(Algorithm.ImamlNesterov, steps, lambda, alpha, 5, 0.5))
+            scalar
+            (implicit (descent constant (Nesterov 0.5)))
+        of'
+            "imaml-heavy-ball"
+            (Options.Of(Algorithm.ImamlHeavyBall, steps, lambda, alpha, 5, 0.5))
+            scalar
+            (implicit (descent constant (HeavyBall 0.5)))
+        of'
+            "imaml-hf"
+            (Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5))
+            scalar
+            (implicit (NewtonConjugateGradientSolver(steps, NewtonConjugateGradient.PaperDirectionSteps)))
+        of' "maml" (Options.Of(Algorithm.Maml, steps, alpha = alpha)) none (UnrolledStrategy(path NoMomentum))
+        of' "maml, with the proximal term" (Options.Of(Algorithm.Maml, steps, lambda, alpha)) scalar (UnrolledStrategy(path NoMomentum))
+        of'
+            "maml, recomputed"
+            (Options.Of(Algorithm.Maml, steps, alpha = alpha, recompute = true))
+            none
+            (UnrolledStrategy(path NoMomentum, Recompute))
+        of' "truncated" (Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)) scalar (TruncatedStrategy(path NoMomentum, 2))
+        of' "fomaml" (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) none (FirstOrderStrategy(descent constant NoMomentum, never))
+        of' "reptile" (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) none (ReptileStrategy(descent constant NoMomentum, never))
+        "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha), none, (fun d -> MetaSgdStrategy(stepSizes d, EveryIterate))
+    ]
+
+/// What is learned beside θ before the first step, or nothing.
+let private numbersOf (options: TrainingOptions) network =
+    Method.Start(options, network) |> Option.ofObj |> Option.map (fun learned -> learned.Numbers)
+
+let private compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
+    let network = drawn.Support.Network
+    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network)).Compute(space.Value, drawn.Problem, theta)
+
+let private agreement =
+    testList
+        "the core's reference on dense vectors"
+        [
+            for name, options, regularizer, strategy in cases do
+                scoped $"{name}: φ, g, losses and counts are the same numbers" (fun () ->
+                    for seed in 1..3 do
+                        let drawn = drawTasks seed
+                        let actual = (compute options drawn drawn.Theta).Result
+                        let theta = Matrix<float>.Build.DenseOfRowArrays(toRows (drawn.Theta.contiguous ()))
+                        let expected = (strategy theta.ColumnCount).Compute(rows, regularizer, dense drawn.Problem, theta)
+                        // The two spaces add in another order: an ε for each of d summands in every inner product. A network's gradient
+                        // is taken at two φ that far apart, and magnifies it by its curvature, a product by its third derivative:
+                        // `rounding` counts both for one product. A step of CG or Newton magnifies what came before by cond(H + Λ).
+                        let struct (_, _, h) = differentiate drawn.Support (normal 5 [ tasks; theta.ColumnCount ])
+                        let condition = 1.0 + norm h / lambda
+                        let tolerance = 40.0 * condition * rounding product drawn.Support
+                        tolerance |> should be (lessThan 1e-6)
+                        let tensor (x: Matrix<float>) = ofRows f64 (x.ToRowArrays())
+                        agree tolerance (tensor expected.Phi) actual.Phi "φ"
+                        agree tolerance (tensor expected.Gradient) actual.Gradient "g"
+                        agree tolerance (torch.tensor expected.OuterLoss) (actual.OuterLoss.flatten ()) "L"
+                        let counted = MetaGradient.cost space.Value actual
+                        Expect.equal counted (MetaGradient.cost rows expected) "counts"
+                        // Not what another algorithm gives: v itself is FOMAML's.
+                        if name <> "fomaml" then
+                            norm (actual.Gradient.sub actual.Solve.Solution)
+                            |> should be (greaterThan (1e-3 * norm actual.Gradient)))
+        ]
+
+/// ⟨g, w⟩ for every task, [B, 1].
+let private along' (g: Tensor) (w: Tensor) = g.mul(w).sum([| 1L |], keepdim = true)
+
+/// Rounding of an outer loss after a path of so many sweeps, times ‖L‖ and ten.
+let private lossRounding (drawn: Tasks) sweeps = 10.0 * rounding (sweeps + forward) drawn.Support
+
+let private differences =
+    let h = 1e-4
+
+    let check (drawn: Tasks) sweeps (f: float -> Tensor) (slope: Tensor) what =
+        let struct (expected, tolerance) = centralDifference f h (lossRounding drawn sweeps * norm (f 0.0))
+        tolerance |> should be (lessThan (1e-2 * norm expected + 1e-4))
+        close tolerance expected slope what
+
+    testList
+        "finite differences"
+        [
+            for name, options in
+                [
+                    "maml", Options.Of(Algorithm.Maml, steps, alpha = alpha)
+                    "maml, with the proximal term", Options.Of(Algorithm.Maml, steps, lambda, alpha)
+                    "maml, recomputed", Options.Of(Algorithm.Maml, 9, alpha = alpha, recompute = true)
+                    "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha)
+                ] do
+                scoped $"{name}: g is the gradient of θ ↦ L(φ_T(θ))" (fun () ->
+                    for seed in 1..3 do
+                        let drawn = drawTasks seed
+                        let w = normal (seed + 7) (sizes drawn.Theta)
+                        let at t = (compute options drawn (along drawn.Theta w t)).Result
+                        check drawn (2 * options.InnerSteps) (fun t -> (at t).OuterLoss) (along' (at 0.0).Gradient w) "⟨g, w⟩")
+
+            for per in [ LearnedPer.Layer; LearnedPer.Parameter ] do
+                scoped $"meta-sgd, a size for every {per}: the learned gradient is that of α ↦ L(φ_T)" (fun () ->
+                    for seed in 1..3 do
+                        let drawn = drawTasks seed
+                        let network = drawn.Support.Network
+                        let options = Options.Of(Algorithm.MetaSgd, steps, alpha = alpha, stepSizes = per)
+                        let sizes = (numbersOf options network).Value
+                        let direction = numbers (normal (seed + 9) [ sizes.Count ]) |> Vector<float>.Build.DenseOfArray
+
+                        let at (t: float) =
+                            Method
+                                .Create(options, network, drawn.Like, sizes + t * alpha * direction)
+                                .Compute(space.Value, drawn.Problem, drawn.Theta)
+
+                        let slopes =
+                            (at 0.0).Learned
+                            |> Option.ofObj
+                            |> Option.get
+                            |> Array.map (fun gradient -> alpha * direction.DotProduct(Vector<float>.Build.DenseOfArray gradient))
+
+                        check drawn (2 * steps) (fun t -> (at t).Result.OuterLoss.flatten()) (torch.tensor slopes) "⟨dL/dα, w⟩")
+
+            scoped "truncated: g is the gradient of the last K steps' pull to θ, the iterate before them held fast" (fun () ->
+                for seed in 1..3 do
+                    let drawn = drawTasks seed
+                    let w = normal (seed + 7) (sizes drawn.Theta)
+                    let regularizer = ScalarRegularizer<Tensor, Tensor> lambda
+                    let solver k = GradientDescentSolver<Tensor, Tensor>(constant, k) :> IInnerSolver<_, _>
+                    let never = space.Value.Scalar 0.0
+
+                    let start =
+                        (solver (steps - 2)).Solve(space.Value, regularizer, drawn.Problem, drawn.Theta, drawn.Theta, never).Phi
+
+                    let at t =
+                        let theta = along drawn.Theta w t
+                        let phi = (solver 2).Solve(space.Value, regularizer, drawn.Problem, theta, start, never).Phi
+                        let struct (loss, _) = drawn.Problem.OuterLossAndGradient phi
+                        loss
+
+                    let g =
+                        (compute (Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)) drawn drawn.Theta).Result.Gradient
+
+                    check drawn (2 * steps) at (along' g w) "⟨g, w⟩")
+
+            scoped "fomaml: g is the gradient of L at the φ that was reached; reptile: g is θ − φ" (fun () ->
+                for seed in 1..3 do
+                    let drawn = drawTasks seed
+                    let w = normal (seed + 7) (sizes drawn.Theta)
+                    let result = (compute (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) drawn drawn.Theta).Result
+
+                    let at t =
+                        let struct (loss, _) = drawn.Problem.OuterLossAndGradient(along result.Phi w t)
+                        loss
+
+                    check drawn 0 at (along' result.Gradient w) "⟨g, w⟩"
+                    let reptile = (compute (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) drawn drawn.Theta).Result
+                    same result.Phi reptile.Phi "φ"
+                    same (drawn.Theta.sub result.Phi) reptile.Gradient "θ − φ")
+
+            // With so strong a pull to θ that every inner solver comes to φ* to rounding.
+            for name, options in
+                [
+                    "imaml-gd", Options.Of(Algorithm.ImamlGd, 200, 20.0, linearSteps = 60)
+                    "imaml-nesterov", Options.Of(Algorithm.ImamlNesterov, 400, 20.0, 0.02, 60, 0.3)
+                    "imaml-heavy-ball", Options.Of(Algorithm.ImamlHeavyBall, 400, 20.0, 0.02, 60, 0.3)
+                    "imaml-hf", Options.Of(Algorithm.ImamlHf, 30, 20.0, linearSteps = 60)
+                ] do
+                scoped $"{name}: g is the gradient of θ ↦ L(Alg*(θ))" (fun () ->
+                    let drawn = drawTasks 1
+                    let w = normal 8 (sizes drawn.Theta)
+                    let at t = (compute options drawn (along drawn.Theta w t)).Result
+                    let here = at 0.0
+                    let slope = norm here.Gradient
+                    let delta = (space.Value.Read here.InnerGradientNorm |> Array.max) / 10.0
+                    // µ ≥ 10 would need H ≥ −10; what is left of ‖∇G‖ is rounding either way.
+                    delta |> should be (lessThan 1e-10)
+                    let f t = (at t).OuterLoss
+
+                    let struct (expected, tolerance) =
+                        centralDifference f h (lossRounding drawn 0 * norm (f 0.0) + 2.0 * slope * delta)
+
+                    tolerance |> should be (lessThan (1e-2 * norm expected))
+                    close (tolerance + 1e-9 * slope) expected (along' here.Gradient w) "⟨g, w⟩")
+        ]
+
+[<Tests>]
+let tests = testSequenced (testList "Methods" [ agreement; differences ])
