@@ -17,6 +17,7 @@ let private all (subject: Subject<'V, 'S>) =
         MetaGradientLaws.laws subject
         StrategyLaws.laws subject
         PathLaws.laws subject
+        CurvatureLaws.laws subject
         MetaLearningLaws.laws subject
         AccuracyLaws.laws subject
         RegularizerLaws.laws subject

@@ -208,7 +208,7 @@ let private numbersOf (options: TrainingOptions) network =
 
 let private compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
     let network = drawn.Support.Network
-    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network)).Compute(space.Value, drawn.Problem, theta)
+    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL).Compute(space.Value, drawn.Problem, theta)
 
 let private agreement =
     testList
@@ -282,7 +282,7 @@ let private differences =
 
                         let at (t: float) =
                             Method
-                                .Create(options, network, drawn.Like, sizes + t * alpha * direction)
+                                .Create(options, network, drawn.Like, sizes + t * alpha * direction, 0UL)
                                 .Compute(space.Value, drawn.Problem, drawn.Theta)
 
                         let slopes =

@@ -31,6 +31,7 @@ let private laws () =
             MetaGradientLaws.laws subject
             StrategyLaws.laws subject
             PathLaws.laws subject
+            CurvatureLaws.laws subject
             MetaLearningLaws.laws subject
             AccuracyLaws.laws subject
             RegularizerLaws.laws subject

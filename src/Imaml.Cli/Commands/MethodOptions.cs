@@ -24,8 +24,27 @@ internal sealed class MethodOptions
 
     private readonly Option<double?> _stepSizeRate = Number("--step-size-rate", "Adam's step size for learned step sizes (meta-sgd) [default: --outer-rate, as its authors have it]", "η");
 
+    private readonly Option<LinearSolverKind?> _linearSolver = SharedOptions.OneOf(
+        new Option<LinearSolverKind?>("--linear-solver") { Description = "cg, pcg (a diagonal estimated by --probes), minres, or neumann (with --neumann-step) (imaml-*) [default: cg, the paper's]", HelpName = "NAME" },
+        "cg", "pcg", "minres", "neumann");
+
+    private readonly Option<int?> _probes = new("--probes") { Description = "Products that estimate the diagonal of the Hessian (pcg)", HelpName = "n" };
+    private readonly Option<double?> _neumannStep = Number("--neumann-step", "Step of the Neumann series, below 2/(h_max + λ) (neumann)", "α");
+    private readonly Option<double?> _delta = Number("--delta", "Inner accuracy δ at which a task is done, taking λ for G's convexity; --inner-steps is then the most (imaml-*)", "δ");
+    private readonly Option<double?> _deltaPrime = Number("--delta-prime", "Accuracy δ′ at which a linear solve is done, likewise; --cg-steps is then the most (imaml-*)", "δ′");
+    private readonly Option<CurvatureRemedy?> _onNegativeCurvature = SharedOptions.OneOfNames(
+        new Option<CurvatureRemedy?>("--on-negative-curvature") { Description = "truncate, raise-lambda, minres, or gauss-newton (imaml-*) [default: truncate]", HelpName = "NAME" },
+        ("truncate", CurvatureRemedy.Truncate), ("raise-lambda", CurvatureRemedy.RaiseLambda), ("minres", CurvatureRemedy.Minres), ("gauss-newton", CurvatureRemedy.GaussNewton));
+
+    private readonly Option<LearnedPer?> _learnLambda = SharedOptions.OneOfNames(
+        new Option<LearnedPer?>("--learn-lambda") { Description = "Learn λ beside θ, from --lambda on: one, one for each layer, or one for each parameter (imaml-*)", HelpName = "one|layer|parameter" },
+        ("one", LearnedPer.Task), ("layer", LearnedPer.Layer), ("parameter", LearnedPer.Parameter));
+
+    private readonly Option<double?> _lambdaRate = Number("--lambda-rate", "Adam's step size for log λ (--learn-lambda)", "η");
+
     public IEnumerable<Option> All =>
-        [Algorithm, InnerSteps, _lambda, _noProximal, _stepSize, _momentum, _directionSteps, _cgSteps, _truncate, _recompute, _stepSizes, _stepSizeRate];
+        [Algorithm, InnerSteps, _lambda, _noProximal, _stepSize, _momentum, _directionSteps, _cgSteps, _truncate, _recompute, _stepSizes, _stepSizeRate,
+        _linearSolver, _probes, _neumannStep, _delta, _deltaPrime, _onNegativeCurvature, _learnLambda, _lambdaRate];
 
     /// <summary>The options with what the command line says of the method.</summary>
     public TrainingOptions Apply(ParseResult parsed, TrainingOptions options) => options with
@@ -40,6 +59,14 @@ internal sealed class MethodOptions
         Recompute = parsed.GetValue(_recompute),
         StepSizes = parsed.GetValue(_stepSizes),
         StepSizeRate = parsed.GetValue(_stepSizeRate),
+        LinearSolver = parsed.GetValue(_linearSolver),
+        Probes = parsed.GetValue(_probes),
+        NeumannStep = parsed.GetValue(_neumannStep),
+        Delta = parsed.GetValue(_delta),
+        DeltaPrime = parsed.GetValue(_deltaPrime),
+        OnNegativeCurvature = parsed.GetValue(_onNegativeCurvature),
+        LearnLambda = parsed.GetValue(_learnLambda),
+        LambdaRate = parsed.GetValue(_lambdaRate),
     };
 
     private static Option<double?> Number(string name, string description, string placeholder) =>

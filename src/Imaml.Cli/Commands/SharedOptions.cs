@@ -57,6 +57,24 @@ internal static class SharedOptions
         return option;
     }
 
+    /// <summary>The option, reading words as what they stand for and refusing others.</summary>
+    public static Option<T?> OneOfNames<T>(Option<T?> option, params (string Word, T Value)[] words)
+        where T : struct
+    {
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (words.FirstOrDefault(one => one.Word == text) is { Word: not null } found)
+            {
+                return found.Value;
+            }
+
+            result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words.Select(one => one.Word))}");
+            return null;
+        };
+        return option;
+    }
+
     /// <summary>The images and classes of a run, with a bar while they are read for the first time.</summary>
     public static TaskSource OpenTasks(TrainingOptions options, string? data) =>
         ProgressBar.Run($"preparing {options.Dataset}", progress => TaskSource.Open(options, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));

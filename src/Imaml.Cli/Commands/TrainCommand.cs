@@ -150,7 +150,8 @@ internal static class TrainCommand
     // What is known of the linear solve: nothing where none is made, no curvature where there are no Ritz values.
     private static string Solved(StepReport step) => string.Concat(
         double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
-        double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "));
+        double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),
+        step.Learned is { } learned ? string.Create(CultureInfo.InvariantCulture, $"{learned.Name} {learned.Smallest:G3} to {learned.Largest:G3}  ") : "");
 
     private static Option<T> Number<T>(string name, string description, string placeholder) => new(name) { Description = description, Required = true, HelpName = placeholder };
 

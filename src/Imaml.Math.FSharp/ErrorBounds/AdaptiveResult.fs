@@ -55,6 +55,8 @@ module internal AdaptiveResult =
                             PreconditionerNotPositive = space.Scalar 0.0
                             Coefficients = [||]
                         }
+                    NegativeCurvature = flag (fun p -> p.SmallestCurvature <= 0.0)
+                    Raised = space.Scalar 1.0
                     // One linearization for each outer gradient.
                     DerivativeGradients = number (fun p -> float p.Work.OuterGradients)
                     DerivativeProducts = space.Scalar 0.0

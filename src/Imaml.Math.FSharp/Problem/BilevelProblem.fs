@@ -19,6 +19,13 @@ type ILinearization<'V, 'S> =
     /// w ↦ ∇²L̂(φ) w
     abstract HessianProduct: w: 'V -> 'V
 
+/// A loss of a model's outputs near a point φ: its Gauss–Newton matrix beside its Hessian.
+type IGaussNewtonLinearization<'V, 'S> =
+    inherit ILinearization<'V, 'S>
+    /// w ↦ JᵀCJw, J the Jacobian of the outputs at φ and C the loss's Hessian in the outputs: positive semidefinite where the loss is convex
+    /// in them (Schraudolph 2002).
+    abstract GaussNewtonProduct: w: 'V -> 'V
+
 /// The two losses of a task, or of B tasks that do not touch each other.
 type IBilevelProblem<'V, 'S> =
     /// L̂(φ)

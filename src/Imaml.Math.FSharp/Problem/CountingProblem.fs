@@ -29,10 +29,44 @@ type WorkCount =
             OuterGradients = 0
         }
 
+/// A linearization seen through a CountingSpace.
+type private CountedLinearization<'V, 'S>(space: CountingSpace<'V, 'S>, linearization: ILinearization<'V, 'S>, count: unit -> unit) =
+    let loss = space.TrackScalar linearization.Loss
+    let gradient = space.Track linearization.Gradient
+
+    interface ILinearization<Counted<'V>, Counted<'S>> with
+        member _.Loss = loss
+        member _.Gradient = gradient
+
+        member _.HessianProduct w =
+            count ()
+            space.Track(linearization.HessianProduct w.Value)
+
+        member _.Dispose() =
+            use region = (space :> IInnerProductSpace<_, _>).OpenRegion()
+            region.AdoptVector gradient |> ignore
+            region.AdoptScalar loss |> ignore
+            linearization.Dispose()
+
+/// One that knows its Gauss–Newton products, which count as products.
+type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearization: IGaussNewtonLinearization<'V, 'S>, count: unit -> unit) =
+    inherit CountedLinearization<'V, 'S>(space, linearization, count)
+
+    interface IGaussNewtonLinearization<Counted<'V>, Counted<'S>> with
+        member _.GaussNewtonProduct w =
+            count ()
+            space.Track(linearization.GaussNewtonProduct w.Value)
+
 /// A problem over any space, seen through a CountingSpace over that space. Its values are tracked: those of a linearization live until it
 /// is disposed.
 type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
     let mutable count = WorkCount.Zero
+
+    let countProduct () =
+        count <-
+            { count with
+                HessianProducts = count.HessianProducts + 1
+            }
 
     /// What was asked since Reset.
     member _.Count = count
@@ -57,28 +91,9 @@ type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProb
                     Gradients = count.Gradients + 1
                 }
 
-            let linearization = problem.LinearizeInner phi.Value
-            let loss = space.TrackScalar linearization.Loss
-            let gradient = space.Track linearization.Gradient
-
-            { new ILinearization<Counted<'V>, Counted<'S>> with
-                member _.Loss = loss
-                member _.Gradient = gradient
-
-                member _.HessianProduct w =
-                    count <-
-                        { count with
-                            HessianProducts = count.HessianProducts + 1
-                        }
-
-                    space.Track(linearization.HessianProduct w.Value)
-
-                member _.Dispose() =
-                    use region = (space :> IInnerProductSpace<_, _>).OpenRegion()
-                    region.AdoptVector gradient |> ignore
-                    region.AdoptScalar loss |> ignore
-                    linearization.Dispose()
-            }
+            match problem.LinearizeInner phi.Value with
+            | :? IGaussNewtonLinearization<'V, 'S> as known -> new CountedGaussNewton<'V, 'S>(space, known, countProduct)
+            | linearization -> new CountedLinearization<'V, 'S>(space, linearization, countProduct)
 
         member _.OuterLossAndGradient phi =
             count <-

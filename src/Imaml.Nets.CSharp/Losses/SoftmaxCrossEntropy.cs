@@ -29,7 +29,7 @@ public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
         return _probabilities.sub(oneHot).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The derivative of LogitGradient in the direction ż: p∘(ż − ⟨p, ż⟩)/n for each image's p = softmax(z).</summary>
+    /// <summary>The derivative of LogitGradient in the direction ż, which is the loss's Hessian in the logits times ż: p∘(ż − ⟨p, ż⟩)/n for each image's p = softmax(z).</summary>
     public Tensor LogitGradientTangent(Tensor logitTangent)
     {
         using var scope = NewDisposeScope();

@@ -90,7 +90,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     }
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
-    private sealed class Linearization : ILinearization<Tensor, Tensor>
+    private sealed class Linearization : IGaussNewtonLinearization<Tensor, Tensor>
     {
         private readonly NetworkPass _pass;
         private readonly SoftmaxCrossEntropy _loss;
@@ -114,6 +114,12 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         {
             using var scope = NewDisposeScope();
             return _pass.TangentBackward(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
+        }
+
+        public Tensor GaussNewtonProduct(Tensor w)
+        {
+            using var scope = NewDisposeScope();
+            return _pass.TransposeProduct(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
         }
 
         public void Dispose() => _owned.ForEach(tensor => tensor.Dispose());

@@ -58,19 +58,30 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
         public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
         {
             _dy = outputGradient;
+            (_correlation, _dx) = Pull(outputGradient, parameterGradients, toInput);
+            return _dx;
+        }
+
+        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        {
+            var (correlation, dx) = Pull(outputGradient, parameterGradients, toInput);
+            correlation?.Dispose();
+            return dx;
+        }
+
+        private (Tensor? Correlation, Tensor? InputGradient) Pull(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        {
             using var scope = NewDisposeScope();
             var product = outputGradient * normalized;
             parameterGradients.Add(cat([product.sum(1), outputGradient.sum(1)], 1).MoveToOuterDisposeScope());
             if (!toInput)
             {
-                return null;
+                return (null, null);
             }
 
             var q = outputGradient * gamma;
-            _correlation = gamma * Mean(product);
-            _dx = (q - Mean(q)).MinusProduct(normalized, _correlation).mul_(inverse);
-            _ = scope.MoveToOuter(_correlation, _dx);
-            return _dx;
+            var correlation = gamma * Mean(product);
+            return scope.MoveToOuter(correlation, (q - Mean(q)).MinusProduct(normalized, correlation).mul_(inverse));
         }
 
         public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent)

@@ -64,6 +64,11 @@ public sealed class Dense(ImageShape positions, int outputs, Bias bias, double g
         public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
         {
             _dy = outputGradient;
+            return Transpose(outputGradient, parameterGradients, toInput);
+        }
+
+        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        {
             using var scope = NewDisposeScope();
             parameterGradients.Add(Join(bmm(x.transpose(1, 2), outputGradient), outputGradient).MoveToOuterDisposeScope());
             return toInput ? bmm(outputGradient, w.transpose(1, 2)).MoveToOuterDisposeScope() : null;

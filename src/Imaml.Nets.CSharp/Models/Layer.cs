@@ -50,6 +50,10 @@ public abstract class LayerPass(Tensor output)
     /// <returns>∂loss/∂input, or null where it is not wanted.</returns>
     public abstract Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput);
 
+    /// <summary>The same map of a vector that is no loss's gradient, after Backward: it leaves nothing behind for the products.</summary>
+    /// <inheritdoc cref="Backward"/>
+    public abstract Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput);
+
     /// <summary>The derivative of the output in a direction.</summary>
     /// <param name="parameterTangent">The direction's part for this layer, [B, ParameterCount].</param>
     /// <param name="inputTangent">The derivative of the input, or null where it is zero.</param>

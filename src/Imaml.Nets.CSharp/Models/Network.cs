@@ -93,6 +93,9 @@ public sealed class NetworkPass
     /// <summary>∂loss/∂parameters, [B, d], from ∂loss/∂logits, [B, n, N].</summary>
     public Tensor Backward(Tensor logitGradient) => Pull(logitGradient, (pass, gradient, parts, toInput) => pass.Backward(gradient, parts, toInput));
 
+    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after it.</summary>
+    public Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, parts, toInput) => pass.Transpose(gradient, parts, toInput));
+
     /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>
     public Tensor Tangent(Tensor w)
     {

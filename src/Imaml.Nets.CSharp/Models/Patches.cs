@@ -79,6 +79,9 @@ public sealed class Patches : Layer
         public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput) =>
             toInput ? layer.Scatter(outputGradient) : null;
 
+        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput) =>
+            Backward(outputGradient, parameterGradients, toInput);
+
         public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent) =>
             inputTangent is null ? null : layer.Gather(inputTangent);
 

@@ -32,6 +32,9 @@ public sealed class Rectifier(ImageShape shape) : Layer
             return toInput ? outputGradient.mul(_mask).MoveToOuterDisposeScope() : null;
         }
 
+        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput) =>
+            toInput ? outputGradient.mul(_mask!) : null;
+
         public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent) => inputTangent?.mul(_mask!);
 
         public override Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput) =>

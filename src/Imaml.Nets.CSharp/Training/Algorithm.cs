@@ -38,9 +38,11 @@ public sealed record Algorithm(string Name, string Summary, IReadOnlyList<string
 
     internal const string Lambda = "--lambda", NoProximal = "--no-proximal", InnerStepSize = "--inner-step-size", Momentum = "--momentum",
         DirectionSteps = "--direction-steps", CgSteps = "--cg-steps", Truncate = "--truncate", Recompute = "--recompute",
-        LearnedStepSizes = "--step-sizes", StepSizeRate = "--step-size-rate";
+        LearnedStepSizes = "--step-sizes", StepSizeRate = "--step-size-rate", LinearSolver = "--linear-solver", Probes = "--probes",
+        NeumannStep = "--neumann-step", Delta = "--delta", DeltaPrime = "--delta-prime", OnNegativeCurvature = "--on-negative-curvature",
+        LearnLambda = "--learn-lambda", LambdaRate = "--lambda-rate";
 
-    private static readonly string[] Implicit = [];
+    private static readonly string[] Implicit = [LinearSolver, Probes, NeumannStep, Delta, DeltaPrime, OnNegativeCurvature, LearnLambda, LambdaRate];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Algorithm> All { get; } =

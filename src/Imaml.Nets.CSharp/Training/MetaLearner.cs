@@ -52,7 +52,7 @@ public sealed class MetaLearner : IDisposable
     public int MetaStep => Outer.Steps;
 
     /// <summary>The algorithm at the learned numbers as they are now. Its vectors are in the dispose scope that is open.</summary>
-    public Method CurrentMethod() => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers);
+    public Method CurrentMethod() => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers, (ulong)MetaStep);
 
     /// <summary>One outer step on the tasks of <paramref name="batch"/>.</summary>
     /// <exception cref="TrainingDivergedException">No task of the batch had a finite meta-gradient; θ is as it was.</exception>
@@ -75,7 +75,7 @@ public sealed class MetaLearner : IDisposable
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
+        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number(), method.Learned);
         if (learnedGradients is not null)
         {
             var gradient = healthy.Select(task => Vector<double>.Build.Dense(learnedGradients[task])).Aggregate((a, b) => a + b) / healthy.Length;
@@ -92,8 +92,7 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         var space = new TensorSpace(tasks, Theta.dtype);
         var theta = Theta.expand(tasks, -1);
-        var method = CurrentMethod();
-        return method.InnerSolver.Solve(space, method.Regularizer, problem, theta, theta, space.Scalar(0)).Phi.MoveToOuterDisposeScope();
+        return CurrentMethod().Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

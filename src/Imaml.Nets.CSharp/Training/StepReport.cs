@@ -5,6 +5,13 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
 
+/// <summary>The numbers that are learned beside θ.</summary>
+/// <param name="Name">What they are: λ, or α for step sizes.</param>
+/// <param name="Smallest">The smallest of them.</param>
+/// <param name="Mean">Their mean.</param>
+/// <param name="Largest">The largest of them.</param>
+public sealed record LearnedRange(string Name, double Smallest, double Mean, double Largest);
+
 /// <summary>One meta-step, over its B tasks.</summary>
 /// <param name="MetaStep">Counted from 1.</param>
 /// <param name="Tasks">Tasks seen so far, this step's included.</param>
@@ -15,8 +22,10 @@ namespace Imaml.Nets.Training;
 /// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows; not a number where none is made.</param>
 /// <param name="LargestCurvature">Largest Ritz value of any task less ‖Λ‖: an estimate, from below, of the top eigenvalue of ∇²L̂(φ); not a number where there are no Ritz values.</param>
 /// <param name="MetaGradientNorm">‖mean of g‖.</param>
-/// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
+/// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature, whatever was done about it.</param>
 /// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>
+/// <param name="LargestRaise">The most that a task's Λ was multiplied by against negative curvature.</param>
+/// <param name="Learned">What is learned beside θ, as it was at this step; null where nothing is.</param>
 public sealed record StepReport(
     int MetaStep,
     long Tasks,
@@ -28,10 +37,12 @@ public sealed record StepReport(
     double LargestCurvature,
     double MetaGradientNorm,
     int NonPositiveCurvature,
-    int NonFinite)
+    int NonFinite,
+    double LargestRaise = 1,
+    LearnedRange? Learned = null)
 {
     internal static StepReport Create(
-        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
+        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm, LearnedRange? learned)
     {
         double[] Healthy(Tensor scalar)
         {
@@ -49,7 +60,9 @@ public sealed record StepReport(
             solves[0].Status == SolveStatus.NotMade ? double.NaN : healthy.Max(task => solves[task].RelativeResidual),
             healthy.SelectMany(task => solves[task].RitzValues).DefaultIfEmpty(double.NaN).Max() - method.Regularizer.LargestEigenvalue,
             metaGradientNorm,
-            solves.Count(solve => solve.Status == SolveStatus.NonPositiveCurvature),
-            solves.Length - healthy.Length);
+            space.Read(result.NegativeCurvature).Count(met => met > 0.5),
+            solves.Length - healthy.Length,
+            Healthy(result.Raised).Max(),
+            learned);
     }
 }

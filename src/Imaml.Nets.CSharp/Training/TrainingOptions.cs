@@ -32,6 +32,38 @@ public enum LearnedPer
     Parameter,
 }
 
+/// <summary>What solves (H + Λ)u = v.</summary>
+public enum LinearSolverKind
+{
+    /// <summary>Conjugate gradients.</summary>
+    Cg,
+
+    /// <summary>Conjugate gradients preconditioned by an estimate of the diagonal.</summary>
+    Pcg,
+
+    /// <summary>MINRES.</summary>
+    Minres,
+
+    /// <summary>The Neumann series.</summary>
+    Neumann,
+}
+
+/// <summary>What is done for a task whose H + Λ is not positive definite.</summary>
+public enum CurvatureRemedy
+{
+    /// <summary>The solver's own answer stands: conjugate gradients' iterate before the direction.</summary>
+    Truncate,
+
+    /// <summary>Λ is doubled until there is none.</summary>
+    RaiseLambda,
+
+    /// <summary>MINRES.</summary>
+    Minres,
+
+    /// <summary>The Gauss–Newton matrix in place of H.</summary>
+    GaussNewton,
+}
+
 /// <summary>The options of a meta-training run. What an algorithm has no use for is null.</summary>
 public sealed record TrainingOptions
 {
@@ -92,6 +124,30 @@ public sealed record TrainingOptions
     /// <summary>Steps of the linear solve of the meta-gradient.</summary>
     public int? CgSteps { get; init; }
 
+    /// <summary>What solves (H + Λ)u = v, or null for conjugate gradients.</summary>
+    public LinearSolverKind? LinearSolver { get; init; }
+
+    /// <summary>Probes of the diagonal's estimate.</summary>
+    public int? Probes { get; init; }
+
+    /// <summary>The step of the Neumann series.</summary>
+    public double? NeumannStep { get; init; }
+
+    /// <summary>δ at which the inner solve ends, or null for its budget.</summary>
+    public double? Delta { get; init; }
+
+    /// <summary>δ′ at which the linear solve ends, or null for its budget.</summary>
+    public double? DeltaPrime { get; init; }
+
+    /// <summary>What is done where H + Λ is not positive definite, or null for nothing.</summary>
+    public CurvatureRemedy? OnNegativeCurvature { get; init; }
+
+    /// <summary>What has a learned λ of its own, or null where λ is not learned.</summary>
+    public LearnedPer? LearnLambda { get; init; }
+
+    /// <summary>Adam's step size for log λ.</summary>
+    public double? LambdaRate { get; init; }
+
     /// <summary>What an inner step keeps of the one before it.</summary>
     public double? Momentum { get; init; }
 
@@ -140,10 +196,10 @@ public sealed record TrainingOptions
 
     /// <summary>What has a learned number of its own, or null where nothing but θ is learned.</summary>
     [JsonIgnore]
-    public LearnedPer? Learns => Algorithm == Training.Algorithm.MetaSgd ? StepSizes ?? LearnedPer.Parameter : null;
+    public LearnedPer? Learns => Algorithm == Training.Algorithm.MetaSgd ? StepSizes ?? LearnedPer.Parameter : LearnLambda;
 
     /// <summary>Adam's step size for the learned numbers at meta-step <paramref name="step"/>, counted from 0.</summary>
-    public double LearnedRateAt(int step) => (StepSizeRate ?? OuterRate) / OuterRate * OuterRateAt(step);
+    public double LearnedRateAt(int step) => (LambdaRate ?? StepSizeRate ?? OuterRate) / OuterRate * OuterRateAt(step);
 
     /// <summary>Adam's step size at meta-step <paramref name="step"/>, counted from 0.</summary>
     public double OuterRateAt(int step) => OuterSchedule switch
@@ -199,9 +255,25 @@ public sealed record TrainingOptions
             throw new DataException($"--truncate must be at most --inner-steps {InnerSteps}, not {Truncate}");
         }
 
+        AtLeast(1, Probes ?? 1, Training.Algorithm.Probes);
+        Positive(NeumannStep ?? 1, Training.Algorithm.NeumannStep);
+        Positive(Delta ?? 1, Training.Algorithm.Delta);
+        Positive(DeltaPrime ?? 1, Training.Algorithm.DeltaPrime);
+        Positive(LambdaRate ?? 1, Training.Algorithm.LambdaRate);
+        Together(LinearSolver == LinearSolverKind.Pcg, "--linear-solver pcg", Probes is not null, Training.Algorithm.Probes);
+        Together(LinearSolver == LinearSolverKind.Neumann, "--linear-solver neumann", NeumannStep is not null, Training.Algorithm.NeumannStep);
+        Together(LearnLambda is not null, Training.Algorithm.LearnLambda, LambdaRate is not null, Training.Algorithm.LambdaRate);
         if (StepSizes == LearnedPer.Task)
         {
             throw new DataException("--step-sizes must be layer or parameter");
+        }
+    }
+
+    private static void Together(bool one, string oneName, bool other, string otherName)
+    {
+        if (one != other)
+        {
+            throw new ArgumentException(one ? $"{oneName} needs {otherName}" : $"{otherName} has no part here without {oneName}; leave it out");
         }
     }
 
@@ -213,7 +285,10 @@ public sealed record TrainingOptions
             (Training.Algorithm.Lambda, Lambda is not null), (Training.Algorithm.NoProximal, NoProximal), (Training.Algorithm.InnerStepSize, InnerStepSize is not null),
             (Training.Algorithm.CgSteps, CgSteps is not null), (Training.Algorithm.Momentum, Momentum is not null), (Training.Algorithm.DirectionSteps, DirectionSteps is not null),
             (Training.Algorithm.Truncate, Truncate is not null), (Training.Algorithm.Recompute, Recompute), (Training.Algorithm.LearnedStepSizes, StepSizes is not null),
-            (Training.Algorithm.StepSizeRate, StepSizeRate is not null),
+            (Training.Algorithm.StepSizeRate, StepSizeRate is not null), (Training.Algorithm.LinearSolver, LinearSolver is not null), (Training.Algorithm.Probes, Probes is not null),
+            (Training.Algorithm.NeumannStep, NeumannStep is not null), (Training.Algorithm.Delta, Delta is not null), (Training.Algorithm.DeltaPrime, DeltaPrime is not null),
+            (Training.Algorithm.OnNegativeCurvature, OnNegativeCurvature is not null), (Training.Algorithm.LearnLambda, LearnLambda is not null),
+            (Training.Algorithm.LambdaRate, LambdaRate is not null),
         ];
         return all.Where(one => one.Given).Select(one => one.Name);
     }
