@@ -111,6 +111,47 @@ let private refused (line: string) (arguments: string list) =
     outcome.ExitCode |> should not' (equal 0)
     outcome.Line |> should haveSubstring line
 
+/// Every algorithm with the options that are its own, and the options that change how one of them solves.
+let private algorithms =
+    let implicit = [ "--lambda", "2"; "--cg-steps", "2" ]
+    let step = "--inner-step-size", "0.05"
+    let none = "--no-proximal", ""
+
+    [
+        "imaml-gd", implicit
+        "imaml-nesterov", implicit @ [ step; "--momentum", "0.5" ]
+        "imaml-heavy-ball", implicit @ [ step; "--momentum", "0.5" ]
+        "imaml-hf", implicit @ [ "--direction-steps", "3" ]
+        "imaml-gd", implicit @ [ "--linear-solver", "pcg"; "--probes", "1"; "--on-negative-curvature", "gauss-newton" ]
+        "imaml-gd", implicit @ [ "--delta", "0.1"; "--delta-prime", "0.1"; "--on-negative-curvature", "raise-lambda" ]
+        "imaml-gd", implicit @ [ "--learn-lambda", "parameter"; "--lambda-rate", "0.1" ]
+        "maml", [ step; none; "--recompute", "" ]
+        "truncated", [ step; "--lambda", "2"; "--truncate", "2" ]
+        "fomaml", [ step; none ]
+        "reptile", [ step; none ]
+        "meta-sgd", [ step; none; "--step-sizes", "layer" ]
+    ]
+
+/// A run of one algorithm; options without a value have the value "".
+let private trainBy name (special: (string * string) list) metaSteps (output: string) =
+    [
+        "--dataset", "glyphs"
+        "--ways", "3"
+        "--shots", "1"
+        "--meta-steps", string metaSteps
+        "--meta-batch", "2"
+        "--inner-steps", "3"
+        "--seed", "7"
+        "--threads", "1"
+        "--filters", "2"
+        "--validate-every", "0"
+        "--algorithm", name
+        "--out", output
+    ]
+    @ special
+    |> List.collect (fun (name, value) -> if value = "" then [ name ] else [ name; value ])
+    |> fun arguments -> "train" :: arguments
+
 [<Tests>]
 let tests =
     testList
@@ -230,6 +271,43 @@ let tests =
                             "--validation-classes", "1000", "train 1000"
                         ] do
                         refused line (options [ name, value ] run)
+                        Directory.Exists run |> should equal false))
+
+            testCase "every algorithm trains and is measured" (fun () ->
+                inFolder (fun folder ->
+                    algorithms
+                    |> List.iteri (fun i (name, special) ->
+                        let run = Path.Combine(folder, string i)
+                        succeed (trainBy name special 2 run) |> ignore
+                        (succeed [ "evaluate"; run; "--episodes"; "2" ]).Output |> should haveSubstring "3-way 1-shot")))
+
+            testCase "options that an algorithm lacks or has no use for: one line that names both" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+
+                    for name, special, line in
+                        [
+                            "imaml-gd", [ "--lambda", "2" ], "imaml-gd needs --cg-steps"
+                            "imaml-nesterov", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ], "imaml-nesterov needs --momentum"
+                            "imaml-hf", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ], "--inner-step-size has no part in imaml-hf; leave it out"
+                            "maml", [ "--inner-step-size", "0.1" ], "maml needs --lambda for a proximal term, or --no-proximal for none"
+                            "maml", [ "--inner-step-size", "0.1"; "--lambda", "2"; "--no-proximal", "" ], "--lambda and --no-proximal contradict each other"
+                            "maml", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--cg-steps", "2" ], "--cg-steps has no part in maml"
+                            "fomaml", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--recompute", "" ], "--recompute has no part in fomaml"
+                            "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2" ], "truncated needs --truncate"
+                            "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ], "--truncate must be at most --inner-steps 3, not 5"
+                            "reptile", [ "--no-proximal", "" ], "reptile needs --inner-step-size"
+                            "imaml-heavy-ball", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1"; "--momentum", "1" ], "--momentum must be at least 0 and below 1, not 1"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "pcg" ], "--linear-solver pcg needs --probes"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--neumann-step", "0.1" ], "--neumann-step has no part here without --linear-solver neumann"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ], "lu is none of cg, pcg, minres, neumann"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ], "--learn-lambda needs --lambda-rate"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ], "ignore is none of truncate, raise-lambda, minres, gauss-newton"
+                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ], "--delta must be positive and finite, not 0"
+                            "meta-sgd", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ], "task is none of layer, parameter"
+                            "meta-sgd", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--learn-lambda", "one"; "--lambda-rate", "1" ], "--learn-lambda has no part in meta-sgd"
+                        ] do
+                        refused line (trainBy name special 2 run)
                         Directory.Exists run |> should equal false))
 
             testCase "a run of other options is not overwritten" (fun () ->

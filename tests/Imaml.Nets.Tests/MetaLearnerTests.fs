@@ -190,5 +190,84 @@ let private learning =
                     trained - untrained |> should be (greaterThan (6.0 * 0.0183)))
         ]
 
+/// The options of the usual run in another algorithm.
+let private optionsOf (json: string -> string) =
+    let text = Text.Json.JsonSerializer.Serialize(options 7UL, RunJson.Options)
+    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(json text, RunJson.Options) |> Option.ofObj |> Option.get
+
+let private metaSgd =
+    optionsOf (fun text ->
+        text
+            .Replace("\"imaml-gd\"", "\"meta-sgd\"")
+            .Replace("\"lambda\":2", "\"lambda\":null")
+            .Replace("\"noProximal\":false", "\"noProximal\":true")
+            .Replace("\"cgSteps\":2", "\"cgSteps\":null")
+            .Replace("\"innerStepSize\":null", "\"innerStepSize\":0.1"))
+
+let private layerwise =
+    optionsOf (fun text ->
+        text.Replace("\"learnLambda\":null", "\"learnLambda\":\"layer\"").Replace("\"lambdaRate\":null", "\"lambdaRate\":0.05"))
+
+let private learnedNumbers (learner: MetaLearner) =
+    match learner.Learned with
+    | null -> [||]
+    | learned -> learned.Numbers.ToArray()
+
+let private beside =
+    testList
+        "what is learned beside θ"
+        [
+            for name, options in [ "meta-sgd", metaSgd; "λ for each layer", layerwise ] do
+                testCase $"it moves, is reported, and a run that is read back goes on to the same last bit: {name}" (fun () ->
+                    Imaml.Testing.TemporaryFolder.inFolder (fun folder ->
+                        options.Validate()
+                        use learner = MetaLearner.Create(options, network ())
+                        let start = learnedNumbers learner
+                        let first = learner.Step(batch 0)
+                        learnedNumbers learner |> should not' (equal start)
+                        let range = first.Learned |> Option.ofObj |> Option.get
+                        range.Name |> should equal (if name = "meta-sgd" then "α" else "λ")
+                        // The range is that of the step, before it moved the numbers; one ulp for λ = e^log λ.
+                        range.Smallest |> should (equalWithin 1e-15) (if name = "meta-sgd" then 0.1 else 2.0)
+                        let path = IO.Path.Combine(folder, "checkpoint.bin")
+                        Checkpoint.Write(path, CheckpointHeader(options, "none", learner.MetaStep, 1.0), learner)
+                        let struct (header, read) = Checkpoint.Read(path, fun _ -> network ())
+                        use read = read
+                        header.Options |> should equal options
+                        learnedNumbers read |> should equal (learnedNumbers learner)
+                        read.Step(batch 1) |> should equal (learner.Step(batch 1))
+                        learnedNumbers read |> should equal (learnedNumbers learner)
+                        theta read |> should equal (theta learner)))
+
+            testCase "it adapts with what it has learned" (fun () ->
+                use learner = MetaLearner.Create(metaSgd, network ())
+                use _ = torch.NewDisposeScope()
+                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, torch.ScalarType.Float32)
+                learner.Step(batch 0) |> ignore
+                let phi = learner.Adapt(problem, 3)
+                let sizes = learnedNumbers learner |> Array.map float32
+                let mutable expected = learner.Theta.expand (3L, -1L)
+
+                for _ in 1 .. metaSgd.InnerSteps do
+                    expected <- expected.sub ((problem.InnerGradient expected).mul (torch.tensor sizes))
+
+                // Three steps, each of a subtraction and a product.
+                agree (6.0 * 2.0 ** -23.0) (expected.to_type torch.float64) (phi.to_type torch.float64) "φ")
+        ]
+
+let private compatibility =
+    testList
+        "options of older runs"
+        [
+            testCase "options that were written before there were other algorithms are read, and are valid" (fun () ->
+                let written =
+                    """{"dataset":"omniglot","split":"seeded","validationClasses":100,"ways":5,"shots":1,"queries":5,"algorithm":"imaml-gd","metaSteps":7000,"metaBatch":4,"lambda":2,"innerSteps":16,"innerStepSize":null,"cgSteps":5,"outerRate":0.003,"outerSchedule":"cosine","filters":64,"seed":1,"threads":2}"""
+
+                let read = Text.Json.JsonSerializer.Deserialize<TrainingOptions>(written, RunJson.Options) |> Option.ofObj |> Option.get
+                read.Validate()
+                (read.Lambda, read.CgSteps, read.NoProximal, read.Recompute) |> should equal (Nullable 2.0, Nullable 5, false, false)
+                read.DifferencesFrom read |> should be Empty)
+        ]
+
 [<Tests>]
-let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning ])
+let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside; compatibility ])

@@ -79,17 +79,22 @@ let private dense (problem: FewShotProblem) =
             let point = (into phi).DetachFromDisposeScope()
             let linearization = problem.LinearizeInner point
 
-            { new ILinearization<Matrix<float>, float[]> with
-                member _.Loss = scalar linearization.Loss
-                member _.Gradient = out linearization.Gradient
+            let known = linearization :?> IGaussNewtonLinearization<Tensor, Tensor>
 
-                member _.HessianProduct w =
-                    use _ = torch.NewDisposeScope()
-                    out (linearization.HessianProduct(into w))
+            let through (product: Tensor -> Tensor) w =
+                use _ = torch.NewDisposeScope()
+                out (product (into w))
 
-                member _.Dispose() =
-                    linearization.Dispose()
-                    point.Dispose()
+            { new IGaussNewtonLinearization<Matrix<float>, float[]> with
+                member _.GaussNewtonProduct w = through known.GaussNewtonProduct w
+              interface ILinearization<Matrix<float>, float[]> with
+                  member _.Loss = scalar linearization.Loss
+                  member _.Gradient = out linearization.Gradient
+                  member _.HessianProduct w = through linearization.HessianProduct w
+              interface IDisposable with
+                  member _.Dispose() =
+                      linearization.Dispose()
+                      point.Dispose()
             }
 
         member _.OuterLossAndGradient phi =
@@ -103,7 +108,7 @@ let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, f
 /// What the tests choose of a run's options; what an algorithm has no use for is left out.
 type private Options =
     static member Of
-        (algorithm, steps: int, ?lambda: float, ?alpha: float, ?linearSteps, ?momentum: float, ?truncate, ?recompute, ?stepSizes)
+        (algorithm, steps: int, ?lambda: float, ?alpha: float, ?linearSteps, ?momentum: float, ?truncate, ?recompute, ?stepSizes, ?linearSolver, ?probes, ?neumannStep: float, ?delta: float, ?deltaPrime: float, ?remedy, ?learnLambda)
         =
         let options =
             TrainingOptions(
@@ -125,6 +130,14 @@ type private Options =
                 Truncate = Option.toNullable truncate,
                 Recompute = defaultArg recompute false,
                 StepSizes = Option.toNullable stepSizes,
+                LinearSolver = Option.toNullable linearSolver,
+                Probes = Option.toNullable probes,
+                NeumannStep = Option.toNullable neumannStep,
+                Delta = Option.toNullable delta,
+                DeltaPrime = Option.toNullable deltaPrime,
+                OnNegativeCurvature = Option.toNullable remedy,
+                LearnLambda = Option.toNullable learnLambda,
+                LambdaRate = Option.toNullable (learnLambda |> Option.map (fun _ -> 0.1)),
                 OuterRate = 1e-2,
                 OuterSchedule = OuterSchedule.Constant,
                 Filters = 2,
@@ -155,6 +168,12 @@ let private implicit inner : IMetaGradientStrategy<Matrix<float>, float[]> =
     ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolvers.FixedBudget 5), Thresholds.none rows)
 
 let private constant = ConstantStep alpha
+
+/// Algorithm 2 after measured steps, by another linear solver.
+let private solvedBy (solver: ILinearSolver<Matrix<float>, float[]>) : IMetaGradientStrategy<Matrix<float>, float[]> =
+    ImplicitStrategy(descent MeasuredCurvature NoMomentum, solver, Thresholds.none rows)
+
+let private gd = Algorithm.ImamlGd
 
 /// Meta-SGD's sizes, the same for every coordinate at first, for the core's dense vectors.
 let private stepSizes (d: int) = StepSizeOptions(BatchedRowsCoordinates(), Matrix<float>.Build.Dense(tasks, d, alpha), steps)
@@ -189,6 +208,26 @@ let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMet
             (Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5))
             scalar
             (implicit (NewtonConjugateGradientSolver(steps, NewtonConjugateGradient.PaperDirectionSteps)))
+        of'
+            "imaml-gd by MINRES"
+            (Options.Of(gd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Minres))
+            scalar
+            (solvedBy (MinresSolver(LinearSolvers.FixedBudget 5)))
+        of'
+            "imaml-gd by a Neumann series"
+            (Options.Of(gd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Neumann, neumannStep = 0.05))
+            scalar
+            (solvedBy (NeumannSolver(0.05, LinearSolvers.FixedBudget 5)))
+        // Accuracies that the budgets reach, so that tasks stop on the way.
+        of'
+            "imaml-gd to δ and δ′"
+            (Options.Of(gd, 100, lambda, linearSteps = 50, delta = 1e-2, deltaPrime = 1e-2))
+            scalar
+            (ImplicitStrategy(
+                GradientDescentSolver(MeasuredCurvature, 100, 1),
+                ConjugateGradientSolver(LinearSolvers.ToTolerance(50, 0.0)),
+                Thresholds.ofAccuracies rows scalar lambda 1e-2 1e-2
+            ))
         of' "maml" (Options.Of(Algorithm.Maml, steps, alpha = alpha)) none (UnrolledStrategy(path NoMomentum))
         of' "maml, with the proximal term" (Options.Of(Algorithm.Maml, steps, lambda, alpha)) scalar (UnrolledStrategy(path NoMomentum))
         of'
@@ -356,5 +395,154 @@ let private differences =
                     close (tolerance + 1e-9 * slope) expected (along' here.Gradient w) "⟨g, w⟩")
         ]
 
+/// C of a task's loss in its n·N logits: for every image (diag p − ppᵀ)/n.
+let private logitHessian (logits: Tensor) =
+    let n, ways = int logits.shape[0], int logits.shape[1]
+    let probabilities = toRows (logits.softmax -1L)
+    let c = Matrix<float>.Build.Dense(n * ways, n * ways)
+
+    for image in 0 .. n - 1 do
+        let p = Vector<float>.Build.DenseOfArray probabilities[image]
+        let block = (Matrix<float>.Build.DenseOfDiagonalVector p - p.OuterProduct p) / float n
+        c.SetSubMatrix(image * ways, image * ways, block)
+
+    c
+
+let private curvature =
+    testList
+        "curvature"
+        [
+            scoped "the Gauss–Newton product is JᵀCJw, J and C dense, and leaves Hessian–vector products as they were" (fun () ->
+                for rectified in [ false; true ] do
+                    let drawn = drawTasks 4
+
+                    let architecture =
+                        { tiny with
+                            Blocks = tiny.Blocks |> List.map (fun block -> { block with Rectified = rectified })
+                        }
+
+                    let support = { drawn.Support with Architecture = architecture }
+                    let theta = support.Parameters
+                    let d = int theta.shape[1]
+                    let w = normal 6 [ tasks; d ]
+                    use linearization = support.Problem.LinearizeInner theta
+                    let known = linearization :?> IGaussNewtonLinearization<Tensor, Tensor>
+                    let before = linearization.HessianProduct w
+                    let actual = known.GaussNewtonProduct w
+                    same before (linearization.HessianProduct w) "∇²L̂w"
+                    same actual (known.GaussNewtonProduct w) "JᵀCJw again"
+                    let pass = support.Network.Forward(theta, support.Images)
+                    pass.Backward(torch.zeros_like pass.Logits) |> ignore
+
+                    let columns =
+                        Array.init d (fun j ->
+                            let unit = torch.zeros_like theta
+                            unit.narrow(1L, int64 j, 1L).fill_((1.0).ToScalar()) |> ignore
+                            pass.Tangent unit)
+
+                    for task in 0 .. tasks - 1 do
+                        let c = logitHessian (row task pass.Logits)
+                        let jacobian = columns |> Array.map (fun column -> numbers (row task column)) |> Matrix<float>.Build.DenseOfColumnArrays
+                        let w' = Vector<float>.Build.DenseOfArray(numbers (row task w))
+                        let expected = jacobian.TransposeThisAndMultiply(c * (jacobian * w'))
+                        // Summands of JᵀCJw in both orders: ‖J‖²‖C‖‖w‖ of them.
+                        let size = jacobian.FrobeniusNorm() * c.FrobeniusNorm() * (jacobian * w').L2Norm()
+                        close (rounding product support * size) (torch.tensor (expected.ToArray())) (row task actual) $"JᵀCJw, task {task}")
+
+            // λ so small that the tasks' H + λ has negative eigenvalues.
+            for remedy, expected in
+                [
+                    CurvatureRemedy.RaiseLambda, RaiseLambda
+                    CurvatureRemedy.Minres, SolveIndefinite
+                    CurvatureRemedy.GaussNewton, NegativeCurvatureRemedy.GaussNewton
+                ] do
+                scoped $"{remedy}: the core's reference on dense vectors gives the same, and what was met is told" (fun () ->
+                    let small, budget = 0.02, LinearSolvers.FixedBudget 3
+                    let drawn = drawTasks 2
+                    let options = Options.Of(gd, 2, small, 0.05, 3, remedy = remedy)
+                    let actual = (compute options drawn drawn.Theta).Result
+                    let theta = Matrix<float>.Build.DenseOfRowArrays(toRows (drawn.Theta.contiguous ()))
+
+                    let solver: IImplicitSolver<_, _> =
+                        RemediedSolver(LinearImplicitSolver(ConjugateGradientSolver budget), expected, budget)
+
+                    let reference =
+                        ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.none rows) :> IMetaGradientStrategy<_, _>
+
+                    let reference = reference.Compute(rows, ScalarRegularizer small, dense drawn.Problem, theta)
+                    let met = space.Value.Read actual.NegativeCurvature
+                    Expect.equal met (rows.Read reference.NegativeCurvature) "negative curvature"
+                    Array.sum met |> should be (greaterThan 0.0)
+                    Expect.equal (space.Value.Read actual.Raised) (rows.Read reference.Raised) "Λ raised"
+                    // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature on the way.
+                    let smallest = LinearSolver.read rows reference.Solve |> Array.map (fun one -> abs one.SmallestCurvature) |> Array.min
+                    let struct (_, _, h) = differentiate drawn.Support (normal 5 [ tasks; theta.ColumnCount ])
+                    let tolerance = 40.0 * (1.0 + norm h / smallest) ** 2.0 * rounding product drawn.Support
+                    tolerance |> should be (lessThan 1e-3)
+                    agree tolerance (ofRows f64 (reference.Gradient.ToRowArrays())) actual.Gradient "g")
+
+            scoped "pcg to the end comes to what conjugate gradients come to, and its probes repeat themselves" (fun () ->
+                let drawn = drawTasks 3
+
+                let options solver probes =
+                    let plain = Options.Of(gd, steps, lambda, linearSteps = 300, deltaPrime = 1e-10, ?linearSolver = solver, ?probes = probes)
+                    compute plain drawn drawn.Theta
+
+                let cg = (options None None).Result
+                let pcg = (options (Some LinearSolverKind.Pcg) (Some 3)).Result
+                same pcg.Gradient (options (Some LinearSolverKind.Pcg) (Some 3)).Result.Gradient "g again"
+
+                for result in [ cg; pcg ] do
+                    for solve in LinearSolver.read space.Value result.Solve do
+                        solve.Status |> should equal SolveStatus.Converged
+                // Each is within δ′ of A⁻¹v where H is positive semidefinite, and twice that for H ≥ −λ/2.
+                close (sqrt (float tasks) * 4e-10) cg.Gradient pcg.Gradient "g")
+        ]
+
+let private learning =
+    testList
+        "learned λ"
+        [
+            for per in [ LearnedPer.Task; LearnedPer.Layer; LearnedPer.Parameter ] do
+                scoped $"one for every {per}: the learned gradient is that of log λ ↦ L(Alg*(θ)), and g that of θ" (fun () ->
+                    let drawn = drawTasks 1
+                    let network = drawn.Support.Network
+                    let options = Options.Of(Algorithm.ImamlHf, 30, 20.0, linearSteps = 60, learnLambda = per)
+                    let start = (numbersOf options network).Value
+                    start |> Seq.forall (fun value -> value = log 20.0) |> should equal true
+
+                    start.Count
+                    |> should
+                        equal
+                        (match per with
+                         | LearnedPer.Task -> 1
+                         | LearnedPer.Layer -> 5
+                         | _ -> network.ParameterCount)
+
+                    let direction = numbers (normal 9 [ start.Count ]) |> Vector<float>.Build.DenseOfArray
+
+                    let at (t: float) =
+                        Method
+                            .Create(options, network, drawn.Like, start + t * direction, 0UL)
+                            .Compute(space.Value, drawn.Problem, drawn.Theta)
+
+                    let here = at 0.0
+
+                    let slopes =
+                        here.Learned
+                        |> Option.ofObj
+                        |> Option.get
+                        |> Array.map (fun gradient -> direction.DotProduct(Vector<float>.Build.DenseOfArray gradient))
+
+                    let h = 1e-3
+                    let f t = (at t).Result.OuterLoss.flatten ()
+                    let slope = norm here.Result.Gradient
+                    let delta = (space.Value.Read here.Result.InnerGradientNorm |> Array.max) / 10.0
+                    delta |> should be (lessThan 1e-10)
+                    let struct (expected, tolerance) = centralDifference f h (lossRounding drawn 0 * norm (f 0.0) + 2.0 * slope * delta)
+                    tolerance |> should be (lessThan (1e-2 * norm expected))
+                    close (tolerance + 1e-9 * slope) expected (torch.tensor slopes) "⟨dL/dlog λ, w⟩")
+        ]
+
 [<Tests>]
-let tests = testSequenced (testList "Methods" [ agreement; differences ])
+let tests = testSequenced (testList "Methods" [ agreement; differences; curvature; learning ])
