@@ -122,8 +122,20 @@ let private algorithms =
         "imaml-nesterov", implicit @ [ step; "--momentum", "0.5" ]
         "imaml-heavy-ball", implicit @ [ step; "--momentum", "0.5" ]
         "imaml-hf", implicit @ [ "--direction-steps", "3" ]
-        "imaml-gd", implicit @ [ "--linear-solver", "pcg"; "--probes", "1"; "--on-negative-curvature", "gauss-newton" ]
-        "imaml-gd", implicit @ [ "--delta", "0.1"; "--delta-prime", "0.1"; "--on-negative-curvature", "raise-lambda" ]
+        "imaml-gd",
+        implicit
+        @ [
+            "--linear-solver", "pcg"
+            "--probes", "1"
+            "--on-negative-curvature", "gauss-newton"
+        ]
+        "imaml-gd",
+        implicit
+        @ [
+            "--delta", "0.1"
+            "--delta-prime", "0.1"
+            "--on-negative-curvature", "raise-lambda"
+        ]
         "imaml-gd", implicit @ [ "--learn-lambda", "parameter"; "--lambda-rate", "0.1" ]
         "maml", [ step; none; "--recompute", "" ]
         "truncated", [ step; "--lambda", "2"; "--truncate", "2" ]
@@ -288,24 +300,64 @@ let tests =
                     for name, special, line in
                         [
                             "imaml-gd", [ "--lambda", "2" ], "imaml-gd needs --cg-steps"
-                            "imaml-nesterov", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ], "imaml-nesterov needs --momentum"
-                            "imaml-hf", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ], "--inner-step-size has no part in imaml-hf; leave it out"
+                            "imaml-nesterov",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ],
+                            "imaml-nesterov needs --momentum"
+                            "imaml-hf",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ],
+                            "--inner-step-size has no part in imaml-hf; leave it out"
                             "maml", [ "--inner-step-size", "0.1" ], "maml needs --lambda for a proximal term, or --no-proximal for none"
-                            "maml", [ "--inner-step-size", "0.1"; "--lambda", "2"; "--no-proximal", "" ], "--lambda and --no-proximal contradict each other"
-                            "maml", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--cg-steps", "2" ], "--cg-steps has no part in maml"
-                            "fomaml", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--recompute", "" ], "--recompute has no part in fomaml"
+                            "maml",
+                            [ "--inner-step-size", "0.1"; "--lambda", "2"; "--no-proximal", "" ],
+                            "--lambda and --no-proximal contradict each other"
+                            "maml",
+                            [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--cg-steps", "2" ],
+                            "--cg-steps has no part in maml"
+                            "fomaml",
+                            [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--recompute", "" ],
+                            "--recompute has no part in fomaml"
                             "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2" ], "truncated needs --truncate"
-                            "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ], "--truncate must be at most --inner-steps 3, not 5"
+                            "truncated",
+                            [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ],
+                            "--truncate must be at most --inner-steps 3, not 5"
                             "reptile", [ "--no-proximal", "" ], "reptile needs --inner-step-size"
-                            "imaml-heavy-ball", [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1"; "--momentum", "1" ], "--momentum must be at least 0 and below 1, not 1"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "pcg" ], "--linear-solver pcg needs --probes"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--neumann-step", "0.1" ], "--neumann-step has no part here without --linear-solver neumann"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ], "lu is none of cg, pcg, minres, neumann"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ], "--learn-lambda needs --lambda-rate"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ], "ignore is none of truncate, raise-lambda, minres, gauss-newton"
-                            "imaml-gd", [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ], "--delta must be positive and finite, not 0"
-                            "meta-sgd", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ], "task is none of layer, parameter"
-                            "meta-sgd", [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--learn-lambda", "one"; "--lambda-rate", "1" ], "--learn-lambda has no part in meta-sgd"
+                            "imaml-heavy-ball",
+                            [
+                                "--lambda", "2"
+                                "--cg-steps", "2"
+                                "--inner-step-size", "0.1"
+                                "--momentum", "1"
+                            ],
+                            "--momentum must be at least 0 and below 1, not 1"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "pcg" ],
+                            "--linear-solver pcg needs --probes"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--neumann-step", "0.1" ],
+                            "--neumann-step has no part here without --linear-solver neumann"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ],
+                            "lu is none of cg, pcg, minres, neumann"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ],
+                            "--learn-lambda needs --lambda-rate"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
+                            "ignore is none of truncate, raise-lambda, minres, gauss-newton"
+                            "imaml-gd",
+                            [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ],
+                            "--delta must be positive and finite, not 0"
+                            "meta-sgd",
+                            [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ],
+                            "task is none of layer, parameter"
+                            "meta-sgd",
+                            [
+                                "--inner-step-size", "0.1"
+                                "--no-proximal", ""
+                                "--learn-lambda", "one"
+                                "--lambda-rate", "1"
+                            ],
+                            "--learn-lambda has no part in meta-sgd"
                         ] do
                         refused line (trainBy name special 2 run)
                         Directory.Exists run |> should equal false))

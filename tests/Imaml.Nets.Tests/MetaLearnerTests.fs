@@ -193,7 +193,10 @@ let private learning =
 /// The options of the usual run in another algorithm.
 let private optionsOf (json: string -> string) =
     let text = Text.Json.JsonSerializer.Serialize(options 7UL, RunJson.Options)
-    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(json text, RunJson.Options) |> Option.ofObj |> Option.get
+
+    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(json text, RunJson.Options)
+    |> Option.ofObj
+    |> Option.get
 
 let private metaSgd =
     optionsOf (fun text ->
@@ -249,7 +252,7 @@ let private beside =
                 let mutable expected = learner.Theta.expand (3L, -1L)
 
                 for _ in 1 .. metaSgd.InnerSteps do
-                    expected <- expected.sub ((problem.InnerGradient expected).mul (torch.tensor sizes))
+                    expected <- expected.sub ((problem.InnerGradient expected).mul(torch.tensor sizes))
 
                 // Three steps, each of a subtraction and a product.
                 agree (6.0 * 2.0 ** -23.0) (expected.to_type torch.float64) (phi.to_type torch.float64) "φ")
@@ -263,11 +266,19 @@ let private compatibility =
                 let written =
                     """{"dataset":"omniglot","split":"seeded","validationClasses":100,"ways":5,"shots":1,"queries":5,"algorithm":"imaml-gd","metaSteps":7000,"metaBatch":4,"lambda":2,"innerSteps":16,"innerStepSize":null,"cgSteps":5,"outerRate":0.003,"outerSchedule":"cosine","filters":64,"seed":1,"threads":2}"""
 
-                let read = Text.Json.JsonSerializer.Deserialize<TrainingOptions>(written, RunJson.Options) |> Option.ofObj |> Option.get
+                let read =
+                    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(written, RunJson.Options)
+                    |> Option.ofObj
+                    |> Option.get
+
                 read.Validate()
-                (read.Lambda, read.CgSteps, read.NoProximal, read.Recompute) |> should equal (Nullable 2.0, Nullable 5, false, false)
+
+                (read.Lambda, read.CgSteps, read.NoProximal, read.Recompute)
+                |> should equal (Nullable 2.0, Nullable 5, false, false)
+
                 read.DifferencesFrom read |> should be Empty)
         ]
 
 [<Tests>]
-let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside; compatibility ])
+let tests =
+    testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside; compatibility ])

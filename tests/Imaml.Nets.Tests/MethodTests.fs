@@ -108,8 +108,24 @@ let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, f
 /// What the tests choose of a run's options; what an algorithm has no use for is left out.
 type private Options =
     static member Of
-        (algorithm, steps: int, ?lambda: float, ?alpha: float, ?linearSteps, ?momentum: float, ?truncate, ?recompute, ?stepSizes, ?linearSolver, ?probes, ?neumannStep: float, ?delta: float, ?deltaPrime: float, ?remedy, ?learnLambda)
-        =
+        (
+            algorithm,
+            steps: int,
+            ?lambda: float,
+            ?alpha: float,
+            ?linearSteps,
+            ?momentum: float,
+            ?truncate,
+            ?recompute,
+            ?stepSizes,
+            ?linearSolver,
+            ?probes,
+            ?neumannStep: float,
+            ?delta: float,
+            ?deltaPrime: float,
+            ?remedy,
+            ?learnLambda
+        ) =
         let options =
             TrainingOptions(
                 Dataset = "none",
@@ -279,6 +295,19 @@ let private agreement =
                             |> should be (greaterThan (1e-3 * norm actual.Gradient)))
         ]
 
+let private adapting =
+    testList
+        "adapting"
+        [
+            for name, options, _, _ in cases do
+                scoped $"{name}: at test time to the very φ that the meta-gradient is taken at" (fun () ->
+                    let drawn = drawTasks 2
+                    let network = drawn.Support.Network
+                    let method = Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL)
+                    let expected = method.Compute(space.Value, drawn.Problem, drawn.Theta).Result.Phi
+                    same expected (method.Adapt(space.Value, drawn.Problem, drawn.Theta)).Phi "φ")
+        ]
+
 /// ⟨g, w⟩ for every task, [B, 1].
 let private along' (g: Tensor) (w: Tensor) = g.mul(w).sum([| 1L |], keepdim = true)
 
@@ -421,7 +450,11 @@ let private curvature =
                             Blocks = tiny.Blocks |> List.map (fun block -> { block with Rectified = rectified })
                         }
 
-                    let support = { drawn.Support with Architecture = architecture }
+                    let support =
+                        { drawn.Support with
+                            Architecture = architecture
+                        }
+
                     let theta = support.Parameters
                     let d = int theta.shape[1]
                     let w = normal 6 [ tasks; d ]
@@ -442,7 +475,12 @@ let private curvature =
 
                     for task in 0 .. tasks - 1 do
                         let c = logitHessian (row task pass.Logits)
-                        let jacobian = columns |> Array.map (fun column -> numbers (row task column)) |> Matrix<float>.Build.DenseOfColumnArrays
+
+                        let jacobian =
+                            columns
+                            |> Array.map (fun column -> numbers (row task column))
+                            |> Matrix<float>.Build.DenseOfColumnArrays
+
                         let w' = Vector<float>.Build.DenseOfArray(numbers (row task w))
                         let expected = jacobian.TransposeThisAndMultiply(c * (jacobian * w'))
                         // Summands of JᵀCJw in both orders: ‖J‖²‖C‖‖w‖ of them.
@@ -467,7 +505,8 @@ let private curvature =
                         RemediedSolver(LinearImplicitSolver(ConjugateGradientSolver budget), expected, budget)
 
                     let reference =
-                        ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.none rows) :> IMetaGradientStrategy<_, _>
+                        ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.none rows)
+                        :> IMetaGradientStrategy<_, _>
 
                     let reference = reference.Compute(rows, ScalarRegularizer small, dense drawn.Problem, theta)
                     let met = space.Value.Read actual.NegativeCurvature
@@ -475,7 +514,11 @@ let private curvature =
                     Array.sum met |> should be (greaterThan 0.0)
                     Expect.equal (space.Value.Read actual.Raised) (rows.Read reference.Raised) "Λ raised"
                     // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature on the way.
-                    let smallest = LinearSolver.read rows reference.Solve |> Array.map (fun one -> abs one.SmallestCurvature) |> Array.min
+                    let smallest =
+                        LinearSolver.read rows reference.Solve
+                        |> Array.map (fun one -> abs one.SmallestCurvature)
+                        |> Array.min
+
                     let struct (_, _, h) = differentiate drawn.Support (normal 5 [ tasks; theta.ColumnCount ])
                     let tolerance = 40.0 * (1.0 + norm h / smallest) ** 2.0 * rounding product drawn.Support
                     tolerance |> should be (lessThan 1e-3)
@@ -485,7 +528,9 @@ let private curvature =
                 let drawn = drawTasks 3
 
                 let options solver probes =
-                    let plain = Options.Of(gd, steps, lambda, linearSteps = 300, deltaPrime = 1e-10, ?linearSolver = solver, ?probes = probes)
+                    let plain =
+                        Options.Of(gd, steps, lambda, linearSteps = 300, deltaPrime = 1e-10, ?linearSolver = solver, ?probes = probes)
+
                     compute plain drawn drawn.Theta
 
                 let cg = (options None None).Result
@@ -509,6 +554,8 @@ let private learning =
                     let network = drawn.Support.Network
                     let options = Options.Of(Algorithm.ImamlHf, 30, 20.0, linearSteps = 60, learnLambda = per)
                     let start = (numbersOf options network).Value
+                    // Convolutions of 9 × 1 × 2 and 9 × 2 × 2 weights with biases, γ and β after each, and 8 features to 3 classes.
+                    network.LayerSizes |> should equal [| 20; 4; 38; 4; 27 |]
                     start |> Seq.forall (fun value -> value = log 20.0) |> should equal true
 
                     start.Count
@@ -535,14 +582,17 @@ let private learning =
                         |> Array.map (fun gradient -> direction.DotProduct(Vector<float>.Build.DenseOfArray gradient))
 
                     let h = 1e-3
-                    let f t = (at t).Result.OuterLoss.flatten ()
+                    let f t = (at t).Result.OuterLoss.flatten()
                     let slope = norm here.Result.Gradient
                     let delta = (space.Value.Read here.Result.InnerGradientNorm |> Array.max) / 10.0
                     delta |> should be (lessThan 1e-10)
-                    let struct (expected, tolerance) = centralDifference f h (lossRounding drawn 0 * norm (f 0.0) + 2.0 * slope * delta)
+
+                    let struct (expected, tolerance) =
+                        centralDifference f h (lossRounding drawn 0 * norm (f 0.0) + 2.0 * slope * delta)
+
                     tolerance |> should be (lessThan (1e-2 * norm expected))
                     close (tolerance + 1e-9 * slope) expected (torch.tensor slopes) "⟨dL/dlog λ, w⟩")
         ]
 
 [<Tests>]
-let tests = testSequenced (testList "Methods" [ agreement; differences; curvature; learning ])
+let tests = testSequenced (testList "Methods" [ agreement; adapting; differences; curvature; learning ])

@@ -22,7 +22,12 @@ let private hessian (random: Random) d least =
     spectrum[0] <- least
 
     let q = Matrix<float>.Build.Random(d, d, random.Next()).QR().Q
-    let h = q * Matrix<float>.Build.DenseOfDiagonalArray(spectrum |> Array.map (fun value -> value - lambda)) * q.Transpose()
+
+    let h =
+        q
+        * Matrix<float>.Build.DenseOfDiagonalArray(spectrum |> Array.map (fun value -> value - lambda))
+        * q.Transpose()
+
     let symmetric: Matrix<float> = 0.5 * (h + h.Transpose())
     symmetric
 
@@ -66,7 +71,12 @@ let private draw (subject: Subject<'V, 'S>) (drawn: Draw) =
     let rows () = Subject.rows subject random d
     let indefinite = Array.init subject.Tasks (fun task -> (task + drawn.Seed) % 2 = 0)
 
-    let raise' = indefinite |> Array.mapi (fun task yes -> if not yes then 1.0 elif task + drawn.Seed % 4 < 2 then 2.0 else 4.0)
+    let raise' =
+        indefinite
+        |> Array.mapi (fun task yes ->
+            if not yes then 1.0
+            elif task + drawn.Seed % 4 < 2 then 2.0
+            else 4.0)
 
     let tasks =
         {
@@ -92,8 +102,7 @@ let private draw (subject: Subject<'V, 'S>) (drawn: Draw) =
 /// The start as φ: curvature is what is looked at here.
 let private still (subject: Subject<'V, 'S>) =
     { new IInnerSolver<'V, 'S> with
-        member _.Solve(space, _, _, theta, _, _) =
-            InnerSolver.blackBox space (space.Axpy(subject.Space.Scalar 0.0, theta, theta))
+        member _.Solve(space, _, _, theta, _, _) = InnerSolver.blackBox space (space.Axpy(subject.Space.Scalar 0.0, theta, theta))
     }
 
 let private budget d =
@@ -111,15 +120,7 @@ let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IImpl
             LinearResidualNorm = subject.Space.Scalar(0.1 * sqrt subject.Epsilon)
         }
 
-    ImplicitMetaGradient.Compute(
-        subject.Space,
-        ScalarRegularizer lambda,
-        x.Problem,
-        still subject,
-        solver,
-        thresholds,
-        x.Theta
-    )
+    ImplicitMetaGradient.Compute(subject.Space, ScalarRegularizer lambda, x.Problem, still subject, solver, thresholds, x.Theta)
 
 let private plain d : IImplicitSolver<'V, 'S> = LinearImplicitSolver(ConjugateGradientSolver(budget d))
 let private remedied d remedy : IImplicitSolver<'V, 'S> = RemediedSolver(plain d, remedy, budget d)
@@ -149,26 +150,28 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
     let property name body = Subject.property subject 20 name body
 
     [
-        property "it is told for exactly the tasks that have it, whatever the remedy, and the others get what they would without one" (fun drawn ->
-            let x = draw subject drawn
-            let d = drawn.Size + 1
-            let without = compute subject x (plain d)
-            let expected = subject.ToRows without.Gradient
+        property
+            "it is told for exactly the tasks that have it, whatever the remedy, and the others get what they would without one"
+            (fun drawn ->
+                let x = draw subject drawn
+                let d = drawn.Size + 1
+                let without = compute subject x (plain d)
+                let expected = subject.ToRows without.Gradient
 
-            for name, remedy in remedies do
-                let result = compute subject x (remedied d remedy)
-                let told = space.Read result.NegativeCurvature |> Array.map (fun mask -> mask > 0.5)
-                Expect.equal told x.Indefinite $"{name}: negative curvature"
-                let g = subject.ToRows result.Gradient
-                let raised = space.Read result.Raised
-                let statuses = LinearSolver.read space result.Solve
+                for name, remedy in remedies do
+                    let result = compute subject x (remedied d remedy)
+                    let told = space.Read result.NegativeCurvature |> Array.map (fun mask -> mask > 0.5)
+                    Expect.equal told x.Indefinite $"{name}: negative curvature"
+                    let g = subject.ToRows result.Gradient
+                    let raised = space.Read result.Raised
+                    let statuses = LinearSolver.read space result.Solve
 
-                for task in 0 .. subject.Tasks - 1 do
-                    if not x.Indefinite[task] || remedy = Truncate then
-                        Check.same [| expected[task] |] [| g[task] |] $"{name}: g, task {task}"
-                        raised[task] |> should equal 1.0
-                    else
-                        statuses[task].Status |> should equal SolveStatus.Converged)
+                    for task in 0 .. subject.Tasks - 1 do
+                        if not x.Indefinite[task] || remedy = Truncate then
+                            Check.same [| expected[task] |] [| g[task] |] $"{name}: g, task {task}"
+                            raised[task] |> should equal 1.0
+                        else
+                            statuses[task].Status |> should equal SolveStatus.Converged)
 
         property "MINRES gives Λ(H + Λ)⁻¹v, definite or not" (fun drawn ->
             let x = draw subject drawn
@@ -182,7 +185,12 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
             let g = subject.ToRows (compute subject x (remedied (drawn.Size + 1) GaussNewton)).Gradient
 
             for task in 0 .. subject.Tasks - 1 do
-                let matrix = if x.Indefinite[task] then x.GaussNewton[task] else x.Tasks.A[task]
+                let matrix =
+                    if x.Indefinite[task] then
+                        x.GaussNewton[task]
+                    else
+                        x.Tasks.A[task]
+
                 checkAgainst subject x 1.0 (matrix + lambda * identity (drawn.Size + 1)) g[task] task)
 
         property "raising Λ gives sΛ(H + sΛ)⁻¹v for the first power of two s that makes H + sΛ positive definite" (fun drawn ->
@@ -199,8 +207,20 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
         Subject.law subject "no multiple of Λ helps a Hessian of −10⁶: after ten doublings the status says so" (fun () ->
             let drawn = { Seed = 2; Size = 2; Condition = 1.0 }
             let x = draw subject drawn
-            let tasks = { x.Tasks with A = x.Tasks.A |> Array.map (fun a -> -1e6 * identity a.RowCount) }
-            let result = compute subject { x with Problem = problem subject tasks } (remedied 3 RaiseLambda)
+
+            let tasks =
+                { x.Tasks with
+                    A = x.Tasks.A |> Array.map (fun a -> -1e6 * identity a.RowCount)
+                }
+
+            let result =
+                compute
+                    subject
+                    { x with
+                        Problem = problem subject tasks
+                    }
+                    (remedied 3 RaiseLambda)
+
             space.Read result.Raised |> should equal (Array.create subject.Tasks 1024.0)
 
             for solve in LinearSolver.read space result.Solve do
@@ -226,7 +246,14 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
 
             let message =
                 try
-                    compute subject { x with Problem = problem subject x.Tasks } (remedied 4 GaussNewton) |> ignore
+                    compute
+                        subject
+                        { x with
+                            Problem = problem subject x.Tasks
+                        }
+                        (remedied 4 GaussNewton)
+                    |> ignore
+
                     "accepted"
                 with :? ArgumentException as e ->
                     e.Message
@@ -236,7 +263,11 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
 
 let private signs (subject: Subject<'V, 'S>) seed =
     let random = Random(seed: int)
-    Func<'V, 'V>(fun like -> subject.ToRows like |> Array.map (Array.map (fun _ -> if random.Next 2 = 0 then 1.0 else -1.0)) |> subject.OfRows)
+
+    Func<'V, 'V>(fun like ->
+        subject.ToRows like
+        |> Array.map (Array.map (fun _ -> if random.Next 2 = 0 then 1.0 else -1.0))
+        |> subject.OfRows)
 
 let private diagonal (subject: Subject<'V, 'S>) =
     let space = subject.Space
@@ -247,17 +278,37 @@ let private diagonal (subject: Subject<'V, 'S>) =
             let d = drawn.Size
             let random = Random drawn.Seed
             let entries = Array.init subject.Tasks (fun _ -> Array.init d (fun _ -> float (1 <<< random.Next 10)))
-            let x = draw subject { drawn with Size = d - 1 + (if d = 1 then 1 else 0) }
+
+            let x =
+                draw
+                    subject
+                    { drawn with
+                        Size = d - 1 + (if d = 1 then 1 else 0)
+                    }
+
             let d = x.Tasks.Size
 
             let tasks =
                 { x.Tasks with
-                    A = entries |> Array.map (fun row -> Matrix<float>.Build.DenseOfDiagonalArray(Array.init d (fun j -> row[j % row.Length])))
+                    A =
+                        entries
+                        |> Array.map (fun row -> Matrix<float>.Build.DenseOfDiagonalArray(Array.init d (fun j -> row[j % row.Length])))
                 }
 
-            let one = { KrylovLaws.budget 1 with RecomputeResidual = true }
+            let one =
+                { KrylovLaws.budget 1 with
+                    RecomputeResidual = true
+                }
+
             let solver = EstimatedDiagonalSolver<'V, 'S>(coordinates, one, 1, signs subject drawn.Seed)
-            let result = compute subject { x with Problem = problem subject tasks } solver
+
+            let result =
+                compute
+                    subject
+                    { x with
+                        Problem = problem subject tasks
+                    }
+                    solver
 
             for solve in LinearSolver.read space result.Solve do
                 // M is A itself but for rounding.
@@ -270,7 +321,16 @@ let private diagonal (subject: Subject<'V, 'S>) =
             let d = drawn.Size + 1
             let tasks = { x.Tasks with A = x.GaussNewton }
             let solver = EstimatedDiagonalSolver<'V, 'S>(coordinates, budget d, 2, signs subject drawn.Seed)
-            let g = subject.ToRows (compute subject { x with Problem = problem subject tasks } solver).Gradient
+
+            let g =
+                subject.ToRows
+                    (compute
+                        subject
+                        { x with
+                            Problem = problem subject tasks
+                        }
+                        solver)
+                        .Gradient
 
             for task in 0 .. subject.Tasks - 1 do
                 checkAgainst subject x 1.0 (tasks.A[task] + lambda * identity d) g[task] task)
@@ -280,48 +340,58 @@ let private warm (subject: Subject<'V, 'S>) =
     let space = subject.Space
 
     [
-        Subject.property subject 10 "a second visit at the same θ takes one gradient, one product and no step, and gives the same g" (fun drawn ->
-            let struct (lambda, tasks) = MetaGradientLaws.draw subject drawn
-            let theta = subject.OfRows tasks.Theta
-            let problem = problem subject tasks
-            let regularizer = ScalarRegularizer<'V, 'S> lambda
-            let inner = GradientDescentSolver<'V, 'S>(MeasuredCurvature, 2000, 1)
-            let linear = ConjugateGradientSolver<'V, 'S>({ KrylovLaws.budget 200 with CheckEvery = 1 })
-            let tolerance = sqrt subject.Epsilon
+        Subject.property
+            subject
+            10
+            "a second visit at the same θ takes one gradient, one product and no step, and gives the same g"
+            (fun drawn ->
+                let struct (lambda, tasks) = MetaGradientLaws.draw subject drawn
+                let theta = subject.OfRows tasks.Theta
+                let problem = problem subject tasks
+                let regularizer = ScalarRegularizer<'V, 'S> lambda
+                let inner = GradientDescentSolver<'V, 'S>(MeasuredCurvature, 2000, 1)
 
-            let thresholds: Thresholds<'S> =
-                {
-                    InnerGradientNorm = space.Scalar tolerance
-                    LinearResidualNorm = space.Scalar tolerance
-                }
+                let linear =
+                    ConjugateGradientSolver<'V, 'S>(
+                        { KrylovLaws.budget 200 with
+                            CheckEvery = 1
+                        }
+                    )
 
-            let first =
-                ImplicitMetaGradient.Compute(space, regularizer, problem, inner, linear, thresholds, theta)
+                let tolerance = sqrt subject.Epsilon
 
-            let start: WarmStart<'V> =
-                {
-                    Phi = first.Phi
-                    Solution = first.Solve.Solution
-                }
+                let thresholds: Thresholds<'S> =
+                    {
+                        InnerGradientNorm = space.Scalar tolerance
+                        LinearResidualNorm = space.Scalar tolerance
+                    }
 
-            // Room for the residual computed anew, where the recurrence had met the threshold itself.
-            let loose: Thresholds<'S> =
-                {
-                    InnerGradientNorm = space.Scalar(2.0 * tolerance)
-                    LinearResidualNorm = space.Scalar(2.0 * tolerance)
-                }
+                let first = ImplicitMetaGradient.Compute(space, regularizer, problem, inner, linear, thresholds, theta)
 
-            let again =
-                ImplicitMetaGradient.ComputeFrom(space, regularizer, problem, inner, linear, loose, theta, start)
+                let start: WarmStart<'V> =
+                    {
+                        Phi = first.Phi
+                        Solution = first.Solve.Solution
+                    }
 
-            Check.same (subject.ToRows first.Phi) (subject.ToRows again.Phi) "φ"
-            Check.same (subject.ToRows first.Gradient) (subject.ToRows again.Gradient) "g"
+                // Room for the residual computed anew, where the recurrence had met the threshold itself.
+                let loose: Thresholds<'S> =
+                    {
+                        InnerGradientNorm = space.Scalar(2.0 * tolerance)
+                        LinearResidualNorm = space.Scalar(2.0 * tolerance)
+                    }
 
-            for status in InnerSolver.read space again.Inner do
-                (status.Status, status.Steps, status.Gradients) |> should equal (InnerStatus.Converged, 0, 1)
+                let again =
+                    ImplicitMetaGradient.ComputeFrom(space, regularizer, problem, inner, linear, loose, theta, start)
 
-            for solve in LinearSolver.read space again.Solve do
-                (solve.Steps, solve.Products) |> should equal (0, 1))
+                Check.same (subject.ToRows first.Phi) (subject.ToRows again.Phi) "φ"
+                Check.same (subject.ToRows first.Gradient) (subject.ToRows again.Gradient) "g"
+
+                for status in InnerSolver.read space again.Inner do
+                    (status.Status, status.Steps, status.Gradients) |> should equal (InnerStatus.Converged, 0, 1)
+
+                for solve in LinearSolver.read space again.Solve do
+                    (solve.Steps, solve.Products) |> should equal (0, 1))
     ]
 
 /// All these laws on a space.

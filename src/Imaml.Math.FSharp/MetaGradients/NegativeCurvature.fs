@@ -65,7 +65,9 @@ module NegativeCurvature =
         (first: ImplicitSolve<'V, 'S>)
         =
         let mask = first.NegativeCurvature
-        let report = solver.Solve(space, operator, only space mask v, residualNorm) |> join space mask first.Solve
+
+        let report =
+            solver.Solve(space, operator, only space mask v, residualNorm) |> join space mask first.Solve
 
         { first with
             Gradient = regularizer.Apply(space, report.Solution)
@@ -85,7 +87,10 @@ module NegativeCurvature =
         (sofar: ImplicitSolve<'V, 'S>)
         =
         let raised w = space.Scale(space.Scalar factor, regularizer.Apply(space, w))
-        let operator = LinearOperator.ofFunction (fun w -> space.Axpy(space.Scalar 1.0, linearization.HessianProduct w, raised w))
+
+        let operator =
+            LinearOperator.ofFunction (fun w -> space.Axpy(space.Scalar 1.0, linearization.HessianProduct w, raised w))
+
         let second = solver.Solve(space, operator, only space mask v, residualNorm)
         let report = join space mask sofar.Solve second
         let left = space.Multiply(mask, space.Exceeds(second.Indefinite, space.Scalar 0.0))
@@ -107,7 +112,10 @@ module NegativeCurvature =
             use region = space.OpenRegion()
             factor <- 2.0 * factor
             doublings <- doublings + 1
-            let struct (next, found) = raisedBy space regularizer linearization solver v residualNorm factor left sofar
+
+            let struct (next, found) =
+                raisedBy space regularizer linearization solver v residualNorm factor left sofar
+
             left <- region.KeepScalar next
             sofar <- Region.keep region found
 
@@ -137,7 +145,10 @@ module NegativeCurvature =
             | :? IGaussNewtonLinearization<'V, 'S> as known ->
                 let product w = space.Axpy(space.Scalar 1.0, known.GaussNewtonProduct w, regularizer.Apply(space, w))
                 again space regularizer conjugateGradient (LinearOperator.ofFunction product) v residualNorm first
-            | _ -> invalidArg (nameof remedy) "this loss does not know its Gauss–Newton products: its linearization is no IGaussNewtonLinearization"
+            | _ ->
+                invalidArg
+                    (nameof remedy)
+                    "this loss does not know its Gauss–Newton products: its linearization is no IGaussNewtonLinearization"
 
 /// A solve with a remedy for negative curvature.
 ///

@@ -55,7 +55,7 @@ module Unrolled =
     ///
     /// Cost: 2T + 1 gradients, T Hessian–vector products, one outer gradient. Memory grows by one vector for each of the T steps. With
     /// Recompute at most T gradients more, about 2√T vectors (3√T with momentum), and the same numbers.
-    let compute
+    let computeKeeping
         (memory: PathMemory)
         (options: UnrolledOptions)
         (space: IInnerProductSpace<'V, 'S>)
@@ -69,6 +69,10 @@ module Unrolled =
             let struct (result, _) = alongPath memory path space regularizer problem theta
             result)
 
+    /// The same from all iterates.
+    let compute options space regularizer problem (theta: 'V) : MetaGradient<'V, 'S> =
+        computeKeeping EveryIterate options space regularizer problem theta
+
 /// MAML as a strategy, in reverse mode.
 type UnrolledStrategy<'V, 'S>(options: UnrolledOptions, memory: PathMemory) =
     do InnerPath.check options
@@ -77,4 +81,4 @@ type UnrolledStrategy<'V, 'S>(options: UnrolledOptions, memory: PathMemory) =
     new(options) = UnrolledStrategy(options, EveryIterate)
 
     interface IMetaGradientStrategy<'V, 'S> with
-        member _.Compute(space, regularizer, problem, theta) = Unrolled.compute memory options space regularizer problem theta
+        member _.Compute(space, regularizer, problem, theta) = Unrolled.computeKeeping memory options space regularizer problem theta

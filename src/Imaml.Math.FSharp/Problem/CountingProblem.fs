@@ -49,7 +49,8 @@ type private CountedLinearization<'V, 'S>(space: CountingSpace<'V, 'S>, lineariz
             linearization.Dispose()
 
 /// One that knows its Gauss–Newton products, which count as products.
-type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearization: IGaussNewtonLinearization<'V, 'S>, count: unit -> unit) =
+type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearization: IGaussNewtonLinearization<'V, 'S>, count: unit -> unit)
+    =
     inherit CountedLinearization<'V, 'S>(space, linearization, count)
 
     interface IGaussNewtonLinearization<Counted<'V>, Counted<'S>> with

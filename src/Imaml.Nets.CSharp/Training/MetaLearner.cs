@@ -76,13 +76,9 @@ public sealed class MetaLearner : IDisposable
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
         var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number(), method.Learned);
-        if (learnedGradients is not null)
-        {
-            var gradient = healthy.Select(task => Vector<double>.Build.Dense(learnedGradients[task])).Aggregate((a, b) => a + b) / healthy.Length;
-            Learned = Learned!.Step(_options.LearnedRateAt(MetaStep), gradient);
-        }
-
+        var learned = learnedGradients is null ? Learned : StepLearned(learnedGradients, healthy);
         Replace(moved, outer);
+        Learned = learned;
         return report;
     }
 
@@ -101,6 +97,22 @@ public sealed class MetaLearner : IDisposable
         Theta.Dispose();
         Outer.FirstMoment.Dispose();
         Outer.SecondMoment.Dispose();
+    }
+
+    private LearnedNumbers StepLearned(double[][] gradients, int[] healthy)
+    {
+        var mean = healthy.Select(task => Vector<double>.Build.Dense(gradients[task])).Aggregate((a, b) => a + b) / healthy.Length;
+        var learned = Learned!.Step(_options.LearnedRateAt(MetaStep), mean);
+        try
+        {
+            _ = Method.Create(_options, Network, Theta.unsqueeze(0), learned.Numbers, 0);
+        }
+        catch (ArgumentException e)
+        {
+            throw new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower --lambda-rate or --step-size-rate");
+        }
+
+        return learned;
     }
 
     private void Replace(Tensor theta, AdamState<Tensor> outer)
