@@ -153,6 +153,6 @@ let tests =
                     |> Array.map (fun (a, b) -> b - a)
                     |> should equal (Array.create 8 2L)
 
-                    // The report: 3 vectors, 24 numbers, and 2 numbers for each of 10 steps; and the 2 thresholds.
-                    left |> should equal 49L)
+                    // The report: 3 vectors, 26 numbers, and 2 numbers for each of 10 steps; and the 2 thresholds.
+                    left |> should equal 51L)
         ]
