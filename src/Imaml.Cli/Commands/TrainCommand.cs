@@ -43,10 +43,13 @@ internal static class TrainCommand
         var validationEpisodes = WithDefault("--validation-episodes", "Episodes of one validation", "n", 200);
         var checkpointEvery = WithDefault("--checkpoint-every", "Meta-steps between checkpoints", "n", 100);
 
+        var keepEvery = new Option<int?>("--keep-every") { Description = "Meta-steps between checkpoints that stay beside the last one, for `imaml diagnose` [default: none stay]", HelpName = "n" };
+        SharedOptions.AtLeast(keepEvery, 1);
+
         var command = new Command("train", "Meta-train a few-shot classifier")
         {
             dataset, ways, shots, algorithm, metaSteps, metaBatch, lambda, innerSteps, cgSteps, seed, output, threads, data, stepSize, queries, outerRate, schedule,
-            split, validation, filters, validateEvery, validationEpisodes, checkpointEvery,
+            split, validation, filters, validateEvery, validationEpisodes, checkpointEvery, keepEvery,
         };
         command.SetAction(parsed =>
         {
@@ -80,7 +83,7 @@ internal static class TrainCommand
                 throw new ArgumentException($"--validate-every {every} needs validation classes, but --validation-classes is 0");
             }
 
-            var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes));
+            var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes), parsed.GetValue(keepEvery) ?? 0);
             return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), stop);
         });
         return command;
