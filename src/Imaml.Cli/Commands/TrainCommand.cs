@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Nets.Models;
 using Imaml.Nets.Training;
 using Spectre.Console;
 
@@ -13,7 +14,7 @@ internal static class TrainCommand
     private const int PrintEverySeconds = 10, DefaultValidateEvery = 250;
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultFilters = Nets.Models.ConvolutionalNetworks.OmniglotFilters;
+    private const int DefaultQueries = 5, DefaultFilters = ConvolutionalNetworks.OmniglotFilters;
     private const double DefaultOuterRate = 1e-3;
 
     public static Command Create(CancellationToken stop)
@@ -38,6 +39,7 @@ internal static class TrainCommand
         var split = WithDefault("--split", "Division of the classes: seeded, or (omniglot) vinyals", "NAME", TaskSource.SeededSplit);
         var validation = new Option<int?>("--validation-classes") { Description = "Training characters set aside to choose options by [default: 100; 172 for vinyals]", HelpName = "n" };
         var filters = WithDefault("--filters", "Filters of each convolution", "n", DefaultFilters);
+        var activation = SharedOptions.OneOf(WithDefault("--activation", "rectifier, or softplus: without kinks", "NAME", Activation.Rectifier), "rectifier", "softplus");
         var validateEvery = new Option<int?>("--validate-every") { Description = $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", HelpName = "n" };
         SharedOptions.AtLeast(validateEvery, 0);
         var validationEpisodes = WithDefault("--validation-episodes", "Episodes of one validation", "n", 200);
@@ -49,7 +51,7 @@ internal static class TrainCommand
         var command = new Command("train", "Meta-train a few-shot classifier")
         {
             dataset, ways, shots, algorithm, metaSteps, metaBatch, lambda, innerSteps, cgSteps, seed, output, threads, data, stepSize, queries, outerRate, schedule,
-            split, validation, filters, validateEvery, validationEpisodes, checkpointEvery, keepEvery,
+            split, validation, filters, activation, validateEvery, validationEpisodes, checkpointEvery, keepEvery,
         };
         command.SetAction(parsed =>
         {
@@ -71,6 +73,7 @@ internal static class TrainCommand
                 OuterRate = parsed.GetValue(outerRate),
                 OuterSchedule = parsed.GetValue(schedule),
                 Filters = parsed.GetValue(filters),
+                Activation = parsed.GetValue(activation),
                 Seed = parsed.GetValue(seed),
                 Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
             };

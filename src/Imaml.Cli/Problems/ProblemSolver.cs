@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using Imaml.Math;
+using Imaml.Nets.Diagnostics;
 using Imaml.Theory;
 using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 

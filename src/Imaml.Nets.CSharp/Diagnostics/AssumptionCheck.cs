@@ -58,7 +58,7 @@ public static class AssumptionCheck
         }
 
         using var last = NewDisposeScope();
-        return new StateAssumptions(state.MetaStep, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
+        return new StateAssumptions(state.MetaStep, learner.Network.ParameterCount, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
     }
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)

@@ -13,6 +13,7 @@ namespace Imaml.Nets.Diagnostics;
 /// <param name="LargestResidual">An eigenvalue is this near to it.</param>
 /// <param name="Missed">The spectrum may reach this much farther at either end, but for a chance of 1 %.</param>
 /// <param name="Negative">At least so many eigenvalues are negative.</param>
+/// <param name="StrongConvexity">λ + Smallest, which µ is at most.</param>
 /// <param name="Condition">κ of G as seen; infinite where µ is not positive.</param>
 /// <param name="Refuted">Whether a curvature below −λ was met, so that G is not convex here.</param>
 /// <param name="Probable">Whether G is strongly convex here, but for a chance of 1 %.</param>
@@ -25,6 +26,7 @@ public sealed record PointCurvature(
     double LargestResidual,
     double Missed,
     int Negative,
+    double StrongConvexity,
     double Condition,
     bool Refuted,
     bool Probable,
@@ -57,6 +59,7 @@ internal static class CurvatureMeasurement
             spectrum.Residuals.LastOrDefault(double.NaN),
             curvature.Missed,
             spectrum.NegativeAtLeast,
+            curvature.StrongConvexityAtMost,
             curvature.ConditionAtLeast,
             curvature.IsRefuted,
             curvature.IsProbable,

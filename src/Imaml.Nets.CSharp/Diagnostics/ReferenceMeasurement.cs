@@ -1,5 +1,8 @@
-// How far budgets of inner and linear steps are from the exact meta-gradient d_θL(Alg*(θ)), in double precision: φ* by Newton's method and the
-// linear system by its dense matrix where there are few parameters, by MINRES to rounding elsewhere.
+// How far budgets of inner and linear steps are from the exact meta-gradient d_θL(Alg*(θ)), in double precision: φ* by long descent and Newton's
+// method, and the linear system by its dense matrix where there are few parameters, by MINRES elsewhere.
+//
+// A rectifier's kinks are in the way: where the least G lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
+// reference is the point with the least ‖∇G‖ that was found, and says how small that is: exact where it is rounding, else the best there is.
 //
 // The error of g after n inner and k linear steps is split at g(n, ∞), the exact solve at the φ that was reached:
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
@@ -19,32 +22,36 @@ namespace Imaml.Nets.Diagnostics;
 /// <param name="Estimate">Theorem 1's bound with constants measured at φ; null where it was not asked for, infinite where there is none.</param>
 public sealed record BudgetError(int? InnerSteps, int CgSteps, double Total, double Linear, double Inner, double? Estimate);
 
-/// <summary>What became of the search for a task's exact meta-gradient.</summary>
+/// <summary>What the reference of a task is worth.</summary>
 public enum ReferenceStatus
 {
-    /// <summary>A strict minimiser of G was found to rounding, and g* with it.</summary>
-    Found,
+    /// <summary>A strict minimiser of G to rounding, and g* with it.</summary>
+    Exact,
 
     /// <summary>‖∇G‖ stayed above rounding: a kink, or the budget of steps.</summary>
-    NotConverged,
+    Approximate,
 
     /// <summary>H + λI is not positive definite there: no minimiser.</summary>
     Indefinite,
 }
 
-/// <summary>The errors of one task, empty where it has no exact meta-gradient.</summary>
-public sealed record TaskErrors(long Episode, ReferenceStatus Status, IReadOnlyList<BudgetError> Errors);
+/// <summary>The errors of one task against its reference.</summary>
+/// <param name="Episode">The task's number.</param>
+/// <param name="Status">What the reference is worth.</param>
+/// <param name="Reached">‖∇G‖ at the reference over ‖∇G(θ)‖.</param>
+/// <param name="Errors">For every pair of budgets.</param>
+public sealed record TaskErrors(long Episode, ReferenceStatus Status, double Reached, IReadOnlyList<BudgetError> Errors);
 
 /// <summary>Measures exact-solve errors.</summary>
 internal static class ReferenceMeasurement
 {
-    private const int NewtonSteps = 60, NewtonDirectionSteps = 300, PowerSteps = 10;
+    private const int LongDescent = 256, NewtonSteps = 15, NewtonDirectionSteps = 100, PowerSteps = 10;
 
-    // Newton's method halves no more where ‖∇G‖ is at the level of rounding, some 10⁻¹⁵ of ‖∇G(θ)‖ times d's root.
+    // Rounding of ∇G is some 10⁻¹⁶ of ∇G(θ) times the root of d.
     private const double InnerTolerance = 1e-11;
 
     private static readonly TensorCoordinates Coordinates = new();
-    private static readonly LinearSolveOptions ToRounding = new(2000, relativeResidual: 1e-12, checkEvery: 1, recomputeResidual: false);
+    private static readonly LinearSolveOptions ToRounding = new(2000, relativeResidual: 1e-10, checkEvery: 1, recomputeResidual: false);
 
     /// <summary>The inner budgets beside the run's own, and null for φ*.</summary>
     public static IReadOnlyList<int?> InnerBudgets(int own) => [.. new SortedSet<int> { 4, 16, 64, own }.Select(steps => (int?)steps), null];
@@ -56,27 +63,28 @@ internal static class ReferenceMeasurement
     public static TaskErrors[] Of(TaskBatch tasks)
     {
         using var scope = NewDisposeScope();
-        var space = tasks.Space;
-        var (exactPhi, exact, statuses) = Reference(tasks);
-        var cells = InnerBudgets(tasks.Options.InnerSteps).SelectMany(inner => Cells(tasks, inner, exactPhi, exact)).ToArray();
-        return [.. statuses.Select((status, task) => new TaskErrors(tasks.Episode(task), status, status == ReferenceStatus.Found ? [.. cells.Select(cell => cell[task])] : []))];
+        var reference = Reference(tasks);
+        var cells = InnerBudgets(tasks.Options.InnerSteps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
+        return [.. reference.Statuses.Select((status, task) => new TaskErrors(tasks.Episode(task), status, reference.Reached[task], [.. cells.Select(cell => cell[task])]))];
     }
 
-    private static (Tensor Phi, Tensor Gradient, ReferenceStatus[] Statuses) Reference(TaskBatch tasks)
+    private static (Tensor Phi, Tensor Gradient, ReferenceStatus[] Statuses, double[] Reached) Reference(TaskBatch tasks)
     {
         var space = tasks.Space;
-        var atTheta = space.Norm(InnerObjective.gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(tasks.Theta), tasks.Theta, tasks.Theta));
+        Tensor GradientNorm(Tensor phi) => space.Norm(InnerObjective.gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(phi), phi, tasks.Theta));
+        var atTheta = GradientNorm(tasks.Theta);
         var enough = space.Multiply(space.Scalar(InnerTolerance), atTheta);
-        var start = tasks.Descent(InnerBudgets(tasks.Options.InnerSteps).Max()!.Value).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi;
-        var newton = InnerSolvers.NewtonConjugateGradient(space, NewtonSteps, NewtonDirectionSteps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, start, enough);
+        var descent = tasks.Descent(LongDescent).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi;
+        var newton = InnerSolvers.NewtonConjugateGradient(space, NewtonSteps, NewtonDirectionSteps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
+        var phi = where(GradientNorm(newton).lt(GradientNorm(descent)), newton, descent);
         ILinearSolver<Tensor, Tensor> solver = tasks.Parameters <= AssumptionOptions.LargestDense ? new DenseSolver<Tensor, Tensor>(Coordinates) : new MinresSolver<Tensor, Tensor>(ToRounding);
-        var result = tasks.ImplicitAt(newton.Phi, solver);
-        var (reached, threshold) = (space.Read(result.InnerGradientNorm), space.Read(enough));
-        var solves = LinearSolver.read(space, result.Solve);
-        return (newton.Phi, result.Gradient, [.. solves.Select((solve, task) =>
-            !(reached[task] <= threshold[task]) || solve.Status is SolveStatus.NonFinite or SolveStatus.StepLimit ? ReferenceStatus.NotConverged
-            : solve.Status == SolveStatus.NonPositiveCurvature ? ReferenceStatus.Indefinite
-            : ReferenceStatus.Found)]);
+        var result = tasks.ImplicitAt(phi, solver);
+        var reached = space.Read(space.DivideOrZero(result.InnerGradientNorm, atTheta));
+        var statuses = LinearSolver.read(space, result.Solve).Select((solve, task) =>
+            solve.Status == SolveStatus.NonPositiveCurvature ? ReferenceStatus.Indefinite
+            : reached[task] <= InnerTolerance && solve.Status is SolveStatus.Converged ? ReferenceStatus.Exact
+            : ReferenceStatus.Approximate);
+        return (phi, result.Gradient, [.. statuses], reached);
     }
 
     /// <summary>One inner budget with every linear one, in their order; one entry per task in each.</summary>

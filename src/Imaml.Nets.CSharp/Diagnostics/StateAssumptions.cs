@@ -20,6 +20,7 @@ public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCu
 
 /// <summary>One state.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Parameters">d.</param>
 /// <param name="Tasks">Every task.</param>
 /// <param name="HessianChanges">ρ seen from φ, for each direction and distance.</param>
 /// <param name="MetaBatches">The meta-gradients of whole meta-batches, averaged as in training, compared.</param>
@@ -27,6 +28,7 @@ public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCu
 /// <param name="Reference">Errors against the exact meta-gradient, of the first tasks.</param>
 public sealed record StateAssumptions(
     int MetaStep,
+    int Parameters,
     IReadOnlyList<TaskAssumptions> Tasks,
     IReadOnlyList<HessianChangeSummary> HessianChanges,
     IReadOnlyList<Agreements> MetaBatches,
