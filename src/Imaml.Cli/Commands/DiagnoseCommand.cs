@@ -26,7 +26,7 @@ internal static class DiagnoseCommand
         var part = SharedOptions.OneOf(
             new Option<ClassPart?>("--part") { Description = "validation or train [default: validation, where the run has validation classes]", HelpName = "PART" }, "validation", "train");
         var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
-        var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]", HelpName = "DIR" };
+        var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command goes on from the states that are there", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
         var data = SharedOptions.Data();
         var threads = SharedOptions.Threads();
@@ -79,7 +79,7 @@ internal static class DiagnoseCommand
         WritableFolder.Require(output, "--out");
         try
         {
-            var (report, measured) = Measure(last, states, options, source, json, stop);
+            var (report, measured) = Measure(last, states, options, source, output, json, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
             return ExitCode.Success;
@@ -91,12 +91,13 @@ internal static class DiagnoseCommand
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(
-        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, bool json, CancellationToken stop)
+        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, string output, bool json, CancellationToken stop)
     {
         var measured = new List<StateAssumptions>();
         foreach (var state in states)
         {
-            measured.Add(ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, progress, stop)));
+            measured.Add(StateFile.ReadOrMeasure(output, state, last, options, () =>
+                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, progress, stop))));
             if (!json)
             {
                 DiagnosisTable.Print(StateSummary.Of(measured[^1]));

@@ -22,7 +22,7 @@ internal static class TrainCommand
         var dataset = new Option<string>("--dataset") { Description = "omniglot, or glyphs (built in)", Required = true, HelpName = "NAME" };
         var ways = Number<int>("--ways", "Classes of an episode (N)", "N");
         var shots = Number<int>("--shots", "Support images per class (K)", "K");
-        var algorithm = new Option<string>("--algorithm") { Description = $"{TrainingOptions.ImamlGd}: gradient descent inside, conjugate gradients for the meta-gradient", Required = true, HelpName = "NAME" };
+        var algorithm = new Option<string>("--algorithm") { Description = $"{TrainingOptions.ImamlGd}: gradient descent inside, conjugate gradients for the meta-gradient; {TrainingOptions.Fomaml}: ∇L(φ) in its place", Required = true, HelpName = "NAME" };
         var metaSteps = Number<int>("--meta-steps", "Outer steps", "T");
         var metaBatch = Number<int>("--meta-batch", "Tasks of one outer step", "B");
         var lambda = SharedOptions.Decimal(Number<double>("--lambda", "Proximal regularisation λ (paper, Omniglot: 2)", "λ"));
@@ -149,10 +149,12 @@ internal static class TrainCommand
         var left = TimeSpan.FromSeconds(secondsPerStep * (options.MetaSteps - line.MetaStep));
         // Counted since the last line, of which most steps have none.
         var trouble = (nonPositive > 0 ? $"  non-positive curvature {nonPositive}" : "") + (nonFinite > 0 ? $"  NOT FINITE {nonFinite}" : "");
+        var solve = options.Algorithm == TrainingOptions.Fomaml
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $"  CG residual {step.CgResidual:F3}  h_max {step.LargestCurvature:F1}");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  CG residual {step.CgResidual:F3}  "
-            + $"h_max {step.LargestCurvature:F1}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
+            $"{line.MetaStep,6}/{options.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}{solve}{trouble}  {secondsPerStep / options.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 
     private static Option<T> Number<T>(string name, string description, string placeholder) => new(name) { Description = description, Required = true, HelpName = placeholder };

@@ -1,6 +1,7 @@
 // The results of a diagnosis as files.
 //
 //     diagnosis.json            options, program and machine, and order statistics for every state
+//     state-T.json              all figures of the state after T meta-steps (StateFiles.cs)
 //     diagnosis-tasks.csv       a line for every state and task
 //     diagnosis-errors.csv      a line for every state and pair of budgets: errors against the exact meta-gradient
 //     diagnosis-curvature.*     the spectrum's ends along training, PNG and SVG

@@ -1,6 +1,8 @@
 // The states of a run that can still be looked at: the initial one, which seed and options determine, the checkpoints that were kept, and the
 // last.
 
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Imaml.Nets.Training;
 using static TorchSharp.torch;
 
@@ -32,6 +34,13 @@ public sealed record RunState(int MetaStep, string? Path)
         }
 
         return (last, [.. states.Values]);
+    }
+
+    /// <summary>SHA-256 of θ in hexadecimal digits.</summary>
+    public string ThetaHash(TrainingOptions options)
+    {
+        using var learner = Load(options);
+        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(learner.Theta.data<float>().ToArray())));
     }
 
     /// <summary>θ and its network. The caller disposes the learner.</summary>

@@ -1,6 +1,7 @@
 // Algorithm 1 on networks: θ, and the outer optimiser's state, moved one meta-batch at a time by Algorithm 2's meta-gradient.
 
 using Imaml.Math;
+using Imaml.Math.Interop;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Models;
@@ -63,7 +64,7 @@ public sealed class MetaLearner : IDisposable
         var space = new TensorSpace(batch.Count, Theta.dtype);
         var problem = new FewShotProblem(Network, batch, Theta.dtype);
         var theta = Theta.expand(batch.Count, -1);
-        var result = ImplicitMetaGradient.Compute(space, _regularizer, problem, InnerSolver, _linearSolver, Thresholds.none(space), theta);
+        var result = Strategy(space).Compute(space, _regularizer, problem, theta);
         var solves = LinearSolver.read(space, result.Solve);
         var norms = space.Read(space.Norm(result.Gradient));
         var healthy = Enumerable.Range(0, batch.Count).Where(task => solves[task].Status != SolveStatus.NonFinite && double.IsFinite(norms[task])).ToArray();
@@ -96,6 +97,10 @@ public sealed class MetaLearner : IDisposable
         Outer.FirstMoment.Dispose();
         Outer.SecondMoment.Dispose();
     }
+
+    private IMetaGradientStrategy<Tensor, Tensor> Strategy(TensorSpace space) => _options.Algorithm == TrainingOptions.Fomaml
+        ? Strategies.FirstOrder(space, InnerSolver, innerGradientNorm: 0)
+        : Strategies.Implicit(space, InnerSolver, _linearSolver);
 
     private void Replace(Tensor theta, AdamState<Tensor> outer)
     {

@@ -12,8 +12,8 @@ namespace Imaml.Nets.Training;
 /// <param name="OuterAccuracy">Share of the query images classified correctly after adapting.</param>
 /// <param name="InnerLoss">Mean of L̂(φ), the support loss after adapting.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖ of the tasks: over µ it bounds δ.</param>
-/// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows.</param>
-/// <param name="LargestCurvature">Largest Ritz value of any task less λ: an estimate, from below, of the top eigenvalue of ∇²L̂(φ).</param>
+/// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows; infinite where no system is solved.</param>
+/// <param name="LargestCurvature">Largest Ritz value of any task less λ: an estimate, from below, of the top eigenvalue of ∇²L̂(φ); not a number where no system is solved.</param>
 /// <param name="MetaGradientNorm">‖mean of g‖.</param>
 /// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
 /// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>

@@ -23,8 +23,11 @@ public enum OuterSchedule
 /// <summary>The options of a meta-training run.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>The one algorithm of this version: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
+    /// <summary>Gradient descent inside, conjugate gradients for the meta-gradient.</summary>
     public const string ImamlGd = "imaml-gd";
+
+    /// <summary>The same inner solver, and ∇L(φ) for the meta-gradient: what the implicit term adds is seen beside it.</summary>
+    public const string Fomaml = "fomaml";
 
     // Far above any network or batch of use, far below what overflows an array or a checkpoint.
     private const long LargestArray = 100_000_000;
@@ -141,9 +144,9 @@ public sealed record TrainingOptions
             Positive(step, "--inner-step-size");
         }
 
-        if (Algorithm != ImamlGd)
+        if (Algorithm is not (ImamlGd or Fomaml))
         {
-            throw new DataException($"--algorithm {Algorithm} is not known; this version has {ImamlGd}");
+            throw new DataException($"--algorithm {Algorithm} is not known; this version has {ImamlGd} and {Fomaml}");
         }
     }
 
