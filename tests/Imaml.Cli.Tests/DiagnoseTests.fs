@@ -9,41 +9,35 @@ open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open FsUnit
 
+/// Later options win over earlier ones; an option's words follow its name.
+let private changed (usual: string list list) (changes: string list) =
+    let others =
+        usual
+        |> List.filter (fun option -> changes |> List.forall (fun word -> word <> List.head option))
+
+    List.concat others @ changes
+
 let private train (changes: string list) (output: string) =
-    [
-        "train"
-        "--dataset"
-        "glyphs"
-        "--ways"
-        "3"
-        "--shots"
-        "1"
-        "--queries"
-        "2"
-        "--algorithm"
-        "imaml-gd"
-        "--meta-steps"
-        "6"
-        "--meta-batch"
-        "2"
-        "--lambda"
-        "2"
-        "--inner-steps"
-        "3"
-        "--cg-steps"
-        "2"
-        "--seed"
-        "7"
-        "--threads"
-        "1"
-        "--filters"
-        "2"
-        "--validate-every"
-        "0"
-        "--out"
-        output
-    ]
-    @ changes
+    "train"
+    :: changed
+        [
+            [ "--dataset"; "glyphs" ]
+            [ "--ways"; "3" ]
+            [ "--shots"; "1" ]
+            [ "--queries"; "2" ]
+            [ "--algorithm"; "imaml-gd" ]
+            [ "--meta-steps"; "6" ]
+            [ "--meta-batch"; "2" ]
+            [ "--lambda"; "2" ]
+            [ "--inner-steps"; "3" ]
+            [ "--cg-steps"; "2" ]
+            [ "--seed"; "7" ]
+            [ "--threads"; "1" ]
+            [ "--filters"; "2" ]
+            [ "--validate-every"; "0" ]
+            [ "--out"; output ]
+        ]
+        changes
 
 let private succeed (arguments: string list) =
     let outcome = Imaml.run arguments
@@ -53,7 +47,17 @@ let private succeed (arguments: string list) =
 
     outcome
 
-let private diagnose run (changes: string list) = [ "diagnose"; run; "--tasks"; "4"; "--reference-tasks"; "2"; "--lanczos-steps"; "8"; "--threads"; "1" ] @ changes
+let private diagnose run (changes: string list) =
+    "diagnose"
+    :: run
+    :: changed
+        [
+            [ "--tasks"; "4" ]
+            [ "--reference-tasks"; "2" ]
+            [ "--lanczos-steps"; "8" ]
+            [ "--threads"; "1" ]
+        ]
+        changes
 
 let private refused exitCode line (arguments: string list) =
     let outcome = Imaml.run arguments
