@@ -12,8 +12,7 @@ open FsUnit
 /// Later options win over earlier ones; an option's words follow its name.
 let private changed (usual: string list list) (changes: string list) =
     let others =
-        usual
-        |> List.filter (fun option -> changes |> List.forall (fun word -> word <> List.head option))
+        usual |> List.filter (fun option -> changes |> List.forall (fun word -> word <> List.head option))
 
     List.concat others @ changes
 
@@ -88,8 +87,11 @@ let tests =
                 let constant = [ "--outer-schedule"; "constant" ]
 
                 withRun (constant @ [ "--keep-every"; "2" ]) (fun run ->
-                    kept run |> should equal [| "checkpoint-000002.bin"; "checkpoint-000004.bin"; "checkpoint-000006.bin" |]
-                    state (Path.Combine(run, "checkpoint-000006.bin")) = state (Path.Combine(run, "checkpoint.bin")) |> should equal true
+                    kept run
+                    |> should equal [| "checkpoint-000002.bin"; "checkpoint-000004.bin"; "checkpoint-000006.bin" |]
+
+                    state (Path.Combine(run, "checkpoint-000006.bin")) = state (Path.Combine(run, "checkpoint.bin"))
+                    |> should equal true
 
                     withRun (constant @ [ "--meta-steps"; "4" ]) (fun shorter ->
                         state (Path.Combine(run, "checkpoint-000004.bin")) = state (Path.Combine(shorter, "checkpoint.bin"))
@@ -111,7 +113,17 @@ let tests =
             testCase "diagnose shows every state, and writes JSON, CSV and pictures" (fun () ->
                 withRun [ "--keep-every"; "3" ] (fun run ->
                     let outcome = succeed (diagnose run [])
-                    outcome.Output |> says [ "after 0 meta-steps"; "after 3 meta-steps"; "after 6 meta-steps"; "G not convex at φ"; "written to" ]
+
+                    outcome.Output
+                    |> says
+                        [
+                            "after 0 meta-steps"
+                            "after 3 meta-steps"
+                            "after 6 meta-steps"
+                            "G not convex at φ"
+                            "written to"
+                        ]
+
                     outcome.Output |> should not' (haveSubstring "\027")
                     let folder = Path.Combine(run, "diagnosis")
 
@@ -134,7 +146,10 @@ let tests =
 
                     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "diagnosis.json")))
                     let states = document.RootElement.GetProperty "states"
-                    [ for one in states.EnumerateArray() -> one.GetProperty("metaStep").GetInt32() ] |> should equal [ 0; 3; 6 ]
+
+                    [ for one in states.EnumerateArray() -> one.GetProperty("metaStep").GetInt32() ]
+                    |> should equal [ 0; 3; 6 ]
+
                     string (document.RootElement.GetProperty("options").GetProperty "part") |> should equal "validation"
                     let lines = File.ReadAllLines(Path.Combine(folder, "diagnosis-tasks.csv"))
                     lines.Length |> should equal (1 + 3 * 4)
@@ -143,7 +158,8 @@ let tests =
                         (line.Split ',').Length |> should equal (lines[0].Split ',').Length
 
                     // Three states, five inner budgets (3, 4, 16, 64, exact), six linear ones (2 is among them).
-                    File.ReadAllLines(Path.Combine(folder, "diagnosis-errors.csv")).Length |> should equal (1 + 3 * 5 * 6)))
+                    File.ReadAllLines(Path.Combine(folder, "diagnosis-errors.csv")).Length
+                    |> should equal (1 + 3 * 5 * 6)))
 
             testCase "a run without kept states has its first and its last, and --json prints the file" (fun () ->
                 withRun [] (fun run ->
@@ -152,7 +168,9 @@ let tests =
                     outcome.Output.Trim() |> should equal (File.ReadAllText(Path.Combine(out, "diagnosis.json")).Trim())
                     use document = JsonDocument.Parse outcome.Output
 
-                    [ for one in document.RootElement.GetProperty("states").EnumerateArray() -> one.GetProperty("metaStep").GetInt32() ]
+                    [
+                        for one in document.RootElement.GetProperty("states").EnumerateArray() -> one.GetProperty("metaStep").GetInt32()
+                    ]
                     |> should equal [ 0; 6 ]
 
                     // The same numbers again, from the states that are there, measured anew where one is damaged, and with others options others.
@@ -189,7 +207,7 @@ let tests =
 
                     withRun [ "--filters"; "3" ] (fun other ->
                         File.Copy(Path.Combine(other, "checkpoint.bin"), middle, true)
-                        refused 1 "holds a state of other options (filters 3 → 2)" (diagnose run []))
+                        refused 1 "holds a state of other options (filters 2 → 3)" (diagnose run []))
 
                     Directory.Exists(Path.Combine(run, "diagnosis")) |> should equal false))
 

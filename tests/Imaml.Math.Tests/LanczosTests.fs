@@ -12,7 +12,9 @@ open Imaml.Theory
 let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
 let private spectrum steps (a: Matrix<float>) start =
-    Lanczos.run space steps (LinearOperator.ofFunction (fun w -> a * w)) start |> Lanczos.read space |> Array.exactlyOne
+    Lanczos.run space steps (LinearOperator.ofFunction (fun w -> a * w)) start
+    |> Lanczos.read space
+    |> Array.exactlyOne
 
 let private refused (body: unit -> unit) = body |> should throw typeof<ArgumentException>
 
@@ -86,8 +88,10 @@ let tests =
                 (strong.IsRefuted, strong.IsProbable) |> should equal (false, false)
                 let weak = ObservedCurvature.Of(s, 1.0, 4, 0.5)
                 near -0.5 weak.StrongConvexityAtMost
+
                 (weak.IsRefuted, weak.IsProbable, weak.ConditionAtLeast, weak.InnerError 1.0)
                 |> should equal (true, false, infinity, infinity)
+
                 refused (fun () -> ObservedCurvature.Of(s, 0.0, 4, 0.5) |> ignore))
 
             testCase "a curvature that is far above what may have been missed is probable" (fun () ->
@@ -102,7 +106,10 @@ let tests =
                 for size in [ 1.0; 1e-200; 1e200 ] do
                     Check.near 1e-15 0.6 (Direction.cosine space (vector (3.0 * size) (4.0 * size)) (vector size 0.0)) "cosine"
                     Check.near 1e-15 -1.0 (Direction.cosine space (vector size 0.0) (vector (-2.0 * size) 0.0)) "cosine"
-                    let distance = Direction.relativeDistance space (vector (4.0 * size) 0.0) (vector size (4.0 * size)) (vector 0.0 (2.0 * size))
+
+                    let distance =
+                        Direction.relativeDistance space (vector (4.0 * size) 0.0) (vector size (4.0 * size)) (vector 0.0 (2.0 * size))
+
                     Check.near 1e-15 2.5 distance "‖x − y‖/‖z‖"
 
                 let zero = vector 0.0 0.0
@@ -188,7 +195,9 @@ let unrolledTests =
                 let one = Matrix<float>.Build.DenseIdentity 5
                 let m = quadratics.A[0] + lambda * one
                 let inverse = lambda * m.Inverse()
-                let gradient (phi: Vector<float>) = quadratics.A[0] * phi + Vector<float>.Build.DenseOfArray quadratics.B[0] + lambda * (phi - theta)
+
+                let gradient (phi: Vector<float>) =
+                    quadratics.A[0] * phi + Vector<float>.Build.DenseOfArray quadratics.B[0] + lambda * (phi - theta)
 
                 for steps in [ 1; 2; 6 ] do
                     let descent =

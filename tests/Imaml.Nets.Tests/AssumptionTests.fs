@@ -59,10 +59,9 @@ type private Dense(episode: int64) =
     let problem =
         FewShotProblem(learner.Network, sampler.Batch(episode, 1), torch.ScalarType.Float64) :> IBilevelProblem<_, _>
 
-    let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous ()
+    let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
 
-    let solve (solver: IInnerSolver<Tensor, Tensor>) start =
-        solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
+    let solve (solver: IInnerSolver<Tensor, Tensor>) start = solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
 
     member _.Theta = theta
     member _.Descent steps = solve (GradientDescentSolver(MeasuredCurvature, steps)) theta
@@ -81,7 +80,9 @@ type private Dense(episode: int64) =
     /// λ(H + λI)⁻¹∇L(φ)
     member this.Implicit phi =
         let h = this.Hessian phi
-        training.Lambda * (h + training.Lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
+
+        training.Lambda
+        * (h + training.Lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
 
     /// The same by k steps of conjugate gradients on the dense matrix, from their definition: the best in the Krylov space in the A-norm.
     member this.Conjugate steps phi =
@@ -113,7 +114,11 @@ let tests =
                 for task in four.Value.Tasks do
                     let dense = Dense task.Episode
 
-                    for what, point, measured in [ "θ", dense.Theta, task.Theta; "φ", dense.Descent training.InnerSteps, task.Phi ] do
+                    for what, point, measured in
+                        [
+                            "θ", dense.Theta, task.Theta
+                            "φ", dense.Descent training.InnerSteps, task.Phi
+                        ] do
                         let system = Eigensystem.Of(dense.Hessian point)
                         let values = system.Scale * system.ScaledValues
                         near system.Smallest measured.Smallest $"λ_min at {what}"
@@ -122,7 +127,11 @@ let tests =
                         measured.Refuted |> should equal (training.Lambda + system.Smallest < 0.0)
 
                         if not measured.Refuted then
-                            near ((training.Lambda + system.Largest) / (training.Lambda + system.Smallest)) measured.Condition $"κ at {what}"
+                            near
+                                ((training.Lambda + system.Largest) / (training.Lambda + system.Smallest))
+                                measured.Condition
+                                $"κ at {what}"
+
                             near (measured.GradientNorm / (training.Lambda + system.Smallest)) measured.InnerError $"δ at {what}"
 
                         let negative = values.Enumerate() |> Seq.filter (fun value -> value < -1e-6) |> Seq.length
@@ -173,7 +182,12 @@ let tests =
                                 else
                                     dense.Exact
 
-                            let g = if cell.CgSteps = 0 then dense.OuterGradient phi else dense.Conjugate cell.CgSteps phi
+                            let g =
+                                if cell.CgSteps = 0 then
+                                    dense.OuterGradient phi
+                                else
+                                    dense.Conjugate cell.CgSteps phi
+
                             let what = $"{cell.InnerSteps} inner steps, {cell.CgSteps} CG steps"
                             // Near d steps conjugate gradients depend on rounding.
                             if cell.CgSteps <= 5 then
@@ -184,7 +198,9 @@ let tests =
                             Check.atMost (cell.Linear + cell.Inner + 1e-12) cell.Total "the triangle"
                             cell.Estimate.HasValue |> should equal (cell.CgSteps = training.CgSteps)
 
-                four.Value.Reference |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact) |> should equal true)
+                four.Value.Reference
+                |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
+                |> should equal true)
 
             testCase "a task's figures do not depend on how many are measured" (fun () ->
                 let two = (measure 2 0).Tasks
@@ -198,11 +214,13 @@ let tests =
                 use stop = new CancellationTokenSource()
                 stop.Cancel()
 
-                (fun () -> AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, null, stop.Token) |> ignore)
+                (fun () ->
+                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, null, stop.Token)
+                    |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 
             testCase "quantiles are nearest ranks" (fun () ->
                 Quantiles.Of [ 3.0; 1.0; 2.0 ] |> should equal (Quantiles(1.0, 1.0, 2.0, 3.0, 3.0))
-                Quantiles.Of [ 1.0..10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
+                Quantiles.Of [ 1.0 .. 10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
                 Double.IsNaN (Quantiles.Of []).Median |> should equal true)
         ]

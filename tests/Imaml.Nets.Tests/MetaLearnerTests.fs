@@ -62,7 +62,9 @@ let private reproducibility =
                 use learner = MetaLearner.Create(first, network ())
                 let tasks = batch 0
                 let problem = FewShotProblem(learner.Network, tasks, learner.Theta.dtype)
-                let struct (_, v) = (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
+
+                let struct (_, v) =
+                    (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
 
                 let struct (expected, _) =
                     Imaml.Math.Adam.Step(

@@ -64,7 +64,10 @@ let private statements (subject: Subject<'V, 'S>) =
 
                     (found[task].Values, found[task].Residuals)
                     ||> Array.iter2 (fun value residual ->
-                        Check.atMost (residual + rounding k draw.Size) (nearest values value) $"the nearest eigenvalue, {k} steps, task {task}"))
+                        Check.atMost
+                            (residual + rounding k draw.Size)
+                            (nearest values value)
+                            $"the nearest eigenvalue, {k} steps, task {task}"))
 
         property "Ritz values lie inside the spectrum, and interlace: no more of them are below a number than eigenvalues" (fun draw ->
             let struct (random, matrices, start) = systems subject draw
@@ -90,7 +93,9 @@ let private statements (subject: Subject<'V, 'S>) =
             for task in 0 .. subject.Tasks - 1 do
                 let values = eigenvalues matrices[task]
                 Check.scalars (rounding draw.Size draw.Size) values found[task].Values $"eigenvalues, task {task}"
-                found[task].NegativeAtLeast |> should equal (values |> Array.filter (fun value -> value < 0.0) |> Array.length))
+
+                found[task].NegativeAtLeast
+                |> should equal (values |> Array.filter (fun value -> value < 0.0) |> Array.length))
 
         property "no step is made beyond the whole space" (fun draw ->
             let struct (_, matrices, start) = systems subject draw
@@ -109,7 +114,8 @@ let private statements (subject: Subject<'V, 'S>) =
             let bound = rounding k draw.Size
 
             for j in 0 .. k - 1 do
-                let rows = subject.ToRows(Lanczos.vector subject.Space report (found |> Array.map (fun s -> s.Vectors[j])))
+                let rows =
+                    subject.ToRows(Lanczos.vector subject.Space report (found |> Array.map (fun s -> s.Vectors[j])))
 
                 for task in 0 .. subject.Tasks - 1 do
                     let y = vector rows[task]
@@ -122,7 +128,13 @@ let private statements (subject: Subject<'V, 'S>) =
             // The recurrence alone loses orthogonality once the ends have converged, and then finds them again.
             let random = Random 5
             let d = 60
-            let values = Array.init d (fun i -> if i = 0 then -1.0 elif i = 1 then 1.0 else 1e-3 * random.NextDouble())
+
+            let values =
+                Array.init d (fun i ->
+                    if i = 0 then -1.0
+                    elif i = 1 then 1.0
+                    else 1e-3 * random.NextDouble())
+
             let matrices = Array.init subject.Tasks (fun _ -> Spectrum.symmetric random values)
             let k = 30
             let report = run subject k matrices (Subject.rows subject random d)
@@ -151,6 +163,12 @@ let private ends (subject: Subject<'V, 'S>) =
                 s.Values |> should equal [| -3.0 |]
                 s.Residuals |> should equal [| 0.0 |]
                 s.NegativeAtLeast |> should equal 1)
+
+        law "an eigenvalue 0 does not count as negative, whatever its rounding" (fun () ->
+            for s in spectra subject 3 (all (diagonal [ 0.0; -3.0; 1.0 ])) (alike [| 1.0; 2.0; -3.0 |]) do
+                Check.scalars (100.0 * 3.0 * subject.Epsilon) [| -3.0; 0.0; 1.0 |] s.Values "d"
+                s.NegativeAtLeast |> should equal 1
+                s.CountBelow 0.5 |> should equal 2)
 
         law "a multiple of the identity has one eigenvalue" (fun () ->
             for s in spectra subject 4 (all (diagonal [ 0.5; 0.5; 0.5; 0.5 ])) (alike [| 1.0; -2.0; 3.0; 0.25 |]) do
@@ -201,7 +219,11 @@ let private ends (subject: Subject<'V, 'S>) =
                     ] do
                     let beside own others = Array.init subject.Tasks (fun i -> if i = task then own else others)
                     let alone = spectra subject k (beside matrices[task] other) (beside start[task] from)
-                    Check.same [| together[task].Values; together[task].Residuals |] [| alone[task].Values; alone[task].Residuals |] $"task {task}")
+
+                    Check.same
+                        [| together[task].Values; together[task].Residuals |]
+                        [| alone[task].Values; alone[task].Residuals |]
+                        $"task {task}")
 
         law "fewer steps than one are refused" (fun () ->
             (fun () -> spectra subject 0 (all (diagonal [ 1.0 ])) (alike [| 1.0 |]) |> ignore)

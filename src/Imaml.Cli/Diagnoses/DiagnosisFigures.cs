@@ -21,7 +21,7 @@ internal static class DiagnosisFigures
             };
         }
 
-        var minusLambda = new PlotCurve("−λ: below it G is not convex", 2, [report.States[0].MetaStep, report.States[^1].MetaStep], [-report.Training.Lambda, -report.Training.Lambda]) { Markers = false };
+        var minusLambda = new PlotCurve("−λ: below it G is not convex at φ", 2, [report.States[0].MetaStep, report.States[^1].MetaStep], [-report.Training.Lambda, -report.Training.Lambda]) { Markers = false };
         Figure.Write(
             folder,
             "diagnosis-curvature",
@@ -32,10 +32,10 @@ internal static class DiagnosisFigures
                 [Over("at φ, after the inner steps", 0, state => state.Phi.Largest), Over("at θ", 1, state => state.Theta.Largest)],
                 LegendPlace.Below),
             new PlotPanel(
-                "Smallest eigenvalue of ∇²L̂",
+                "Smallest eigenvalue of ∇²L̂ at φ",
                 steps,
                 new PlotAxis("eigenvalue", Scale.Linear),
-                [Over("at φ, after the inner steps", 0, state => state.Phi.Smallest), Over("at θ", 1, state => state.Theta.Smallest), minusLambda],
+                [Over("at φ, after the inner steps", 0, state => state.Phi.Smallest), minusLambda],
                 LegendPlace.Below));
 
         var (inner, cg) = (report.Training.InnerSteps, report.Training.CgSteps);

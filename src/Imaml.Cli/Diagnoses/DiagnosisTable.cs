@@ -28,8 +28,9 @@ internal static class DiagnosisTable
         {
             Row($"λ_min of ∇²L̂ at {at}, at most", point.Smallest);
             Row($"λ_max of ∇²L̂ at {at}, at least", point.Largest);
-            Row($"  an eigenvalue is within, of either", Quantiles.Of([point.SmallestResidual.Greatest, point.LargestResidual.Greatest]));
-            Row($"  missed, but for 1 %", point.Missed);
+            Row("  an eigenvalue is within, of the first", point.SmallestResidual);
+            Row("  an eigenvalue is within, of the second", point.LargestResidual);
+            Row("  the spectrum reaches farther, but for 1 %, by at most", point.Missed);
             Row($"negative eigenvalues at {at}, at least", point.Negative);
             Row($"µ = λ + λ_min at {at}, at most", point.StrongConvexity);
             Row($"κ of G at {at}, at least", point.Condition);

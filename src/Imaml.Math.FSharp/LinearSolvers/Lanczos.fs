@@ -9,9 +9,8 @@
 //     λ_min ≤ min d, max d ≤ λ_max: Ritz values are curvatures met, so that a negative one proves A indefinite
 //     A has at least as many eigenvalues below any number as T has                                               (Cauchy's interlacing)
 //
-// Each new vector is made orthogonal to all before it, once more than the recurrence does: twice is enough. What is then left of it and is
-// less than half of what was is rounding and lies in the space already: the space is invariant, the Ritz values are eigenvalues, and the
-// task is frozen with qⱼ₊₁ = 0.
+// Each new vector is made orthogonal to all before it, once more than the recurrence does: twice is enough. Where less is then left of it than a
+// rounding of what A does to unit vectors, the space is invariant, the Ritz values are eigenvalues, and the task is frozen with qⱼ₊₁ = 0.
 
 namespace Imaml.Math
 
@@ -93,9 +92,7 @@ module Lanczos =
         let alpha = space.Inner(s.Current, product)
         let usable = space.Multiply(s.Running, Mask.finite space alpha)
         let alpha = space.Select(usable, alpha, zero)
-        let w = Mask.select space usable product (space.Zero product)
-        let w = space.Axpy(minus s.Beta, s.Previous, space.Axpy(minus alpha, s.Current, w))
-        let before = space.Norm w
+        let w = space.Axpy(minus s.Beta, s.Previous, space.Axpy(minus alpha, s.Current, product))
         let w = orthogonalized space basis w
         let beta = space.Norm w
         let running = space.Multiply(usable, Mask.finite space beta)
@@ -105,10 +102,7 @@ module Lanczos =
             Mask.larger space (space.SquareRoot(space.Multiply(alpha, alpha))) beta
             |> Mask.larger space s.Largest
 
-        // Half as long or shorter, or below a rounding of what A does to unit vectors.
-        let longer = space.Exceeds(space.Multiply(space.Scalar 2.0, beta), before)
-        let above = space.Exceeds(beta, space.Multiply(Mask.epsilon space, largest))
-        let going = space.Multiply(running, space.Multiply(longer, above))
+        let going = space.Multiply(running, space.Exceeds(beta, space.Multiply(Mask.epsilon space, largest)))
         let next = Mask.select space going w (space.Zero w)
 
         {
@@ -178,11 +172,12 @@ module Lanczos =
         let steps = space.Read report.Steps
         let invariant = space.Read report.Invariant
         let nonFinite = space.Read report.NonFinite
+        let epsilon = space.Read(Mask.epsilon space)
 
         Array.init steps.Length (fun task ->
             let k = int steps[task]
             let ofTask (numbers: float[][]) = Array.init k (fun j -> numbers[j][task])
-            RitzSpectrum.Of(ofTask alphas, ofTask betas, invariant[task] > 0.5, nonFinite[task] > 0.5))
+            RitzSpectrum.Of(epsilon[task], ofTask alphas, ofTask betas, invariant[task] > 0.5, nonFinite[task] > 0.5))
 
     /// The Ritz vector Qs for every task, of length 1, from its coordinates s in the basis; 0 for a task whose coordinates are empty.
     let vector (space: IInnerProductSpace<'V, 'S>) (report: LanczosReport<'V, 'S>) (coordinates: float[][]) : 'V =

@@ -13,7 +13,7 @@ open MathNet.Numerics.LinearAlgebra
 
 /// The Ritz values of one task. Empty where no step was made.
 [<Sealed>]
-type RitzSpectrum private (values: float[], residuals: float[], vectors: float[][], invariant: bool, nonFinite: bool) =
+type RitzSpectrum private (epsilon: float, values: float[], residuals: float[], vectors: float[][], invariant: bool, nonFinite: bool) =
     /// k, the steps that were made.
     member _.Steps = values.Length
     /// d₁ ≤ … ≤ d_k
@@ -34,12 +34,12 @@ type RitzSpectrum private (values: float[], residuals: float[], vectors: float[]
     /// How many eigenvalues are at least below `number`: as many as Ritz values are.
     member _.CountBelow(number: float) = values |> Array.filter (fun value -> value < number) |> Array.length
 
-    /// How many eigenvalues are at least negative, beyond rounding: below −√ε of the largest in size.
+    /// How many eigenvalues are at least negative, beyond rounding: below −√ε of the largest in size, ε the space's.
     member this.NegativeAtLeast =
         if values.Length = 0 then
             0
         else
-            this.CountBelow(-(2.0 ** -26.0) * max (abs this.Smallest) (abs this.Largest))
+            this.CountBelow(-(sqrt epsilon) * max (abs this.Smallest) (abs this.Largest))
 
     /// By how much λ_min may be below Smallest and λ_max above Largest, but for a chance of `failure`, where the start was uniform on the
     /// sphere of ℝᵈ; infinite where k steps cannot tell. Errors: d below 1, a chance outside (0, 1).
@@ -55,19 +55,19 @@ type RitzSpectrum private (values: float[], residuals: float[], vectors: float[]
         else
             // Half of the chance for either end.
             let root = log (2.0 * 1.648 * sqrt (float dimension) / failure) / float (2 * values.Length - 1)
-            let epsilon = root * root
+            let share = root * root
 
-            if epsilon < 0.5 then
-                epsilon / (1.0 - 2.0 * epsilon) * (this.Largest - this.Smallest)
+            if share < 0.5 then
+                share / (1.0 - 2.0 * share) * (this.Largest - this.Smallest)
             else
                 infinity
 
     /// Of T with this diagonal and off-diagonal β₁ … β_k, the last of which couples the space to the rest.
-    static member internal Of(diagonal: float[], offDiagonal: float[], invariant: bool, nonFinite: bool) : RitzSpectrum =
+    static member internal Of(epsilon: float, diagonal: float[], offDiagonal: float[], invariant: bool, nonFinite: bool) : RitzSpectrum =
         let k = diagonal.Length
 
         if k = 0 then
-            RitzSpectrum([||], [||], [||], invariant, nonFinite)
+            RitzSpectrum(epsilon, [||], [||], [||], invariant, nonFinite)
         else
             let entry i j =
                 if i = j then diagonal[i]
@@ -78,6 +78,7 @@ type RitzSpectrum private (values: float[], residuals: float[], vectors: float[]
             let vectors = system.Vectors.ToColumnArrays()
 
             RitzSpectrum(
+                epsilon,
                 (system.Scale * system.ScaledValues).ToArray(),
                 vectors |> Array.map (fun s -> abs (offDiagonal[k - 1] * s[k - 1])),
                 vectors,

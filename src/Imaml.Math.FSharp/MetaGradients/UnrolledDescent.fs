@@ -50,7 +50,14 @@ module UnrolledDescent =
                     Sum = vector.Invoke a.Sum
                 }
 
-    let private through (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (problem: IBilevelProblem<'V, 'S>) phi length a =
+    let private through
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        phi
+        length
+        a
+        =
         use linearization = problem.LinearizeInner phi
         let product = InnerObjective.hessianProduct space regularizer linearization a.Current
 
