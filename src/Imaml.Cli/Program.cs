@@ -13,6 +13,7 @@ var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAM
     ReproduceCommand.Create(interruption.Token),
     TrainCommand.Create(interruption.Token),
     EvaluateCommand.Create(interruption.Token),
+    DiagnoseCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),
     DataCommand.Create(interruption.Token),
     DoctorCommand.Create(),

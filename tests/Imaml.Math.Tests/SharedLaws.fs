@@ -12,6 +12,7 @@ let private all (subject: Subject<'V, 'S>) =
         KrylovLaws.laws subject
         LinearSolverLaws.laws subject
         MinresLaws.laws subject
+        LanczosLaws.laws subject
         NeumannLaws.laws subject
         PreconditionerLaws.laws subject
         MetaGradientLaws.laws subject

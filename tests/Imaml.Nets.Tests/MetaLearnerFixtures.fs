@@ -8,7 +8,7 @@ open Imaml.Nets.Models
 open Imaml.Nets.Training
 open Imaml.Nets.Tests.DataFixtures
 
-let options seed : TrainingOptions =
+let optionsOf algorithm seed : TrainingOptions =
     TrainingOptions(
         Dataset = "patterned",
         Split = "none",
@@ -16,7 +16,7 @@ let options seed : TrainingOptions =
         Ways = 3,
         Shots = 1,
         Queries = 2,
-        Algorithm = TrainingOptions.ImamlGd,
+        Algorithm = algorithm,
         MetaSteps = 200,
         MetaBatch = 3,
         Lambda = 2.0,
@@ -29,6 +29,8 @@ let options seed : TrainingOptions =
         Seed = seed,
         Threads = 1
     )
+
+let options seed = optionsOf TrainingOptions.ImamlGd seed
 
 /// 3-way 1-shot on 6 × 6 images.
 let sampler =

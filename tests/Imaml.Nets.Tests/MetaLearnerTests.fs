@@ -10,6 +10,7 @@ open Imaml.Nets
 open Imaml.Nets.Data
 open Imaml.Nets.Episodes
 open Imaml.Nets.Evaluation
+open Imaml.Nets.MetaLearners
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
@@ -54,6 +55,31 @@ let private reproducibility =
                 second' |> should equal second
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
+
+            testCase "fomaml moves θ by Adam along the mean of ∇L(φ), and solves nothing" (fun () ->
+                use _ = torch.NewDisposeScope()
+                let first = optionsOf Algorithm.Fomaml 4UL
+                use learner = MetaLearner.Create(first, network ())
+                let tasks = batch 0
+                let problem = FewShotProblem(learner.Network, tasks, learner.Theta.dtype)
+
+                let struct (_, v) =
+                    (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
+
+                let struct (expected, _) =
+                    Imaml.Math.Adam.Step(
+                        TensorCoordinates(),
+                        Imaml.Math.AdamOptions.Authors,
+                        first.OuterRateAt 0,
+                        learner.Outer,
+                        v.mean [| 0L |],
+                        learner.Theta
+                    )
+
+                let expected = numbers expected
+                let report = learner.Step tasks
+                theta learner |> should equal expected
+                Double.IsNaN report.CgResidual |> should equal true)
 
             // TorchSharp's numbers would not stay what they are (see HeldScalars).
             testCase "a thread that allocates and collects garbage meanwhile does not change a bit" (fun () ->

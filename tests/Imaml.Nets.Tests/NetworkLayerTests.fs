@@ -92,6 +92,16 @@ let private rectifier =
         Reference = fun _ x -> torch.nn.functional.relu x
     }
 
+let private softplus =
+    let input = ImageShape(3, 4, 2)
+
+    {
+        Name = "softplus"
+        Layer = Softplus input
+        Input = input
+        Reference = fun _ x -> torch.nn.functional.softplus x
+    }
+
 let private subjects =
     [
         for height, width, size in [ 5, 4, 3; 6, 7, 3; 3, 3, 3; 4, 5, 2 ] do
@@ -106,6 +116,7 @@ let private subjects =
         normalization 3 4 2
         normalization 2 2 1
         rectifier
+        softplus
     ]
 
 /// B tasks at a point, with everything that the four maps take.
@@ -347,6 +358,13 @@ let private particular =
                 let struct (_, dx) = backward pass (torch.ones (1L, 1L, 3L, dtype = torch.float64)) true
                 numbers pass.Output |> should equal [| 0.0; 0.0; 2.0 |]
                 numbers (present dx) |> should equal [| 0.0; 0.0; 1.0 |])
+
+            scoped "softplus is 0, ln 2 and x at −∞, 0 and far out, with derivatives 0, 1/2 and 1" (fun () ->
+                let layer = Softplus(ImageShape(1, 1, 3))
+                let pass = layer.Forward(torch.zeros (1L, 0L), torch.tensor([| -800.0; 0.0; 800.0 |]).view(1L, 1L, 3L))
+                let struct (_, dx) = backward pass (torch.ones (1L, 1L, 3L, dtype = torch.float64)) true
+                numbers pass.Output |> should equal [| 0.0; log 2.0; 800.0 |]
+                numbers (present dx) |> should equal [| 0.0; 0.5; 1.0 |])
         ]
 
 [<Tests>]

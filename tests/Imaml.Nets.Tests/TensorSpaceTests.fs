@@ -26,6 +26,7 @@ let private laws () =
             KrylovLaws.laws subject
             LinearSolverLaws.laws subject
             MinresLaws.laws subject
+            LanczosLaws.laws subject
             NeumannLaws.laws subject
             PreconditionerLaws.laws subject
             MetaGradientLaws.laws subject

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Nets.Models;
 using Imaml.Nets.Training;
 using Spectre.Console;
 
@@ -13,7 +14,7 @@ internal static class TrainCommand
     private const int PrintEverySeconds = 10, DefaultValidateEvery = 250;
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultFilters = Nets.Models.ConvolutionalNetworks.OmniglotFilters;
+    private const int DefaultQueries = 5, DefaultFilters = ConvolutionalNetworks.OmniglotFilters;
     private const double DefaultOuterRate = 1e-3;
 
     public static Command Create(CancellationToken stop)
@@ -34,15 +35,19 @@ internal static class TrainCommand
         var split = WithDefault("--split", "Division of the classes: seeded, or (omniglot) vinyals", "NAME", TaskSource.SeededSplit);
         var validation = new Option<int?>("--validation-classes") { Description = "Training characters set aside to choose options by [default: 100; 172 for vinyals]", HelpName = "n" };
         var filters = WithDefault("--filters", "Filters of each convolution", "n", DefaultFilters);
+        var activation = SharedOptions.OneOf(WithDefault("--activation", "rectifier, or softplus: without kinks", "NAME", Activation.Rectifier), "rectifier", "softplus");
         var validateEvery = new Option<int?>("--validate-every") { Description = $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", HelpName = "n" };
         SharedOptions.AtLeast(validateEvery, 0);
         var validationEpisodes = WithDefault("--validation-episodes", "Episodes of one validation", "n", 200);
         var checkpointEvery = WithDefault("--checkpoint-every", "Meta-steps between checkpoints", "n", 100);
 
+        var keepEvery = new Option<int?>("--keep-every") { Description = "Meta-steps between checkpoints that stay beside the last one, for `imaml diagnose` [default: none stay]", HelpName = "n" };
+        SharedOptions.AtLeast(keepEvery, 1);
+
         var command = new Command("train", "Meta-train a few-shot classifier")
         {
             dataset, ways, shots, metaSteps, metaBatch, seed, output, threads, data, queries, outerRate, schedule,
-            split, validation, filters, validateEvery, validationEpisodes, checkpointEvery,
+            split, validation, filters, activation, validateEvery, validationEpisodes, checkpointEvery, keepEvery,
         };
         foreach (var option in method.All)
         {
@@ -66,6 +71,7 @@ internal static class TrainCommand
                 OuterRate = parsed.GetValue(outerRate),
                 OuterSchedule = parsed.GetValue(schedule),
                 Filters = parsed.GetValue(filters),
+                Activation = parsed.GetValue(activation),
                 Seed = parsed.GetValue(seed),
                 Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
             });
@@ -78,7 +84,7 @@ internal static class TrainCommand
                 throw new ArgumentException($"--validate-every {every} needs validation classes, but --validation-classes is 0");
             }
 
-            var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes));
+            var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes), parsed.GetValue(keepEvery) ?? 0);
             return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), stop);
         });
         return command;

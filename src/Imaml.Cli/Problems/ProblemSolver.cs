@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using Imaml.Math;
+using Imaml.Nets.Diagnostics;
 using Imaml.Theory;
 using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 
@@ -40,7 +41,7 @@ internal sealed class ProblemSolver
     {
         (_task, _request) = (task, request);
         _regularizer = ProximalModule.regularizer(task.Proximal);
-        _problem = new InterruptibleProblem(BilevelTaskModule.problem(task), stop);
+        _problem = new InterruptibleProblem<Vector, double>(BilevelTaskModule.problem(task), stop);
         _constants = BilevelTaskModule.constants(task);
         _arithmetic = ArithmeticModule.@double(task.Theta.Count, _regularizer);
         var small = task.Theta.Count <= DenseLimit;

@@ -20,6 +20,10 @@ type LinearOperators =
         : ILinearOperator<'V> =
         LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
 
+    /// w ↦ Hw, H = ∇²L̂ where the problem was linearized; as long as the linearization is not disposed.
+    static member LossHessian(linearization: ILinearization<'V, 'S>) : ILinearOperator<'V> =
+        LinearOperator.ofFunction linearization.HessianProduct
+
     /// w ↦ Λ⁻¹w, a preconditioner of H + Λ where Λ is what makes it ill-conditioned.
     static member Inverse(space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>) : ILinearOperator<'V> =
         LinearOperator.ofFunction (fun w -> regularizer.ApplyInverse(space, w))

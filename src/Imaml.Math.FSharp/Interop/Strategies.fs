@@ -41,6 +41,10 @@ type Strategies =
         : IMetaGradientStrategy<'V, 'S> =
         UnrolledStrategy(Strategies.Path(momentum, step, steps), Recompute)
 
+    /// MAML through `steps` steps of `rule`, whose lengths are held fixed: the very path of gradient descent by that rule.
+    static member Unrolled(space: IInnerProductSpace<'V, 'S>, rule: StepRule, steps: int) : IMetaGradientStrategy<'V, 'S> =
+        UnrolledDescentStrategy(rule, steps)
+
     /// MAML in forward mode, along all d coordinates.
     static member ForwardMode
         (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, momentum: Momentum, step: float, steps: int)

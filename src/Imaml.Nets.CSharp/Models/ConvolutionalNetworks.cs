@@ -2,6 +2,16 @@
 
 namespace Imaml.Nets.Models;
 
+/// <summary>What follows every normalisation.</summary>
+public enum Activation
+{
+    /// <summary>max(0, x), as in the literature.</summary>
+    Rectifier,
+
+    /// <summary>ln(1 + eˣ), without a kink.</summary>
+    Softplus,
+}
+
 /// <summary>Convolutional networks for few-shot image classification.</summary>
 public static class ConvolutionalNetworks
 {
@@ -20,7 +30,8 @@ public static class ConvolutionalNetworks
     /// <param name="input">The images' shape.</param>
     /// <param name="filters">Filters of every block.</param>
     /// <param name="ways">N, the classes of an episode.</param>
-    public static Network Strided(ImageShape input, int filters, int ways)
+    /// <param name="activation">What follows every normalisation.</param>
+    public static Network Strided(ImageShape input, int filters, int ways, Activation activation = Activation.Rectifier)
     {
         var layers = new List<Layer>();
         var shape = input;
@@ -29,7 +40,7 @@ public static class ConvolutionalNetworks
             var patches = new Patches(shape, KernelSize, Stride, Padding);
             var convolution = new Dense(patches.OutputShape, filters, Bias.NormalizedAway, ConvolutionGain) { KernelPositions = KernelSize * KernelSize };
             shape = convolution.OutputShape;
-            layers.AddRange([patches, convolution, new BatchNormalization(shape), new Rectifier(shape)]);
+            layers.AddRange([patches, convolution, new BatchNormalization(shape), activation == Activation.Softplus ? new Softplus(shape) : new Rectifier(shape)]);
         }
 
         layers.Add(new Dense(new ImageShape(1, 1, shape.Count), ways, Bias.Added, ClassifierGain));

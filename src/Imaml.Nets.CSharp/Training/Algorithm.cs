@@ -53,8 +53,8 @@ public sealed record Algorithm(string Name, string Summary, IReadOnlyList<string
         new(ImamlHf, "implicit gradient, Hessian-free inside (Newton-CG with a line search)", [Lambda, CgSteps], [DirectionSteps, .. Implicit]),
         new(Maml, "back-propagation through all inner steps", [InnerStepSize], [Lambda, NoProximal, Recompute]),
         new(Truncated, "back-propagation through the last K inner steps", [Lambda, InnerStepSize, Truncate], []),
-        new(Fomaml, "first-order MAML: the query gradient after adapting", [InnerStepSize], [Lambda, NoProximal]),
-        new(Reptile, "the way back from the adapted parameters", [InnerStepSize], [Lambda, NoProximal]),
+        new(Fomaml, "first-order MAML: the query gradient after adapting", [], [Lambda, NoProximal, InnerStepSize]),
+        new(Reptile, "the way back from the adapted parameters", [], [Lambda, NoProximal, InnerStepSize]),
         new(MetaSgd, "MAML with learned step sizes", [InnerStepSize], [Lambda, NoProximal, Recompute, LearnedStepSizes, StepSizeRate]),
     ];
 
@@ -83,6 +83,7 @@ public sealed record Algorithm(string Name, string Summary, IReadOnlyList<string
         {
             Require(given.Contains(Lambda) || given.Contains(NoProximal), $"{Name} needs {Lambda} for a proximal term, or {NoProximal} for none");
             Require(!given.Contains(Lambda) || !given.Contains(NoProximal), $"{Lambda} and {NoProximal} contradict each other; give one");
+            Require(!given.Contains(NoProximal) || given.Contains(InnerStepSize), $"{NoProximal} needs {InnerStepSize}");
         }
     }
 

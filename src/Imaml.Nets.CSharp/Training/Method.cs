@@ -70,15 +70,15 @@ public sealed class Method
             return Implicit(options, network, regularizer, like, learned, step);
         }
 
-        var path = new UnrolledOptions(Imaml.Math.Momentum.NoMomentum, options.InnerStepSize!.Value, options.InnerSteps);
+        UnrolledOptions Path() => new(Imaml.Math.Momentum.NoMomentum, options.InnerStepSize!.Value, options.InnerSteps);
         var descent = new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerSteps);
         var memory = options.Recompute ? PathMemory.Recompute : PathMemory.EveryIterate;
         switch (options.Algorithm)
         {
             case Algorithm.Maml:
-                return Plain(regularizer, descent, _ => new UnrolledStrategy<Tensor, Tensor>(path, memory));
+                return Plain(regularizer, descent, _ => new UnrolledStrategy<Tensor, Tensor>(Path(), memory));
             case Algorithm.Truncated:
-                return Plain(regularizer, descent, _ => new TruncatedStrategy<Tensor, Tensor>(path, options.Truncate!.Value));
+                return Plain(regularizer, descent, _ => new TruncatedStrategy<Tensor, Tensor>(Path(), options.Truncate!.Value));
             case Algorithm.Fomaml:
                 return Plain(regularizer, descent, space => new FirstOrderStrategy<Tensor, Tensor>(descent, space.Scalar(0)));
             case Algorithm.Reptile:

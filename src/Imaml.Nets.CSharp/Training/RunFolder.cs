@@ -2,12 +2,14 @@
 //
 //     run.json            options, classes, program and machine
 //     checkpoint.bin      the state to go on from, and the result of training
+//     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
 //     progress.jsonl      one line a meta-step
 //     curve.jsonl         one line a validation
 //     training.json       what the finished run cost
 //     lock                there while a process trains
 //     evaluation-*.json   what `imaml evaluate` measured
 
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Imaml.Nets.Storage;
@@ -17,13 +19,38 @@ namespace Imaml.Nets.Training;
 /// <summary>The folder of a run.</summary>
 public sealed class RunFolder(string path)
 {
-    private const string LockName = "lock";
+    private const string LockName = "lock", KeptPrefix = "checkpoint-", CheckpointSuffix = ".bin";
 
     /// <summary>The folder.</summary>
     public string FolderPath { get; } = Path.GetFullPath(path);
 
     /// <summary>The checkpoint's path.</summary>
     public string CheckpointPath => File("checkpoint.bin");
+
+    /// <summary>The path of the checkpoint that is kept of a meta-step.</summary>
+    public string KeptCheckpointPath(int metaStep) => File($"{KeptPrefix}{metaStep:D6}{CheckpointSuffix}");
+
+    /// <summary>The checkpoints that were kept, with the meta-steps that their names say, in that order.</summary>
+    /// <exception cref="CheckpointException">There is no such folder.</exception>
+    public IReadOnlyList<(int MetaStep, string Path)> KeptCheckpoints()
+    {
+        if (!Directory.Exists(FolderPath))
+        {
+            throw new CheckpointException($"there is no folder {FolderPath}; name one that `imaml train` made");
+        }
+
+        var kept = new List<(int MetaStep, string Path)>();
+        foreach (var path in Directory.EnumerateFiles(FolderPath, $"{KeptPrefix}*{CheckpointSuffix}"))
+        {
+            if (int.TryParse(Path.GetFileName(path)[KeptPrefix.Length..^CheckpointSuffix.Length], NumberStyles.None, CultureInfo.InvariantCulture, out var metaStep))
+            {
+                kept.Add((metaStep, path));
+            }
+        }
+
+        kept.Sort();
+        return kept;
+    }
 
     /// <summary>The path of run.json.</summary>
     public string DescriptionPath => File("run.json");

@@ -108,7 +108,7 @@ public sealed class TaskSource
 
     /// <summary>The network for these options.</summary>
     public static Network Network(TrainingOptions options) =>
-        ConvolutionalNetworks.Strided(new ImageShape(Glyphs.Size, Glyphs.Size, 1), options.Filters, options.Ways);
+        ConvolutionalNetworks.Strided(new ImageShape(Glyphs.Size, Glyphs.Size, 1), options.Filters, options.Ways, options.Activation);
 
     private static DataException Unknown(string option, string value, string known) => new($"{option} {value} is not known here; this data set and version have {known}");
 }

@@ -6,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Data;
+using Imaml.Nets.Models;
 
 namespace Imaml.Nets.Training;
 
@@ -69,6 +70,7 @@ public sealed record TrainingOptions
 {
     /// <summary>The paper's first algorithm: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
     public const string ImamlGd = Training.Algorithm.ImamlGd;
+
 
     // Far above any network or batch of use, far below what overflows an array or a checkpoint.
     private const long LargestArray = 100_000_000;
@@ -175,6 +177,9 @@ public sealed record TrainingOptions
     /// <summary>Filters of each convolution.</summary>
     public required int Filters { get; init; }
 
+    /// <summary>What follows every normalisation; runs that do not say have rectifiers.</summary>
+    public Activation Activation { get; init; }
+
     /// <summary>Seed of initial parameters and episodes; the division of the classes does not depend on it.</summary>
     public required ulong Seed { get; init; }
 
@@ -226,6 +231,11 @@ public sealed record TrainingOptions
         if (!Enum.IsDefined(OuterSchedule))
         {
             throw new DataException($"--outer-schedule {OuterSchedule} is not known; it is constant or cosine");
+        }
+
+        if (!Enum.IsDefined(Activation))
+        {
+            throw new DataException($"--activation {Activation} is not known; it is rectifier or softplus");
         }
 
         // Each of the three convolutions after the first has 9·filters² weights, and a batch is one array.

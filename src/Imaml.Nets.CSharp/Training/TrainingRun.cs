@@ -12,7 +12,8 @@ namespace Imaml.Nets.Training;
 /// <param name="CheckpointEvery">Meta-steps between checkpoints.</param>
 /// <param name="ValidateEvery">Meta-steps between validations; 0 for none.</param>
 /// <param name="ValidationEpisodes">Episodes of one validation.</param>
-public sealed record RunCadence(int CheckpointEvery, int ValidateEvery, int ValidationEpisodes);
+/// <param name="KeepEvery">Meta-steps between the checkpoints that stay beside the last one; 0 for none.</param>
+public sealed record RunCadence(int CheckpointEvery, int ValidateEvery, int ValidationEpisodes, int KeepEvery = 0);
 
 /// <summary>A line of progress.jsonl.</summary>
 public sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
@@ -136,7 +137,12 @@ public sealed class TrainingRun : IDisposable
         {
             while (true)
             {
-                // First of all, so that a run that was stopped while it validated makes up for it.
+                // First of all, so that a run that was stopped before it kept a state, or while it validated, makes up for it.
+                if (KeepIsDue(cadence.KeepEvery))
+                {
+                    Keep();
+                }
+
                 if (validation is not null && ValidationIsDue(cadence.ValidateEvery))
                 {
                     onValidation(Validate(validation, cadence.ValidationEpisodes, cancel));
@@ -149,7 +155,7 @@ public sealed class TrainingRun : IDisposable
 
                 var line = Step();
                 onStep(line);
-                if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0)
+                if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue(cadence.KeepEvery))
                 {
                     Save();
                 }
@@ -175,6 +181,14 @@ public sealed class TrainingRun : IDisposable
 
     private bool ValidationIsDue(int every) =>
         Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || Learner.MetaStep == Options.MetaSteps);
+
+    private bool KeepIsDue(int every) =>
+        every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
+
+    // After the checkpoint of the same state, so that no kept state is ahead of the run.
+    private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Header(), Learner);
+
+    private CheckpointHeader Header() => new(Options, _source.Split.Manifest.Hash, Learner.MetaStep, _seconds);
 
     private ProgressLine Step()
     {
@@ -220,7 +234,7 @@ public sealed class TrainingRun : IDisposable
 
         RunFolder.Append(Folder.ProgressPath, _unwritten);
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
-        Checkpoint.Write(Folder.CheckpointPath, new CheckpointHeader(Options, _source.Split.Manifest.Hash, Learner.MetaStep, _seconds), Learner);
+        Checkpoint.Write(Folder.CheckpointPath, Header(), Learner);
         if (!File.Exists(Folder.DescriptionPath))
         {
             RunFolder.WriteJson(Folder.DescriptionPath, new RunDescription(Options, _source.Split.Manifest, Provenance.Current()));

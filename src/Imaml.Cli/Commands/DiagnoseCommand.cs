@@ -1,0 +1,114 @@
+// imaml diagnose: Theorem 1's assumptions, and what the meta-gradients are worth, at the states that a run has kept.
+
+using System.CommandLine;
+using System.Text.Json;
+using Imaml.Cli.Diagnoses;
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Training;
+using Spectre.Console;
+using TorchSharp;
+
+namespace Imaml.Cli.Commands;
+
+internal static class DiagnoseCommand
+{
+    private const int DefaultTasks = 100, DefaultReferenceTasks = 20;
+
+    public static Command Create(CancellationToken stop)
+    {
+        var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made; --keep-every there keeps states on the way" };
+        var tasks = new Option<int>("--tasks") { Description = "Tasks at each state", HelpName = "n", DefaultValueFactory = _ => DefaultTasks };
+        var reference = new Option<int?>("--reference-tasks") { Description = $"Of them those on which the exact meta-gradient is found too; 0 for none [default: {DefaultReferenceTasks}]", HelpName = "n" };
+        var states = new Option<int[]>("--states") { Description = "Meta-steps of the states to look at [default: all that were kept, the first and the last]", HelpName = "T", AllowMultipleArgumentsPerToken = true };
+        var lanczos = new Option<int>("--lanczos-steps") { Description = "Lanczos steps for the ends of a spectrum", HelpName = "n", DefaultValueFactory = _ => AssumptionOptions.DefaultLanczosSteps };
+        var part = SharedOptions.OneOf(
+            new Option<ClassPart?>("--part") { Description = "validation or train [default: validation, where the run has validation classes]", HelpName = "PART" }, "validation", "train");
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
+        var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command goes on from the states that are there", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
+        var data = SharedOptions.Data();
+        var threads = SharedOptions.Threads();
+        SharedOptions.AtLeast(reference, 0);
+        var command = new Command("diagnose", "Measure how far a run's network meets the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads };
+        command.SetAction(parsed =>
+        {
+            SharedOptions.Require(parsed, tasks, 1);
+            SharedOptions.Require(parsed, lanczos, 2);
+            var folder = new RunFolder(parsed.GetRequiredValue(run));
+            var (last, all) = RunState.All(folder);
+            if (last.Options is not { Algorithm: Algorithm.ImamlGd, LearnLambda: null })
+            {
+                throw new ArgumentException($"{folder.FolderPath} is a run of {last.Options.Algorithm}{(last.Options.LearnLambda is null ? "" : " that learns λ")}; diagnose looks at {Algorithm.ImamlGd} with a fixed λ");
+            }
+
+            var options = new AssumptionOptions
+            {
+                Part = parsed.GetValue(part) ?? (last.Options.ValidationClasses > 0 ? ClassPart.Validation : ClassPart.Train),
+                Seed = parsed.GetValue(seed),
+                Tasks = parsed.GetValue(tasks),
+                ReferenceTasks = int.Min(parsed.GetValue(tasks), parsed.GetValue(reference) ?? DefaultReferenceTasks),
+                LanczosSteps = parsed.GetValue(lanczos),
+            };
+            if (options.Part == ClassPart.Validation && last.Options.ValidationClasses == 0)
+            {
+                throw new ArgumentException("--part validation: the run has no validation classes; use train");
+            }
+
+            var chosen = Choose(all, parsed.GetValue(states) ?? []);
+            LibTorchLoader.EnsureLoaded();
+            torch.set_num_threads(parsed.GetValue(threads) ?? Environment.ProcessorCount);
+            return Diagnose(last, chosen, options, parsed.GetValue(data), parsed.GetValue(output) ?? folder.File("diagnosis"), parsed.GetValue(json), stop);
+        });
+        return command;
+    }
+
+    private static IReadOnlyList<RunState> Choose(IReadOnlyList<RunState> all, int[] wanted)
+    {
+        var missing = wanted.Except(all.Select(state => state.MetaStep)).ToArray();
+        return missing.Length > 0
+            ? throw new ArgumentException($"--states {string.Join(", ", missing)}: the run has kept the states {string.Join(", ", all.Select(state => state.MetaStep))}")
+            : [.. all.Where(state => wanted.Length == 0 || wanted.Contains(state.MetaStep))];
+    }
+
+    private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, CancellationToken stop)
+    {
+        var source = SharedOptions.OpenTasks(last.Options, data);
+        if (source.Split.Manifest.Hash != last.ManifestHash)
+        {
+            throw new CheckpointException("the run was trained on other classes than these data have; give the data set it was trained on with --data");
+        }
+
+        // Before the work, not after it.
+        WritableFolder.Require(output, "--out");
+        try
+        {
+            var (report, measured) = Measure(last, states, options, source, output, json, stop);
+            DiagnosisFiles.Write(output, report, measured);
+            Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
+            return ExitCode.Success;
+        }
+        finally
+        {
+            new RunFolder(output).RemoveIfEmpty();
+        }
+    }
+
+    private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(
+        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, string output, bool json, CancellationToken stop)
+    {
+        var measured = new List<StateAssumptions>();
+        foreach (var state in states)
+        {
+            measured.Add(StateFile.ReadOrMeasure(output, state, last, options, () =>
+                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, progress, stop))));
+            if (!json)
+            {
+                DiagnosisTable.Print(StateSummary.Of(measured[^1]));
+            }
+        }
+
+        return (new AssumptionReport(options, last.Options, last.ManifestHash, Provenance.Current(), measured[0].Parameters, [.. measured.Select(StateSummary.Of)]), measured);
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using Imaml.Nets.Diagnostics;
+using Spectre.Console;
+
+namespace Imaml.Cli.Diagnoses;
+
+/// <summary>One state of a run as two tables.</summary>
+internal static class DiagnosisTable
+{
+    /// <summary>Prints them.</summary>
+    public static void Print(StateSummary state)
+    {
+        Terminal.Out.Write(Figures(state));
+        if (state.Reference.Tasks > 0)
+        {
+            Terminal.Out.Write(Errors(state.Reference));
+        }
+    }
+
+    private static Table Figures(StateSummary state)
+    {
+        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, accuracy {Percent(state.Accuracy)}") };
+        table.AddColumns("", "median", "10 %", "90 %", "least", "greatest");
+        void Row(string name, Quantiles figure) =>
+            table.AddRow(Markup.Escape(name), Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));
+
+        foreach (var (at, point) in (IReadOnlyList<(string, CurvatureSummary)>)[("θ", state.Theta), ("φ", state.Phi)])
+        {
+            Row($"λ_min of ∇²L̂ at {at}, at most", point.Smallest);
+            Row($"λ_max of ∇²L̂ at {at}, at least", point.Largest);
+            Row("  an eigenvalue is within, of the first", point.SmallestResidual);
+            Row("  an eigenvalue is within, of the second", point.LargestResidual);
+            Row("  the spectrum reaches farther, but for 1 %, by at most", point.Missed);
+            Row($"negative eigenvalues at {at}, at least", point.Negative);
+            Row($"µ = λ + λ_min at {at}, at most", point.StrongConvexity);
+            Row($"κ of G at {at}, at least", point.Condition);
+            table.AddRow($"G not convex at {at}", $"{point.Refuted} of {state.Tasks}");
+            table.AddRow($"G strongly convex at {at}, but for 1 %", $"{point.Probable} of {state.Tasks}");
+        }
+
+        Row("‖φ − θ‖", state.Displacement);
+        Row("‖∇G(φ)‖", state.Phi.GradientNorm);
+        Row("δ, estimated: ‖∇G(φ)‖/µ", state.Phi.InnerError);
+        Row("CG residual", state.CgResidual);
+        foreach (var change in state.HessianChanges)
+        {
+            Row(string.Create(CultureInfo.InvariantCulture, $"ρ at least, {Words(change.Direction)}, h = {change.Distance:0e-0}"), change.Quotient);
+        }
+
+        foreach (var (of, agreements) in (IReadOnlyList<(string, AgreementsSummary)>)[("task", state.PerTask), ("meta-batch", state.MetaBatches)])
+        {
+            Row($"cosine, {of}: implicit, first-order", agreements.ImplicitFirstOrder.Cosine);
+            Row($"cosine, {of}: implicit, unrolled", agreements.ImplicitUnrolled.Cosine);
+            Row($"cosine, {of}: first-order, unrolled", agreements.FirstOrderUnrolled.Cosine);
+            Row($"cosine, {of}: implicit, with the system solved", agreements.ImplicitConverged.Cosine);
+            Row($"‖g − ∇L(φ)‖/‖∇L(φ)‖, {of}", agreements.ImplicitFirstOrder.Distance);
+        }
+
+        table.AddRow("cosine, mean of all: implicit, first-order", Number(state.AllTasks.ImplicitFirstOrder.Cosine));
+        table.AddRow("cosine, mean of all: implicit, unrolled", Number(state.AllTasks.ImplicitUnrolled.Cosine));
+        return table;
+    }
+
+    private static Table Errors(ReferenceSummary reference)
+    {
+        var solved = reference.Dense ? "dense" : "MINRES";
+        var table = new Table
+        {
+            Border = TableBorder.Rounded,
+            Title = new TableTitle(
+                $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖"),
+        };
+        table.AddColumns("inner steps", "CG steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
+        foreach (var cell in reference.Errors)
+        {
+            table.AddRow(
+                cell.InnerSteps?.ToString(CultureInfo.InvariantCulture) ?? "exact",
+                cell.CgSteps == 0 ? "0: g = ∇L(φ)" : $"{cell.CgSteps}",
+                Number(cell.Total.Median),
+                Number(cell.Linear.Median),
+                Number(cell.Inner.Median),
+                cell.Estimate is { } estimate ? Number(estimate.Median) : "");
+        }
+
+        return table;
+    }
+
+    private static string Words(ChangeDirection direction) => direction switch
+    {
+        ChangeDirection.Random => "a random direction",
+        ChangeDirection.Displacement => "along φ − θ",
+        ChangeDirection.Top => "along the top eigenvector",
+        _ => throw new ArgumentOutOfRangeException(nameof(direction), direction, "not a direction"),
+    };
+
+    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1} %");
+
+    private static string Number(double value) => value switch
+    {
+        double.NaN => "–",
+        double.PositiveInfinity => "∞",
+        0 => "0",
+        _ when double.Abs(value) is >= 1e5 or < 1e-3 => value.ToString("0.0e-0", CultureInfo.InvariantCulture),
+        _ => value.ToString("G4", CultureInfo.InvariantCulture),
+    };
+}

@@ -1,0 +1,46 @@
+// What was measured at one state, kept as soon as it is known: a diagnosis takes minutes a state, and one that was stopped goes on from there.
+//
+//     state-000500.json         in the folder of the results
+
+using System.Text.Json;
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Training;
+
+namespace Imaml.Cli.Diagnoses;
+
+/// <summary>The measurements of one state with what they depend on: figures of other options, data or parameters are not taken up.</summary>
+/// <param name="Options">What was looked at.</param>
+/// <param name="ManifestHash">The run's classes.</param>
+/// <param name="ThetaHash">The parameters.</param>
+/// <param name="Version">The program's version and commit.</param>
+/// <param name="State">The figures.</param>
+internal sealed record StateFile(AssumptionOptions Options, string ManifestHash, string ThetaHash, string Version, StateAssumptions State)
+{
+    /// <summary>The figures of a state from its file where they fit, else measured and written there.</summary>
+    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, AssumptionOptions options, Func<StateAssumptions> measure)
+    {
+        var path = Path.Combine(folder, $"state-{state.MetaStep:D6}.json");
+        var (theta, version) = (state.ThetaHash(run.Options), Provenance.Current().Version);
+        if (Read(path) is { } file && file with { State = null! } == new StateFile(options, run.ManifestHash, theta, version, null!))
+        {
+            return file.State;
+        }
+
+        var measured = measure();
+        RunFolder.WriteJson(path, new StateFile(options, run.ManifestHash, theta, version, measured));
+        return measured;
+    }
+
+    private static StateFile? Read(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<StateFile>(File.ReadAllBytes(path), RunJson.Options);
+        }
+        catch (Exception e) when (e is IOException or JsonException)
+        {
+            // Missing, or of another version: it is measured anew.
+            return null;
+        }
+    }
+}

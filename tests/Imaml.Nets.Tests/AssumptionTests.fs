@@ -1,0 +1,226 @@
+/// The diagnosis of a network small enough for dense matrices, against them.
+module Imaml.Nets.Tests.AssumptionTests
+
+open System
+open System.Threading
+open Expecto
+open FsUnit
+open MathNet.Numerics.LinearAlgebra
+open TorchSharp
+open Imaml.Math
+open Imaml.Nets
+open Imaml.Nets.Diagnostics
+open Imaml.Nets.MetaLearners
+open Imaml.Nets.Models
+open Imaml.Nets.Training
+open Imaml.Nets.Tests.Tensors
+open Imaml.Testing
+
+let private training: TrainingOptions =
+    TrainingOptions(
+        Dataset = TaskSource.GlyphsName,
+        Split = TaskSource.SeededSplit,
+        ValidationClasses = 100,
+        Ways = 2,
+        Shots = 1,
+        Queries = 2,
+        Algorithm = TrainingOptions.ImamlGd,
+        MetaSteps = 5,
+        MetaBatch = 2,
+        Lambda = 2.0,
+        InnerSteps = 4,
+        InnerStepSize = Nullable(),
+        CgSteps = 2,
+        OuterRate = 1e-2,
+        OuterSchedule = OuterSchedule.Constant,
+        Filters = 1,
+        Activation = Activation.Softplus,
+        Seed = 3UL,
+        Threads = 1
+    )
+
+let private source = lazy TaskSource.Open(training, null, null, ignore)
+
+let private options tasks reference =
+    AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)
+
+let private measure tasks reference =
+    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options tasks reference, null, CancellationToken.None)
+
+let private four = lazy measure 4 2
+
+/// One task of the diagnosis as dense matrices.
+type private Dense(episode: int64) =
+    let sampler = source.Value.Sampler(training, ClassPart.Validation, training.Queries, 17UL)
+    let space = TensorSpace(1, torch.ScalarType.Float64) :> IInnerProductSpace<_, _>
+    let regularizer = ScalarRegularizer<Tensor, Tensor> training.Lambda.Value
+    let learner = MetaLearner.Create(training, TaskSource.Network training)
+
+    let problem =
+        FewShotProblem(learner.Network, sampler.Batch(episode, 1), torch.ScalarType.Float64) :> IBilevelProblem<_, _>
+
+    let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
+
+    let solve (solver: IInnerSolver<Tensor, Tensor>) start = solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
+
+    member _.Theta = theta
+    member _.Descent steps = solve (GradientDescentSolver(MeasuredCurvature, steps)) theta
+    member this.Exact = solve (ExactInnerSolver(TensorCoordinates(), 50)) (this.Descent 64)
+
+    member _.Hessian(phi: Tensor) =
+        use linearization = problem.LinearizeInner phi
+
+        DenseOperator.matrices space (TensorCoordinates()) (LinearOperator.ofFunction linearization.HessianProduct) phi
+        |> Array.exactlyOne
+
+    member _.OuterGradient(phi: Tensor) =
+        let struct (_, v) = problem.OuterLossAndGradient phi
+        Vector<float>.Build.DenseOfArray(numbers v)
+
+    /// λ(H + λI)⁻¹∇L(φ)
+    member this.Implicit phi =
+        let h = this.Hessian phi
+
+        training.Lambda.Value
+        * (h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
+
+    /// The same by k steps of conjugate gradients on the dense matrix, from their definition: the best in the Krylov space in the A-norm.
+    member this.Conjugate steps phi =
+        let h = this.Hessian phi
+        let a = h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount
+        let v = this.OuterGradient phi
+        let basis = ResizeArray [ v.Normalize 2.0 ]
+
+        while basis.Count < steps do
+            let w = a * basis[basis.Count - 1]
+            let project w = Seq.fold (fun (w: Vector<float>) (q: Vector<float>) -> w - q.DotProduct w * q) w basis
+            basis.Add((project (project w)).Normalize 2.0)
+
+        let q = Matrix<float>.Build.DenseOfColumnVectors basis
+        training.Lambda.Value * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
+
+let private cosine (x: Vector<float>) (y: Vector<float>) = x.DotProduct y / (x.L2Norm() * y.L2Norm())
+let private scoped name body = testCase name (fun () -> using (torch.NewDisposeScope()) (fun _ -> body ()))
+
+// Forty of d = 58 products, each to a few thousand roundings of a Hessian of norm about 100: 10⁻⁹ is above all of them.
+let private near expected actual what = Check.near (1e-9 * max 1.0 (abs expected)) expected actual what
+
+[<Tests>]
+let tests =
+    testList
+        "Assumptions"
+        [
+            scoped "the spectrum's ends, µ, κ and the verdict on convexity are those of the dense Hessian, at θ and at φ" (fun () ->
+                for task in four.Value.Tasks do
+                    let dense = Dense task.Episode
+
+                    for what, point, measured in
+                        [
+                            "θ", dense.Theta, task.Theta
+                            "φ", dense.Descent training.InnerSteps, task.Phi
+                        ] do
+                        let system = Eigensystem.Of(dense.Hessian point)
+                        let values = system.Scale * system.ScaledValues
+                        near system.Smallest measured.Smallest $"λ_min at {what}"
+                        near system.Largest measured.Largest $"λ_max at {what}"
+                        near (training.Lambda.Value + system.Smallest) measured.StrongConvexity $"µ at {what}"
+                        measured.Refuted |> should equal (training.Lambda.Value + system.Smallest < 0.0)
+
+                        if not measured.Refuted then
+                            near
+                                ((training.Lambda.Value + system.Largest) / (training.Lambda.Value + system.Smallest))
+                                measured.Condition
+                                $"κ at {what}"
+
+                            near (measured.GradientNorm / (training.Lambda.Value + system.Smallest)) measured.InnerError $"δ at {what}"
+
+                        let negative = values.Enumerate() |> Seq.filter (fun value -> value < -1e-6) |> Seq.length
+                        measured.Negative |> should be (lessThanOrEqualTo negative)
+                        measured.Negative |> should be (greaterThan 0)
+
+                    let moved = dense.Descent(training.InnerSteps).sub(dense.Theta)
+                    near (norm moved) task.Displacement "‖φ − θ‖")
+
+            scoped "the meta-gradients' angles and distances are those of dense solves" (fun () ->
+                for task in four.Value.Tasks do
+                    let dense = Dense task.Episode
+                    let phi = dense.Descent training.InnerSteps
+                    let v = dense.OuterGradient phi
+                    let solved = dense.Implicit phi
+                    let g = dense.Conjugate training.CgSteps.Value phi
+                    let pairs = task.Gradients
+                    near (cosine g v) pairs.ImplicitFirstOrder.Cosine "implicit, first-order"
+                    near ((g - v).L2Norm() / v.L2Norm()) pairs.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
+                    near (cosine g solved) pairs.ImplicitConverged.Cosine "implicit, solved"
+                    near ((g - solved).L2Norm() / solved.L2Norm()) pairs.ImplicitConverged.Distance "δ′/‖g‖"
+                    near (cosine v solved) pairs.FirstOrderConverged.Cosine "first-order, solved")
+
+            scoped "a meta-batch's direction is that of the mean of its tasks" (fun () ->
+                let mean (tasks: int list) (gradient: Dense -> Vector<float>) =
+                    tasks |> List.map (fun task -> gradient (Dense task)) |> List.reduce (+)
+
+                let g (dense: Dense) = dense.Conjugate training.CgSteps.Value (dense.Descent training.InnerSteps)
+                let v (dense: Dense) = dense.OuterGradient(dense.Descent training.InnerSteps)
+                four.Value.MetaBatches.Count |> should equal 2
+                near (cosine (mean [ 2; 3 ] g) (mean [ 2; 3 ] v)) four.Value.MetaBatches[1].ImplicitFirstOrder.Cosine "tasks 2 and 3"
+                near (cosine (mean [ 0..3 ] g) (mean [ 0..3 ] v)) four.Value.AllTasks.ImplicitFirstOrder.Cosine "all tasks")
+
+            scoped "errors are distances to the dense solve at the exact φ*, where there is one" (fun () ->
+                four.Value.Reference.Count |> should equal 2
+
+                for task in four.Value.Reference do
+                    let dense = Dense task.Episode
+
+                    if task.Status = ReferenceStatus.Exact then
+                        let exact = dense.Implicit dense.Exact
+                        Check.atMost 1e-11 task.Reached "‖∇G(φ*)‖/‖∇G(θ)‖"
+
+                        for cell in task.Errors do
+                            let phi =
+                                if cell.InnerSteps.HasValue then
+                                    dense.Descent cell.InnerSteps.Value
+                                else
+                                    dense.Exact
+
+                            let g =
+                                if cell.CgSteps = 0 then
+                                    dense.OuterGradient phi
+                                else
+                                    dense.Conjugate cell.CgSteps phi
+
+                            let what = $"{cell.InnerSteps} inner steps, {cell.CgSteps} CG steps"
+                            // Near d steps conjugate gradients depend on rounding.
+                            if cell.CgSteps <= 5 then
+                                Check.near 1e-6 ((g - exact).L2Norm() / exact.L2Norm()) cell.Total $"total, {what}"
+                                Check.near 1e-6 ((g - dense.Implicit phi).L2Norm() / exact.L2Norm()) cell.Linear $"linear, {what}"
+
+                            Check.near 1e-6 ((dense.Implicit phi - exact).L2Norm() / exact.L2Norm()) cell.Inner $"inner, {what}"
+                            Check.atMost (cell.Linear + cell.Inner + 1e-12) cell.Total "the triangle"
+                            cell.Estimate.HasValue |> should equal (cell.CgSteps = training.CgSteps.Value)
+
+                four.Value.Reference
+                |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
+                |> should equal true)
+
+            testCase "a task's figures do not depend on how many are measured" (fun () ->
+                let two = (measure 2 0).Tasks
+
+                for task in 0..1 do
+                    near four.Value.Tasks[task].Phi.Smallest two[task].Phi.Smallest "λ_min"
+                    near four.Value.Tasks[task].Phi.Largest two[task].Phi.Largest "λ_max"
+                    near four.Value.Tasks[task].Gradients.ImplicitUnrolled.Cosine two[task].Gradients.ImplicitUnrolled.Cosine "cosine")
+
+            testCase "it stops when asked to" (fun () ->
+                use stop = new CancellationTokenSource()
+                stop.Cancel()
+
+                (fun () ->
+                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, null, stop.Token)
+                    |> ignore)
+                |> should throw typeof<OperationCanceledException>)
+
+            testCase "quantiles are nearest ranks" (fun () ->
+                Quantiles.Of [ 3.0; 1.0; 2.0 ] |> should equal (Quantiles(1.0, 1.0, 2.0, 3.0, 3.0))
+                Quantiles.Of [ 1.0 .. 10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
+                Double.IsNaN (Quantiles.Of []).Median |> should equal true)
+        ]
