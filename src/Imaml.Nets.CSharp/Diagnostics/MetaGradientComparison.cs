@@ -45,7 +45,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
         Tensor Sum(Func<MetaGradients, Tensor> part)
         {
             var mine = part(this).sum([0], keepdim: true);
-            return before is null ? mine : part(before) + mine;
+            return before is null ? mine : part(before).Plus(mine);
         }
 
         var sums = new MetaGradients(Sum(one => one.Implicit), Sum(one => one.FirstOrder), Sum(one => one.Unrolled), Sum(one => one.Converged));
