@@ -116,6 +116,31 @@ let tests =
 
                     Directory.Exists target |> should equal false))
 
+            testCase "stops between the instances of a claim, too" (fun () ->
+                use stop = new CancellationTokenSource()
+
+                let endless =
+                    { holding with
+                        Instances =
+                            Func<_, _>(fun _ ->
+                                Seq.initInfinite (fun i ->
+                                    if i = 2 then
+                                        stop.Cancel()
+
+                                    { Name = $"{i}"; Margin = 0.5 }))
+                    }
+
+                (fun () -> VerifyCommand.Run([| endless |], Extent.Quick, null, false, stop.Token) |> ignore)
+                |> should throw typeof<OperationCanceledException>)
+
+            testCase "an exception of a check is a fault of the program, not the user's mistake" (fun () ->
+                let broken =
+                    { holding with
+                        Instances = Func<_, _>(fun _ -> invalidArg "lambda" "λ must be positive")
+                    }
+
+                (fun () -> verify [ broken ] null |> ignore) |> should throw typeof<InvalidOperationException>)
+
             testCase "--quick and --full together are one line and exit code 2" (fun () ->
                 let outcome = Imaml.run [ "verify"; "--quick"; "--full" ]
                 outcome.ExitCode |> should equal 2

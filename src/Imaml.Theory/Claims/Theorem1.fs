@@ -58,21 +58,13 @@ module Theorem1 =
         let c = BilevelTask.constants task
         let solver = GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / c.Smoothness), innerSteps)
 
-        let options =
-            {
-                MaxSteps = linearSteps
-                RelativeResidual = 0.0
-                CheckEvery = 0
-                RecomputeResidual = false
-            }
-
         let result =
             ImplicitMetaGradient.Compute(
                 space,
                 Proximal.regularizer task.Proximal,
                 BilevelTask.problem task,
                 solver,
-                ConjugateGradientSolver<Vector<float>, float> options,
+                ConjugateGradientSolver<Vector<float>, float>(LinearBudget.steps linearSteps),
                 Thresholds.none space,
                 task.Theta
             )
