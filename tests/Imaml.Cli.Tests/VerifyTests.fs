@@ -109,12 +109,13 @@ let tests =
                             Instances = Func<_, _>(fun _ -> failtest "a claim was checked after the stop")
                         }
 
-                    let target = Path.Combine(folder, "ledger")
+                    let outer = Path.Combine(folder, "new")
+                    let target = Path.Combine(outer, "ledger")
 
                     (fun () -> VerifyCommand.Run([| stopping; never |], Extent.Quick, target, false, stop.Token) |> ignore)
                     |> should throw typeof<OperationCanceledException>
 
-                    Directory.Exists target |> should equal false))
+                    Directory.Exists outer |> should equal false))
 
             testCase "stops between the instances of a claim, too" (fun () ->
                 use stop = new CancellationTokenSource()

@@ -159,10 +159,11 @@ module AccuracyPrice =
 
     let private prices =
         Instances.shared (fun extent ->
-            [|
+            seq {
                 for struct (family, seed) in Instances.seeds 1 Family.all (Instances.count 50 320) extent ->
                     struct ($"{Family.name family}, seed {seed}", instance family seed)
-            |])
+            }
+            |> Seq.cache)
 
     /// What is certified with other constants than the task's, against the error; ε is a hundredth of ‖∇L(θ)‖.
     let private misjudgedMargin change (task: BilevelTask) =
