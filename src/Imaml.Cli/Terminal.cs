@@ -23,6 +23,9 @@ internal static class Terminal
     /// <summary>One line of results that is never broken: it names a file, or will be cut to pieces by a program.</summary>
     public static void Line(string text) => Console.Out.WriteLine(text);
 
+    /// <summary>One line of progress that is never broken.</summary>
+    public static void Progress(string text) => Console.Error.WriteLine(text);
+
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
 

@@ -109,12 +109,38 @@ let tests =
                             Instances = Func<_, _>(fun _ -> failtest "a claim was checked after the stop")
                         }
 
-                    let target = Path.Combine(folder, "ledger")
+                    let outer = Path.Combine(folder, "new")
+                    let target = Path.Combine(outer, "ledger")
 
                     (fun () -> VerifyCommand.Run([| stopping; never |], Extent.Quick, target, false, stop.Token) |> ignore)
                     |> should throw typeof<OperationCanceledException>
 
-                    Directory.Exists target |> should equal false))
+                    Directory.Exists outer |> should equal false))
+
+            testCase "stops between the instances of a claim, too" (fun () ->
+                use stop = new CancellationTokenSource()
+
+                let endless =
+                    { holding with
+                        Instances =
+                            Func<_, _>(fun _ ->
+                                Seq.initInfinite (fun i ->
+                                    if i = 2 then
+                                        stop.Cancel()
+
+                                    { Name = $"{i}"; Margin = 0.5 }))
+                    }
+
+                (fun () -> VerifyCommand.Run([| endless |], Extent.Quick, null, false, stop.Token) |> ignore)
+                |> should throw typeof<OperationCanceledException>)
+
+            testCase "an exception of a check is a fault of the program, not the user's mistake" (fun () ->
+                let broken =
+                    { holding with
+                        Instances = Func<_, _>(fun _ -> invalidArg "lambda" "λ must be positive")
+                    }
+
+                (fun () -> verify [ broken ] null |> ignore) |> should throw typeof<InvalidOperationException>)
 
             testCase "--quick and --full together are one line and exit code 2" (fun () ->
                 let outcome = Imaml.run [ "verify"; "--quick"; "--full" ]

@@ -168,7 +168,8 @@ let private ledger =
                 Claim.margin 5.0 4.0 |> should equal -0.25
                 Claim.margin nan 4.0 |> should equal -infinity
                 Claim.margin 1.0 0.0 |> should equal -infinity
-                Claim.margin 1.0 nan |> should equal -infinity)
+                Claim.margin 1.0 nan |> should equal -infinity
+                Claim.margin 1.0 infinity |> should equal -infinity)
 
             testCase "a violation that goes against expectation fails its claim" (fun () ->
                 let holds expectation margins =

@@ -51,9 +51,9 @@ internal static class VerifyCommand
         {
             stop.ThrowIfCancellationRequested();
             var start = watch.Elapsed;
-            var one = ClaimModule.check(extent, claim);
+            var one = Check(claim, extent, stop);
             found.Add(one);
-            Terminal.Error.WriteLine(string.Create(
+            Terminal.Progress(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{found.Count,3}/{claims.Count}  {(one.Holds ? "holds" : "FAILS")} on {one.Instances} instances  {(watch.Elapsed - start).TotalSeconds:F1} s  {claim.Source}: {claim.Statement}"));
         }
@@ -75,9 +75,22 @@ internal static class VerifyCommand
         return LedgerReport.Verdict(found);
     }
 
+    // An exception of a check is a fault of the program, never the user's mistake that an ArgumentException elsewhere is.
+    private static CheckedClaim Check(Claim claim, Extent extent, CancellationToken stop)
+    {
+        try
+        {
+            return ClaimModule.checkUntil(stop, extent, claim);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidOperationException($"{claim.Source}, {claim.Statement}: the check itself failed", e);
+        }
+    }
+
     private static string Summary(LedgerFile file) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{file.Claims.Count(one => one.Holds)} of {file.Claims.Count} claims hold, checked on {file.Claims.Sum(one => one.Instances):N0} instances in {file.Seconds:F0} s; a margin is 1 − measured/bound");
+        $"{file.Claims.Count(one => one.Holds)} of {file.Claims.Count} claims hold, checked on {file.Claims.Sum(one => one.Instances):N0} instances in {file.Seconds:F0} s; a margin is 1 − measured/bound, a slack bound/measured");
 
     private static string Markdown(LedgerFile file, IReadOnlyList<CheckedClaim> claims) =>
         $"""

@@ -1,6 +1,5 @@
 // The ledger of checked claims for a reader at the terminal, and as data. The word is "checked": on instances, never proved.
 
-using System.Globalization;
 using Imaml.Theory;
 using Spectre.Console;
 
@@ -14,7 +13,7 @@ namespace Imaml.Cli.Results;
 /// <param name="AsExpected">Whether that is what was expected.</param>
 internal sealed record LedgerViolation(string Hypothesis, Expectation Expectation, int Instances, int Broken, bool AsExpected);
 
-/// <summary>A claim with what its check measured. A margin is 1 − measured/bound.</summary>
+/// <summary>A claim with what its check measured. A margin is 1 − measured/bound, a slack bound/measured.</summary>
 internal sealed record LedgerEntry(
     string Source,
     string Statement,
@@ -25,6 +24,7 @@ internal sealed record LedgerEntry(
     int Instances,
     double SmallestMargin,
     double MedianMargin,
+    double MedianSlack,
     string Nearest,
     bool Holds,
     IReadOnlyList<LedgerViolation> Violations)
@@ -40,6 +40,7 @@ internal sealed record LedgerEntry(
         one.Instances,
         one.SmallestMargin,
         one.MedianMargin,
+        one.MedianSlack,
         one.Nearest,
         one.Holds,
         [.. one.Violations.Select(broken => new LedgerViolation(broken.Violation.Hypothesis, broken.Violation.Expectation, broken.Instances, broken.Broken, broken.AsExpected))]);
@@ -51,46 +52,32 @@ internal static class LedgerReport
     /// <summary>The claims as a table, and below it the hypotheses that were broken on purpose.</summary>
     public static void Print(IReadOnlyList<CheckedClaim> claims)
     {
-        var table = new Table { Border = TableBorder.Simple };
-        table.AddColumns("source", "statement", "instances", "smallest margin", "median", "verdict");
-        foreach (var right in table.Columns.Skip(2).Take(3))
+        Print(Ledger.rows(claims), [.. claims.Select(one => one.Holds)], 2, 3, 4);
+        if (claims.Any(one => one.Violations.Length > 0))
         {
-            right.Alignment = Justify.Right;
-            right.NoWrap = true;
+            Print(Ledger.violationRows(claims), [.. claims.SelectMany(one => one.Violations).Select(broken => broken.AsExpected)], 2, 3);
+        }
+    }
+
+    // The first row is the heading; the last cell of a row that is not as it should be is red, and these columns are set to the right.
+    private static void Print(string[][] rows, IReadOnlyList<bool> good, params ReadOnlySpan<int> right)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumns(rows[0]);
+        foreach (var column in right)
+        {
+            table.Columns[column].Alignment = Justify.Right;
+            table.Columns[column].NoWrap = true;
         }
 
-        foreach (var one in claims)
+        foreach (var (row, asItShould) in rows.Skip(1).Zip(good))
         {
-            table.AddRow(
-                Markup.Escape(one.Claim.Source),
-                Markup.Escape(one.Claim.Statement),
-                Whole(one.Instances),
-                Margin(one.SmallestMargin),
-                Margin(one.MedianMargin),
-                one.Holds ? "holds" : "[red]FAILS[/]");
+            var cells = row.Select(Markup.Escape).ToArray();
+            cells[^1] = asItShould ? cells[^1] : $"[red]{cells[^1]}[/]";
+            table.AddRow(cells);
         }
 
         Terminal.Out.Write(table);
-        if (!claims.Any(one => one.Violations.Length > 0))
-        {
-            return;
-        }
-
-        var broken = new Table { Border = TableBorder.Simple };
-        broken.AddColumns("source", "hypothesis broken on purpose", "instances", "bound fails on", "expected to", "verdict");
-        broken.Columns[2].Alignment = broken.Columns[3].Alignment = Justify.Right;
-        foreach (var (one, violation) in claims.SelectMany(one => one.Violations.Select(violation => (one, violation))))
-        {
-            broken.AddRow(
-                Markup.Escape(one.Claim.Source),
-                Markup.Escape(violation.Violation.Hypothesis),
-                Whole(violation.Instances),
-                Whole(violation.Broken),
-                violation.Violation.Expectation == Expectation.Breaks ? "fail" : "hold",
-                violation.AsExpected ? "as expected" : "[red]UNEXPECTED[/]");
-        }
-
-        Terminal.Out.Write(broken);
     }
 
     /// <summary>Success, or one line that names the claims that fail.</summary>
@@ -109,10 +96,5 @@ internal static class LedgerReport
     private static string Describe(CheckedClaim one) =>
         one.Instances > 0 && one.SmallestMargin >= 0
             ? $"{one.Claim.Source}, {one.Claim.Statement}: a hypothesis that was broken on purpose did not go as expected"
-            : $"{one.Claim.Source}, {one.Claim.Statement}: margin {Margin(one.SmallestMargin)} at {one.Nearest}";
-
-    /// <summary>A margin with four digits after the point.</summary>
-    public static string Margin(double margin) => margin.ToString("F4", CultureInfo.InvariantCulture);
-
-    private static string Whole(int number) => number.ToString("N0", CultureInfo.InvariantCulture);
+            : $"{one.Claim.Source}, {one.Claim.Statement}: margin {Ledger.margin(one.SmallestMargin)} at {one.Nearest}";
 }

@@ -5,10 +5,10 @@ using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
-/// <summary>Where a command puts its result files, each whole or not there. A folder that it made and left empty is taken away again.</summary>
+/// <summary>Where a command puts its result files, each whole or not there. Folders that it made and left empty are taken away again.</summary>
 internal sealed class ResultFolder : IDisposable
 {
-    private readonly bool _made;
+    private readonly List<string> _made = [];
     private readonly string _path;
 
     /// <summary>Makes the folder where it is missing.</summary>
@@ -16,7 +16,11 @@ internal sealed class ResultFolder : IDisposable
     public ResultFolder(string path)
     {
         _path = Path.GetFullPath(path);
-        _made = !Directory.Exists(_path);
+        for (var folder = _path; folder is not null && !Directory.Exists(folder); folder = Path.GetDirectoryName(folder))
+        {
+            _made.Add(folder);
+        }
+
         WritableFolder.Require(path, "--out");
     }
 
@@ -45,9 +49,10 @@ internal sealed class ResultFolder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_made && Directory.Exists(_path) && !Directory.EnumerateFileSystemEntries(_path).Any())
+        // The innermost first.
+        foreach (var folder in _made.TakeWhile(folder => Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any()))
         {
-            Directory.Delete(_path);
+            Directory.Delete(folder);
         }
     }
 }

@@ -128,13 +128,6 @@ module APosteriori =
             Violations = violations
         }
 
-    let private outside hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let claims: Claim list =
         let few = Instances.count 20 200
         let numbered change = Instances.numbered 4700 few (certifiedMargin change)
@@ -149,32 +142,28 @@ module APosteriori =
                 (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.Bound.Total + a.Exact.Total)
                  |> Instances.andThen (Theorem1.scalars (certifiedMargin id)))
                 [|
-                    outside "ρ is taken for 0" Expectation.Breaks (numbered (fun c -> { c with HessianLipschitz = 0.0 }))
-                    outside
+                    Violation.breaks "ρ is taken for 0" (numbered (fun c -> { c with HessianLipschitz = 0.0 }))
+                    Violation.breaks
                         "L is understated by half"
-                        Expectation.Breaks
                         (numbered (fun c ->
                             { c with
                                 OuterSmoothness = c.OuterSmoothness / 2.0
                             }))
-                    outside
+                    Violation.breaks
                         "µ is overstated by half"
-                        Expectation.Breaks
                         (numbered (fun c ->
                             { c with
                                 StrongConvexity = 1.5 * c.StrongConvexity
                             }))
-                    outside
+                    Violation.survives
                         "φ and u solve nothing: drawn at random"
-                        Expectation.Survives
                         (Instances.from (fun extent ->
                             seq {
                                 for family in Family.withNetworks do
                                     yield! (Instances.each 4400 [ family ] few (fun f -> at id (anywhere f) f)).Invoke extent
                             }))
-                    outside
+                    Violation.survives
                         "the inner steps lack the proximal term, and g = ∇L(φ) (FOMAML)"
-                        Expectation.Survives
                         (Instances.each 4500 Family.all few (at id withoutTerm))
                 |]
             claim

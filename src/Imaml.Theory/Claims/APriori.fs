@@ -47,21 +47,13 @@ module APriori =
         let accuracies = ErrorBounds.accuraciesFor c epsilon
         let regularizer = Proximal.regularizer task.Proximal
 
-        let untilMet =
-            {
-                MaxSteps = 100 + 20 * task.Theta.Count
-                RelativeResidual = 0.0
-                CheckEvery = 1
-                RecomputeResidual = false
-            }
-
         let result =
             ImplicitMetaGradient.Compute(
                 space,
                 regularizer,
                 BilevelTask.problem task,
                 GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), 200_000, 1),
-                ConjugateGradientSolver untilMet,
+                ConjugateGradientSolver(LinearBudget.untilMet (100 + 20 * task.Theta.Count)),
                 Thresholds.ofAccuracies space regularizer c.StrongConvexity accuracies.Inner accuracies.Solve,
                 task.Theta
             )
@@ -148,13 +140,6 @@ module APriori =
             Violations = violations
         }
 
-    let private outside hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
 
     let claims: Claim list =
@@ -169,13 +154,11 @@ module APriori =
                 (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.APrioriBound + a.Exact.Total)
                  |> Instances.andThen (Theorem1.scalars (pricedMargin id)))
                 [|
-                    outside
+                    Violation.breaks
                         "ρ is taken for 0, on logistic regression"
-                        Expectation.Breaks
                         (Instances.numbered 4600 few (nearlyLinear >> withConstants 3 (fun _ _ c -> { c with HessianLipschitz = 0.0 })))
-                    outside
+                    Violation.breaks
                         "L is understated by half"
-                        Expectation.Breaks
                         (Instances.numbered
                             4700
                             few
@@ -183,9 +166,8 @@ module APriori =
                                 { c with
                                     OuterSmoothness = c.OuterSmoothness / 2.0
                                 })))
-                    outside
+                    Violation.breaks
                         "µ is overstated by half"
-                        Expectation.Breaks
                         (Instances.numbered
                             4700
                             few
@@ -193,18 +175,16 @@ module APriori =
                                 { c with
                                     StrongConvexity = 1.5 * c.StrongConvexity
                                 })))
-                    outside
+                    Violation.survives
                         "B is ‖∇L(φ)‖ at the φ that was reached, no bound on the way to Alg*(θ)"
-                        Expectation.Survives
                         (Instances.each 4000 [ LogisticRegressions; Networks ] few (fun family seed ->
                             Family.regularized family seed
                             |> withConstants 2 (fun task phi c ->
                                 { c with
                                     OuterGradientBound = (task.Outer.Gradient phi).L2Norm()
                                 })))
-                    outside
+                    Violation.breaks
                         "the inner objective lacks its proximal term, and δ is ‖∇L̂(φ)‖/µ"
-                        Expectation.Breaks
                         (Instances.each 4000 [ LinearRegressions; LogisticRegressions ] few withoutTermMargin)
                 |]
             claim

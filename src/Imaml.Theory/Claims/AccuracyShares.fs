@@ -177,10 +177,11 @@ module AccuracyShares =
 
     let private outcomes =
         Instances.shared (fun extent ->
-            [|
+            seq {
                 for struct (family, seed) in Instances.seeds 300 Family.withNetworks (Instances.count 20 200) extent do
                     struct (family, $"{Family.name family}, seed {seed}", outcome family seed)
-            |])
+            }
+            |> Seq.cache)
 
     let private flat = [ Quadratics; LinearRegressions ]
     let private constant family = family = Quadratics || family = LinearRegressions

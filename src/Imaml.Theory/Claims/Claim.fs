@@ -4,6 +4,7 @@
 namespace Imaml.Theory
 
 open System
+open System.Threading
 
 /// How many instances a check takes.
 type Extent =
@@ -35,6 +36,25 @@ type Violation =
         Expectation: Expectation
         Instances: Func<Extent, Instance seq>
     }
+
+[<RequireQualifiedAccess>]
+module Violation =
+
+    /// Problems on which the bound must be seen to fail.
+    let breaks hypothesis instances : Violation =
+        {
+            Hypothesis = hypothesis
+            Expectation = Expectation.Breaks
+            Instances = instances
+        }
+
+    /// Problems on which the bound is seen to hold all the same.
+    let survives hypothesis instances : Violation =
+        {
+            Hypothesis = hypothesis
+            Expectation = Expectation.Survives
+            Instances = instances
+        }
 
 /// A numbered statement, and how it is checked.
 [<NoComparison; NoEquality>]
@@ -93,11 +113,12 @@ type CheckedClaim =
 [<RequireQualifiedAccess>]
 module Claim =
 
-    /// 1 − measured/bound. Not a number counts as a violation; 0 ≤ 0 holds with margin 0.
+    /// 1 − measured/bound. What is not a number counts as a violation, and so does an infinite bound, which says nothing; 0 ≤ 0 holds with
+    /// margin 0.
     let margin (measured: float) (bound: float) =
         if measured = 0.0 && bound = 0.0 then
             0.0
-        elif measured >= 0.0 && bound > 0.0 then
+        elif measured >= 0.0 && bound > 0.0 && bound < infinity then
             1.0 - measured / bound
         else
             -infinity
@@ -109,28 +130,22 @@ module Claim =
             Margin = margin measured bound
         }
 
-    let private negative (instance: Instance) = not (instance.Margin >= 0.0)
+    // The instances, with a look at the token before each; a margin that is not a number is the worst violation.
+    let private measure (stop: CancellationToken) extent (instances: Func<Extent, Instance seq>) =
+        instances.Invoke extent
+        |> Seq.map (fun i ->
+            stop.ThrowIfCancellationRequested()
 
-    let private outside extent (violation: Violation) : CheckedViolation =
-        let instances = violation.Instances.Invoke extent |> Seq.toArray
+            if i.Margin >= -infinity then
+                i
+            else
+                { i with Margin = -infinity })
+        |> Seq.toArray
 
-        {
-            Violation = violation
-            Instances = instances.Length
-            Broken = instances |> Array.filter negative |> Array.length
-        }
-
-    /// Checks the claim on its instances, and on those outside its hypotheses. Deterministic.
-    let check (extent: Extent) (claim: Claim) : CheckedClaim =
-        let sorted =
-            claim.Instances.Invoke extent
-            |> Seq.map (fun i ->
-                if i.Margin >= -infinity then
-                    i
-                else
-                    { i with Margin = -infinity })
-            |> Seq.sortBy (fun i -> i.Margin)
-            |> Seq.toArray
+    /// Checks the claim on its instances, and on those outside its hypotheses. Deterministic. Errors: OperationCanceledException where it is
+    /// stopped, at the next instance.
+    let checkUntil (stop: CancellationToken) (extent: Extent) (claim: Claim) : CheckedClaim =
+        let sorted = measure stop extent claim.Instances |> Seq.sortBy (fun i -> i.Margin) |> Seq.toArray
 
         {
             Claim = claim
@@ -142,5 +157,17 @@ module Claim =
                 else
                     sorted[sorted.Length / 2].Margin
             Nearest = if sorted.Length = 0 then "" else sorted[0].Name
-            Violations = claim.Violations |> Array.map (outside extent)
+            Violations =
+                claim.Violations
+                |> Array.map (fun violation ->
+                    let instances = measure stop extent violation.Instances
+
+                    {
+                        Violation = violation
+                        Instances = instances.Length
+                        Broken = instances |> Array.filter (fun i -> i.Margin < 0.0) |> Array.length
+                    })
         }
+
+    /// The same without a way to stop it.
+    let check (extent: Extent) (claim: Claim) = checkUntil CancellationToken.None extent claim

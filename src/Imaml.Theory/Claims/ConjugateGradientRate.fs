@@ -14,21 +14,13 @@ open Imaml.Math
 module ConjugateGradientRate =
 
     let private solve (a: Matrix<float>) (b: Vector<float>) steps =
-        let options =
-            {
-                MaxSteps = steps
-                RelativeResidual = 0.0
-                CheckEvery = 0
-                RecomputeResidual = false
-            }
-
-        (ConjugateGradient.solve (EuclideanSpace()) options (fun w -> a * w) b).Solution
+        (ConjugateGradient.solve (EuclideanSpace()) (LinearBudget.steps steps) (fun w -> a * w) b).Solution
 
     let private energy (a: Matrix<float>) (e: Vector<float>) = sqrt (max 0.0 (e.DotProduct(a * e)))
 
     /// How far rounding keeps CG from u* in the A-norm, relatively: the gap between the recurrence's residual and the true one is at most
     /// about k‖A‖‖u*‖ roundings after k steps (Greenbaum 1997), so the error at most kκ of them, ten for the constant.
-    let private rounding steps condition = 10.0 * float steps * condition * 2.0 ** -53.0
+    let private rounding steps condition = 10.0 * float steps * condition * Rounding.unit
 
     /// The smallest margin over k = 1 … 2d on a random system of this seed, d from 1 to 40, κ from 1 to 10⁶.
     let rateMargin (seed: int) =
@@ -70,13 +62,7 @@ module ConjugateGradientRate =
             Families = "symmetric positive definite matrices, d from 1 to 40"
             Measured = measured
             Bound = bound
-            Instances =
-                Instances.from (fun extent ->
-                    Seq.init (Instances.count 150 1500 extent) (fun i ->
-                        {
-                            Name = $"seed {first + i}"
-                            Margin = margin (first + i)
-                        }))
+            Instances = Instances.numbered first (Instances.count 150 1500) margin
             Violations = [||]
         }
 

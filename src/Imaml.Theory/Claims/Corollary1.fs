@@ -189,13 +189,6 @@ module Corollary1 =
             Violations = violations
         }
 
-    let private outside hypothesis instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = Expectation.Breaks
-            Instances = instances
-        }
-
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
     let private few = Instances.count 10 100
 
@@ -224,8 +217,10 @@ module Corollary1 =
                 (Instances.each 9000 Family.withNetworks (Instances.count 10 60) stationarityMargin
                  |> Instances.andThen (Instances.numbered 9600 (Instances.count 20 200) (parabolaMargin false)))
                 [|
-                    outside "steps of 2.5/L_F" (Instances.numbered 9500 few (budgetMargin 2.5 200 20))
-                    outside "e is taken for 0 where two inner steps are made" (Instances.numbered 9500 few (budgetMargin 1.0 2 500))
+                    Violation.breaks "steps of 2.5/L_F" (Instances.numbered 9500 few (budgetMargin 2.5 200 20))
+                    Violation.breaks
+                        "e is taken for 0 where two inner steps are made"
+                        (Instances.numbered 9500 few (budgetMargin 1.0 2 500))
                 |]
             claim
                 "neither part of the bound can be smaller: K = 1 without error, and an error as large as ∇F"

@@ -58,11 +58,9 @@ module Equation5 =
                 Instances = Instances.each 2000 Family.withNetworks (Instances.count 40 400) exactMargin
                 Violations =
                     [|
-                        {
-                            Hypothesis = "φ = Alg*(θ): two gradient steps from θ"
-                            Expectation = Expectation.Breaks
-                            Instances = Instances.each 2000 Family.withNetworks (Instances.count 10 100) stoppedMargin
-                        }
+                        Violation.breaks
+                            "φ = Alg*(θ): two gradient steps from θ"
+                            (Instances.each 2000 Family.withNetworks (Instances.count 10 100) stoppedMargin)
                     |]
             }
         ]

@@ -13,7 +13,6 @@ open Imaml.Math
 [<RequireQualifiedAccess>]
 module ExactDifferences =
 
-    let private rounding = 2.0 ** -53.0
     let private h = 1e-4
 
     let private third (task: BilevelTask) (c: ErrorConstants) =
@@ -28,7 +27,7 @@ module ExactDifferences =
         let d = float theta.Count
         let scale = c.Smoothness * (phi.L2Norm() + theta.L2Norm()) + (task.Inner.Gradient phi).L2Norm()
 
-        ((BilevelTask.innerGradient task theta phi).L2Norm() + 8.0 * (d + 30.0) * rounding * scale)
+        ((BilevelTask.innerGradient task theta phi).L2Norm() + 8.0 * (d + 30.0) * Rounding.unit * scale)
         / c.StrongConvexity
 
     /// The margin of a Jacobian of Alg* at φ* against the differences, column by column, the worst column.
@@ -90,7 +89,7 @@ module ExactDifferences =
                 abs loss + 2.0 * c.OuterSmoothness * solution.L2Norm() ** 2.0 + 2.0 * slope * solution.L2Norm()
 
             let e = solutionError task theta solution
-            struct (loss, 8.0 * (float d + 30.0) * rounding * size + 2.0 * slope * e + c.OuterSmoothness * e * e)
+            struct (loss, 8.0 * (float d + 30.0) * Rounding.unit * size + 2.0 * slope * e + c.OuterSmoothness * e * e)
 
         let struct (above, errorAbove) = value 1.0
         let struct (below, errorBelow) = value -1.0

@@ -43,21 +43,13 @@ module Fomaml =
         Claim.margin error (largest / (largest + lambda) * v.L2Norm() + rounding)
 
     let private oneStepMargin (t: RegularizedTask) _ =
-        let options =
-            {
-                MaxSteps = 1
-                RelativeResidual = 0.0
-                CheckEvery = 0
-                RecomputeResidual = false
-            }
-
         let result =
             ImplicitMetaGradient.Compute(
                 space,
                 t.Regularizer,
                 t.Problem,
                 inner t,
-                ConjugateGradientSolver<Vector<float>, float> options,
+                ConjugateGradientSolver<Vector<float>, float>(LinearBudget.steps 1),
                 Thresholds.none space,
                 t.Task.Theta
             )
@@ -129,11 +121,7 @@ module Fomaml =
                 Instances = scalar 15200 Family.all errorMargin
                 Violations =
                     [|
-                        {
-                            Hypothesis = "H ⪰ 0: negative curvature, above −λ"
-                            Expectation = Expectation.Breaks
-                            Instances = ofCurvatures 15200 [| -0.4; -0.3; 0.5; 1.0 |] errorMargin
-                        }
+                        Violation.breaks "H ⪰ 0: negative curvature, above −λ" (ofCurvatures 15200 [| -0.4; -0.3; 0.5; 1.0 |] errorMargin)
                     |]
             }
             {
@@ -146,11 +134,7 @@ module Fomaml =
                 Instances = RegularizedTask.each 15400 Family.all some oneStepMargin
                 Violations =
                     [|
-                        {
-                            Hypothesis = "vᵀMv > 0: negative curvature"
-                            Expectation = Expectation.Breaks
-                            Instances = ofCurvatures 15400 [| -2.0; -1.5; -1.0; -0.8 |] oneStepMargin
-                        }
+                        Violation.breaks "vᵀMv > 0: negative curvature" (ofCurvatures 15400 [| -2.0; -1.5; -1.0; -0.8 |] oneStepMargin)
                     |]
             }
         ]

@@ -17,7 +17,7 @@ module Instances =
                 for seed in first .. first + count extent - 1 -> struct (family, seed)
         ]
 
-    /// A measurement that several claims read, made once for each extent.
+    /// A measurement that several claims read, made once for each extent; of many, a cached sequence is made as it is read.
     let shared (measure: Extent -> 'T) =
         let quick = lazy (measure Extent.Quick)
         let full = lazy (measure Extent.Full)

@@ -109,13 +109,7 @@ module IterationCounts =
         let operator = LinearOperator.ofFunction (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =
-            ConjugateGradientSolver
-                {
-                    MaxSteps = max 1 steps
-                    RelativeResidual = 0.0
-                    CheckEvery = 0
-                    RecomputeResidual = false
-                }
+            ConjugateGradientSolver(LinearBudget.steps (max 1 steps))
 
         let solve =
             if start = 0.0 then
@@ -172,13 +166,6 @@ module IterationCounts =
             Violations = violations
         }
 
-    let private outside hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let private every = Instances.names Family.withNetworks
     let private some = Instances.count 30 300
     let private few = Instances.count 10 100
@@ -198,14 +185,13 @@ module IterationCounts =
                 "δ"
                 (ofFamilies some Family.withNetworks (gradientMargin 1.0 1.0))
                 [|
-                    outside "steps of 2.1/β" Expectation.Breaks (ofFamilies few Family.all (gradientMargin 2.1 1.0))
-                    outside
+                    Violation.breaks "steps of 2.1/β" (ofFamilies few Family.all (gradientMargin 2.1 1.0))
+                    Violation.survives
                         "steps of 2/(µ+β), the best constant ones"
-                        Expectation.Survives
                         (ofFamilies few Family.all (fun task ->
                             let kappa = (BilevelTask.constants task).Condition
                             gradientMargin (2.0 * kappa / (kappa + 1.0)) 1.0 task))
-                    outside "µ is overstated by half" Expectation.Breaks (onSlowest few (gradientMargin 1.0 1.5))
+                    Violation.breaks "µ is overstated by half" (onSlowest few (gradientMargin 1.0 1.5))
                 |]
             claim
                 "one per cent fewer gradient steps do not reach δ"
@@ -229,7 +215,7 @@ module IterationCounts =
                 "δ"
                 (ofFamilies some Family.withNetworks (nesterovMargin 1.0))
                 [|
-                    outside "µ is overstated sixteenfold" Expectation.Breaks (onSlowest few (nesterovMargin 16.0))
+                    Violation.breaks "µ is overstated sixteenfold" (onSlowest few (nesterovMargin 16.0))
                 |]
             claim
                 "nine twentieths of Nesterov's steps do not reach δ"
@@ -245,9 +231,8 @@ module IterationCounts =
                 "δ′"
                 (Instances.numbered 5500 (Instances.count 20 200) (conjugateGradientMargin 0.0))
                 [|
-                    outside
+                    Violation.breaks
                         "from a start a million times as long as the solution"
-                        Expectation.Breaks
                         (Instances.numbered 5500 few (conjugateGradientMargin 1e6))
                 |]
             for struct (statement, margin) in least do

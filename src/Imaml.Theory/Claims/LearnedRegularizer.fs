@@ -122,13 +122,6 @@ module LearnedRegularizer =
     let private some = Instances.count 48 480
     let private families = Instances.names Family.all + ", every kind of Λ"
 
-    let private violation hypothesis instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = Expectation.Breaks
-            Instances = instances
-        }
-
     let claims: Claim list =
         [
             {
@@ -141,10 +134,10 @@ module LearnedRegularizer =
                 Instances = RegularizedTask.each 17000 Family.all some (differenceMargin (implicit exact))
                 Violations =
                     [|
-                        violation
+                        Violation.breaks
                             "φ = Alg*(θ): φ after three steps"
                             (RegularizedTask.each 17000 Family.all some (differenceMargin (fun t -> implicit (short t) t)))
-                        violation
+                        Violation.breaks
                             "g the implicit gradient: Reptile's"
                             (RegularizedTask.each 17000 Family.all some (differenceMargin reptile))
                     |]

@@ -73,10 +73,7 @@ module Lemma1 =
 
         let solver =
             ConjugateGradientSolver
-                {
-                    MaxSteps = 100 + 20 * phi.Count
-                    RelativeResidual = 0.0
-                    CheckEvery = 1
+                { LinearBudget.untilMet (100 + 20 * phi.Count) with
                     RecomputeResidual = true
                 }
 
@@ -190,12 +187,7 @@ module Lemma1 =
             Violations = violations
         }
 
-    let private outside hypothesis expectation families margin : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = Instances.each 1000 families (Instances.count 10 100) margin
-        }
+    let private few families margin = Instances.each 1000 families (Instances.count 10 100) margin
 
     /// Lemma 1 by its three members, and Alg* being (‖Λ‖/µ)-Lipschitz.
     let claims: Claim list =
@@ -222,22 +214,14 @@ module Lemma1 =
                 "the truncation error of the difference, and the error of each solution"
                 (each 1000 differenceMargin)
                 [|
-                    outside
-                        "φ = Alg*(θ): taken at φ = θ, where H varies"
-                        Expectation.Breaks
-                        [ LogisticRegressions; Networks ]
-                        elsewhereMargin
-                    outside
+                    Violation.breaks "φ = Alg*(θ): taken at φ = θ, where H varies" (few [ LogisticRegressions; Networks ] elsewhereMargin)
+                    Violation.survives
                         "φ = Alg*(θ): taken at φ = θ, where H is constant"
-                        Expectation.Survives
-                        [ Quadratics; LinearRegressions ]
-                        elsewhereMargin
-                    {
-                        Hypothesis = "G is strongly convex: only near φ*, a network with λ = 0.02"
-                        Expectation = Expectation.Survives
-                        Instances = Instances.numbered 1 (Instances.count 20 200) localMargin
-                    }
-                    outside "Alg minimises G: the proximal term left out of the inner steps" Expectation.Breaks Family.all withoutTermMargin
+                        (few [ Quadratics; LinearRegressions ] elsewhereMargin)
+                    Violation.survives
+                        "G is strongly convex: only near φ*, a network with λ = 0.02"
+                        (Instances.numbered 1 (Instances.count 20 200) localMargin)
+                    Violation.breaks "Alg minimises G: the proximal term left out of the inner steps" (few Family.all withoutTermMargin)
                 |]
             { claim
                   "Alg* is (‖Λ‖/µ)-Lipschitz"

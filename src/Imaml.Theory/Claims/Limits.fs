@@ -122,13 +122,6 @@ module Limits =
                     Margin = margin (task (first + i)) (first + i)
                 }))
 
-    let private violation hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let private check statement hypotheses families measured bound instances violations : Claim =
         {
             Source = "Limits"
@@ -153,10 +146,7 @@ module Limits =
                 "0.1"
                 (each 14000 Family.all toTheta)
                 [|
-                    violation
-                        "L̂ convex: quadratics with negative curvature"
-                        Expectation.Survives
-                        (drawn "indefinite" 14000 indefinite toTheta)
+                    Violation.survives "L̂ convex: quadratics with negative curvature" (drawn "indefinite" 14000 indefinite toTheta)
                 |]
             check
                 "as λ → ∞, the meta-gradient tends to ∇L(θ) as 1/λ"
@@ -166,10 +156,7 @@ module Limits =
                 "0.1"
                 (each 14200 Family.all toJoint)
                 [|
-                    violation
-                        "L̂ convex: quadratics with negative curvature"
-                        Expectation.Survives
-                        (drawn "indefinite" 14200 indefinite toJoint)
+                    Violation.survives "L̂ convex: quadratics with negative curvature" (drawn "indefinite" 14200 indefinite toJoint)
                 |]
             check
                 "to first order in 1/λ the meta-gradient is MAML's of one step 1/λ"
@@ -179,7 +166,7 @@ module Limits =
                 "0.1"
                 (each 14400 Family.all (toOneStep exact))
                 [|
-                    violation "φ = Alg*(θ): φ = θ" Expectation.Breaks (each 14400 Family.all (toOneStep still))
+                    Violation.breaks "φ = Alg*(θ): φ = θ" (each 14400 Family.all (toOneStep still))
                 |]
             check
                 "as λ → 0, the meta-gradient tends to 0 as λ"
@@ -189,9 +176,6 @@ module Limits =
                 "0.1"
                 (each 14600 [ Quadratics ] toZero)
                 [|
-                    violation
-                        "H ≻ 0: fewer examples than parameters"
-                        Expectation.Breaks
-                        (drawn "4 examples, 8 parameters" 14600 underdetermined toZero)
+                    Violation.breaks "H ≻ 0: fewer examples than parameters" (drawn "4 examples, 8 parameters" 14600 underdetermined toZero)
                 |]
         ]

@@ -106,13 +106,6 @@ module Maml =
     let private kinds = ", every kind of Λ"
     let private some = Instances.count 48 480
 
-    let private violation hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let claims: Claim list =
         [
             {
@@ -125,13 +118,11 @@ module Maml =
                 Instances = RegularizedTask.each 10000 constant some (closedFormMargin NoMomentum)
                 Violations =
                     [|
-                        violation
+                        Violation.breaks
                             "H constant: that of logistic regression at φ_T"
-                            Expectation.Breaks
                             (RegularizedTask.each 10000 [ LogisticRegressions ] some (closedFormMargin NoMomentum))
-                        violation
+                        Violation.breaks
                             "no momentum: heavy ball"
-                            Expectation.Breaks
                             (RegularizedTask.each 10000 constant some (closedFormMargin (HeavyBall 0.75)))
                     |]
             }
@@ -145,9 +136,8 @@ module Maml =
                 Instances = RegularizedTask.each 10500 Family.all some (recurrenceMargin id)
                 Violations =
                     [|
-                        violation
+                        Violation.breaks
                             "the momentum's own recurrence: Nesterov's for heavy ball"
-                            Expectation.Breaks
                             (RegularizedTask.each
                                 10500
                                 Family.all

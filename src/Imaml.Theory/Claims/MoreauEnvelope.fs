@@ -75,11 +75,7 @@ module MoreauEnvelope =
     let private families = Instances.names Family.all + ", every kind of Λ"
 
     let private inexact first margin : Violation =
-        {
-            Hypothesis = "φ = Alg*(θ): φ after three steps"
-            Expectation = Expectation.Breaks
-            Instances = RegularizedTask.each first Family.all some (margin short)
-        }
+        Violation.breaks "φ = Alg*(θ): φ after three steps" (RegularizedTask.each first Family.all some (margin short))
 
     let claims: Claim list =
         [

@@ -112,13 +112,7 @@ module ProximalTerm =
                 Families = "Λ = aI + c11ᵀ, a and c from 1 to 9, d from 2 to 12"
                 Measured = "how far a bound is past a or a + dc"
                 Bound = "0"
-                Instances =
-                    Instances.from (fun extent ->
-                        Seq.init (some extent) (fun i ->
-                            {
-                                Name = $"seed {18500 + i}"
-                                Margin = exactMargin (18500 + i)
-                            }))
+                Instances = Instances.numbered 18500 some exactMargin
                 Violations = [||]
             }
         ]

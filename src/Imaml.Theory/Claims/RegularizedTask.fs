@@ -30,7 +30,7 @@ type RegularizedTask =
 
     /// Λ, dense.
     member t.Lambda = Proximal.dense t.Task.Theta.Count t.Task.Proximal
-    /// B's problem, as the core sees it.
+    /// The task's problem, as the core sees it.
     member t.Problem = BilevelTask.problem t.Task
 
 [<RequireQualifiedAccess>]
@@ -67,12 +67,11 @@ module RegularizedTask =
     let ofKind (kind: RegularizerKind) (random: Random) (lambda: float) (task: BilevelTask) : RegularizedTask =
         let d = task.Theta.Count
         let vector (values: float[]) = Vector<float>.Build.DenseOfArray values
-        let entry () = lambda * 10.0 ** random.NextDouble()
 
         match kind with
         | RegularizerKind.Scalar -> create "Λ = λI" task (fun t -> Proximal.Scalar(lambda + t)) (ScalarRegularizer lambda) id
         | RegularizerKind.Diagonal ->
-            let lambdas = Array.init d (fun _ -> entry ()) |> vector
+            let lambdas = Proximal.randomEntries random d lambda
             let direction = unit random d |> vector
 
             create
@@ -87,7 +86,7 @@ module RegularizedTask =
             let masks =
                 Array.init layers (fun l -> Array.init d (fun j -> if j % layers = l then 1.0 else 0.0) |> vector)
 
-            let lambdas = Array.init layers (fun _ -> entry ())
+            let lambdas = (Proximal.randomEntries random layers lambda).ToArray()
             let direction = unit random layers
             let spread (values: float[]) = Vector<float>.Build.Dense(d, fun j -> values[j % layers])
 
@@ -98,7 +97,7 @@ module RegularizedTask =
                 (LayerwiseRegularizer(coordinates, masks, lambdas))
                 (Array.fold2 (fun sum a b -> sum + a * b) 0.0 direction)
         | RegularizerKind.Matrix ->
-            let matrix = 10.0 * lambda * Spectrum.positiveDefinite random d 10.0
+            let matrix = Proximal.randomMatrix random d lambda
             let direction = Spectrum.symmetric random (unit random d)
 
             create "Λ a matrix" task (fun t -> Proximal.Matrix(matrix + t * direction)) (MatrixRegularizer matrix) (fun gradient ->

@@ -14,13 +14,8 @@ module ReportedCost =
 
         let linear: ILinearSolver<CountedVector, CountedScalar> =
             ConjugateGradientSolver
-                {
-                    MaxSteps = 3
-                    RelativeResidual = 0.0
-                    // A task that is done is not multiplied on.
-                    CheckEvery = 1
-                    RecomputeResidual = false
-                }
+                // A task that is done is not multiplied on.
+                (LinearBudget.untilMet 3)
 
         [
             "implicit", (fun space -> ImplicitStrategy(solver, linear, Thresholds.none space))

@@ -94,13 +94,6 @@ module Table1Claims =
                 let p = Table1Methods.maml Table1Method.MamlGradientDescent seed Table1.Accuracy task options
                 Claim.instance (name p) p.ExactSolveError p.ErrorBound))
 
-    let private violation hypothesis instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = Expectation.Breaks
-            Instances = instances
-        }
-
     let private check statement hypotheses measured bound instances violations : Claim =
         {
             Source = "Table 1"
@@ -144,7 +137,7 @@ module Table1Claims =
         [
             check
                 "the counted steps reach inner accuracy δ"
-                strong
+                (strong + ", T the least for which a search says so")
                 "‖φ − φ*‖"
                 "δ"
                 (points tables (Enum.GetValues<Table1Method>() |> Array.toList) (fun p -> Claim.margin p.InnerError 1.0))
@@ -155,7 +148,9 @@ module Table1Claims =
                 Table1Method.MamlNesterov
                 "MAML with Nesterov's momentum: compute grows as √κ"
                 0.5
-                [| violation "the momentum of G's own κ: that of κ = 10" (wrongMomentum 0.5) |]
+                [|
+                    Violation.breaks "the momentum of G's own κ: that of κ = 10" (wrongMomentum 0.5)
+                |]
             compute tables Table1Method.TruncatedBackPropagation "truncated back-prop: compute grows as κ" 1.0 [||]
             compute tables Table1Method.ImplicitMaml "implicit MAML: compute grows as √κ" 0.5 [||]
             check
@@ -166,7 +161,9 @@ module Table1Claims =
                 (Instances.from (fun extent ->
                     let logs = Table1.Accuracies |> Array.map (fun accuracy -> log (1.0 / accuracy))
                     (tables extent).Rows |> Seq.map (fun r -> straight r.Name logs r.ComputePerLog)))
-                [| violation "G strongly convex: eigenvalues down to 0" withoutConvexity |]
+                [|
+                    Violation.breaks "G strongly convex: eigenvalues down to 0" withoutConvexity
+                |]
             memory tables Table1Method.MamlGradientDescent "MAML with gradient descent: memory is one vector a step, so grows as κ"
             memory tables Table1Method.MamlNesterov "MAML with Nesterov's momentum: memory is one vector a step, so grows as √κ"
             memory
@@ -192,11 +189,11 @@ module Table1Claims =
                 "rounding"
                 (points tables [ Table1Method.MamlGradientDescent; Table1Method.MamlNesterov ] (fun p -> Claim.margin p.Error p.ErrorBound))
                 [|
-                    violation "the approximate-solve error: the exact-solve error" exactSolveError
+                    Violation.breaks "the approximate-solve error: the exact-solve error" exactSolveError
                 |]
             check
                 "truncated back-prop: the approximate-solve error is at most ε"
-                "α ≤ 1/β"
+                "α ≤ 1/β, K the least for which the closed form says so"
                 "‖g − d_θL(φ_T)‖"
                 "ε"
                 (points tables [ Table1Method.TruncatedBackPropagation ] (fun p -> Claim.margin p.Error p.ErrorBound))
@@ -207,7 +204,7 @@ module Table1Claims =
                 "‖g − d_θL(Alg*(θ))‖"
                 "δ′ + (λL/µ)δ"
                 (points tables [ Table1Method.ImplicitMaml ] (fun p -> Claim.margin p.Error p.ErrorBound))
-                [| violation "the linear solve reaches δ′: two CG steps" twoSteps |]
+                [| Violation.breaks "the linear solve reaches δ′: two CG steps" twoSteps |]
         ]
 
     /// The claims on problems of their own.

@@ -58,21 +58,13 @@ module Theorem1 =
         let c = BilevelTask.constants task
         let solver = GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / c.Smoothness), innerSteps)
 
-        let options =
-            {
-                MaxSteps = linearSteps
-                RelativeResidual = 0.0
-                CheckEvery = 0
-                RecomputeResidual = false
-            }
-
         let result =
             ImplicitMetaGradient.Compute(
                 space,
                 Proximal.regularizer task.Proximal,
                 BilevelTask.problem task,
                 solver,
-                ConjugateGradientSolver<Vector<float>, float> options,
+                ConjugateGradientSolver<Vector<float>, float>(LinearBudget.steps linearSteps),
                 Thresholds.none space,
                 task.Theta
             )
@@ -105,7 +97,7 @@ module Theorem1 =
     /// Accounts of tasks of every family with random budgets, from moderate and from wide ranges.
     let internal accounts =
         Instances.shared (fun extent ->
-            [|
+            seq {
                 for struct (family, seed) in Instances.seeds 4000 Family.withNetworks (Instances.count 40 400) extent do
                     let random = Random(seed + 1)
                     let name = $"{Family.name family}, seed {seed}"
@@ -113,7 +105,8 @@ module Theorem1 =
 
                     struct ("wide " + name,
                             account (int (400.0 ** random.NextDouble())) (int (100.0 ** random.NextDouble())) (Family.wide family seed))
-            |])
+            }
+            |> Seq.cache)
 
     let internal ofAccounts measured limit =
         Instances.from (fun extent ->

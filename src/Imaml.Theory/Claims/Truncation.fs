@@ -41,12 +41,7 @@ module Truncation =
             Neumann.solve
                 space
                 options.Step
-                {
-                    MaxSteps = kept
-                    RelativeResidual = 0.0
-                    CheckEvery = 0
-                    RecomputeResidual = false
-                }
+                (LinearBudget.steps kept)
                 (InnerObjective.hessianProduct space t.Regularizer linearization)
                 (t.Task.Outer.Gradient result.Phi)
 
@@ -99,13 +94,6 @@ module Truncation =
     let private some = Instances.count 48 480
     let private each first families margin = RegularizedTask.each first families some margin
 
-    let private violation hypothesis expectation instances : Violation =
-        {
-            Hypothesis = hypothesis
-            Expectation = expectation
-            Instances = instances
-        }
-
     let private check statement hypotheses families measured bound instances violations : Claim =
         {
             Source = "Table 1, truncation"
@@ -128,11 +116,10 @@ module Truncation =
                 "rounding of K steps"
                 (each 12000 constant (seriesMargin NoMomentum))
                 [|
-                    violation
+                    Violation.breaks
                         "H constant: that of logistic regression at φ_T"
-                        Expectation.Breaks
                         (each 12000 [ LogisticRegressions ] (seriesMargin NoMomentum))
-                    violation "no momentum: Nesterov's" Expectation.Breaks (each 12000 constant (seriesMargin (Nesterov 0.75)))
+                    Violation.breaks "no momentum: Nesterov's" (each 12000 constant (seriesMargin (Nesterov 0.75)))
                 |]
             check
                 "K steps of truncated back-propagation give ΛM⁻¹[I − (I − αM)ᴷ]v"
@@ -150,11 +137,8 @@ module Truncation =
                 "(‖Λ‖/µ)(1 − αµ)ᴷ‖v‖"
                 (each 13000 constant (errorMargin 0.99))
                 [|
-                    violation "α ≤ 1/β: α = 2.5/β" Expectation.Breaks (each 13000 constant (errorMargin 2.5))
-                    violation
-                        "H constant: that of logistic regression"
-                        Expectation.Survives
-                        (each 13000 [ LogisticRegressions ] (errorMargin 0.99))
+                    Violation.breaks "α ≤ 1/β: α = 2.5/β" (each 13000 constant (errorMargin 2.5))
+                    Violation.survives "H constant: that of logistic regression" (each 13000 [ LogisticRegressions ] (errorMargin 0.99))
                 |]
             check
                 "truncated back-propagation is MAML's recurrence from J_{T−K} = 0"

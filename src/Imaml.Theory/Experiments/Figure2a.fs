@@ -107,17 +107,9 @@ module Figure2a =
         | Figure2aMethod.Truncated10 -> TruncatedStrategy(path, min 10 steps)
         | Figure2aMethod.TruncatedHalf -> TruncatedStrategy(path, (steps + 1) / 2)
         | _ ->
-            let options =
-                {
-                    MaxSteps = linearSteps meth
-                    RelativeResidual = 0.0
-                    CheckEvery = 0
-                    RecomputeResidual = false
-                }
-
             ImplicitStrategy(
                 GradientDescentSolver(ConstantStep path.Step, path.Momentum, steps, 0),
-                ConjugateGradientSolver options,
+                ConjugateGradientSolver(LinearBudget.steps (linearSteps meth)),
                 Thresholds.none space
             )
 

@@ -104,22 +104,13 @@ module Figure2aClaims =
 
     /// What five steps leave of the floor of two, on regressions with 12 examples, where CG needs more than five.
     let private moreExamples =
-        {
-            Hypothesis = "12 support examples in place of 4, so that H + λI has 13 distinct eigenvalues"
-            Expectation = Expectation.Breaks
-            Instances =
-                Func<_, _>(fun extent ->
-                    seq {
-                        for seed in 1 .. (if extent = Extent.Full then 20 else 5) do
-                            let points =
-                                Figure2a.onTask
-                                    (Figure2aProblem.withExamples 12 seed)
-                                    [| Figure2aMethod.Imaml2; Figure2aMethod.Imaml5 |]
-                                    [| last |]
+        Violation.breaks
+            "12 support examples in place of 4, so that H + λI has 13 distinct eigenvalues"
+            (Instances.numbered 1 (Instances.count 5 20) (fun seed ->
+                let points =
+                    Figure2a.onTask (Figure2aProblem.withExamples 12 seed) [| Figure2aMethod.Imaml2; Figure2aMethod.Imaml5 |] [| last |]
 
-                            Claim.instance $"problem seed {seed}" points[1].ExactSolveError (removed * points[0].ExactSolveError)
-                    })
-        }
+                Claim.margin points[1].ExactSolveError (removed * points[0].ExactSolveError)))
 
     /// The statements about these points, which are those of whole problems.
     let ofPoints (points: Figure2aPoint[]) : Claim[] =

@@ -96,7 +96,8 @@ type Table1 =
     static member private Row (points: Table1Point[]) (accuracyPoints: Table1Point[]) name : Table1Row =
         let own = points |> Array.filter (fun p -> p.Method = name)
         let ownAccuracies = accuracyPoints |> Array.filter (fun p -> p.Method = name)
-        let every = Array.append own ownAccuracies
+        // One κ and accuracy is in both.
+        let every = Array.append own ownAccuracies |> Array.distinct
         let kappa = own |> Array.map (fun p -> p.Condition)
 
         let struct (text, compute, memory, error, computeExponent, memoryExponent) =

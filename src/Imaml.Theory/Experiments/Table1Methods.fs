@@ -64,14 +64,6 @@ module Table1Methods =
             Steps = SmallestCount.find errors (accuracy * task.Radius) (int guess) (most task)
         }
 
-    let private budget steps =
-        {
-            MaxSteps = steps
-            RelativeResidual = 0.0
-            CheckEvery = 0
-            RecomputeResidual = false
-        }
-
     /// The smallest number of CG steps from 0 whose λu is within δ′ = r‖λM⁻¹v‖ of λM⁻¹v.
     let linearSteps (task: SpectralTask) (v: Vector<float>) accuracy =
         let exact = SpectralTask.implicitGradient task v
@@ -81,7 +73,7 @@ module Table1Methods =
                 exact.L2Norm()
             else
                 let solve =
-                    ConjugateGradient.solve space (budget steps) (fun w -> task.Eigenvalues.PointwiseMultiply w) v
+                    ConjugateGradient.solve space (LinearBudget.steps steps) (fun w -> task.Eigenvalues.PointwiseMultiply w) v
 
                 (task.Lambda * solve.Solution - exact).L2Norm()
 
@@ -161,7 +153,7 @@ module Table1Methods =
     /// Implicit MAML with this many CG steps: Nesterov's momentum inside, conjugate gradients for the solve. Its error may be δ′ + (λL/µ)δ (Theorem 1, ρ = 0).
     let implicitWith linear seed accuracy (task: SpectralTask) (options: UnrolledOptions) =
         let inner = GradientDescentSolver(ConstantStep options.Step, options.Momentum, options.Steps, 0)
-        let solver = ConjugateGradientSolver(budget linear)
+        let solver = ConjugateGradientSolver(LinearBudget.steps linear)
 
         let result = compute (fun space -> ImplicitStrategy(inner, solver, Thresholds.none space)) task
         let error = (result.Gradient - exactGradient task).L2Norm()

@@ -91,12 +91,18 @@ module Proximal =
         // The core has a rule of its own for a matrix that rounding could make indefinite.
         regularizer proximal |> ignore
 
+    /// n numbers between λ and 10λ.
+    let randomEntries (random: Random) n (lambda: float) = Vector<float>.Build.Dense(n, fun _ -> lambda * 10.0 ** random.NextDouble())
+
+    /// A matrix with eigenvalues between λ and 10λ.
+    let randomMatrix (random: Random) d (lambda: float) = 10.0 * lambda * Spectrum.positiveDefinite random d 10.0
+
     /// λI, a diagonal or a full matrix, its eigenvalues between λ and 10λ.
     let random (random: Random) d (lambda: float) =
         match random.Next 3 with
         | 0 -> Proximal.Scalar lambda
-        | 1 -> Proximal.Diagonal(Vector<float>.Build.Dense(d, fun _ -> lambda * 10.0 ** random.NextDouble()))
-        | _ -> Proximal.Matrix(10.0 * lambda * Spectrum.positiveDefinite random d 10.0)
+        | 1 -> Proximal.Diagonal(randomEntries random d lambda)
+        | _ -> Proximal.Matrix(randomMatrix random d lambda)
 
     /// The gradient of L(Alg*(θ)) by Λ, from the displacement φ − θ and u = (H + Λ)⁻¹∇L(φ).
     let gradient proximal (displacement: Vector<float>) (u: Vector<float>) =
