@@ -320,7 +320,7 @@ let tests =
                             "truncated",
                             [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ],
                             "--truncate must be at most --inner-steps 3, not 5"
-                            "reptile", [ "--no-proximal", "" ], "reptile needs --inner-step-size"
+                            "reptile", [ "--no-proximal", "" ], "--no-proximal needs --inner-step-size"
                             "imaml-heavy-ball",
                             [
                                 "--lambda", "2"
