@@ -97,7 +97,9 @@ type private Dense(episode: int64) =
             basis.Add((project (project w)).Normalize 2.0)
 
         let q = Matrix<float>.Build.DenseOfColumnVectors basis
-        training.Lambda.Value * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
+
+        training.Lambda.Value
+        * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
 
 let private cosine (x: Vector<float>) (y: Vector<float>) = x.DotProduct y / (x.L2Norm() * y.L2Norm())
 let private scoped name body = testCase name (fun () -> using (torch.NewDisposeScope()) (fun _ -> body ()))
