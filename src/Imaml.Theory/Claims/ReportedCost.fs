@@ -20,6 +20,7 @@ module ReportedCost =
         [
             "implicit", (fun space -> ImplicitStrategy(solver, linear, Thresholds.none space))
             "unrolled", (fun _ -> UnrolledStrategy options)
+            "unrolled, iterates recomputed", (fun _ -> UnrolledStrategy(options, Recompute))
             "truncated", (fun _ -> TruncatedStrategy(options, kept))
             "forward mode", (fun space -> ForwardModeStrategy(CountedMetaGradient.coordinates space, options))
             "FOMAML", (fun space -> FirstOrderStrategy(solver, space.TrackScalar 0.0))
