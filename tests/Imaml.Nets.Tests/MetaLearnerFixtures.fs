@@ -30,7 +30,7 @@ let optionsOf algorithm seed : TrainingOptions =
         Threads = 1
     )
 
-let options seed = optionsOf TrainingOptions.ImamlGd seed
+let options seed = optionsOf Algorithm.ImamlGd seed
 
 /// 3-way 1-shot on 6 × 6 images.
 let sampler =

@@ -44,7 +44,7 @@ internal static class DemoCommand
         Ways = Ways,
         Shots = Shots,
         Queries = Queries,
-        Algorithm = TrainingOptions.ImamlGd,
+        Algorithm = Algorithm.ImamlGd,
         MetaSteps = length.MetaSteps,
         MetaBatch = 8,
         Lambda = TrainingOptions.PaperOmniglotLambda,

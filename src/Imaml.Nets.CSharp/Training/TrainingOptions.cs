@@ -7,71 +7,13 @@ using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Data;
 using Imaml.Nets.Models;
+using static Imaml.Nets.Training.OptionRules;
 
 namespace Imaml.Nets.Training;
-
-/// <summary>How the outer step size changes over a run of T meta-steps.</summary>
-public enum OuterSchedule
-{
-    /// <summary>The same at every meta-step.</summary>
-    Constant,
-
-    /// <summary>rate·(1 + cos(πt/T))/2: from the rate to zero.</summary>
-    Cosine,
-}
-
-/// <summary>What has a learned number of its own.</summary>
-public enum LearnedPer
-{
-    /// <summary>A task: one number for all parameters.</summary>
-    Task,
-
-    /// <summary>Every layer.</summary>
-    Layer,
-
-    /// <summary>Every parameter.</summary>
-    Parameter,
-}
-
-/// <summary>What solves (H + Λ)u = v.</summary>
-public enum LinearSolverKind
-{
-    /// <summary>Conjugate gradients.</summary>
-    Cg,
-
-    /// <summary>Conjugate gradients preconditioned by an estimate of the diagonal.</summary>
-    Pcg,
-
-    /// <summary>MINRES.</summary>
-    Minres,
-
-    /// <summary>The Neumann series.</summary>
-    Neumann,
-}
-
-/// <summary>What is done for a task whose H + Λ is not positive definite.</summary>
-public enum CurvatureRemedy
-{
-    /// <summary>The solver's own answer stands: conjugate gradients' iterate before the direction.</summary>
-    Truncate,
-
-    /// <summary>Λ is doubled until there is none.</summary>
-    RaiseLambda,
-
-    /// <summary>MINRES.</summary>
-    Minres,
-
-    /// <summary>The Gauss–Newton matrix in place of H.</summary>
-    GaussNewton,
-}
 
 /// <summary>The options of a meta-training run. What an algorithm has no use for is null.</summary>
 public sealed record TrainingOptions
 {
-    /// <summary>The paper's first algorithm: gradient descent inside, conjugate gradients for the meta-gradient.</summary>
-    public const string ImamlGd = Training.Algorithm.ImamlGd;
-
-
     // Far above any network or batch of use, far below what overflows an array or a checkpoint.
     private const long LargestArray = 100_000_000;
 
@@ -279,14 +221,6 @@ public sealed record TrainingOptions
         }
     }
 
-    private static void Together(bool one, string oneName, bool other, string otherName)
-    {
-        if (one != other)
-        {
-            throw new ArgumentException(one ? $"{oneName} needs {otherName}" : $"{otherName} has no part here without {oneName}; leave it out");
-        }
-    }
-
     /// <summary>The options of algorithms that were given, by name.</summary>
     private IEnumerable<string> Given()
     {
@@ -312,28 +246,4 @@ public sealed record TrainingOptions
     }
 
     private static JsonElement ToElement(TrainingOptions options) => JsonSerializer.SerializeToElement(options, RunJson.Options);
-
-    private static void AtLeast(int least, int value, string name)
-    {
-        if (value < least)
-        {
-            throw new DataException($"{name} must be at least {least}, not {value}");
-        }
-    }
-
-    private static void AtMost(long most, long count, string name, int value, string what)
-    {
-        if (count > most)
-        {
-            throw new DataException($"{name} {value} makes {count:N0} {what}; the most is {most:N0}");
-        }
-    }
-
-    private static void Positive(double value, string name)
-    {
-        if (!(value > 0 && double.IsFinite(value)))
-        {
-            throw new DataException($"{name} must be positive and finite, not {value.ToString(CultureInfo.InvariantCulture)}");
-        }
-    }
 }

@@ -119,41 +119,6 @@ module IterationCounts =
 
         Claim.margin (lambda * (solve.Solution - exact).L2Norm()) delta
 
-    /// Whether a count is the least N with promise N ≤ accuracy, near whole numbers too: the accuracy is what a drawn number of steps promises.
-    let private leastMargin (promise: ErrorConstants -> float -> float) (count: ErrorConstants -> float -> int) (seed: int) =
-        let random = Random seed
-        let magnitude range = 10.0 ** (range * random.NextDouble())
-
-        let c =
-            { BilevelTask.constants (ScalarTask.random seed).Task with
-                StrongConvexity = magnitude 2.0
-            }
-
-        let c =
-            { c with
-                Smoothness = magnitude 4.0 * c.StrongConvexity
-            }
-
-        let wanted = float (random.Next(1, 60)) - [| 0.99; 0.5; 0.01 |][random.Next 3]
-        let accuracy = promise c wanted
-        let steps = count c accuracy
-        min (Claim.margin (promise c (float steps)) accuracy) (Claim.margin accuracy (promise c (float (steps - 1))))
-
-    let private start = 3.0
-
-    let private least =
-        [
-            struct ("⌈κ ln(R/δ)⌉ is the least N with e^{−N/κ}R ≤ δ",
-                    leastMargin (fun c n -> exp (-n / c.Condition) * start) (fun c -> ErrorBounds.gradientDescentSteps c start))
-            struct ("⌈2√κ ln(√(κ+1)R/δ)⌉ is the least N with √(κ+1)e^{−N/(2√κ)}R ≤ δ",
-                    leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c ->
-                        ErrorBounds.nesterovSteps c start))
-            struct ("⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
-                    leastMargin
-                        (fun c n -> 2.0 * c.LargestRegularization / c.StrongConvexity * exp (-2.0 * n / sqrt c.Condition) * start)
-                        (fun c -> ErrorBounds.conjugateGradientSteps c start))
-        ]
-
     let private claim statement families measured bound instances violations : Claim =
         {
             Source = "Theorem 1"
@@ -235,12 +200,5 @@ module IterationCounts =
                         "from a start a million times as long as the solution"
                         (Instances.numbered 5500 few (conjugateGradientMargin 1e6))
                 |]
-            for struct (statement, margin) in least do
-                claim
-                    statement
-                    "κ from 1 to 10⁴"
-                    "what N steps promise; δ"
-                    "δ; what N − 1 steps promise"
-                    (Instances.numbered 5900 (Instances.count 200 2000) margin)
-                    [||]
+            yield! LeastCounts.claims
         ]
