@@ -31,8 +31,8 @@ module NegativeCurvature =
     [<Literal>]
     let MaxDoublings = 10
 
-    /// The second report where the mask is 1, the first elsewhere; steps and products of both, and the smallest curvature that either saw.
-    /// (α, β) are the first's, whose Ritz values are those of H + Λ.
+    /// The second report where the mask is 1, the first elsewhere; steps and products of both. The smallest curvature and (α, β) are the
+    /// first's: they are H + Λ's, where the second solve's operator may be another.
     let private join (space: IInnerProductSpace<'V, 'S>) mask (first: LinearSolveReport<'V, 'S>) (second: LinearSolveReport<'V, 'S>) =
         let select a b = space.Select(mask, a, b)
 

@@ -75,7 +75,7 @@ public sealed class MetaLearner : IDisposable
 
         var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number(), method.Learned);
+        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
         var learned = learnedGradients is null ? Learned : StepLearned(learnedGradients, healthy);
         Replace(moved, outer);
         Learned = learned;

@@ -42,7 +42,7 @@ public sealed record StepReport(
     LearnedRange? Learned = null)
 {
     internal static StepReport Create(
-        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm, LearnedRange? learned)
+        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
     {
         double[] Healthy(Tensor scalar)
         {
@@ -63,6 +63,6 @@ public sealed record StepReport(
             space.Read(result.NegativeCurvature).Count(met => met > 0.5),
             solves.Length - healthy.Length,
             Healthy(result.Raised).Max(),
-            learned);
+            method.Learned);
     }
 }
