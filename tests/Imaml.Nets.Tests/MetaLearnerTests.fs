@@ -56,12 +56,12 @@ let private reproducibility =
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
 
-            // Twenty tasks of three images are four chunks.
+            // Forty tasks of three images are chunks of two.
             testCase "the number of threads changes no bit" (fun () ->
                 let run threads =
                     let options = optionsWith Algorithm.ImamlGd 7UL threads
                     use learner = MetaLearner.Create(options, network ())
-                    let reports = List.init 3 (fun step -> learner.Step(sampler.Value.Batch(int64 (20 * step), 20)))
+                    let reports = List.init 3 (fun step -> learner.Step(sampler.Value.Batch(int64 (40 * step), 40)))
                     struct (reports, theta learner)
 
                 let struct (reports, alone) = run 1

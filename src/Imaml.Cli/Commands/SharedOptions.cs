@@ -15,7 +15,7 @@ internal static class SharedOptions
 
     /// <summary><c>--threads N</c>.</summary>
     public static Option<int?> Threads() =>
-        AtLeast(new Option<int?>("--threads") { Description = "Threads for one tensor operation [default: as many as cores]", HelpName = "N" }, 1);
+        AtLeast(new Option<int?>("--threads") { Description = "Threads; what is trained does not depend on their number [default: as many as cores]", HelpName = "N" }, 1);
 
     /// <summary>Refuses a number below the least.</summary>
     /// <exception cref="ArgumentException">The number is below it.</exception>
