@@ -93,10 +93,13 @@ let private reproducibility =
                 let first = optionsOf Algorithm.Fomaml 4UL
                 use learner = MetaLearner.Create(first, network ())
                 let tasks = batch 0
-                let problem = FewShotProblem(learner.Network, tasks, learner.Theta.dtype)
+                // Task by task, as the chunks of so small a batch are.
+                let slope task =
+                    let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta.dtype)
+                    let struct (_, v) = (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
+                    v.squeeze 0L
 
-                let struct (_, v) =
-                    (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
+                let sum = List.init tasks.Count slope |> List.reduce (fun a b -> a.add b)
 
                 let struct (expected, _) =
                     Imaml.Math.Adam.Step(
@@ -104,7 +107,7 @@ let private reproducibility =
                         Imaml.Math.AdamOptions.Authors,
                         first.OuterRateAt 0,
                         learner.Outer,
-                        v.mean [| 0L |],
+                        sum.div(torch.tensor (float32 tasks.Count)),
                         learner.Theta
                     )
 
