@@ -27,6 +27,7 @@ internal static class MeasuringProcess
     /// <exception cref="OperationCanceledException">Asked to stop.</exception>
     public static Measurement? Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
     {
+        stop.ThrowIfCancellationRequested();
         using var process = Process.Start(Start(Command, JsonSerializer.Serialize(request, RunJson.Options)))!;
         using var ending = stop.Register(() => End(process));
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(CancellationToken.None), process.StandardError.ReadToEndAsync(CancellationToken.None));

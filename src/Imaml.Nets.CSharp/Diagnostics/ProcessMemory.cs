@@ -24,12 +24,13 @@ public static class ProcessMemory
         return process.PeakWorkingSet64;
     }
 
-    /// <summary>Drops what is garbage and, where the system can, forgets the peak so far.</summary>
+    /// <summary>Gives back what is garbage and, where the system can, forgets the peak so far.</summary>
     public static void StartAnew()
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        GC.Collect();
+        // Aggressive: what the heap no longer needs goes back to the system at once.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         try
         {
             File.WriteAllText(PeakFile, ForgetPeak);
