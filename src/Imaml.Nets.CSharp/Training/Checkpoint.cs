@@ -1,7 +1,7 @@
 // A run's state in one file, from which it goes on as if it had never stopped: θ and Adam's moments to the last bit, and the options under
 // which they were made. Episodes need no state: episode number n is a function of (seed, n).
 //
-//     "IMAMLCK1" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
+//     "IMAMLCK2" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
 //                · learned numbers · m · v (float64, p each; p is 0 where nothing but θ is learned) · SHA-256 of all before
 
 using System.Buffers.Binary;
@@ -30,7 +30,7 @@ public sealed record CheckpointHeader(TrainingOptions Options, string ManifestHa
 /// <summary>Reads and writes checkpoints.</summary>
 public static class Checkpoint
 {
-    private static readonly byte[] Magic = Encoding.ASCII.GetBytes("IMAMLCK1");
+    private static readonly byte[] Magic = Encoding.ASCII.GetBytes("IMAMLCK2");
 
     /// <summary>Writes the state in one piece.</summary>
     public static void Write(string path, CheckpointHeader header, MetaLearner learner)

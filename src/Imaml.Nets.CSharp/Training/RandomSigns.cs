@@ -1,4 +1,4 @@
-// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, meta-step), so that a run that was stopped goes on as if
+// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task), so that a run that was stopped goes on as if
 // it had not been.
 
 using static TorchSharp.torch;
@@ -8,10 +8,10 @@ namespace Imaml.Nets.Training;
 internal static class RandomSigns
 {
     /// <summary>A source of vectors of entries ±1 like its argument; each call draws anew.</summary>
-    public static Func<Tensor, Tensor> Of(ulong seed, ulong step)
+    public static Func<Tensor, Tensor> Of(ulong seed, ulong task)
     {
-        // Two odd multipliers, so that neighbouring seeds and steps do not share probes.
-        var state = seed * 0x9E3779B97F4A7C15UL ^ (step + 1) * 0xD1B54A32D192ED03UL;
+        // Two odd multipliers, so that neighbouring seeds and tasks do not share probes.
+        var state = seed * 0x9E3779B97F4A7C15UL ^ (task + 1) * 0xD1B54A32D192ED03UL;
         return like =>
         {
             using var scope = NewDisposeScope();
