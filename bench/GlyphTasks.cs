@@ -4,7 +4,6 @@ using Imaml.Cli.Benchmarks;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
-using TorchSharp;
 
 namespace Imaml.Bench;
 
@@ -14,11 +13,10 @@ internal sealed class GlyphTasks
     private readonly TrainingOptions _options;
     private readonly EpisodeSampler _sampler;
 
-    /// <summary>Loads libtorch, which uses every core, and draws the images.</summary>
+    /// <summary>Loads libtorch and draws the images.</summary>
     public GlyphTasks(string setting, int metaBatch)
     {
         LibTorchLoader.EnsureLoaded();
-        torch.set_num_threads(Environment.ProcessorCount);
         _options = BenchMethod.Of(BenchMethod.Imaml).Options(
             BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.ConvolutionalNetworks.OmniglotFilters, Environment.ProcessorCount);
         _sampler = TaskSource.Open(_options, null, null, Console.Error.WriteLine).Sampler(_options, ClassPart.Train, _options.Queries, _options.Seed);

@@ -51,7 +51,7 @@ let tests =
                 // 4 → 2 → 1 → 1 → 1, two filters, three ways. A multiplication and an addition for every position, place in the kernel, channel
                 // and filter:
                 let first, others, classifier = 2 * (2 * 2) * 9 * 1 * 2, 3 * (2 * 1 * 9 * 2 * 2), 2 * 2 * 3
-                let flops = NetworkFlops.Strided(ImageShape(4, 4, 1), 2, 3)
+                let flops = ConvolutionalNetworks.Strided(ImageShape(4, 4, 1), 2, 3).Flops
                 flops.Forward |> should equal (float (first + others + classifier))
                 // Forward; by weights and by inputs backwards, but for the images.
                 flops.Gradient |> should equal (float (2 * first + 3 * (others + classifier)))
@@ -79,7 +79,7 @@ let tests =
                 measured.ResidentBytes |> should be (greaterThan 0L)
 
                 measured.Task.Flops
-                |> should equal (measured.Task.Work.Flops(NetworkFlops.Strided(ImageShape(28, 28, 1), 2, 3), 3, 3))
+                |> should equal (measured.Task.Work.Flops(ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), 2, 3).Flops, 3, 3))
 
                 isNull measured.HessianProduct |> should equal true
                 DisposeScopeManager.Statistics.ThreadTotalLiveCount |> should equal before)

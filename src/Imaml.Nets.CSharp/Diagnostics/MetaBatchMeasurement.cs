@@ -2,7 +2,6 @@
 // and θ is there: what remains is what the method itself takes.
 
 using System.Diagnostics;
-using Imaml.Math;
 using Imaml.Math.Interop;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.LibTorch;
@@ -16,8 +15,8 @@ namespace Imaml.Nets.Diagnostics;
 /// <summary>Takes a <see cref="Measurement"/> in the process that it runs in.</summary>
 public static class MetaBatchMeasurement
 {
-    // A gradient of a small batch is over in milliseconds: it is repeated for as long as this.
-    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(1);
+    // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
+    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
 
     /// <summary>Measures, in this process.</summary>
     /// <exception cref="Data.DataException">The options make no sense.</exception>
@@ -51,60 +50,73 @@ public static class MetaBatchMeasurement
 
         var peak = Peak(resident, earlierPeak);
         // The first step also paid for the libraries' start.
-        var work = Count(sampler, learner, (request.Steps + 1L) * batch, batch, stop);
-        return new Measurement(Environment.ProcessId, Cost(request, seconds[1..], work), resident, peak);
+        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), Count(request, sampler, learner)), resident, peak);
     }
 
+    // In chunks of tasks and by as many threads as a meta-step.
     private static Measurement Gradients(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner, CancellationToken stop)
     {
-        using var scope = NewDisposeScope();
         var (resident, earlierPeak) = (ProcessMemory.Resident(), ProcessMemory.Peak());
         var batch = sampler.Batch(0, request.Options.MetaBatch);
-        // All tasks at once, as MetaLearner.Step takes them.
-        var problem = new FewShotProblem(learner.Network, batch, learner.Theta.dtype);
-        var theta = learner.Theta.expand(batch.Count, -1);
-        void Gradient() => problem.InnerGradient(theta).Dispose();
-
-        Gradient();
-        Gradient();
-        var peak = Peak(resident, earlierPeak);
-        using var linearization = problem.LinearizeInner(theta);
-        void Product() => linearization.HessianProduct(linearization.Gradient).Dispose();
-
-        Product();
-        var (gradients, products) = (new List<double>(), new List<double>());
-        var watch = Stopwatch.StartNew();
-        while (gradients.Count < request.Steps || watch.Elapsed < LeastTime)
+        for (var time = 0; time < 2; time++)
         {
-            stop.ThrowIfCancellationRequested();
-            gradients.Add(Seconds(Gradient));
-            products.Add(Seconds(Product));
+            learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) =>
+            {
+                problem.InnerGradient(theta);
+                return part.Count;
+            }));
         }
 
-        return new Measurement(Environment.ProcessId, Cost(request, gradients, TaskWork.OneGradient), resident, peak, Cost(request, products, TaskWork.OneHessianProduct));
+        var peak = Peak(resident, earlierPeak);
+        var chunks = learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) => InTurns(problem, theta, request.Steps, stop)));
+        var threads = int.Min(request.Options.Threads, chunks.Length);
+        return new Measurement(
+            Environment.ProcessId,
+            Cost(request, learner, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
+            resident,
+            peak,
+            Cost(request, learner, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
     }
 
-    private static TaskCost Cost(MeasurementRequest request, IEnumerable<double> seconds, TaskWork work)
+    // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
+    private static (double Gradient, double Product) InTurns(FewShotProblem problem, Tensor theta, int times, CancellationToken stop)
+    {
+        using var linearization = problem.LinearizeInner(theta);
+        var (gradients, products) = (new List<double>(), new List<double>());
+        linearization.HessianProduct(linearization.Gradient).Dispose();
+        var start = Stopwatch.GetTimestamp();
+        while (gradients.Count < times || Stopwatch.GetElapsedTime(start) < LeastTime)
+        {
+            stop.ThrowIfCancellationRequested();
+            gradients.Add(Seconds(() => problem.InnerGradient(theta).Dispose()));
+            products.Add(Seconds(() => linearization.HessianProduct(linearization.Gradient).Dispose()));
+        }
+
+        return (gradients.Median(), products.Median());
+    }
+
+    private static TaskCost Cost(MeasurementRequest request, MetaLearner learner, double seconds, TaskWork work)
     {
         var options = request.Options;
-        var image = NetworkFlops.Strided(TaskSource.Network(options).Input, options.Filters, options.Ways);
-        return new TaskCost(seconds.Median() / options.MetaBatch, work, work.Flops(image, options.Ways * options.Shots, options.Ways * options.Queries));
+        return new TaskCost(seconds / options.MetaBatch, work, work.Flops(learner.Network.Flops, options.Ways * options.Shots, options.Ways * options.Queries));
     }
 
-    // The counts of the meta-batch that would come next, task by task: a batch gives every task what it would get alone.
-    private static TaskWork Count(EpisodeSampler sampler, MetaLearner learner, long first, int count, CancellationToken stop)
+    // The counts of the meta-batch that would come next.
+    private static TaskWork Count(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner)
     {
-        var tasks = new List<WorkCount>();
-        for (var task = 0; task < count; task++)
+        var batch = sampler.Batch((long)learner.MetaStep * request.Options.MetaBatch, request.Options.MetaBatch);
+        return TaskWork.Mean([.. learner.InChunks(batch, (part, first) => OnChunk(learner, part, (problem, theta) =>
         {
-            stop.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var space = new TensorSpace(1, learner.Theta.dtype);
-            var problem = new FewShotProblem(learner.Network, sampler.Batch(first + task, 1), learner.Theta.dtype);
-            tasks.AddRange(learner.CurrentMethod().Compute(space, problem, learner.Theta.unsqueeze(0)).Result.Cost(space));
-        }
+            var space = new TensorSpace(part.Count, learner.Theta.dtype);
+            var method = Method.Create(request.Options, learner.Network, learner.Theta.unsqueeze(0), learner.Learned?.Numbers, (ulong)first);
+            return method.Compute(space, problem, theta).Result.Cost(space);
+        })).SelectMany(chunk => chunk)]);
+    }
 
-        return TaskWork.Mean(tasks);
+    private static T OnChunk<T>(MetaLearner learner, EpisodeBatch part, Func<FewShotProblem, Tensor, T> work)
+    {
+        using var scope = NewDisposeScope();
+        return work(new FewShotProblem(learner.Network, part, learner.Theta.dtype), learner.Theta.expand(part.Count, -1));
     }
 
     private static long? Peak(long resident, long earlierPeak) => ProcessMemory.Peak() is var peak && peak > earlierPeak ? peak - resident : null;

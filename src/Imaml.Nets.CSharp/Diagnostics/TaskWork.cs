@@ -1,7 +1,8 @@
 // What one task costs in floating-point operations: the counts of the core's own records (MetaGradient.cost) times what one evaluation
-// costs an image. Operations on parameter vectors are left out: a few for each evaluation against hundreds of images' worth.
+// costs an image. Operations on parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
 
 using Imaml.Math;
+using Imaml.Nets.Models;
 
 namespace Imaml.Nets.Diagnostics;
 
