@@ -8,7 +8,7 @@ open Imaml.Nets.Models
 open Imaml.Nets.Training
 open Imaml.Nets.Tests.DataFixtures
 
-let optionsOf algorithm seed : TrainingOptions =
+let optionsWith algorithm seed threads : TrainingOptions =
     TrainingOptions(
         Dataset = "patterned",
         Split = "none",
@@ -27,8 +27,10 @@ let optionsOf algorithm seed : TrainingOptions =
         OuterSchedule = OuterSchedule.Constant,
         Filters = 2,
         Seed = seed,
-        Threads = 1
+        Threads = threads
     )
+
+let optionsOf algorithm seed = optionsWith algorithm seed 1
 
 let options seed = optionsOf Algorithm.ImamlGd seed
 

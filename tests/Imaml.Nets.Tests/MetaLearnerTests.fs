@@ -56,6 +56,38 @@ let private reproducibility =
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
 
+            // Twenty tasks of three images are four chunks.
+            testCase "the number of threads changes no bit" (fun () ->
+                let run threads =
+                    let options = optionsWith Algorithm.ImamlGd 7UL threads
+                    use learner = MetaLearner.Create(options, network ())
+                    let reports = List.init 3 (fun step -> learner.Step(sampler.Value.Batch(int64 (20 * step), 20)))
+                    struct (reports, theta learner)
+
+                let struct (reports, alone) = run 1
+
+                for threads in [ 2; 3; 8 ] do
+                    let struct (reports', shared) = run threads
+                    reports' |> should equal reports
+                    shared |> should equal alone)
+
+            testCase "chunks cover the tasks once, in order, and a failure in one is the caller's" (fun () ->
+                for tasks, atOnce, threads in [ 1, 1, 1; 7, 3, 2; 8, 4, 4; 5, 9, 3 ] do
+                    TaskChunks.Map(tasks, atOnce, threads, (fun first count -> [ first .. first + count - 1 ]))
+                    |> List.concat
+                    |> should equal [ 0 .. tasks - 1 ]
+
+                let message =
+                    try
+                        TaskChunks.Map(9, 2, 2, (fun first _ -> if first = 4 then raise (ArgumentException "the third") else first))
+                        |> ignore
+
+                        failtest "the failure was lost"
+                    with :? ArgumentException as e ->
+                        e.Message
+
+                message |> should equal "the third")
+
             testCase "fomaml moves θ by Adam along the mean of ∇L(φ), and solves nothing" (fun () ->
                 use _ = torch.NewDisposeScope()
                 let first = optionsOf Algorithm.Fomaml 4UL
