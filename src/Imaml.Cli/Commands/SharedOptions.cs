@@ -57,6 +57,20 @@ internal static class SharedOptions
         return option;
     }
 
+    /// <summary>The option, taking several of these words and refusing others.</summary>
+    public static Option<string[]> SeveralOf(Option<string[]> option, params string[] words)
+    {
+        option.AllowMultipleArgumentsPerToken = true;
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, StringComparer.Ordinal)) is { } unknown)
+            {
+                result.AddError($"{option.Name}: {unknown.Value} is none of {string.Join(", ", words)}");
+            }
+        });
+        return option;
+    }
+
     /// <summary>The option, reading words as what they stand for and refusing others.</summary>
     public static Option<T?> OneOfNames<T>(Option<T?> option, params (string Word, T Value)[] words)
         where T : struct

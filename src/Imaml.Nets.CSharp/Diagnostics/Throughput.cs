@@ -9,13 +9,16 @@ namespace Imaml.Nets.Diagnostics;
 public sealed record Throughput(string Device, double Gflops)
 {
     private const double Seconds = 1;
+    private const int ProcessorSize = 1024, GpuSize = 4096;
+
+    /// <summary>Measures the processor for one second, on the threads that libtorch has; libtorch must be loaded.</summary>
+    public static Throughput OfProcessor() => Of("cpu", ProcessorSize);
 
     /// <summary>Measures the processor and each of the GPUs for one second.</summary>
-    internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus)
-    {
-        var devices = gpus.Select((_, index) => (Name: $"cuda:{index}", Size: 4096)).Prepend((Name: "cpu", Size: 1024));
-        return [.. devices.Select(one => new Throughput(one.Name, Multiply(torch.device(one.Name), one.Size)))];
-    }
+    internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus) =>
+        [OfProcessor(), .. gpus.Select((_, index) => Of($"cuda:{index}", GpuSize))];
+
+    private static Throughput Of(string device, int size) => new(device, Multiply(torch.device(device), size));
 
     private static double Multiply(torch.Device device, int n)
     {
