@@ -61,7 +61,7 @@ let private reproducibility =
                 let first = optionsOf Algorithm.Fomaml 4UL
                 use learner = MetaLearner.Create(first, network ())
                 let tasks = batch 0
-                let problem = FewShotProblem(learner.Network, tasks, learner.Theta.dtype)
+                let problem = FewShotProblem(learner.Network, tasks, learner.Theta)
 
                 let struct (_, v) =
                     (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
@@ -271,7 +271,7 @@ let private beside =
             testCase "it adapts with what it has learned" (fun () ->
                 use learner = MetaLearner.Create(metaSgd, network ())
                 use _ = torch.NewDisposeScope()
-                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, torch.ScalarType.Float32)
+                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, learner.Theta)
                 learner.Step(batch 0) |> ignore
                 let phi = learner.Adapt(problem, 3)
                 let sizes = learnedNumbers learner |> Array.map float32

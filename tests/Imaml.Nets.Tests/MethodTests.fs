@@ -57,7 +57,7 @@ let private drawTasks seed =
         Like = support.Parameters.narrow (0L, 0L, 1L)
     }
 
-let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64))
+let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64, torch.CPU))
 let private f64 = torch.ScalarType.Float64
 
 /// The same losses for the core's dense batched vectors: every evaluation goes to the network and comes back.

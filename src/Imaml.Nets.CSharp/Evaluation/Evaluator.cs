@@ -48,7 +48,7 @@ public static class Evaluator
             cancel.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = sampler.Batch(accuracies.Count, int.Min(TasksAtOnce, episodes - accuracies.Count));
-            var problem = new FewShotProblem(learner.Network, batch, learner.Theta.dtype);
+            var problem = new FewShotProblem(learner.Network, batch, learner.Theta);
             accuracies.AddRange(problem.QueryAccuracy(parameters(problem, batch.Count)));
             progress?.Report((double)accuracies.Count / episodes);
         }

@@ -59,8 +59,8 @@ public sealed class MetaLearner : IDisposable
     public StepReport Step(EpisodeBatch batch)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(batch.Count, Theta.dtype);
-        var problem = new FewShotProblem(Network, batch, Theta.dtype);
+        var space = new TensorSpace(batch.Count, Theta);
+        var problem = new FewShotProblem(Network, batch, Theta);
         var theta = Theta.expand(batch.Count, -1);
         var method = CurrentMethod();
         var (result, learnedGradients) = method.Compute(space, problem, theta);
@@ -73,7 +73,7 @@ public sealed class MetaLearner : IDisposable
                 $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatusModule.describe(SolveStatus.NonFinite)}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
         }
 
-        var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray())).mean([0]); // [d]
+        var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray(), ScalarType.Int64, Theta.device)).mean([0]); // [d]
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
         var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
         var learned = learnedGradients is null ? Learned : StepLearned(learnedGradients, healthy);
@@ -86,9 +86,17 @@ public sealed class MetaLearner : IDisposable
     public Tensor Adapt(FewShotProblem problem, int tasks)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(tasks, Theta.dtype);
+        var space = new TensorSpace(tasks, Theta);
         var theta = Theta.expand(tasks, -1);
         return CurrentMethod().Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Moves the state to a device, where all that is computed from it then is.</summary>
+    public void MoveTo(Device device)
+    {
+        using var scope = NewDisposeScope();
+        Tensor To(Tensor x) => x.to(device, copy: true);
+        Replace(To(Theta), new AdamState<Tensor>(Outer.Steps, To(Outer.FirstMoment), To(Outer.SecondMoment)));
     }
 
     /// <inheritdoc/>

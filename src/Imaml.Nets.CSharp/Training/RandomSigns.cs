@@ -1,5 +1,5 @@
 // Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, meta-step), so that a run that was stopped goes on as if
-// it had not been.
+// it had not been. They are drawn on the host and copied, so that the device does not change them.
 
 using static TorchSharp.torch;
 
@@ -17,7 +17,7 @@ internal static class RandomSigns
             using var scope = NewDisposeScope();
             state += 0x9E3779B97F4A7C15UL;
             using var generator = new Generator(state, CPU);
-            var halves = rand(like.shape, generator: generator).Exceeds(0.5).to_type(like.dtype); // 0 or 1
+            var halves = rand(like.shape, device: CPU, generator: generator).Exceeds(0.5).to_type(like.dtype); // 0 or 1
             return halves.Times(2).Plus(-1).to(like.device).MoveToOuterDisposeScope();
         };
     }
