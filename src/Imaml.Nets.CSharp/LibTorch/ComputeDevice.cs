@@ -21,7 +21,15 @@ public sealed record ComputeDevice
     private ComputeDevice(torch.Device device, string description) => (Device, Description) = (device, description);
 
     /// <summary>The processor.</summary>
-    public static ComputeDevice Processor { get; } = new(torch.CPU, ProcessorName);
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
+    public static ComputeDevice Processor
+    {
+        get
+        {
+            LibTorchLoader.EnsureLoaded(); // before TorchSharp looks for it
+            return new ComputeDevice(torch.CPU, ProcessorName);
+        }
+    }
 
     /// <summary>Where its tensors live.</summary>
     public torch.Device Device { get; }

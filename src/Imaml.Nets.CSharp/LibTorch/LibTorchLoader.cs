@@ -29,6 +29,8 @@ public static class LibTorchLoader
     /// <summary>The library that computes on NVIDIA's GPUs; a libtorch without it knows the processor alone.</summary>
     internal const string CudaLibrary = "libtorch_cuda.so";
 
+    private const string ProcessorLibrary = "libtorch_cpu.so";
+
     private const string MissingVersion = "GLIBCXX_3.4.32";
     private const string MissingSymbol = "_ZSt21ios_base_library_initv";
     private const string StandIn = "_ZNSt6chrono3_V212steady_clock3nowEv";
@@ -73,15 +75,21 @@ public static class LibTorchLoader
     internal static (string Folder, IReadOnlyList<nint> Handles) LoadLibTorch(string packaged, string? named)
     {
         var folder = named is null ? packaged : Path.GetFullPath(named);
-        if (!File.Exists(Path.Combine(folder, "libtorch_cpu.so")))
+        if (!File.Exists(Path.Combine(folder, ProcessorLibrary)))
         {
             throw new LibTorchLoadException(named is null
                 ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or with -p:Cuda=true TorchSharp-cuda-linux, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
-                : $"{FolderVariable}={named} holds no libtorch_cpu.so; set it to the torch/lib folder of a PyTorch installation, or unset it");
+                : $"{FolderVariable}={named} holds no {ProcessorLibrary}; set it to the torch/lib folder of a PyTorch installation, or unset it");
+        }
+
+        // TorchSharp loads what lies beside the program whatever is loaded already, and two libtorchs in one process end it.
+        if (folder != packaged && File.Exists(Path.Combine(packaged, ProcessorLibrary)))
+        {
+            throw new LibTorchLoadException($"{FolderVariable}={named}: this build brings a libtorch of its own ({packaged}), and there can be only one; build with -p:LibTorch=external, or unset the variable");
         }
 
         var neighbours = SharedLibrary.Neighbours(folder);
-        string[] libraries = ["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", CudaLibrary, "libtorch.so"];
+        string[] libraries = ["libc10.so", ProcessorLibrary, "libc10_cuda.so", CudaLibrary, "libtorch.so"];
         return (folder, [.. libraries.Select(library => Path.Combine(folder, library)).Where(File.Exists).Select(path => SharedLibrary.Load(path, neighbours))]);
     }
 
