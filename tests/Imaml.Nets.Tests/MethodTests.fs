@@ -13,6 +13,7 @@ open Imaml.Nets
 open Imaml.Nets.MetaLearners
 open Imaml.Nets.Models
 open Imaml.Nets.Training
+open Imaml.Nets.Tests.MethodFixtures
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.TensorSpaceSubject
 open Imaml.Nets.Tests.Tensors
@@ -104,65 +105,6 @@ let private dense (problem: FewShotProblem) =
     }
 
 let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, float[]>
-
-/// What the tests choose of a run's options; what an algorithm has no use for is left out.
-type private Options =
-    static member Of
-        (
-            algorithm,
-            steps: int,
-            ?lambda: float,
-            ?alpha: float,
-            ?linearSteps,
-            ?momentum: float,
-            ?truncate,
-            ?recompute,
-            ?stepSizes,
-            ?linearSolver,
-            ?probes,
-            ?neumannStep: float,
-            ?delta: float,
-            ?deltaPrime: float,
-            ?remedy,
-            ?learnLambda
-        ) =
-        let options =
-            TrainingOptions(
-                Dataset = "none",
-                Split = "none",
-                ValidationClasses = 0,
-                Ways = 3,
-                Shots = 2,
-                Queries = 3,
-                Algorithm = algorithm,
-                MetaSteps = 1,
-                MetaBatch = tasks,
-                InnerSteps = steps,
-                Lambda = Option.toNullable lambda,
-                NoProximal = (lambda.IsNone),
-                InnerStepSize = Option.toNullable alpha,
-                CgSteps = Option.toNullable linearSteps,
-                Momentum = Option.toNullable momentum,
-                Truncate = Option.toNullable truncate,
-                Recompute = defaultArg recompute false,
-                StepSizes = Option.toNullable stepSizes,
-                LinearSolver = Option.toNullable linearSolver,
-                Probes = Option.toNullable probes,
-                NeumannStep = Option.toNullable neumannStep,
-                Delta = Option.toNullable delta,
-                DeltaPrime = Option.toNullable deltaPrime,
-                OnNegativeCurvature = Option.toNullable remedy,
-                LearnLambda = Option.toNullable learnLambda,
-                LambdaRate = Option.toNullable (learnLambda |> Option.map (fun _ -> 0.1)),
-                OuterRate = 1e-2,
-                OuterSchedule = OuterSchedule.Constant,
-                Filters = 2,
-                Seed = 1UL,
-                Threads = 1
-            )
-
-        options.Validate()
-        options
 
 let private lambda, alpha, steps = 6.0, 0.05, 4
 

@@ -20,9 +20,9 @@ public sealed record Throughput(string Device, double Gflops)
     private static double Multiply(torch.Device device, int n)
     {
         using var scope = torch.NewDisposeScope();
-        var generator = new torch.Generator(0);
-        var a = torch.rand(n, n, generator: generator).to(device); // [n, n]
-        var b = torch.rand(n, n, generator: generator).to(device); // [n, n]
+        var generator = new torch.Generator(0, torch.CPU);
+        var a = torch.rand(n, n, device: torch.CPU, generator: generator).to(device); // [n, n]
+        var b = torch.rand(n, n, device: torch.CPU, generator: generator).to(device); // [n, n]
 
         void Product()
         {

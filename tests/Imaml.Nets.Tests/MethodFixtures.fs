@@ -1,0 +1,99 @@
+/// The options of every algorithm, as tests choose them.
+module Imaml.Nets.Tests.MethodFixtures
+
+open Imaml.Nets.Training
+
+/// What the tests choose of a run's options; what an algorithm has no use for is left out.
+type Options =
+    static member Of
+        (
+            algorithm,
+            steps: int,
+            ?lambda: float,
+            ?alpha: float,
+            ?linearSteps,
+            ?momentum: float,
+            ?truncate,
+            ?recompute,
+            ?stepSizes,
+            ?linearSolver,
+            ?probes,
+            ?neumannStep: float,
+            ?delta: float,
+            ?deltaPrime: float,
+            ?remedy,
+            ?learnLambda
+        ) =
+        let options =
+            TrainingOptions(
+                Dataset = "none",
+                Split = "none",
+                ValidationClasses = 0,
+                Ways = 3,
+                Shots = 2,
+                Queries = 3,
+                Algorithm = algorithm,
+                MetaSteps = 1,
+                MetaBatch = 2,
+                InnerSteps = steps,
+                Lambda = Option.toNullable lambda,
+                NoProximal = (lambda.IsNone),
+                InnerStepSize = Option.toNullable alpha,
+                CgSteps = Option.toNullable linearSteps,
+                Momentum = Option.toNullable momentum,
+                Truncate = Option.toNullable truncate,
+                Recompute = defaultArg recompute false,
+                StepSizes = Option.toNullable stepSizes,
+                LinearSolver = Option.toNullable linearSolver,
+                Probes = Option.toNullable probes,
+                NeumannStep = Option.toNullable neumannStep,
+                Delta = Option.toNullable delta,
+                DeltaPrime = Option.toNullable deltaPrime,
+                OnNegativeCurvature = Option.toNullable remedy,
+                LearnLambda = Option.toNullable learnLambda,
+                LambdaRate = Option.toNullable (learnLambda |> Option.map (fun _ -> 0.1)),
+                OuterRate = 1e-2,
+                OuterSchedule = OuterSchedule.Constant,
+                Filters = 2,
+                Seed = 1UL,
+                Threads = 1
+            )
+
+        options.Validate()
+        options
+
+let private lambda, alpha, steps = 6.0, 0.05, 4
+
+/// Every algorithm with a fixed budget of steps, and every solver with one: none of them needs to look at a number on its way.
+let fixedBudgets: (string * TrainingOptions) list =
+    let implicit algorithm = Options.Of(algorithm, steps, lambda, linearSteps = 5)
+    let solvedBy solver = Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, linearSolver = solver)
+
+    [
+        "imaml-gd, measured steps", implicit Algorithm.ImamlGd
+        "imaml-gd, a fixed step", Options.Of(Algorithm.ImamlGd, steps, lambda, alpha, 5)
+        "imaml-nesterov", Options.Of(Algorithm.ImamlNesterov, steps, lambda, alpha, 5, 0.5)
+        "imaml-heavy-ball", Options.Of(Algorithm.ImamlHeavyBall, steps, lambda, alpha, 5, 0.5)
+        "imaml-gd by pcg", Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Pcg, probes = 3)
+        "imaml-gd by MINRES", solvedBy LinearSolverKind.Minres
+        "imaml-gd by a Neumann series",
+        Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Neumann, neumannStep = 0.05)
+        "maml", Options.Of(Algorithm.Maml, steps, alpha = alpha)
+        "maml, with the proximal term", Options.Of(Algorithm.Maml, steps, lambda, alpha)
+        "maml, recomputed", Options.Of(Algorithm.Maml, steps, alpha = alpha, recompute = true)
+        "truncated", Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)
+        "fomaml", Options.Of(Algorithm.Fomaml, steps, alpha = alpha)
+        "fomaml, measured steps", Options.Of(Algorithm.Fomaml, steps, lambda)
+        "reptile", Options.Of(Algorithm.Reptile, steps, alpha = alpha)
+    ]
+
+/// The others look at numbers: for a stopping rule, a line search, a remedy, or what is learned beside θ.
+let lookingBudgets: (string * TrainingOptions) list =
+    [
+        "imaml-hf", Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5)
+        "imaml-gd to δ and δ′", Options.Of(Algorithm.ImamlGd, 100, lambda, linearSteps = 50, delta = 1e-2, deltaPrime = 1e-2)
+        "imaml-gd, λ raised", Options.Of(Algorithm.ImamlGd, 2, 0.02, alpha, 3, remedy = CurvatureRemedy.RaiseLambda)
+        "imaml-gd, Gauss–Newton", Options.Of(Algorithm.ImamlGd, 2, 0.02, alpha, 3, remedy = CurvatureRemedy.GaussNewton)
+        "imaml-gd, λ learned for each layer", Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, learnLambda = LearnedPer.Layer)
+        "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha)
+    ]
