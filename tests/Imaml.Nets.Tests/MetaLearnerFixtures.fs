@@ -8,10 +8,10 @@ open Imaml.Nets.Models
 open Imaml.Nets.Training
 open Imaml.Nets.Tests.DataFixtures
 
-let optionsOf algorithm seed : TrainingOptions =
+let optionsOn dataset split algorithm seed : TrainingOptions =
     TrainingOptions(
-        Dataset = "patterned",
-        Split = "none",
+        Dataset = dataset,
+        Split = split,
         ValidationClasses = 0,
         Ways = 3,
         Shots = 1,
@@ -29,6 +29,8 @@ let optionsOf algorithm seed : TrainingOptions =
         Seed = seed,
         Threads = 1
     )
+
+let optionsOf algorithm seed = optionsOn "patterned" "none" algorithm seed
 
 let options seed = optionsOf Algorithm.ImamlGd seed
 

@@ -1,7 +1,53 @@
-/// The options of every algorithm, as tests choose them.
+/// Small tasks for the algorithms, and the options of every one, as tests choose them.
 module Imaml.Nets.Tests.MethodFixtures
 
+open System
+open TorchSharp
+open Imaml.Nets
+open Imaml.Nets.MetaLearners
+open Imaml.Nets.Models
 open Imaml.Nets.Training
+open Imaml.Nets.Tests.Oracle
+open Imaml.Nets.Tests.Tensors
+
+/// Two blocks on 6 × 6 images without a kink: 93 parameters.
+let tiny =
+    let block =
+        {
+            Filters = 2
+            Stride = 2
+            Padding = 1
+            Rectified = false
+        }
+
+    {
+        Input = ImageShape(6, 6, 1)
+        Blocks = [ block; block ]
+        Ways = 3
+    }
+
+let tasks = 2
+
+/// A support set, a query set of its own, and one θ for both tasks.
+type Tasks =
+    {
+        Support: Instance
+        Query: Instance
+        /// [1, d]
+        Like: Tensor
+    }
+
+    member this.Theta = this.Like.expand (int64 tasks, -1L)
+    member this.Problem = FewShotProblem(this.Support.Network, this.Support.Data, this.Query.Data)
+
+let drawTasks seed =
+    let support = draw seed tiny tasks 6
+
+    {
+        Support = support
+        Query = draw (seed + 20) tiny tasks 9
+        Like = support.Parameters.narrow (0L, 0L, 1L)
+    }
 
 /// What the tests choose of a run's options; what an algorithm has no use for is left out.
 type Options =
@@ -34,7 +80,7 @@ type Options =
                 Queries = 3,
                 Algorithm = algorithm,
                 MetaSteps = 1,
-                MetaBatch = 2,
+                MetaBatch = tasks,
                 InnerSteps = steps,
                 Lambda = Option.toNullable lambda,
                 NoProximal = (lambda.IsNone),
@@ -62,7 +108,15 @@ type Options =
         options.Validate()
         options
 
-let private lambda, alpha, steps = 6.0, 0.05, 4
+/// What is learned beside θ before the first step, or nothing.
+let numbersOf (options: TrainingOptions) network =
+    Method.Start(options, network) |> Option.ofObj |> Option.map (fun learned -> learned.Numbers)
+
+let compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
+    let network = drawn.Support.Network
+    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL).Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
+
+let lambda, alpha, steps = 6.0, 0.05, 4
 
 /// Every algorithm with a fixed budget of steps, and every solver with one: none of them needs to look at a number on its way.
 let fixedBudgets: (string * TrainingOptions) list =

@@ -19,45 +19,6 @@ open Imaml.Nets.Tests.TensorSpaceSubject
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-/// Two blocks on 6 × 6 images without a kink: 93 parameters.
-let private tiny =
-    let block =
-        {
-            Filters = 2
-            Stride = 2
-            Padding = 1
-            Rectified = false
-        }
-
-    {
-        Input = ImageShape(6, 6, 1)
-        Blocks = [ block; block ]
-        Ways = 3
-    }
-
-let private tasks = 2
-
-/// A support set, a query set of its own, and one θ for both tasks.
-type private Tasks =
-    {
-        Support: Instance
-        Query: Instance
-        /// [1, d]
-        Like: Tensor
-    }
-
-    member this.Theta = this.Like.expand (int64 tasks, -1L)
-    member this.Problem = FewShotProblem(this.Support.Network, this.Support.Data, this.Query.Data)
-
-let private drawTasks seed =
-    let support = draw seed tiny tasks 6
-
-    {
-        Support = support
-        Query = draw (seed + 20) tiny tasks 9
-        Like = support.Parameters.narrow (0L, 0L, 1L)
-    }
-
 let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64, torch.CPU))
 let private f64 = torch.ScalarType.Float64
 
@@ -105,8 +66,6 @@ let private dense (problem: FewShotProblem) =
     }
 
 let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, float[]>
-
-let private lambda, alpha, steps = 6.0, 0.05, 4
 
 let private path momentum : UnrolledOptions =
     {
@@ -198,14 +157,6 @@ let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMet
         of' "reptile" (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) none (ReptileStrategy(descent constant NoMomentum, never))
         "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha), none, (fun d -> MetaSgdStrategy(stepSizes d, EveryIterate))
     ]
-
-/// What is learned beside θ before the first step, or nothing.
-let private numbersOf (options: TrainingOptions) network =
-    Method.Start(options, network) |> Option.ofObj |> Option.map (fun learned -> learned.Numbers)
-
-let private compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
-    let network = drawn.Support.Network
-    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL).Compute(space.Value, drawn.Problem, theta)
 
 let private agreement =
     testList
