@@ -39,6 +39,9 @@ type private ListItem = delegate of list: nativeint * index: uint64 * item: byre
 [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
 type private ListDelete = delegate of list: nativeint -> int
 
+[<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
+type private IsDefined = delegate of tensor: nativeint * defined: byref<byte> -> int
+
 /// The interface's version, 2.10, from which on it has lists.
 let private version = (2UL <<< 56) ||| (10UL <<< 48)
 
@@ -47,6 +50,7 @@ let private native =
 
 let private imported<'F when 'F :> Delegate> name = Marshal.GetDelegateForFunctionPointer<'F>(NativeLibrary.GetExport(native.Value, name))
 
+let private isDefined = lazy imported<IsDefined> "aoti_torch_is_defined"
 let private listSize = lazy imported<ListSize> "torch_list_size"
 let private listItem = lazy imported<ListItem> "torch_list_get_item"
 let private listDelete = lazy imported<ListDelete> "torch_delete_list"
@@ -58,7 +62,11 @@ type private Call(stack: nativeint) =
     let tensor name (handle: nativeint) =
         let x = Tensor.UnsafeCreateTensor handle
 
-        if x.device_type <> DeviceType.META then
+        // C++ passes a tensor that is none where an argument is left out.
+        let mutable defined = 0uy
+        isDefined.Value.Invoke(handle, &defined) |> ignore
+
+        if defined <> 0uy && x.device_type <> DeviceType.META then
             let sizes = String.Join(", ", x.shape)
             strays.Enqueue $"{name} was given a tensor [{sizes}] on {x.device}"
 

@@ -359,6 +359,7 @@ let private curvature =
                     same actual (known.GaussNewtonProduct w) "JᵀCJw again"
                     let pass = support.Network.Forward(theta, support.Images)
                     pass.Backward(torch.zeros_like pass.Logits) |> ignore
+                    pass.PrepareProducts()
 
                     let columns =
                         Array.init d (fun j ->

@@ -22,44 +22,50 @@ type private Subject =
         Reference: Tensor -> Tensor -> Tensor
     }
 
-let private patches height width channels size stride padding =
+let private convolution height width channels filters size stride padding bias =
     let input = ImageShape(height, width, channels)
+    let weights = int64 (filters * size * size * channels)
 
     {
-        Name = $"patches of {size}×{size} of {height}×{width}×{channels}, stride {stride}, padding {padding}"
-        Layer = Patches(input, size, stride, padding)
-        Input = input
-        Reference =
-            fun _ x ->
-                torch.nn.functional
-                    .unfold(
-                        x.view(-1L, int64 height, int64 width, int64 channels).permute(0L, 3L, 1L, 2L),
-                        int64 size,
-                        dilation = 1L,
-                        padding = int64 padding,
-                        stride = int64 stride
-                    ) // [n, C·k·k, H′·W′]
-                    .view(x.shape[0] / int64 (height * width), int64 channels, int64 (size * size), -1L)
-                    .permute(0L, 3L, 2L, 1L)
-                    .reshape(-1L, int64 (size * size * channels))
-    }
-
-let private dense height width inputs outputs bias =
-    let input = ImageShape(height, width, inputs)
-
-    {
-        Name = $"a dense map of {height}×{width}×{inputs} to {outputs}, bias {bias}"
-        Layer = Dense(input, outputs, bias, 1.0)
+        Name =
+            $"a convolution of {height}×{width}×{channels} to {filters}, kernels {size}×{size}, stride {stride}, padding {padding}, bias {bias}"
+        Layer = Convolution(input, filters, size, stride, padding, bias, 1.0)
         Input = input
         Reference =
             fun parameters x ->
-                let weights = parameters.narrow(0L, 0L, int64 (inputs * outputs)).view(int64 inputs, int64 outputs).t()
-                let b = parameters.narrow (0L, int64 (inputs * outputs), int64 outputs)
+                torch.nn.functional
+                    .conv2d(
+                        x.view(-1L, int64 height, int64 width, int64 channels).permute(0L, 3L, 1L, 2L),
+                        parameters
+                            .narrow(0L, 0L, weights)
+                            .view(int64 filters, int64 size, int64 size, int64 channels)
+                            .permute(0L, 3L, 1L, 2L),
+                        (if bias = Bias.Added then
+                             parameters.narrow (0L, weights, int64 filters)
+                         else
+                             null),
+                        strides = Array.create 2 (int64 stride),
+                        padding = Array.create 2 (int64 padding)
+                    )
+                    .permute(0L, 2L, 3L, 1L)
+                    .reshape(-1L, int64 filters)
+    }
 
-                if bias = Bias.Added then
-                    torch.nn.functional.linear (x, weights, b)
-                else
-                    torch.nn.functional.linear (x, weights)
+let private dense height width channels outputs =
+    let input = ImageShape(height, width, channels)
+    let inputs = int64 input.Count
+
+    {
+        Name = $"a dense map of {height}×{width}×{channels} to {outputs}"
+        Layer = Dense(input, outputs, 1.0)
+        Input = input
+        Reference =
+            fun parameters x ->
+                torch.nn.functional.linear (
+                    x.reshape (-1L, inputs),
+                    parameters.narrow(0L, 0L, inputs * int64 outputs).view(inputs, int64 outputs).t (),
+                    parameters.narrow (0L, inputs * int64 outputs, int64 outputs)
+                )
     }
 
 let private normalization height width channels =
@@ -107,12 +113,13 @@ let private subjects =
         for height, width, size in [ 5, 4, 3; 6, 7, 3; 3, 3, 3; 4, 5, 2 ] do
             for stride in [ 1; 2 ] do
                 for padding in [ 0; 1 ] do
-                    patches height width 2 size stride padding
+                    convolution height width 2 3 size stride padding Bias.NormalizedAway
 
-        patches 28 28 1 3 2 1
-        dense 1 1 6 4 Bias.Added
-        dense 3 2 5 3 Bias.Added
-        dense 3 2 5 3 Bias.NormalizedAway
+        convolution 28 28 1 4 3 2 1 Bias.NormalizedAway
+        convolution 5 4 2 3 3 2 1 Bias.Added
+        convolution 3 2 1 2 1 1 0 Bias.Added
+        dense 1 1 6 4
+        dense 3 2 5 3
         normalization 3 4 2
         normalization 2 2 1
         rectifier
@@ -159,13 +166,6 @@ let private at (subject: Subject) seed =
         Tolerance = 3.0 * float terms * epsilon * 24.0 ** 2.0
     }
 
-/// Parameter gradients as the layer adds them; none for a layer without parameters.
-let private collected (parts: ResizeArray<Tensor>) =
-    match List.ofSeq parts with
-    | [] -> torch.zeros (int64 tasks, 0L, dtype = torch.float64)
-    | [ one ] -> one
-    | _ -> failtest "a layer adds its parameters' gradient once"
-
 let private present (x: Tensor | null) : Tensor =
     match x with
     | null -> failtest "nothing, where a tensor was asked for"
@@ -176,15 +176,47 @@ let private absent (x: Tensor | null) =
     | null -> ()
     | _ -> failtest "a tensor, where none was asked for"
 
-let private backward (pass: LayerPass) gradient toInput =
-    let parts = ResizeArray<Tensor>()
-    let result = pass.Backward(gradient, parts, toInput)
-    struct (collected parts, result)
+let private maybe (f: Tensor -> Tensor) (x: Tensor | null) : Tensor | null =
+    match x with
+    | null -> null
+    | x -> f x
 
-let private tangentBackward (pass: LayerPass) gradient toInput =
-    let parts = ResizeArray<Tensor>()
-    let result = pass.TangentBackward(gradient, parts, toInput)
-    struct (collected parts, result)
+/// A layer's pass with rows, [B, n·H·W, C], in place of images.
+type private RowsPass(layer: Layer, input: ImageShape, parameters: Tensor, x: Tensor) =
+    let images (shape: ImageShape) (rows: Tensor) = TaskRows.ToImages(rows.reshape (int64 tasks, -1L, int64 shape.Count), shape)
+
+    let rows (shape: ImageShape) (images: Tensor) = TaskRows.Of(images, int64 tasks).reshape (int64 tasks, -1L, int64 shape.Channels)
+
+    let pass = layer.Forward(parameters, images input x)
+
+    let read (gradient: LayerGradient) : struct (Tensor * (Tensor | null)) =
+        let parameters =
+            if gradient.Parameters.Length = 0 then
+                torch.zeros (int64 tasks, 0L, dtype = torch.float64)
+            else
+                torch.cat (gradient.Parameters, 1L)
+
+        struct (parameters, maybe (rows input) gradient.Input)
+
+    member _.Output = rows layer.OutputShape pass.Output
+
+    member _.Backward(gradient, toInput) =
+        let result = read (pass.Backward(images layer.OutputShape gradient, toInput))
+        pass.PrepareProducts()
+        result
+
+    member _.Transpose(gradient, toInput) = read (pass.Transpose(images layer.OutputShape gradient, toInput))
+
+    member _.Tangent(parameters, input': Tensor | null) : Tensor | null =
+        maybe (rows layer.OutputShape) (pass.Tangent(parameters, maybe (images input) input'))
+
+    member _.TangentBackward(gradient, toInput) = read (pass.TangentBackward(images layer.OutputShape gradient, toInput))
+
+let private forward (subject: Subject) parameters x = RowsPass(subject.Layer, subject.Input, parameters, x)
+
+let private backward (pass: RowsPass) gradient toInput = pass.Backward(gradient, toInput)
+
+let private tangentBackward (pass: RowsPass) gradient toInput = pass.TangentBackward(gradient, toInput)
 
 /// ⟨∂y, f(p, x)⟩ of every task, its gradient in (p, x), that gradient's derivative in direction (ṗ, ẋ) — the Hessian's symmetry makes it
 /// the gradient of ⟨gradient, (ṗ, ẋ)⟩ — and, as the gradient is linear in ∂y, the gradient at ∂ẏ in its place.
@@ -229,15 +261,14 @@ let private laws (subject: Subject) =
         [
             property subject "value and gradients are libtorch's" (fun point ->
                 let expected = reference subject point
-                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let pass = forward subject point.Parameters point.Input
                 agree point.Tolerance expected.Output pass.Output "output"
-                pass.OutputSizes |> should equal pass.Output.shape
                 let struct (parameters, input) = backward pass point.OutputGradient true
                 agree point.Tolerance expected.Parameters parameters "∂parameters"
                 agree point.Tolerance expected.Input ((present input)) "∂input")
 
             property subject "the tangent is the transpose of backward: ⟨∂y, ẏ⟩ = ⟨∂p, ṗ⟩ + ⟨∂x, ẋ⟩" (fun point ->
-                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let pass = forward subject point.Parameters point.Input
                 let struct (dp, dx) = backward pass point.OutputGradient true
                 let dx = (present dx)
                 let tangent = present (pass.Tangent(point.ParameterTangent, point.InputTangent))
@@ -258,7 +289,7 @@ let private laws (subject: Subject) =
 
             property subject "the tangent of backward is autograd's second derivative" (fun point ->
                 let expected = reference subject point
-                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let pass = forward subject point.Parameters point.Input
                 backward pass point.OutputGradient true |> ignore
                 pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
                 let struct (parameters, input) = tangentBackward pass point.OutputGradientTangent true
@@ -272,7 +303,7 @@ let private laws (subject: Subject) =
                     }
 
                 let expected = reference subject still
-                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let pass = forward subject point.Parameters point.Input
                 backward pass point.OutputGradient true |> ignore
                 pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
                 tangentBackward pass point.OutputGradientTangent true |> ignore
@@ -287,11 +318,11 @@ let private laws (subject: Subject) =
                 | tangent -> agree point.Tolerance zero tangent "tangent")
 
             property subject "the parameters' gradients do not depend on whether the input's is asked for" (fun point ->
-                let pass = subject.Layer.Forward(point.Parameters, point.Input)
+                let pass = forward subject point.Parameters point.Input
                 let struct (expected, _) = backward pass point.OutputGradient true
                 pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
                 let struct (expectedTangent, _) = tangentBackward pass point.OutputGradientTangent true
-                let other = subject.Layer.Forward(point.Parameters, point.Input)
+                let other = forward subject point.Parameters point.Input
                 let struct (parameters, none) = backward other point.OutputGradient false
                 absent none
                 same expected parameters "∂parameters"
@@ -301,38 +332,57 @@ let private laws (subject: Subject) =
                 same expectedTangent tangent "∂parameters, tangent")
         ]
 
+/// A layer without parameters, coordinate by coordinate: values and slopes at given points.
+let private kink (layer: Layer) (x: float[]) (values: float[]) (slopes: float[]) =
+    let pass = layer.Forward(torch.zeros (1L, 0L), torch.tensor(x).view(1L, -1L, 1L, 1L))
+    let gradient = pass.Backward(torch.ones_like pass.Output, true)
+    numbers pass.Output |> should equal values
+    numbers (present gradient.Input) |> should equal slopes
+
 let private particular =
     testList
         "in particular"
         [
-            // Every number lands on copies of itself, so no rounding: the numbers are small integers.
-            scoped "gathering patches and adding them back are transposes, exactly: ⟨Pa, b⟩ = ⟨a, Pᵀb⟩" (fun () ->
+            scoped "the transpose of a vector that is no gradient is backward's, exactly, and leaves the products as they were" (fun () ->
                 for subject in subjects do
-                    match subject.Layer with
-                    | :? Patches as layer ->
-                        let point = at subject 5
-                        let a, b = point.Input.round (), point.OutputGradient.round ()
-                        let pass = layer.Forward(torch.zeros (int64 tasks, 0L, dtype = torch.float64), a)
-                        let struct (_, transposed) = backward pass b true
-                        inner (a) ((present transposed)) |> should equal (inner pass.Output b)
-                    | _ -> ())
+                    let point = at subject 5
+                    let pass = forward subject point.Parameters point.Input
+                    let struct (dp, dx) = backward pass point.OutputGradient true
+                    let product (pass: RowsPass) =
+                        pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
+                        pass.TangentBackward(point.OutputGradientTangent, true)
 
-            testCase "patches that do not fit are refused with the numbers" (fun () ->
+                    let struct (expected, expectedInput) = product pass
+                    pass.Transpose(point.OutputGradientTangent, true) |> ignore
+                    let struct (transposed, transposedInput) = pass.Transpose(point.OutputGradient, true)
+                    same dp transposed "parameters"
+                    same (present dx) (present transposedInput) "input"
+                    let struct (again, againInput) = product pass
+                    same expected again "product, parameters"
+                    same (present expectedInput) (present againInput) "product, input")
+
+            testCase "kernels that do not fit are refused with the numbers" (fun () ->
                 for size, stride, padding in [ 5, 1, 0; 0, 1, 0; 3, 0, 0; 3, 1, -1; 7, 1, 1 ] do
                     let message =
                         try
-                            Patches(ImageShape(4, 4, 1), size, stride, padding) |> ignore
-                            failtest "patches that do not fit were taken"
+                            Convolution(ImageShape(4, 4, 1), 2, size, stride, padding, Bias.Added, 1.0) |> ignore
+                            failtest "kernels that do not fit were taken"
                         with :? ArgumentException as e ->
                             e.Message
 
                     message |> should haveSubstring $"{size}×{size} with stride {stride} and padding {padding}"
                     message |> should haveSubstring "4×4")
 
+            // 2·3 outputs of 3·3·2 products for each of 4 filters, and 2 operations a product; the dense map 24 products for each of 5.
+            testCase "products are counted by the formula" (fun () ->
+                let layer = Convolution(ImageShape(4, 6, 2), 4, 3, 2, 1, Bias.Added, 1.0)
+                layer.ForwardFlops |> should equal (2.0 * 6.0 * 18.0 * 4.0)
+                Dense(ImageShape(2, 3, 4), 5, 1.0).ForwardFlops |> should equal (2.0 * 24.0 * 5.0))
+
             scoped "a normalised channel has mean β and deviation γ·√(v/(v + ε))" (fun () ->
                 let subject = normalization 3 4 2
                 let point = at subject 11
-                let output = subject.Layer.Forward(point.Parameters, point.Input).Output
+                let output = (forward subject point.Parameters point.Input).Output
                 let variance = (point.Input).var([| 1L |], unbiased = false)
                 let shrink = variance.div(variance.add (BatchNormalization.Epsilon.ToScalar())).sqrt()
                 close point.Tolerance (point.Parameters.narrow (1L, 2L, 2L)) (output.mean ([| 1L |])) "mean"
@@ -347,24 +397,24 @@ let private particular =
                 let subject = normalization 2 2 1
                 let point = at subject 3
                 let flat = torch.full_like (point.Input, (0.75).ToScalar())
-                let pass = subject.Layer.Forward(point.Parameters, flat)
-                same (point.Parameters.narrow(1L, 1L, 1L).unsqueeze(1L).expand_as pass.Output) pass.Output "output"
+                let pass = forward subject point.Parameters flat
+                // y = αx + (β − αm) with α = γ/√ε: three roundings of numbers no larger than |α| and |β|.
+                let size = number (point.Parameters.abs().max()) / sqrt BatchNormalization.Epsilon
+
+                close
+                    (3.0 * epsilon * size * sqrt (float (pass.Output.numel ())))
+                    (point.Parameters.narrow(1L, 1L, 1L).unsqueeze(1L).expand_as pass.Output)
+                    pass.Output
+                    "output"
+
                 let struct (_, dx) = backward pass point.OutputGradient true
                 Double.IsFinite(norm (present dx)) |> should equal true)
 
             scoped "the rectifier takes −1 and 0 to 0, with derivative 0 at 0" (fun () ->
-                let layer = Rectifier(ImageShape(1, 1, 3))
-                let pass = layer.Forward(torch.zeros (1L, 0L), torch.tensor([| -1.0; 0.0; 2.0 |]).view(1L, 1L, 3L))
-                let struct (_, dx) = backward pass (torch.ones (1L, 1L, 3L, dtype = torch.float64)) true
-                numbers pass.Output |> should equal [| 0.0; 0.0; 2.0 |]
-                numbers (present dx) |> should equal [| 0.0; 0.0; 1.0 |])
+                kink (Rectifier(ImageShape(1, 1, 3))) [| -1.0; 0.0; 2.0 |] [| 0.0; 0.0; 2.0 |] [| 0.0; 0.0; 1.0 |])
 
             scoped "softplus is 0, ln 2 and x at −∞, 0 and far out, with derivatives 0, 1/2 and 1" (fun () ->
-                let layer = Softplus(ImageShape(1, 1, 3))
-                let pass = layer.Forward(torch.zeros (1L, 0L), torch.tensor([| -800.0; 0.0; 800.0 |]).view(1L, 1L, 3L))
-                let struct (_, dx) = backward pass (torch.ones (1L, 1L, 3L, dtype = torch.float64)) true
-                numbers pass.Output |> should equal [| 0.0; log 2.0; 800.0 |]
-                numbers (present dx) |> should equal [| 0.0; 0.5; 1.0 |])
+                kink (Softplus(ImageShape(1, 1, 3))) [| -800.0; 0.0; 800.0 |] [| 0.0; log 2.0; 800.0 |] [| 0.0; 0.5; 1.0 |])
         ]
 
 [<Tests>]

@@ -53,21 +53,18 @@ let network (architecture: Architecture) =
     let blocks =
         [
             for block in architecture.Blocks do
-                let patches = Patches(shape, kernel, block.Stride, block.Padding)
-
                 let convolution =
-                    Dense(patches.OutputShape, block.Filters, Bias.NormalizedAway, sqrt 3.0, KernelPositions = kernel * kernel)
+                    Convolution(shape, block.Filters, kernel, block.Stride, block.Padding, Bias.NormalizedAway, sqrt 3.0)
 
                 shape <- convolution.OutputShape
-                patches :> Layer
-                convolution
+                convolution :> Layer
                 BatchNormalization shape
 
                 if block.Rectified then
                     Rectifier shape
         ]
 
-    Network(architecture.Input, List.toArray (blocks @ [ Dense(ImageShape(1, 1, shape.Count), architecture.Ways, Bias.Added, 1.0) ]))
+    Network(architecture.Input, List.toArray (blocks @ [ Dense(shape, architecture.Ways, 1.0) ]))
 
 /// What one task's evaluation found.
 type Evaluation =
@@ -96,7 +93,7 @@ let evaluate (architecture: Architecture) (parameters: Tensor) (images: Tensor) 
     for block in architecture.Blocks do
         let channels, filters = x.shape[1], int64 block.Filters
 
-        let weight = take(9L * channels * filters).view(3L, 3L, channels, filters).permute(3L, 2L, 0L, 1L)
+        let weight = take(9L * channels * filters).view(filters, 3L, 3L, channels).permute(0L, 3L, 1L, 2L)
 
         let bias = take filters
         let gamma = take filters

@@ -19,8 +19,12 @@ let private property draws name (body: int -> unit) =
         use _ = torch.NewDisposeScope()
         body (int seed))
 
-/// Three tasks of six images: square and of one channel, or not.
-let private three seed = draw seed (if seed % 2 = 0 then square else oblong) 3 6
+/// Tasks of six images: square and of one channel, or not, or of one filter, where a task is one channel of all.
+let private some seed =
+    match seed % 3 with
+    | 0 -> draw seed square 3 6
+    | 1 -> draw seed oblong 3 6
+    | _ -> draw seed (strided (ImageShape(12, 12, 1)) 1 3) 9 6
 
 let private direction seed (instance: Instance) = normal (seed + 3) (sizes instance.Parameters)
 
@@ -64,8 +68,7 @@ let private form =
 
             testCase "takes 28 × 28 to 14, 7, 4 and 2" (fun () ->
                 let next (shape: ImageShape) =
-                    let patches = Patches(shape, 3, 2, 1).OutputShape
-                    ImageShape(patches.Height, patches.Width, 64)
+                    Convolution(shape, 64, 3, 2, 1, Bias.NormalizedAway, 1.0).OutputShape
 
                 List.scan (fun shape _ -> next shape) (ImageShape(28, 28, 1)) [ 1..4 ]
                 |> List.map (fun shape -> shape.Height, shape.Width)
@@ -130,7 +133,7 @@ let private values =
         "value, gradient and Hessian"
         [
             property 8 "the logits are those of libtorch's convolution, normalisation and linear map" (fun seed ->
-                let instance = three seed
+                let instance = some seed
 
                 let expected =
                     torch.stack (evaluations instance instance.Parameters |> Array.map (fun one -> one.Logits))
@@ -138,7 +141,7 @@ let private values =
                 agree (rounding forward instance) expected (instance.Network.Forward(instance.Parameters, instance.Images).Logits) "logits")
 
             property 8 "loss, gradient and Hessian–vector product are those of autograd" (fun seed ->
-                let instance = three seed
+                let instance = some seed
                 let w = direction seed instance
                 let struct (loss, slope, curvature) = differentiate instance w
                 use linearization = instance.Problem.LinearizeInner instance.Parameters
@@ -179,7 +182,7 @@ let private values =
                 agree (rounding product instance) curvature (linearization.HessianProduct w) "Hessian–vector product")
 
             property 8 "the loss's two other ways to its gradient give the same to the last bit" (fun seed ->
-                let instance = three seed
+                let instance = some seed
                 let problem = instance.Problem
                 use linearization = problem.LinearizeInner instance.Parameters
                 let struct (loss, slope) = problem.OuterLossAndGradient instance.Parameters
@@ -224,7 +227,7 @@ let private structure =
         "structure of the Hessian"
         [
             property 8 "it is symmetric: ⟨a, Hb⟩ = ⟨b, Ha⟩" (fun seed ->
-                let instance = three seed
+                let instance = some seed
                 let a, b = direction seed instance, direction (seed + 10) instance
                 use linearization = instance.Problem.LinearizeInner instance.Parameters
                 let ha, hb = linearization.HessianProduct a, linearization.HessianProduct b
@@ -239,7 +242,7 @@ let private structure =
                         $"⟨b, Ha⟩, task {task}")
 
             property 8 "it is linear: H(ta + b) = tHa + Hb" (fun seed ->
-                let instance = three seed
+                let instance = some seed
                 let a, b = direction seed instance, direction (seed + 10) instance
                 let t = float (seed % 7) - 3.5
                 use linearization = instance.Problem.LinearizeInner instance.Parameters
@@ -252,12 +255,12 @@ let private structure =
                     "H(ta + b)")
 
             scoped "H0 = 0 exactly" (fun () ->
-                let instance = three 1
+                let instance = some 1
                 let zero = torch.zeros_like instance.Parameters
                 norm (hessianProduct instance zero) |> should equal 0.0)
 
             scoped "a product does not see the products before it" (fun () ->
-                let instance = three 3
+                let instance = some 3
                 let a, b = direction 3 instance, direction 13 instance
                 use linearization = instance.Problem.LinearizeInner instance.Parameters
                 let first = linearization.HessianProduct a
@@ -266,7 +269,7 @@ let private structure =
                 same first (hessianProduct instance a) "the product of a new linearization")
 
             scoped "a convolution's bias has no effect, no gradient and no curvature, exactly" (fun () ->
-                let instance = three 4
+                let instance = some 4
                 let places = biases instance.Architecture |> List.map int64 |> List.toArray
                 let only = torch.zeros_like instance.Parameters
                 only.index_copy_ (1L, torch.tensor places, normal 9 [ instance.Tasks; places.Length ]) |> ignore
@@ -286,7 +289,7 @@ let private independence =
         "independence of tasks"
         [
             property 6 "a batch gives each task what it would get alone" (fun seed ->
-                let instance = three seed
+                let instance = some seed
                 let w = direction seed instance
                 use together = instance.Problem.LinearizeInner instance.Parameters
                 let product' = together.HessianProduct w
@@ -310,7 +313,7 @@ let private independence =
                 6
                 "a task's gradient and product do not move by a bit when another's data, labels, parameters or direction do"
                 (fun seed ->
-                    let instance = three seed
+                    let instance = some seed
                     let w = direction seed instance
                     let other = draw (seed + 50) instance.Architecture 3 6
                     let moving = seed % 3

@@ -67,6 +67,20 @@ public sealed record EpisodeBatch(
             episodes, support, Labels(episodes.Count, ways, shots), query, Labels(episodes.Count, ways, queries), set.Height, set.Width, set.Channels);
     }
 
+    /// <summary>Episodes first … first + count − 1 of this batch.</summary>
+    public EpisodeBatch Part(int first, int count)
+    {
+        T[] Of<T>(T[] all) => all.AsSpan(all.Length / Count * first, all.Length / Count * count).ToArray();
+        return this with
+        {
+            Episodes = [.. Episodes.Skip(first).Take(count)],
+            Support = Of(Support),
+            SupportLabels = Of(SupportLabels),
+            Query = Of(Query),
+            QueryLabels = Of(QueryLabels),
+        };
+    }
+
     private static void CopyAll(ImageSet set, ReadOnlySpan<int> images, ReadOnlySpan<int> turns, int each, Span<float> target)
     {
         for (var i = 0; i < images.Length; i++)

@@ -29,7 +29,8 @@ public sealed record Accuracy(IReadOnlyList<double> PerEpisode)
 /// <summary>Measures a meta-learner on episodes 0, 1, 2, … of a sampler.</summary>
 public static class Evaluator
 {
-    private const int TasksAtOnce = 20;
+    // Episodes between two looks at the progress and the cancellation.
+    private const int BetweenLooks = 20;
 
     /// <summary>Accuracy after adapting to each episode's support set.</summary>
     public static Accuracy AfterAdapting(MetaLearner learner, EpisodeSampler sampler, int episodes, CancellationToken cancel, IProgress<double>? progress = null) =>
@@ -46,10 +47,13 @@ public static class Evaluator
         while (accuracies.Count < episodes)
         {
             cancel.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var batch = sampler.Batch(accuracies.Count, int.Min(TasksAtOnce, episodes - accuracies.Count));
-            var problem = new FewShotProblem(learner.Network, batch, learner.Theta);
-            accuracies.AddRange(problem.QueryAccuracy(parameters(problem, batch.Count)));
+            var batch = sampler.Batch(accuracies.Count, int.Min(BetweenLooks, episodes - accuracies.Count));
+            accuracies.AddRange(learner.InChunks(batch, (part, _) =>
+            {
+                using var scope = NewDisposeScope();
+                var problem = new FewShotProblem(learner.Network, part, learner.Theta);
+                return problem.QueryAccuracy(parameters(problem, part.Count));
+            }).SelectMany(chunk => chunk));
             progress?.Report((double)accuracies.Count / episodes);
         }
 

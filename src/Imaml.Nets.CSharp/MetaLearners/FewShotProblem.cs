@@ -61,7 +61,6 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         using var scope = NewDisposeScope();
         var pass = network.Forward(phi, query.Images);
         var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
-        LastOuterAccuracy = Accuracy(pass.Logits);
         return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
     }
 
@@ -76,16 +75,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public double[] QueryAccuracy(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return Accuracy(QueryLogits(phi));
-    }
-
-    /// <summary>The accuracy of the query images at the point where the outer loss was last taken, one number per task; empty before that.</summary>
-    public IReadOnlyList<double> LastOuterAccuracy { get; private set; } = [];
-
-    private double[] Accuracy(Tensor logits)
-    {
-        using var scope = NewDisposeScope();
-        var right = logits.argmax(-1).eq(query.OneHot.argmax(-1)); // [B, n]
+        var right = QueryLogits(phi).argmax(-1).eq(query.OneHot.argmax(-1)); // [B, n]
         return right.to_type(ScalarType.Float64).mean([1]).cpu().data<double>().ToArray();
     }
 
@@ -102,6 +92,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
             _pass = network.Forward(phi, data.Images);
             _loss = new SoftmaxCrossEntropy(_pass.Logits, data.OneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
+            _pass.PrepareProducts();
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];
             _owned.ForEach(tensor => tensor.DetachFromDisposeScope());
         }

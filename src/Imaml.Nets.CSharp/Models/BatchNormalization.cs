@@ -4,16 +4,20 @@
 //
 // The statistics are each task's own, so tasks stay independent. At test time they are the query batch's (transductive), as in all
 // published few-shot figures.
+//
+// With P(q) = (q − mean(q) − x̂·mean(q·x̂))/s, which is symmetric, x's gradient is P(γ∂y) and x̂'s tangent is P(ẋ): one kernel serves both.
 
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;
 
-/// <summary>Normalises every channel over a task's rows: [B, R, C] → [B, R, C]. Parameters: γ, then β.</summary>
+/// <summary>Normalises every channel over a task's images and positions. Parameters: γ, then β.</summary>
 public sealed class BatchNormalization(ImageShape shape) : Layer
 {
     /// <summary>ε, the usual 10⁻⁵.</summary>
     public const double Epsilon = 1e-5;
+
+    private static readonly long[] Rows = [0, 2, 3];
 
     /// <inheritdoc/>
     public override ImageShape OutputShape => shape;
@@ -25,109 +29,111 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
     public override Tensor InitialParameters(Generator generator)
     {
         using var scope = NewDisposeScope();
-        return cat([ones(shape.Channels), zeros(shape.Channels)]).MoveToOuterDisposeScope();
+        return cat([ones(shape.Channels, device: CPU), zeros(shape.Channels, device: CPU)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input)
     {
-        var (gamma, beta) = Split(parameters);
         using var scope = NewDisposeScope();
-        var centred = input - Mean(input);
-        var inverse = Mean(centred * centred).Plus(Epsilon).rsqrt(); // 1/s, [B, 1, C]
-        var normalized = centred * inverse;
-        var output = beta.PlusProduct(normalized, gamma);
-        _ = scope.MoveToOuter(inverse, normalized, output);
-        return new Pass(this, normalized, inverse, gamma, output);
+        var (gamma, beta) = Split(parameters);
+        var (x, g, b) = (Operation.Variable(input), Operation.Variable(gamma), Operation.Variable(beta));
+        var y = Operation.Recorded(() => Normalize(x, g, b));
+        var pass = new Pass(this, parameters.shape[0], x, g, b, y);
+        _ = scope.MoveToOuter(x, g, b);
+        _ = scope.MoveToOuter(y, pass.Output);
+        return pass;
     }
 
-    private static Tensor Mean(Tensor x) => x.mean([1], keepdim: true);
+    private static Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta) => nn.functional.batch_norm(x, null, null, gamma, beta, training: true, eps: Epsilon);
 
+    /// <summary>γ and β, [B·C] each.</summary>
+    /// <remarks>In one piece: of a γ with gaps, as that of one channel is, libtorch 2.10 takes a wrong gradient in silence.</remarks>
     private (Tensor Gamma, Tensor Beta) Split(Tensor parameters) =>
-        (parameters.narrow(1, 0, shape.Channels).unsqueeze(1), parameters.narrow(1, shape.Channels, shape.Channels).unsqueeze(1));
+        (parameters.narrow(1, 0, shape.Channels).reshape(-1).contiguous(), parameters.narrow(1, shape.Channels, shape.Channels).reshape(-1).contiguous());
 
-    /// <summary>At a point: x̂, 1/s and γ. With q = γ·∂y, the input's gradient is (q − mean(q) − x̂·mean(q·x̂))/s.</summary>
-    private sealed class Pass(BatchNormalization layer, Tensor normalized, Tensor inverse, Tensor gamma, Tensor output) : LayerPass(output)
+    /// <summary>[B·C] as a factor of images.</summary>
+    private static Tensor PerChannel(Tensor x) => x.view(1, -1, 1, 1);
+
+    private sealed class Pass(BatchNormalization layer, long tasks, Tensor x, Tensor gamma, Tensor beta, Tensor y) : LayerPass(y.detach())
     {
-        private Tensor? _dy, _correlation, _dx, _normalizedTangent, _scaleTangent, _gammaTangent;
+        private readonly double _count = x.numel() / (double)gamma.numel();
 
-        public override IEnumerable<Tensor> Kept => _dy is null
-            ? [normalized, inverse, gamma]
-            : _dx is null ? [normalized, inverse, gamma, _dy] : [normalized, inverse, gamma, _dy, _correlation!, _dx];
+        // Of the point: ∂y, mean(∂y·x̂), x̂, 1/s and P(∂y).
+        private Tensor? _dy, _correlation, _normalized, _inverse, _unscaled;
 
-        public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        // Of the direction: ẋ, γP(ẋ), ṡ/s and γ̇.
+        private Tensor? _inputTangent, _scaled, _scaleTangent, _gammaTangent;
+
+        public override IEnumerable<Tensor> Kept => new[] { x, gamma, beta, y, _dy, _correlation, _normalized, _inverse, _unscaled }.OfType<Tensor>();
+
+        public override LayerGradient Backward(Tensor outputGradient, bool toInput)
         {
-            _dy = outputGradient;
-            (_correlation, _dx) = Pull(outputGradient, parameterGradients, toInput);
-            return _dx;
+            var result = Transpose(outputGradient, toInput);
+            (_dy, _correlation) = (outputGradient, Mean(result.Parameters[0].view(-1)));
+            return result;
         }
 
-        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        public override LayerGradient Transpose(Tensor outputGradient, bool toInput)
         {
-            var (correlation, dx) = Pull(outputGradient, parameterGradients, toInput);
-            correlation?.Dispose();
-            return dx;
+            var pulled = Operation.Pull([y], [outputGradient], toInput ? [gamma, beta, x] : [gamma, beta]);
+            return new LayerGradient([pulled[0].view(tasks, -1), pulled[1].view(tasks, -1)], pulled.ElementAtOrDefault(2));
         }
 
-        private (Tensor? Correlation, Tensor? InputGradient) Pull(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        public override void PrepareProducts()
         {
             using var scope = NewDisposeScope();
-            var product = outputGradient * normalized;
-            parameterGradients.Add(cat([product.sum(1), outputGradient.sum(1)], 1).MoveToOuterDisposeScope());
-            if (!toInput)
-            {
-                return (null, null);
-            }
-
-            var q = outputGradient * gamma;
-            var correlation = gamma * Mean(product);
-            return scope.MoveToOuter(correlation, (q - Mean(q)).MinusProduct(normalized, correlation).mul_(inverse));
+            var normalized = Operation.Recorded(() => Normalize(x, null, null));
+            _unscaled = Operation.Pull([normalized], [_dy!], x)[0];
+            _normalized = normalized.detach();
+            var centred = x.detach() - x.detach().mean(Rows, keepdim: true);
+            _inverse = centred.mul(centred).mean(Rows).Plus(Epsilon).rsqrt();
+            _ = scope.MoveToOuter(_unscaled, _normalized, _inverse);
         }
 
         public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent)
         {
-            (_gammaTangent, var betaTangent) = layer.Split(parameterTangent);
             using var scope = NewDisposeScope();
-            var dy = betaTangent.PlusProduct(normalized, _gammaTangent);
+            (_gammaTangent, var betaTangent) = layer.Split(parameterTangent);
+            _ = _gammaTangent.MoveToOuterDisposeScope();
+            var dy = PerChannel(betaTangent).PlusProduct(_normalized!, PerChannel(_gammaTangent));
+            _inputTangent = inputTangent;
             if (inputTangent is null)
             {
-                (_normalizedTangent, _scaleTangent) = (null, null);
                 return dy.MoveToOuterDisposeScope();
             }
 
-            // ṡ/s = mean(x̂·ẋ)/s and x̂' = (ẋ − mean(ẋ))/s − x̂·ṡ/s
-            _scaleTangent = Mean(normalized * inputTangent) * inverse;
-            _normalizedTangent = (inputTangent - Mean(inputTangent)).mul_(inverse).MinusProduct(normalized, _scaleTangent);
-            _ = scope.MoveToOuter(_scaleTangent, _normalizedTangent);
-            return dy.AddProduct(_normalizedTangent, gamma).MoveToOuterDisposeScope();
+            var pulled = Operation.Pull([y], [inputTangent], gamma, x);
+            (_scaled, _scaleTangent) = (pulled[1], Mean(pulled[0]).mul(_inverse!)); // ṡ/s = mean(x̂·ẋ)/s
+            _ = scope.MoveToOuter(_scaled, _scaleTangent);
+            return dy.Add(_scaled).MoveToOuterDisposeScope();
         }
 
-        public override Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput)
+        public override LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput)
         {
             using var scope = NewDisposeScope();
-            var product = outputGradientTangent * normalized;
-            if (_normalizedTangent is not null)
+            var result = Transpose(outputGradientTangent, toInput);
+            var (dGamma, dBeta) = (result.Parameters[0], result.Parameters[1]);
+            var dx = result.Input;
+
+            // The derivative of P(γ∂y) beside P(γ∂ẏ): P(γ̇∂y) − (ṡ/s)·P(γ∂y) − (x̂'·mean(γ∂y·x̂) + x̂·mean(γ∂y·x̂'))/s with x̂' = P(ẋ).
+            if (_inputTangent is null)
             {
-                product.AddProduct(_dy!, _normalizedTangent);
+                dx?.AddProduct(_unscaled!, PerChannel(_gammaTangent!));
+            }
+            else
+            {
+                var slope = _unscaled!.mul(_inputTangent).sum(Rows); // Σ ∂y·P(ẋ) = Σ P(∂y)·ẋ
+                dGamma = dGamma.Plus(slope.view(tasks, -1));
+                dx?.AddProduct(_unscaled!, PerChannel(_gammaTangent!.MinusProduct(_scaleTangent!, gamma.detach())))
+                    .SubtractProduct(_scaled!, PerChannel(_correlation!.mul(_inverse!)))
+                    .SubtractProduct(_normalized!, PerChannel(Mean(slope).mul(gamma.detach()).mul(_inverse!)));
             }
 
-            parameterGradientTangents.Add(cat([product.sum(1), outputGradientTangent.sum(1)], 1).MoveToOuterDisposeScope());
-            if (!toInput)
-            {
-                return null;
-            }
-
-            // The derivative of (q − mean(q) − x̂·c)/s with c = mean(q·x̂), q' = γ'·∂y + γ·∂y', and c' by the same product rule.
-            var q = (outputGradientTangent * gamma).PlusProduct(_dy!, _gammaTangent!);
-            var correlation = (gamma * Mean(product)).PlusProduct(_gammaTangent!, Mean(_dy! * normalized));
-            var dx = (q - Mean(q)).MinusProduct(normalized, correlation);
-            if (_normalizedTangent is not null)
-            {
-                dx.SubtractProduct(_normalizedTangent, _correlation!);
-            }
-
-            dx.mul_(inverse);
-            return (_scaleTangent is null ? dx : dx.SubtractProduct(_dx!, _scaleTangent)).MoveToOuterDisposeScope();
+            _ = scope.MoveToOuter(dGamma, dBeta);
+            return new LayerGradient([dGamma, dBeta], dx?.MoveToOuterDisposeScope());
         }
+
+        private Tensor Mean(Tensor sum) => sum.Times(1 / _count);
     }
 }

@@ -37,13 +37,12 @@ public static class ConvolutionalNetworks
         var shape = input;
         for (var block = 0; block < Blocks; block++)
         {
-            var patches = new Patches(shape, KernelSize, Stride, Padding);
-            var convolution = new Dense(patches.OutputShape, filters, Bias.NormalizedAway, ConvolutionGain) { KernelPositions = KernelSize * KernelSize };
+            var convolution = new Convolution(shape, filters, KernelSize, Stride, Padding, Bias.NormalizedAway, ConvolutionGain);
             shape = convolution.OutputShape;
-            layers.AddRange([patches, convolution, new BatchNormalization(shape), activation == Activation.Softplus ? new Softplus(shape) : new Rectifier(shape)]);
+            layers.AddRange([convolution, new BatchNormalization(shape), activation == Activation.Softplus ? new Softplus(shape) : new Rectifier(shape)]);
         }
 
-        layers.Add(new Dense(new ImageShape(1, 1, shape.Count), ways, Bias.Added, ClassifierGain));
+        layers.Add(new Dense(shape, ways, ClassifierGain));
         return new Network(input, [.. layers]);
     }
 }

@@ -2,7 +2,10 @@
 //
 // The Hessian–vector product ∇²L̂(φ)w is the derivative of ∇L̂ at φ in the direction w. Pearlmutter (1994) takes it by differentiating the
 // forward and the backward pass themselves, so each layer states four maps: forward, backward, and the tangent of each. What forward and
-// backward computed at φ serves every product at φ: a product costs about two gradients, and no graph is kept or walked.
+// backward computed at φ serves every product at φ: a product costs about two gradients, and no graph spans more than one operation.
+//
+// Images lie in memory as [n, H, W, B, C]: channels last, the tasks side by side in the channels. To libtorch that is a tensor
+// [n, B·C, H, W] in its channels-last format, of which a convolution in B groups and a normalisation of B·C channels treat each task alone.
 
 using static TorchSharp.torch;
 
@@ -15,6 +18,15 @@ public readonly record struct ImageShape(int Height, int Width, int Channels)
     public int Count => Height * Width * Channels;
 }
 
+/// <summary>What a layer passes back.</summary>
+/// <param name="Parameters">∂loss/∂parameters, or its tangent: tensors [B, ·] that make up [B, ParameterCount] side by side; none for a layer without parameters.</param>
+/// <param name="Input">∂loss/∂input, or its tangent, of the input's shape; null where it is not wanted.</param>
+public readonly record struct LayerGradient(Tensor[] Parameters, Tensor? Input)
+{
+    /// <summary>Of a layer without parameters.</summary>
+    public static LayerGradient OfInput(Tensor? input) => new([], input);
+}
+
 /// <summary>A map of images that B tasks share in form, each with parameters of its own.</summary>
 public abstract class Layer
 {
@@ -22,37 +34,42 @@ public abstract class Layer
     public abstract ImageShape OutputShape { get; }
 
     /// <summary>How many numbers of a task's parameter vector belong to this layer.</summary>
-    public abstract int ParameterCount { get; }
+    public virtual int ParameterCount => 0;
+
+    /// <summary>Floating-point operations of the layer's products with its parameters for one image, 2 for a multiplication and an addition.</summary>
+    public virtual double ForwardFlops => 0;
 
     /// <summary>The layer's part of new meta-parameters, [ParameterCount].</summary>
-    public abstract Tensor InitialParameters(Generator generator);
+    public virtual Tensor InitialParameters(Generator generator) => zeros(0, device: CPU);
 
     /// <summary>Applies the layer for all tasks.</summary>
     /// <param name="parameters">[B, ParameterCount]</param>
-    /// <param name="input">[B, n·H·W, C]: every position of every image as a row.</param>
+    /// <param name="input">[n, B·C, H, W], channels last.</param>
     public abstract LayerPass Forward(Tensor parameters, Tensor input);
 }
 
 /// <summary>One layer at one point: its output and the maps that the output's derivatives need.</summary>
-/// <remarks>The passes run in the order Backward, then for each product Tangent and TangentBackward; each uses what the one before it left.</remarks>
+/// <remarks>
+/// The passes run in the order Backward, PrepareProducts, then for each product Tangent and TangentBackward; each uses what the one before it left.
+/// </remarks>
 public abstract class LayerPass(Tensor output)
 {
-    /// <summary>The layer's output, [B, rows, channels].</summary>
+    /// <summary>The layer's output, [n, B·C′, H′, W′], channels last.</summary>
     public Tensor Output { get; } = output;
-
-    /// <summary>The output's sizes, which outlive it.</summary>
-    public long[] OutputSizes { get; } = output.shape;
 
     /// <summary>Pulls the loss's gradient back through the layer.</summary>
     /// <param name="outputGradient">∂loss/∂output, of the output's shape.</param>
-    /// <param name="parameterGradients">Receives ∂loss/∂parameters, [B, ParameterCount], if the layer has parameters.</param>
     /// <param name="toInput">Whether the gradient with respect to the input is wanted.</param>
-    /// <returns>∂loss/∂input, or null where it is not wanted.</returns>
-    public abstract Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput);
+    public abstract LayerGradient Backward(Tensor outputGradient, bool toInput);
 
     /// <summary>The same map of a vector that is no loss's gradient, after Backward: it leaves nothing behind for the products.</summary>
     /// <inheritdoc cref="Backward"/>
-    public abstract Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput);
+    public abstract LayerGradient Transpose(Tensor outputGradient, bool toInput);
+
+    /// <summary>Computes what products need at this point and the gradient alone does not.</summary>
+    public virtual void PrepareProducts()
+    {
+    }
 
     /// <summary>The derivative of the output in a direction.</summary>
     /// <param name="parameterTangent">The direction's part for this layer, [B, ParameterCount].</param>
@@ -61,8 +78,9 @@ public abstract class LayerPass(Tensor output)
     public abstract Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent);
 
     /// <summary>The derivative of Backward in the direction last given to Tangent.</summary>
-    /// <inheritdoc cref="Backward"/>
-    public abstract Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput);
+    /// <param name="outputGradientTangent">The derivative of ∂loss/∂output.</param>
+    /// <param name="toInput">Whether the derivative of the input's gradient is wanted.</param>
+    public abstract LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput);
 
     /// <summary>The tensors that this pass needs as long as products are taken.</summary>
     public abstract IEnumerable<Tensor> Kept { get; }

@@ -8,13 +8,18 @@ namespace Imaml.Nets.Models;
 public sealed class Network
 {
     private readonly Layer[] _layers;
-    private readonly int _logits;
+    private readonly int _firstWithParameters;
 
     /// <summary>A network of these layers; the last one's output is the logits of one image.</summary>
     public Network(ImageShape input, params Layer[] layers)
     {
-        (Input, _layers, _logits) = (input, layers, layers[^1].OutputShape.Count);
+        (Input, _layers) = (input, layers);
         ParameterCount = layers.Sum(layer => layer.ParameterCount);
+        _firstWithParameters = Array.FindIndex(layers, layer => layer.ParameterCount > 0);
+        // A gradient is the forward pass, the parameters' part and the input's; a product with the Hessian twice each. The first layer that has
+        // parameters is not asked for its input's part, nor given a tangent of it.
+        double Sum(double first, double other) => layers.Select((layer, i) => layer.ForwardFlops * (i == _firstWithParameters ? first : other)).Sum();
+        Flops = new NetworkFlops(Sum(1, 1), Sum(2, 3), Sum(2, 6));
     }
 
     /// <summary>The shape of one image.</summary>
@@ -25,6 +30,9 @@ public sealed class Network
 
     /// <summary>How many parameters each layer has that has any, in the order of the parameter vector.</summary>
     public int[] LayerSizes => [.. _layers.Select(layer => layer.ParameterCount).Where(count => count > 0)];
+
+    /// <summary>What a pass over one image costs.</summary>
+    public NetworkFlops Flops { get; }
 
     /// <summary>New meta-parameters, [d], in float32 on the CPU.</summary>
     public Tensor InitialParameters(Generator generator)
@@ -51,14 +59,14 @@ public sealed class Network
         }
 
         var passes = new LayerPass[_layers.Length];
-        var value = images.reshape(images.shape[0], -1, Input.Channels);
+        var value = TaskRows.ToImages(images.flatten(2), Input);
         foreach (var (i, slice) in Slices(parameters))
         {
             passes[i] = _layers[i].Forward(slice, value);
             value = passes[i].Output;
         }
 
-        return new NetworkPass(this, passes, value.reshape(images.shape[0], images.shape[1], _logits));
+        return new NetworkPass(this, passes, TaskRows.Of(value, images.shape[0]));
     }
 
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)
@@ -71,18 +79,26 @@ public sealed class Network
         }
     }
 
-    /// <summary>Whether any layer up to and including this one's predecessors has parameters, so that its input's gradient is of use.</summary>
-    internal bool NeedsInputGradient(int layer) => _layers.Take(layer).Any(before => before.ParameterCount > 0);
+    /// <summary>Whether a layer before this one has parameters, so that its input's gradient is of use.</summary>
+    internal bool NeedsInputGradient(int layer) => layer > _firstWithParameters;
 }
+
+/// <summary>Floating-point operations of a network's products with its parameters for one image, 2 for a multiplication and an addition.</summary>
+/// <remarks>Normalisations, rectifiers and the loss are not counted, as is usual: they move numbers more than they compute.</remarks>
+/// <param name="Forward">The forward pass.</param>
+/// <param name="Gradient">The loss's gradient, its forward pass included.</param>
+/// <param name="HessianProduct">A product with the loss's Hessian, where the gradient has been taken.</param>
+public sealed record NetworkFlops(double Forward, double Gradient, double HessianProduct);
 
 /// <summary>A network at one point of parameter space, for one set of images.</summary>
 public sealed class NetworkPass
 {
     private readonly Network _network;
     private readonly LayerPass[] _passes;
-    private readonly long[] _sizes;
+    private readonly ImageShape _output;
 
-    internal NetworkPass(Network network, LayerPass[] passes, Tensor logits) => (_network, _passes, Logits, _sizes) = (network, passes, logits, logits.shape);
+    internal NetworkPass(Network network, LayerPass[] passes, Tensor logits) =>
+        (_network, _passes, Logits, _output) = (network, passes, logits, new ImageShape(1, 1, (int)logits.shape[2]));
 
     /// <summary>[B, n, N]</summary>
     public Tensor Logits { get; }
@@ -91,10 +107,13 @@ public sealed class NetworkPass
     public IEnumerable<Tensor> Kept => _passes.SelectMany(pass => pass.Kept);
 
     /// <summary>∂loss/∂parameters, [B, d], from ∂loss/∂logits, [B, n, N].</summary>
-    public Tensor Backward(Tensor logitGradient) => Pull(logitGradient, (pass, gradient, parts, toInput) => pass.Backward(gradient, parts, toInput));
+    public Tensor Backward(Tensor logitGradient) => Pull(logitGradient, (pass, gradient, toInput) => pass.Backward(gradient, toInput));
 
     /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after it.</summary>
-    public Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, parts, toInput) => pass.Transpose(gradient, parts, toInput));
+    public Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, toInput) => pass.Transpose(gradient, toInput));
+
+    /// <summary>Computes what products at this point need and the gradient alone does not. Call after Backward, once.</summary>
+    public void PrepareProducts() => Array.ForEach(_passes, pass => pass.PrepareProducts());
 
     /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>
     public Tensor Tangent(Tensor w)
@@ -105,23 +124,22 @@ public sealed class NetworkPass
             tangent = _passes[i].Tangent(slice, tangent);
         }
 
-        return tangent!.reshape(_sizes);
+        return TaskRows.Of(tangent!, w.shape[0]);
     }
 
     /// <summary>The derivative of Backward in the direction last given to Tangent, [B, d].</summary>
-    public Tensor TangentBackward(Tensor logitGradientTangent) =>
-        Pull(logitGradientTangent, (pass, gradient, parts, toInput) => pass.TangentBackward(gradient, parts, toInput));
+    public Tensor TangentBackward(Tensor logitGradientTangent) => Pull(logitGradientTangent, (pass, gradient, toInput) => pass.TangentBackward(gradient, toInput));
 
-    private Tensor Pull(Tensor logitGradient, Func<LayerPass, Tensor, IList<Tensor>, bool, Tensor?> back)
+    private Tensor Pull(Tensor logitGradient, Func<LayerPass, Tensor, bool, LayerGradient> back)
     {
-        var parts = new List<Tensor>();
-        Tensor? gradient = logitGradient;
+        var parts = new Stack<Tensor[]>();
+        Tensor? gradient = TaskRows.ToImages(logitGradient, _output);
         for (var i = _passes.Length - 1; i >= 0 && gradient is not null; i--)
         {
-            gradient = back(_passes[i], gradient.reshape(_passes[i].OutputSizes), parts, _network.NeedsInputGradient(i));
+            (var parameters, gradient) = back(_passes[i], gradient, _network.NeedsInputGradient(i));
+            parts.Push(parameters);
         }
 
-        parts.Reverse();
-        return cat(parts, 1);
+        return cat([.. parts.SelectMany(part => part)], 1);
     }
 }

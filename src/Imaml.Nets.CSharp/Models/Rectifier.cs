@@ -11,33 +11,25 @@ public sealed class Rectifier(ImageShape shape) : Layer
     public override ImageShape OutputShape => shape;
 
     /// <inheritdoc/>
-    public override int ParameterCount => 0;
-
-    /// <inheritdoc/>
-    public override Tensor InitialParameters(Generator generator) => zeros(0);
-
-    /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input) => new Pass(input.relu());
 
     private sealed class Pass(Tensor output) : LayerPass(output)
     {
-        private Tensor? _mask;
+        // y ≥ 0, so its sign is its slope: 1 or 0.
+        private Tensor? _slope;
 
-        public override IEnumerable<Tensor> Kept => _mask is null ? [] : [_mask];
+        public override IEnumerable<Tensor> Kept => _slope is null ? [] : [_slope];
 
-        public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        public override LayerGradient Backward(Tensor outputGradient, bool toInput)
         {
-            using var scope = NewDisposeScope();
-            _mask ??= Output.Exceeds(0).to_type(outputGradient.dtype).MoveToOuterDisposeScope();
-            return toInput ? outputGradient.mul(_mask).MoveToOuterDisposeScope() : null;
+            _slope ??= Output.sign();
+            return Transpose(outputGradient, toInput);
         }
 
-        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput) =>
-            toInput ? outputGradient.mul(_mask!) : null;
+        public override LayerGradient Transpose(Tensor outputGradient, bool toInput) => LayerGradient.OfInput(toInput ? outputGradient.mul(_slope!) : null);
 
-        public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent) => inputTangent?.mul(_mask!);
+        public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent) => inputTangent?.mul(_slope!);
 
-        public override Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput) =>
-            toInput ? outputGradientTangent.mul(_mask!) : null;
+        public override LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput) => Transpose(outputGradientTangent, toInput);
     }
 }

@@ -11,12 +11,6 @@ public sealed class Softplus(ImageShape shape) : Layer
     public override ImageShape OutputShape => shape;
 
     /// <inheritdoc/>
-    public override int ParameterCount => 0;
-
-    /// <inheritdoc/>
-    public override Tensor InitialParameters(Generator generator) => zeros(0);
-
-    /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -31,13 +25,13 @@ public sealed class Softplus(ImageShape shape) : Layer
 
         public override IEnumerable<Tensor> Kept => _dy is null ? [slope] : [slope, _dy];
 
-        public override Tensor? Backward(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput)
+        public override LayerGradient Backward(Tensor outputGradient, bool toInput)
         {
             _dy = outputGradient;
-            return toInput ? outputGradient.mul(slope) : null;
+            return Transpose(outputGradient, toInput);
         }
 
-        public override Tensor? Transpose(Tensor outputGradient, IList<Tensor> parameterGradients, bool toInput) => toInput ? outputGradient.mul(slope) : null;
+        public override LayerGradient Transpose(Tensor outputGradient, bool toInput) => LayerGradient.OfInput(toInput ? outputGradient.mul(slope) : null);
 
         public override Tensor? Tangent(Tensor parameterTangent, Tensor? inputTangent)
         {
@@ -55,16 +49,15 @@ public sealed class Softplus(ImageShape shape) : Layer
             return tangent;
         }
 
-        public override Tensor? TangentBackward(Tensor outputGradientTangent, IList<Tensor> parameterGradientTangents, bool toInput)
+        public override LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput)
         {
-            if (!toInput)
+            var result = Transpose(outputGradientTangent, toInput);
+            if (_slopeTangent is not null)
             {
-                return null;
+                result.Input?.AddProduct(_dy!, _slopeTangent);
             }
 
-            using var scope = NewDisposeScope();
-            var dx = outputGradientTangent * slope;
-            return (_slopeTangent is null ? dx : dx.AddProduct(_dy!, _slopeTangent)).MoveToOuterDisposeScope();
+            return result;
         }
     }
 }

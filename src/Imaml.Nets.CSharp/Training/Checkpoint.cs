@@ -1,7 +1,7 @@
 // A run's state in one file, from which it goes on as if it had never stopped: θ and Adam's moments to the last bit, and the options under
 // which they were made. Episodes need no state: episode number n is a function of (seed, n).
 //
-//     "IMAMLCK1" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
+//     "IMAMLCK2" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
 //                · learned numbers · m · v (float64, p each; p is 0 where nothing but θ is learned) · SHA-256 of all before
 
 using System.Buffers.Binary;
@@ -30,7 +30,7 @@ public sealed record CheckpointHeader(TrainingOptions Options, string ManifestHa
 /// <summary>Reads and writes checkpoints.</summary>
 public static class Checkpoint
 {
-    private static readonly byte[] Magic = Encoding.ASCII.GetBytes("IMAMLCK1");
+    private static readonly byte[] Magic = Encoding.ASCII.GetBytes("IMAMLCK2");
 
     /// <summary>Writes the state in one piece.</summary>
     public static void Write(string path, CheckpointHeader header, MetaLearner learner)
@@ -64,7 +64,7 @@ public static class Checkpoint
     /// <exception cref="CheckpointException">The file is missing, damaged, cut off, or no checkpoint.</exception>
     public static CheckpointHeader ReadHeader(string path) => Open(path).Header;
 
-    /// <summary>Reads the whole state.</summary>
+    /// <summary>Reads the whole state, to the processor, wherever it was computed.</summary>
     /// <param name="path">The file.</param>
     /// <param name="network">Builds the network that the options describe.</param>
     /// <param name="innerSteps">Steps of the inner solver, where they are to differ from training's.</param>
@@ -82,7 +82,7 @@ public static class Checkpoint
         }
 
         using var scope = NewDisposeScope();
-        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray());
+        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray(), ScalarType.Float32, CPU);
         Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(3 * each + index * eachLearned, eachLearned)).ToArray());
         var learned = start is null ? null : new LearnedNumbers(Learned(0), new AdamState<Vector<double>>(header.MetaStep, Learned(1), Learned(2)));
         var outer = new AdamState<Tensor>(header.MetaStep, Part(1), Part(2));

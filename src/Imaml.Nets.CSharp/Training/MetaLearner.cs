@@ -5,6 +5,7 @@ using Imaml.Nets.Episodes;
 using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Models;
 using MathNet.Numerics.LinearAlgebra;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
@@ -15,6 +16,9 @@ public sealed class TrainingDivergedException(string message) : Exception(messag
 /// <summary>The meta-parameters θ with the outer optimiser that moves them.</summary>
 public sealed class MetaLearner : IDisposable
 {
+    // Support images of a chunk: enough that an operation's start costs less than the operation, few enough for the cache.
+    private const int ImagesAtOnce = 20;
+
     private static readonly TensorCoordinates Coordinates = new();
 
     private readonly TrainingOptions _options;
@@ -52,31 +56,38 @@ public sealed class MetaLearner : IDisposable
     public int MetaStep => Outer.Steps;
 
     /// <summary>The algorithm at the learned numbers as they are now. Its vectors are in the dispose scope that is open.</summary>
-    public Method CurrentMethod() => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers, (ulong)MetaStep);
+    /// <param name="firstTask">The number of its first task in the run, from which random probes are drawn.</param>
+    private Method CurrentMethod(long firstTask) => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers, (ulong)firstTask);
 
     /// <summary>One outer step on the tasks of <paramref name="batch"/>.</summary>
     /// <exception cref="TrainingDivergedException">No task of the batch had a finite meta-gradient; θ is as it was.</exception>
     public StepReport Step(EpisodeBatch batch)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(batch.Count, Theta);
-        var problem = new FewShotProblem(Network, batch, Theta);
-        var theta = Theta.expand(batch.Count, -1);
-        var method = CurrentMethod();
-        var (result, learnedGradients) = method.Compute(space, problem, theta);
-        var solves = LinearSolver.read(space, result.Solve);
-        var norms = space.Read(space.Norm(result.Gradient));
-        var healthy = Enumerable.Range(0, batch.Count).Where(task => solves[task].Status != SolveStatus.NonFinite && double.IsFinite(norms[task])).ToArray();
+        var chunks = InChunks(batch, MetaGradients);
+        var tasks = chunks.SelectMany(chunk => chunk.Tasks).ToArray();
+        var healthy = tasks.Where(task => task.Healthy).ToArray();
+        foreach (var chunk in chunks)
+        {
+            scope.Attach(chunk.Sum);
+        }
+
         if (healthy.Length == 0)
         {
             throw new TrainingDivergedException(
                 $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatusModule.describe(SolveStatus.NonFinite)}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
         }
 
-        var mean = result.Gradient.index_select(0, tensor(healthy.Select(task => (long)task).ToArray(), ScalarType.Int64, Theta.device)).mean([0]); // [d]
+        var mean = chunks[0].Sum; // [d]
+        foreach (var chunk in chunks[1..])
+        {
+            mean.Add(chunk.Sum);
+        }
+
+        mean.DivideBy(healthy.Length);
         var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(space, _options, method, outer.Steps, result, solves, problem.LastOuterAccuracy, healthy, mean.norm().Number());
-        var learned = learnedGradients is null ? Learned : StepLearned(learnedGradients, healthy);
+        var report = StepReport.Create(_options, CurrentMethod(0), outer.Steps, tasks, mean.norm().Number());
+        var learned = Learned is null ? null : StepLearned([.. healthy.Select(task => task.LearnedGradient!)]);
         Replace(moved, outer);
         Learned = learned;
         return report;
@@ -88,7 +99,7 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         var space = new TensorSpace(tasks, Theta);
         var theta = Theta.expand(tasks, -1);
-        return CurrentMethod().Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
+        return CurrentMethod(0).Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
     }
 
     /// <summary>Moves the state to a device, where all that is computed from it then is.</summary>
@@ -99,6 +110,25 @@ public sealed class MetaLearner : IDisposable
         Replace(To(Theta), new AdamState<Tensor>(Outer.Steps, To(Outer.FirstMoment), To(Outer.SecondMoment)));
     }
 
+    /// <summary>Work on the tasks of a batch in chunks, by the options' threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
+    internal T[] InChunks<T>(EpisodeBatch batch, Func<EpisodeBatch, int, T> work)
+    {
+        var (atOnce, threads) = Theta.device_type == DeviceType.CPU ? (int.Max(1, ImagesAtOnce / (batch.Ways * batch.Shots)), _options.Threads) : (batch.Count, 1);
+        return TaskChunks.Map(batch.Count, atOnce, threads, (first, count) => work(batch.Part(first, count), first));
+    }
+
+    private ChunkResult MetaGradients(EpisodeBatch batch, int first)
+    {
+        using var scope = NewDisposeScope();
+        var space = new TensorSpace(batch.Count, Theta);
+        var problem = new FewShotProblem(Network, batch, Theta);
+        var result = CurrentMethod((long)MetaStep * _options.MetaBatch + first).Compute(space, problem, Theta.expand(batch.Count, -1));
+        var tasks = TaskReport.Read(space, result, problem.QueryAccuracy(result.Result.Phi));
+        var gradient = result.Result.Gradient;
+        var healthy = tensor(tasks.Select(task => task.Healthy).ToArray(), ScalarType.Bool, gradient.device).unsqueeze(1); // [B, 1]
+        return new ChunkResult(where(healthy, gradient, zeros_like(gradient)).sum([0]).DetachFromDisposeScope(), tasks);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -107,9 +137,9 @@ public sealed class MetaLearner : IDisposable
         Outer.SecondMoment.Dispose();
     }
 
-    private LearnedNumbers StepLearned(double[][] gradients, int[] healthy)
+    private LearnedNumbers StepLearned(double[][] gradients)
     {
-        var mean = healthy.Select(task => Vector<double>.Build.Dense(gradients[task])).Aggregate((a, b) => a + b) / healthy.Length;
+        var mean = gradients.Select(Vector<double>.Build.Dense).Aggregate((a, b) => a + b) / gradients.Length;
         var learned = Learned!.Step(_options.LearnedRateAt(MetaStep), mean);
         try
         {

@@ -61,13 +61,13 @@ public sealed class Method
     /// <param name="network">The network.</param>
     /// <param name="like">A vector of one row for all tasks, [1, d].</param>
     /// <param name="learned">The learned numbers, or null where none is learned.</param>
-    /// <param name="step">The meta-step, from which random probes are drawn.</param>
-    public static Method Create(TrainingOptions options, Network network, Tensor like, Vector<double>? learned, ulong step)
+    /// <param name="firstTask">The number of the first task in the run, from which random probes are drawn.</param>
+    public static Method Create(TrainingOptions options, Network network, Tensor like, Vector<double>? learned, ulong firstTask)
     {
         IRegularizer<Tensor, Tensor> regularizer = options.Lambda is { } lambda ? new ScalarRegularizer<Tensor, Tensor>(lambda) : new NoProximalTerm<Tensor, Tensor>();
         if (Algorithm.Find(options.Algorithm)!.IsImplicit)
         {
-            return Implicit(options, network, regularizer, like, learned, step);
+            return Implicit(options, network, regularizer, like, learned, firstTask);
         }
 
         UnrolledOptions Path() => new(Imaml.Math.Momentum.NoMomentum, options.InnerStepSize!.Value, options.InnerSteps);
@@ -106,10 +106,10 @@ public sealed class Method
         IRegularizer<Tensor, Tensor> regularizer, IInnerSolver<Tensor, Tensor> innerSolver, Func<TensorSpace, IMetaGradientStrategy<Tensor, Tensor>> strategy) =>
         new(regularizer, innerSolver, (space, problem, theta) => new MethodGradient(strategy(space).Compute(space, regularizer, problem, theta), null));
 
-    private static Method Implicit(TrainingOptions options, Network network, IRegularizer<Tensor, Tensor> fixedRegularizer, Tensor like, Vector<double>? learned, ulong step)
+    private static Method Implicit(TrainingOptions options, Network network, IRegularizer<Tensor, Tensor> fixedRegularizer, Tensor like, Vector<double>? learned, ulong firstTask)
     {
         var innerSolver = InnerSolverOf(options);
-        var solver = ImplicitSolverOf(options, step);
+        var solver = ImplicitSolverOf(options, firstTask);
         var sharing = Sharing(options, network);
         var learnable = sharing is null ? null : new LearnedRegularizer<Tensor, Tensor>(Coordinates, sharing, like, learned!.ToArray());
         var regularizer = learnable?.Regularizer ?? fixedRegularizer;
@@ -132,14 +132,14 @@ public sealed class Method
         ? new NewtonConjugateGradientSolver<Tensor, Tensor>(options.InnerSteps, options.DirectionSteps ?? NewtonConjugateGradient.PaperDirectionSteps)
         : new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerMomentum, options.InnerSteps, options.Delta is null ? 0 : 1);
 
-    private static IImplicitSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong step)
+    private static IImplicitSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
     {
         var budget = new LinearSolveOptions(options.CgSteps!.Value, relativeResidual: 0, checkEvery: options.DeltaPrime is null ? 0 : 1, recomputeResidual: false);
         IImplicitSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearImplicitSolver<Tensor, Tensor>(solver);
         var solver = options.LinearSolver switch
         {
             null or LinearSolverKind.Cg => Plain(new ConjugateGradientSolver<Tensor, Tensor>(budget)),
-            LinearSolverKind.Pcg => new EstimatedDiagonalSolver<Tensor, Tensor>(Coordinates, budget, options.Probes!.Value, RandomSigns.Of(options.Seed, step)),
+            LinearSolverKind.Pcg => new EstimatedDiagonalSolver<Tensor, Tensor>(Coordinates, budget, options.Probes!.Value, RandomSigns.Of(options.Seed, firstTask)),
             LinearSolverKind.Minres => Plain(new MinresSolver<Tensor, Tensor>(budget)),
             LinearSolverKind.Neumann => Plain(new NeumannSolver<Tensor, Tensor>(options.NeumannStep!.Value, budget)),
             _ => throw new ArgumentOutOfRangeException(nameof(options), options.LinearSolver, "not a solver"),

@@ -1,7 +1,6 @@
 // What one meta-step tells: how well it learns, and whether its meta-gradient can be trusted.
 
 using Imaml.Math;
-using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
 
@@ -41,28 +40,22 @@ public sealed record StepReport(
     double LargestRaise = 1,
     LearnedRange? Learned = null)
 {
-    internal static StepReport Create(
-        TensorSpace space, TrainingOptions options, Method method, int metaStep, MetaGradient<Tensor, Tensor> result, SolveStatistics[] solves, IReadOnlyList<double> accuracies, int[] healthy, double metaGradientNorm)
+    internal static StepReport Create(TrainingOptions options, Method method, int metaStep, IReadOnlyList<TaskReport> tasks, double metaGradientNorm)
     {
-        double[] Healthy(Tensor scalar)
-        {
-            var all = space.Read(scalar);
-            return [.. healthy.Select(task => all[task])];
-        }
-
+        var healthy = tasks.Where(task => task.Healthy).ToArray();
         return new StepReport(
             metaStep,
             (long)metaStep * options.MetaBatch,
-            Healthy(result.OuterLoss).Average(),
-            healthy.Average(task => accuracies[task]),
-            Healthy(result.InnerLoss).Average(),
-            Healthy(result.InnerGradientNorm).Max(),
-            solves[0].Status == SolveStatus.NotMade ? double.NaN : healthy.Max(task => solves[task].RelativeResidual),
-            healthy.SelectMany(task => solves[task].RitzValues).DefaultIfEmpty(double.NaN).Max() - method.Regularizer.LargestEigenvalue,
+            healthy.Average(task => task.OuterLoss),
+            healthy.Average(task => task.OuterAccuracy),
+            healthy.Average(task => task.InnerLoss),
+            healthy.Max(task => task.InnerGradientNorm),
+            tasks[0].Solve.Status == SolveStatus.NotMade ? double.NaN : healthy.Max(task => task.Solve.RelativeResidual),
+            healthy.SelectMany(task => task.Solve.RitzValues).DefaultIfEmpty(double.NaN).Max() - method.Regularizer.LargestEigenvalue,
             metaGradientNorm,
-            space.Read(result.NegativeCurvature).Count(met => met > 0.5),
-            solves.Length - healthy.Length,
-            Healthy(result.Raised).Max(),
+            tasks.Count(task => task.NegativeCurvature),
+            tasks.Count - healthy.Length,
+            healthy.Max(task => task.Raised),
             method.Learned);
     }
 }

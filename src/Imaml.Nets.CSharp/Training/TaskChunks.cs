@@ -1,0 +1,41 @@
+// A meta-batch in chunks of tasks, worked on by several threads, each of which multiplies alone.
+//
+// Tasks do not touch each other, so nothing is lost by it: small tensors keep two cores busy that one operation on them would not, and a
+// chunk's tensors stay in the cache. What a chunk computes does not depend on the thread, nor on how many there are.
+
+using System.Runtime.ExceptionServices;
+using TorchSharp;
+
+namespace Imaml.Nets.Training;
+
+/// <summary>Work on the tasks of a batch, some at a time.</summary>
+internal static class TaskChunks
+{
+    /// <summary>The results of <paramref name="work"/> on tasks first … first + count − 1, for each chunk, in the order of the tasks.</summary>
+    /// <param name="tasks">B.</param>
+    /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
+    /// <param name="threads">Threads, at least 1.</param>
+    /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
+    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
+    {
+        var results = new T[(tasks + atOnce - 1) / atOnce];
+        var next = -1;
+        try
+        {
+            Parallel.For(0, int.Min(threads, results.Length), new ParallelOptions { MaxDegreeOfParallelism = threads }, _ =>
+            {
+                torch.set_num_threads(1);
+                for (var i = Interlocked.Increment(ref next); i < results.Length; i = Interlocked.Increment(ref next))
+                {
+                    results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
+                }
+            });
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+
+        return results;
+    }
+}
