@@ -110,6 +110,10 @@ let private caught =
                     torch.where (x.ge x, x, torch.tensor 1.0f) |> ignore)
                 |> should equal [ "where.self was given a tensor [] on cpu" ])
 
+            testCase "a part on the host" (fun () ->
+                onMeta (fun device -> torch.cat ([| torch.zeros (tasks, 2, torch.float32, device); torch.zeros (tasks, 1) |], 1L) |> ignore)
+                |> should equal [ "cat was given a tensor [3, 1] on cpu" ])
+
             testCase "a look at a number" (fun () ->
                 onMeta (fun device ->
                     let space = TensorSpace(tasks, torch.float32, device) :> IInnerProductSpace<Tensor, Tensor>
@@ -148,7 +152,7 @@ let private algorithms =
                         for scalar in [ result.OuterLoss; result.InnerLoss; result.InnerGradientNorm; result.Solve.RelativeResidual ] do
                             isScalar device scalar)
 
-            there "is learned by Adam, and the smooth network with Gauss–Newton products is no exception" (fun device ->
+            there "of the smooth network, and Gauss–Newton products" (fun device ->
                 let network = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3, Activation.Softplus)
                 let struct (_, theta, problem) = problemOn device torch.float32 network
                 use linearization = (problem :> IBilevelProblem<_, _>).LinearizeInner theta

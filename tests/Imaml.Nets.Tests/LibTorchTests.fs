@@ -203,6 +203,12 @@ let tests =
                 SharedLibrary.Neighbours torch |> Seq.toList |> should equal [ torch; package ]
                 SharedLibrary.Load(needy, SharedLibrary.Neighbours torch) |> should not' (equal 0n))
 
+            testCase "where there is no CUDA, the line tells a libtorch without it from a machine without a GPU" (fun () ->
+                let without = ComputeDevice.Absence("cuda", "FOLDER", false)
+                without |> should haveSubstring "-p:Cuda=true"
+                without |> should haveSubstring LibTorchLoader.FolderVariable
+                ComputeDevice.Absence("cuda", "FOLDER", true) |> should haveSubstring "nvidia-smi")
+
             onLinux "a symbol that libtorch lacks is named, and no other" (fun _ ->
                 let native = Path.GetDirectoryName(fst original.Value) |> string
 

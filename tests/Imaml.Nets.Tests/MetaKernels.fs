@@ -80,6 +80,8 @@ type private Call(stack: nativeint) =
         | 0n -> None
         | address -> Some(tensor name (Marshal.ReadIntPtr address))
 
+    member _.Integer i = Marshal.ReadInt64(at i)
+
     member _.Integers i =
         let list = Marshal.ReadIntPtr(at i)
         let mutable size = 0UL
@@ -93,6 +95,8 @@ type private Call(stack: nativeint) =
 
         listDelete.Value.Invoke list |> ignore
         items
+
+    member this.Tensors(name, i) = this.Integers i |> Array.map (fun handle -> tensor name (nativeint handle))
 
     /// The result, which leaves the scope.
     member _.Return(i, x: Tensor) = Marshal.WriteIntPtr(at i, x.DecoupleFromNativeHandle())
@@ -111,6 +115,14 @@ let private kernels: (string * (string -> Call -> unit)) list =
         fun name call ->
             let mask, a, b = call.Tensor(name, 0), call.Tensor(name, 1), call.Tensor(name, 2)
             call.Return(0, like a (broadcast mask.shape (broadcast a.shape b.shape)))
+
+        // It has one there that does not look where the tensors are, as CUDA's does.
+        "cat",
+        fun name call ->
+            let parts, dim = call.Tensors(name, 0), int (call.Integer 1)
+            let sizes = parts[0].shape
+            sizes[dim] <- parts |> Array.sumBy (fun part -> part.shape[dim])
+            call.Return(0, like parts[0] sizes)
 
         for elementwise in [ "relu"; "abs" ] do
             elementwise,
