@@ -2,4 +2,4 @@
 
 using BenchmarkDotNet.Running;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+BenchmarkSwitcher.FromAssembly(typeof(Imaml.Bench.GlyphTasks).Assembly).Run(args);

@@ -17,6 +17,8 @@ var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAM
     DemoCommand.Create(interruption.Token),
     DataCommand.Create(interruption.Token),
     DoctorCommand.Create(),
+    BenchCommand.Create(interruption.Token),
+    BenchOneCommand.Create(interruption.Token),
 };
 
 var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -169,7 +169,7 @@ let private tf32 =
 let private runs (device: ComputeDevice) =
     testCase "a run that began on the processor goes on there, and back" (fun () ->
         inFolder (fun folder ->
-            let options = optionsOn TaskSource.GlyphsName TaskSource.SeededSplit Algorithm.ImamlGd 1UL
+            let options = optionsOn TaskSource.GlyphsName TaskSource.SeededSplit Algorithm.ImamlGd 1UL 1
             let source = TaskSource.Open(options, null, null, ignore)
 
             for place in [ ComputeDevice.Processor; device; ComputeDevice.Processor; device ] do

@@ -8,7 +8,7 @@ open Imaml.Nets.Models
 open Imaml.Nets.Training
 open Imaml.Nets.Tests.DataFixtures
 
-let optionsOn dataset split algorithm seed : TrainingOptions =
+let optionsOn dataset split algorithm seed threads : TrainingOptions =
     TrainingOptions(
         Dataset = dataset,
         Split = split,
@@ -27,10 +27,12 @@ let optionsOn dataset split algorithm seed : TrainingOptions =
         OuterSchedule = OuterSchedule.Constant,
         Filters = 2,
         Seed = seed,
-        Threads = 1
+        Threads = threads
     )
 
-let optionsOf algorithm seed = optionsOn "patterned" "none" algorithm seed
+let optionsWith algorithm seed threads = optionsOn "patterned" "none" algorithm seed threads
+
+let optionsOf algorithm seed = optionsWith algorithm seed 1
 
 let options seed = optionsOf Algorithm.ImamlGd seed
 

@@ -56,15 +56,50 @@ let private reproducibility =
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
 
+            // Forty tasks of three images are chunks of two.
+            testCase "the number of threads changes no bit" (fun () ->
+                let run threads =
+                    let options = optionsWith Algorithm.ImamlGd 7UL threads
+                    use learner = MetaLearner.Create(options, network ())
+                    let reports = List.init 3 (fun step -> learner.Step(sampler.Value.Batch(int64 (40 * step), 40)))
+                    struct (reports, theta learner)
+
+                let struct (reports, alone) = run 1
+
+                for threads in [ 2; 3; 8 ] do
+                    let struct (reports', shared) = run threads
+                    reports' |> should equal reports
+                    shared |> should equal alone)
+
+            testCase "chunks cover the tasks once, in order, and a failure in one is the caller's" (fun () ->
+                for tasks, atOnce, threads in [ 1, 1, 1; 7, 3, 2; 8, 4, 4; 5, 9, 3 ] do
+                    TaskChunks.Map(tasks, atOnce, threads, (fun first count -> [ first .. first + count - 1 ]))
+                    |> List.concat
+                    |> should equal [ 0 .. tasks - 1 ]
+
+                let message =
+                    try
+                        TaskChunks.Map(9, 2, 2, (fun first _ -> if first = 4 then raise (ArgumentException "the third") else first))
+                        |> ignore
+
+                        failtest "the failure was lost"
+                    with :? ArgumentException as e ->
+                        e.Message
+
+                message |> should equal "the third")
+
             testCase "fomaml moves θ by Adam along the mean of ∇L(φ), and solves nothing" (fun () ->
                 use _ = torch.NewDisposeScope()
                 let first = optionsOf Algorithm.Fomaml 4UL
                 use learner = MetaLearner.Create(first, network ())
                 let tasks = batch 0
-                let problem = FewShotProblem(learner.Network, tasks, learner.Theta)
+                // Task by task, as the chunks of so small a batch are.
+                let slope task =
+                    let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta)
+                    let struct (_, v) = (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
+                    v.squeeze 0L
 
-                let struct (_, v) =
-                    (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, tasks.Count))
+                let sum = List.init tasks.Count slope |> List.reduce (fun a b -> a.add b)
 
                 let struct (expected, _) =
                     Imaml.Math.Adam.Step(
@@ -72,7 +107,7 @@ let private reproducibility =
                         Imaml.Math.AdamOptions.Authors,
                         first.OuterRateAt 0,
                         learner.Outer,
-                        v.mean [| 0L |],
+                        sum.div(torch.tensor (float32 tasks.Count)),
                         learner.Theta
                     )
 

@@ -16,7 +16,7 @@ internal static class SharedOptions
 
     /// <summary><c>--threads N</c>.</summary>
     public static Option<int?> Threads() =>
-        AtLeast(new Option<int?>("--threads") { Description = "Threads for one tensor operation [default: as many as cores]", HelpName = "N" }, 1);
+        AtLeast(new Option<int?>("--threads") { Description = "Threads; what is trained does not depend on their number [default: as many as cores]", HelpName = "N" }, 1);
 
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
     public static Option<string> Device() => new("--device")
@@ -69,6 +69,20 @@ internal static class SharedOptions
             if (result.Tokens is [{ Value: var text }] && !words.Contains(text, StringComparer.OrdinalIgnoreCase))
             {
                 result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words)}");
+            }
+        });
+        return option;
+    }
+
+    /// <summary>The option, taking several of these words and refusing others.</summary>
+    public static Option<string[]> SeveralOf(Option<string[]> option, params string[] words)
+    {
+        option.AllowMultipleArgumentsPerToken = true;
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, StringComparer.Ordinal)) is { } unknown)
+            {
+                result.AddError($"{option.Name}: {unknown.Value} is none of {string.Join(", ", words)}");
             }
         });
         return option;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Imaml.Nets.LibTorch;
 using TorchSharp;
 
 namespace Imaml.Nets.Diagnostics;
@@ -9,13 +10,14 @@ namespace Imaml.Nets.Diagnostics;
 public sealed record Throughput(string Device, double Gflops)
 {
     private const double Seconds = 1;
+    private const int ProcessorSize = 1024, GpuSize = 4096;
 
-    /// <summary>Measures the processor and each of the GPUs for one second.</summary>
-    internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus)
-    {
-        var devices = gpus.Select((_, index) => (Name: $"cuda:{index}", Size: 4096)).Prepend((Name: "cpu", Size: 1024));
-        return [.. devices.Select(one => new Throughput(one.Name, Multiply(torch.device(one.Name), one.Size)))];
-    }
+    /// <summary>Measures a device for one second: the processor on the threads that libtorch has, a GPU with TF32 where that is on; libtorch must be loaded.</summary>
+    public static Throughput Of(torch.Device device) => new(device.ToString(), Multiply(device, device.type == DeviceType.CPU ? ProcessorSize : GpuSize));
+
+    /// <summary>Measures the processor and each of the GPUs.</summary>
+    internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus) =>
+        [Of(torch.CPU), .. gpus.Select((_, index) => Of(new torch.Device(DeviceType.CUDA, index)))];
 
     private static double Multiply(torch.Device device, int n)
     {
@@ -27,10 +29,7 @@ public sealed record Throughput(string Device, double Gflops)
         void Product()
         {
             using var product = torch.mm(a, b);
-            if (device.type == DeviceType.CUDA)
-            {
-                torch.cuda.synchronize(device);
-            }
+            ComputeDevice.WaitFor(device);
         }
 
         Product(); // The first one also pays for the library's start.

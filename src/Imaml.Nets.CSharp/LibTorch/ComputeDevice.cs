@@ -67,6 +67,15 @@ public sealed record ComputeDevice
         return new ComputeDevice(new torch.Device(DeviceType.CUDA, index), $"{CudaName}:{index} ({names[index]}){(tf32 ? ", TF32" : "")}");
     }
 
+    /// <summary>Returns when all that was asked of a device is done, for those who measure time.</summary>
+    public static void WaitFor(torch.Device device)
+    {
+        if (device.type == DeviceType.CUDA)
+        {
+            torch.cuda.synchronize(device);
+        }
+    }
+
     /// <summary>Why there is no GPU, and what to do.</summary>
     internal static string Absence(string name, string folder, bool builtForCuda) => builtForCuda
         ? $"--device {name}: libtorch in {folder} can compute on NVIDIA's GPUs but finds none; `nvidia-smi` shows what the driver sees"

@@ -16,8 +16,9 @@ public sealed class TrainingDivergedException(string message) : Exception(messag
 /// <summary>The meta-parameters θ with the outer optimiser that moves them.</summary>
 public sealed class MetaLearner : IDisposable
 {
-    // Support images of a chunk: enough that an operation's start costs less than the operation, few enough for the cache.
-    private const int ImagesAtOnce = 20;
+    // Support images of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
+    // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
+    private const int ImagesAtOnce = 20, ChunksAtLeast = 16;
 
     private static readonly TensorCoordinates Coordinates = new();
 
@@ -113,7 +114,9 @@ public sealed class MetaLearner : IDisposable
     /// <summary>Work on the tasks of a batch in chunks, by the options' threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
     internal T[] InChunks<T>(EpisodeBatch batch, Func<EpisodeBatch, int, T> work)
     {
-        var (atOnce, threads) = Theta.device_type == DeviceType.CPU ? (int.Max(1, ImagesAtOnce / (batch.Ways * batch.Shots)), _options.Threads) : (batch.Count, 1);
+        var (atOnce, threads) = Theta.device_type == DeviceType.CPU
+            ? (int.Max(1, int.Min(ImagesAtOnce / (batch.Ways * batch.Shots), batch.Count / ChunksAtLeast)), _options.Threads)
+            : (batch.Count, 1);
         return TaskChunks.Map(batch.Count, atOnce, threads, (first, count) => work(batch.Part(first, count), first));
     }
 

@@ -1,0 +1,37 @@
+// What `imaml bench` writes and prints.
+
+using Imaml.Nets.Training;
+
+namespace Imaml.Cli.Benchmarks;
+
+/// <summary>What was asked for; null where each setting or method has a number of its own, which its rows say.</summary>
+internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyList<string> Methods, int? MetaBatch, int? InnerSteps, int Steps, int Filters, int Threads, string Device, bool Tf32);
+
+/// <summary>How fast the device multiplies matrices; the processor on all cores.</summary>
+/// <param name="BeforeGflops">10⁹ float32 operations per second before the first measurement.</param>
+/// <param name="AfterGflops">The same after the last one.</param>
+internal sealed record MatrixMultiplyRate(double BeforeGflops, double AfterGflops)
+{
+    /// <summary>The larger, which rows are a fraction of.</summary>
+    public double Gflops => double.Max(BeforeGflops, AfterGflops);
+}
+
+/// <summary>A measurement for which the memory did not suffice.</summary>
+internal sealed record BenchGap(string Setting, string Method, int InnerSteps);
+
+/// <summary>The result file.</summary>
+/// <param name="Options">What was asked for.</param>
+/// <param name="Provenance">The program and the machine.</param>
+/// <param name="Seconds">Wall seconds of the whole.</param>
+/// <param name="MatrixMultiply">The device's rate.</param>
+/// <param name="Targets">What the numbers are held against; on a GPU nothing.</param>
+/// <param name="Rows">The measurements.</param>
+/// <param name="NotMeasured">Those that the memory did not suffice for.</param>
+internal sealed record BenchFile(
+    BenchOptions Options,
+    Provenance Provenance,
+    double Seconds,
+    MatrixMultiplyRate MatrixMultiply,
+    IReadOnlyList<BenchTarget> Targets,
+    IReadOnlyList<BenchRow> Rows,
+    IReadOnlyList<BenchGap> NotMeasured);

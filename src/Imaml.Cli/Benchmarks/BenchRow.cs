@@ -1,0 +1,60 @@
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Training;
+
+namespace Imaml.Cli.Benchmarks;
+
+/// <summary>One method in one setting.</summary>
+/// <param name="Setting"><c>5w1s</c> and so on.</param>
+/// <param name="Method">A method of the benchmarks, or one gradient or one Hessian–vector product of the whole meta-batch.</param>
+/// <param name="ProcessId">The process that it was measured in.</param>
+/// <param name="SecondsPerTask">Wall seconds of a meta-batch over its tasks, the median of its repetitions.</param>
+/// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
+/// <param name="Gflops">10⁹ of them per second.</param>
+/// <param name="FractionOfMatrixMultiply">That over the machine's rate.</param>
+/// <param name="PeakBytes">Peak memory of the process over what it held before the first meta-step; null where it is not known.</param>
+/// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
+/// <param name="ResidentBytes">What it held before.</param>
+/// <param name="Work">What a task evaluated.</param>
+/// <param name="Options">The run.</param>
+internal sealed record BenchRow(
+    string Setting,
+    string Method,
+    int ProcessId,
+    double SecondsPerTask,
+    double FlopsPerTask,
+    double Gflops,
+    double FractionOfMatrixMultiply,
+    long? PeakBytes,
+    double? PeakOverGradient,
+    long ResidentBytes,
+    TaskWork Work,
+    TrainingOptions Options)
+{
+    /// <summary>The rows that are no method: one gradient, one product.</summary>
+    public const string Gradient = "gradient", HessianProduct = "hessian-product";
+
+    /// <summary>The rows of these measurements.</summary>
+    public static IReadOnlyList<BenchRow> Of(IReadOnlyCollection<(BenchPlan Plan, Measurement Result)> measured, MatrixMultiplyRate rate)
+    {
+        long? GradientPeak(BenchSetting setting) => measured.FirstOrDefault(one => one.Plan.Setting == setting && one.Plan.Method == Gradient).Result?.PeakBytes;
+        BenchRow Row(BenchPlan plan, Measurement result, string method, TaskCost task, long? peak)
+        {
+            var gflops = task.Flops / task.Seconds / 1e9;
+            var overGradient = (double?)peak / GradientPeak(plan.Setting);
+            return new BenchRow(
+                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work, plan.Request.Options);
+        }
+
+        return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak)))];
+    }
+
+    // A gradient's measurement is two rows: a product is timed beside it, of which no peak is known.
+    private static IEnumerable<(string Method, TaskCost Task, long? Peak)> Parts(string method, Measurement result)
+    {
+        yield return (method, result.Task, result.PeakBytes);
+        if (result.HessianProduct is { } product)
+        {
+            yield return (HessianProduct, product, null);
+        }
+    }
+}

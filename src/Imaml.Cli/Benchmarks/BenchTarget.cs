@@ -1,0 +1,57 @@
+// What the numbers are held against, as the project has set it for a machine of two cores.
+
+using Imaml.Nets.Models;
+
+namespace Imaml.Cli.Benchmarks;
+
+/// <summary>A target with what was measured.</summary>
+/// <param name="Quantity">What it is of.</param>
+/// <param name="Setting">Where; the worst one where the target is stated for all.</param>
+/// <param name="Measured">The number.</param>
+/// <param name="Must">What it must be.</param>
+/// <param name="Aim">What it should be.</param>
+/// <param name="AtMost">Whether smaller is better.</param>
+internal sealed record BenchTarget(string Quantity, string Setting, double Measured, double Must, double Aim, bool AtMost)
+{
+    /// <summary>How far it is met.</summary>
+    public string Verdict => Within(Aim) ? "aim" : Within(Must) ? "must" : "missed";
+
+    /// <summary>The targets of which these rows tell something; those of a network of another size tell nothing.</summary>
+    public static IReadOnlyList<BenchTarget> Of(IReadOnlyList<BenchRow> all)
+    {
+        BenchRow[] rows = [.. all.Where(row => row.Options.Filters == ConvolutionalNetworks.OmniglotFilters)];
+        IEnumerable<BenchRow> Usual(string? setting = null) => rows.Where(row =>
+            row.Method == BenchMethod.Imaml && (setting ?? row.Setting) == row.Setting && row.Options.InnerSteps == BenchSetting.Of(row.Setting).InnerSteps);
+        BenchRow? Find(string setting, string method, int innerSteps) =>
+            rows.FirstOrDefault(row => row.Setting == setting && row.Method == method && row.Options.InnerSteps == innerSteps);
+
+        var memory = rows.Where(row => row.Method == BenchMethod.Imaml && row.Options.InnerSteps == BenchPlan.MostInnerSteps)
+            .Select(most => (most.Setting, (double?)most.PeakBytes / Find(most.Setting, BenchMethod.Imaml, BenchPlan.FewestInnerSteps)?.PeakBytes));
+        var products = rows.Where(row => row.Method == BenchRow.HessianProduct)
+            .Select(product => (product.Setting, product.SecondsPerTask / rows.FirstOrDefault(row => row.Method == BenchRow.Gradient && row.Setting == product.Setting)?.SecondsPerTask));
+        BenchTarget?[] targets =
+        [
+            Worst("iMAML, seconds per task", Usual("5w1s").Select(row => (row.Setting, (double?)row.SecondsPerTask)), 0.050, 0.034),
+            Worst("iMAML, seconds per task", Usual(BenchSetting.Largest).Select(row => (row.Setting, (double?)row.SecondsPerTask)), 1.2, 0.85),
+            Worst("iMAML, fraction of the matrix-multiply rate", Usual(BenchSetting.Largest).Select(row => (row.Setting, (double?)row.FractionOfMatrixMultiply)), 0.35, 0.50, atMost: false),
+            Worst($"iMAML, peak memory with {BenchPlan.MostInnerSteps} inner steps over that with {BenchPlan.FewestInnerSteps}", memory, 1.05, 1.02),
+            Worst("iMAML, peak memory over that of one gradient", Usual().Select(row => (row.Setting, row.PeakOverGradient)), 4, 2.5),
+            Worst("Hessian–vector product over gradient, time", products, 3, 2.2),
+        ];
+        return [.. targets.OfType<BenchTarget>()];
+    }
+
+    private static BenchTarget? Worst(string quantity, IEnumerable<(string Setting, double? Value)> measured, double must, double aim, bool atMost = true)
+    {
+        var known = measured.Where(one => one.Value is not null).ToArray();
+        if (known is [])
+        {
+            return null;
+        }
+
+        var (setting, value) = atMost ? known.MaxBy(one => one.Value) : known.MinBy(one => one.Value);
+        return new BenchTarget(quantity, setting, value!.Value, must, aim, atMost);
+    }
+
+    private bool Within(double limit) => AtMost ? Measured <= limit : Measured >= limit;
+}

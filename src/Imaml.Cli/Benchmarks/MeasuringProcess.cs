@@ -1,0 +1,90 @@
+// A measurement in a process of its own: `imaml bench-one REQUEST`, which prints the result as one line of JSON. Its peak memory is then
+// that of one method, and no method finds the allocator as another one left it.
+
+using System.Diagnostics;
+using System.Text.Json;
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Training;
+
+namespace Imaml.Cli.Benchmarks;
+
+internal static class MeasuringProcess
+{
+    /// <summary>The hidden command.</summary>
+    public const string Command = "bench-one";
+
+    // 128 + SIGKILL: how a process ends that the system takes for the one that holds too much.
+    private const int Killed = 137;
+
+    // Seldom enough to take no time from what is measured.
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The result, or null where the memory does not suffice.</summary>
+    /// <param name="request">What to measure.</param>
+    /// <param name="mostBytes">Resident memory at which the process is ended.</param>
+    /// <param name="stop">Ends the process.</param>
+    /// <exception cref="IOException">The process failed; the message is its own.</exception>
+    /// <exception cref="OperationCanceledException">Asked to stop.</exception>
+    public static Measurement? Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
+    {
+        stop.ThrowIfCancellationRequested();
+        using var process = Process.Start(Start(Command, JsonSerializer.Serialize(request, RunJson.Options)))!;
+        using var ending = stop.Register(() => End(process));
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(CancellationToken.None), process.StandardError.ReadToEndAsync(CancellationToken.None));
+        var tooMuch = false;
+        while (!process.WaitForExit(Look))
+        {
+            process.Refresh();
+            if (Resident(process) > mostBytes)
+            {
+                tooMuch = true;
+                End(process);
+            }
+        }
+
+        process.WaitForExit();
+        stop.ThrowIfCancellationRequested();
+        if (tooMuch || process.ExitCode == Killed)
+        {
+            return null;
+        }
+
+        var said = errors.Result.Trim();
+        return process.ExitCode == ExitCode.Success
+            ? JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options)!
+            : throw new IOException($"the process that measures {request.Options.Algorithm} failed: {(said.Length > 0 ? said : $"exit code {process.ExitCode}")}");
+    }
+
+    // The program itself, whether it was started by its own name or by `dotnet`.
+    private static ProcessStartInfo Start(params string[] arguments)
+    {
+        var program = Environment.ProcessPath!;
+        string[] library = Path.GetFileNameWithoutExtension(program) == "dotnet" ? ["exec", Path.Combine(AppContext.BaseDirectory, $"{typeof(MeasuringProcess).Assembly.GetName().Name}.dll")] : [];
+        return new ProcessStartInfo(program, [.. library, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+    }
+
+    private static long Resident(Process process)
+    {
+        try
+        {
+            return process.WorkingSet64;
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended in the meantime.
+            return 0;
+        }
+    }
+
+    private static void End(Process process)
+    {
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
+    }
+}

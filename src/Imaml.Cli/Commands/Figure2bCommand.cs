@@ -1,0 +1,134 @@
+// imaml reproduce fig2b: memory and time of a meta-step against the number of inner steps, each point in a process of its own.
+
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Imaml.Cli.Benchmarks;
+using Imaml.Cli.Results;
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
+using Imaml.Nets.Training;
+using Spectre.Console;
+
+namespace Imaml.Cli.Commands;
+
+internal static class Figure2bCommand
+{
+    private const string Name = "fig2b";
+    private const int DefaultMetaBatch = 2, DefaultSteps = 3, DefaultMostMemory = 8192;
+    private const long Mebi = 1 << 20;
+
+    private static readonly int[] DefaultInnerSteps = [1, 2, 5, 10, 16, 25, 50, 75, 100];
+    private static readonly string[] Methods = [BenchMethod.Imaml, BenchMethod.Maml, BenchMethod.MamlRecompute, Algorithm.Fomaml];
+
+    public static Command Create(CancellationToken stop)
+    {
+        var methods = SharedOptions.SeveralOf(new Option<string[]>("--methods") { Description = "Methods to measure", HelpName = "NAME", DefaultValueFactory = _ => Methods }, Methods);
+        var innerSteps = new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps };
+        var metaBatch = new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch };
+        var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
+        var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters };
+        var memory = new Option<int>("--most-memory") { Description = "MiB at which a process is ended and its point left out", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory };
+        var threads = SharedOptions.Threads();
+        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" };
+        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; minutes, on a quiet machine")
+        {
+            methods, innerSteps, metaBatch, steps, filters, memory, threads, output, json,
+        };
+        command.SetAction(parsed =>
+        {
+            SharedOptions.Require(parsed, steps, 1);
+            SharedOptions.Require(parsed, memory, 1);
+            var options = new Figure2bOptions(
+                BenchSetting.Largest,
+                [.. parsed.GetRequiredValue(methods).Distinct()],
+                [.. parsed.GetRequiredValue(innerSteps).Distinct().Order()],
+                parsed.GetValue(metaBatch),
+                parsed.GetValue(steps),
+                parsed.GetValue(filters),
+                parsed.GetValue(threads) ?? Environment.ProcessorCount,
+                parsed.GetValue(memory));
+            return Run(options, parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
+        });
+        return command;
+    }
+
+    private static int Run(Figure2bOptions options, string output, bool json, CancellationToken stop)
+    {
+        var requests = options.Methods.SelectMany(method => options.InnerSteps.Select(steps => (Method: method, Request: Request(options, method, steps)))).ToArray();
+        foreach (var (_, request) in requests)
+        {
+            // Before the first process, not in it.
+            request.Options.Validate();
+        }
+
+        using var folder = new ResultFolder(output);
+        LibTorchLoader.EnsureLoaded();
+        Figure2bPoint[] points = [.. requests.Index().Select(one => Measure(one.Item.Method, one.Item.Request, options, $"{one.Index + 1,3}/{requests.Length}", stop))];
+        var file = new Figure2bFile(options, Provenance.Current(ComputeDevice.Processor), Figure2bSummary.Of(points), points);
+        folder.WriteFigure(Name, new Figure2bPlots(options, points).Panels());
+        folder.Write($"{Name}.csv", Table(options, points));
+        folder.WriteJson($"{Name}.json", file);
+        if (json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+        }
+        else
+        {
+            Print(file);
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static MeasurementRequest Request(Figure2bOptions options, string method, int innerSteps) => new(
+        BenchMethod.Of(method).Options(BenchSetting.Of(options.Setting), options.MetaBatch, innerSteps, options.Steps, options.Filters, options.Threads), MeasuredWork.MetaStep, options.Steps);
+
+    private static Figure2bPoint Measure(string method, MeasurementRequest request, Figure2bOptions options, string number, CancellationToken stop)
+    {
+        var point = new Figure2bPoint(method, request.Options.InnerSteps, MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop));
+        Terminal.Progress(point.Measured is null
+            ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {options.MostMemoryMib} MiB of memory do not suffice"
+            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task"));
+        return point;
+    }
+
+    private static string Table(Figure2bOptions options, IEnumerable<Figure2bPoint> points) => Csv.Of(
+        ["method", "inner_steps", "ways", "shots", "meta_batch", "peak_mib", "resident_mib", "seconds_per_task", "gflop_per_task", "gradients", "hessian_products"],
+        points.Select(point => new object[]
+        {
+            point.Method, point.InnerSteps, BenchSetting.Of(options.Setting).Ways, BenchSetting.Of(options.Setting).Shots, options.MetaBatch, point.Mib,
+            point.Measured?.ResidentBytes / (double)Mebi ?? double.NaN, point.Seconds, point.Measured?.Task.Flops / 1e9 ?? double.NaN,
+            point.Measured?.Task.Work.Gradients ?? double.NaN, point.Measured?.Task.Work.HessianProducts ?? double.NaN,
+        }));
+
+    private static void Print(Figure2bFile file)
+    {
+        var table = new Table { Border = TableBorder.Simple, Title = new TableTitle($"Peak memory over the process's own, {file.Options.Setting}, tasks at once: {file.Options.MetaBatch}") };
+        table.AddColumns(["method", .. file.Options.InnerSteps.Select(steps => $"{steps}"), "MiB an inner step", "s a task, an inner step"]);
+        foreach (var column in table.Columns.Skip(1))
+        {
+            column.Alignment = Justify.Right;
+        }
+
+        foreach (var method in file.Options.Methods)
+        {
+            var slopes = file.Summary.SingleOrDefault(one => one.Method == method);
+            var memory = file.Points.Where(point => point.Method == method).Select(point => Number(point.Mib, "F1"));
+            table.AddRow([Markup.Escape(BenchMethod.Of(method).Label), .. memory, Number(slopes?.MibPerInnerStep, "F3"), Number(slopes?.SecondsPerInnerStep, "F4")]);
+        }
+
+        Terminal.Out.Write(table);
+        Terminal.Line(string.Join("; ", file.Summary.Select(one => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{BenchMethod.Of(one.Method).Label}: with {one.MostInnerSteps} inner steps {one.MemoryRatio:F3} times the memory of {one.FewestInnerSteps}, {one.MibPerInnerStep:F3} MiB an inner step"))));
+        if (file.Points.Count(point => point.Measured is null) is > 0 and var missing)
+        {
+            Terminal.Line($"{missing} of {file.Points.Count} points are not measured: {file.Options.MostMemoryMib} MiB of memory do not suffice");
+        }
+    }
+
+    private static string Number(double? value, string format) => value is { } known && double.IsFinite(known) ? known.ToString(format, CultureInfo.InvariantCulture) : "–";
+}

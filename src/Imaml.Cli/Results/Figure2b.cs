@@ -1,0 +1,52 @@
+// Figure 2(b): memory and time of a meta-step against the number of inner steps, and what the points say of each method.
+
+using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Training;
+using MathNet.Numerics;
+
+namespace Imaml.Cli.Results;
+
+/// <summary>What can be chosen, and what is declared.</summary>
+internal sealed record Figure2bOptions(
+    string Setting, IReadOnlyList<string> Methods, IReadOnlyList<int> InnerSteps, int MetaBatch, int Steps, int Filters, int Threads, long MostMemoryMib);
+
+/// <summary>One method with one number of inner steps; null where the memory did not suffice.</summary>
+internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement? Measured)
+{
+    private const double Mebi = 1 << 20;
+
+    /// <summary>Peak memory over what the process held before its first meta-step; not a number where it is not known.</summary>
+    public double Mib => Measured?.PeakBytes / Mebi ?? double.NaN;
+
+    /// <summary>Seconds a task; not a number where it was not measured.</summary>
+    public double Seconds => Measured?.Task.Seconds ?? double.NaN;
+}
+
+/// <summary>What the points of a method say; null where fewer than two are known.</summary>
+/// <param name="Method">The method.</param>
+/// <param name="FewestInnerSteps">The fewest inner steps that are known.</param>
+/// <param name="MostInnerSteps">The most.</param>
+/// <param name="MemoryRatio">Peak memory with the most over that with the fewest.</param>
+/// <param name="MibPerInnerStep">Slope of the straight line that is nearest to the points.</param>
+/// <param name="SecondsPerInnerStep">The same of the seconds a task.</param>
+internal sealed record Figure2bSummary(string Method, int FewestInnerSteps, int MostInnerSteps, double MemoryRatio, double MibPerInnerStep, double SecondsPerInnerStep)
+{
+    /// <summary>Of every method of which two points are known.</summary>
+    public static IReadOnlyList<Figure2bSummary> Of(IEnumerable<Figure2bPoint> points) =>
+    [
+        .. points.Where(point => double.IsFinite(point.Mib)).GroupBy(point => point.Method)
+            .Select(method => (method.Key, Points: method.OrderBy(point => point.InnerSteps).ToArray()))
+            .Where(method => method.Points.Length > 1)
+            .Select(method => Of(method.Key, method.Points)),
+    ];
+
+    private static Figure2bSummary Of(string method, Figure2bPoint[] points)
+    {
+        double[] steps = [.. points.Select(point => (double)point.InnerSteps)];
+        double Slope(Func<Figure2bPoint, double> quantity) => Fit.Line(steps, [.. points.Select(quantity)]).B;
+        return new Figure2bSummary(method, points[0].InnerSteps, points[^1].InnerSteps, points[^1].Mib / points[0].Mib, Slope(point => point.Mib), Slope(point => point.Seconds));
+    }
+}
+
+/// <summary>The result file.</summary>
+internal sealed record Figure2bFile(Figure2bOptions Options, Provenance Provenance, IReadOnlyList<Figure2bSummary> Summary, IReadOnlyList<Figure2bPoint> Points);
