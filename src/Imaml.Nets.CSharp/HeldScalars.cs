@@ -83,6 +83,13 @@ internal static class HeldScalars
         return x.ne(held);
     }
 
+    /// <summary>The number a in every coordinate of a tensor like x.</summary>
+    public static Tensor Filled(this Tensor x, double a)
+    {
+        using Scalar held = a;
+        return full_like(x, held);
+    }
+
     /// <summary>The number in a tensor of one. On a device this waits for it.</summary>
     public static double Number(this Tensor x)
     {

@@ -37,9 +37,6 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     }
 
     /// <inheritdoc/>
-    public Tensor OfRows(Tensor like, double[][] rows)
-    {
-        using var scope = NewDisposeScope();
-        return tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length]).to(like.dtype).to(like.device).MoveToOuterDisposeScope();
-    }
+    public Tensor OfRows(Tensor like, double[][] rows) =>
+        tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length], like.dtype, like.device);
 }

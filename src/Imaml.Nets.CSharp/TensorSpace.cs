@@ -2,6 +2,7 @@
 //
 // A scalar that is the same for all tasks (1, λ, −1) is a tensor of no dimension on the CPU: libtorch takes it as a plain number on any
 // device, and arithmetic between two such scalars never reaches the device. Every other scalar stays on the device until Read or Any.
+// libtorch's `where` is the exception: it would copy such a number to the device and wait for it, so it gets tensors of the device alone.
 
 using Imaml.Math;
 using Imaml.Nets.LibTorch;
@@ -15,9 +16,10 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
 {
     /// <param name="tasks">B, at least 1.</param>
     /// <param name="dtype">float32 or float64; every vector must be of it.</param>
+    /// <param name="device">Where every vector must be.</param>
     /// <exception cref="ArgumentException">A number of tasks below 1, or a type that is no real floating-point type of libtorch's solvers.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
-    public TensorSpace(int tasks, ScalarType dtype)
+    public TensorSpace(int tasks, ScalarType dtype, Device device)
     {
         if (tasks < 1)
         {
@@ -30,7 +32,14 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
         }
 
         LibTorchLoader.EnsureLoaded();
-        (Tasks, DType) = (tasks, dtype);
+        (Tasks, DType, Device) = (tasks, dtype, device);
+    }
+
+    /// <summary>The space of vectors in the type of <paramref name="like"/>, where it is.</summary>
+    /// <inheritdoc cref="TensorSpace(int, ScalarType, Device)"/>
+    public TensorSpace(int tasks, Tensor like)
+        : this(tasks, like.dtype, like.device)
+    {
     }
 
     /// <summary>B.</summary>
@@ -38,6 +47,9 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
 
     /// <summary>The floating-point type of vectors and scalars.</summary>
     public ScalarType DType { get; }
+
+    /// <summary>Where vectors are, and every scalar that tasks do not share.</summary>
+    public Device Device { get; }
 
     /// <inheritdoc/>
     public Tensor Zero(Tensor like) => zeros_like(like);
@@ -78,11 +90,11 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     }
 
     /// <inheritdoc/>
-    public Tensor Scalar(double a) => tensor(a, DType);
+    public Tensor Scalar(double a) => tensor(a, DType, CPU);
 
     /// <inheritdoc/>
     public Tensor PerTask(double[] a) => a.Length == Tasks
-        ? tensor(a, [Tasks, 1], DType)
+        ? tensor(a, [Tasks, 1], DType, Device)
         : throw new ArgumentException($"{a.Length} numbers for {Tasks} tasks", nameof(a));
 
     /// <inheritdoc/>
@@ -98,8 +110,9 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor DivideOrZero(Tensor numerator, Tensor denominator)
     {
         using var scope = NewDisposeScope();
-        var positive = denominator.Exceeds(0);
-        var safe = where(positive, denominator, ones_like(denominator));
+        var divisor = Beside(numerator, denominator);
+        var positive = divisor.Exceeds(0);
+        var safe = where(positive, divisor, ones_like(divisor));
         var quotient = numerator.div(safe);
         return where(positive, quotient, zeros_like(quotient)).MoveToOuterDisposeScope();
     }
@@ -115,7 +128,8 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor Select(Tensor mask, Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();
-        return where(mask.Exceeds(0.5), a, b).MoveToOuterDisposeScope();
+        var like = mask.dim() > 0 ? mask : a.dim() > 0 ? a : b;
+        return where(Beside(like, mask).Exceeds(0.5), Beside(like, a), Beside(like, b)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -134,6 +148,9 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
 
     /// <inheritdoc/>
     public IRegion<Tensor, Tensor> OpenRegion() => new TensorRegion();
+
+    /// <summary>The scalar, as one number for each task where <paramref name="other"/> is that: on the device, without waiting for it.</summary>
+    private static Tensor Beside(Tensor other, Tensor scalar) => scalar.dim() == 0 && other.dim() > 0 ? other.Filled(scalar.Number()) : scalar;
 
     private sealed class TensorRegion : IRegion<Tensor, Tensor>
     {

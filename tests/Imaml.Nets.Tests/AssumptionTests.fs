@@ -45,21 +45,19 @@ let private options tasks reference =
     AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)
 
 let private measure tasks reference =
-    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options tasks reference, null, CancellationToken.None)
+    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
 
 let private four = lazy measure 4 2
 
 /// One task of the diagnosis as dense matrices.
 type private Dense(episode: int64) =
     let sampler = source.Value.Sampler(training, ClassPart.Validation, training.Queries, 17UL)
-    let space = TensorSpace(1, torch.ScalarType.Float64) :> IInnerProductSpace<_, _>
+    let space = TensorSpace(1, torch.ScalarType.Float64, torch.CPU) :> IInnerProductSpace<_, _>
     let regularizer = ScalarRegularizer<Tensor, Tensor> training.Lambda.Value
     let learner = MetaLearner.Create(training, TaskSource.Network training)
 
-    let problem =
-        FewShotProblem(learner.Network, sampler.Batch(episode, 1), torch.ScalarType.Float64) :> IBilevelProblem<_, _>
-
     let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
+    let problem = FewShotProblem(learner.Network, sampler.Batch(episode, 1), theta) :> IBilevelProblem<_, _>
 
     let solve (solver: IInnerSolver<Tensor, Tensor>) start = solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
 
@@ -217,7 +215,7 @@ let tests =
                 stop.Cancel()
 
                 (fun () ->
-                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, null, stop.Token)
+                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, torch.CPU, null, stop.Token)
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 

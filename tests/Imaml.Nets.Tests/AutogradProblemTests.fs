@@ -53,7 +53,7 @@ let private hessianProduct (problem: IBilevelProblem<Tensor, Tensor>) phi w =
 
 /// Algorithm 2 with the paper's budgets for Omniglot: 16 steps, 5 of conjugate gradients.
 let private metaGradient (problem: IBilevelProblem<Tensor, Tensor>) (theta: Tensor) =
-    let space = TensorSpace(int theta.shape[0], theta.dtype)
+    let space = TensorSpace(int theta.shape[0], theta)
 
     ImplicitMetaGradient.Compute(
         space,

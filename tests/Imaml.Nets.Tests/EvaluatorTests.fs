@@ -51,7 +51,7 @@ let tests =
                 let expected =
                     [| 0L, 20; 20L, 12 |]
                     |> Array.collect (fun (first, count) ->
-                        let problem = FewShotProblem(learner.Network, sampler.Value.Batch(first, count), learner.Theta.dtype)
+                        let problem = FewShotProblem(learner.Network, sampler.Value.Batch(first, count), learner.Theta)
 
                         problem.QueryAccuracy(learner.Theta.expand (int64 count, -1L)))
 

@@ -41,7 +41,7 @@ type private Tasks =
 
     member this.Theta = this.Support.Parameters
     member this.Problem = FewShotProblem(this.Support.Network, this.Support.Data, this.Query.Data)
-    member this.Space = TensorSpace(this.Support.Tasks, torch.ScalarType.Float64)
+    member this.Space = TensorSpace(this.Support.Tasks, torch.ScalarType.Float64, torch.CPU)
 
 let private drawTasks seed architecture tasks =
     {

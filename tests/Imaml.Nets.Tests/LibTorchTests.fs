@@ -165,6 +165,73 @@ let tests =
                 refusal (fun () -> LibTorchLoader.LoadLibTorch(folder, null) |> ignore)
                 |> should haveSubstring "TorchSharp-cpu")
 
+            onLinux "beside another libtorch than the packaged one, the choice is refused: two in one process would end it" (fun folder ->
+                let packaged, chosen = Path.Combine(folder, "packaged"), Path.Combine(folder, "chosen")
+
+                for place in [ packaged; chosen ] do
+                    Directory.CreateDirectory place |> ignore
+                    File.WriteAllText(Path.Combine(place, "libtorch_cpu.so"), "")
+
+                let message = refusal (fun () -> LibTorchLoader.LoadLibTorch(packaged, chosen) |> ignore)
+                message |> should haveSubstring $"{LibTorchLoader.FolderVariable}={chosen}"
+                message |> should haveSubstring "-p:LibTorch=external")
+
+            onLinux "a library whose needs lie in NVIDIA's packages beside PyTorch's is loaded with them, and not without" (fun folder ->
+                let native = Path.GetDirectoryName(fst original.Value) |> string
+
+                // libtorch.so, which needs libtorch_cpu.so, renamed to need libneighbour.so, a name as long; and a library of that name.
+                let copy (source: string) (changes: (string * string) list) (target: string) =
+                    Directory.CreateDirectory(Path.GetDirectoryName target |> string) |> ignore
+                    let latin = Text.Encoding.Latin1
+
+                    let renamed =
+                        changes
+                        |> List.fold
+                            (fun (text: string) (from, into: string) -> text.Replace(from, into.PadRight(String.length from, '\000')))
+                            (latin.GetString(File.ReadAllBytes(Path.Combine(native, source))))
+
+                    File.WriteAllBytes(target, latin.GetBytes renamed)
+
+                let torch = Path.Combine(folder, "torch", "lib")
+                let needy = Path.Combine(torch, "libneedy.so")
+                copy "libtorch.so" [ "libtorch_cpu.so", "libneighbour.so"; "libtorch.so", "libneedy.so" ] needy
+                let alone = refusal (fun () -> SharedLibrary.Load(needy, SharedLibrary.Neighbours torch) |> ignore)
+                alone |> should haveSubstring "libneighbour.so: cannot open shared object file"
+                alone |> should haveSubstring needy
+                let package = Path.Combine(folder, "nvidia", "cu13", "lib")
+                copy "libtorch_global_deps.so" [ "libtorch_global_deps.so", "libneighbour.so" ] (Path.Combine(package, "libneighbour.so"))
+                SharedLibrary.Neighbours torch |> Seq.toList |> should equal [ torch; package ]
+                SharedLibrary.Load(needy, SharedLibrary.Neighbours torch) |> should not' (equal 0n))
+
+            testCase "where there is no CUDA, the line tells a libtorch without it from a machine without a GPU" (fun () ->
+                let without = ComputeDevice.Absence("cuda", "FOLDER", false)
+                without |> should haveSubstring "-p:Cuda=true"
+                without |> should haveSubstring LibTorchLoader.FolderVariable
+                ComputeDevice.Absence("cuda", "FOLDER", true) |> should haveSubstring "nvidia-smi")
+
+            onLinux "a symbol that libtorch lacks is named, and no other" (fun _ ->
+                let native = Path.GetDirectoryName(fst original.Value) |> string
+
+                let handles =
+                    [|
+                        for library in [ "libc10.so"; "libtorch_cpu.so"; "libtorch.so" ] do
+                            SharedLibrary.Load(Path.Combine(native, library), [||])
+                    |]
+
+                // The patched library asks for nothing that this system may lack.
+                MissingSymbols.Of(patched.Value, handles) |> Seq.toList |> should be Empty
+                let latin = Text.Encoding.Latin1
+                let text = latin.GetString patched.Value
+
+                let asked =
+                    ElfImage(patched.Value).RequiredSymbols()
+                    |> Seq.filter (fun name -> name.StartsWith("_ZN2at4_ops", StringComparison.Ordinal))
+                    |> Seq.maxBy String.length
+
+                let absent = asked[.. asked.Length - 2] + "_"
+                let changed = latin.GetBytes(text.Replace(asked + "\000", absent + "\000"))
+                MissingSymbols.Of(changed, handles) |> Seq.toList |> should equal [ absent ])
+
             // One damaged byte in the header or among the section headers: any answer will do, but no other exception and no endless loop.
             testPropertyWithConfig
                 (Draws.times 200)
@@ -184,6 +251,7 @@ let tests =
 
                         try
                             ElfSymbolPatch.Requires(damaged, version) |> ignore
+                            ElfImage(damaged).RequiredSymbols() |> Seq.length |> ignore
                         with :? InvalidDataException ->
                             ())
         ]

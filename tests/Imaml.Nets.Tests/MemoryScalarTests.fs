@@ -8,32 +8,21 @@ open FsUnit
 open Mono.Cecil
 open TorchSharp
 open Imaml.Nets
+open Imaml.Nets.Tests.LibraryCode
 open Imaml.Nets.Tests.Tensors
 
 let private isScalar (t: TypeReference) = t.FullName = "TorchSharp.Scalar"
 
 let private ofTorch (t: TypeReference) = t.FullName.StartsWith("TorchSharp.", StringComparison.Ordinal)
 
-let rec private nested (t: TypeDefinition) : TypeDefinition list = t :: (t.NestedTypes |> Seq.toList |> List.collect nested)
-
-let private calls (m: MethodDefinition) =
-    [
-        if m.HasBody then
-            for instruction in m.Body.Instructions do
-                match instruction.Operand with
-                | :? MethodReference as called -> called
-                | _ -> ()
-    ]
-
 /// The methods of TorchSharp that make a Scalar inside, where no caller can hold it: themselves, or by way of others that do.
 let private makers (torch: AssemblyDefinition) =
     let graph =
         [
-            for t in torch.MainModule.Types |> Seq.toList |> List.collect nested do
-                for m in t.Methods do
-                    // One that returns a Scalar leaves it to its caller.
-                    if not (isScalar m.ReturnType) then
-                        m.FullName, calls m
+            for m in methods torch do
+                // One that returns a Scalar leaves it to its caller.
+                if not (isScalar m.ReturnType) then
+                    m.FullName, calls m
         ]
 
     let direct =
@@ -76,17 +65,19 @@ let tests =
 
                     let wrong =
                         [
-                            for t in library.MainModule.Types |> Seq.toList |> List.collect nested do
-                                for m in t.Methods do
-                                    for called in calls m do
-                                        let scalar =
-                                            ofTorch called.DeclaringType
-                                            && (isScalar called.DeclaringType
-                                                || isScalar called.ReturnType
-                                                || called.Parameters |> Seq.exists (fun p -> isScalar p.ParameterType))
+                            for m in methods library do
+                                for called in calls m do
+                                    let scalar =
+                                        ofTorch called.DeclaringType
+                                        && (isScalar called.DeclaringType
+                                            || isScalar called.ReturnType
+                                            || called.Parameters |> Seq.exists (fun p -> isScalar p.ParameterType))
 
-                                        if makers.Contains called.FullName || scalar && t.Name <> nameof HeldScalars then
-                                            $"{m.FullName} calls {called.FullName}"
+                                    if
+                                        makers.Contains called.FullName
+                                        || scalar && m.DeclaringType.Name <> nameof HeldScalars
+                                    then
+                                        $"{m.FullName} calls {called.FullName}"
                         ]
 
                     wrong |> should equal List.empty<string>)

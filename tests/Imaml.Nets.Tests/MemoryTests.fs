@@ -123,7 +123,7 @@ let tests =
                     let before = live ()
 
                     ImplicitMetaGradient.Compute(
-                        TensorSpace(2, torch.ScalarType.Float64),
+                        TensorSpace(2, torch.ScalarType.Float64, torch.CPU),
                         ScalarRegularizer<Tensor, Tensor> 2.0,
                         observed,
                         GradientDescentSolver<Tensor, Tensor>(MeasuredCurvature, 12),
@@ -135,7 +135,7 @@ let tests =
                                 RecomputeResidual = false
                             }
                         ),
-                        Thresholds.none (TensorSpace(2, torch.ScalarType.Float64)),
+                        Thresholds.none (TensorSpace(2, torch.ScalarType.Float64, torch.CPU)),
                         instance.Parameters
                     )
                     |> ignore

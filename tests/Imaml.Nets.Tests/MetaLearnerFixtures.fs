@@ -8,10 +8,10 @@ open Imaml.Nets.Models
 open Imaml.Nets.Training
 open Imaml.Nets.Tests.DataFixtures
 
-let optionsWith algorithm seed threads : TrainingOptions =
+let optionsOn dataset split algorithm seed threads : TrainingOptions =
     TrainingOptions(
-        Dataset = "patterned",
-        Split = "none",
+        Dataset = dataset,
+        Split = split,
         ValidationClasses = 0,
         Ways = 3,
         Shots = 1,
@@ -29,6 +29,8 @@ let optionsWith algorithm seed threads : TrainingOptions =
         Seed = seed,
         Threads = threads
     )
+
+let optionsWith algorithm seed threads = optionsOn "patterned" "none" algorithm seed threads
 
 let optionsOf algorithm seed = optionsWith algorithm seed 1
 

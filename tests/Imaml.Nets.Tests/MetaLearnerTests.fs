@@ -95,7 +95,7 @@ let private reproducibility =
                 let tasks = batch 0
                 // Task by task, as the chunks of so small a batch are.
                 let slope task =
-                    let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta.dtype)
+                    let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta)
                     let struct (_, v) = (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
                     v.squeeze 0L
 
@@ -306,7 +306,7 @@ let private beside =
             testCase "it adapts with what it has learned" (fun () ->
                 use learner = MetaLearner.Create(metaSgd, network ())
                 use _ = torch.NewDisposeScope()
-                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, torch.ScalarType.Float32)
+                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, learner.Theta)
                 learner.Step(batch 0) |> ignore
                 let phi = learner.Adapt(problem, 3)
                 let sizes = learnedNumbers learner |> Array.map float32

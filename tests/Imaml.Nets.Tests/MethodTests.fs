@@ -13,51 +13,13 @@ open Imaml.Nets
 open Imaml.Nets.MetaLearners
 open Imaml.Nets.Models
 open Imaml.Nets.Training
+open Imaml.Nets.Tests.MethodFixtures
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.TensorSpaceSubject
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-/// Two blocks on 6 × 6 images without a kink: 93 parameters.
-let private tiny =
-    let block =
-        {
-            Filters = 2
-            Stride = 2
-            Padding = 1
-            Rectified = false
-        }
-
-    {
-        Input = ImageShape(6, 6, 1)
-        Blocks = [ block; block ]
-        Ways = 3
-    }
-
-let private tasks = 2
-
-/// A support set, a query set of its own, and one θ for both tasks.
-type private Tasks =
-    {
-        Support: Instance
-        Query: Instance
-        /// [1, d]
-        Like: Tensor
-    }
-
-    member this.Theta = this.Like.expand (int64 tasks, -1L)
-    member this.Problem = FewShotProblem(this.Support.Network, this.Support.Data, this.Query.Data)
-
-let private drawTasks seed =
-    let support = draw seed tiny tasks 6
-
-    {
-        Support = support
-        Query = draw (seed + 20) tiny tasks 9
-        Like = support.Parameters.narrow (0L, 0L, 1L)
-    }
-
-let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64))
+let private space = lazy (TensorSpace(tasks, torch.ScalarType.Float64, torch.CPU))
 let private f64 = torch.ScalarType.Float64
 
 /// The same losses for the core's dense batched vectors: every evaluation goes to the network and comes back.
@@ -104,67 +66,6 @@ let private dense (problem: FewShotProblem) =
     }
 
 let private rows = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, float[]>
-
-/// What the tests choose of a run's options; what an algorithm has no use for is left out.
-type private Options =
-    static member Of
-        (
-            algorithm,
-            steps: int,
-            ?lambda: float,
-            ?alpha: float,
-            ?linearSteps,
-            ?momentum: float,
-            ?truncate,
-            ?recompute,
-            ?stepSizes,
-            ?linearSolver,
-            ?probes,
-            ?neumannStep: float,
-            ?delta: float,
-            ?deltaPrime: float,
-            ?remedy,
-            ?learnLambda
-        ) =
-        let options =
-            TrainingOptions(
-                Dataset = "none",
-                Split = "none",
-                ValidationClasses = 0,
-                Ways = 3,
-                Shots = 2,
-                Queries = 3,
-                Algorithm = algorithm,
-                MetaSteps = 1,
-                MetaBatch = tasks,
-                InnerSteps = steps,
-                Lambda = Option.toNullable lambda,
-                NoProximal = (lambda.IsNone),
-                InnerStepSize = Option.toNullable alpha,
-                CgSteps = Option.toNullable linearSteps,
-                Momentum = Option.toNullable momentum,
-                Truncate = Option.toNullable truncate,
-                Recompute = defaultArg recompute false,
-                StepSizes = Option.toNullable stepSizes,
-                LinearSolver = Option.toNullable linearSolver,
-                Probes = Option.toNullable probes,
-                NeumannStep = Option.toNullable neumannStep,
-                Delta = Option.toNullable delta,
-                DeltaPrime = Option.toNullable deltaPrime,
-                OnNegativeCurvature = Option.toNullable remedy,
-                LearnLambda = Option.toNullable learnLambda,
-                LambdaRate = Option.toNullable (learnLambda |> Option.map (fun _ -> 0.1)),
-                OuterRate = 1e-2,
-                OuterSchedule = OuterSchedule.Constant,
-                Filters = 2,
-                Seed = 1UL,
-                Threads = 1
-            )
-
-        options.Validate()
-        options
-
-let private lambda, alpha, steps = 6.0, 0.05, 4
 
 let private path momentum : UnrolledOptions =
     {
@@ -256,14 +157,6 @@ let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMet
         of' "reptile" (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) none (ReptileStrategy(descent constant NoMomentum, never))
         "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha), none, (fun d -> MetaSgdStrategy(stepSizes d, EveryIterate))
     ]
-
-/// What is learned beside θ before the first step, or nothing.
-let private numbersOf (options: TrainingOptions) network =
-    Method.Start(options, network) |> Option.ofObj |> Option.map (fun learned -> learned.Numbers)
-
-let private compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
-    let network = drawn.Support.Network
-    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL).Compute(space.Value, drawn.Problem, theta)
 
 let private agreement =
     testList

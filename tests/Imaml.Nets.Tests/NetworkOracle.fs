@@ -141,7 +141,7 @@ type Instance =
     member this.Network = network this.Architecture
 
     member this.Data =
-        LabelledImages(this.Images, torch.nn.functional.one_hot(this.Labels, int64 this.Architecture.Ways).to_type torch.float64)
+        LabelledImages(this.Images, torch.nn.functional.one_hot(this.Labels, int64 this.Architecture.Ways).to_type this.Images.dtype)
 
     /// Support and query set are the same images.
     member this.Problem = FewShotProblem(this.Network, this.Data, this.Data)

@@ -11,21 +11,33 @@ let private epsilon dtype =
     | torch.ScalarType.Float32 -> 2.0 ** -23.0
     | _ -> 2.0 ** -52.0
 
-/// B rows of d numbers as [B, d].
-let ofRows (dtype: torch.ScalarType) (rows: float[][]) : Tensor =
+/// B rows of d numbers as [B, d] on a device.
+let ofRowsOn (device: torch.Device) (dtype: torch.ScalarType) (rows: float[][]) : Tensor =
     use _ = torch.NewDisposeScope()
-    torch.tensor(Array.concat rows).view(int64 rows.Length, int64 rows[0].Length).to_type(dtype).clone().MoveToOuterDisposeScope()
+
+    torch
+        .tensor(Array.concat rows)
+        .view(int64 rows.Length, int64 rows[0].Length)
+        .to_type(dtype)
+        .``to``(device)
+        .clone()
+        .MoveToOuterDisposeScope()
+
+/// B rows of d numbers as [B, d].
+let ofRows = ofRowsOn torch.CPU
 
 let toRows (x: Tensor) : float[][] = numbers x |> Array.chunkBySize (int x.shape[1])
 
-let subject dtype tasks : Subject<Tensor, Tensor> =
+let subjectOn (device: torch.Device) dtype tasks : Subject<Tensor, Tensor> =
     {
-        Name = $"tensors of {tasks} tasks, {dtype}"
-        Space = TensorSpace(tasks, dtype)
+        Name = $"tensors of {tasks} tasks, {dtype}, {device}"
+        Space = TensorSpace(tasks, dtype, device)
         Tasks = tasks
         Epsilon = epsilon dtype
-        OfRows = ofRows dtype
+        OfRows = ofRowsOn device dtype
         ToRows = toRows
         Coordinates = TensorCoordinates()
         Alive = Some(fun x -> not x.IsInvalid)
     }
+
+let subject dtype tasks = subjectOn torch.CPU dtype tasks

@@ -12,14 +12,14 @@ open Imaml.Nets.Tests.Tensors
 open Imaml.Nets.Tests.TensorSpaceSubject
 open Imaml.Testing
 
-/// The laws need the space, and the space libtorch: they are listed once it is loaded.
-let private laws () =
+/// Every law, of spaces on one device. They need the space, and the space libtorch: they are listed once it is loaded.
+let laws device =
     [
         for subject in
             [
-                subject torch.ScalarType.Float64 1
-                subject torch.ScalarType.Float64 3
-                subject torch.ScalarType.Float32 3
+                subjectOn device torch.ScalarType.Float64 1
+                subjectOn device torch.ScalarType.Float64 3
+                subjectOn device torch.ScalarType.Float32 3
             ] do
             SpaceLaws.laws subject
             CoordinatesLaws.laws subject
@@ -43,7 +43,7 @@ let private laws () =
 let private tasks = 4
 
 let private tensors =
-    lazy (TensorSpace(tasks, torch.ScalarType.Float64) :> IInnerProductSpace<Tensor, Tensor>)
+    lazy (TensorSpace(tasks, torch.ScalarType.Float64, torch.CPU) :> IInnerProductSpace<Tensor, Tensor>)
 
 let private matrices = BatchedRowsSpace tasks :> IInnerProductSpace<Matrix<float>, float[]>
 
@@ -218,6 +218,7 @@ let private lifetimes =
                             "Inner", (fun () -> space.Inner(x, y))
                             "Norm", (fun () -> space.Norm x)
                             "Scalar", (fun () -> space.Scalar 3.0)
+                            "PerTask", (fun () -> space.PerTask(Array.create tasks 3.0))
                             "Add", (fun () -> space.Add(a, b))
                             "Multiply", (fun () -> space.Multiply(a, one))
                             "DivideOrZero", (fun () -> space.DivideOrZero(a, b))
@@ -292,10 +293,10 @@ let private refusals =
             testCase "a number of tasks below 1, and types that are not floating-point" (fun () ->
                 for act in
                     [
-                        (fun () -> TensorSpace(0, torch.ScalarType.Float32))
-                        (fun () -> TensorSpace(-1, torch.ScalarType.Float32))
-                        (fun () -> TensorSpace(1, torch.ScalarType.Int64))
-                        (fun () -> TensorSpace(1, torch.ScalarType.Float16))
+                        (fun () -> TensorSpace(0, torch.ScalarType.Float32, torch.CPU))
+                        (fun () -> TensorSpace(-1, torch.ScalarType.Float32, torch.CPU))
+                        (fun () -> TensorSpace(1, torch.ScalarType.Int64, torch.CPU))
+                        (fun () -> TensorSpace(1, torch.ScalarType.Float16, torch.CPU))
                     ] do
                     (fun () -> act () |> ignore) |> should throw typeof<ArgumentException>)
         ]
@@ -305,6 +306,6 @@ let tests =
     testList
         "Tensor space"
         [
-            yield! laws ()
+            yield! laws torch.CPU
             testSequenced (testList "its own" [ agreement; shared; lifetimes; refusals ])
         ]

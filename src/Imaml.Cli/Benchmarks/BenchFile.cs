@@ -5,9 +5,9 @@ using Imaml.Nets.Training;
 namespace Imaml.Cli.Benchmarks;
 
 /// <summary>What was asked for; null where each setting or method has a number of its own, which its rows say.</summary>
-internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyList<string> Methods, int? MetaBatch, int? InnerSteps, int Steps, int Filters, int Threads);
+internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyList<string> Methods, int? MetaBatch, int? InnerSteps, int Steps, int Filters, int Threads, string Device, bool Tf32);
 
-/// <summary>How fast this machine multiplies matrices, on all cores.</summary>
+/// <summary>How fast the device multiplies matrices; the processor on all cores.</summary>
 /// <param name="BeforeGflops">10⁹ float32 operations per second before the first measurement.</param>
 /// <param name="AfterGflops">The same after the last one.</param>
 internal sealed record MatrixMultiplyRate(double BeforeGflops, double AfterGflops)
@@ -23,8 +23,8 @@ internal sealed record BenchGap(string Setting, string Method, int InnerSteps);
 /// <param name="Options">What was asked for.</param>
 /// <param name="Provenance">The program and the machine.</param>
 /// <param name="Seconds">Wall seconds of the whole.</param>
-/// <param name="MatrixMultiply">The machine's rate.</param>
-/// <param name="Targets">What the numbers are held against.</param>
+/// <param name="MatrixMultiply">The device's rate.</param>
+/// <param name="Targets">What the numbers are held against; on a GPU nothing.</param>
 /// <param name="Rows">The measurements.</param>
 /// <param name="NotMeasured">Those that the memory did not suffice for.</param>
 internal sealed record BenchFile(

@@ -22,7 +22,7 @@ internal sealed record BenchPlan(BenchSetting Setting, string Method, Measuremen
         BenchPlan Plan(string name, string method, MeasuredWork work, int? innerSteps, int steps)
         {
             var run = BenchMethod.Of(method).Options(setting, options.MetaBatch, innerSteps, steps, options.Filters, options.Threads);
-            return new BenchPlan(setting, name, new MeasurementRequest(run, work, steps));
+            return new BenchPlan(setting, name, new MeasurementRequest(run, work, steps, options.Device, options.Tf32));
         }
 
         yield return Plan(BenchRow.Gradient, BenchMethod.Imaml, MeasuredWork.Gradient, options.InnerSteps, options.Steps);

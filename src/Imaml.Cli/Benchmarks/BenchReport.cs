@@ -33,9 +33,9 @@ internal static class BenchReport
         $"""
         # Speed and memory
 
-        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}.
+        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
         The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps after one that is not counted; memory is the peak of the
-        process, one for each row, over what it held before the first meta-step.
+        process, one for each row, over what it held before the first meta-step; on a GPU it is the GPU's.
 
         {string.Join("\n\n", Tables(file))}
 
@@ -55,7 +55,7 @@ internal static class BenchReport
         file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: the memory does not suffice")
             .Append(string.Create(
                 CultureInfo.InvariantCulture,
-                $"This machine multiplies matrices at {file.MatrixMultiply.Gflops:F0} GFLOP/s (float32, all cores; {file.MatrixMultiply.BeforeGflops:F0} before, {file.MatrixMultiply.AfterGflops:F0} after); {file.Rows.Count} rows in {file.Seconds:F0} s."));
+                $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.Gflops:F0} GFLOP/s (float32; the processor on all cores; {file.MatrixMultiply.BeforeGflops:F0} before, {file.MatrixMultiply.AfterGflops:F0} after); {file.Rows.Count} rows in {file.Seconds:F0} s."));
 
     private static string[] Cells(BenchRow row) =>
     [

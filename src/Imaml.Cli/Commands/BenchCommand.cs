@@ -38,9 +38,11 @@ internal static class BenchCommand
         var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
         var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters };
         var threads = SharedOptions.Threads();
+        var device = SharedOptions.Device();
+        var tf32 = SharedOptions.Tf32();
         var output = new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method; a quiet machine, please") { settings, methods, metaBatch, innerSteps, steps, filters, threads, output, json };
+        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method; a quiet machine, please") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
         command.SetAction(parsed =>
         {
             SharedOptions.Require(parsed, steps, 1);
@@ -51,13 +53,15 @@ internal static class BenchCommand
                 parsed.GetValue(innerSteps),
                 parsed.GetValue(steps),
                 parsed.GetValue(filters),
-                parsed.GetValue(threads) ?? Environment.ProcessorCount);
-            return Run(options, parsed.GetValue(output), parsed.GetValue(json), stop);
+                parsed.GetValue(threads) ?? Environment.ProcessorCount,
+                parsed.GetRequiredValue(device),
+                parsed.GetValue(tf32));
+            return Run(options, SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(output), parsed.GetValue(json), stop);
         });
         return command;
     }
 
-    private static int Run(BenchOptions options, string? output, bool json, CancellationToken stop)
+    private static int Run(BenchOptions options, ComputeDevice device, string? output, bool json, CancellationToken stop)
     {
         var plans = BenchPlan.Of(options);
         foreach (var plan in plans)
@@ -67,19 +71,18 @@ internal static class BenchCommand
         }
 
         using var folder = output is null ? null : new ResultFolder(output);
-        LibTorchLoader.EnsureLoaded();
         torch.set_num_threads(Environment.ProcessorCount);
         var watch = Stopwatch.StartNew();
-        var before = Throughput.OfProcessor().Gflops;
+        var before = Throughput.Of(device.Device).Gflops;
         var measured = plans.Index().Select(one => (Plan: one.Item, Result: Measure(one.Item, one.Index + 1, plans.Count, stop))).ToArray();
-        var rate = new MatrixMultiplyRate(before, Throughput.OfProcessor().Gflops);
+        var rate = new MatrixMultiplyRate(before, Throughput.Of(device.Device).Gflops);
         var rows = BenchRow.Of([.. measured.Where(one => one.Result is not null).Select(one => (one.Plan, one.Result!))], rate);
         var file = new BenchFile(
             options,
-            Provenance.Current(),
+            Provenance.Current(device),
             double.Round(watch.Elapsed.TotalSeconds, 1),
             rate,
-            BenchTarget.Of(rows),
+            device.Device.type == DeviceType.CPU ? BenchTarget.Of(rows) : [],
             rows,
             [.. measured.Where(one => one.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Options.InnerSteps))]);
         folder?.WriteJson($"{Name}.json", file);

@@ -30,9 +30,15 @@ internal static class DemoCommand
         var quick = new Option<bool>("--quick") { Description = "A tenth of the training: shows that it runs, not what it can do" };
         var output = new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" };
         var threads = SharedOptions.Threads();
-        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to ones never seen (about two minutes, no download)") { quick, output, threads };
+        var device = SharedOptions.Device();
+        var tf32 = SharedOptions.Tf32();
+        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to ones never seen (about two minutes, no download)") { quick, output, threads, device, tf32 };
         command.SetAction(parsed => Run(
-            parsed.GetValue(quick) ? Length.Quick : Length.Usual, parsed.GetRequiredValue(output), parsed.GetValue(threads) ?? Environment.ProcessorCount, stop));
+            parsed.GetValue(quick) ? Length.Quick : Length.Usual,
+            parsed.GetRequiredValue(output),
+            parsed.GetValue(threads) ?? Environment.ProcessorCount,
+            SharedOptions.OpenDevice(parsed, device, tf32),
+            stop));
         return command;
     }
 
@@ -58,7 +64,7 @@ internal static class DemoCommand
         Threads = threads,
     };
 
-    private static int Run(Length length, string output, int threads, CancellationToken stop)
+    private static int Run(Length length, string output, int threads, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
         set_num_threads(threads);
@@ -71,6 +77,7 @@ internal static class DemoCommand
         Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
 
         using var learner = MetaLearner.Create(options, TaskSource.Network(options));
+        learner.MoveTo(device.Device);
         var untrained = Evaluator.AfterAdapting(learner, test, length.Episodes, stop);
         var watch = Stopwatch.StartNew();
         Train(learner, source.Sampler(options, ClassPart.Train, Queries, options.Seed), options, stop);
@@ -111,7 +118,7 @@ internal static class DemoCommand
     {
         using var scope = NewDisposeScope();
         var batch = sampler.Batch(PictureEpisode, 1);
-        var problem = new FewShotProblem(learner.Network, batch, learner.Theta.dtype);
+        var problem = new FewShotProblem(learner.Network, batch, learner.Theta);
         var predictions = problem.QueryLogits(learner.Adapt(problem, 1)).argmax(-1).cpu().data<long>().Select(label => (int)label).ToArray();
         return EpisodePicture.Render(sampler.Set, batch.Episodes[0], predictions);
     }

@@ -30,8 +30,9 @@ internal static class DiagnoseCommand
         var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
         var data = SharedOptions.Data();
         var threads = SharedOptions.Threads();
+        var device = SharedOptions.Device();
         SharedOptions.AtLeast(reference, 0);
-        var command = new Command("diagnose", "Measure how far a run's network meets the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads };
+        var command = new Command("diagnose", "Measure how far a run's network meets the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads, device };
         command.SetAction(parsed =>
         {
             SharedOptions.Require(parsed, tasks, 1);
@@ -58,8 +59,9 @@ internal static class DiagnoseCommand
 
             var chosen = Choose(all, parsed.GetValue(states) ?? []);
             LibTorchLoader.EnsureLoaded();
+            var opened = SharedOptions.OpenDevice(parsed, device);
             torch.set_num_threads(parsed.GetValue(threads) ?? Environment.ProcessorCount);
-            return Diagnose(last, chosen, options, parsed.GetValue(data), parsed.GetValue(output) ?? folder.File("diagnosis"), parsed.GetValue(json), stop);
+            return Diagnose(last, chosen, options, parsed.GetValue(data), parsed.GetValue(output) ?? folder.File("diagnosis"), parsed.GetValue(json), opened, stop);
         });
         return command;
     }
@@ -72,7 +74,7 @@ internal static class DiagnoseCommand
             : [.. all.Where(state => wanted.Length == 0 || wanted.Contains(state.MetaStep))];
     }
 
-    private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, CancellationToken stop)
+    private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
         var source = SharedOptions.OpenTasks(last.Options, data);
         if (source.Split.Manifest.Hash != last.ManifestHash)
@@ -84,7 +86,7 @@ internal static class DiagnoseCommand
         WritableFolder.Require(output, "--out");
         try
         {
-            var (report, measured) = Measure(last, states, options, source, output, json, stop);
+            var (report, measured) = Measure(last, states, options, source, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
             return ExitCode.Success;
@@ -96,19 +98,19 @@ internal static class DiagnoseCommand
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(
-        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, string output, bool json, CancellationToken stop)
+        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
         var measured = new List<StateAssumptions>();
         foreach (var state in states)
         {
-            measured.Add(StateFile.ReadOrMeasure(output, state, last, options, () =>
-                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, progress, stop))));
+            measured.Add(StateFile.ReadOrMeasure(output, state, last, options, device, () =>
+                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, device.Device, progress, stop))));
             if (!json)
             {
                 DiagnosisTable.Print(StateSummary.Of(measured[^1]));
             }
         }
 
-        return (new AssumptionReport(options, last.Options, last.ManifestHash, Provenance.Current(), measured[0].Parameters, [.. measured.Select(StateSummary.Of)]), measured);
+        return (new AssumptionReport(options, last.Options, last.ManifestHash, Provenance.Current(device), measured[0].Parameters, [.. measured.Select(StateSummary.Of)]), measured);
     }
 }

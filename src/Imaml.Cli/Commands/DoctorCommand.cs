@@ -56,6 +56,7 @@ internal static class DoctorCommand
             Row("libtorch", libtorch.Version);
             Row("  from", libtorch.Folder is "" ? "the system's own search" : libtorch.Folder);
             Row("  compatibility copy", libtorch.CompatibilityCopy ?? "not needed");
+            Row("  missing symbols", libtorch.Missing is [] ? "none" : $"{libtorch.Missing.Count}: {string.Join(" ", libtorch.Missing)}");
             Row("  threads", $"{libtorch.Threads}");
             Row("  CUDA", libtorch.Cuda ? string.Join(", ", libtorch.Devices) : "no");
         }

@@ -27,21 +27,25 @@ internal static class EvaluateCommand
         SharedOptions.AtLeast(queries, 1);
         SharedOptions.AtLeast(innerSteps, 1);
         var data = SharedOptions.Data();
-        var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, queries, innerSteps, data };
+        var device = SharedOptions.Device();
+        var tf32 = SharedOptions.Tf32();
+        var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, queries, innerSteps, data, device, tf32 };
         command.SetAction(parsed =>
         {
             SharedOptions.Require(parsed, episodes, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
-            return Evaluate(folder, parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(data), stop);
+            var opened = SharedOptions.OpenDevice(parsed, device, tf32);
+            return Evaluate(folder, parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(data), opened, stop);
         });
         return command;
     }
 
-    private static int Evaluate(RunFolder folder, ClassPart part, int episodes, ulong seed, int? queries, int? innerSteps, string? data, CancellationToken stop)
+    private static int Evaluate(RunFolder folder, ClassPart part, int episodes, ulong seed, int? queries, int? innerSteps, string? data, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
         var (header, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, innerSteps);
         using var trained = learner;
+        trained.MoveTo(device.Device);
         var options = header.Options;
         torch.set_num_threads(options.Threads);
         var source = SharedOptions.OpenTasks(options, data);
@@ -56,7 +60,7 @@ internal static class EvaluateCommand
         var result = new EvaluationResult(
             options,
             source.Split.Manifest,
-            Provenance.Current(),
+            Provenance.Current(device),
             header.MetaStep,
             part,
             seed,

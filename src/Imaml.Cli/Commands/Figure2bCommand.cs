@@ -67,7 +67,7 @@ internal static class Figure2bCommand
         using var folder = new ResultFolder(output);
         LibTorchLoader.EnsureLoaded();
         Figure2bPoint[] points = [.. requests.Index().Select(one => Measure(one.Item.Method, one.Item.Request, options, $"{one.Index + 1,3}/{requests.Length}", stop))];
-        var file = new Figure2bFile(options, Provenance.Current(), Figure2bSummary.Of(points), points);
+        var file = new Figure2bFile(options, Provenance.Current(ComputeDevice.Processor), Figure2bSummary.Of(points), points);
         folder.WriteFigure(Name, new Figure2bPlots(options, points).Panels());
         folder.Write($"{Name}.csv", Table(options, points));
         folder.WriteJson($"{Name}.json", file);

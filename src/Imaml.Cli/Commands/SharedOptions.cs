@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Imaml.Nets.Data;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
 using Spectre.Console;
 
@@ -16,6 +17,22 @@ internal static class SharedOptions
     /// <summary><c>--threads N</c>.</summary>
     public static Option<int?> Threads() =>
         AtLeast(new Option<int?>("--threads") { Description = "Threads; what is trained does not depend on their number [default: as many as cores]", HelpName = "N" }, 1);
+
+    /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
+    public static Option<string> Device() => new("--device")
+    {
+        Description = $"{ComputeDevice.ProcessorName}, {ComputeDevice.CudaName}, or {ComputeDevice.CudaName}:N for the GPU with index N",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => ComputeDevice.ProcessorName,
+    };
+
+    /// <summary><c>--tf32</c>.</summary>
+    public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers by 10 bits of mantissa: faster, less exact" };
+
+    /// <summary>The device that the options name.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null) =>
+        ComputeDevice.Open(parsed.GetRequiredValue(device), tf32 is not null && parsed.GetValue(tf32));
 
     /// <summary>Refuses a number below the least.</summary>
     /// <exception cref="ArgumentException">The number is below it.</exception>

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Models;
 using Imaml.Nets.Training;
 using Spectre.Console;
@@ -28,6 +29,8 @@ internal static class TrainCommand
         var seed = new Option<ulong>("--seed") { Description = "Seed of initial parameters and episodes", Required = true, HelpName = "S" };
         var output = new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", Required = true, HelpName = "RUN" };
         var threads = SharedOptions.Threads();
+        var device = SharedOptions.Device();
+        var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
         var queries = WithDefault("--queries", "Query images per class (Q)", "Q", DefaultQueries);
         var outerRate = SharedOptions.Decimal(WithDefault("--outer-rate", "Adam's step size", "η", DefaultOuterRate));
@@ -46,7 +49,7 @@ internal static class TrainCommand
 
         var command = new Command("train", "Meta-train a few-shot classifier")
         {
-            dataset, ways, shots, metaSteps, metaBatch, seed, output, threads, data, queries, outerRate, schedule,
+            dataset, ways, shots, metaSteps, metaBatch, seed, output, threads, device, tf32, data, queries, outerRate, schedule,
             split, validation, filters, activation, validateEvery, validationEpisodes, checkpointEvery, keepEvery,
         };
         foreach (var option in method.All)
@@ -85,15 +88,15 @@ internal static class TrainCommand
             }
 
             var cadence = new RunCadence(parsed.GetValue(checkpointEvery), every, parsed.GetValue(validationEpisodes), parsed.GetValue(keepEvery) ?? 0);
-            return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), stop);
+            return Train(options, cadence, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), SharedOptions.OpenDevice(parsed, device, tf32), stop);
         });
         return command;
     }
 
-    private static int Train(TrainingOptions options, RunCadence cadence, string? data, RunFolder folder, CancellationToken stop)
+    private static int Train(TrainingOptions options, RunCadence cadence, string? data, RunFolder folder, ComputeDevice device, CancellationToken stop)
     {
         var source = SharedOptions.OpenTasks(options, data);
-        using var run = TrainingRun.Open(folder, options, source);
+        using var run = TrainingRun.Open(folder, options, source, device);
         if (run.Learner.MetaStep == options.MetaSteps && File.Exists(folder.SummaryPath))
         {
             Terminal.Line($"the run in {folder.FolderPath} is finished already; `imaml evaluate` measures it");

@@ -4,6 +4,7 @@
 
 using System.Text.Json;
 using Imaml.Nets.Diagnostics;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
 
 namespace Imaml.Cli.Diagnoses;
@@ -13,21 +14,22 @@ namespace Imaml.Cli.Diagnoses;
 /// <param name="ManifestHash">The run's classes.</param>
 /// <param name="ThetaHash">The parameters.</param>
 /// <param name="Version">The program's version and commit.</param>
+/// <param name="Device">What computed.</param>
 /// <param name="State">The figures.</param>
-internal sealed record StateFile(AssumptionOptions Options, string ManifestHash, string ThetaHash, string Version, StateAssumptions State)
+internal sealed record StateFile(AssumptionOptions Options, string ManifestHash, string ThetaHash, string Version, string Device, StateAssumptions State)
 {
     /// <summary>The figures of a state from its file where they fit, else measured and written there.</summary>
-    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, AssumptionOptions options, Func<StateAssumptions> measure)
+    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
     {
         var path = Path.Combine(folder, $"state-{state.MetaStep:D6}.json");
-        var (theta, version) = (state.ThetaHash(run.Options), Provenance.Current().Version);
-        if (Read(path) is { } file && file with { State = null! } == new StateFile(options, run.ManifestHash, theta, version, null!))
+        var unmeasured = new StateFile(options, run.ManifestHash, state.ThetaHash(run.Options), Provenance.Current(device).Version, device.Description, null!);
+        if (Read(path) is { } file && file with { State = null! } == unmeasured)
         {
             return file.State;
         }
 
         var measured = measure();
-        RunFolder.WriteJson(path, new StateFile(options, run.ManifestHash, theta, version, measured));
+        RunFolder.WriteJson(path, unmeasured with { State = measured });
         return measured;
     }
 

@@ -16,11 +16,13 @@ public static class AssumptionCheck
     /// <param name="training">The run's options.</param>
     /// <param name="source">The run's images and classes.</param>
     /// <param name="options">What to look at.</param>
+    /// <param name="device">Where to compute.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
     /// <param name="stop">Ends it with an <see cref="OperationCanceledException"/>.</param>
-    public static StateAssumptions Measure(RunState state, TrainingOptions training, TaskSource source, AssumptionOptions options, IProgress<double>? progress, CancellationToken stop)
+    public static StateAssumptions Measure(RunState state, TrainingOptions training, TaskSource source, AssumptionOptions options, Device device, IProgress<double>? progress, CancellationToken stop)
     {
         using var learner = state.Load(training);
+        learner.MoveTo(device);
         var sampler = source.Sampler(training, options.Part, training.Queries, options.Seed);
         var tasks = new List<TaskAssumptions>();
         var changes = new List<HessianChanges>();

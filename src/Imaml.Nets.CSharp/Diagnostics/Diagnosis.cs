@@ -3,7 +3,6 @@
 
 using System.Reflection;
 using System.Runtime.InteropServices;
-using System.Text.RegularExpressions;
 using Imaml.Nets.Data;
 using Imaml.Nets.LibTorch;
 using TorchSharp;
@@ -14,10 +13,11 @@ namespace Imaml.Nets.Diagnostics;
 /// <param name="Version">Its version.</param>
 /// <param name="Folder">Where it was loaded from; empty where the operating system's own search found it.</param>
 /// <param name="CompatibilityCopy">The patched copy of TorchSharp's library in use, or null where none is needed.</param>
+/// <param name="Missing">Symbols that TorchSharp needs and this libtorch, of another version than <c>TorchSharp</c> is built for, lacks.</param>
 /// <param name="Threads">Threads that one operation may use.</param>
 /// <param name="Cuda">Whether it can compute on a GPU.</param>
 /// <param name="Devices">The GPUs' names.</param>
-public sealed record LibTorchFacts(string Version, string Folder, string? CompatibilityCopy, int Threads, bool Cuda, IReadOnlyList<string> Devices);
+public sealed record LibTorchFacts(string Version, string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing, int Threads, bool Cuda, IReadOnlyList<string> Devices);
 
 /// <summary>The facts that <c>imaml doctor</c> prints.</summary>
 /// <param name="Imaml">This program's version, with the commit it was built from.</param>
@@ -91,20 +91,12 @@ public sealed record Diagnosis(
             }
 
             var cuda = torch.cuda.is_available();
-            return (new LibTorchFacts(Version(origin), origin.Folder, origin.CompatibilityCopy, torch.get_num_threads(), cuda, cuda ? CudaDevices.Names() : []), null);
+            return (new LibTorchFacts(LibTorchVersion.Of(origin.Folder), origin.Folder, origin.CompatibilityCopy, origin.Missing, torch.get_num_threads(), cuda, cuda ? CudaDevices.Names() : []), null);
         }
         catch (LibTorchLoadException e)
         {
             return (null, e.Message);
         }
-    }
-
-    // A PyTorch installation says its version beside its lib folder; TorchSharp only knows the one it was built for.
-    private static string Version(LibTorchOrigin origin)
-    {
-        var file = Path.Combine(origin.Folder, "..", "version.py");
-        var found = File.Exists(file) ? Regex.Match(File.ReadAllText(file), "__version__ = '(.*)'") : Match.Empty;
-        return found.Success ? found.Groups[1].Value : torch.__version__;
     }
 
     private static string Informational(Type type) =>

@@ -9,7 +9,7 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
 /// <summary>What a meta-batch took, in the process that it was measured in.</summary>
 /// <param name="ProcessId">The process.</param>
 /// <param name="Task">One task's share.</param>
-/// <param name="ResidentBytes">Resident memory just before the first meta-step.</param>
-/// <param name="PeakBytes">Peak of the resident memory less that; null where the system knows no other peak than an earlier one.</param>
+/// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
+/// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
 public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null);

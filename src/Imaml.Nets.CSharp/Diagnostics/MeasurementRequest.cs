@@ -1,3 +1,4 @@
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
 
 namespace Imaml.Nets.Diagnostics;
@@ -16,4 +17,6 @@ public enum MeasuredWork
 /// <param name="Options">The run whose meta-batch is measured.</param>
 /// <param name="Work">What of it.</param>
 /// <param name="Steps">Meta-steps that are measured after one that is not; for a gradient the least number of repetitions.</param>
-public sealed record MeasurementRequest(TrainingOptions Options, MeasuredWork Work, int Steps);
+/// <param name="Device">Where, by its name on the command line.</param>
+/// <param name="Tf32">Whether a GPU may compute in TF32.</param>
+public sealed record MeasurementRequest(TrainingOptions Options, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);

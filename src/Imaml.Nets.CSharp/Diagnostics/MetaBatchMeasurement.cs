@@ -26,11 +26,12 @@ public static class MetaBatchMeasurement
     {
         var options = request.Options;
         options.Validate();
-        LibTorchLoader.EnsureLoaded();
+        var device = ComputeDevice.Open(request.Device, request.Tf32);
         set_num_threads(options.Threads);
         var source = TaskSource.Open(options, null, null, _ => { });
         var sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
         using var learner = MetaLearner.Create(options, TaskSource.Network(options));
+        learner.MoveTo(device.Device);
         ProcessMemory.StartAnew();
         return request.Work == MeasuredWork.MetaStep ? MetaSteps(request, sampler, learner, stop) : Gradients(request, sampler, learner, stop);
     }
@@ -38,25 +39,25 @@ public static class MetaBatchMeasurement
     private static Measurement MetaSteps(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner, CancellationToken stop)
     {
         var batch = request.Options.MetaBatch;
-        var (resident, earlierPeak) = (ProcessMemory.Resident(), ProcessMemory.Peak());
+        var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
         for (var step = 0; step <= request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(() => learner.Step(sampler.Batch((long)step * batch, batch))));
+            seconds.Add(Seconds(learner, () => learner.Step(sampler.Batch((long)step * batch, batch))));
             // As a training run does after each step.
             GC.Collect(0);
         }
 
-        var peak = Peak(resident, earlierPeak);
+        var peak = memory.Peak();
         // The first step also paid for the libraries' start.
-        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), Count(request, sampler, learner)), resident, peak);
+        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), Count(request, sampler, learner)), memory.Before, peak);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
     private static Measurement Gradients(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner, CancellationToken stop)
     {
-        var (resident, earlierPeak) = (ProcessMemory.Resident(), ProcessMemory.Peak());
+        var memory = DeviceMemory.Of(learner.Theta.device);
         var batch = sampler.Batch(0, request.Options.MetaBatch);
         for (var time = 0; time < 2; time++)
         {
@@ -67,19 +68,19 @@ public static class MetaBatchMeasurement
             }));
         }
 
-        var peak = Peak(resident, earlierPeak);
-        var chunks = learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) => InTurns(problem, theta, request.Steps, stop)));
+        var peak = memory.Peak();
+        var chunks = learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
         var threads = int.Min(request.Options.Threads, chunks.Length);
         return new Measurement(
             Environment.ProcessId,
             Cost(request, learner, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
-            resident,
+            memory.Before,
             peak,
             Cost(request, learner, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
     }
 
     // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
-    private static (double Gradient, double Product) InTurns(FewShotProblem problem, Tensor theta, int times, CancellationToken stop)
+    private static (double Gradient, double Product) InTurns(MetaLearner learner, FewShotProblem problem, Tensor theta, int times, CancellationToken stop)
     {
         using var linearization = problem.LinearizeInner(theta);
         var (gradients, products) = (new List<double>(), new List<double>());
@@ -88,8 +89,8 @@ public static class MetaBatchMeasurement
         while (gradients.Count < times || Stopwatch.GetElapsedTime(start) < LeastTime)
         {
             stop.ThrowIfCancellationRequested();
-            gradients.Add(Seconds(() => problem.InnerGradient(theta).Dispose()));
-            products.Add(Seconds(() => linearization.HessianProduct(linearization.Gradient).Dispose()));
+            gradients.Add(Seconds(learner, () => problem.InnerGradient(theta).Dispose()));
+            products.Add(Seconds(learner, () => linearization.HessianProduct(linearization.Gradient).Dispose()));
         }
 
         return (gradients.Median(), products.Median());
@@ -107,7 +108,7 @@ public static class MetaBatchMeasurement
         var batch = sampler.Batch((long)learner.MetaStep * request.Options.MetaBatch, request.Options.MetaBatch);
         return TaskWork.Mean([.. learner.InChunks(batch, (part, first) => OnChunk(learner, part, (problem, theta) =>
         {
-            var space = new TensorSpace(part.Count, learner.Theta.dtype);
+            var space = new TensorSpace(part.Count, learner.Theta);
             var method = Method.Create(request.Options, learner.Network, learner.Theta.unsqueeze(0), learner.Learned?.Numbers, (ulong)first);
             return method.Compute(space, problem, theta).Result.Cost(space);
         })).SelectMany(chunk => chunk)]);
@@ -116,15 +117,14 @@ public static class MetaBatchMeasurement
     private static T OnChunk<T>(MetaLearner learner, EpisodeBatch part, Func<FewShotProblem, Tensor, T> work)
     {
         using var scope = NewDisposeScope();
-        return work(new FewShotProblem(learner.Network, part, learner.Theta.dtype), learner.Theta.expand(part.Count, -1));
+        return work(new FewShotProblem(learner.Network, part, learner.Theta), learner.Theta.expand(part.Count, -1));
     }
 
-    private static long? Peak(long resident, long earlierPeak) => ProcessMemory.Peak() is var peak && peak > earlierPeak ? peak - resident : null;
-
-    private static double Seconds(Action work)
+    private static double Seconds(MetaLearner learner, Action work)
     {
         var start = Stopwatch.GetTimestamp();
         work();
+        ComputeDevice.WaitFor(learner.Theta.device);
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

@@ -58,7 +58,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     {
         using var scope = NewDisposeScope();
         var rows = (int)Implicit.shape[0];
-        var space = new TensorSpace(rows, Implicit.dtype);
+        var space = new TensorSpace(rows, Implicit);
         Agreement[] Pair(Tensor x, Tensor y)
         {
             var (cosines, distances) = (space.Read(Direction.cosine(space, x, y)), space.Read(Direction.relativeDistance(space, x, y, y)));

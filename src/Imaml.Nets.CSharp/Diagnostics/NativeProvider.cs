@@ -19,4 +19,7 @@ internal static class NativeProvider
             LinearAlgebraControl.Provider = current;
         }
     }
+
+    /// <summary>Solves dense systems (the oracles of diagnoses and tests) on the GPU from now on, if the provider answers; else all stays as it is.</summary>
+    public static bool UseCuda() => Control.TryUseNativeCUDA();
 }

@@ -20,11 +20,11 @@ internal sealed class TaskBatch
     {
         (Options, _first, _seed) = (options, first, sampler.Seed);
         _episodes = sampler.Batch(first, count);
-        Space = new TensorSpace(count, ScalarType.Float64);
-        Images = new FewShotProblem(learner.Network, _episodes, ScalarType.Float64);
+        Theta = learner.Theta.to_type(ScalarType.Float64).expand(count, -1).contiguous();
+        Space = new TensorSpace(count, Theta);
+        Images = new FewShotProblem(learner.Network, _episodes, Theta);
         Problem = new InterruptibleProblem<Tensor, Tensor>(Images, stop);
         Regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda!.Value);
-        Theta = learner.Theta.to_type(ScalarType.Float64).expand(count, -1).contiguous();
     }
 
     public TrainingOptions Options { get; }
@@ -64,16 +64,16 @@ internal sealed class TaskBatch
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>
         Strategies.FirstOrder(Space, Known(phi), 0).Compute(Space, Regularizer, Problem, Theta);
 
-    /// <summary>A normal vector for each task that depends on the seed and the episode alone, [B, d].</summary>
+    /// <summary>A normal vector for each task that depends on the seed and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
     public Tensor RandomVectors()
     {
         using var scope = NewDisposeScope();
         var rows = Enumerable.Range(0, Count).Select(task =>
         {
             using var generator = new Generator(unchecked(_seed + (ulong)Episode(task)), CPU);
-            return randn([Parameters], ScalarType.Float64, generator: generator);
+            return randn([Parameters], ScalarType.Float64, CPU, generator: generator);
         });
-        return stack(rows).MoveToOuterDisposeScope();
+        return stack(rows).to(Theta.device).MoveToOuterDisposeScope();
     }
 
     private IInnerSolver<Tensor, Tensor> Known(Tensor phi) => InnerSolvers.FromDelegate(Space, (_, _) => phi);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Imaml.Nets.LibTorch;
 using TorchSharp;
 
 namespace Imaml.Nets.Diagnostics;
@@ -11,29 +12,24 @@ public sealed record Throughput(string Device, double Gflops)
     private const double Seconds = 1;
     private const int ProcessorSize = 1024, GpuSize = 4096;
 
-    /// <summary>Measures the processor for one second, on the threads that libtorch has; libtorch must be loaded.</summary>
-    public static Throughput OfProcessor() => Of("cpu", ProcessorSize);
+    /// <summary>Measures a device for one second: the processor on the threads that libtorch has, a GPU with TF32 where that is on; libtorch must be loaded.</summary>
+    public static Throughput Of(torch.Device device) => new(device.ToString(), Multiply(device, device.type == DeviceType.CPU ? ProcessorSize : GpuSize));
 
-    /// <summary>Measures the processor and each of the GPUs for one second.</summary>
+    /// <summary>Measures the processor and each of the GPUs.</summary>
     internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus) =>
-        [OfProcessor(), .. gpus.Select((_, index) => Of($"cuda:{index}", GpuSize))];
-
-    private static Throughput Of(string device, int size) => new(device, Multiply(torch.device(device), size));
+        [Of(torch.CPU), .. gpus.Select((_, index) => Of(new torch.Device(DeviceType.CUDA, index)))];
 
     private static double Multiply(torch.Device device, int n)
     {
         using var scope = torch.NewDisposeScope();
-        var generator = new torch.Generator(0);
-        var a = torch.rand(n, n, generator: generator).to(device); // [n, n]
-        var b = torch.rand(n, n, generator: generator).to(device); // [n, n]
+        var generator = new torch.Generator(0, torch.CPU);
+        var a = torch.rand(n, n, device: torch.CPU, generator: generator).to(device); // [n, n]
+        var b = torch.rand(n, n, device: torch.CPU, generator: generator).to(device); // [n, n]
 
         void Product()
         {
             using var product = torch.mm(a, b);
-            if (device.type == DeviceType.CUDA)
-            {
-                torch.cuda.synchronize(device);
-            }
+            ComputeDevice.WaitFor(device);
         }
 
         Product(); // The first one also pays for the library's start.

@@ -51,7 +51,7 @@ public static class Evaluator
             accuracies.AddRange(learner.InChunks(batch, (part, _) =>
             {
                 using var scope = NewDisposeScope();
-                var problem = new FewShotProblem(learner.Network, part, learner.Theta.dtype);
+                var problem = new FewShotProblem(learner.Network, part, learner.Theta);
                 return problem.QueryAccuracy(parameters(problem, part.Count));
             }).SelectMany(chunk => chunk));
             progress?.Report((double)accuracies.Count / episodes);

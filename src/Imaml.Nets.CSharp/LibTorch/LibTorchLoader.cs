@@ -3,7 +3,7 @@
 // Where the plain load fails only because TorchSharp's library asks for the symbol version GLIBCXX_3.4.32 (Debian 12 and other systems
 // with a C++ runtime older than GCC 13's), a patched copy in the user's cache folder is loaded in its place (see ElfSymbolPatch);
 // TorchSharp then finds it by its soname. On other systems the loader changes nothing. With IMAML_LIBTORCH=FOLDER, libtorch itself comes
-// from that folder, for instance the torch/lib of a PyTorch installation.
+// from that folder, for instance the torch/lib of a PyTorch installation, CUDA libraries included.
 
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -14,7 +14,8 @@ namespace Imaml.Nets.LibTorch;
 /// <summary>Where libtorch came from.</summary>
 /// <param name="Folder">The folder of libtorch_cpu.so; empty where the operating system's own search is left to find it.</param>
 /// <param name="CompatibilityCopy">The patched copy of TorchSharp's library that is in use, or null where none was needed.</param>
-public sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy);
+/// <param name="Missing">Symbols that TorchSharp needs and this libtorch, of another version, lacks: to use one of them ends the process.</param>
+public sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing);
 
 /// <summary>libtorch could not be loaded; the message names the cause and the cure in one line.</summary>
 public sealed class LibTorchLoadException(string message, Exception? inner = null) : Exception(message, inner);
@@ -24,6 +25,11 @@ public static class LibTorchLoader
 {
     /// <summary>Names a folder with libtorch_cpu.so (and the CUDA libraries) to use in place of the packaged ones.</summary>
     public const string FolderVariable = "IMAML_LIBTORCH";
+
+    /// <summary>The library that computes on NVIDIA's GPUs; a libtorch without it knows the processor alone.</summary>
+    internal const string CudaLibrary = "libtorch_cuda.so";
+
+    private const string ProcessorLibrary = "libtorch_cpu.so";
 
     private const string MissingVersion = "GLIBCXX_3.4.32";
     private const string MissingSymbol = "_ZSt21ios_base_library_initv";
@@ -39,7 +45,7 @@ public static class LibTorchLoader
     {
         if (!OperatingSystem.IsLinux())
         {
-            return new LibTorchOrigin("", null);
+            return new LibTorchOrigin("", null, []);
         }
 
         // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower beside other programs.
@@ -47,33 +53,44 @@ public static class LibTorchLoader
         _ = SetEnvironment("OMP_WAIT_POLICY", "passive", 0);
         var packaged = PackagedFolder();
         var named = Environment.GetEnvironmentVariable(FolderVariable);
-        var folder = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);
-        return new LibTorchOrigin(folder, LoadBinding(Path.Combine(packaged, "libLibTorchSharp.so"), UserCache.Folder("libtorch")));
+        var (folder, handles) = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);
+        var binding = Path.Combine(packaged, "libLibTorchSharp.so");
+        // The packaged libtorch is the one that TorchSharp was built for.
+        var missing = folder == packaged || !File.Exists(binding) ? [] : MissingSymbols.Of(File.ReadAllBytes(binding), handles).Where(name => name != MissingSymbol).ToArray();
+        try
+        {
+            return new LibTorchOrigin(folder, LoadBinding(binding, UserCache.Folder("libtorch")), missing);
+        }
+        catch (LibTorchLoadException e) when (missing.Length > 0)
+        {
+            throw new LibTorchLoadException(
+                $"libtorch {LibTorchVersion.Of(folder)} in {folder} does not fit TorchSharp, which is built for {LibTorchVersion.Expected}: "
+                + $"{missing.Length} symbols are missing: {string.Join(" ", missing)}; set {FolderVariable} to the torch/lib folder of PyTorch {LibTorchVersion.Expected}", e);
+        }
     }
 
     /// <summary>Loads libtorch itself from the folder that <see cref="FolderVariable"/> names, or else from the packaged one.</summary>
-    /// <returns>The folder.</returns>
+    /// <returns>The folder, and the handles of the libraries.</returns>
     /// <exception cref="LibTorchLoadException">The folder holds no libtorch, or one that does not load.</exception>
-    internal static string LoadLibTorch(string packaged, string? named)
+    internal static (string Folder, IReadOnlyList<nint> Handles) LoadLibTorch(string packaged, string? named)
     {
-        var folder = named ?? packaged;
-        if (!File.Exists(Path.Combine(folder, "libtorch_cpu.so")))
+        var folder = named is null ? packaged : Path.GetFullPath(named);
+        if (!File.Exists(Path.Combine(folder, ProcessorLibrary)))
         {
             throw new LibTorchLoadException(named is null
-                ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
-                : $"{FolderVariable}={folder} holds no libtorch_cpu.so; set it to the torch/lib folder of a PyTorch installation, or unset it");
+                ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or with -p:Cuda=true TorchSharp-cuda-linux, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
+                : $"{FolderVariable}={named} holds no {ProcessorLibrary}; set it to the torch/lib folder of a PyTorch installation, or unset it");
         }
 
-        foreach (var library in (string[])["libc10.so", "libtorch_cpu.so", "libc10_cuda.so", "libtorch_cuda.so", "libtorch.so"])
+        // TorchSharp loads what lies beside the program whatever is loaded already, and two libtorchs in one process end it.
+        if (folder != packaged && File.Exists(Path.Combine(packaged, ProcessorLibrary)))
         {
-            var path = Path.GetFullPath(library, Path.GetFullPath(folder));
-            if (File.Exists(path))
-            {
-                Load(path);
-            }
+            throw new LibTorchLoadException($"{FolderVariable}={named}: this build brings a libtorch of its own ({packaged}), and there can be only one; build with -p:LibTorch=external, or unset the variable");
         }
 
-        return folder;
+        var neighbours = SharedLibrary.Neighbours(folder);
+        string[] libraries = ["libc10.so", ProcessorLibrary, "libc10_cuda.so", CudaLibrary, "libtorch.so"];
+        return (folder, [.. libraries.Select(library => Path.Combine(folder, library)).Where(File.Exists).Select(path => SharedLibrary.Load(path, neighbours))]);
     }
 
     /// <summary>Loads TorchSharp's native library, by way of a patched copy in <paramref name="cache"/> where this system needs one.</summary>
@@ -88,13 +105,13 @@ public static class LibTorchLoader
 
         try
         {
-            Load(path);
+            SharedLibrary.Load(path, []);
             return null;
         }
         catch (LibTorchLoadException e) when (e.InnerException is DllNotFoundException { Message: var cause } && cause.Contains(MissingVersion, StringComparison.Ordinal))
         {
             var copy = CompatibilityCopy(path, cache);
-            Load(copy);
+            SharedLibrary.Load(copy, []);
             return copy;
         }
     }
@@ -121,25 +138,6 @@ public static class LibTorchLoader
             throw new LibTorchLoadException(
                 $"this system's C++ runtime lacks {MissingVersion}, which {path} needs, and no compatible copy could be made in {cache} ({e.Message}); "
                 + "set XDG_CACHE_HOME to a writable folder, or install a libstdc++ of GCC 13.2 or later", e);
-        }
-    }
-
-    private static void Load(string path)
-    {
-        try
-        {
-            ElfLength.Check(path);
-            NativeLibrary.Load(path);
-        }
-        catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
-        {
-            throw new LibTorchLoadException($"libtorch does not load: {path}: {e.Message}; restore the packages again, or check the folder that {FolderVariable} names", e);
-        }
-        catch (DllNotFoundException e)
-        {
-            // The runtime's message lists every file it tried; the system loader's own word is the line about this path that goes on.
-            var cause = e.Message.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.StartsWith(path, StringComparison.Ordinal) && line.Length > path.Length) ?? e.Message.Split('\n')[0];
-            throw new LibTorchLoadException($"libtorch does not load: {cause}; `ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with {FolderVariable} it must be of the version that TorchSharp was built for)", e);
         }
     }
 

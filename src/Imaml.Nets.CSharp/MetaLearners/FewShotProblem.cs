@@ -13,17 +13,17 @@ namespace Imaml.Nets.MetaLearners;
 /// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
 public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 {
-    /// <summary>The support sets of a batch of episodes.</summary>
-    public static LabelledImages Support(EpisodeBatch batch, ScalarType dtype) => From(batch, batch.Support, batch.SupportLabels, dtype);
+    /// <summary>The support sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
+    public static LabelledImages Support(EpisodeBatch batch, Tensor like) => From(batch, batch.Support, batch.SupportLabels, like);
 
-    /// <summary>The query sets of a batch of episodes.</summary>
-    public static LabelledImages Query(EpisodeBatch batch, ScalarType dtype) => From(batch, batch.Query, batch.QueryLabels, dtype);
+    /// <summary>The query sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
+    public static LabelledImages Query(EpisodeBatch batch, Tensor like) => From(batch, batch.Query, batch.QueryLabels, like);
 
-    private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, ScalarType dtype)
+    private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, Tensor like)
     {
         using var scope = NewDisposeScope();
-        var images = tensor(pixels).to_type(dtype).view(batch.Count, -1, batch.Height, batch.Width, batch.Channels);
-        var oneHot = nn.functional.one_hot(tensor(labels), batch.Ways).to_type(dtype).view(batch.Count, -1, batch.Ways);
+        var images = tensor(pixels, ScalarType.Float32, like.device).to_type(like.dtype).view(batch.Count, -1, batch.Height, batch.Width, batch.Channels);
+        var oneHot = nn.functional.one_hot(tensor(labels, ScalarType.Int64, like.device), batch.Ways).to_type(like.dtype).view(batch.Count, -1, batch.Ways);
         return new LabelledImages(images.MoveToOuterDisposeScope(), oneHot.MoveToOuterDisposeScope());
     }
 }
@@ -31,9 +31,9 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IBilevelProblem<Tensor, Tensor>
 {
-    /// <summary>The problem of a batch of episodes, for parameters of type <paramref name="dtype"/>.</summary>
-    public FewShotProblem(Network network, EpisodeBatch batch, ScalarType dtype)
-        : this(network, LabelledImages.Support(batch, dtype), LabelledImages.Query(batch, dtype))
+    /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
+    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
+        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like))
     {
     }
 

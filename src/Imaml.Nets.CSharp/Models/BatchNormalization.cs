@@ -29,7 +29,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
     public override Tensor InitialParameters(Generator generator)
     {
         using var scope = NewDisposeScope();
-        return cat([ones(shape.Channels), zeros(shape.Channels)]).MoveToOuterDisposeScope();
+        return cat([ones(shape.Channels, device: CPU), zeros(shape.Channels, device: CPU)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

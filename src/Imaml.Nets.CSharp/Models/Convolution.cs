@@ -66,8 +66,8 @@ public sealed class Convolution : Layer
     {
         using var scope = NewDisposeScope();
         var bound = _gain * double.Sqrt(6.0 / (Patch + _size * _size * _filters));
-        var weights = rand(Patch, _filters, generator: generator).Times(2).Plus(-1).Times(bound).t(); // [O, k·k·C]
-        return cat([weights.reshape(Weights), rand(_filters, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
+        var weights = rand(Patch, _filters, device: CPU, generator: generator).Times(2).Plus(-1).Times(bound).t(); // [O, k·k·C]
+        return cat([weights.reshape(Weights), rand(_filters, device: CPU, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -30,8 +30,8 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
     {
         using var scope = NewDisposeScope();
         var bound = gain * double.Sqrt(6.0 / (_inputs + outputs));
-        var weights = rand(_inputs * outputs, generator: generator).Times(2).Plus(-1).Times(bound);
-        return cat([weights, rand(outputs, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
+        var weights = rand(_inputs * outputs, device: CPU, generator: generator).Times(2).Plus(-1).Times(bound);
+        return cat([weights, rand(outputs, device: CPU, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -40,7 +40,7 @@ public abstract class Layer
     public virtual double ForwardFlops => 0;
 
     /// <summary>The layer's part of new meta-parameters, [ParameterCount].</summary>
-    public virtual Tensor InitialParameters(Generator generator) => zeros(0);
+    public virtual Tensor InitialParameters(Generator generator) => zeros(0, device: CPU);
 
     /// <summary>Applies the layer for all tasks.</summary>
     /// <param name="parameters">[B, ParameterCount]</param>

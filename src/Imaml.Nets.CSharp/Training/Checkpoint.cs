@@ -64,7 +64,7 @@ public static class Checkpoint
     /// <exception cref="CheckpointException">The file is missing, damaged, cut off, or no checkpoint.</exception>
     public static CheckpointHeader ReadHeader(string path) => Open(path).Header;
 
-    /// <summary>Reads the whole state.</summary>
+    /// <summary>Reads the whole state, to the processor, wherever it was computed.</summary>
     /// <param name="path">The file.</param>
     /// <param name="network">Builds the network that the options describe.</param>
     /// <param name="innerSteps">Steps of the inner solver, where they are to differ from training's.</param>
@@ -82,7 +82,7 @@ public static class Checkpoint
         }
 
         using var scope = NewDisposeScope();
-        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray());
+        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray(), ScalarType.Float32, CPU);
         Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(3 * each + index * eachLearned, eachLearned)).ToArray());
         var learned = start is null ? null : new LearnedNumbers(Learned(0), new AdamState<Vector<double>>(header.MetaStep, Learned(1), Learned(2)));
         var outer = new AdamState<Tensor>(header.MetaStep, Part(1), Part(2));

@@ -5,6 +5,7 @@ using Imaml.Nets.Episodes;
 using Imaml.Nets.MetaLearners;
 using Imaml.Nets.Models;
 using MathNet.Numerics.LinearAlgebra;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Training;
@@ -97,24 +98,37 @@ public sealed class MetaLearner : IDisposable
     public Tensor Adapt(FewShotProblem problem, int tasks)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(tasks, Theta.dtype);
+        var space = new TensorSpace(tasks, Theta);
         var theta = Theta.expand(tasks, -1);
         return CurrentMethod(0).Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Work on the tasks of a batch in chunks, by the options' threads; see <see cref="TaskChunks.Map"/>.</summary>
-    internal T[] InChunks<T>(EpisodeBatch batch, Func<EpisodeBatch, int, T> work) =>
-        TaskChunks.Map(batch.Count, int.Max(1, int.Min(ImagesAtOnce / (batch.Ways * batch.Shots), batch.Count / ChunksAtLeast)), _options.Threads, (first, count) => work(batch.Part(first, count), first));
+    /// <summary>Moves the state to a device, where all that is computed from it then is.</summary>
+    public void MoveTo(Device device)
+    {
+        using var scope = NewDisposeScope();
+        Tensor To(Tensor x) => x.to(device, copy: true);
+        Replace(To(Theta), new AdamState<Tensor>(Outer.Steps, To(Outer.FirstMoment), To(Outer.SecondMoment)));
+    }
+
+    /// <summary>Work on the tasks of a batch in chunks, by the options' threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
+    internal T[] InChunks<T>(EpisodeBatch batch, Func<EpisodeBatch, int, T> work)
+    {
+        var (atOnce, threads) = Theta.device_type == DeviceType.CPU
+            ? (int.Max(1, int.Min(ImagesAtOnce / (batch.Ways * batch.Shots), batch.Count / ChunksAtLeast)), _options.Threads)
+            : (batch.Count, 1);
+        return TaskChunks.Map(batch.Count, atOnce, threads, (first, count) => work(batch.Part(first, count), first));
+    }
 
     private ChunkResult MetaGradients(EpisodeBatch batch, int first)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(batch.Count, Theta.dtype);
-        var problem = new FewShotProblem(Network, batch, Theta.dtype);
+        var space = new TensorSpace(batch.Count, Theta);
+        var problem = new FewShotProblem(Network, batch, Theta);
         var result = CurrentMethod((long)MetaStep * _options.MetaBatch + first).Compute(space, problem, Theta.expand(batch.Count, -1));
         var tasks = TaskReport.Read(space, result, problem.QueryAccuracy(result.Result.Phi));
-        var healthy = tensor(tasks.Select(task => task.Healthy).ToArray()).unsqueeze(1); // [B, 1]
         var gradient = result.Result.Gradient;
+        var healthy = tensor(tasks.Select(task => task.Healthy).ToArray(), ScalarType.Bool, gradient.device).unsqueeze(1); // [B, 1]
         return new ChunkResult(where(healthy, gradient, zeros_like(gradient)).sum([0]).DetachFromDisposeScope(), tasks);
     }
 

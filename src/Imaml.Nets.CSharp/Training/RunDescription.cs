@@ -2,6 +2,7 @@
 
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Imaml.Nets.LibTorch;
 
 namespace Imaml.Nets.Training;
 
@@ -12,23 +13,25 @@ namespace Imaml.Nets.Training;
 /// <param name="System">Operating system and architecture.</param>
 /// <param name="Runtime">The .NET runtime.</param>
 /// <param name="LibTorch">libtorch's version, or that it was not used.</param>
-public sealed record Provenance(string Version, string Processor, int Cores, string System, string Runtime, string LibTorch)
+/// <param name="Device">What computed: <c>cpu</c>, or a GPU with its name, and whether in TF32.</param>
+public sealed record Provenance(string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device)
 {
     private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
 
-    /// <summary>Those of this process.</summary>
-    public static Provenance Current() => Of(TorchSharp.torch.__version__);
+    /// <summary>Those of this process, for results that were computed on a device.</summary>
+    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.EnsureLoaded().Folder), device.Description);
 
     /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
-    public static Provenance WithoutLibTorch() => Of("not used");
+    public static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName);
 
-    private static Provenance Of(string libTorch) => new(
+    private static Provenance Of(string libTorch, string device) => new(
         typeof(Provenance).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
         ProcessorName(),
         Environment.ProcessorCount,
         $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
         RuntimeInformation.FrameworkDescription,
-        libTorch);
+        libTorch,
+        device);
 
     private static string ProcessorName() =>
         File.Exists(ProcessorFile)

@@ -53,9 +53,10 @@ public sealed class TrainingRun : IDisposable
     private double _seconds;
     private int _lastValidation;
 
-    private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, MetaLearner learner, double seconds, FileStream held)
+    private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device, MetaLearner learner, double seconds, FileStream held)
     {
-        (Folder, Options, _source, Learner, _seconds, _lock) = (folder, options, source, learner, seconds, held);
+        (Folder, Options, _source, Device, Learner, _seconds, _lock) = (folder, options, source, device, learner, seconds, held);
+        learner.MoveTo(device.Device);
         _sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
     }
 
@@ -65,6 +66,9 @@ public sealed class TrainingRun : IDisposable
     /// <summary>The run's options.</summary>
     public TrainingOptions Options { get; }
 
+    /// <summary>What computes.</summary>
+    public ComputeDevice Device { get; }
+
     /// <summary>The meta-parameters as they are now.</summary>
     public MetaLearner Learner { get; }
 
@@ -72,12 +76,15 @@ public sealed class TrainingRun : IDisposable
     public double Seconds => _seconds;
 
     /// <summary>Begins a run in an empty or new folder, or continues the one that is there if its options are the same.</summary>
-    /// <remarks>A new run writes nothing before its first meta-step is made, so that options that cannot run leave nothing behind.</remarks>
+    /// <remarks>
+    /// A new run writes nothing before its first meta-step is made, so that options that cannot run leave nothing behind. A run may go on on
+    /// another device than it began on; its numbers then are those of a run that was not stopped but for their rounding.
+    /// </remarks>
     /// <exception cref="CheckpointException">
     /// The folder cannot be written, is in use, or holds a run of other options or data, a damaged one, or files of something else.
     /// </exception>
     /// <exception cref="Data.DataException">The options make no sense, or not with these data.</exception>
-    public static TrainingRun Open(RunFolder folder, TrainingOptions options, TaskSource source)
+    public static TrainingRun Open(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device)
     {
         options.Validate();
         foreach (var part in Enum.GetValues<ClassPart>().Where(part => part != ClassPart.Validation || options.ValidationClasses > 0))
@@ -92,8 +99,8 @@ public sealed class TrainingRun : IDisposable
         try
         {
             return File.Exists(folder.CheckpointPath)
-                ? Continue(folder, options, source, held)
-                : new TrainingRun(folder, options, source, MetaLearner.Create(options, TaskSource.Network(options)), 0, held);
+                ? Continue(folder, options, source, device, held)
+                : new TrainingRun(folder, options, source, device, MetaLearner.Create(options, TaskSource.Network(options)), 0, held);
         }
         catch
         {
@@ -103,7 +110,7 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
-    private static TrainingRun Continue(RunFolder folder, TrainingOptions options, TaskSource source, FileStream held)
+    private static TrainingRun Continue(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device, FileStream held)
     {
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
         if (options.DifferencesFrom(header.Options) is { Count: > 0 } differences)
@@ -119,7 +126,7 @@ public sealed class TrainingRun : IDisposable
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network);
         RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
         RunFolder.Truncate(folder.CurvePath, header.MetaStep);
-        var run = new TrainingRun(folder, options, source, learner, header.Seconds, held)
+        var run = new TrainingRun(folder, options, source, device, learner, header.Seconds, held)
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
         };
@@ -237,7 +244,7 @@ public sealed class TrainingRun : IDisposable
         Checkpoint.Write(Folder.CheckpointPath, Header(), Learner);
         if (!File.Exists(Folder.DescriptionPath))
         {
-            RunFolder.WriteJson(Folder.DescriptionPath, new RunDescription(Options, _source.Split.Manifest, Provenance.Current()));
+            RunFolder.WriteJson(Folder.DescriptionPath, new RunDescription(Options, _source.Split.Manifest, Provenance.Current(Device)));
         }
     }
 }

@@ -16,6 +16,6 @@ public sealed record TrainingSummary(TrainingOptions Options, Provenance Provena
     {
         var tasks = (long)run.Learner.MetaStep * run.Options.MetaBatch;
         using var process = Process.GetCurrentProcess();
-        return new TrainingSummary(run.Options, Provenance.Current(), tasks, run.Seconds, run.Seconds / tasks, process.PeakWorkingSet64);
+        return new TrainingSummary(run.Options, Provenance.Current(run.Device), tasks, run.Seconds, run.Seconds / tasks, process.PeakWorkingSet64);
     }
 }

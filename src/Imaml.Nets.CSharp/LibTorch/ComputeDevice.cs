@@ -1,0 +1,90 @@
+// The device that a command computes on, as `--device` names it, opened or refused in one line.
+//
+// libtorch multiplies matrices and convolves float32 numbers on recent NVIDIA GPUs in TF32, with 10 bits of mantissa in place of 23, unless it
+// is told not to; by default it does so for convolutions. Here it does neither unless it is asked for both.
+
+using System.Globalization;
+using Imaml.Nets.Diagnostics;
+using TorchSharp;
+
+namespace Imaml.Nets.LibTorch;
+
+/// <summary>A device that is there.</summary>
+public sealed record ComputeDevice
+{
+    /// <summary>The processor's name on the command line.</summary>
+    public const string ProcessorName = "cpu";
+
+    /// <summary>The first GPU's name on the command line; <c>cuda:N</c> is the one with index N.</summary>
+    public const string CudaName = "cuda";
+
+    private ComputeDevice(torch.Device device, string description) => (Device, Description) = (device, description);
+
+    /// <summary>The processor.</summary>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
+    public static ComputeDevice Processor
+    {
+        get
+        {
+            LibTorchLoader.EnsureLoaded(); // before TorchSharp looks for it
+            return new ComputeDevice(torch.CPU, ProcessorName);
+        }
+    }
+
+    /// <summary>Where its tensors live.</summary>
+    public torch.Device Device { get; }
+
+    /// <summary>What a result file says of it: <c>cpu</c>, or a GPU with its name, and whether it computes in TF32.</summary>
+    public string Description { get; }
+
+    /// <summary>Opens a device. For a GPU this also chooses float32's arithmetic there, for the whole process, and takes MathNet's CUDA provider for dense systems if there is one.</summary>
+    /// <param name="name"><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</param>
+    /// <param name="tf32">Whether a GPU may compute in TF32; the processor cannot.</param>
+    /// <exception cref="ArgumentException">The name is no device's, or there is none of that name; the message says how to come by one.</exception>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
+    public static ComputeDevice Open(string name, bool tf32)
+    {
+        if (name == ProcessorName)
+        {
+            return tf32 ? throw new ArgumentException($"--tf32 has no part in --device {ProcessorName}; leave it out, or compute on a GPU with --device {CudaName}") : Processor;
+        }
+
+        var index = Index(name) ?? throw new ArgumentException($"--device {name} is not known; it is {ProcessorName}, {CudaName} or {CudaName}:N");
+        var origin = LibTorchLoader.EnsureLoaded();
+        if (!torch.cuda.is_available())
+        {
+            throw new ArgumentException(Absence(name, origin.Folder, File.Exists(Path.Combine(origin.Folder, LibTorchLoader.CudaLibrary))));
+        }
+
+        var names = CudaDevices.Names();
+        if (index >= names.Count)
+        {
+            throw new ArgumentException($"--device {name} does not exist; libtorch sees {string.Join(", ", names.Select((gpu, i) => $"{CudaName}:{i} ({gpu})"))}");
+        }
+
+        (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) = (tf32, tf32);
+        NativeProvider.UseCuda();
+        return new ComputeDevice(new torch.Device(DeviceType.CUDA, index), $"{CudaName}:{index} ({names[index]}){(tf32 ? ", TF32" : "")}");
+    }
+
+    /// <summary>Returns when all that was asked of a device is done, for those who measure time.</summary>
+    public static void WaitFor(torch.Device device)
+    {
+        if (device.type == DeviceType.CUDA)
+        {
+            torch.cuda.synchronize(device);
+        }
+    }
+
+    /// <summary>Why there is no GPU, and what to do.</summary>
+    internal static string Absence(string name, string folder, bool builtForCuda) => builtForCuda
+        ? $"--device {name}: libtorch in {folder} can compute on NVIDIA's GPUs but finds none; `nvidia-smi` shows what the driver sees"
+        : $"--device {name}: libtorch in {folder} computes on the processor alone; build with -p:Cuda=true, or set {LibTorchLoader.FolderVariable} to the torch/lib folder of a PyTorch installation with CUDA";
+
+    private static int? Index(string name) => name.Split(':') switch
+    {
+        [CudaName] => 0,
+        [CudaName, var number] when int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var index) => index,
+        _ => null,
+    };
+}

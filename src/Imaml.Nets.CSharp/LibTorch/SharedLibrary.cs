@@ -1,0 +1,69 @@
+// Loads a shared library with those that it needs. The system's loader looks for these where the library says, which need not be where they
+// are: PyTorch's CUDA libraries come in packages of their own, beside PyTorch's. So where the system's loader names one that it does not
+// find, it is looked for in further folders, loaded, and the library tried again; the loader then finds it by its name.
+
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+
+namespace Imaml.Nets.LibTorch;
+
+/// <summary>Loads shared libraries.</summary>
+internal static partial class SharedLibrary
+{
+    /// <summary>Loads a library.</summary>
+    /// <param name="path">Its file.</param>
+    /// <param name="neighbours">Folders that may hold what it needs.</param>
+    /// <returns>Its handle.</returns>
+    /// <exception cref="LibTorchLoadException">It is damaged, or misses something; the message says what, in the words of the system's loader.</exception>
+    public static nint Load(string path, IReadOnlyList<string> neighbours) => Load(path, neighbours, []);
+
+    /// <summary>The folders beside a libtorch that may hold what it needs: its own, and those of NVIDIA's packages where PyTorch is installed by pip.</summary>
+    public static IReadOnlyList<string> Neighbours(string folder)
+    {
+        var packages = Path.GetFullPath(Path.Combine(folder, "..", "..", "nvidia"));
+        return Directory.Exists(packages)
+            ? [folder, .. Directory.EnumerateDirectories(packages).Select(package => Path.Combine(package, "lib")).Where(Directory.Exists).Order(StringComparer.Ordinal)]
+            : [folder];
+    }
+
+    /// <param name="path">The file.</param>
+    /// <param name="neighbours">Where to look.</param>
+    /// <param name="tried">The names that were looked for already; what is still missing then is not there.</param>
+    private static nint Load(string path, IReadOnlyList<string> neighbours, HashSet<string> tried)
+    {
+        while (true)
+        {
+            try
+            {
+                ElfLength.Check(path);
+                return NativeLibrary.Load(path);
+            }
+            catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+            {
+                throw new LibTorchLoadException(
+                    $"libtorch does not load: {path}: {e.Message}; restore the packages again, or check the folder that {LibTorchLoader.FolderVariable} names", e);
+            }
+            catch (DllNotFoundException e)
+            {
+                var cause = Cause(e);
+                if (NotFound().Match(cause) is { Success: true } missing && tried.Add(missing.Groups["name"].Value)
+                    && neighbours.Select(folder => Path.Combine(folder, missing.Groups["name"].Value)).FirstOrDefault(File.Exists) is { } found)
+                {
+                    Load(found, neighbours, tried);
+                    continue;
+                }
+
+                throw new LibTorchLoadException(
+                    $"libtorch does not load: {(cause.StartsWith(path, StringComparison.Ordinal) ? "" : $"{path}: ")}{cause}; `ldd {path}` shows what it misses"
+                    + $" (libtorch needs glibc 2.28 and libgomp; with CUDA also NVIDIA's libraries, looked for in {string.Join(", ", neighbours)})", e);
+            }
+        }
+    }
+
+    // The runtime explains itself in the first line; the words of the system's loader follow.
+    private static string Cause(DllNotFoundException e) =>
+        e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 1 } lines ? lines[1] : e.Message;
+
+    [GeneratedRegex(@"^(?<name>[^/:\s]+): cannot open shared object file")]
+    private static partial Regex NotFound();
+}
