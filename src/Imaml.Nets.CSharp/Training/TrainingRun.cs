@@ -205,9 +205,6 @@ public sealed class TrainingRun : IDisposable
         var line = new ProgressLine(Learner.MetaStep, _seconds, report);
         _unwritten.Add(line);
         _sinceValidation.Add(report);
-        // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it first
-        // looks, and resident memory would seem to grow with the number of inner steps.
-        GC.Collect(0);
         return line;
     }
 
