@@ -2,6 +2,7 @@
 /// budget of steps waits for nothing.
 module Imaml.Nets.Tests.DeviceMetaTests
 
+open System
 open System.Runtime.InteropServices
 open Expecto
 open FsUnit
@@ -151,6 +152,16 @@ let private algorithms =
 
                         for scalar in [ result.OuterLoss; result.InnerLoss; result.InnerGradientNorm; result.Solve.RelativeResidual ] do
                             isScalar device scalar)
+
+            there "of losses in libtorch's operations" (fun device ->
+                let theta = torch.zeros (tasks, 5, torch.float32, device)
+                let loss = Func<Tensor, Tensor>(fun phi -> phi.mul(phi).mul(phi).sum ([| 1L |], keepdim = true))
+                let problem = AutogradProblem(loss, loss) :> IBilevelProblem<Tensor, Tensor>
+                use linearization = problem.LinearizeInner theta
+                let struct (_, outer) = problem.OuterLossAndGradient theta
+
+                for vector in [ problem.InnerGradient theta; linearization.Gradient; linearization.HessianProduct theta; outer ] do
+                    onDevice device vector)
 
             there "of the smooth network, and Gauss–Newton products" (fun device ->
                 let network = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3, Activation.Softplus)
