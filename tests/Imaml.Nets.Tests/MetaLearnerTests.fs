@@ -56,7 +56,7 @@ let private reproducibility =
                 let struct (_, other, _, _) = run 5UL
                 other |> should not' (equal theta))
 
-            // Forty tasks of three images are chunks of two.
+            // Forty tasks of three images are chunks of five.
             testCase "the number of threads changes no bit" (fun () ->
                 let run threads =
                     let options = optionsWith Algorithm.ImamlGd 7UL threads

@@ -18,7 +18,7 @@ public sealed class MetaLearner : IDisposable
 {
     // Support images of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
     // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
-    private const int ImagesAtOnce = 20, ChunksAtLeast = 16;
+    private const int ImagesAtOnce = 20, ChunksAtLeast = 8;
 
     private static readonly TensorCoordinates Coordinates = new();
 
