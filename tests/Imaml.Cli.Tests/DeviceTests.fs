@@ -82,5 +82,7 @@ let tests =
                     let outcome = Imaml.run (train @ [ "--device"; "cpu"; "--threads"; "1"; "--validation-classes"; "0" ])
                     Expect.equal outcome.ExitCode 0 outcome.Errors
                     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(out, "training.json")))
-                    document.RootElement.GetProperty("provenance").GetProperty("device").ValueEquals "cpu" |> should equal true))
+
+                    document.RootElement.GetProperty("provenance").GetProperty("device").ValueEquals "cpu"
+                    |> should equal true))
         ]

@@ -26,7 +26,7 @@ let private moved (device: torch.Device) dtype (drawn: Tasks) =
         { one with
             Parameters = move one.Parameters
             Images = move one.Images
-            Labels = one.Labels.``to``(device: torch.Device)
+            Labels = one.Labels.``to`` (device: torch.Device)
         }
 
     {
@@ -118,8 +118,7 @@ let private training (device: ComputeDevice) =
             testCase "adapts to what is evaluated" (fun () ->
                 use one = learnerOn device.Device 1UL
 
-                let measured =
-                    Evaluation.Evaluator.AfterAdapting(one, sampler.Value, 8, CancellationToken.None)
+                let measured = Evaluation.Evaluator.AfterAdapting(one, sampler.Value, 8, CancellationToken.None)
 
                 measured.PerEpisode |> Seq.forall (fun share -> 0.0 <= share && share <= 1.0) |> should equal true)
         ]
@@ -136,8 +135,7 @@ let private productErrors (device: torch.Device) =
         let there = product (a.``to`` device) (b.``to`` device)
         number ((back there).sub(exact).abs().div(sizes).max())
 
-    let convolution (x: Tensor) (w: Tensor) =
-        torch.nn.functional.conv2d (x, w, strides = [| 2L; 2L |], padding = [| 1L; 1L |])
+    let convolution (x: Tensor) (w: Tensor) = torch.nn.functional.conv2d (x, w, strides = [| 2L; 2L |], padding = [| 1L; 1L |])
 
     error (fun a b -> a.matmul b) (normal 1 [ 64; 128 ]) (normal 2 [ 128; 64 ]),
     error convolution (normal 3 [ 4; 16; 14; 14 ]) (normal 4 [ 32; 16; 3; 3 ])
@@ -185,8 +183,7 @@ let private checks (device: ComputeDevice) = [ gradients device.Device; training
 let tests =
     LibTorchLoader.EnsureLoaded() |> ignore
 
-    let onGpu (device: ComputeDevice) =
-        testSequenced (testList "CUDA" (TensorSpaceTests.laws device.Device @ checks device @ [ tf32 ]))
+    let onGpu (device: ComputeDevice) = testSequenced (testList "CUDA" (TensorSpaceTests.laws device.Device @ checks device @ [ tf32 ]))
 
     testList
         "Devices"

@@ -28,7 +28,19 @@ let private leavesDeviceOut (site: Instruction) (called: MethodReference) =
 
 /// What reads numbers on the host, and so waits for a device.
 let private looks =
-    set [ "cpu"; "data"; "item"; "ToScalar"; "nonzero"; "masked_select"; "unique"; "bytes"; "ReadCpuSingle"; "ReadCpuDouble" ]
+    set
+        [
+            "cpu"
+            "data"
+            "item"
+            "ToScalar"
+            "nonzero"
+            "masked_select"
+            "unique"
+            "bytes"
+            "ReadCpuSingle"
+            "ReadCpuDouble"
+        ]
 
 /// The places that do so.
 let private waits =

@@ -2,6 +2,7 @@
 /// budget of steps waits for nothing.
 module Imaml.Nets.Tests.DeviceMetaTests
 
+open System
 open System.Runtime.InteropServices
 open Expecto
 open FsUnit
@@ -18,8 +19,7 @@ open Imaml.Nets.Tests.MethodFixtures
 open Imaml.Nets.Tests.Tensors
 
 /// A test on `meta`: nothing throws, and no kernel is given what is elsewhere.
-let private there name (body: torch.Device -> unit) =
-    testCase name (fun () -> onMeta body |> should equal List.empty<string>)
+let private there name (body: torch.Device -> unit) = testCase name (fun () -> onMeta body |> should equal List.empty<string>)
 
 let private both = [ torch.ScalarType.Float32; torch.ScalarType.Float64 ]
 
@@ -80,11 +80,17 @@ let private space =
             there "Adam's step, Lanczos's method and random signs too" (fun device ->
                 let x = torch.zeros (tasks, 5, torch.float32, device)
                 let space = TensorSpace(tasks, x)
-                let state: AdamState<Tensor> = { Steps = 3; FirstMoment = x; SecondMoment = x }
+
+                let state: AdamState<Tensor> =
+                    {
+                        Steps = 3
+                        FirstMoment = x
+                        SecondMoment = x
+                    }
+
                 let struct (moved, after) = Adam.Step(TensorCoordinates(), AdamOptions.Authors, 1e-3, state, x, x)
 
-                let report =
-                    Lanczos.run space 4 (LinearOperators.FromDelegate(fun (w: Tensor) -> w.mul x)) x
+                let report = Lanczos.run space 4 (LinearOperators.FromDelegate(fun (w: Tensor) -> w.mul x)) x
 
                 for vector in moved :: after.FirstMoment :: after.SecondMoment :: List.ofSeq report.Basis do
                     onDevice device vector
@@ -111,7 +117,9 @@ let private caught =
                 |> should equal [ "where.self was given a tensor [] on cpu" ])
 
             testCase "a part on the host" (fun () ->
-                onMeta (fun device -> torch.cat ([| torch.zeros (tasks, 2, torch.float32, device); torch.zeros (tasks, 1) |], 1L) |> ignore)
+                onMeta (fun device ->
+                    torch.cat ([| torch.zeros (tasks, 2, torch.float32, device); torch.zeros (tasks, 1) |], 1L)
+                    |> ignore)
                 |> should equal [ "cat was given a tensor [3, 1] on cpu" ])
 
             testCase "a look at a number" (fun () ->
@@ -128,7 +136,7 @@ let private caught =
 let private problemOn (device: torch.Device) dtype (network: Network) =
     use generator = new torch.Generator(1UL, torch.CPU)
     let row = network.InitialParameters(generator).to_type(dtype).``to``(device)
-    let theta = row.unsqueeze(0L).expand (int64 tasks, -1L)
+    let theta = row.unsqueeze(0L).expand(int64 tasks, -1L)
     struct (row.unsqueeze 0L, theta, FewShotProblem(network, batch 0, theta))
 
 let private algorithms =
@@ -149,8 +157,30 @@ let private algorithms =
                             onDevice device vector
                             vector.shape |> should equal theta.shape
 
-                        for scalar in [ result.OuterLoss; result.InnerLoss; result.InnerGradientNorm; result.Solve.RelativeResidual ] do
+                        for scalar in
+                            [
+                                result.OuterLoss
+                                result.InnerLoss
+                                result.InnerGradientNorm
+                                result.Solve.RelativeResidual
+                            ] do
                             isScalar device scalar)
+
+            there "of losses in libtorch's operations" (fun device ->
+                let theta = torch.zeros (tasks, 5, torch.float32, device)
+                let loss = Func<Tensor, Tensor>(fun phi -> phi.mul(phi).mul(phi).sum([| 1L |], keepdim = true))
+                let problem = AutogradProblem(loss, loss) :> IBilevelProblem<Tensor, Tensor>
+                use linearization = problem.LinearizeInner theta
+                let struct (_, outer) = problem.OuterLossAndGradient theta
+
+                for vector in
+                    [
+                        problem.InnerGradient theta
+                        linearization.Gradient
+                        linearization.HessianProduct theta
+                        outer
+                    ] do
+                    onDevice device vector)
 
             there "of the smooth network, and Gauss–Newton products" (fun device ->
                 let network = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3, Activation.Softplus)
@@ -158,7 +188,12 @@ let private algorithms =
                 use linearization = (problem :> IBilevelProblem<_, _>).LinearizeInner theta
                 let gaussNewton = linearization :?> IGaussNewtonLinearization<Tensor, Tensor>
 
-                for vector in [ linearization.Gradient; linearization.HessianProduct theta; gaussNewton.GaussNewtonProduct theta ] do
+                for vector in
+                    [
+                        linearization.Gradient
+                        linearization.HessianProduct theta
+                        gaussNewton.GaussNewtonProduct theta
+                    ] do
                     onDevice device vector)
         ]
 

@@ -45,10 +45,7 @@ let rec writtenIn (m: MethodDefinition) : string =
 let private pushed (instruction: Instruction) =
     match instruction.Operand with
     | :? MethodReference as called when instruction.OpCode <> OpCodes.Ldftn && instruction.OpCode <> OpCodes.Ldvirtftn ->
-        if
-            instruction.OpCode = OpCodes.Newobj
-            || called.ReturnType.FullName <> "System.Void"
-        then
+        if instruction.OpCode = OpCodes.Newobj || called.ReturnType.FullName <> "System.Void" then
             1
         else
             0

@@ -73,10 +73,7 @@ let tests =
                                             || isScalar called.ReturnType
                                             || called.Parameters |> Seq.exists (fun p -> isScalar p.ParameterType))
 
-                                    if
-                                        makers.Contains called.FullName
-                                        || scalar && m.DeclaringType.Name <> nameof HeldScalars
-                                    then
+                                    if makers.Contains called.FullName || scalar && m.DeclaringType.Name <> nameof HeldScalars then
                                         $"{m.FullName} calls {called.FullName}"
                         ]
 

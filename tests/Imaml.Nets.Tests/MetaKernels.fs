@@ -24,8 +24,7 @@ let private strays = ConcurrentQueue<string>()
 type private Kernel = delegate of stack: nativeint * arguments: uint64 * results: uint64 -> unit
 
 [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
-type private NewLibrary =
-    delegate of space: string * key: string * file: string * line: uint32 * library: byref<nativeint> -> int
+type private NewLibrary = delegate of space: string * key: string * file: string * line: uint32 * library: byref<nativeint> -> int
 
 [<UnmanagedFunctionPointer(CallingConvention.Cdecl)>]
 type private Register = delegate of library: nativeint * name: string * kernel: Kernel * version: uint64 -> int
@@ -137,10 +136,7 @@ let private kernels: (string * (string -> Call -> unit)) list =
             let stride, padding, dilation = call.Integers 3, call.Integers 4, call.Integers 5
             call.Integers 7 |> ignore
 
-            let length i =
-                (x.shape[2 + i] + 2L * padding[i] - dilation[i] * (w.shape[2 + i] - 1L) - 1L)
-                / stride[i]
-                + 1L
+            let length i = (x.shape[2 + i] + 2L * padding[i] - dilation[i] * (w.shape[2 + i] - 1L) - 1L) / stride[i] + 1L
 
             call.Return(0, like x [| x.shape[0]; w.shape[0]; length 0; length 1 |])
 

@@ -114,7 +114,10 @@ let numbersOf (options: TrainingOptions) network =
 
 let compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
     let network = drawn.Support.Network
-    Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL).Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
+
+    Method
+        .Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL)
+        .Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
 
 let lambda, alpha, steps = 6.0, 0.05, 4
 
