@@ -18,6 +18,7 @@ internal static class TaskChunks
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
     public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
     {
+        using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
         var results = new T[(tasks + atOnce - 1) / atOnce];
         var next = -1;
         ExceptionDispatchInfo? failure = null;
@@ -36,7 +37,7 @@ internal static class TaskChunks
             }
             catch (Exception e)
             {
-                failure ??= ExceptionDispatchInfo.Capture(e);
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(e), null);
             }
         }
 

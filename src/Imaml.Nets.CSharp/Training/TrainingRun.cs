@@ -94,7 +94,6 @@ public sealed class TrainingRun : IDisposable
         }
 
         LibTorchLoader.EnsureLoaded();
-        torch.set_num_threads(options.Threads);
         var held = folder.Lock();
         try
         {
@@ -123,7 +122,7 @@ public sealed class TrainingRun : IDisposable
             throw new CheckpointException($"{folder.FolderPath} holds a run on other classes (manifest {header.ManifestHash[..12]}…, not {source.Split.Manifest.Hash[..12]}…); name another folder with --out");
         }
 
-        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network);
+        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, threads: options.Threads);
         RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
         RunFolder.Truncate(folder.CurvePath, header.MetaStep);
         var run = new TrainingRun(folder, options, source, device, learner, header.Seconds, held)
