@@ -6,7 +6,6 @@ using System.Globalization;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
-using TorchSharp;
 
 namespace Imaml.Cli.Commands;
 

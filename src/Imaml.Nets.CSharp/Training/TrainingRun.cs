@@ -4,7 +4,6 @@ using System.Diagnostics;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
-using TorchSharp;
 
 namespace Imaml.Nets.Training;
 
