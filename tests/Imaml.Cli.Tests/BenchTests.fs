@@ -43,7 +43,7 @@ let private row setting (methodName: string) innerSteps seconds (mib: int64) =
     let options =
         BenchMethod
             .Of(if isMethod then methodName else BenchMethod.Imaml)
-            .Options(BenchSetting.Of setting, Nullable(), innerSteps, 1, ConvolutionalNetworks.OmniglotFilters, 1)
+            .Options(BenchSetting.Of setting, Nullable(), innerSteps, 1, ConvolutionalNetworks.OmniglotFilters, 2)
 
     let cost work flops = TaskCost(seconds, work, flops)
 
