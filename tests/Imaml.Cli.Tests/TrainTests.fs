@@ -169,15 +169,23 @@ let tests =
     testList
         "Train"
         [
-            testCase "two runs with the same seed and threads are equal to the last bit" (fun () ->
-                for threads in [ "1"; "2" ] do
-                    inFolder (fun folder ->
-                        let a, b = Path.Combine(folder, "a"), Path.Combine(folder, "b")
-                        succeed (options [ "--threads", threads ] a) |> ignore
-                        succeed (options [ "--threads", threads ] b) |> ignore
-                        sameRun a b
-                        (numbers a "progress.jsonl").Length |> should equal 6
-                        (numbers a "curve.jsonl").Length |> should equal 2))
+            testCase "two runs with the same seed are equal to the last bit, whatever their threads" (fun () ->
+                inFolder (fun folder ->
+                    let first = Path.Combine(folder, "first")
+                    succeed (options [ "--threads", "1" ] first) |> ignore
+                    (numbers first "progress.jsonl").Length |> should equal 6
+                    (numbers first "curve.jsonl").Length |> should equal 2
+
+                    // One more begins with one thread and goes on with two.
+                    let turned = Path.Combine(folder, "turned")
+                    succeed (options [ "--threads", "1"; "--meta-steps", "6" ] turned) |> ignore
+                    succeed (options [ "--threads", "2" ] turned) |> ignore
+                    sameRun first turned
+
+                    for threads in [ "1"; "2"; "3" ] do
+                        let other = Path.Combine(folder, threads)
+                        succeed (options [ "--threads", threads ] other) |> ignore
+                        sameRun first other))
 
             testCase "another seed is another run" (fun () ->
                 inFolder (fun folder ->
@@ -390,6 +398,8 @@ let tests =
                     refused "is cut off or damaged" [ "evaluate"; run ]
                     File.WriteAllText(path, "not a checkpoint at all")
                     refused "is no checkpoint of this program" [ "evaluate"; run ]
+                    File.WriteAllText(path, "IMAMLCK1 and the rest")
+                    refused "was written by another version" [ "evaluate"; run ]
                     File.Delete path
                     refused "there is no checkpoint" [ "evaluate"; run ]))
 

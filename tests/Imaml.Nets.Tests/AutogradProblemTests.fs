@@ -22,7 +22,8 @@ let private loss (instance: Instance) (parameters: Tensor) =
                 let logits = (evaluate instance.Architecture (row task parameters) (row task instance.Images)).Logits
                 torch.nn.functional.cross_entropy (logits, row task instance.Labels))
         )
-        .unsqueeze 1L
+        .unsqueeze
+        1L
 
 let private problem (instance: Instance) = AutogradProblem(loss instance, loss instance) :> IBilevelProblem<Tensor, Tensor>
 
@@ -149,23 +150,25 @@ let tests =
                 // Rounding is judged by what it would do to the problem: a batch in single precision answers as double precision does for a θ that
                 // is off by 128 units in the last place of single precision. A formula that is off by a part in a thousand is not so excused.
                 // Without rectifiers: rounding can carry a number across a kink, after which the two descents part ways, each rightly.
-                scoped "on a network of the experiments' size, a batch in single precision is the reference task by task, to single precision" (fun () ->
-                    let instance = draw 11 (smooth omniglot) 4 5
-                    let together = metaGradient (instance32 instance) (instance.Parameters.to_type torch.float32)
+                scoped
+                    "on a network of the experiments' size, a batch in single precision is the reference task by task, to single precision"
+                    (fun () ->
+                        let instance = draw 11 (smooth omniglot) 4 5
+                        let together = metaGradient (instance32 instance) (instance.Parameters.to_type torch.float32)
 
-                    for task in 0..3 do
-                        let alone = only task instance
-                        let reference theta = (metaGradient (problem alone) theta).Gradient
-                        let exact = reference alone.Parameters
+                        for task in 0..3 do
+                            let alone = only task instance
+                            let reference theta = (metaGradient (problem alone) theta).Gradient
+                            let exact = reference alone.Parameters
 
-                        let change =
-                            [ 1..3 ]
-                            |> List.map (fun seed ->
-                                let noise = (normal (40 + seed) (sizes alone.Parameters)).mul alone.Parameters
-                                norm ((reference (along alone.Parameters noise (128.0 * 2.0 ** -23.0))).sub exact))
-                            |> List.max
+                            let change =
+                                [ 1..3 ]
+                                |> List.map (fun seed ->
+                                    let noise = (normal (40 + seed) (sizes alone.Parameters)).mul alone.Parameters
+                                    norm ((reference (along alone.Parameters noise (128.0 * 2.0 ** -23.0))).sub exact))
+                                |> List.max
 
-                        change |> should be (lessThan (1e-3 * norm exact))
-                        close change exact (together.Gradient.narrow(0L, int64 task, 1L).to_type torch.float64) $"g, task {task}")
+                            change |> should be (lessThan (1e-3 * norm exact))
+                            close change exact (together.Gradient.narrow(0L, int64 task, 1L).to_type torch.float64) $"g, task {task}")
             ]
     )

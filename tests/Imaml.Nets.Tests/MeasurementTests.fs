@@ -67,7 +67,7 @@ let tests =
             testCase "iMAML with 16 inner and 5 CG steps takes 2.2 to 3 GFLOP for a 5-way 1-shot task, as published code does" (fun () ->
                 let task = (take (paper 5 ConvolutionalNetworks.OmniglotFilters 1) MeasuredWork.MetaStep).Task
                 // One gradient a step and one at φ; one product for the first step's length and five for the solve.
-                task.Work |> should equal (TaskWork(17.0, 6.0, 0.0, 1.0))
+                task.Work |> should equal (TaskWork(17.0, 6.0, 0.0, 1.0, 1.0))
                 task.Flops |> should be (greaterThan 2.2e9)
                 task.Flops |> should be (lessThan 3.0e9))
 

@@ -79,7 +79,16 @@ let private reproducibility =
 
                 let message =
                     try
-                        TaskChunks.Map(9, 2, 2, (fun first _ -> if first = 4 then raise (ArgumentException "the third") else first))
+                        TaskChunks.Map(
+                            9,
+                            2,
+                            2,
+                            (fun first _ ->
+                                if first = 4 then
+                                    raise (ArgumentException "the third")
+                                else
+                                    first)
+                        )
                         |> ignore
 
                         failtest "the failure was lost"
@@ -96,7 +105,10 @@ let private reproducibility =
                 // Task by task, as the chunks of so small a batch are.
                 let slope task =
                     let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta)
-                    let struct (_, v) = (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
+
+                    let struct (_, v) =
+                        (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
+
                     v.squeeze 0L
 
                 let sum = List.init tasks.Count slope |> List.reduce (fun a b -> a.add b)
@@ -107,7 +119,7 @@ let private reproducibility =
                         Imaml.Math.AdamOptions.Authors,
                         first.OuterRateAt 0,
                         learner.Outer,
-                        sum.div(torch.tensor (float32 tasks.Count)),
+                        sum.div (torch.tensor (float32 tasks.Count)),
                         learner.Theta
                     )
 

@@ -63,7 +63,7 @@ let private dense height width channels outputs =
             fun parameters x ->
                 torch.nn.functional.linear (
                     x.reshape (-1L, inputs),
-                    parameters.narrow(0L, 0L, inputs * int64 outputs).view(inputs, int64 outputs).t (),
+                    parameters.narrow(0L, 0L, inputs * int64 outputs).view(inputs, int64 outputs).t(),
                     parameters.narrow (0L, inputs * int64 outputs, int64 outputs)
                 )
     }
@@ -185,7 +185,7 @@ let private maybe (f: Tensor -> Tensor) (x: Tensor | null) : Tensor | null =
 type private RowsPass(layer: Layer, input: ImageShape, parameters: Tensor, x: Tensor) =
     let images (shape: ImageShape) (rows: Tensor) = TaskRows.ToImages(rows.reshape (int64 tasks, -1L, int64 shape.Count), shape)
 
-    let rows (shape: ImageShape) (images: Tensor) = TaskRows.Of(images, int64 tasks).reshape (int64 tasks, -1L, int64 shape.Channels)
+    let rows (shape: ImageShape) (images: Tensor) = TaskRows.Of(images, int64 tasks).reshape(int64 tasks, -1L, int64 shape.Channels)
 
     let pass = layer.Forward(parameters, images input x)
 
@@ -348,6 +348,7 @@ let private particular =
                     let point = at subject 5
                     let pass = forward subject point.Parameters point.Input
                     let struct (dp, dx) = backward pass point.OutputGradient true
+
                     let product (pass: RowsPass) =
                         pass.Tangent(point.ParameterTangent, point.InputTangent) |> ignore
                         pass.TangentBackward(point.OutputGradientTangent, true)

@@ -67,8 +67,7 @@ let private form =
                 count 20 |> should equal 117_076)
 
             testCase "takes 28 × 28 to 14, 7, 4 and 2" (fun () ->
-                let next (shape: ImageShape) =
-                    Convolution(shape, 64, 3, 2, 1, Bias.NormalizedAway, 1.0).OutputShape
+                let next (shape: ImageShape) = Convolution(shape, 64, 3, 2, 1, Bias.NormalizedAway, 1.0).OutputShape
 
                 List.scan (fun shape _ -> next shape) (ImageShape(28, 28, 1)) [ 1..4 ]
                 |> List.map (fun shape -> shape.Height, shape.Width)

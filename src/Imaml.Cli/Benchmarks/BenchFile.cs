@@ -16,8 +16,8 @@ internal sealed record MatrixMultiplyRate(double BeforeGflops, double AfterGflop
     public double Gflops => double.Max(BeforeGflops, AfterGflops);
 }
 
-/// <summary>A measurement for which the memory did not suffice.</summary>
-internal sealed record BenchGap(string Setting, string Method, int InnerSteps);
+/// <summary>A measurement that was not made, and why.</summary>
+internal sealed record BenchGap(string Setting, string Method, int InnerSteps, string Reason);
 
 /// <summary>The result file.</summary>
 /// <param name="Options">What was asked for.</param>

@@ -50,7 +50,7 @@ internal sealed record BenchMethod(string Name, string Label, Func<TrainingOptio
     /// <param name="innerSteps">Inner steps, or null for the method's or the setting's.</param>
     /// <param name="steps">Meta-steps.</param>
     /// <param name="filters">Filters of each convolution.</param>
-    /// <param name="threads">libtorch's threads.</param>
+    /// <param name="threads">Threads.</param>
     public TrainingOptions Options(BenchSetting setting, int? metaBatch, int? innerSteps, int steps, int filters, int threads) => Choose(new TrainingOptions
     {
         Dataset = TaskSource.GlyphsName,

@@ -34,8 +34,9 @@ internal static class BenchReport
         # Speed and memory
 
         `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
-        The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps after one that is not counted; memory is the peak of the
-        process, one for each row, over what it held before the first meta-step; on a GPU it is the GPU's.
+        The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps (with other inner steps than the setting's, of
+        one) after one that is not counted; of a gradient and a Hessian–vector product, measured in one process, the chunks' seconds over the threads. Memory is the peak of the process over
+        what it held before the first meta-step, so with what the libraries take at their first use; on a GPU it is the GPU's.
 
         {string.Join("\n\n", Tables(file))}
 
@@ -52,7 +53,7 @@ internal static class BenchReport
     }
 
     private static IEnumerable<string> Notes(BenchFile file) =>
-        file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: the memory does not suffice")
+        file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: {gap.Reason}")
             .Append(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.Gflops:F0} GFLOP/s (float32; the processor on all cores; {file.MatrixMultiply.BeforeGflops:F0} before, {file.MatrixMultiply.AfterGflops:F0} after); {file.Rows.Count} rows in {file.Seconds:F0} s."));
@@ -66,7 +67,7 @@ internal static class BenchReport
 
     private static string[] Cells(BenchTarget target) =>
     [
-        target.Quantity, target.Setting, Number(target.Measured, "G3"), $"{(target.AtMost ? "≤" : "≥")} {Number(target.Must, "G3")}", $"{(target.AtMost ? "≤" : "≥")} {Number(target.Aim, "G3")}", target.Verdict,
+        target.Quantity, target.Setting, Number(target.Measured, "G4"), $"{(target.AtMost ? "≤" : "≥")} {Number(target.Must, "G3")}", $"{(target.AtMost ? "≤" : "≥")} {Number(target.Aim, "G3")}", target.Verdict,
     ];
 
     private static string Number(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";

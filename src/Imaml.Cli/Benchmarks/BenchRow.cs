@@ -7,7 +7,7 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="Setting"><c>5w1s</c> and so on.</param>
 /// <param name="Method">A method of the benchmarks, or one gradient or one Hessian–vector product of the whole meta-batch.</param>
 /// <param name="ProcessId">The process that it was measured in.</param>
-/// <param name="SecondsPerTask">Wall seconds of a meta-batch over its tasks, the median of its repetitions.</param>
+/// <param name="SecondsPerTask">Seconds of a meta-batch over its tasks, the median of its repetitions: wall seconds of a meta-step, the chunks' seconds over the threads of a gradient or product.</param>
 /// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
 /// <param name="Gflops">10⁹ of them per second.</param>
 /// <param name="FractionOfMatrixMultiply">That over the machine's rate.</param>

@@ -74,9 +74,9 @@ internal static class BenchCommand
         torch.set_num_threads(Environment.ProcessorCount);
         var watch = Stopwatch.StartNew();
         var before = Throughput.Of(device.Device).Gflops;
-        var measured = plans.Index().Select(one => (Plan: one.Item, Result: Measure(one.Item, one.Index + 1, plans.Count, stop))).ToArray();
+        var measured = plans.Index().Select(one => (Plan: one.Item, Outcome: Measure(one.Item, one.Index + 1, plans.Count, stop))).ToArray();
         var rate = new MatrixMultiplyRate(before, Throughput.Of(device.Device).Gflops);
-        var rows = BenchRow.Of([.. measured.Where(one => one.Result is not null).Select(one => (one.Plan, one.Result!))], rate);
+        var rows = BenchRow.Of([.. measured.Where(one => one.Outcome.Result is not null).Select(one => (one.Plan, one.Outcome.Result!))], rate);
         var file = new BenchFile(
             options,
             Provenance.Current(device),
@@ -84,7 +84,7 @@ internal static class BenchCommand
             rate,
             device.Device.type == DeviceType.CPU ? BenchTarget.Of(rows) : [],
             rows,
-            [.. measured.Where(one => one.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Options.InnerSteps))]);
+            [.. measured.Where(one => one.Outcome.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Options.InnerSteps, one.Outcome.Reason!))]);
         folder?.WriteJson($"{Name}.json", file);
         folder?.Write($"{Name}.md", BenchReport.Markdown(file));
         if (json)
@@ -99,12 +99,23 @@ internal static class BenchCommand
         return ExitCode.Success;
     }
 
-    private static Measurement? Measure(BenchPlan plan, int number, int count, CancellationToken stop)
+    // A method that fails, by lack of memory on a GPU say, is a gap among the others' rows.
+    private static (Measurement? Result, string? Reason) Measure(BenchPlan plan, int number, int count, CancellationToken stop)
     {
-        var result = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
+        Measurement? result = null;
+        var reason = "the memory does not suffice";
+        try
+        {
+            result = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
+        }
+        catch (IOException e)
+        {
+            reason = e.Message;
+        }
+
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Options.InnerSteps}: {(result is null ? "the memory does not suffice" : $"{result.Task.Seconds:F4} s a task")}"));
-        return result;
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Options.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task")}"));
+        return (result, result is null ? reason : null);
     }
 }

@@ -67,7 +67,6 @@ internal static class DemoCommand
     private static int Run(Length length, string output, int threads, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
-        set_num_threads(threads);
         // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
         WritableFolder.Require(output, "--out");
         var options = Options(length, threads);

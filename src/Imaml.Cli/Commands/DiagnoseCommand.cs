@@ -29,7 +29,7 @@ internal static class DiagnoseCommand
         var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command goes on from the states that are there", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
         var data = SharedOptions.Data();
-        var threads = SharedOptions.Threads();
+        var threads = SharedOptions.Threads("Threads of libtorch; the last digits depend on their number");
         var device = SharedOptions.Device();
         SharedOptions.AtLeast(reference, 0);
         var command = new Command("diagnose", "Measure how far a run's network meets the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads, device };

@@ -6,7 +6,6 @@ using System.Globalization;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Training;
-using TorchSharp;
 
 namespace Imaml.Cli.Commands;
 
@@ -43,11 +42,10 @@ internal static class EvaluateCommand
     private static int Evaluate(RunFolder folder, ClassPart part, int episodes, ulong seed, int? queries, int? innerSteps, string? data, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
-        var (header, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, innerSteps);
+        var (header, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, innerSteps, Environment.ProcessorCount);
         using var trained = learner;
         trained.MoveTo(device.Device);
         var options = header.Options;
-        torch.set_num_threads(options.Threads);
         var source = SharedOptions.OpenTasks(options, data);
         if (source.Split.Manifest.Hash != header.ManifestHash)
         {

@@ -15,8 +15,8 @@ internal static class SharedOptions
         new("--data") { Description = $"Folder with the data sets [default: the one that {DataRoot.Variable} names]", HelpName = "DIR" };
 
     /// <summary><c>--threads N</c>.</summary>
-    public static Option<int?> Threads() =>
-        AtLeast(new Option<int?>("--threads") { Description = "Threads; what is trained does not depend on their number [default: as many as cores]", HelpName = "N" }, 1);
+    public static Option<int?> Threads(string description = "Threads; what is trained does not depend on their number") =>
+        AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1);
 
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
     public static Option<string> Device() => new("--device")

@@ -1,7 +1,7 @@
 namespace Imaml.Nets.Diagnostics;
 
 /// <summary>What one task of a meta-batch takes.</summary>
-/// <param name="Seconds">Wall seconds of the meta-batch over its tasks, by medians of the repetitions; of a meta-step, drawing its episodes included.</param>
+/// <param name="Seconds">Wall seconds of the meta-batch over its tasks, by medians of the repetitions; of a meta-step, drawing its episodes included; of a gradient or product, the chunks' seconds over the threads, as if these shared them evenly.</param>
 /// <param name="Work">What the task evaluates.</param>
 /// <param name="Flops">What that is in floating-point operations.</param>
 public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);

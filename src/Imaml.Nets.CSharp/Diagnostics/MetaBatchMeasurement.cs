@@ -1,5 +1,5 @@
 // Time and memory of one meta-batch. Memory is counted from just before the first meta-step, when libtorch is loaded, the images are drawn
-// and θ is there: what remains is what the method itself takes.
+// and θ is there: what remains is what the method takes, and what the libraries take at their first use.
 
 using System.Diagnostics;
 using Imaml.Math.Interop;
@@ -27,7 +27,6 @@ public static class MetaBatchMeasurement
         var options = request.Options;
         options.Validate();
         var device = ComputeDevice.Open(request.Device, request.Tf32);
-        set_num_threads(options.Threads);
         var source = TaskSource.Open(options, null, null, _ => { });
         var sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
         using var learner = MetaLearner.Create(options, TaskSource.Network(options));
@@ -45,13 +44,12 @@ public static class MetaBatchMeasurement
         {
             stop.ThrowIfCancellationRequested();
             seconds.Add(Seconds(learner, () => learner.Step(sampler.Batch((long)step * batch, batch))));
-            // As a training run does after each step.
-            GC.Collect(0);
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
-        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), Count(request, sampler, learner)), memory.Before, peak);
+        var work = Count(request, sampler, learner) with { QueryPasses = 1 };
+        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), work), memory.Before, peak);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.

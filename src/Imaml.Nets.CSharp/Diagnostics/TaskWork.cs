@@ -11,7 +11,8 @@ namespace Imaml.Nets.Diagnostics;
 /// <param name="HessianProducts">∇²L̂·w on the support images.</param>
 /// <param name="Losses">L̂ alone, on the support images.</param>
 /// <param name="OuterGradients">∇L on the query images.</param>
-public sealed record TaskWork(double Gradients, double HessianProducts, double Losses, double OuterGradients)
+/// <param name="QueryPasses">Forward passes over the query images that are made for the accuracy alone, which a meta-step reports.</param>
+public sealed record TaskWork(double Gradients, double HessianProducts, double Losses, double OuterGradients, double QueryPasses = 0)
 {
     /// <summary>One gradient of the support loss.</summary>
     public static TaskWork OneGradient { get; } = new(1, 0, 0, 0);
@@ -32,5 +33,5 @@ public sealed record TaskWork(double Gradients, double HessianProducts, double L
     /// <param name="queryImages">N·Q.</param>
     public double Flops(NetworkFlops image, int supportImages, int queryImages) =>
         (supportImages * ((Gradients * image.Gradient) + (HessianProducts * image.HessianProduct) + (Losses * image.Forward)))
-        + (queryImages * OuterGradients * image.Gradient);
+        + (queryImages * ((OuterGradients * image.Gradient) + (QueryPasses * image.Forward)));
 }

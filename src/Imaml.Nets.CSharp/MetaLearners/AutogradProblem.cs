@@ -82,10 +82,9 @@ public sealed class AutogradProblem(Func<Tensor, Tensor> innerLoss, Func<Tensor,
         public Tensor HessianProduct(Tensor w)
         {
             using var scope = NewDisposeScope();
-            // A loss that is linear in the parameters has a gradient without a graph, and no Hessian.
-            return _recorded.requires_grad
-                ? autograd.grad([_recorded], [_variable], [w], retain_graph: true)[0].MoveToOuterDisposeScope()
-                : zeros_like(w).MoveToOuterDisposeScope();
+            // A loss that is linear in the parameters has a gradient that no graph leads back to them, and no Hessian.
+            var product = _recorded.requires_grad ? autograd.grad([_recorded], [_variable], [w], retain_graph: true, allow_unused: true)[0] : null;
+            return (product is null || product.IsInvalid ? zeros_like(w) : product).MoveToOuterDisposeScope();
         }
 
         public void Dispose()

@@ -30,7 +30,8 @@ public sealed record CheckpointHeader(TrainingOptions Options, string ManifestHa
 /// <summary>Reads and writes checkpoints.</summary>
 public static class Checkpoint
 {
-    private static readonly byte[] Magic = Encoding.ASCII.GetBytes("IMAMLCK2");
+    // The last digit is the format's version: in the first a convolution's weights lay inputs by outputs.
+    private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'2'];
 
     /// <summary>Writes the state in one piece.</summary>
     public static void Write(string path, CheckpointHeader header, MetaLearner learner)
@@ -68,8 +69,9 @@ public static class Checkpoint
     /// <param name="path">The file.</param>
     /// <param name="network">Builds the network that the options describe.</param>
     /// <param name="innerSteps">Steps of the inner solver, where they are to differ from training's.</param>
+    /// <param name="threads">Threads of the learner, where they are to differ from training's; no number depends on them.</param>
     /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the network.</exception>
-    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, Func<TrainingOptions, Network> network, int? innerSteps = null)
+    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, Func<TrainingOptions, Network> network, int? innerSteps = null, int? threads = null)
     {
         var (header, state) = Open(path);
         var built = network(header.Options);
@@ -86,7 +88,8 @@ public static class Checkpoint
         Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(3 * each + index * eachLearned, eachLearned)).ToArray());
         var learned = start is null ? null : new LearnedNumbers(Learned(0), new AdamState<Vector<double>>(header.MetaStep, Learned(1), Learned(2)));
         var outer = new AdamState<Tensor>(header.MetaStep, Part(1), Part(2));
-        return (header, new MetaLearner(header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps }, built, Part(0), outer, learned));
+        var options = header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps, Threads = threads ?? header.Options.Threads };
+        return (header, new MetaLearner(options, built, Part(0), outer, learned));
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path)
@@ -103,7 +106,9 @@ public static class Checkpoint
 
         if (bytes.Length < Magic.Length || !bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic))
         {
-            throw new CheckpointException($"{path} is no checkpoint of this program; name a folder that `imaml train` made");
+            throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
+                ? $"{path} was written by another version of this program, whose parameters lie in another order; train anew"
+                : $"{path} is no checkpoint of this program; name a folder that `imaml train` made");
         }
 
         var end = bytes.Length - SHA256.HashSizeInBytes;

@@ -65,6 +65,7 @@ public sealed class MetaLearner : IDisposable
     public StepReport Step(EpisodeBatch batch)
     {
         using var scope = NewDisposeScope();
+        using var alone = new OneThread();
         var chunks = InChunks(batch, MetaGradients);
         var tasks = chunks.SelectMany(chunk => chunk.Tasks).ToArray();
         var healthy = tasks.Where(task => task.Healthy).ToArray();

@@ -18,24 +18,36 @@ internal static class TaskChunks
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
     public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
     {
+        using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
         var results = new T[(tasks + atOnce - 1) / atOnce];
         var next = -1;
-        try
+        ExceptionDispatchInfo? failure = null;
+        void Work()
         {
-            Parallel.For(0, int.Min(threads, results.Length), new ParallelOptions { MaxDegreeOfParallelism = threads }, _ =>
+            try
             {
                 torch.set_num_threads(1);
-                for (var i = Interlocked.Increment(ref next); i < results.Length; i = Interlocked.Increment(ref next))
+                for (var i = Interlocked.Increment(ref next); i < results.Length && failure is null; i = Interlocked.Increment(ref next))
                 {
                     results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
+                    // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
+                    // first looks, and resident memory would seem to grow with the number of inner steps.
+                    GC.Collect(0);
                 }
-            });
-        }
-        catch (AggregateException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+            }
+            catch (Exception e)
+            {
+                Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(e), null);
+            }
         }
 
+        // Threads of their own, not of a pool: the C library hands what an ended thread had allocated and freed to the next one that starts, but
+        // every thread of a pool would keep its own for ever.
+        Thread[] others = [.. Enumerable.Range(1, int.Min(threads, results.Length) - 1).Select(_ => new Thread(Work))];
+        Array.ForEach(others, thread => thread.Start());
+        Work();
+        Array.ForEach(others, thread => thread.Join());
+        failure?.Throw();
         return results;
     }
 }

@@ -29,7 +29,7 @@ internal sealed record TaskReport(
     /// <summary>Whether the meta-gradient is finite and its solve was.</summary>
     public bool Healthy => Solve.Status != SolveStatus.NonFinite && double.IsFinite(MetaGradientNorm);
 
-    /// <summary>Reads a result off the device: all at once, after the last of its operations was asked for.</summary>
+    /// <summary>Reads a result off the device, after the last of its operations was asked for.</summary>
     public static TaskReport[] Read(TensorSpace space, MethodGradient result, IReadOnlyList<double> accuracies)
     {
         var (gradient, learned) = (result.Result, result.Learned);

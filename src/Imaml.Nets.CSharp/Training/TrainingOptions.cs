@@ -125,7 +125,7 @@ public sealed record TrainingOptions
     /// <summary>Seed of initial parameters and episodes; the division of the classes does not depend on it.</summary>
     public required ulong Seed { get; init; }
 
-    /// <summary>libtorch's threads: sums may round differently with another number.</summary>
+    /// <summary>Threads that share out the tasks; no number depends on how many there are.</summary>
     public required int Threads { get; init; }
 
     /// <summary>The rule of the inner step.</summary>
@@ -237,10 +237,10 @@ public sealed record TrainingOptions
         return all.Where(one => one.Given).Select(one => one.Name);
     }
 
-    /// <summary>The options in which two runs differ, by name with both values; empty where they agree.</summary>
+    /// <summary>The options in which two runs differ, by name with both values; empty where they agree in all that their numbers depend on.</summary>
     public IReadOnlyList<string> DifferencesFrom(TrainingOptions other)
     {
-        var (mine, theirs) = (ToElement(this), ToElement(other));
+        var (mine, theirs) = (ToElement(this with { Threads = other.Threads }), ToElement(other));
         return [.. mine.EnumerateObject().Where(one => one.Value.GetRawText() != theirs.GetProperty(one.Name).GetRawText())
             .Select(one => $"{one.Name} {theirs.GetProperty(one.Name)} → {one.Value}")];
     }

@@ -4,7 +4,6 @@ using System.Diagnostics;
 using Imaml.Nets.Episodes;
 using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
-using TorchSharp;
 
 namespace Imaml.Nets.Training;
 
@@ -94,7 +93,6 @@ public sealed class TrainingRun : IDisposable
         }
 
         LibTorchLoader.EnsureLoaded();
-        torch.set_num_threads(options.Threads);
         var held = folder.Lock();
         try
         {
@@ -123,7 +121,7 @@ public sealed class TrainingRun : IDisposable
             throw new CheckpointException($"{folder.FolderPath} holds a run on other classes (manifest {header.ManifestHash[..12]}…, not {source.Split.Manifest.Hash[..12]}…); name another folder with --out");
         }
 
-        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network);
+        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, threads: options.Threads);
         RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
         RunFolder.Truncate(folder.CurvePath, header.MetaStep);
         var run = new TrainingRun(folder, options, source, device, learner, header.Seconds, held)
@@ -205,9 +203,6 @@ public sealed class TrainingRun : IDisposable
         var line = new ProgressLine(Learner.MetaStep, _seconds, report);
         _unwritten.Add(line);
         _sinceValidation.Add(report);
-        // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it first
-        // looks, and resident memory would seem to grow with the number of inner steps.
-        GC.Collect(0);
         return line;
     }
 
