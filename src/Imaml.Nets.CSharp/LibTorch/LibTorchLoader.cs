@@ -3,7 +3,8 @@
 // Where the plain load fails only because TorchSharp's library asks for the symbol version GLIBCXX_3.4.32 (Debian 12 and other systems
 // with a C++ runtime older than GCC 13's), a patched copy in the user's cache folder is loaded in its place (see ElfSymbolPatch);
 // TorchSharp then finds it by its soname. On other systems the loader changes nothing. With IMAML_LIBTORCH=FOLDER, libtorch itself comes
-// from that folder, for instance the torch/lib of a PyTorch installation, CUDA libraries included.
+// from that folder, for instance the torch/lib of a PyTorch installation, CUDA libraries included; for builds without a libtorch of their own
+// (-p:LibTorch=external).
 
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
