@@ -198,7 +198,8 @@ let tests =
                     use running = Imaml.start [] ([ "bench"; "--settings"; "5w1s"; "--out"; target ] @ tiny)
                     // One measurement is done, the next one begins.
                     string (running.StandardError.ReadLine()) |> should haveSubstring "gradient"
-                    use kill = Process.Start("kill", [ "-INT"; string running.Id ])
+                    // As Ctrl-C does; but a background job may have been told to ignore SIGINT.
+                    use kill = Process.Start("kill", [ "-TERM"; string running.Id ])
                     kill.WaitForExit()
                     running.StandardError.ReadToEnd() |> should haveSubstring "imaml: stopped"
                     running.WaitForExit()
