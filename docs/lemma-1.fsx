@@ -52,7 +52,7 @@ let phi = BilevelTask.exactSolution task theta
 let jacobian =
     use linearization = (BilevelTask.problem task).LinearizeInner phi
 
-    let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+    let hessian = LinearOperator.Of (InnerObjective.hessianProduct space regularizer linearization)
 
     (ImplicitJacobian.Matrices(space, EuclideanCoordinates(), regularizer, hessian, phi))[0]
 

@@ -13,7 +13,7 @@ let private space = EuclideanSpace()
 let private rounding = 2.0 ** -53.0
 
 let private solve (solver: ILinearSolver<Vector<float>, float>) (a: Matrix<float>) b =
-    let report = solver.Solve(space, LinearOperator.ofFunction (fun w -> a * w), b, 0.0)
+    let report = solver.Solve(space, LinearOperator.Of (fun w -> a * w), b, 0.0)
     struct (report.Solution, (LinearSolver.read space report)[0])
 
 let private jacobi (a: Matrix<float>) = DiagonalPreconditioner(EuclideanCoordinates(), a.Diagonal())
@@ -151,7 +151,7 @@ let private cost (solver: Subject<Counted<Matrix<float>>, Counted<float[]>> -> L
     let mutable products = 0
 
     let operator =
-        LinearOperator.ofFunction (fun w ->
+        LinearOperator.Of (fun w ->
             products <- products + 1
             KrylovLaws.operator subject matrices w)
 
@@ -228,7 +228,7 @@ let private refusals =
             testCase "a dense matrix beyond the limit is refused with the number and the rule" (fun () ->
                 let d = DenseOperator.LargestDimension + 1
                 let b = Vector<float>.Build.Dense(d, 1.0)
-                let identity = LinearOperator.ofFunction id
+                let identity = LinearOperator.Of id
 
                 refused $"a dense matrix is for at most {d - 1} parameters, not {d}" (fun () ->
                     (DenseSolver(EuclideanCoordinates()) :> ILinearSolver<_, _>).Solve(space, identity, b, 0.0)))

@@ -39,8 +39,11 @@ module internal AdaptiveResult =
                         {
                             Solution = s.U
                             RightHandSideNorm = number (fun p -> p.Norms.OuterGradient)
-                            Steps = number (fun p -> float p.Work.LinearSteps)
-                            Products = number (fun p -> float (p.Work.HessianProducts - p.InnerProducts))
+                            Counts =
+                                { Counts<'S>.Zero space with
+                                    Steps = number (fun p -> float p.Work.LinearSteps)
+                                    Products = number (fun p -> float (p.Work.HessianProducts - p.InnerProducts))
+                                }
                             RelativeResidual =
                                 number (fun p ->
                                     if p.Norms.OuterGradient > 0.0 then
@@ -48,10 +51,13 @@ module internal AdaptiveResult =
                                     else
                                         0.0)
                             SmallestCurvature = number (fun p -> p.SmallestCurvature)
-                            Met = flag (fun p -> p.Status = ValueSome CertifiedStatus.Met)
-                            Indefinite = flag (fun p -> p.SmallestCurvature <= 0.0)
-                            NonFinite = flag (fun p -> p.Status = ValueSome CertifiedStatus.NonFinite)
-                            Stagnated = space.Scalar 0.0
+                            Marks =
+                                {
+                                    Met = flag (fun p -> p.Status = ValueSome CertifiedStatus.Met)
+                                    Indefinite = flag (fun p -> p.SmallestCurvature <= 0.0)
+                                    NonFinite = flag (fun p -> p.Status = ValueSome CertifiedStatus.NonFinite)
+                                    Stagnated = space.Scalar 0.0
+                                }
                             PreconditionerNotPositive = space.Scalar 0.0
                             Coefficients = [||]
                         }

@@ -24,7 +24,7 @@ module internal AdaptiveRound =
         use linearization = problem.LinearizeInner phi
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
         let struct (outerLoss, v) = problem.OuterLossAndGradient phi
-        let operator = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+        let operator = AdjointSolve.operator space regularizer linearization
 
         let r =
             if Array.exists id warm then

@@ -25,11 +25,10 @@ module internal RefinedSolve =
                 let b = TaskMask.keep space busy s.Residual
                 let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
                 let u = space.Axpy(TaskMask.ofTasks space busy, report.Solution, s.Value)
-                let steps = space.Read report.Steps
-                let products = space.Read report.Products
+                let steps = space.Read report.Counts.Steps
+                let products = space.Read report.Counts.Products
                 let smallest = space.Read report.SmallestCurvature
-                let indefinite = space.Read report.Indefinite
-                let nonFinite = space.Read report.NonFinite
+                let nonFinite = space.Read report.Marks.NonFinite
                 let relative = space.Read report.RelativeResidual
                 let sizes = space.Read(space.Norm u)
 
@@ -41,7 +40,8 @@ module internal RefinedSolve =
                                 (int steps[task])
                                 (int products[task])
                                 smallest[task]
-                                (indefinite[task] > 0.5)
+                                // A curvature that is zero to rounding refutes no constants.
+                                (smallest[task] <= 0.0)
                                 (nonFinite[task] > 0.5)
                                 sizes[task]
                                 (relative[task] * before[task])

@@ -31,7 +31,7 @@ module private DenseNewton =
 ///
 /// A task whose H + Λ is not positive definite stops there, with that as its status: Newton's direction may lead to a saddle; one whose
 /// H + Λ is not finite stops Stalled. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each length tried.
-/// Errors: d above DenseOperator.LargestDimension.
+/// Errors: d above LinearOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
     do InnerDescent.checkSteps maxSteps
 
@@ -39,9 +39,9 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             let step (point: InnerPoint<'V, 'S>) memory =
                 let hessian =
-                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+                    LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer point.Linearization w)
 
-                let hessians = DenseOperator.matrices space coordinates hessian point.Gradient
+                let hessians = LinearOperator.Matrices(space, coordinates, hessian, point.Gradient)
                 let gradients = coordinates.ToRows point.Gradient
                 let running = space.Read point.Running
 

@@ -127,10 +127,10 @@ module InnerSolver =
         Array.init steps.Length (fun task ->
             {
                 Status =
-                    if not iterate.Reported then
-                        InnerStatus.NotReported
-                    elif nonFinite[task] > 0.5 then
+                    if nonFinite[task] > 0.5 then
                         InnerStatus.NonFinite
+                    elif not iterate.Reported then
+                        InnerStatus.NotReported
                     elif met[task] > 0.5 then
                         InnerStatus.Converged
                     elif indefinite[task] > 0.5 then

@@ -43,11 +43,11 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 let b = space.Axpy(backwards, point.Gradient, space.Zero point.Gradient)
 
                 let hessian =
-                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+                    LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer point.Linearization w)
 
                 // On a quadratic the residual of the direction is the gradient after the step.
                 let enough = space.Multiply(space.Scalar 0.5, gradientNorm)
                 let solve = conjugateGradient.Solve(space, hessian, b, enough)
-                BacktrackingLineSearch.move space regularizer problem theta point solve.Solution solve.Products memory
+                BacktrackingLineSearch.move space regularizer problem theta point solve.Solution solve.Counts.Products memory
 
             InnerDescent.run space regularizer problem theta start gradientNorm maxSteps (NoMemory<'V, 'S>()) step

@@ -45,7 +45,7 @@ type Certificates =
             result: MetaGradient<'V, 'S>
         ) : ErrorBound[] =
         let made =
-            LinearSolver.read space result.Solve
+            result.Solve.Read space
             |> Array.forall (fun solve -> solve.Status <> SolveStatus.NotMade)
 
         if not made then

@@ -3,12 +3,17 @@
 // In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7). After k steps the error in
 // the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
 // A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
-// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), and κ is that of M⁻¹A.
+//
+// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the largest quotient ⟨p, Ap⟩/‖p‖² met so far and ε the space's rounding: a curvature below is
+// not positive, it is unknown, and the step along it would be nothing but rounding, 10¹⁵‖b‖ long (Nocedal and Wright 2006, section 7.1, truncate alike).
+//
+// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
+// taken in M's norm, so that they do not depend on its scale.
 
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
-module ConjugateGradient =
+module internal ConjugateGradient =
 
     /// x, r = b − Ax, ‖r‖², p and ρ = ⟨r, z⟩ of the scaled system, with what is being observed on the way. Without a preconditioner z is r.
     [<NoComparison; NoEquality>]
@@ -19,12 +24,14 @@ module ConjugateGradient =
             Square: 'S
             P: 'V
             Rho: 'S
+            /// ‖p‖² in M's norm; not used without a preconditioner.
+            Length: 'S
             Running: 'S
-            Steps: 'S
-            Products: 'S
+            Counts: Counts<'S>
             Smallest: 'S
-            Indefinite: 'S
-            NonFinite: 'S
+            /// a, the largest quotient met.
+            Largest: 'S
+            Marks: Marks<'S>
             /// (α, β) of the step just made, until the solver takes it: nothing that grows is carried from step to step.
             Newest: struct ('S * 'S) list
         }
@@ -37,12 +44,12 @@ module ConjugateGradient =
                     Square = scalar.Invoke s.Square
                     P = vector.Invoke s.P
                     Rho = scalar.Invoke s.Rho
+                    Length = scalar.Invoke s.Length
                     Running = scalar.Invoke s.Running
-                    Steps = scalar.Invoke s.Steps
-                    Products = scalar.Invoke s.Products
+                    Counts = s.Counts.Carry scalar
                     Smallest = scalar.Invoke s.Smallest
-                    Indefinite = scalar.Invoke s.Indefinite
-                    NonFinite = scalar.Invoke s.NonFinite
+                    Largest = scalar.Invoke s.Largest
+                    Marks = s.Marks.Carry scalar
                     Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar.Invoke a, scalar.Invoke b))
                 }
 
@@ -61,6 +68,7 @@ module ConjugateGradient =
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
         (inverse: ('V -> 'V) voption)
+        (rounding: 'S)
         (tolerance: 'S)
         (s: State<'V, 'S>)
         =
@@ -68,7 +76,16 @@ module ConjugateGradient =
         let complement = Mask.complement space
         let q = apply s.P
         let curvature = space.Inner(s.P, q)
-        let positive = space.Exceeds(curvature, zero)
+        let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
+
+        let measured =
+            if inverse.IsSome then
+                space.DivideOrZero(curvature, s.Length)
+            else
+                quotient
+
+        let largest = Mask.larger space measured s.Largest
+        let positive = space.Exceeds(measured, space.Multiply(rounding, largest))
         let finite = Mask.finite space curvature
         let alpha = space.DivideOrZero(s.Rho, curvature)
         // A curvature that is all but 0 has no finite step.
@@ -82,8 +99,9 @@ module ConjugateGradient =
         let going = space.Multiply(running, space.Exceeds(square, tolerance))
         let struct (z, rho, going) = precondition space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
-        let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
+        let counts = s.Counts
+        let marks = s.Marks
 
         {
             X = space.Axpy(alpha, s.P, s.X)
@@ -91,17 +109,25 @@ module ConjugateGradient =
             Square = square
             P = space.Axpy(beta, s.P, z)
             Rho = rho
+            // ⟨z, Mp⟩ = ⟨r, p⟩ = 0.
+            Length = space.Add(rho, space.Multiply(space.Multiply(beta, beta), s.Length))
             Running = going
-            Steps = space.Add(s.Steps, running)
-            Products = space.Add(s.Products, s.Running)
+            Counts =
+                { counts with
+                    Steps = space.Add(counts.Steps, running)
+                    Products = space.Add(counts.Products, s.Running)
+                }
             Smallest = space.Select(lower, quotient, s.Smallest)
-            Indefinite = space.Add(s.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
-            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, complement finite))
+            Largest = largest
+            Marks =
+                { marks with
+                    Indefinite = space.Add(marks.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
+                    NonFinite = space.Add(marks.NonFinite, space.Multiply(s.Running, complement finite))
+                }
             Newest = [ struct (alpha, beta) ]
         }
 
-    let private first space inverse (tolerance: 'S) (r: 'V) =
-        let zero () = (space: IInnerProductSpace<'V, 'S>).Scalar 0.0
+    let private first (space: IInnerProductSpace<'V, 'S>) inverse (tolerance: 'S) (r: 'V) =
         let square = space.Inner(r, r)
         let struct (z, rho, running) = precondition space inverse r square (space.Exceeds(square, tolerance))
 
@@ -111,14 +137,25 @@ module ConjugateGradient =
             Square = square
             P = z
             Rho = rho
+            Length = Mask.copy space rho
             Running = running
-            Steps = zero ()
-            Products = zero ()
+            Counts = Counts<'S>.Zero space
             Smallest = space.Scalar infinity
-            Indefinite = zero ()
-            NonFinite = zero ()
+            Largest = space.Scalar 0.0
+            Marks = Marks<'S>.None space
             Newest = []
         }
+
+    /// w ↦ M⁻¹w, divided by ‖M⁻¹r‖ where that is far from 1, r the first residual, of length 1: a preconditioner's scale does not matter, but
+    /// squares of a scale of 10⁻²⁰ leave the range of single precision. Near 1 nothing is divided, to the last bit.
+    let private scaled (space: IInnerProductSpace<'V, 'S>) (inverse: 'V -> 'V) (r: 'V) =
+        let size = space.Norm(inverse r)
+        let far = space.Add(space.Exceeds(space.Scalar 1e-6, size), space.Exceeds(size, space.Scalar 1e6))
+        let factor = space.DivideOrZero(space.Scalar 1.0, size)
+        // A size of which no factor can be made is left to the checks of ρ.
+        let usable = space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
+        let factor = space.Select(usable, factor, space.Scalar 1.0)
+        fun w -> space.Scale(factor, inverse w)
 
     /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.
     let private refusals (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (unmet: 'S) (rho: 'S) =
@@ -130,7 +167,7 @@ module ConjugateGradient =
             let broken = space.Multiply(unmet, Mask.complement space finite)
             struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
 
-    let internal toResidual
+    let toResidual
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
         (inverse: ('V -> 'V) voption)
@@ -143,6 +180,9 @@ module ConjugateGradient =
         Region.run space (fun () ->
             let system = ScaledSystem.ofRightHandSide space options residualNorm b
             let tolerance = space.Multiply(system.Tolerance, system.Tolerance)
+            let rounding = space.Multiply(space.Scalar ScaledSystem.ZeroCurvature, Mask.epsilon space)
+            let unit = ScaledSystem.unit space system.Size b
+            let inverse = inverse |> ValueOption.map (fun inverse -> scaled space inverse unit)
             let coefficients = ResizeArray()
 
             let collect state =
@@ -150,11 +190,12 @@ module ConjugateGradient =
                 { state with Newest = [] }
 
             let state =
-                first space inverse tolerance (ScaledSystem.unit space system.Size b)
-                |> ScaledSystem.iterate space options _.Running collect (step space apply inverse tolerance)
+                first space inverse tolerance unit
+                |> ScaledSystem.iterate space options _.Running collect (step space apply inverse rounding tolerance)
 
             let unmet = space.Exceeds(state.Square, tolerance)
             let struct (notPositive, broken) = refusals space inverse unmet state.Rho
+            let marks = state.Marks
 
             ScaledSystem.report
                 space
@@ -163,20 +204,61 @@ module ConjugateGradient =
                 b
                 system
                 { LinearSolver.blank space state.X system.Size with
-                    Steps = state.Steps
-                    Products = state.Products
+                    Counts = state.Counts
                     RelativeResidual = space.Norm state.R
                     SmallestCurvature = state.Smallest
-                    Met = Mask.complement space unmet
-                    Indefinite = state.Indefinite
-                    NonFinite = space.Add(state.NonFinite, broken)
+                    Marks =
+                        { marks with
+                            Met = Mask.complement space unmet
+                            NonFinite = space.Add(marks.NonFinite, broken)
+                        }
                     PreconditionerNotPositive = notPositive
                     // With a preconditioner they would give the Ritz values of M⁻¹A.
                     Coefficients = if inverse.IsSome then [||] else coefficients.ToArray()
                 })
 
-    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
-    ///
-    /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
-    let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
-        toResidual space apply ValueNone options (space.Scalar 0.0) b
+/// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
+///
+/// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
+type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
+    do LinearSolver.check options
+
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) =
+            ConjugateGradient.toResidual space operator.Apply ValueNone options residualNorm b
+
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            ScaledSystem.shifted
+                space
+                options
+                (ConjugateGradient.toResidual space operator.Apply ValueNone)
+                operator.Apply
+                b
+                start
+                residualNorm
+
+/// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap beside a product with A.
+///
+/// M is symmetric (not checked) and positive definite (reported where ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0); its scale does not matter, and κ
+/// becomes that of M⁻¹A. The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.
+/// Cost: conjugate gradients', and one action of M⁻¹, one scaling and one inner product a step, and one vector.
+type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, preconditioner: ILinearOperator<'V>) =
+    do
+        LinearSolver.check options
+
+        if isNull (box preconditioner) then
+            nullArg (nameof preconditioner)
+
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) =
+            ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply) options residualNorm b
+
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            ScaledSystem.shifted
+                space
+                options
+                (ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply))
+                operator.Apply
+                b
+                start
+                residualNorm

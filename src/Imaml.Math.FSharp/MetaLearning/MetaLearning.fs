@@ -53,12 +53,7 @@ module MetaLearning =
                     region.AdoptVector total |> ignore
                     region.AdoptScalar count |> ignore
                     let result = strategy.Compute(space, regularizer, problem, theta)
-                    // A solve that met what is not finite answers with its last finite iterate, which is no meta-gradient.
-                    let solved =
-                        space.Multiply(Mask.complement space result.Solve.NonFinite, Mask.finite space result.Solve.RightHandSideNorm)
-
-                    let usable = space.Multiply(solved, Mask.finite space (space.Norm result.Gradient))
-
+                    let usable = result.Usable space
                     total <- region.KeepVector(space.Axpy(usable, result.Gradient, total))
                     count <- region.KeepScalar(space.Add(count, usable))
                     MetaLearningReport.ofTask space result

@@ -43,8 +43,8 @@ module internal MetaLearningReport =
         let norms = space.Read(space.Norm result.Gradient)
         let innerNorms = space.Read result.InnerGradientNorm
         let inners = InnerSolver.read space result.Inner
-        let solves = LinearSolver.read space result.Solve
-        let costs = MetaGradient.cost space result
+        let solves = result.Solve.Read space
+        let costs = result.Cost space
 
         Array.init outer.Length (fun run ->
             {
