@@ -72,9 +72,9 @@ let m = BilevelTask.shiftedHessian task task.Theta
 let v = task.Outer.Gradient(BilevelTask.exactSolution task task.Theta)
 let exactU = m.Cholesky().Solve v
 let energy (x: Vector<float>) = sqrt (x.DotProduct(m * x))
-let apply (w: Vector<float>) = m * w
 
-let neumann steps = (Neumann.solve space (1.0 / c.Smoothness) (budget steps) apply v).Solution
+let solve (solver: ILinearSolver<Vector<float>, float>) = solver.Solve(space, LinearOperator.Of(fun w -> m * w), v, 0.0).Solution
+let neumann steps = solve (NeumannSolver(1.0 / c.Smoothness, budget steps))
 
 let rate k = 2.0 * ((sqrt kappa - 1.0) / (sqrt kappa + 1.0)) ** float k
 
@@ -83,7 +83,7 @@ printfn "  k    CG         bound      Neumann"
 let errors =
     [
         for k in [ 1; 2; 5; 10; 20; 30 ] do
-            let cg = energy (exactU - (ConjugateGradient.solve space (budget k) apply v).Solution) / energy exactU
+            let cg = energy (exactU - solve (ConjugateGradientSolver(budget k))) / energy exactU
             let series = energy (exactU - neumann k) / energy exactU
             printfn $"{k, 3}    {short cg, -9}  {short (rate k), -9}  {short series}"
             struct (k, cg, series)
@@ -99,7 +99,7 @@ first-order MAML, $g = v$.
 *)
 
 let firstStep =
-    let u = (ConjugateGradient.solve space (budget 1) apply v).Solution
+    let u = solve (ConjugateGradientSolver(budget 1))
     u / (v.DotProduct v / v.DotProduct(m * v)) - v
 
 // Sums of d terms, a product and a quotient.
@@ -138,7 +138,7 @@ let works =
             let solved = BilevelTask.implicitGradient task result.Phi
             let deltaPrime = (result.Gradient - solved).L2Norm() / exact.L2Norm()
             let error = (result.Gradient - exact).L2Norm() / exact.L2Norm()
-            let work = (MetaGradient.cost space result)[0]
+            let work = (result.Cost(space))[0]
 
             printfn
                 $"{innerSteps, 5}   {linearSteps, 2}   {short delta, 11}   {short deltaPrime, 8}   {short error, 10}   {work.Gradients, 9}   {work.HessianProducts, 8}"

@@ -146,7 +146,7 @@ let byLambda =
             theta
         )
 
-    RegularizerGradient.compute space regularizer result theta
+    RegularizerGradient.Compute(space, regularizer, result, theta)
 
 printfn "    h    ⟨dL/dΛ, E⟩    difference    error     bound"
 

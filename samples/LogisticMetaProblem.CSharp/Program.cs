@@ -26,10 +26,10 @@ var tasks = weights.Select(w => Task(Draw(w), Draw(w))).ToArray();
 
 // Algorithm 1, with Algorithm 2's meta-gradient to inner accuracy δ and linear-solve accuracy δ′.
 var space = new EuclideanSpace();
-var regularizer = Regularizers.Scalar(space, lambda: 0.1);
+var regularizer = new ScalarRegularizer<Vector<double>, double>(lambda: 0.1);
 var inner = InnerSolvers.NewtonConjugateGradient(space, maxSteps: 20, directionSteps: dimension);
-var linear = LinearSolvers.ConjugateGradient(space, maxSteps: 10, relativeResidual: 0.0);
-var accuracies = Algorithm2.Accuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
+var linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(10, 0.0));
+var accuracies = Thresholds.OfAccuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
 var strategy = Strategies.Implicit(space, inner, linear, accuracies);
 var start = Algorithm1.Start(OuterOptimizers.GradientDescent(space, rate: 1.0), Vector.Build.Dense(dimension));
 var (learned, steps) = Algorithm1.Run(space, strategy, regularizer, Enumerable.Repeat(tasks, 50), start);
@@ -40,7 +40,7 @@ var rounding = new AffineBound(constant: 1e-14, slope: 1e-14);
 var constants = new ErrorConstants(
     BoundKind.Certified, strongConvexity: 0.1, smoothness: 0.36, largestRegularization: 0.1, outerSmoothness: 0.26, outerGradientBound: 1.01,
     hessianLipschitz: 0.1, rounding, rounding, rounding);
-var result = Algorithm2.Compute(space, regularizer, tasks[0], inner, linear, accuracies, learned.Theta);
+var result = ImplicitMetaGradient.Compute(space, regularizer, tasks[0], inner, linear, accuracies, learned.Theta);
 var arithmetic = Certificates.DoublePrecision(dimension, regularizer);
 var bound = Certificates.OfResult(space, regularizer, tasks[0], [constants], arithmetic, learned.Theta, result)[0];
 Console.WriteLine($"a meta-gradient of norm {result.Gradient.L2Norm():F6}, at most {bound.Total:E1} from the exact one ({bound.Kind})");

@@ -32,8 +32,8 @@ public static class BoundTests
     {
         var arithmetic = Certificates.DoublePrecision(2, Proximal);
         // Two inner steps and one linear step: neither is exact.
-        var result = Algorithm2.Compute(
-            Space, Proximal, Problem, InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 2), LinearSolvers.ConjugateGradient(Space, 1), Theta);
+        var result = ImplicitMetaGradient.Compute(
+            Space, Proximal, Problem, InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 2), new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(1)), Theta);
         var bound = Certificates.OfResult(Space, Proximal, Problem, [Constants()], arithmetic, Theta, result)[0];
         Equal(bound.Kind, BoundKind.Certified, "kind");
         var norms = Certificates.Measure(Space, Proximal, Problem, Theta, result.Phi, result.Solve.Solution)[0];
@@ -58,7 +58,7 @@ public static class BoundTests
         const double epsilon = 1e-8;
         var options = new AdaptiveOptions(accuracy: epsilon, maxRounds: 4, arithmetic: Certificates.DoublePrecision(2, Proximal));
         var inner = InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), 200, 1);
-        var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
+        var linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 0.0));
         var result = AdaptiveAccuracy.Compute(Space, Proximal, Problem, inner, linear, [Constants()], options, Theta);
         Equal(result.Tasks[0].Status, CertifiedStatus.Met, "status");
         That(result.Tasks[0].Status.Describe().Contains("at most the accuracy"), "in words");

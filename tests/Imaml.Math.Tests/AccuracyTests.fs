@@ -47,7 +47,7 @@ let private work =
                 space.Track task.Theta
             )
 
-        let cost = (MetaGradient.cost space result.MetaGradient)[0]
+        let cost = (result.MetaGradient.Cost(space))[0]
         let inner = (InnerSolver.read space result.MetaGradient.Inner)[0]
         struct (result.Tasks[0], problem.Count, cost, inner.Status)
 

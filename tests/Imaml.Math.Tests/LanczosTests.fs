@@ -230,7 +230,7 @@ let unrolledTests =
                     Check.rows 1e-12 [| (j.TransposeThisAndMultiply v).ToArray() |] [| actual.Gradient.ToArray() |] $"Jᵀv, {steps} steps")
 
             testCase "its cost is 2T + 1 gradients and T products, and steps below 1 are refused" (fun () ->
-                let cost = MetaGradient.cost space (unrolled MeasuredCurvature 6) |> Array.exactlyOne
+                let cost = (unrolled MeasuredCurvature 6).Cost(space) |> Array.exactlyOne
                 (cost.Gradients, cost.HessianProducts, cost.OuterGradients) |> should equal (2 * 6 + 1, 6, 1)
                 refused (fun () -> unrolled MeasuredCurvature 0 |> ignore)
                 refused (fun () -> unrolled (ConstantStep 0.0) 3 |> ignore)

@@ -14,7 +14,7 @@ let private rounding = 2.0 ** -53.0
 
 let private solve (solver: ILinearSolver<Vector<float>, float>) (a: Matrix<float>) b =
     let report = solver.Solve(space, LinearOperator.Of (fun w -> a * w), b, 0.0)
-    struct (report.Solution, (LinearSolver.read space report)[0])
+    struct (report.Solution, (report.Read(space))[0])
 
 let private jacobi (a: Matrix<float>) = DiagonalPreconditioner(EuclideanCoordinates(), a.Diagonal())
 
@@ -226,7 +226,7 @@ let private refusals =
                 refused rule (fun () -> NeumannSolver<Vector<float>, float>(1.0, none) |> box))
 
             testCase "a dense matrix beyond the limit is refused with the number and the rule" (fun () ->
-                let d = DenseOperator.LargestDimension + 1
+                let d = LinearOperator.LargestDimension + 1
                 let b = Vector<float>.Build.Dense(d, 1.0)
                 let identity = LinearOperator.Of id
 

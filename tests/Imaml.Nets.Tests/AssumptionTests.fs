@@ -68,7 +68,7 @@ type private Dense(episode: int64) =
     member _.Hessian(phi: Tensor) =
         use linearization = problem.LinearizeInner phi
 
-        DenseOperator.matrices space (TensorCoordinates()) (LinearOperator.Of linearization.HessianProduct) phi
+        LinearOperator.Matrices(space, TensorCoordinates(), LinearOperator.Of linearization.HessianProduct, phi)
         |> Array.exactlyOne
 
     member _.OuterGradient(phi: Tensor) =

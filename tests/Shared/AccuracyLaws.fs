@@ -216,8 +216,8 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject lambda tasks) tasks
                 let inner = InnerSolver.read subject.Space result.MetaGradient.Inner
-                let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
-                let cost = MetaGradient.cost subject.Space result.MetaGradient
+                let linear = result.MetaGradient.Solve.Read(subject.Space)
+                let cost = result.MetaGradient.Cost(subject.Space)
 
                 result.Tasks
                 |> Array.iteri (fun task outcome ->

@@ -27,11 +27,16 @@ let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) (w: 'V) =
     Array.map2 (fun (a: Matrix<float>) (row: float[]) -> (a * Vector<float>.Build.DenseOfArray row).ToArray()) matrices (subject.ToRows w)
     |> subject.OfRows
 
+/// Conjugate gradients from 0 on w ↦ apply w.
+let conjugateGradients (space: IInnerProductSpace<'V, 'S>) options (apply: 'V -> 'V) b =
+    let solver: ILinearSolver<'V, 'S> = ConjugateGradientSolver options
+    solver.Solve(space, LinearOperator.Of apply, b, space.Scalar 0.0)
+
 let private solve subject options matrices (b: float[][]) =
     let report =
-        ConjugateGradient.solve subject.Space options (operator subject matrices) (subject.OfRows b)
+        conjugateGradients subject.Space options (operator subject matrices) (subject.OfRows b)
 
-    struct (subject.ToRows report.Solution, LinearSolver.read subject.Space report)
+    struct (subject.ToRows report.Solution, report.Read(subject.Space))
 
 let private dense (matrices: Matrix<float>[]) (b: float[][]) =
     Array.map2 (fun (a: Matrix<float>) row -> (a.Cholesky().Solve(Vector<float>.Build.DenseOfArray row)).ToArray()) matrices b
@@ -317,7 +322,7 @@ let private statuses (subject: Subject<'V, 'S>) =
                             subject.OfRows(subject.ToRows product |> Array.map (fun row -> [| bad; row[1] |]))
 
                     let report =
-                        ConjugateGradient.solve subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
+                        conjugateGradients subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
                     // p₀ = b: α₀ = 5/9.
                     let expected =
                         if good = 0 then
@@ -327,7 +332,7 @@ let private statuses (subject: Subject<'V, 'S>) =
 
                     Check.rows (20.0 * subject.Epsilon) (alike expected) (subject.ToRows report.Solution) $"u{good} for {bad}"
 
-                    for s in LinearSolver.read subject.Space report do
+                    for s in report.Read(subject.Space) do
                         s.Status |> should equal SolveStatus.NonFinite
                         s.Steps |> should equal good)
 
@@ -431,13 +436,13 @@ let private independence (subject: Subject<'V, 'S>) =
 
             for task in 0 .. subject.Tasks - 1 do
                 let report =
-                    ConjugateGradient.solve
+                    conjugateGradients
                         (EuclideanSpace())
                         options
                         (fun w -> matrices[task] * w)
                         (Vector<float>.Build.DenseOfArray b[task])
 
-                let alone = (LinearSolver.read (EuclideanSpace()) report)[0]
+                let alone = (report.Read(EuclideanSpace()))[0]
                 // Both err from the exact iterate by rounding, which up to here no lost orthogonality has amplified beyond κ a step.
                 let tolerance = 20.0 * float options.MaxSteps * draw.Condition * subject.Epsilon * draw.Condition
                 Check.rows (min 0.5 tolerance) [| report.Solution.ToArray() |] [| together[task] |] $"task {task}"

@@ -121,7 +121,7 @@ let exact (matrices: Matrix<float>[]) (b: float[][]) =
 let solve (subject: Subject<'V, 'S>) (solver: ILinearSolver<'V, 'S>) matrices (b: float[][]) =
     let space = subject.Space
     let report = solver.Solve(space, operator subject matrices, subject.OfRows b, space.Scalar 0.0)
-    struct (subject.ToRows report.Solution, LinearSolver.read space report)
+    struct (subject.ToRows report.Solution, report.Read(space))
 
 /// Done; only the Neumann series may still be on its way to the last digit.
 let private healthy way (s: SolveStatistics) =
@@ -185,7 +185,7 @@ let private solutions (subject: Subject<'V, 'S>) way =
 
             let actual = subject.ToRows report.Solution
 
-            LinearSolver.read space report
+            report.Read(space)
             |> Array.iteri (fun task s ->
                 s.Status |> should equal SolveStatus.Converged
                 let truth = difference b[task] ((matrices[task] * vector actual[task]).ToArray())
@@ -254,7 +254,7 @@ let private warmStarts (subject: Subject<'V, 'S>) way =
         let report =
             solver.SolveFrom(space, operator subject matrices, subject.OfRows b, subject.OfRows start, residualNorm)
 
-        struct (subject.ToRows report.Solution, LinearSolver.read space report)
+        struct (subject.ToRows report.Solution, report.Read(space))
 
     let never () = space.Scalar 0.0
 
@@ -400,7 +400,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     for row in subject.ToRows report.Solution do
                         row |> Array.forall Double.IsFinite |> should equal true
 
-                    for s in LinearSolver.read space report do
+                    for s in report.Read(space) do
                         s.Status |> should equal SolveStatus.NonFinite
 
                         if way.Iterates then
@@ -493,7 +493,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     space.Scalar 0.0
                 )
 
-            for s in LinearSolver.read space report do
+            for s in report.Read(space) do
                 s.Status |> should not' (equal SolveStatus.Converged))
 
         if way.Iterates then

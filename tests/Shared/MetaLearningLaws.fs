@@ -172,9 +172,9 @@ let private fold (subject: Subject<'V, 'S>) =
 
                 Array.iter2
                     (fun (task: MetaTaskReport) (result: MetaGradient<'V, 'S>) ->
-                        Expect.equal task.Solve (LinearSolver.read space result.Solve).[i] "the solve"
+                        Expect.equal task.Solve (result.Solve.Read(space)).[i] "the solve"
                         Expect.equal task.Inner (InnerSolver.read space result.Inner).[i] "the inner solve"
-                        Expect.equal task.Cost (MetaGradient.cost space result).[i] "the cost"
+                        Expect.equal task.Cost (result.Cost(space)).[i] "the cost"
 
                         Expect.equal
                             [|

@@ -151,7 +151,7 @@ let laws (subject: Subject<'V, 'S>) =
                 let struct (_, matrices, b) = systems draw
 
                 let actual =
-                    Preconditioner.diagonal space subject.Coordinates (operator subject matrices) (subject.OfRows b)
+                    LinearOperator.Diagonal(space, subject.Coordinates, (operator subject matrices), (subject.OfRows b))
 
                 Check.rows
                     (2.0 * subject.Epsilon)

@@ -299,7 +299,7 @@ let private firstOrder (subject: Subject<'V, 'S>) =
             let struct (_, v) = x.Problem.OuterLossAndGradient result.Phi
             Check.same (subject.ToRows v) (subject.ToRows result.Gradient) "g"
 
-            for solve in LinearSolver.read space result.Solve do
+            for solve in result.Solve.Read(space) do
                 solve.Status |> should equal SolveStatus.NotMade
                 (solve.Steps, solve.Products) |> should equal (0, 0)
                 solve.RitzValues |> should equal Array.empty<float>)
@@ -391,7 +391,7 @@ let private all (subject: Subject<'V, 'S>) =
                 let result = compute subject strategy { x with Problem = problem }
                 Expect.equal counts [| gradients; products; 1 |] $"{name}: ∇L̂, products and ∇L evaluated"
 
-                for cost in MetaGradient.cost space result do
+                for cost in result.Cost(space) do
                     Expect.equal [| cost.Gradients; cost.HessianProducts; cost.OuterGradients |] counts $"{name}: told")
 
         Subject.property subject 10 "a batch gives each task the meta-gradient that it would get alone" (fun drawn ->
@@ -474,7 +474,7 @@ let private all (subject: Subject<'V, 'S>) =
                 for inner in InnerSolver.read space result.Inner do
                     Expect.equal inner.Status InnerStatus.NonFinite name
 
-                for solve in LinearSolver.read space result.Solve do
+                for solve in result.Solve.Read(space) do
                     Expect.equal solve.Status SolveStatus.NonFinite name)
     ]
 

@@ -87,7 +87,7 @@ internal sealed class ProblemSolver
         {
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
             _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
-            { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
+            { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatus.NonPositiveCurvature.Describe()),
             _ => (Outcome.Stalled, InnerStatusModule.describe(InnerStatus.Stalled)),
         };
         var constants = Constants(phi);
@@ -122,7 +122,7 @@ internal sealed class ProblemSolver
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.none(Space), _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None(Space), _task.Theta);
         var (outcome, message) = Ended(result);
         var constants = Constants(result.Phi);
         var u = result.Solve.Solution;
@@ -236,23 +236,23 @@ internal sealed class ProblemSolver
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {
-        var cost = MetaGradient.cost(Space, result)[0];
-        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Steps, (int)result.Solve.Steps);
+        var cost = result.Cost(Space)[0];
+        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Steps, (int)result.Solve.Counts.Steps);
     }
 
     /// <summary>How the two solves ended, the worse of them.</summary>
     private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
     {
         var inner = Imaml.Math.InnerSolver.read(Space, result.Inner)[0].Status;
-        var linear = Imaml.Math.LinearSolver.read(Space, result.Solve)[0].Status;
+        var linear = result.Solve.Read(Space)[0].Status;
         var finite = result.Gradient.ForAll(double.IsFinite);
         return (inner, linear) switch
         {
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, InnerStatusModule.describe(inner)),
-            (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
+            (_, SolveStatus.NonFinite) => (Outcome.NonFinite, linear.Describe()),
             _ when !finite => (Outcome.NonFinite, InnerStatusModule.describe(InnerStatus.NonFinite)),
             _ when StationarityModule.hasDiverged(_task, _task.Theta, result.Phi) => (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ"),
-            (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
+            (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, linear.Describe()),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, InnerStatusModule.describe(inner)),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, InnerStatusModule.describe(inner)),
             _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
@@ -261,7 +261,7 @@ internal sealed class ProblemSolver
 
     private static LinearSolve LinearSolve(MetaGradient<Vector, double> result)
     {
-        var solve = Imaml.Math.LinearSolver.read(Space, result.Solve)[0];
+        var solve = result.Solve.Read(Space)[0];
         var ritz = solve.RitzValues;
         return new(
             solve.Status,

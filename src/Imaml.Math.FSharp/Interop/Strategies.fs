@@ -21,7 +21,7 @@ type Strategies =
         : IMetaGradientStrategy<'V, 'S> =
         ImplicitStrategy(innerSolver, linearSolver, Thresholds.none space)
 
-    /// Algorithm 2 to thresholds: Algorithm2.Accuracies.
+    /// Algorithm 2 to thresholds: Thresholds.ofAccuracies.
     static member Implicit
         (
             space: IInnerProductSpace<'V, 'S>,

@@ -5,7 +5,8 @@
 // A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
 //
 // A direction is of use where pᵀAp > c·ε·a·‖p‖², a the largest quotient ⟨p, Ap⟩/‖p‖² met so far and ε the space's rounding: a curvature below is
-// not positive, it is unknown, and the step along it would be nothing but rounding, 10¹⁵‖b‖ long (Nocedal and Wright 2006, section 7.1, truncate alike).
+// not positive, it is unknown, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. The directions just before it are all but as bad, which
+// only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart, as y, and are part of the answer only if the residual falls again.
 //
 // With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
 // taken in M's norm, so that they do not depend on its scale.
@@ -20,8 +21,14 @@ module internal ConjugateGradient =
     type private State<'V, 'S> =
         {
             X: 'V
+            /// The steps held back.
+            Y: 'V
             R: 'V
             Square: 'S
+            /// 1 once steps are held back; ‖b − Ax‖² and the least ‖r‖² without them.
+            Held: 'S
+            Good: 'S
+            Least: 'S
             P: 'V
             Rho: 'S
             /// ‖p‖² in M's norm; not used without a preconditioner.
@@ -40,8 +47,12 @@ module internal ConjugateGradient =
             member s.Carry(vector, scalar) =
                 {
                     X = vector.Invoke s.X
+                    Y = vector.Invoke s.Y
                     R = vector.Invoke s.R
                     Square = scalar.Invoke s.Square
+                    Held = scalar.Invoke s.Held
+                    Good = scalar.Invoke s.Good
+                    Least = scalar.Invoke s.Least
                     P = vector.Invoke s.P
                     Rho = scalar.Invoke s.Rho
                     Length = scalar.Invoke s.Length
@@ -96,6 +107,9 @@ module internal ConjugateGradient =
         let alpha = frozen alpha
         let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
         let square = space.Inner(r, r)
+        let grown = space.Exceeds(square, space.Scalar(ScaledSystem.LargestGrowth * ScaledSystem.LargestGrowth))
+        let held = Mask.larger space s.Held (space.Multiply(running, grown))
+        let good = space.Select(held, s.Good, square)
         let going = space.Multiply(running, space.Exceeds(square, tolerance))
         let struct (z, rho, going) = precondition space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
@@ -104,9 +118,13 @@ module internal ConjugateGradient =
         let marks = s.Marks
 
         {
-            X = space.Axpy(alpha, s.P, s.X)
+            X = space.Axpy(space.Select(held, zero, alpha), s.P, s.X)
+            Y = space.Axpy(space.Select(held, alpha, zero), s.P, s.Y)
             R = r
             Square = square
+            Held = held
+            Good = good
+            Least = space.Select(space.Exceeds(s.Least, good), good, s.Least)
             P = space.Axpy(beta, s.P, z)
             Rho = rho
             // ⟨z, Mp⟩ = ⟨r, p⟩ = 0.
@@ -133,8 +151,12 @@ module internal ConjugateGradient =
 
         {
             X = space.Zero r
+            Y = space.Zero r
             R = r
             Square = square
+            Held = space.Scalar 0.0
+            Good = Mask.copy space square
+            Least = Mask.copy space square
             P = z
             Rho = rho
             Length = Mask.copy space rho
@@ -196,6 +218,11 @@ module internal ConjugateGradient =
             let unmet = space.Exceeds(state.Square, tolerance)
             let struct (notPositive, broken) = refusals space inverse unmet state.Rho
             let marks = state.Marks
+            let met = Mask.complement space unmet
+            // Half of the least residual before.
+            let lower = space.Exceeds(state.Least, space.Multiply(space.Scalar 4.0, state.Square))
+            let proved = Mask.larger space met lower
+            let dropped = space.Multiply(state.Held, Mask.complement space proved)
 
             ScaledSystem.report
                 space
@@ -203,13 +230,13 @@ module internal ConjugateGradient =
                 apply
                 b
                 system
-                { LinearSolver.blank space state.X system.Size with
+                { LinearSolver.blank space (space.Axpy(proved, state.Y, state.X)) system.Size with
                     Counts = state.Counts
-                    RelativeResidual = space.Norm state.R
+                    RelativeResidual = space.Select(dropped, space.SquareRoot state.Good, space.Norm state.R)
                     SmallestCurvature = state.Smallest
                     Marks =
                         { marks with
-                            Met = Mask.complement space unmet
+                            Met = met
                             NonFinite = space.Add(marks.NonFinite, broken)
                         }
                     PreconditionerNotPositive = notPositive
@@ -219,7 +246,7 @@ module internal ConjugateGradient =
 
 /// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
 ///
-/// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 

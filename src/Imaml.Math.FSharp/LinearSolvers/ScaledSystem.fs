@@ -24,9 +24,14 @@ module internal ScaledSystem =
 
     /// c: how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product and of an
     /// inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section 2.8). The
-    /// space does not say d: 64 is √d for d = 4096, the largest dense problem; sums of more terms are made in blocks, whose rounding is smaller.
+    /// space does not say d: 16 is √d for d = 256; longer sums are made in blocks, and what passes is caught by LargestGrowth.
     [<Literal>]
-    let ZeroCurvature = 64.0
+    let ZeroCurvature = 16.0
+
+    /// How far a residual may rise above ‖b‖ before the steps that raised it are held back until they have proved themselves. On a positive
+    /// definite A it rises to √κ at most, and falls again; where A is singular and b has a part outside its range it rises without end.
+    [<Literal>]
+    let LargestGrowth = 100.0
 
     let ofRightHandSide (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
         let size = space.Norm b

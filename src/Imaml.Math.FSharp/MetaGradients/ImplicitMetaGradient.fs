@@ -142,6 +142,18 @@ type ImplicitMetaGradient =
         let solver: IAdjointSolver<'V, 'S> = LinearAdjointSolver linearSolver
         ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, solver, thresholds, theta)
 
+    /// The same by the solvers' own budgets and tolerances.
+    static member Compute
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            theta: 'V
+        ) : MetaGradient<'V, 'S> =
+        ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.none space, theta)
+
     /// The same for tasks that have been visited before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
     /// at their last u. Cost: one more product; fewer steps where the thresholds are met earlier.
     static member ComputeFrom

@@ -43,9 +43,9 @@ internal static class CurvatureMeasurement
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
         var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
-        var report = Lanczos.run(space, int.Min(steps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors());
-        var spectra = Lanczos.read(space, report);
-        var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
+        var report = Lanczos.Run(space, int.Min(steps, tasks.Parameters), LinearOperator.Of<Tensor>(linearization.HessianProduct), tasks.RandomVectors());
+        var spectra = Lanczos.Read(space, report);
+        var top = Lanczos.Vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
         return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, gradients[task]))], top.MoveToOuterDisposeScope());
     }
 

@@ -77,7 +77,7 @@ public sealed class MetaLearner : IDisposable
         if (healthy.Length == 0)
         {
             throw new TrainingDivergedException(
-                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatusModule.describe(SolveStatus.NonFinite)}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
+                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatus.NonFinite.Describe()}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
         }
 
         var mean = chunks[0].Sum; // [d]

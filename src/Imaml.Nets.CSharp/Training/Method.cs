@@ -53,7 +53,7 @@ public sealed class Method
     /// <summary>The learned numbers before the first step, or null where none is learned.</summary>
     public static LearnedNumbers? Start(TrainingOptions options, Network network) =>
         Sharing(options, network) is { } sharing
-            ? LearnedNumbers.Start(SharingModule.count(sharing, network.ParameterCount), options.Algorithm == Algorithm.MetaSgd ? options.InnerStepSize!.Value : double.Log(options.Lambda!.Value))
+            ? LearnedNumbers.Start(sharing.Count(network.ParameterCount), options.Algorithm == Algorithm.MetaSgd ? options.InnerStepSize!.Value : double.Log(options.Lambda!.Value))
             : null;
 
     /// <summary>The algorithm of the options.</summary>
@@ -85,12 +85,12 @@ public sealed class Method
                 return Plain(regularizer, descent, space => new ReptileStrategy<Tensor, Tensor>(descent, space.Scalar(0)));
             case Algorithm.MetaSgd:
                 var sharing = Sharing(options, network)!;
-                var sizes = new StepSizeOptions<Tensor>(Coordinates, SharingModule.vector(Coordinates, sharing, like, learned!.ToArray()), options.InnerSteps);
+                var sizes = new StepSizeOptions<Tensor>(Coordinates, sharing.Vector(Coordinates, like, learned!.ToArray()), options.InnerSteps);
                 var strategy = new MetaSgdStrategy<Tensor, Tensor>(sizes, memory);
                 return new Method(regularizer, new StepSizeSolver<Tensor, Tensor>(sizes), (space, problem, theta) =>
                 {
                     var both = strategy.ComputeBoth(space, regularizer, problem, theta);
-                    return new MethodGradient(both.Result, SharingModule.gradient(Coordinates, sharing, both.StepSizes));
+                    return new MethodGradient(both.Result, sharing.Gradient(Coordinates, both.StepSizes));
                 })
                 {
                     Learned = Range("α", learned!.ToArray()),
@@ -132,10 +132,10 @@ public sealed class Method
         ? new NewtonConjugateGradientSolver<Tensor, Tensor>(options.InnerSteps, options.DirectionSteps ?? NewtonConjugateGradient.PaperDirectionSteps)
         : new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerMomentum, options.InnerSteps, options.Delta is null ? 0 : 1);
 
-    private static IImplicitSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
+    private static IAdjointSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
     {
         var budget = new LinearSolveOptions(options.CgSteps!.Value, relativeResidual: 0, checkEvery: options.DeltaPrime is null ? 0 : 1, recomputeResidual: false);
-        IImplicitSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearImplicitSolver<Tensor, Tensor>(solver);
+        IAdjointSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearAdjointSolver<Tensor, Tensor>(solver);
         var solver = options.LinearSolver switch
         {
             null or LinearSolverKind.Cg => Plain(new ConjugateGradientSolver<Tensor, Tensor>(budget)),

@@ -33,7 +33,7 @@ internal sealed record TaskReport(
     public static TaskReport[] Read(TensorSpace space, MethodGradient result, IReadOnlyList<double> accuracies)
     {
         var (gradient, learned) = (result.Result, result.Learned);
-        var solves = LinearSolver.read(space, gradient.Solve);
+        var solves = gradient.Solve.Read(space);
         double[][] numbers =
         [
             .. new[] { gradient.OuterLoss, gradient.InnerLoss, gradient.InnerGradientNorm, space.Norm(gradient.Gradient), gradient.NegativeCurvature, gradient.Raised }.Select(space.Read),

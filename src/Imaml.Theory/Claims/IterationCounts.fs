@@ -109,7 +109,7 @@ module IterationCounts =
         let operator = LinearOperator.Of (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =
-            ConjugateGradientSolver(LinearBudget.steps (max 1 steps))
+            ConjugateGradientSolver(LinearSolveOptions.FixedBudget(max 1 steps))
 
         let solve =
             if start = 0.0 then

@@ -73,7 +73,7 @@ module Lemma1 =
 
         let solver =
             ConjugateGradientSolver
-                { LinearBudget.untilMet (100 + 20 * phi.Count) with
+                { LinearSolveOptions.ToTolerance(100 + 20 * phi.Count, 0.0) with
                     RecomputeResidual = true
                 }
 
