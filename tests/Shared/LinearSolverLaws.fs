@@ -433,8 +433,8 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     ]
 
                 for report in reports do
-                    space.Read report.Met |> Array.iter (should equal 0.0)
-                    space.Read report.NonFinite |> Array.iter (should equal 1.0))
+                    space.Read report.Marks.Met |> Array.iter (should equal 0.0)
+                    space.Read report.Marks.NonFinite |> Array.iter (should equal 1.0))
 
         law "a right-hand side whose inverse overflows is solved" (fun () ->
             // 2⁻⁴ of the smallest normal number: it still holds b = tiny·(2, 1) exactly, and u = tiny·(2, 2).
