@@ -23,13 +23,20 @@ public static class LinearSolverTests
         return statistics;
     }
 
+    private static ILinearSolver<Vector<double>, double> Conjugate(LinearSolveOptions options) => new ConjugateGradientSolver<Vector<double>, double>(options);
+
+    private static ILinearSolver<Vector<double>, double> MinimalResidual(LinearSolveOptions options) => new MinresSolver<Vector<double>, double>(options);
+
+    private static ILinearSolver<Vector<double>, double> Series(double alpha, LinearSolveOptions options) =>
+        new NeumannSolver<Vector<double>, double>(alpha, options);
+
     private static void ConjugateGradients()
     {
-        var budget = Solves(new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit);
+        var budget = Solves(Conjugate(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit);
         Equal(budget.Steps, 2, "steps");
         // As many steps as eigenvalues: the Ritz values are the eigenvalues.
         Close(Of(budget.RitzValues), Of(Mu, Beta), "Ritz values");
-        Equal(Solves(new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged).Steps, 2, "steps");
+        Equal(Solves(Conjugate(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged).Steps, 2, "steps");
         Equal((LinearSolveOptions.FixedBudget(7).CheckEvery, LinearSolveOptions.ToTolerance(7, 0.1).CheckEvery), (0, 1), "looks at the residual");
     }
 
@@ -49,11 +56,11 @@ public static class LinearSolverTests
     {
         const double alpha = 0.1;
         var term = Matrix<double>.Build.DenseIdentity(2) - (alpha * M);
-        var three = new NeumannSolver<Vector<double>, double>(alpha, LinearSolveOptions.FixedBudget(3)).Solve(Space, Operator, V, 0.0);
+        var three = Series(alpha, LinearSolveOptions.FixedBudget(3)).Solve(Space, Operator, V, 0.0);
         Close(three.Solution, U - (term.Power(3) * U), "[I − (I − αM)³]M⁻¹v");
         // (1 − αµ)ᵏ = 0.66ᵏ is below 10⁻¹³ after 73 terms.
-        Solves(new NeumannSolver<Vector<double>, double>(alpha, LinearSolveOptions.ToTolerance(100, 1e-13)), SolveStatus.Converged);
-        Refuses(() => new NeumannSolver<Vector<double>, double>(-1.0, LinearSolveOptions.FixedBudget(3)), "-1", "must be positive");
+        Solves(Series(alpha, LinearSolveOptions.ToTolerance(100, 1e-13)), SolveStatus.Converged);
+        Refuses(() => Series(-1.0, LinearSolveOptions.FixedBudget(3)), "-1", "must be positive");
     }
 
     private static void Words()
@@ -70,10 +77,10 @@ public static class LinearSolverTests
     private static void Indefinite()
     {
         var negative = LinearOperator.Of<Vector<double>>(w => -w);
-        var cg = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(5)).Solve(Space, negative, V, 0.0).Read(Space)[0];
+        var cg = Conjugate(LinearSolveOptions.FixedBudget(5)).Solve(Space, negative, V, 0.0).Read(Space)[0];
         Equal(cg.Status, SolveStatus.NonPositiveCurvature, "conjugate gradients' status");
         Close(cg.SmallestCurvature, -1.0, "curvature");
-        Close(new MinresSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(5, 1e-13)).Solve(Space, negative, V, 0.0).Solution, -V, "MINRES's solution");
+        Close(MinimalResidual(LinearSolveOptions.ToTolerance(5, 1e-13)).Solve(Space, negative, V, 0.0).Solution, -V, "MINRES's solution");
     }
 
     [Tests]
@@ -84,8 +91,8 @@ public static class LinearSolverTests
         Statement("K terms of a Neumann series are [I − (I − αM)ᴷ]M⁻¹v", Neumann),
         Statement("MINRES solves in as many steps as there are eigenvalues", () =>
         {
-            Equal(Solves(new MinresSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit).Steps, 2, "steps");
-            Solves(new MinresSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged);
+            Equal(Solves(MinimalResidual(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit).Steps, 2, "steps");
+            Solves(MinimalResidual(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged);
         }),
         Statement("the dense solver solves, and knows the smallest eigenvalue", () =>
             Close(Solves(new DenseSolver<Vector<double>, double>(Coordinates), SolveStatus.Converged).SmallestCurvature, Mu, "µ")),
@@ -93,8 +100,8 @@ public static class LinearSolverTests
         Statement("every status is described in words", Words),
         Statement("a caller's mistakes are refused with the value and the rule", () =>
         {
-            Refuses(() => new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(0)).Solve(Space, Operator, V, 0.0), "0", "at least 1");
-            Refuses(() => new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(5, 1.0)).Solve(Space, Operator, V, 0.0), "1", "[0, 1)");
+            Refuses(() => Conjugate(LinearSolveOptions.FixedBudget(0)).Solve(Space, Operator, V, 0.0), "0", "at least 1");
+            Refuses(() => Conjugate(LinearSolveOptions.ToTolerance(5, 1.0)).Solve(Space, Operator, V, 0.0), "1", "[0, 1)");
             Refuses(() => LinearOperator.Of<Vector<double>>(null!), "apply", "null");
             var notPositive = LinearOperator.Of<Vector<double>>(w => -w);
             Refuses(() => new DiagonalPreconditioner<Vector<double>>(Coordinates, LinearOperator.Diagonal(Space, Coordinates, notPositive, Theta)), "-1", "must be positive");

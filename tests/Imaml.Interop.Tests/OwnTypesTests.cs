@@ -39,7 +39,7 @@ public static class OwnTypesTests
             var gradient = linearization.Gradient + regularizer.Apply(space, start - theta);
             var step = new Direct().Solve(space, AdjointSolve.Operator(space, regularizer, linearization), gradient, 0.0);
             return new(
-                phi: start - step.Solution, steps: 1.0, gradients: 1.0, hessianProducts: step.Products, losses: 0.0, met: 1.0, nonFinite: 0.0,
+                phi: start - step.Solution, steps: 1.0, gradients: 1.0, hessianProducts: step.Counts.Products, losses: 0.0, met: 1.0, nonFinite: 0.0,
                 stalled: 0.0, indefinite: 0.0, reported: true);
         }
     }
@@ -107,11 +107,11 @@ public static class OwnTypesTests
         {
             var counting = new CountingSpace<Vector<double>, double>(Space);
             var problem = new CountingProblem<Vector<double>, double>(counting, Problem);
-            var regularizer = new ScalarRegularizer<Counted<Vector<double>>, Counted<double>>(Lambda);
-            var inner = InnerSolvers.GradientDescent(counting, StepRules.Constant(0.1), steps);
+            var regularizer = new ScalarRegularizer<Counted<Vector<double>>?, Counted<double>?>(Lambda);
+            IInnerSolver<Counted<Vector<double>>?, Counted<double>?> inner = new GradientDescentSolver<Counted<Vector<double>>?, Counted<double>?>(StepRules.Constant(0.1), steps);
             var theta = counting.Track(Theta);
             counting.Reset();
-            var result = ImplicitMetaGradient.Compute(counting, regularizer, problem, inner, new ConjugateGradientSolver<Counted<Vector<double>>, Counted<double>>(LinearSolveOptions.FixedBudget(2)), theta);
+            var result = ImplicitMetaGradient.Compute(counting, regularizer, problem, inner, new ConjugateGradientSolver<Counted<Vector<double>>?, Counted<double>?>(LinearSolveOptions.FixedBudget(2)), theta);
             var work = problem.Count;
             return (counting.MostVectors, work, result.Cost(counting)[0]);
         }

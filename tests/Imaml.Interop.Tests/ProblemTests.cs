@@ -43,7 +43,7 @@ public static class ProblemTests
         Close(hessian.Apply(V), M * V, "(H + Λ)w");
         Close(LinearOperator.Matrices(Space, Coordinates, hessian, Theta)[0], M, "H + Λ");
         // For a diagonal A Jacobi's preconditioner is the inverse.
-        var jacobi = new DiagonalPreconditioner<Vector<double>>(Coordinates, LinearOperator.Diagonal(Space, Coordinates, hessian, Theta));
+        ILinearOperator<Vector<double>> jacobi = new DiagonalPreconditioner<Vector<double>>(Coordinates, LinearOperator.Diagonal(Space, Coordinates, hessian, Theta));
         Close(jacobi.Apply(Of(4.0, 10.0)), Of(1.0, 2.0), "diag(M)⁻¹w");
     }
 

@@ -170,11 +170,11 @@ let private costs =
         : struct (string * int * int * (Subject<Counted<Matrix<float>>, Counted<float[]>> -> LinearSolveOptions -> ILinearSolver<_, _>)) list =
         [
             // ⟨p, Ap⟩, ⟨p, p⟩, ⟨r, r⟩ and three axpys; p, r, x, Ap and the new p, r, x.
-            struct ("conjugate gradients", 6, 7, (fun _ options -> ConjugateGradientSolver options))
+            struct ("conjugate gradients", 7, 9, (fun _ options -> ConjugateGradientSolver options))
             // ⟨r, z⟩ and z beside them.
             struct ("preconditioned conjugate gradients",
-                    7,
-                    8,
+                    9,
+                    9,
                     (fun subject options ->
                         let ones =
                             DiagonalPreconditioner(subject.Coordinates, subject.OfRows(Subject.alike subject (Array.create 60 1.0)))

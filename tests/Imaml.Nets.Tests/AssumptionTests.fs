@@ -72,8 +72,8 @@ type private Dense(episode: int64) =
     member _.Hessian(phi: Tensor) =
         use linearization = problem.LinearizeInner phi
 
-        LinearOperator.Matrices(space, TensorCoordinates(), LinearOperator.Of linearization.HessianProduct, phi)
-        |> Array.exactlyOne
+        let hessian = LinearOperator.Of(fun w -> linearization.HessianProduct w)
+        LinearOperator.Matrices(space, TensorCoordinates(), hessian, phi) |> Array.exactlyOne
 
     member _.OuterGradient(phi: Tensor) =
         let struct (_, v) = problem.OuterLossAndGradient phi

@@ -171,12 +171,13 @@ module internal ConjugateGradient =
     /// w ↦ M⁻¹w, divided by ‖M⁻¹r‖ where that is far from 1, r the first residual, of length 1: a preconditioner's scale does not matter, but
     /// squares of a scale of 10⁻²⁰ leave the range of single precision. Near 1 nothing is divided, to the last bit.
     let private scaled (space: IInnerProductSpace<'V, 'S>) (inverse: 'V -> 'V) (r: 'V) =
+        use region = space.OpenRegion()
         let size = space.Norm(inverse r)
         let far = space.Add(space.Exceeds(space.Scalar 1e-6, size), space.Exceeds(size, space.Scalar 1e6))
         let factor = space.DivideOrZero(space.Scalar 1.0, size)
         // A size of which no factor can be made is left to the checks of ρ.
         let usable = space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
-        let factor = space.Select(usable, factor, space.Scalar 1.0)
+        let factor = region.KeepScalar(space.Select(usable, factor, space.Scalar 1.0))
         fun w -> space.Scale(factor, inverse w)
 
     /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.

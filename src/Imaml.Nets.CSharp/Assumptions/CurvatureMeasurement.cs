@@ -1,7 +1,6 @@
 // The ends of ∇²L̂'s spectrum at a point, task by task.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;

@@ -2,7 +2,6 @@
 // and θ is there: what remains is what the method takes, and what the libraries take at their first use.
 
 using System.Diagnostics;
-using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Methods;

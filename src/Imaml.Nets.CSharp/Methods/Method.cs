@@ -116,7 +116,7 @@ public sealed class Method
         var sharing = Sharing(options, network);
         var learnable = sharing is null ? null : new LearnedRegularizer<Tensor, Tensor>(Coordinates, sharing, like, learned!.ToArray());
         var regularizer = learnable?.Regularizer ?? fixedRegularizer;
-        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.ofAccuracies(space, regularizer, regularizer.SmallestEigenvalue, options.Delta ?? 0, options.DeltaPrime ?? 0);
+        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.OfAccuracies(space, regularizer, regularizer.SmallestEigenvalue, options.Delta ?? 0, options.DeltaPrime ?? 0);
         return new Method(
             regularizer,
             innerSolver,

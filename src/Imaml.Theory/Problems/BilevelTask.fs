@@ -134,6 +134,11 @@ module BilevelTask =
     /// d_θL(Alg*(θ))
     let exactMetaGradient (task: BilevelTask) = implicitGradient task (exactSolution task task.Theta)
 
-    /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
+    /// The gradient of L(Alg*(θ)) by Λ, from φ near Alg*(θ) and u = (H + Λ)⁻¹∇L(φ), as RegularizerGradient.Refined has it: φ* − θ is read off
+    /// ∇L̂ after one Newton step from φ, so that nothing cancels at a small λ.
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
-        Proximal.gradient task.Proximal (phi - task.Theta) u
+        let slope = task.Inner.Gradient phi
+        let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
+        let there = slope - task.Inner.HessianProduct phi step
+        let regularizer = Proximal.regularizer task.Proximal
+        Proximal.gradient task.Proximal (-regularizer.ApplyInverse(EuclideanSpace(), there)) u
