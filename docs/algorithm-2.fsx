@@ -107,6 +107,40 @@ holds "one CG step is ⟨v, v⟩/⟨v, Mv⟩ times v" (firstStep.L2Norm() <= 10.
 (*** include-output ***)
 
 (**
+## Where the curvature is zero to rounding
+
+CG divides by $p^\top Mp$. Where $H + \Lambda$ is singular as far as the arithmetic can tell, that is rounding: $p^\top Mp \le c\,\varepsilon\,a\,\|p\|^2$, $a$ the largest quotient met and $c$ of
+the order of $\sqrt d$, is a curvature of unknown sign, and the step along $p$ is of length $1/\varepsilon$. The directions before it are mixtures of it: their quotients fall
+through all orders of magnitude, as they would for a small $\lambda$, and the residual rises, to $\sqrt\kappa\|v\|$ at most where $H + \Lambda$ is positive definite. So steps from where
+$\|r\|$ has passed $100\|v\|$ are held apart, and are part of the answer only once the residual has fallen below what it was without them: a small $\lambda$ gets its solution, a
+singular matrix the last iterate that was worth something, with the status.
+*)
+
+let nearly smallest =
+    let a =
+        Spectrum.symmetric (Random 5) (Array.append [| smallest |] (Spectrum.spread (Random 6) 29 0.01 1.0))
+
+    let solver: ILinearSolver<Vector<float>, float> =
+        ConjugateGradientSolver(LinearSolveOptions.ToTolerance(300, 1e-8))
+
+    let report =
+        solver.Solve(space, LinearOperator.Of(fun w -> a * w), Spectrum.direction (Random 7) 30, 0.0)
+
+    let statistics = report.Read space
+    struct (statistics[0].Status, report.Solution.L2Norm())
+
+let struct (singularStatus, singularLength) = nearly 0.0
+let struct (smallStatus, smallLength) = nearly 1e-8
+printfn $"least eigenvalue 0: {singularStatus}, ‖u‖ = {singularLength:E1}; 1e-8: {smallStatus}, ‖u‖ = {smallLength:E1}"
+
+holds
+    "a singular matrix is reported, and u is of no absurd length"
+    (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
+
+holds "a small eigenvalue is solved for" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
+(*** include-output ***)
+
+(**
 ## The run, and what it took
 
 The paper's budgets, 16 inner and 5 CG steps, and larger ones. The result carries its residual, its curvature and its counts, and the two errors come apart:
@@ -152,7 +186,7 @@ holds "one gradient a step and one at φ, one product a CG step" (List.forall id
 (**
 ## Memory does not grow with the steps
 
-Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps four vectors. `Spaces/CountingSpace.fs` counts what lives while the same
+Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps five vectors. `Spaces/CountingSpace.fs` counts what lives while the same
 code runs: every vector has to die when the step that made it ends.
 *)
 

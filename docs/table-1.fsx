@@ -312,7 +312,11 @@ let steps (kappa: float) =
 
         solver.Solve(space, LinearOperator.Of(fun w -> nodes.PointwiseMultiply w), Spectrum.gaussian (Random 8) n, 0.0)
 
-    [| descend (1.0 / beta) NoMomentum; descend step momentum; int solve.Counts.Steps |]
+    [|
+        descend (1.0 / beta) NoMomentum
+        descend step momentum
+        int solve.Counts.Steps
+    |]
 
 let kappas = [| 10.0; 100.0; 1000.0; 10000.0 |]
 let measured = kappas |> Array.map steps

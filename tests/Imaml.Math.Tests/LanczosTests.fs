@@ -12,7 +12,7 @@ open Imaml.Theory
 let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
 let private spectrum steps (a: Matrix<float>) start =
-    Lanczos.run space steps (LinearOperator.Of (fun w -> a * w)) start
+    Lanczos.run space steps (LinearOperator.Of(fun w -> a * w)) start
     |> Lanczos.read space
     |> Array.exactlyOne
 
@@ -64,7 +64,7 @@ let tests =
                     let before = counting.Vectors
 
                     let report =
-                        Lanczos.run subject.Space steps (LinearOperator.Of (KrylovLaws.operator subject matrices)) start
+                        Lanczos.run subject.Space steps (LinearOperator.Of(KrylovLaws.operator subject matrices)) start
 
                     counting.Synchronisations |> should equal 0
                     // The basis alone is left.

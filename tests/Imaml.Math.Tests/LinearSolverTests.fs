@@ -13,7 +13,7 @@ let private space = EuclideanSpace()
 let private rounding = 2.0 ** -53.0
 
 let private solve (solver: ILinearSolver<Vector<float>, float>) (a: Matrix<float>) b =
-    let report = solver.Solve(space, LinearOperator.Of (fun w -> a * w), b, 0.0)
+    let report = solver.Solve(space, LinearOperator.Of(fun w -> a * w), b, 0.0)
     struct (report.Solution, (report.Read(space))[0])
 
 let private jacobi (a: Matrix<float>) = DiagonalPreconditioner(EuclideanCoordinates(), a.Diagonal())
@@ -151,7 +151,7 @@ let private cost (solver: Subject<Counted<Matrix<float>>, Counted<float[]>> -> L
     let mutable products = 0
 
     let operator =
-        LinearOperator.Of (fun w ->
+        LinearOperator.Of(fun w ->
             products <- products + 1
             KrylovLaws.operator subject matrices w)
 
@@ -174,7 +174,7 @@ let private costs =
             // ⟨r, z⟩ and z beside them.
             struct ("preconditioned conjugate gradients",
                     9,
-                    9,
+                    11,
                     (fun subject options ->
                         let ones =
                             DiagonalPreconditioner(subject.Coordinates, subject.OfRows(Subject.alike subject (Array.create 60 1.0)))

@@ -295,14 +295,16 @@ let private smallLambda =
                 let n = float x.RowCount
                 let d = theta.Count
 
-                for decade in -14.0 .. 2.0 .. 2.0 do
+                for decade in -14.0 .. 2.0..2.0 do
                     let lambda = 10.0 ** decade
                     let struct (w, u, v) = exactly x y theta outer (fun b -> b / lambda)
                     let gram = x * x.Transpose() / n + lambda * identity x.RowCount
                     let expected = (x * v).DotProduct(gram.Solve(gram.Solve(x * theta - y))) / n
                     // The condition of the rows, which the dual's own solves amplify too.
                     let condition = (gram.Svd()).ConditionNumber
-                    let tolerance = 100.0 * float d * 2.0 ** -52.0 * condition * (w.L2Norm() * u.L2Norm() + abs expected * condition)
+
+                    let tolerance =
+                        100.0 * float d * 2.0 ** -52.0 * condition * (w.L2Norm() * u.L2Norm() + abs expected * condition)
 
                     // MINRES errs by κ²ε, and says that it has stagnated.
                     for name, solver in solvers (20 * d) |> List.filter (fun (name, _) -> name <> "MINRES" || decade >= -6.0) do
@@ -323,7 +325,7 @@ let private smallLambda =
                 let d = theta.Count
                 let inner = LinearRegression.loss x y
 
-                for decade in -12.0 .. 2.0 .. 2.0 do
+                for decade in -12.0 .. 2.0..2.0 do
                     let lambdas = Vector<float>.Build.Dense(d, fun _ -> 10.0 ** (decade + random.NextDouble()))
                     let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide lambdas)
 
@@ -359,7 +361,7 @@ let private smallLambda =
                 let d = theta.Count
                 let n = float x.RowCount
 
-                for decade in -8.0 .. 2.0 .. 2.0 do
+                for decade in -8.0 .. 2.0..2.0 do
                     let lambdas = Vector<float>.Build.Dense(d, fun _ -> 10.0 ** (decade + random.NextDouble()))
                     let least, most = lambdas.Minimum(), lambdas.Maximum()
                     let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide lambdas)
@@ -369,7 +371,13 @@ let private smallLambda =
 
                     for name, solver in solvers (20 * d) do
                         let found, _, _ =
-                            refined (DiagonalRegularizer(EuclideanCoordinates(), lambdas)) inner outer (Proximal.Diagonal lambdas) theta solver
+                            refined
+                                (DiagonalRegularizer(EuclideanCoordinates(), lambdas))
+                                inner
+                                outer
+                                (Proximal.Diagonal lambdas)
+                                theta
+                                solver
 
                         Check.atMost tolerance ((found.Gradient + w.PointwiseMultiply u).L2Norm()) $"diagonal, {decade}, {name}"
                         let matrix = diagonal lambdas
@@ -377,14 +385,25 @@ let private smallLambda =
                         let expected = -0.5 * (w.OuterProduct u + u.OuterProduct w)
                         Check.atMost tolerance ((found.Gradient - expected).FrobeniusNorm()) $"matrix, {decade}, {name}"
 
-                    let halves = [| Vector<float>.Build.Dense(d, fun j -> if j = 0 then 1.0 else 0.0); Vector<float>.Build.Dense(d, fun j -> if j = 0 then 0.0 else 1.0) |]
+                    let halves =
+                        [|
+                            Vector<float>.Build.Dense(d, fun j -> if j = 0 then 1.0 else 0.0)
+                            Vector<float>.Build.Dense(d, fun j -> if j = 0 then 0.0 else 1.0)
+                        |]
+
                     let perLayer = [| least; most |]
                     let spread = least * halves[0] + most * halves[1]
                     let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide spread)
 
                     for name, solver in solvers (20 * d) do
                         let found, _, _ =
-                            refined (LayerwiseRegularizer(EuclideanCoordinates(), halves, perLayer)) inner outer (Proximal.Diagonal spread) theta solver
+                            refined
+                                (LayerwiseRegularizer(EuclideanCoordinates(), halves, perLayer))
+                                inner
+                                outer
+                                (Proximal.Diagonal spread)
+                                theta
+                                solver
 
                         for layer in 0..1 do
                             let expected = -(halves[layer].PointwiseMultiply w).DotProduct u

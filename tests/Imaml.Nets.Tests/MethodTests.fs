@@ -411,9 +411,7 @@ let private curvature =
                     Expect.equal (space.Value.Read actual.Raised) (rows.Read reference.Raised) "Λ raised"
                     // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature on the way.
                     let smallest =
-                        reference.Solve.Read(rows)
-                        |> Array.map (fun one -> abs one.SmallestCurvature)
-                        |> Array.min
+                        reference.Solve.Read(rows) |> Array.map (fun one -> abs one.SmallestCurvature) |> Array.min
 
                     let struct (_, _, h) = differentiate drawn.Support (normal 5 [ tasks; theta.ColumnCount ])
                     let tolerance = 40.0 * (1.0 + norm h / smallest) ** 2.0 * rounding product drawn.Support

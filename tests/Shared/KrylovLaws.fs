@@ -33,8 +33,7 @@ let conjugateGradients (space: IInnerProductSpace<'V, 'S>) options (apply: 'V ->
     solver.Solve(space, LinearOperator.Of apply, b, space.Scalar 0.0)
 
 let private solve subject options matrices (b: float[][]) =
-    let report =
-        conjugateGradients subject.Space options (operator subject matrices) (subject.OfRows b)
+    let report = conjugateGradients subject.Space options (operator subject matrices) (subject.OfRows b)
 
     struct (subject.ToRows report.Solution, report.Read(subject.Space))
 
@@ -319,7 +318,10 @@ let private statuses (subject: Subject<'V, 'S>) =
             let b = Subject.rows subject random d
 
             let ones =
-                DiagonalPreconditioner(subject.Coordinates, subject.OfRows(Subject.alike subject (Array.init d (fun j -> 1.0 + float (j % 3)))))
+                DiagonalPreconditioner(
+                    subject.Coordinates,
+                    subject.OfRows(Subject.alike subject (Array.init d (fun j -> 1.0 + float (j % 3))))
+                )
 
             let solvers: ILinearSolver<'V, 'S> list =
                 [
@@ -360,10 +362,18 @@ let private statuses (subject: Subject<'V, 'S>) =
             let least = 1e3 * subject.Epsilon
             let d = 6
             let random = Random 3
-            let a = Matrix<float>.Build.DenseOfDiagonalArray(Array.init d (fun j -> if j < 2 then float (float32 least) else 1.0 / float (1 <<< j)))
 
-            let struct (actual, statistics) =
-                solve subject (budget 40) (all a) (Subject.rows subject random d)
+            let a =
+                Matrix<float>
+                    .Build.DenseOfDiagonalArray(
+                        Array.init d (fun j ->
+                            if j < 2 then
+                                float (float32 least)
+                            else
+                                1.0 / float (1 <<< j))
+                    )
+
+            let struct (actual, statistics) = solve subject (budget 40) (all a) (Subject.rows subject random d)
 
             for task in 0 .. subject.Tasks - 1 do
                 statistics[task].Status |> should not' (equal SolveStatus.NonPositiveCurvature)
@@ -386,8 +396,7 @@ let private statuses (subject: Subject<'V, 'S>) =
                         else
                             subject.OfRows(subject.ToRows product |> Array.map (fun row -> [| bad; row[1] |]))
 
-                    let report =
-                        conjugateGradients subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
+                    let report = conjugateGradients subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
                     // p₀ = b: α₀ = 5/9.
                     let expected =
                         if good = 0 then
@@ -501,11 +510,7 @@ let private independence (subject: Subject<'V, 'S>) =
 
             for task in 0 .. subject.Tasks - 1 do
                 let report =
-                    conjugateGradients
-                        (EuclideanSpace())
-                        options
-                        (fun w -> matrices[task] * w)
-                        (Vector<float>.Build.DenseOfArray b[task])
+                    conjugateGradients (EuclideanSpace()) options (fun w -> matrices[task] * w) (Vector<float>.Build.DenseOfArray b[task])
 
                 let alone = (report.Read(EuclideanSpace()))[0]
                 // Both err from the exact iterate by rounding, which up to here no lost orthogonality has amplified beyond κ a step.

@@ -33,7 +33,7 @@ let vector (row: float[]) = Vector<float>.Build.DenseOfArray row
 let euclid (x: float[]) = (vector x).L2Norm()
 let difference (x: float[]) (y: float[]) = euclid (Array.map2 (-) x y)
 
-let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) = LinearOperator.Of (KrylovLaws.operator subject matrices)
+let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) = LinearOperator.Of(KrylovLaws.operator subject matrices)
 
 let jacobi (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) =
     DiagonalPreconditioner(subject.Coordinates, subject.OfRows(matrices |> Array.map (fun a -> a.Diagonal().ToArray())))
@@ -385,7 +385,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     let mutable products = 0
 
                     let apply =
-                        LinearOperator.Of (fun w ->
+                        LinearOperator.Of(fun w ->
                             products <- products + 1
                             let product = (operator subject matrices).Apply w
 

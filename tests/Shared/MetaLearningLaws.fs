@@ -21,7 +21,7 @@ let newton () =
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             Region.run space (fun () ->
                 use linearization = problem.LinearizeInner start
-                let hessian = LinearOperator.Of (InnerObjective.hessianProduct space regularizer linearization)
+                let hessian = LinearOperator.Of(InnerObjective.hessianProduct space regularizer linearization)
                 let gradient = InnerObjective.gradient space regularizer linearization.Gradient start theta
                 let solver = ConjugateGradientSolver<'V, 'S>(KrylovLaws.budget 10) :> ILinearSolver<'V, 'S>
                 let solve = solver.Solve(space, hessian, gradient, gradientNorm)

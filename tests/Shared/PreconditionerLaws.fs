@@ -137,7 +137,7 @@ let laws (subject: Subject<'V, 'S>) =
 
             law "a preconditioner that is not finite is reported, and the answer is the iterate before" (fun () ->
                 for bad in [ nan; infinity ] do
-                    let broken = LinearOperator.Of (fun _ -> subject.OfRows(alike [| bad; 1.0 |]))
+                    let broken = LinearOperator.Of(fun _ -> subject.OfRows(alike [| bad; 1.0 |]))
 
                     let struct (actual, statistics) =
                         solve (KrylovLaws.budget 3) broken (all (diagonal [ 1.0; 0.5 ])) (alike [| 3.0; 4.0 |])

@@ -454,53 +454,56 @@ let private all (subject: Subject<'V, 'S>) =
             for result in results.Tail do
                 Check.same (told results.Head) (told result) "L̂, L, ‖∇G‖")
 
-        Subject.law subject "a φ that is not finite is reported, and its g not used, though the outer loss is linear and H finite" (fun () ->
-            let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
-            let first = fun i -> i = 0
+        Subject.law
+            subject
+            "a φ that is not finite is reported, and its g not used, though the outer loss is linear and H finite"
+            (fun () ->
+                let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
+                let first = fun i -> i = 0
 
-            // Not a number in the data of the first task alone: the others are used.
-            for bad in [ nan; infinity; -infinity ] do
-                let tasks =
-                    { x.Tasks with
-                        B = x.Tasks.B |> Array.mapi (fun i row -> if first i then Array.map (fun _ -> bad) row else row)
-                        C = x.Tasks.C |> Array.map (fun c -> 0.0 * c)
-                    }
+                // Not a number in the data of the first task alone: the others are used.
+                for bad in [ nan; infinity; -infinity ] do
+                    let tasks =
+                        { x.Tasks with
+                            B = x.Tasks.B |> Array.mapi (fun i row -> if first i then Array.map (fun _ -> bad) row else row)
+                            C = x.Tasks.C |> Array.map (fun c -> 0.0 * c)
+                        }
 
-                let knowing: IInnerSolver<'V, 'S> =
-                    DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta _ -> space.Scale(space.Scalar bad, theta)))
+                    let knowing: IInnerSolver<'V, 'S> =
+                        DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta _ -> space.Scale(space.Scalar bad, theta)))
 
-                let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
-                    ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
+                    let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
+                        ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
 
-                let others: (string * IMetaGradientStrategy<'V, 'S>) list =
-                    [
-                        "implicit, Newton–CG", implicit (NewtonConjugateGradientSolver(3, 3))
-                        "implicit, L-BFGS", implicit (LbfgsSolver(3, 2))
-                        "implicit, measured steps", implicit (GradientDescentSolver(MeasuredCurvature, 3))
-                        "black box", implicit knowing
-                        "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
-                    ]
+                    let others: (string * IMetaGradientStrategy<'V, 'S>) list =
+                        [
+                            "implicit, Newton–CG", implicit (NewtonConjugateGradientSolver(3, 3))
+                            "implicit, L-BFGS", implicit (LbfgsSolver(3, 2))
+                            "implicit, measured steps", implicit (GradientDescentSolver(MeasuredCurvature, 3))
+                            "black box", implicit knowing
+                            "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
+                        ]
 
-                for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
-                    let result =
-                        compute
-                            subject
-                            strategy
-                            { x with
-                                Problem = problem subject tasks
-                            }
+                    for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
+                        let result =
+                            compute
+                                subject
+                                strategy
+                                { x with
+                                    Problem = problem subject tasks
+                                }
 
-                    let usable = space.Read(result.Usable space)
-                    let inner = InnerSolver.read space result.Inner
-                    let solves = result.Solve.Read space
+                        let usable = space.Read(result.Usable space)
+                        let inner = InnerSolver.read space result.Inner
+                        let solves = result.Solve.Read space
 
-                    for task in 0 .. subject.Tasks - 1 do
-                        if first task || name = "black box" then
-                            Expect.equal inner[task].Status InnerStatus.NonFinite name
-                            Expect.equal solves[task].Status SolveStatus.NonFinite name
-                            Expect.equal usable[task] 0.0 name
-                        else
-                            Expect.equal usable[task] 1.0 name)
+                        for task in 0 .. subject.Tasks - 1 do
+                            if first task || name = "black box" then
+                                Expect.equal inner[task].Status InnerStatus.NonFinite name
+                                Expect.equal solves[task].Status SolveStatus.NonFinite name
+                                Expect.equal usable[task] 0.0 name
+                            else
+                                Expect.equal usable[task] 1.0 name)
 
         Subject.law subject "a path that diverges to what is no number is reported as that" (fun () ->
             let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }

@@ -8,7 +8,7 @@
 //
 //     (‖w − (φ−θ)‖ + δ)‖u‖ + (‖φ−θ‖ + δ)E
 //
-// as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ. For d layers' sums it is √d times that at most: |Σ of a layer| adds up. The certificate's bound on
+// as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ; of layers' sums too, by Cauchy and Schwarz layer by layer. The certificate's bound on
 // ‖Λu − Λu*‖ is ‖Λ‖E with its rounding, so E is that divided by ‖Λ‖. For Λ = λI at a small λ it is far above what RegularizerGradient.Refined
 // errs by: it does not know that the parts of w and u in H's null space cancel.
 
@@ -62,14 +62,8 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
                 let target = moves[task] + delta + once * positions[task]
                 let rounding = arithmetic.Gamma(arithmetic.Parameters + 4) * sizes[task] * u + arithmetic.Underflow
                 let entries = displacement * u + target * error + rounding
-
-                let layers =
-                    match regularizer with
-                    | :? LayerwiseRegularizer<'V, 'S> -> sqrt (float arithmetic.Parameters)
-                    | _ -> 1.0
-
                 // Fewer than 60 operations on numbers that are not negative.
-                let total = layers * entries * (1.0 + 2.0 ** -46.0)
+                let total = entries * (1.0 + 2.0 ** -46.0)
 
                 if total < infinity then
                     RegularizerGradientBound(certificate.Kind, "", total)

@@ -44,9 +44,7 @@ type Certificates =
             theta: 'V,
             result: MetaGradient<'V, 'S>
         ) : ErrorBound[] =
-        let made =
-            result.Solve.Read space
-            |> Array.forall (fun solve -> solve.Status <> SolveStatus.NotMade)
+        let made = result.Solve.Read space |> Array.forall (fun solve -> solve.Status <> SolveStatus.NotMade)
 
         if not made then
             invalidArg

@@ -176,9 +176,14 @@ module internal ConjugateGradient =
         let far = space.Add(space.Exceeds(space.Scalar 1e-6, size), space.Exceeds(size, space.Scalar 1e6))
         let factor = space.DivideOrZero(space.Scalar 1.0, size)
         // A size of which no factor can be made is left to the checks of ρ.
-        let usable = space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
+        let usable =
+            space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
+
         let factor = region.KeepScalar(space.Select(usable, factor, space.Scalar 1.0))
-        fun w -> space.Scale(factor, inverse w)
+
+        fun w ->
+            use region = space.OpenRegion()
+            region.KeepVector(space.Scale(factor, inverse w))
 
     /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.
     let private refusals (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (unmet: 'S) (rho: 'S) =

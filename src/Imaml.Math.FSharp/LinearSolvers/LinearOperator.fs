@@ -53,9 +53,7 @@ type LinearOperator =
     /// The exact diagonal of every task's A, for vectors of the kind of `like`.
     ///
     /// Cost: d products, each for all tasks at once. Errors: d above LargestDimension.
-    static member Diagonal
-        (space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, operator: ILinearOperator<'V>, like: 'V)
-        : 'V =
+    static member Diagonal(space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, operator: ILinearOperator<'V>, like: 'V) : 'V =
         let matrices = LinearOperator.Matrices(space, coordinates, operator, like)
         coordinates.OfRows(like, matrices |> Array.map (fun a -> a.Diagonal().ToArray()))
 

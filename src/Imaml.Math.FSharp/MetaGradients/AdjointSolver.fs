@@ -121,8 +121,7 @@ type EstimatedDiagonalSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: Lin
                 let inverse = LinearOperator.Of(fun w -> coordinates.Quotient(w, diagonal))
                 let solver: ILinearSolver<'V, 'S> = PreconditionedConjugateGradientSolver(options, inverse)
 
-                let report =
-                    solver.Solve(space, AdjointSolve.operator space regularizer linearization, v, residualNorm)
+                let report = solver.Solve(space, AdjointSolve.operator space regularizer linearization, v, residualNorm)
 
                 { report with
                     Counts =

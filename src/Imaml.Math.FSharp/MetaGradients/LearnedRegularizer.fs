@@ -56,7 +56,10 @@ type RegularizerGradient =
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient result.Phi theta
         let operator = AdjointSolve.operator space regularizer linearization
         let step = solver.Solve(space, operator, gradient, space.Scalar 0.0)
-        let there = space.Axpy(space.Scalar -1.0, linearization.HessianProduct step.Solution, linearization.Gradient)
+
+        let there =
+            space.Axpy(space.Scalar -1.0, linearization.HessianProduct step.Solution, linearization.Gradient)
+
         let displacement = space.Scale(space.Scalar -1.0, regularizer.ApplyInverse(space, there))
         let solution = space.Scale(result.Raised, result.Solve.Solution)
 

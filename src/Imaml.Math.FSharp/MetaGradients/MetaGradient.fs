@@ -109,7 +109,9 @@ module internal MetaGradient =
             |> both (Mask.finite space result.InnerGradientNorm)
 
         let all =
-            Mask.finite space result.OuterLoss |> both (Mask.finite space (space.Norm result.Gradient)) |> both inner
+            Mask.finite space result.OuterLoss
+            |> both (Mask.finite space (space.Norm result.Gradient))
+            |> both inner
 
         let marks = result.Solve.Marks
 

@@ -34,7 +34,7 @@ module Lemma1 =
                     LayerwiseRegularizer(coordinates, [| mask 0; mask 1 |], lambdas) :> IRegularizer<_, _>)
 
     let private hessian (task: BilevelTask) regularizer phi =
-        LinearOperator.Of (fun w ->
+        LinearOperator.Of(fun w ->
             use linearization = (BilevelTask.problem task).LinearizeInner phi
             InnerObjective.hessianProduct space regularizer linearization w)
 

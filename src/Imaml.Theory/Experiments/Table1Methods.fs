@@ -73,7 +73,9 @@ module Table1Methods =
                 exact.L2Norm()
             else
                 let solver: ILinearSolver<_, _> = ConjugateGradientSolver(LinearSolveOptions.FixedBudget steps)
-                let solve = solver.Solve(space, LinearOperator.Of(fun w -> task.Eigenvalues.PointwiseMultiply w), v, 0.0)
+
+                let solve =
+                    solver.Solve(space, LinearOperator.Of(fun w -> task.Eigenvalues.PointwiseMultiply w), v, 0.0)
 
                 (task.Lambda * solve.Solution - exact).L2Norm()
 
