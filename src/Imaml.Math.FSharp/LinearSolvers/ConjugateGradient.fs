@@ -287,11 +287,6 @@ type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, 
             ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply) options residualNorm b
 
         member _.SolveFrom(space, operator, b, start, residualNorm) =
-            ScaledSystem.shifted
-                space
-                options
-                (ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply))
-                operator.Apply
-                b
-                start
-                residualNorm
+            let solve = ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply)
+
+            ScaledSystem.shifted space options solve operator.Apply b start residualNorm
