@@ -174,7 +174,7 @@ let private costs =
             // ⟨r, z⟩ and z beside them.
             struct ("preconditioned conjugate gradients",
                     9,
-                    11,
+                    10,
                     (fun subject options ->
                         let ones =
                             DiagonalPreconditioner(subject.Coordinates, subject.OfRows(Subject.alike subject (Array.create 60 1.0)))
