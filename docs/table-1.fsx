@@ -304,7 +304,7 @@ let steps (kappa: float) =
         let accuracy = mu * 1e-4 * solution.L2Norm()
         int (solver.Solve(space, ScalarRegularizer lambda, problem, zero, zero, accuracy).Steps)
 
-    let struct (step, momentum) = Momentum.nesterov mu beta
+    let struct (step, momentum) = Momentum.NesterovFor(mu, beta)
 
     let solve =
         ConjugateGradient.solve

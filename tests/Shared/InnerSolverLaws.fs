@@ -120,14 +120,12 @@ let solvers (subject: Subject<'V, 'S>) : Named<'V, 'S> list =
     let named name make = { Name = name; Make = make }
     let steps = 20000
 
-    let withMomentum constants mu beta =
-        let struct (step, momentum) = constants mu beta
-        GradientDescentSolver<'V, 'S>(ConstantStep step, momentum, steps, 10) :> IInnerSolver<'V, 'S>
+    let withMomentum struct (step, momentum) = GradientDescentSolver<'V, 'S>(ConstantStep step, momentum, steps, 10) :> IInnerSolver<'V, 'S>
 
     [
         named "gradient descent" (fun _ beta -> GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / beta), steps, 10))
-        named "Nesterov" (withMomentum Momentum.nesterov)
-        named "heavy ball" (withMomentum Momentum.heavyBall)
+        named "Nesterov" (fun mu beta -> withMomentum (Momentum.NesterovFor(mu, beta)))
+        named "heavy ball" (fun mu beta -> withMomentum (Momentum.HeavyBallFor(mu, beta)))
         named "measured steps" (fun _ _ -> GradientDescentSolver<'V, 'S>(MeasuredCurvature, steps, 10))
         named "Newton-CG" (fun _ _ -> NewtonConjugateGradientSolver<'V, 'S>(2000, NewtonConjugateGradient.PaperDirectionSteps))
         named "L-BFGS" (fun _ _ -> LbfgsSolver<'V, 'S>(2000, 5))
@@ -143,7 +141,7 @@ let solve (subject: Subject<'V, 'S>) (solver: IInnerSolver<'V, 'S>) (gradientNor
     let iterate =
         solver.Solve(space, regularizer, problem subject tasks, theta, subject.OfRows tasks.Start, space.PerTask gradientNorm)
 
-    struct (subject.ToRows iterate.Phi, InnerSolver.read space iterate)
+    struct (subject.ToRows iterate.Phi, iterate.Read space)
 
 let private ends (tasks: Tasks) task = Spectrum.ends tasks.A[task]
 

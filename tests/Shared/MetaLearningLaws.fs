@@ -317,7 +317,7 @@ let private fold (subject: Subject<'V, 'S>) =
                 for j in 0 .. subject.Tasks - 1 do
                     let task = report.Tasks[i * subject.Tasks + j]
                     Expect.equal task.Solve (LinearSolver.read chunk.Space result.Solve).[j] "the solve"
-                    Expect.equal task.Inner (InnerSolver.read chunk.Space result.Inner).[j] "the inner solve"
+                    Expect.equal task.Inner (result.Inner.Read chunk.Space).[j] "the inner solve"
                     Expect.equal task.Cost (MetaGradient.cost chunk.Space result).[j] "the cost"
                     Expect.isFalse task.NegativeCurvature "negative curvature"
                     Expect.equal task.Raised 1.0 "raised"

@@ -26,14 +26,19 @@ type StepSizeGradient<'V, 'S> =
 /// Errors: fewer steps than 1; a size that is not finite.
 type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
     do InnerPath.checkSteps steps
-    let sizes = StepSizes.ofVector coordinates alpha
+
+    do
+        for row in coordinates.ToRows alpha do
+            for value in row do
+                if not (System.Double.IsFinite value) then
+                    invalidArg (nameof alpha) $"step sizes must be finite, not {value}"
 
     member internal _.Coordinates = coordinates
 
     member internal _.Path: PathOptions<'V> =
         {
             Momentum = NoMomentum
-            Sizes = sizes
+            Sizes = StepSizeVector(coordinates, alpha)
             Steps = steps
         }
 

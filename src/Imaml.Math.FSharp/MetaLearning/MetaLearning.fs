@@ -146,7 +146,7 @@ module MetaLearning =
             let innerNorms = space.Read result.InnerGradientNorm
             let negative = space.Read result.NegativeCurvature
             let raised = space.Read result.Raised
-            let inners = InnerSolver.read space result.Inner
+            let inners = result.Inner.Read space
             let solves = LinearSolver.read space result.Solve
             let costs = MetaGradient.cost space result
 

@@ -62,7 +62,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
         var space = new TensorSpace(rows, Implicit);
         Agreement[] Pair(Tensor x, Tensor y)
         {
-            var (cosines, distances) = (space.Read(Direction.cosine(space, x, y)), space.Read(Direction.relativeDistance(space, x, y, y)));
+            var (cosines, distances) = (space.Read(Direction.Cosine(space, x, y)), space.Read(Direction.RelativeDistance(space, x, y, y)));
             return [.. cosines.Zip(distances, (cosine, distance) => new Agreement(cosine, distance))];
         }
 
