@@ -88,7 +88,7 @@ internal sealed class ProblemSolver
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
             _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
-            _ => (Outcome.Stalled, InnerStatus.Stalled.Describe())),
+            _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
         var constants = Constants(phi);
         return Answer(new(outcome, message, phi, BilevelTaskModule.implicitGradient(_task, phi), stationarity.GradientNorm, u, Bound(constants, phi, u), constants, null, SolveCounts.None));
@@ -250,7 +250,7 @@ internal sealed class ProblemSolver
         {
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
-            _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe())),
+            _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
             _ when StationarityModule.hasDiverged(_task, _task.Theta, result.Phi) => (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ"),
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),

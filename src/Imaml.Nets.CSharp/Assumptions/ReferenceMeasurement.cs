@@ -8,7 +8,6 @@
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -76,7 +75,8 @@ internal static class ReferenceMeasurement
         var atTheta = GradientNorm(tasks.Theta);
         var enough = space.Multiply(space.Scalar(InnerTolerance), atTheta);
         var descent = tasks.Descent(LongDescent).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi;
-        var newton = InnerSolvers.NewtonConjugateGradient(space, NewtonSteps, NewtonDirectionSteps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
+        IInnerSolver<Tensor, Tensor> newtonSolver = new NewtonConjugateGradientSolver<Tensor, Tensor>(NewtonSteps, NewtonDirectionSteps);
+        var newton = newtonSolver.Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
         var phi = where(GradientNorm(newton).lt(GradientNorm(descent)), newton, descent);
         ILinearSolver<Tensor, Tensor> solver = tasks.Parameters <= AssumptionOptions.LargestDense ? new DenseSolver<Tensor, Tensor>(Coordinates) : new MinresSolver<Tensor, Tensor>(ToRounding);
         var result = tasks.ImplicitAt(phi, solver);
