@@ -174,6 +174,42 @@ let private converges (subject: Subject<'V, 'S>) (make: float -> float -> IInner
 
     struct (phi, norm, mu)
 
+/// L̂(φ) = ⟨b, φ⟩ + c and L(φ) = ⟨1, φ⟩ for every task: H = 0, and ∇L̂ is the same wherever φ is.
+let linear (subject: Subject<'V, 'S>) (b: float[][]) (c: float) : IBilevelProblem<'V, 'S> =
+    let space = subject.Space
+    let value phi = space.Add(space.Inner(subject.OfRows b, phi), space.PerTask(Array.create subject.Tasks c))
+    let ones = b |> Array.map (Array.map (fun _ -> 1.0))
+
+    { new IBilevelProblem<'V, 'S> with
+        member _.InnerLoss phi = value phi
+        member _.InnerGradient _ = subject.OfRows b
+
+        member _.LinearizeInner phi =
+            let loss = value phi
+            let gradient = subject.OfRows b
+
+            { new ILinearization<'V, 'S> with
+                member _.Loss = loss
+                member _.Gradient = gradient
+                member _.HessianProduct w = space.Zero w
+                member _.Dispose() = ()
+            }
+
+        member _.OuterLossAndGradient phi = struct (space.Inner(subject.OfRows ones, phi), subject.OfRows ones)
+    }
+
+/// What may not be finite, while ‖∇G‖ is as small as one likes: where it is, b, c, θ and φ₀.
+let private broken (subject: Subject<'V, 'S>) =
+    let rows value = Subject.alike subject [| value; 0.5 |]
+
+    [
+        for bad in [ nan; infinity; -infinity ] do
+            $"the data, {bad}", rows bad, 0.0, rows 1.0, rows 1.0
+            $"the loss, {bad}", rows 1.0, bad, rows 1.0, rows 1.0
+            $"θ, {bad}", rows 1.0, 0.0, rows bad, rows 1.0
+            $"the start, {bad}", rows 1.0, 0.0, rows 1.0, rows bad
+    ]
+
 /// The laws of one solver.
 let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
     let property name body = Subject.property subject 6 name body
@@ -279,6 +315,20 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
             for s in statistics do
                 s.Steps |> should equal 0)
 
+        Subject.law subject "what is not finite is NonFinite, never Converged, however loose the tolerance" (fun () ->
+            for what, b, c, theta, start in broken subject do
+                let space = subject.Space
+                let tolerance = space.Scalar 1e9
+                let solver = solver.Make 1.0 2.0
+                let problem = linear subject b c
+                let regularizer = ScalarRegularizer<'V, 'S> 1.0
+
+                let iterate =
+                    solver.Solve(space, regularizer, problem, subject.OfRows theta, subject.OfRows start, tolerance)
+
+                for s in iterate.Read space do
+                    Expect.equal s.Status InnerStatus.NonFinite what)
+
         Subject.law subject "a loss that is not finite at the start is reported, and the answer is the start" (fun () ->
             let tasks = draw subject 0.0 { Seed = 1; Size = 3; Condition = 10.0 }
 
@@ -297,6 +347,57 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
 
 let private divergence (subject: Subject<'V, 'S>) =
     [
+        Subject.law
+            subject
+            "without a proximal term a start that is not finite has met no tolerance, though ‖∇G‖ does not see it"
+            (fun () ->
+                let space = subject.Space
+
+                for bad in [ nan; infinity ] do
+                    for momentum in [ NoMomentum; HeavyBall 0.5; Nesterov 0.5 ] do
+                        let rows value = Subject.alike subject [| value; 0.5 |]
+                        let problem = linear subject (rows 1.0) 0.0
+                        let solver = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, momentum, 3, 1) :> IInnerSolver<'V, 'S>
+
+                        let iterate =
+                            solver.Solve(
+                                space,
+                                NoProximalTerm(),
+                                problem,
+                                subject.OfRows(rows 1.0),
+                                subject.OfRows(rows bad),
+                                space.Scalar 1e9
+                            )
+
+                        for s in iterate.Read space do
+                            Expect.equal s.Status InnerStatus.NonFinite $"{momentum} from {bad}")
+
+        Subject.law subject "solvers that look at no number say NonFinite of a φ that is not finite, black boxes too" (fun () ->
+            let space = subject.Space
+            let rows value = Subject.alike subject [| value; 0.5 |]
+
+            let blind: IInnerSolver<'V, 'S> list =
+                [
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 3)
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, HeavyBall 0.5, 3, 0)
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, Nesterov 0.5, 3, 0)
+                    GradientDescentSolver<'V, 'S>(MeasuredCurvature, 3)
+                    StepSizeSolver(StepSizeOptions(coordinates subject, subject.OfRows(rows 0.125), 3))
+                    DelegateInnerSolver(
+                        InnerSolve<'V, 'S>(fun problem _ _ start -> space.Axpy(space.Scalar 1.0, problem.InnerGradient start, start))
+                    )
+                ]
+
+            for solver in blind do
+                for bad in [ nan; infinity ] do
+                    let theta = subject.OfRows(rows 1.0)
+
+                    let iterate =
+                        solver.Solve(space, ScalarRegularizer 1.0, linear subject (rows bad) 0.0, theta, theta, space.Scalar 0.0)
+
+                    for s in iterate.Read space do
+                        Expect.equal s.Status InnerStatus.NonFinite $"{solver.GetType().Name}, {bad}")
+
         Subject.law subject "a tolerance that is not a number asks for nothing: it is 0" (fun () ->
             let tasks = draw subject 0.0 { Seed = 1; Size = 3; Condition = 10.0 }
 

@@ -426,6 +426,52 @@ let private fold (subject: Subject<'V, 'S>) =
                 Expect.equal (report.Count SolveStatus.NonFinite) subject.Tasks "non-finite solves"
                 Expect.isTrue (Double.IsFinite report.OuterLoss) "F")
 
+        Subject.law
+            subject
+            "no strategy's g is used where φ is not finite, though g is: not-a-number in the data, a linear outer loss"
+            (fun () ->
+                let coordinates = StrategyLaws.coordinates subject
+                let rows value = Subject.alike subject [| value; 0.5 |]
+
+                let path: UnrolledOptions =
+                    {
+                        Momentum = NoMomentum
+                        Step = 0.125
+                        Steps = 4
+                    }
+
+                let sizes () = StepSizeOptions(coordinates, subject.OfRows(rows 0.125), 4)
+                let descent = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 4)
+
+                let strategies: IMetaGradientStrategy<'V, 'S> list =
+                    [
+                        exact subject
+                        UnrolledStrategy path
+                        UnrolledStrategy { path with Momentum = HeavyBall 0.5 }
+                        UnrolledStrategy({ path with Momentum = Nesterov 0.5 }, Recompute)
+                        UnrolledDescentStrategy(ConstantStep 0.125, 4)
+                        UnrolledDescentStrategy(MeasuredCurvature, 4)
+                        ForwardModeStrategy(coordinates, path)
+                        TruncatedStrategy(path, 2)
+                        MetaSgdStrategy(sizes (), EveryIterate)
+                        FirstOrderStrategy(descent, 0.0)
+                        ReptileStrategy(descent, 0.0)
+                    ]
+
+                let theta = subject.OfRows [| [| 1.0; 1.0 |] |]
+                let start = MetaLearning.start (GradientDescentOptimizer 0.5) theta
+
+                for strategy in strategies do
+                    for bad in [ nan; infinity ] do
+                        let what = $"{strategy.GetType().Name}, {bad}"
+                        let batch = [| TaskChunk(subject.Space, InnerSolverLaws.linear subject (rows bad) 0.0) |]
+                        let struct (state, report) = MetaLearning.step (subject.OfTasks 1) strategy regularizer batch start
+                        Expect.equal report.Usable 0 what
+                        // The exact strategy's black box goes nowhere from an infinite slope, to a φ that is finite.
+                        let lost = report.Count InnerStatus.NonFinite
+                        Expect.isTrue (lost = subject.Tasks || lost = 0 && Object.ReferenceEquals(strategy, strategies[0])) what
+                        Check.same (subject.ToRows theta) (subject.ToRows state.Theta) what)
+
         Subject.law subject "a state can be stepped from twice, and the fold makes the states of the sequence" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }
 
