@@ -545,6 +545,34 @@ let private fold (subject: Subject<'V, 'S>) =
                 (fun () -> kind.Restore(f.Meta, other.State f.Meta) |> ignore)
                 |> should throw typeof<ArgumentException>)
 
+        Subject.law subject "every task's gradient in what is learned beside θ is handed on: step sizes, log λ" (fun () ->
+            let f = family subject { Seed = 5; Size = 2; Condition = 10.0 }
+            let coordinates = StrategyLaws.coordinates subject
+            let chunk = f.Batch[0]
+            let theta () = chunk.Space.Spread f.Theta
+            let learned strategy regularizer = (MetaLearning.contribution strategy regularizer chunk f.Theta).Tasks |> Array.map _.Learned
+
+            // α of three coordinates, the last two of which share one.
+            let options =
+                StepSizeOptions(coordinates, subject.OfRows(Subject.alike subject [| 0.125; 0.25; 0.25 |]), 3)
+
+            let sharing = OnePerLayer [| 1; 2 |]
+
+            let both =
+                MetaSgdStrategy(options, EveryIterate).ComputeBoth(chunk.Space, regularizer, chunk.Problem, theta ())
+
+            Check.same
+                (Sharing.gradient coordinates sharing both.StepSizes)
+                (learned (MetaSgdStrategy(options, EveryIterate, sharing)) regularizer)
+                "step sizes"
+
+            let lambda = LearnedRegularizer(coordinates, sharing, theta (), [| 0.5; -0.5 |])
+            let result = (exact subject).Compute(chunk.Space, lambda.Regularizer, chunk.Problem, theta ())
+            let learning = LearnedRegularizerStrategy(exact subject, lambda)
+            Check.same (lambda.LogGradient(chunk.Space, result, theta ())) (learned learning lambda.Regularizer) "log λ"
+
+            (fun () -> learned learning regularizer |> ignore) |> should throw typeof<ArgumentException>)
+
         Subject.law subject "learned numbers move against the mean of the usable tasks' gradients in them" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }
             // Its gradient in two learned numbers is (L(φ), 1) for every task.

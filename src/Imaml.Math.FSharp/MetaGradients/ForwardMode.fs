@@ -49,6 +49,7 @@ module ForwardMode =
     /// φ_T and J_T w for every direction w.
     ///
     /// Cost: T gradients, one Hessian–vector product a step for each direction. Memory: two vectors and two for each direction, whatever T is.
+    [<CompiledName("Tangents")>]
     let tangents
         (options: UnrolledOptions)
         (space: IInnerProductSpace<'V, 'S>)

@@ -1,6 +1,6 @@
 // Meta-SGD (Li, Zhou, Chen and Li 2017): MAML whose step sizes are learned beside θ, one for each coordinate, or for each layer.
 //
-//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (BackPropagation.fs)
+//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (Unrolled.fs)
 //
 // The authors make one step without a proximal term; here T steps on G. A size may become negative: it is a direction as well as a length.
 

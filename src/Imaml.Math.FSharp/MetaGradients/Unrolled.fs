@@ -174,6 +174,7 @@ module Unrolled =
     ///
     /// Cost: 2T + 1 gradients, T Hessian–vector products, one outer gradient. Memory grows by one vector for each of the T steps. With
     /// Recompute at most T gradients more, about 2√T vectors (3√T with momentum), and the same numbers.
+    [<CompiledName("ComputeKeeping")>]
     let computeKeeping
         (memory: PathMemory)
         (options: UnrolledOptions)
@@ -189,6 +190,7 @@ module Unrolled =
             result)
 
     /// The same from all iterates.
+    [<CompiledName("Compute")>]
     let compute options space regularizer problem (theta: 'V) : MetaGradient<'V, 'S> =
         computeKeeping EveryIterate options space regularizer problem theta
 
@@ -216,6 +218,7 @@ module Truncated =
     /// αΛ Σ aₜ₊₁ over the last `lastSteps` = K steps.
     ///
     /// Errors: Λ = 0, for which it would be 0. Cost: T + K gradients, K − 1 Hessian–vector products, one outer gradient. Memory grows by one vector for each of the K steps.
+    [<CompiledName("Compute")>]
     let compute
         (options: UnrolledOptions)
         (lastSteps: int)

@@ -80,6 +80,7 @@ module UnrolledDescent =
     ///
     /// Cost: 2T + 1 gradients, T Hessian–vector products and one more for MeasuredCurvature, one outer gradient. Memory grows by two vectors
     /// for each of the T steps. Errors: steps below 1, a constant step that is not positive and finite.
+    [<CompiledName("Compute")>]
     let compute
         (rule: StepRule)
         (steps: int)
