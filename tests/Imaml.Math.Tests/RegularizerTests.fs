@@ -313,7 +313,8 @@ let private smallLambda =
 
                         Check.near tolerance expected found.Gradient $"λ = {lambda}, {name}"
 
-                        if name = "dense" then
+                        // A Cholesky factor of H + Λ does not tell a λ of a few roundings from 0.
+                        if name = "dense" && decade >= -10.0 then
                             let dense = BilevelTask.regularizerGradient task result.Phi (BilevelTask.adjoint task result.Phi)
 
                             match dense with

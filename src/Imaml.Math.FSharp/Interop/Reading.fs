@@ -9,14 +9,6 @@ open Imaml.Math
 [<AbstractClass; Sealed; Extension>]
 type Reading =
 
-    /// How the inner solve of every task ended.
-    [<Extension>]
-    static member Read(iterate: InnerIterate<'V, 'S>, space: IInnerProductSpace<'V, 'S>) : InnerStatistics[] =
-        InnerSolver.read space iterate
-
-    /// The likely causes of a status, and what helps, in words.
-    [<Extension>]
-    static member Describe(status: InnerStatus) = InnerStatus.describe status
 
     /// The likely causes of a status, and what helps, in words.
     [<Extension>]

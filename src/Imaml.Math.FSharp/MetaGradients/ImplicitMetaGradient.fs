@@ -100,6 +100,7 @@ type ImplicitMetaGradient =
                 DerivativeGradients = space.Scalar 1.0
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0
+                Learned = [||]
             }
             |> MetaGradient.judged space)
 

@@ -28,6 +28,8 @@ type MetaGradient<'V, 'S> =
         DerivativeProducts: 'S
         /// Evaluations of ∇L.
         OuterGradients: 'S
+        /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
+        Learned: float[][]
     }
 
     /// φ ≈ Alg*(θ)
@@ -37,12 +39,12 @@ type MetaGradient<'V, 'S> =
     /// differentiate the path. A black-box inner solver adds nothing that is known. On a device this waits for it.
     member result.Cost(space: IInnerProductSpace<'V, 'S>) : WorkCount[] =
         let sum a b = space.Read(space.Add(a, b))
-        let gradients = sum result.Inner.Gradients result.DerivativeGradients
+        let gradients = sum result.Inner.Counts.Gradients result.DerivativeGradients
 
         let products =
-            sum (space.Add(result.Inner.HessianProducts, result.DerivativeProducts)) result.Solve.Counts.Products
+            sum (space.Add(result.Inner.Counts.Products, result.DerivativeProducts)) result.Solve.Counts.Products
 
-        let losses = space.Read result.Inner.Losses
+        let losses = space.Read result.Inner.Counts.Losses
         let outer = space.Read result.OuterGradients
 
         Array.init outer.Length (fun task ->
@@ -67,7 +69,7 @@ type MetaGradient<'V, 'S> =
         let runaway = both (Mask.finite space residual) (space.Exceeds(residual, largest))
 
         Mask.complement space runaway
-        |> both (none result.Inner.NonFinite)
+        |> both (none result.Inner.Marks.NonFinite)
         |> both (none result.Solve.Marks.NonFinite)
         |> both (Mask.finite space result.Solve.RightHandSideNorm)
         |> both (Mask.finite space (space.Norm result.Gradient))
@@ -86,6 +88,7 @@ type MetaGradient<'V, 'S> =
                 DerivativeGradients = scalar.Invoke this.DerivativeGradients
                 DerivativeProducts = scalar.Invoke this.DerivativeProducts
                 OuterGradients = scalar.Invoke this.OuterGradients
+                Learned = this.Learned
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
@@ -118,8 +121,11 @@ module internal MetaGradient =
         { result with
             Inner =
                 { result.Inner with
-                    Met = both result.Inner.Met inner
-                    NonFinite = space.Select(inner, result.Inner.NonFinite, space.Scalar 1.0)
+                    Marks =
+                        { result.Inner.Marks with
+                            Met = both result.Inner.Marks.Met inner
+                            NonFinite = space.Select(inner, result.Inner.Marks.NonFinite, space.Scalar 1.0)
+                        }
                 }
             Solve =
                 { result.Solve with
@@ -162,5 +168,6 @@ module internal MetaGradient =
             DerivativeGradients = space.Scalar(float (gradients + 1))
             DerivativeProducts = space.Scalar(float products)
             OuterGradients = space.Scalar 1.0
+            Learned = [||]
         }
         |> judged space

@@ -41,7 +41,7 @@ internal static class CurvatureMeasurement
         using var scope = NewDisposeScope();
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
-        var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
+        var gradients = space.Read(space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
         var report = Lanczos.Run(space, int.Min(steps, tasks.Parameters), LinearOperator.Of<Tensor>(linearization.HessianProduct), tasks.RandomVectors());
         var spectra = Lanczos.Read(space, report);
         var top = Lanczos.Vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
