@@ -30,7 +30,3 @@ type Reading =
     /// The likely causes of a status, and what helps, in words.
     [<Extension>]
     static member Describe(status: InnerStatus) = InnerStatus.describe status
-
-    /// The likely causes of a status, and what helps, in words.
-    [<Extension>]
-    static member Describe(status: CertifiedStatus) = CertifiedStatus.describe status

@@ -1,0 +1,333 @@
+// The search for an accuracy ε, as one task sees it: what it knows between two solves, what each solve adds to that, and what it decides.
+// Plain numbers, no vectors; AdaptiveAccuracy has those.
+
+namespace Imaml.Math
+
+open System
+open System.Runtime.CompilerServices
+
+/// How the search for one task's accuracy ended.
+type CertifiedStatus =
+    /// The bound is at most ε.
+    | Met = 0
+    /// ε is below what this arithmetic can certify. The bound is about as small as it can be: twice its part that is rounding, or where the
+    /// solvers can go no further at most ten times.
+    | RoundingLimit = 1
+    /// The rounds, or the solvers' own budgets, ended before the bound met ε.
+    | BudgetSpent = 2
+    /// A direction was met along which G does not curve upwards. There is no bound.
+    | NotStronglyConvex = 3
+    /// A gradient, a product or an iterate was not finite. There is no bound.
+    | NonFinite = 4
+    /// The constants give no bound. The meta-gradient is that of the solvers' own budgets.
+    | NoConstants = 5
+    /// G curves upwards along a direction that was met, but by less than the constants' µ: they are wrong, and there is no bound.
+    | ConstantsRefuted = 6
+
+/// Statuses in words.
+[<Extension; AbstractClass; Sealed>]
+type CertifiedStatusWords =
+
+    /// The likely causes of a status, and what helps.
+    [<Extension>]
+    static member Describe(status: CertifiedStatus) =
+        match status with
+        | CertifiedStatus.Met -> "the bound is at most the accuracy that was asked for"
+        | CertifiedStatus.RoundingLimit ->
+            "the accuracy is below what this arithmetic can certify: ask for no less than the bound, raise λ, or compute in double precision"
+        | CertifiedStatus.BudgetSpent ->
+            "the budgets ended before the bound met the accuracy; allow more inner or linear steps, more rounds, or raise λ"
+        | CertifiedStatus.NotStronglyConvex ->
+            "a direction was met along which G does not curve upwards: raise λ; the meta-gradient has no bound"
+        | CertifiedStatus.NonFinite ->
+            "a gradient, a product or an iterate was not finite: the inner solver has diverged (lower its step), or the arithmetic overflowed"
+        | CertifiedStatus.NoConstants -> "the constants give no bound; the meta-gradient is that of the solvers' own budgets"
+        | CertifiedStatus.ConstantsRefuted ->
+            "a direction was met along which G curves by less than the constants' µ: correct the constants; the meta-gradient has no bound"
+        | _ -> invalidArg (nameof status) $"{status} is not a status"
+
+/// What one task's meta-gradient has cost: what the task itself needed, as if it had been alone; where its constants are measured, that too.
+type CertifiedWork =
+    {
+        /// Solves of a linear system, each after an inner solve or a linear solve that was not enough.
+        Rounds: int
+        /// Evaluations of ∇L̂; a linearization counts as one.
+        Gradients: int
+        /// Hessian–vector products, those of the residuals included.
+        HessianProducts: int
+        /// Evaluations of ∇L.
+        OuterGradients: int
+        /// Steps that moved φ, and steps that moved u.
+        InnerSteps: int
+        LinearSteps: int
+    }
+
+    /// Nothing yet.
+    static member Zero =
+        {
+            Rounds = 0
+            Gradients = 0
+            HessianProducts = 0
+            OuterGradients = 0
+            InnerSteps = 0
+            LinearSteps = 0
+        }
+
+/// The outcome of one task, on the host.
+type CertifiedTask =
+    {
+        Status: CertifiedStatus
+        /// The bound on the error of this task's meta-gradient, with the constants that it is made of.
+        Bound: Certificate
+        Work: CertifiedWork
+    }
+
+/// One task of AdaptiveAccuracy.
+[<NoComparison; NoEquality>]
+type internal AdaptiveTask =
+    {
+        Constants: ErrorConstants
+        Arithmetic: Arithmetic
+        Epsilon: float
+        MaxRounds: int
+        /// Set once the task is done.
+        Status: CertifiedStatus voption
+        /// The ‖∇G‖ that the next inner solve is asked for.
+        Threshold: float
+        /// As measured last; the residual may be that of a recurrence.
+        Norms: MeasuredNorms
+        Bound: Certificate
+        Inner: InnerStatus
+        /// The last inner solve lowered ‖∇G‖ by less than a tenth, or said that it could not.
+        Stuck: bool
+        /// The inner solver's part of the gradients and products, and its evaluations of L̂ alone; the measured constants' part of the products.
+        InnerGradients: int
+        InnerProducts: int
+        InnerLosses: int
+        MeasuredProducts: int
+        Work: CertifiedWork
+    }
+
+    member p.Running = p.Status.IsNone
+
+    /// A bound can be had. Constants that are refuted give none, but say so themselves.
+    member p.Bounded = p.Bound.Kind <> BoundKind.None || p.Bound.IsRefuted
+
+[<RequireQualifiedAccess>]
+module internal AdaptiveTask =
+
+    /// The certificate with these norms.
+    let private certificate (p: AdaptiveTask) norms = Certificate.Of(p.Constants, p.Arithmetic, norms)
+
+    let private ended status (p: AdaptiveTask) = { p with Status = ValueSome status }
+
+    let private endedWithout (status: CertifiedStatus) (p: AdaptiveTask) =
+        { p with
+            Bound = Certificate.None(p.Constants, status.Describe())
+            Status = ValueSome status
+        }
+
+    /// What the iterations may still cost, and ‖u‖ as it will be: the rounding part is that of norms that would be reached.
+    let private outlook (p: AdaptiveTask) =
+        let u = AccuracyPlan.solutionSize p.Constants p.Norms
+
+        let reached =
+            { p.Norms with
+                Solution = u
+                InnerGradient = 0.0
+                Residual = 0.0
+            }
+
+        struct (AccuracyPlan.slack p.Arithmetic p.Epsilon (certificate p reached), u)
+
+    /// A task before its first inner solve, which knows only the constants; where there are none, the ‖∇G‖ that it is asked for.
+    let start arithmetic epsilon maxRounds theta (constants: ErrorConstants) (without: float) : AdaptiveTask =
+        let norms =
+            {
+                InnerGradient = infinity
+                Phi = theta
+                Theta = theta
+                OuterGradient = 0.0
+                Solution = 0.0
+                Residual = 0.0
+                Curvature = infinity
+            }
+
+        let bound = Certificate.Of(constants, arithmetic, { norms with InnerGradient = 0.0 })
+
+        {
+            Constants = constants
+            Arithmetic = arithmetic
+            Epsilon = epsilon
+            MaxRounds = maxRounds
+            Status = ValueNone
+            Threshold =
+                if bound.Kind = BoundKind.None then
+                    without
+                else
+                    AccuracyPlan.innerThreshold
+                        constants
+                        (AccuracyPlan.slack arithmetic epsilon bound)
+                        (AccuracyPlan.firstSolutionSize constants)
+            Norms = norms
+            Bound = bound
+            Inner = InnerStatus.NotReported
+            Stuck = false
+            InnerGradients = 0
+            InnerProducts = 0
+            InnerLosses = 0
+            MeasuredProducts = 0
+            Work = CertifiedWork.Zero
+        }
+
+    /// The ‖r‖ that the linear solve is asked for.
+    let linearThreshold (p: AdaptiveTask) =
+        if p.Bounded then
+            let struct (slack, u) = outlook p
+            AccuracyPlan.linearThreshold p.Constants slack u p.Norms
+        else
+            0.0
+
+    /// Whether φ has to move before the bound can be met, and may still: then no residual need be known at this φ.
+    let mustMove (p: AdaptiveTask) =
+        p.Running
+        && p.Bounded
+        && not p.Stuck
+        && p.Work.Rounds < p.MaxRounds
+        && (let struct (slack, u) = outlook p in not (AccuracyPlan.innerSuffices p.Constants slack u p.Norms))
+
+    /// Asks the next inner solve for what the bound needs, now that ‖u‖ is better known.
+    let move (p: AdaptiveTask) =
+        let struct (slack, u) = outlook p
+
+        { p with
+            Threshold = AccuracyPlan.innerThreshold p.Constants slack u
+        }
+
+    /// After an inner solve and a linearization at its φ, with the norms of ∇G, φ, v and r there.
+    let linearized (inner: InnerStatistics) gradient phi outer residual warm (p: AdaptiveTask) =
+        let p =
+            { p with
+                Inner = inner.Status
+                Stuck =
+                    inner.Status = InnerStatus.Stalled
+                    || inner.Status = InnerStatus.NonPositiveCurvature
+                    || gradient > 0.9 * p.Norms.InnerGradient
+                InnerGradients = p.InnerGradients + inner.Gradients
+                InnerProducts = p.InnerProducts + inner.HessianProducts
+                InnerLosses = p.InnerLosses + inner.Losses
+                Norms =
+                    { p.Norms with
+                        InnerGradient = gradient
+                        Phi = phi
+                        OuterGradient = outer
+                        Residual = residual
+                    }
+                Work =
+                    { p.Work with
+                        Gradients = p.Work.Gradients + inner.Gradients + 1
+                        HessianProducts = p.Work.HessianProducts + inner.HessianProducts + (if warm then 1 else 0)
+                        OuterGradients = p.Work.OuterGradients + 1
+                        InnerSteps = p.Work.InnerSteps + inner.Steps
+                    }
+            }
+
+        // An inner solver that has lost its way returns the last finite iterate, at which the certificate would hold and say nothing.
+        if inner.Status <> InnerStatus.NonFinite && Double.IsFinite(gradient + phi + outer + residual) then
+            p
+        else
+            endedWithout CertifiedStatus.NonFinite p
+
+    /// With the constants measured at this φ in place of those of the last: what was met at another φ refutes nothing here.
+    let measured (estimate: Estimate) (p: AdaptiveTask) =
+        let p =
+            { p with
+                Constants = estimate.Constants
+                Norms = { p.Norms with Curvature = infinity }
+                MeasuredProducts = p.MeasuredProducts + estimate.HessianProducts
+                Work =
+                    { p.Work with
+                        Gradients = p.Work.Gradients + estimate.Gradients
+                        HessianProducts = p.Work.HessianProducts + estimate.HessianProducts
+                        OuterGradients = p.Work.OuterGradients + estimate.OuterGradients
+                    }
+            }
+
+        { p with Bound = certificate p p.Norms }
+
+    /// After a linear solve, with ‖u‖ and the ‖r‖ of its recurrence.
+    let solved steps products smallest indefinite nonFinite solution residual (p: AdaptiveTask) =
+        let p =
+            { p with
+                Norms =
+                    { p.Norms with
+                        Solution = solution
+                        Residual = residual
+                        Curvature = min p.Norms.Curvature smallest
+                    }
+                Work =
+                    { p.Work with
+                        Rounds = p.Work.Rounds + 1
+                        LinearSteps = p.Work.LinearSteps + steps
+                        HessianProducts = p.Work.HessianProducts + products
+                    }
+            }
+
+        if nonFinite || not (Double.IsFinite(solution + residual)) then
+            endedWithout CertifiedStatus.NonFinite p
+        elif indefinite || (p.Bounded && p.Norms.Curvature <= 0.0) then
+            endedWithout CertifiedStatus.NotStronglyConvex p
+        else
+            let bound = certificate p p.Norms
+
+            if bound.IsRefuted then
+                ended CertifiedStatus.ConstantsRefuted { p with Bound = bound }
+            else
+                p
+
+    /// With r computed anew and the curvature along u, `before` what r was before the last solve: the certificate, and whether the task is done.
+    let certified product before residual curvature (p: AdaptiveTask) =
+        let p =
+            { p with
+                Norms =
+                    { p.Norms with
+                        Residual = residual
+                        Curvature = min p.Norms.Curvature curvature
+                    }
+                Work =
+                    { p.Work with
+                        HessianProducts = p.Work.HessianProducts + (if product then 1 else 0)
+                    }
+            }
+
+        let bound = certificate p p.Norms
+        let stuck = p.Stuck || residual > 0.9 * before
+
+        if not (Double.IsFinite residual) then
+            endedWithout CertifiedStatus.NonFinite p
+        elif not p.Bounded then
+            ended CertifiedStatus.NoConstants { p with Bound = bound }
+        elif bound.IsRefuted then
+            ended CertifiedStatus.ConstantsRefuted { p with Bound = bound }
+        elif bound.Kind = BoundKind.None then
+            // It could be had before the last norms: one of them has overflowed.
+            ended CertifiedStatus.NonFinite { p with Bound = bound }
+        else
+            let p = { p with Bound = bound }
+
+            if bound.Total <= p.Epsilon then
+                ended CertifiedStatus.Met p
+            elif bound.Total <= 2.0 * bound.Rounding then
+                ended CertifiedStatus.RoundingLimit p
+            elif p.Work.Rounds >= p.MaxRounds || stuck then
+                // With ε out of reach, what is left may still be the budgets', not rounding's.
+                let limit = p.Epsilon <= bound.Rounding && bound.Total <= 10.0 * bound.Rounding
+
+                ended
+                    (if limit then
+                         CertifiedStatus.RoundingLimit
+                     else
+                         CertifiedStatus.BudgetSpent)
+                    p
+            else
+                p
