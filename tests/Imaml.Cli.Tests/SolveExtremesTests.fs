@@ -205,6 +205,24 @@ let private overflow =
                 for asked in [ request Method.Exact; toAccuracy 1e-8 ] do
                     (solve (parse text) asked).Status |> should equal Outcome.NonFinite)
 
+            testCase "λ = 5e-324 with H singular: nonFinite, whatever is asked for" (fun () ->
+                let flat = task (quadratic "0" "1") (quadratic "1" "1") "1" "5e-324"
+
+                let partly =
+                    "{\"kind\": \"quadratic\", \"A\": [[0, 0], [0, 1]], \"b\": [0, 1]}"
+                    |> fun inner -> task inner "{\"kind\": \"quadratic\", \"A\": [[1, 0], [0, 1]], \"b\": [1, 1]}" "1, 1" "5e-324"
+
+                for text in [ flat; partly ] do
+                    for asked in
+                        [
+                            request Method.Exact
+                            toAccuracy 1e-8
+                            SolveRequest(Method.Implicit, Nullable(), Nullable 3, Nullable 2, Nullable(), Nullable())
+                        ] do
+                        let answer = solve (parse text) asked
+                        answer.Status |> should equal Outcome.NonFinite
+                        answer.BoundKind |> should equal BoundKind.None)
+
             testCase "λ = 5e-324: an outcome, and a true one" (fun () ->
                 for name in samples do
                     let text = Text.RegularExpressions.Regex.Replace(sampleText name, "\"lambda\": [0-9.]+", "\"lambda\": 5e-324")
@@ -218,5 +236,158 @@ let private overflow =
                                 ())
         ]
 
+let private withLambda (lambda: float) name =
+    let problem = sample name
+    Problem(
+        { problem.Task with
+            Proximal = Proximal.Scalar lambda
+        },
+        problem.InnerKind,
+        problem.OuterKind,
+        "scalar"
+    )
+
+let private sweep =
+    testList
+        "Any λ and step"
+        [
+            for name in [ "ridge"; "logistic"; "perceptron" ] do
+                testCase $"{name}: no `converged` with a true error above its bound, λ from 0.01 to 1000, steps from 10⁻³ to 10³" (fun () ->
+                    for lambda in [ 0.01; 0.1; 1.0; 10.0; 100.0; 1000.0 ] do
+                        let problem = withLambda lambda name
+
+                        // Without a step the solver's own; with one, budgets of both kinds of solves, and every method that has no linear one.
+                        for asked in [ request Method.Exact; toAccuracy 1e-8; toAccuracy 1e-2 ] do
+                            checkTruth $"{name}, λ = {lambda}, {asked.Method}" (solve problem asked)
+
+                        for step in [ 1e-3; 1e-2; 0.1; 0.3; 1.0; 10.0; 100.0; 1000.0 ] do
+                            for asked in
+                                [
+                                    budget 50 10 step
+                                    budget 2000 50 step
+                                    steps Method.Maml 20 step
+                                    truncated 20 5 step
+                                    steps Method.Fomaml 20 step
+                                    steps Method.Reptile 20 step
+                                ] do
+                                let answer = solve problem asked
+                                checkTruth $"{name}, λ = {lambda}, step {step}, {asked.Method}" answer
+                                answer.Status |> should not' (equal Outcome.Converged))
+
+            testCase "perceptron, λ = 10, step 0.3: estimates are those of the φ that is returned" (fun () ->
+                let problem = withLambda 10.0 "perceptron"
+
+                let asked =
+                    SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable 0.3, Nullable())
+
+                let answer = solve problem asked
+                answer.Status |> should not' (equal Outcome.Converged)
+                checkTruth "perceptron" answer
+                // All evaluations are named: the inner solve's, and those of what was measured.
+                answer.Counts.Gradients |> should be (greaterThan answer.Counts.InnerSteps))
+
+            testCase "an estimate is measured where φ is, with an accuracy too" (fun () ->
+                let answer = solve (sample "perceptron") (toAccuracy 1e-6)
+                answer.Status |> should equal Outcome.Converged
+                answer.BoundKind |> should equal BoundKind.Estimated
+                let task = (sample "perceptron").Task
+
+                let there =
+                    EstimatedConstants.At(
+                        EuclideanSpace(),
+                        EuclideanCoordinates(),
+                        Proximal.regularizer task.Proximal,
+                        BilevelTask.problem task,
+                        {
+                            LargestDense = 500
+                            LanczosSteps = 50
+                            PowerSteps = 20
+                            Reach = 6e-6
+                        },
+                        task.Theta,
+                        values answer.Phi
+                    )
+                    |> Array.exactlyOne
+
+                value answer.Constants.StrongConvexity |> should equal there.StrongConvexity
+                value answer.Constants.HessianLipschitz |> should equal there.HessianLipschitz)
+        ]
+
+let private logisticRows rows columns =
+    let random = Random 1
+    let x = Matrix<float>.Build.Dense(rows, columns, fun _ _ -> random.NextDouble() - 0.5)
+    let y = Vector<float>.Build.Dense(rows, fun _ -> float (random.Next 2))
+    x, y
+
+let private size =
+    testList
+        "Size"
+        [
+            testCase "10⁵ rows take linear memory, and seconds" (fun () ->
+                let rows, columns = 100_000, 4
+                let x, y = logisticRows rows columns
+                let before = GC.GetTotalAllocatedBytes()
+
+                for loss in
+                    [
+                        fun () -> LogisticRegression.loss x y
+                        fun () -> LinearRegression.loss x y
+                    ] do
+                    let loss = loss ()
+                    let task = BilevelTask.create loss loss (Proximal.Scalar 1.0) (Vector<float>.Build.Dense columns)
+                    let answer = solve (Problem(task, "logistic", "logistic", "scalar")) (toAccuracy 1e-6)
+                    answer.Status |> should equal Outcome.Converged
+                    checkTruth "10⁵ rows" answer
+
+                // A matrix of rows × rows has 80 GB; each of some hundred evaluations passes over X and a few vectors of its rows.
+                let allocated = GC.GetTotalAllocatedBytes() - before
+                allocated |> should be (lessThan (9_000L * int64 rows * 8L)))
+
+            testCase "the Frobenius norm of many rows, and of numbers whose squares overflow or underflow" (fun () ->
+                let x, _ = logisticRows 70_000 1
+                let exact = x.Column(0).L2Norm()
+                let computed = Rounding.frobenius x
+                // 7·10⁴ squares, their sum and the allowance: 1 + 3·7·10⁴u.
+                computed |> should be (greaterThanOrEqualTo (exact * (1.0 - 1e-11)))
+                computed |> should be (lessThan (exact * (1.0 + 1e-10)))
+
+                for scale in [ 1e300; 1e-300 ] do
+                    Rounding.frobenius (scale * x)
+                    |> should be (greaterThanOrEqualTo (scale * exact * (1.0 - 1e-11))))
+        ]
+
+let private stopping =
+    testList
+        "Stopping"
+        [
+            testCase "SIGTERM in a dense solve ends it within two seconds" (fun () ->
+                let d = 2000
+                let folder = Directory.CreateTempSubdirectory("imaml-solve").FullName
+                let file = Path.Combine(folder, "dense.json")
+
+                do
+                    use text = new StreamWriter(file)
+                    let entry i j = if i = j then "2" else string (float ((i * j) % 7 - 3) / 1e3)
+                    let row i = String.Join(",", Array.init d (entry i))
+                    let zeros = String.Join(",", Array.replicate d "1")
+                    let matrix = String.Join("],[", Array.init d row)
+                    let loss = $"{{\"kind\":\"quadratic\",\"A\":[[{matrix}]],\"b\":[{zeros}]}}"
+                    text.Write $"{{\"inner\":{loss},\"outer\":{loss},\"theta\":[{zeros}],\"regularizer\":{{\"kind\":\"scalar\",\"lambda\":1}}}}"
+
+                try
+                    use running = Imaml.start [] [ "solve"; file; "--method"; "exact" ]
+                    // Reading takes a second or two, the eigenvalues minutes.
+                    Threading.Thread.Sleep 6000
+                    running.HasExited |> should equal false
+                    let clock = Stopwatch.StartNew()
+                    use kill = Process.Start("kill", [ "-TERM"; string running.Id ])
+                    kill.WaitForExit()
+                    running.WaitForExit 10_000 |> should equal true
+                    clock.Elapsed.TotalSeconds |> should be (lessThan 2.0)
+                    running.ExitCode |> should equal 130
+                finally
+                    Directory.Delete(folder, true))
+        ]
+
 [<Tests>]
-let tests = testList "Solve, extremes" [ fuzz; overflow ]
+let tests = testList "Solve, extremes" [ fuzz; overflow; sweep; size; stopping ]

@@ -29,6 +29,8 @@ internal sealed class ProblemSolver
 
     private static readonly ICoordinates<Vector> Coordinates = new EuclideanCoordinates();
 
+    private const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
+
     private static readonly (Outcome Outcome, string Message) Diverged = (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ");
 
     private readonly BilevelTask _task;
@@ -146,7 +148,7 @@ internal sealed class ProblemSolver
     private Finding Overflowed(Vector phi, double gradientNorm)
     {
         var nothing = Vector.Build.Dense(phi.Count, double.NaN);
-        return new(Outcome.NonFinite, "numbers overflow: G, its derivatives or g are not finite where the dense solve ended", phi, nothing, gradientNorm, null, SolveBound.None("something is not finite", _constants), null, SolveCounts.None);
+        return new(Outcome.NonFinite, Overflow, phi, nothing, gradientNorm, null, SolveBound.None("something is not finite", _constants), null, SolveCounts.None);
     }
 
     private SolveOutcome Answer(Finding found)
@@ -196,6 +198,12 @@ internal sealed class ProblemSolver
             return found with { Outcome = Outcome.NonFinite, Message = "numbers overflow: φ, its gradient or g is not finite", Bound = SolveBound.None("something is not finite", found.Bound.Constants) };
         }
 
+        // Along directions of curvature that overflows no λ helps.
+        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && _dense is { IsFinite: false })
+        {
+            return found with { Outcome = Outcome.NonFinite, Message = Overflow };
+        }
+
         if (!claims && _dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })
         {
             found = found with
@@ -233,7 +241,7 @@ internal sealed class ProblemSolver
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
 
     /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss has no part in it.</summary>
-    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition;
+    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition && double.IsFinite(1 / _constants.Smoothness);
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
     private ErrorConstants Constants(Vector phi) =>
@@ -271,12 +279,12 @@ internal sealed class ProblemSolver
 
     /// <summary>The path that is differentiated: its step must be a constant.</summary>
     private UnrolledOptions Path(int steps) =>
-        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss"), steps);
+        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss, or 1/β overflows"), steps);
 
     /// <summary>The constant step of the inner solver: what was asked for, or 1/β; none where it measures its own, is Newton's method, or has no steps.</summary>
     private double? StepSize =>
         _request.StepSize ?? (
-            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(_constants.Smoothness) ? null
+            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(1 / _constants.Smoothness) || !double.IsFinite(_constants.Smoothness) ? null
             : 1 / _constants.Smoothness);
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
