@@ -164,7 +164,8 @@ let wrong =
     )
 
 let refuted =
-    Certificate.OfResult(space, regularizer, problem, [| wrong |], task.Theta, run 40 4) |> Array.exactlyOne
+    Certificate.OfResult(space, regularizer, problem, [| wrong |], task.Theta, run 40 4)
+    |> Array.exactlyOne
 
 printfn $"{refuted.Kind}: {refuted.Reason}"
 holds "a wrong µ is refuted, and there is no bound" (refuted.IsRefuted && refuted.Kind = BoundKind.None)
@@ -189,10 +190,7 @@ let toAccuracy (epsilon: float) theta =
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), 10000, 1),
         ConjugateGradientSolver untilMet,
         [| BilevelTask.losses task |],
-        {
-            Accuracy = epsilon
-            MaxRounds = 10
-        },
+        { Accuracy = epsilon; MaxRounds = 10 },
         theta
     )
 
@@ -254,7 +252,8 @@ let visited =
 printfn "   K   min ‖∇F‖²     bound"
 
 for steps in [ 1; 10; 100; 1000 ] do
-    printfn $"{steps, 4}   {short (Array.min visited[.. steps - 1]), 9}   {short (Corollary1.Stationarity(smoothness, start, steps, 1e-3)), 7}"
+    printfn
+        $"{steps, 4}   {short (Array.min visited[.. steps - 1]), 9}   {short (Corollary1.Stationarity(smoothness, start, steps, 1e-3)), 7}"
 
 holds
     "the bound holds for every K up to 1000"

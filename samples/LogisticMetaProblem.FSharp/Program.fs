@@ -49,7 +49,6 @@ let theta = learned.Theta
 let result =
     ImplicitMetaGradient.Compute(space, regularizer, tasks[0], inner, linear, thresholds, theta)
 
-let bounds =
-    Certificate.OfResult(space, regularizer, tasks[0], [| constants |], theta, result)
+let bounds = Certificate.OfResult(space, regularizer, tasks[0], [| constants |], theta, result)
 
 printfn $"a meta-gradient of norm %.6f{result.Gradient.L2Norm()}, at most {bounds[0].Total:E1} from the exact one ({bounds[0].Kind})"

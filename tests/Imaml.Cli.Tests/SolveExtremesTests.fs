@@ -17,10 +17,7 @@ open Imaml.Cli.Tests.SolveProblems
 let private finite (numbers: Nullable<float>[]) = numbers |> Array.forall _.HasValue
 
 let private within (bound: Nullable<float>) (other: Nullable<float>) (error: Nullable<float>) =
-    bound.HasValue
-    && other.HasValue
-    && error.HasValue
-    && error.Value <= bound.Value + other.Value
+    bound.HasValue && other.HasValue && error.HasValue && error.Value <= bound.Value + other.Value
 
 /// What a converged answer says of itself is finite and bounded, and as near to the dense solution as both bounds allow.
 let private checkTruth name (answer: SolveOutcome) =
@@ -37,10 +34,12 @@ let private checkTruth name (answer: SolveOutcome) =
             Expect.isTrue answer.ErrorBound.HasValue $"{name}: converged, a bound"
 
     // A dense solution without a bound of its own is no measure.
-    if answer.ErrorBound.HasValue
-       && answer.Error.HasValue
-       && not (isNull answer.Exact)
-       && (nonNull answer.Exact).ErrorBound.HasValue then
+    if
+        answer.ErrorBound.HasValue
+        && answer.Error.HasValue
+        && not (isNull answer.Exact)
+        && (nonNull answer.Exact).ErrorBound.HasValue
+    then
         let exact = nonNull answer.Exact
 
         Expect.isTrue
@@ -225,7 +224,8 @@ let private overflow =
 
             testCase "λ = 5e-324: an outcome, and a true one" (fun () ->
                 for name in samples do
-                    let text = Text.RegularExpressions.Regex.Replace(sampleText name, "\"lambda\": [0-9.]+", "\"lambda\": 5e-324")
+                    let text =
+                        Text.RegularExpressions.Regex.Replace(sampleText name, "\"lambda\": [0-9.]+", "\"lambda\": 5e-324")
 
                     for asked in requests do
                         match parse text with
@@ -238,6 +238,7 @@ let private overflow =
 
 let private withLambda (lambda: float) name =
     let problem = sample name
+
     Problem(
         { problem.Task with
             Proximal = Proximal.Scalar lambda
@@ -352,8 +353,7 @@ let private size =
                 computed |> should be (lessThan (exact * (1.0 + 1e-10)))
 
                 for scale in [ 1e300; 1e-300 ] do
-                    Rounding.frobenius (scale * x)
-                    |> should be (greaterThanOrEqualTo (scale * exact * (1.0 - 1e-11))))
+                    Rounding.frobenius (scale * x) |> should be (greaterThanOrEqualTo (scale * exact * (1.0 - 1e-11))))
         ]
 
 let private stopping =
@@ -367,12 +367,20 @@ let private stopping =
 
                 do
                     use text = new StreamWriter(file)
-                    let entry i j = if i = j then "2" else string (float ((i * j) % 7 - 3) / 1e3)
+
+                    let entry i j =
+                        if i = j then
+                            "2"
+                        else
+                            string (float ((i * j) % 7 - 3) / 1e3)
+
                     let row i = String.Join(",", Array.init d (entry i))
                     let zeros = String.Join(",", Array.replicate d "1")
                     let matrix = String.Join("],[", Array.init d row)
                     let loss = $"{{\"kind\":\"quadratic\",\"A\":[[{matrix}]],\"b\":[{zeros}]}}"
-                    text.Write $"{{\"inner\":{loss},\"outer\":{loss},\"theta\":[{zeros}],\"regularizer\":{{\"kind\":\"scalar\",\"lambda\":1}}}}"
+
+                    text.Write
+                        $"{{\"inner\":{loss},\"outer\":{loss},\"theta\":[{zeros}],\"regularizer\":{{\"kind\":\"scalar\",\"lambda\":1}}}}"
 
                 try
                     use running = Imaml.start [] [ "solve"; file; "--method"; "exact" ]

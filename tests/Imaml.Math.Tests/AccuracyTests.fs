@@ -288,6 +288,7 @@ let private estimates =
                                 member _.OfRows(_, rows) = space.Track(Vector<float>.Build.DenseOfArray rows[0])
                                 member _.Product(x, y) = space.Track(x.Value.PointwiseMultiply y.Value)
                                 member _.Quotient(x, y) = space.Track(x.Value.PointwiseDivide y.Value)
+
                                 member _.DivideByRoot(x, y, epsilon) =
                                     space.Track(x.Value.PointwiseDivide(y.Value.PointwiseSqrt() + epsilon))
 

@@ -245,7 +245,14 @@ type private Given =
                 g.InnerGradientRounding,
                 g.ProductRounding
             ),
-            LossConstants.Proved(-g.OuterSmoothness, g.OuterSmoothness, 0.0, g.OuterGradientBound, g.OuterGradientRounding, AffineBound.Zero)
+            LossConstants.Proved(
+                -g.OuterSmoothness,
+                g.OuterSmoothness,
+                0.0,
+                g.OuterGradientBound,
+                g.OuterGradientRounding,
+                AffineBound.Zero
+            )
         )
 
     member g.Constants = g.Task.With(ScalarRegularizer<Vector<float>, float> 1.0)
@@ -380,7 +387,13 @@ let private formula =
                 (bound exactArithmetic 1.5).Reason |> should haveSubstring "curves by 1.5")
 
             testCase "constants are what they were made: their kind can neither be set nor copied" (fun () ->
-                for kind in [ typeof<LossConstants>; typeof<TaskConstants>; typeof<ErrorConstants>; typeof<Certificate> ] do
+                for kind in
+                    [
+                        typeof<LossConstants>
+                        typeof<TaskConstants>
+                        typeof<ErrorConstants>
+                        typeof<Certificate>
+                    ] do
                     kind.IsSealed |> should equal true
                     kind.GetProperties() |> Array.exists _.CanWrite |> should equal false
                     // No copy-and-update, no public constructor that takes a kind, no method that makes another kind.
@@ -400,15 +413,15 @@ let private formula =
                 for face in [ typeof<Certificate>; typeof<AdaptiveAccuracy> ] do
                     for made in face.GetMethods() do
                         for parameter in made.GetParameters() do
-                            (parameter.ParameterType = typeof<ErrorConstants> || parameter.ParameterType = typeof<ErrorConstants[]>)
+                            (parameter.ParameterType = typeof<ErrorConstants>
+                             || parameter.ParameterType = typeof<ErrorConstants[]>)
                             |> should equal false)
 
             testCase "the kind is that of the constants, and there is no bound without them" (fun () ->
                 let known = constants.Task
 
                 let none (c: TaskConstants) (reason: string) =
-                    let bound =
-                        Certificate.Of(c.With(ScalarRegularizer<Vector<float>, float> 1.0), exactArithmetic, norms)
+                    let bound = Certificate.Of(c.With(ScalarRegularizer<Vector<float>, float> 1.0), exactArithmetic, norms)
 
                     bound.Kind |> should equal BoundKind.None
                     bound.Total |> should equal infinity
@@ -445,7 +458,9 @@ let private formula =
                         { constants with StrongConvexity = nan }
                         { constants with StrongConvexity = 9.0 }
                         { constants with OuterSmoothness = nan }
-                        { constants with HessianLipschitz = -1.0 }
+                        { constants with
+                            HessianLipschitz = -1.0
+                        }
                         { constants with
                             ProductRounding = { Constant = -1e-3; Slope = 0.0 }
                         }
@@ -475,8 +490,7 @@ let private formula =
                     bound.Reason |> should haveSubstring "not finite")
 
             testCase "in a precision that the parameters exhaust there is no bound" (fun () ->
-                let single =
-                    Arithmetic.In(2.0 ** -23.0, 100_000_000, ScalarRegularizer<Vector<float>, float> 1.0)
+                let single = Arithmetic.In(2.0 ** -23.0, 100_000_000, ScalarRegularizer<Vector<float>, float> 1.0)
 
                 Certificate.Of(constants.Constants, single, norms).Kind |> should equal BoundKind.None)
 
@@ -533,8 +547,7 @@ let private before =
             testCase "without constants nothing is promised" (fun () ->
                 for none in
                     [
-                        TaskConstants(LossConstants.Unknown, LossConstants.Unknown)
-                            .With(ScalarRegularizer<Vector<float>, float> 1.0)
+                        TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With(ScalarRegularizer<Vector<float>, float> 1.0)
                         { constants with StrongConvexity = 0.0 }.Constants
                     ] do
                     Theorem1.InnerErrorFactor none |> should equal infinity
@@ -549,8 +562,7 @@ let private before =
                     refused (fun () -> Theorem1.AccuraciesFor(constants.Constants, value) |> ignore)
                     refused (fun () -> Theorem1.GradientDescentSteps(constants.Constants, 1.0, value) |> ignore)
 
-                refused (fun () -> Corollary1.Stationarity(1.0, 1.0, 0, 0.1) |> ignore)
-)
+                refused (fun () -> Corollary1.Stationarity(1.0, 1.0, 0, 0.1) |> ignore))
         ]
 
 [<Tests>]

@@ -61,10 +61,7 @@ let private constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
 
 /// The same with this range of curvatures for L̂.
 let private claiming smallest largest (c: TaskConstants) =
-    TaskConstants(
-        LossConstants.Proved(smallest, largest, 0.0, infinity, c.Inner.GradientRounding, c.Inner.ProductRounding),
-        c.Outer
-    )
+    TaskConstants(LossConstants.Proved(smallest, largest, 0.0, infinity, c.Inner.GradientRounding, c.Inner.ProductRounding), c.Outer)
 
 let private linear: LinearSolveOptions =
     {
@@ -353,8 +350,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
             law "budgets that end too soon are said to have ended, and the bound holds" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 5; Size = 6; Condition = 50.0 }
 
-                let result =
-                    computeWithin subject 1 1 2 lambda (1e3 * subject.Epsilon) (constants subject tasks) tasks
+                let result = computeWithin subject 1 1 2 lambda (1e3 * subject.Epsilon) (constants subject tasks) tasks
 
                 for outcome in result.Tasks do
                     outcome.Status |> should equal CertifiedStatus.BudgetSpent

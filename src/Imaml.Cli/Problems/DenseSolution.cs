@@ -72,6 +72,6 @@ internal sealed class DenseSolution
         FiniteNumbers.Of(Phi),
         FiniteNumbers.Of(Gradient!),
         FiniteNumbers.Of(BilevelTaskModule.jacobian(_task, Phi)),
-        FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, Phi, U!)),
+        FiniteNumbers.Of(BilevelTaskModule.exactRegularizerGradient(_task, Phi)),
         FiniteNumbers.Of(errorBound));
 }

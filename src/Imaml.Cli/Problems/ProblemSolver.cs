@@ -172,7 +172,7 @@ internal sealed class ProblemSolver
             StepSize,
             FiniteNumbers.Of(phi),
             solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
-            solved && found.U is { } u ? FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, phi, u)) : null,
+            solved && found.U is { } u ? FiniteNumbers.Of(ByLambda(phi, u)) : null,
             FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
             FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
             FiniteNumbers.Of(found.InnerGradientNorm),
@@ -235,6 +235,9 @@ internal sealed class ProblemSolver
             Bound = SolveBound.None(misses ? reason : "φ is where the descent diverged to", found.Bound.Constants),
         };
     }
+
+    private ProximalGradient ByLambda(Vector phi, Vector u) =>
+        _request.Method is Method.Exact ? BilevelTaskModule.exactRegularizerGradient(_task, phi) : BilevelTaskModule.regularizerGradient(_task, phi, u);
 
     private bool Small => _task.Theta.Count <= DenseLimit;
 

@@ -67,26 +67,23 @@ type private RefinedSolution<'V, 'S> =
                 Residual = vector.Invoke s.Residual
             }
 
-/// The search's solvers, and what its constants are measured with, where they are.
-[<NoComparison; NoEquality>]
-type private AdaptiveSearch<'V, 'S> =
-    {
-        Space: IInnerProductSpace<'V, 'S>
-        Regularizer: IRegularizer<'V, 'S>
-        Problem: IBilevelProblem<'V, 'S>
-        InnerSolver: IInnerSolver<'V, 'S>
-        LinearSolver: ILinearSolver<'V, 'S>
-        Measure: ('V -> ILinearization<'V, 'S> -> 'V -> Estimate[]) voption
-        Theta: 'V
-        Tasks: AdaptiveTask[]
-    }
+/// The search: its solvers, what its constants are measured with, where they are, and the tasks as they stand.
+type private AdaptiveSearch<'V, 'S>
+    (
+        space: IInnerProductSpace<'V, 'S>,
+        regularizer: IRegularizer<'V, 'S>,
+        problem: IBilevelProblem<'V, 'S>,
+        innerSolver: IInnerSolver<'V, 'S>,
+        linearSolver: ILinearSolver<'V, 'S>,
+        measure: ('V -> ILinearization<'V, 'S> -> 'V -> Estimate[]) voption,
+        theta: 'V,
+        tasks: AdaptiveTask[]
+    ) =
 
-    member private s.Flags(which: bool[]) =
-        s.Space.PerTask(which |> Array.map (fun chosen -> if chosen then 1.0 else 0.0))
+    let flags (which: bool[]) = space.PerTask(which |> Array.map (fun chosen -> if chosen then 1.0 else 0.0))
 
     // (H+Λ)d = r from the last residual r and u + d for the tasks of `which`; r anew and the certificate where they can end with it.
-    member private s.Refine(operator: ILinearOperator<'V>, v: 'V, which: bool[], last: RefinedSolution<'V, 'S>) =
-        let space, tasks = s.Space, s.Tasks
+    let refine (operator: ILinearOperator<'V>) (v: 'V) (which: bool[]) (last: RefinedSolution<'V, 'S>) =
         let before = tasks |> Array.map (fun p -> p.Norms.Residual)
         let targets = tasks |> Array.map AdaptiveTask.linearThreshold
         let busy = Array.map3 (fun chosen (size: float) target -> chosen && size > target) which before targets
@@ -94,9 +91,9 @@ type private AdaptiveSearch<'V, 'S> =
         let u =
             if Array.exists id busy then
                 // A task whose right-hand side is 0 takes no step.
-                let b = space.Axpy(s.Flags busy, last.Residual, space.Zero last.Residual)
-                let report = s.LinearSolver.Solve(space, operator, b, space.PerTask targets)
-                let u = space.Axpy(s.Flags busy, report.Solution, last.Value)
+                let b = space.Axpy(flags busy, last.Residual, space.Zero last.Residual)
+                let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
+                let u = space.Axpy(flags busy, report.Solution, last.Value)
                 let steps = space.Read report.Steps
                 let products = space.Read report.Products
                 let smallest = space.Read report.SmallestCurvature
@@ -148,17 +145,19 @@ type private AdaptiveSearch<'V, 'S> =
         { Value = u; Residual = r }
 
     /// One round: an inner solve from the last φ, a linearization there, and linear solves until every task is done or has to move φ.
-    member s.Round(last: AdaptiveIterate<'V, 'S>) =
-        let space, tasks = s.Space, s.Tasks
+    member _.Round(last: AdaptiveIterate<'V, 'S>) =
         let running = tasks |> Array.map (fun p -> p.Running)
         let warm = tasks |> Array.map (fun p -> p.Work.LinearSteps > 0)
         let thresholds = tasks |> Array.map (fun p -> if p.Running then p.Threshold else infinity)
-        let inner = s.InnerSolver.Solve(space, s.Regularizer, s.Problem, s.Theta, last.Phi, space.PerTask thresholds)
-        let phi = Mask.select space (s.Flags running) inner.Phi last.Phi
-        use linearization = s.Problem.LinearizeInner phi
-        let gradient = InnerObjective.gradient space s.Regularizer linearization.Gradient phi s.Theta
-        let struct (outerLoss, v) = s.Problem.OuterLossAndGradient phi
-        let operator = LinearOperator.ofFunction (InnerObjective.hessianProduct space s.Regularizer linearization)
+
+        let inner = innerSolver.Solve(space, regularizer, problem, theta, last.Phi, space.PerTask thresholds)
+
+        let phi = Mask.select space (flags running) inner.Phi last.Phi
+        use linearization = problem.LinearizeInner phi
+        let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
+        let struct (outerLoss, v) = problem.OuterLossAndGradient phi
+
+        let operator = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
 
         let r =
             if Array.exists id warm then
@@ -177,12 +176,12 @@ type private AdaptiveSearch<'V, 'S> =
                 tasks[task] <-
                     AdaptiveTask.linearized outcomes[task] gradients[task] phis[task] outers[task] residuals[task] warm[task] tasks[task]
 
-        match s.Measure with
-        | ValueSome measure when tasks |> Array.exists (fun p -> p.Running) ->
-            measure phi linearization v
-            |> Array.iteri (fun task estimate ->
+        match measure with
+        | ValueSome estimate when tasks |> Array.exists (fun p -> p.Running) ->
+            estimate phi linearization v
+            |> Array.iteri (fun task measured ->
                 if tasks[task].Running then
-                    tasks[task] <- AdaptiveTask.measured estimate tasks[task])
+                    tasks[task] <- AdaptiveTask.measured measured tasks[task])
         | _ -> ()
 
         let solvable () =
@@ -193,7 +192,7 @@ type private AdaptiveSearch<'V, 'S> =
 
         while Array.exists id which do
             let chosen = which
-            solution <- Region.advance space (fun last -> s.Refine(operator, v, chosen, last)) solution
+            solution <- Region.advance space (refine operator v chosen) solution
             which <- solvable ()
 
         for task in 0 .. tasks.Length - 1 do
@@ -208,9 +207,8 @@ type private AdaptiveSearch<'V, 'S> =
         }
 
     /// The last iterate with what each task's solves add up to, as if one solve of each kind had been made.
-    member s.Result(last: AdaptiveIterate<'V, 'S>) : CertifiedMetaGradient<'V, 'S> =
-        let space = s.Space
-        let number (value: AdaptiveTask -> float) = s.Tasks |> Array.map value |> space.PerTask
+    member _.Result(last: AdaptiveIterate<'V, 'S>) : CertifiedMetaGradient<'V, 'S> =
+        let number (value: AdaptiveTask -> float) = tasks |> Array.map value |> space.PerTask
         let count (value: AdaptiveTask -> int) = number (value >> float)
         let flag (holds: AdaptiveTask -> bool) = number (fun p -> if holds p then 1.0 else 0.0)
         let ended status (p: AdaptiveTask) = p.Status = ValueSome status
@@ -218,7 +216,7 @@ type private AdaptiveSearch<'V, 'S> =
         {
             MetaGradient =
                 {
-                    Gradient = s.Regularizer.Apply(space, last.U)
+                    Gradient = regularizer.Apply(space, last.U)
                     Inner =
                         {
                             Phi = last.Phi
@@ -230,7 +228,7 @@ type private AdaptiveSearch<'V, 'S> =
                             NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
                             Stalled = flag _.Stuck
                             Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
-                            Reported = s.Tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
+                            Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
                         }
                     InnerLoss = last.InnerLoss
                     OuterLoss = last.OuterLoss
@@ -257,7 +255,7 @@ type private AdaptiveSearch<'V, 'S> =
                     OuterGradients = count (fun p -> p.Work.OuterGradients)
                 }
             Tasks =
-                s.Tasks
+                tasks
                 |> Array.map (fun p ->
                     {
                         Status = p.Status.Value
@@ -271,8 +269,15 @@ type private AdaptiveSearch<'V, 'S> =
 type AdaptiveAccuracy =
 
     static member private Run
-        (options: AdaptiveOptions, arithmetic, constants: ErrorConstants[], without, search: AdaptiveTask[] -> AdaptiveSearch<'V, 'S>, space, theta: 'V)
-        : CertifiedMetaGradient<'V, 'S> =
+        (
+            options: AdaptiveOptions,
+            arithmetic,
+            constants: ErrorConstants[],
+            without,
+            search: AdaptiveTask[] -> AdaptiveSearch<'V, 'S>,
+            space,
+            theta: 'V
+        ) : CertifiedMetaGradient<'V, 'S> =
         if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
             invalidArg (nameof options) $"the accuracy must be positive and finite, not {options.Accuracy}"
 
@@ -316,17 +321,7 @@ type AdaptiveAccuracy =
             options: AdaptiveOptions,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
-        let search tasks =
-            {
-                Space = space
-                Regularizer = regularizer
-                Problem = problem
-                InnerSolver = innerSolver
-                LinearSolver = linearSolver
-                Measure = ValueNone
-                Theta = theta
-                Tasks = tasks
-            }
+        let search tasks = AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueNone, theta, tasks)
 
         let constants = constants |> Array.map (fun c -> c.With regularizer)
         AdaptiveAccuracy.Run(options, arithmetic, constants, 0.0, search, space, theta)
@@ -373,16 +368,7 @@ type AdaptiveAccuracy =
             EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, estimate, theta, phi, linearization, v)
 
         let search tasks =
-            {
-                Space = space
-                Regularizer = regularizer
-                Problem = problem
-                InnerSolver = innerSolver
-                LinearSolver = linearSolver
-                Measure = ValueSome measure
-                Theta = theta
-                Tasks = tasks
-            }
+            AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueSome measure, theta, tasks)
 
         let unknown = TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With regularizer
         let count = (coordinates.ToRows theta).Length

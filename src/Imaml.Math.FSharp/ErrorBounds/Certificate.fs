@@ -66,7 +66,8 @@ type Certificate
     member _.Rounding = rounding
 
     /// No bound, for this reason.
-    static member internal None(constants, reason) = Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity)
+    static member internal None(constants, reason) =
+        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity)
 
     // What ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
     static member private CurvatureRounding(c: ErrorConstants, a: Arithmetic, norms: MeasuredNorms) =
@@ -250,7 +251,9 @@ type Certificate
                 $"the method solved no linear system ({SolveStatus.NotMade}): only Algorithm 2's result holds a u to certify"
 
         // Of a raised Λ or of another matrix than H the curvatures say nothing about G.
-        let remedied = Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
+        let remedied =
+            Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
+
         let epsilon = Arithmetic.Of(space, regularizer, theta).UnitRoundoff
 
         let seen task (c: ErrorConstants) =

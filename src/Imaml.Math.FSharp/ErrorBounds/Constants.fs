@@ -102,7 +102,11 @@ type LossConstants
         atLeastZero (nameof hessianLipschitz) hessianLipschitz
         atLeastZero (nameof gradientBound) gradientBound
 
-        for name, bound in [ nameof gradientRounding, gradientRounding; nameof productRounding, productRounding ] do
+        for name, bound in
+            [
+                nameof gradientRounding, gradientRounding
+                nameof productRounding, productRounding
+            ] do
             atLeastZero name bound.Constant
             atLeastZero name bound.Slope
 

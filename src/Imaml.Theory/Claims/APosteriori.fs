@@ -16,15 +16,7 @@ module APosteriori =
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
     let private certificate (judge: BilevelTask -> TaskConstants) (task: BilevelTask) phi u =
-        Certificate.OfSolution(
-            space,
-            Proximal.regularizer task.Proximal,
-            BilevelTask.problem task,
-            [| judge task |],
-            task.Theta,
-            phi,
-            u
-        )
+        Certificate.OfSolution(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, [| judge task |], task.Theta, phi, u)
         |> Array.exactlyOne
 
     let private known = BilevelTask.losses
@@ -86,7 +78,10 @@ module APosteriori =
 
         let struct (phi, u) = struct (task.Theta, Spectrum.gaussian random task.Theta.Count)
         let again = BilevelTask.create task.Inner task.Outer other.Proximal task.Theta
-        let struct (one, two) = struct ((certificate (fun _ -> known task) other phi u).Total, (certificate known again phi u).Total)
+
+        let struct (one, two) =
+            struct ((certificate (fun _ -> known task) other phi u).Total, (certificate known again phi u).Total)
+
         if one = two then 1.0 else -infinity
 
     /// φ and u drawn at random, within the reach of the constants.
@@ -169,9 +164,7 @@ module APosteriori =
                  |> Instances.andThen (Theorem1Accounts.scalars (certifiedMargin known)))
                 [|
                     Violation.breaks "ρ is taken for 0" (numbered Misjudged.flat)
-                    Violation.breaks
-                        "L is understated by half"
-                        (numbered (Misjudged.outerSmoothness 0.5))
+                    Violation.breaks "L is understated by half" (numbered (Misjudged.outerSmoothness 0.5))
                     Violation.survives
                         "µ is overstated by half: the curvature along u refutes it, and there is no bound"
                         (Instances.numbered 4700 few (refutedMargin (Misjudged.strongConvexity 1.5)))

@@ -17,9 +17,7 @@ module APriori =
         let struct (gradient, bound) = Theorem1Accounts.exact task.Task
         let error = (Proximal.apply task.Task.Proximal task.U - gradient).L2Norm()
 
-        struct (error,
-                Theorem1.Bound(constants, task.InnerError, task.SolveError),
-                bound.Total)
+        struct (error, Theorem1.Bound(constants, task.InnerError, task.SolveError), bound.Total)
 
     let private attainedMargin seed =
         let task = ScalarTask.random seed
@@ -112,8 +110,7 @@ module APriori =
 
         let struct (gradient, bound) = Theorem1Accounts.exact task
 
-        let limit =
-            Theorem1.Bound(c, (task.Inner.Gradient phi).L2Norm() / c.StrongConvexity, 0.0)
+        let limit = Theorem1.Bound(c, (task.Inner.Gradient phi).L2Norm() / c.StrongConvexity, 0.0)
 
         Claim.margin ((BilevelTask.implicitGradient task phi - gradient).L2Norm()) (limit + bound.Total)
 
@@ -146,24 +143,13 @@ module APriori =
                     Violation.breaks
                         "ρ is taken for 0, on logistic regression"
                         (Instances.numbered 4600 few (nearlyLinear >> withConstants 3 (fun _ -> Misjudged.flat)))
-                    Violation.breaks
-                        "L is understated by half"
-                        (Instances.numbered
-                            4700
-                            few
-                            (pricedMargin (Misjudged.outerSmoothness 0.5)))
-                    Violation.breaks
-                        "µ is overstated by half"
-                        (Instances.numbered
-                            4700
-                            few
-                            (pricedMargin (Misjudged.strongConvexity 1.5)))
+                    Violation.breaks "L is understated by half" (Instances.numbered 4700 few (pricedMargin (Misjudged.outerSmoothness 0.5)))
+                    Violation.breaks "µ is overstated by half" (Instances.numbered 4700 few (pricedMargin (Misjudged.strongConvexity 1.5)))
                     Violation.survives
                         "B is ‖∇L(φ)‖ at the φ that was reached, no bound on the way to Alg*(θ)"
                         (Instances.each 4000 [ LogisticRegressions; Networks ] few (fun family seed ->
                             Family.regularized family seed
-                            |> withConstants 2 (fun phi task ->
-                                Misjudged.outerGradientBound ((task.Outer.Gradient phi).L2Norm()) task)))
+                            |> withConstants 2 (fun phi task -> Misjudged.outerGradientBound ((task.Outer.Gradient phi).L2Norm()) task)))
                     Violation.breaks
                         "the inner objective lacks its proximal term, and δ is ‖∇L̂(φ)‖/µ"
                         (Instances.each 4000 [ LinearRegressions; LogisticRegressions ] few withoutTermMargin)

@@ -36,10 +36,7 @@ module AccuracyPrice =
             GradientDescentSolver<Vector<float>, float>(rule, steps, 1),
             ConjugateGradientSolver<Vector<float>, float>(LinearBudget.untilMet 2_000),
             [| judge task |],
-            {
-                Accuracy = epsilon
-                MaxRounds = 10
-            },
+            { Accuracy = epsilon; MaxRounds = 10 },
             task.Theta
         )
 
@@ -204,10 +201,7 @@ module AccuracyPrice =
                     [|
                         Violation.breaks
                             "ρ is taken for 0, on logistic regression"
-                            (Instances.numbered
-                                4600
-                                (Instances.count 20 200)
-                                (APriori.nearlyLinear >> misjudgedMargin Misjudged.flat))
+                            (Instances.numbered 4600 (Instances.count 20 200) (APriori.nearlyLinear >> misjudgedMargin Misjudged.flat))
                     |]
             }
             check

@@ -25,10 +25,7 @@ module AccuracyShares =
                 ExactThresholds.innerSolver task (Spectrum.direction random d),
                 ExactThresholds.linearSolver (Spectrum.direction random d),
                 [| judge task |],
-                {
-                    Accuracy = epsilon
-                    MaxRounds = 10
-                },
+                { Accuracy = epsilon; MaxRounds = 10 },
                 task.Theta
             )
 

@@ -21,7 +21,7 @@ module Corollary1Claims =
     let private smoothness (task: BilevelTask) (other: Vector<float>) =
         let struct (here, errorHere) = Theorem1Accounts.exact task
         let struct (there, errorThere) = Theorem1Accounts.exact { task with Theta = other }
-        let bound = Corollary1.MetaSmoothness (BilevelTask.constants task) * (task.Theta - other).L2Norm()
+        let bound = Corollary1.MetaSmoothness(BilevelTask.constants task) * (task.Theta - other).L2Norm()
         struct ((here - there).L2Norm(), bound, errorHere.Total + errorThere.Total)
 
     let private smoothnessMargin family seed =
@@ -146,7 +146,7 @@ module Corollary1Claims =
     /// other's parts.
     let private parabolaMargin reversed seed =
         let task = parabola seed
-        let smoothness = Corollary1.MetaSmoothness (BilevelTask.constants task)
+        let smoothness = Corollary1.MetaSmoothness(BilevelTask.constants task)
         let struct (gap, slope) = gap task
 
         let bound =

@@ -73,7 +73,8 @@ module IterationCounts =
 
         Claim.margin delta ((phi - BilevelTask.exactSolution task task.Theta).L2Norm())
 
-    let private neededOfDescent = neededMargin (fun _ -> NoMomentum) (fun c radius delta -> Theorem1.GradientDescentSteps(c, radius, delta))
+    let private neededOfDescent =
+        neededMargin (fun _ -> NoMomentum) (fun c radius delta -> Theorem1.GradientDescentSteps(c, radius, delta))
 
     let private neededOfNesterov =
         neededMargin

@@ -21,8 +21,7 @@ module internal LeastCounts =
         let inner =
             LossConstants.Proved(mu - lambda, beta - lambda, 0.0, infinity, AffineBound.Zero, AffineBound.Zero)
 
-        let c =
-            TaskConstants(inner, task.Outer.Constants).With(Proximal.regularizer task.Proximal)
+        let c = TaskConstants(inner, task.Outer.Constants).With(Proximal.regularizer task.Proximal)
 
         let wanted = float (random.Next(1, 60)) - [| 0.99; 0.5; 0.01 |][random.Next 3]
         let accuracy = promise c wanted
@@ -37,7 +36,7 @@ module internal LeastCounts =
                     leastMargin (fun c n -> exp (-n / c.Condition) * start) (fun c delta -> Theorem1.GradientDescentSteps(c, start, delta)))
             struct ("⌈2√κ ln(√(κ+1)R/δ)⌉ is the least N with √(κ+1)e^{−N/(2√κ)}R ≤ δ",
                     leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c delta ->
-                         Theorem1.NesterovSteps(c, start, delta)))
+                        Theorem1.NesterovSteps(c, start, delta)))
             struct ("⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
                     leastMargin
                         (fun c n -> 2.0 * c.LargestRegularization / c.StrongConvexity * exp (-2.0 * n / sqrt c.Condition) * start)

@@ -80,8 +80,7 @@ module Theorem1Accounts =
             Bound = certificate task phi result.Solve.Solution
             Exact = exact
             ExactSolve = exactSolve
-            APrioriBound =
-                Theorem1.Bound(c, innerError + exact.InnerError, solveError + exactSolve.SolveError)
+            APrioriBound = Theorem1.Bound(c, innerError + exact.InnerError, solveError + exactSolve.SolveError)
         }
 
     /// Accounts of tasks of every family with random budgets, from moderate and from wide ranges.

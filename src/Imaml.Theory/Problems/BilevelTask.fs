@@ -119,3 +119,12 @@ module BilevelTask =
     /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
         Proximal.gradient task.Proximal (phi - task.Theta) u
+
+    /// The same at φ = Alg*(θ) by a dense solve. For Λ = λI it is vᵀ(H + Λ)⁻¹∇L̂(φ)/λ, not −(φ−θ)ᵀu: along the kernel of H u is as large as
+    /// ‖v‖/λ and cancels against a φ−θ that should have no part there, but has its rounding; −∇L̂/λ, which it equals, has none.
+    let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) =
+        match task.Proximal with
+        | Proximal.Scalar lambda ->
+            let moved = (solveMatrix task phi ((task.Inner.Gradient phi / lambda).ToColumnMatrix())).Column 0
+            ProximalGradient.Scalar((task.Outer.Gradient phi).DotProduct moved)
+        | _ -> regularizerGradient task phi (adjoint task phi)

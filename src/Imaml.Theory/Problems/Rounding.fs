@@ -46,9 +46,7 @@ module Rounding =
         if largest = 0.0 || largest = infinity then
             largest
         else
-            let sum =
-                x.Enumerate()
-                |> Seq.fold (fun sum value -> sum + (value / largest) * (value / largest)) 0.0
+            let sum = x.Enumerate() |> Seq.fold (fun sum value -> sum + (value / largest) * (value / largest)) 0.0
 
             let roundings = float x.RowCount * float x.ColumnCount + 8.0
             largest * sqrt sum * (1.0 + 2.0 * roundings * unit / (1.0 - 2.0 * roundings * unit))
