@@ -1,9 +1,10 @@
 // The tasks of the benchmarks on networks, those of `imaml bench`: meta-batches of the built-in glyphs, with as many query as support images.
 
 using Imaml.Cli.Benchmarks;
-using Imaml.Nets.Episodes;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Bench;
 

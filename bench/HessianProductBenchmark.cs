@@ -3,8 +3,7 @@
 
 using BenchmarkDotNet.Attributes;
 using Imaml.Math;
-using Imaml.Nets.MetaLearners;
-using Imaml.Nets.Training;
+using Imaml.Nets.Learning;
 using static TorchSharp.torch;
 
 namespace Imaml.Bench;

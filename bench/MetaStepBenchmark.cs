@@ -1,7 +1,7 @@
 // A whole meta-step of iMAML with gradient descent: what the pieces add up to. `imaml bench` has every method, with memory.
 
 using BenchmarkDotNet.Attributes;
-using Imaml.Nets.Training;
+using Imaml.Nets.Learning;
 
 namespace Imaml.Bench;
 

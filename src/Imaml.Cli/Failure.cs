@@ -4,9 +4,10 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Imaml.Cli.Problems;
-using Imaml.Nets.Data;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli;
 

@@ -10,7 +10,9 @@ open Expecto
 open FsUnit
 open Imaml.Cli.Benchmarks
 open Imaml.Cli.Results
-open Imaml.Nets.Diagnostics
+open Imaml.Nets.Assumptions
+open Imaml.Nets.Cost
+open Imaml.Nets.LibTorch
 open Imaml.Nets.Models
 open Imaml.Testing
 open Imaml.Cli.Tests

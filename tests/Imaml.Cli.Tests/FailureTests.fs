@@ -7,7 +7,7 @@ open System.Runtime.InteropServices
 open Expecto
 open FsUnit
 open Imaml.Cli
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Nets.LibTorch
 
 let private failure (e: exn) =

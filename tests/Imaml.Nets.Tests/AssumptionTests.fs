@@ -8,11 +8,15 @@ open FsUnit
 open MathNet.Numerics.LinearAlgebra
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
-open Imaml.Nets.Diagnostics
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Assumptions
+open Imaml.Nets.Cost
+open Imaml.Nets.LibTorch
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
-open Imaml.Nets.Training
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 

@@ -7,8 +7,8 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors

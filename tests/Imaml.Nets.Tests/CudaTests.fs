@@ -9,9 +9,12 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
+open Imaml.Nets.Tensors
 open Imaml.Nets.LibTorch
-open Imaml.Nets.Training
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.MethodFixtures
 open Imaml.Nets.Tests.Oracle
@@ -118,7 +121,7 @@ let private training (device: ComputeDevice) =
             testCase "adapts to what is evaluated" (fun () ->
                 use one = learnerOn device.Device 1UL
 
-                let measured = Evaluation.Evaluator.AfterAdapting(one, sampler.Value, 8, CancellationToken.None)
+                let measured = Evaluator.AfterAdapting(one, sampler.Value, 8, CancellationToken.None)
 
                 measured.PerEpisode |> Seq.forall (fun share -> 0.0 <= share && share <= 1.0) |> should equal true)
         ]

@@ -7,7 +7,7 @@ open System.IO
 open System.IO.Compression
 open Expecto
 open Imaml.Testing
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open SkiaSharp
 
 /// The message of the DataException that the action must throw: one line.
@@ -116,7 +116,7 @@ let aDrawing = "images_evaluation/First1/character02/0002_03.png"
 
 /// Share of the queries of 5-way 1-shot episodes whose nearest support image, in pixels, has their label.
 let nearestNeighbourAccuracy (set: ImageSet) (episodes: int) : float =
-    let sampler = Imaml.Nets.Episodes.EpisodeSampler(set, classNames set, RotationMode.None, 5, 1, 5, 1UL)
+    let sampler = Imaml.Nets.Tasks.EpisodeSampler(set, classNames set, RotationMode.None, 5, 1, 5, 1UL)
     let size = set.ImageSize
 
     let right =

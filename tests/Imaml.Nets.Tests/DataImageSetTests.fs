@@ -5,7 +5,7 @@ open System
 open System.Collections.Immutable
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 
 let private set (pixels: byte array) (classes: (string * int) list) =

@@ -4,7 +4,7 @@ module Imaml.Nets.Tests.DataSplitTests
 open System.IO
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 

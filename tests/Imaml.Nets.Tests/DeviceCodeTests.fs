@@ -7,7 +7,7 @@ open Expecto
 open FsUnit
 open Mono.Cecil
 open Mono.Cecil.Cil
-open Imaml.Nets
+open Imaml.Nets.Tensors
 open Imaml.Nets.Tests.LibraryCode
 
 let private ofTorch (t: TypeReference) = t.FullName.StartsWith("TorchSharp.torch", StringComparison.Ordinal)

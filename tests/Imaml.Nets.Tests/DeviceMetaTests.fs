@@ -9,10 +9,12 @@ open FsUnit
 open TorchSharp
 open Imaml.Math
 open Imaml.Math.Interop
-open Imaml.Nets
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
-open Imaml.Nets.Training
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.MetaKernels
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.MethodFixtures

@@ -10,7 +10,7 @@ open System.Net.Sockets
 open System.Security.Cryptography
 open System.Threading
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 
 /// 300 kB, so that a transfer has many pieces.
 let content = Array.init 300_000 (fun i -> byte (i * i >>> 7))

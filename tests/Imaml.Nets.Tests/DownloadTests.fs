@@ -8,7 +8,7 @@ open System.Net.Http
 open System.Threading
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.DownloadServer

@@ -4,15 +4,15 @@ module Imaml.Nets.Tests.EpisodePictureTests
 open System
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
-open Imaml.Nets.Evaluation
+open Imaml.Nets.Tasks
+open Imaml.Nets.Runs
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.EpisodesFixtures
 open SkiaSharp
 
 let private episode ways shots queries = (sampler RotationMode.Augment ways shots queries 3UL).Sample 0L
 
-let private allRight (one: Imaml.Nets.Episodes.Episode) = one.QueryLabels |> Seq.map int |> Array.ofSeq
+let private allRight (one: Imaml.Nets.Tasks.Episode) = one.QueryLabels |> Seq.map int |> Array.ofSeq
 
 let private drawn (predictions: int array) one = SKBitmap.Decode(EpisodePicture.Render(glyphs.Value, one, predictions))
 
@@ -67,10 +67,10 @@ let tests =
                     let set = patterned 28 channels 6 8
 
                     let one =
-                        Imaml.Nets.Episodes.EpisodeSampler(set, classNames set, RotationMode.Augment, 5, 1, 5, 4UL).Sample 2L
+                        Imaml.Nets.Tasks.EpisodeSampler(set, classNames set, RotationMode.Augment, 5, 1, 5, 4UL).Sample 2L
 
                     use picture = SKBitmap.Decode(EpisodePicture.Render(set, one, allRight one))
-                    let query = Imaml.Nets.Episodes.EpisodeBatch.Pack(set, [| one |]).Query
+                    let query = Imaml.Nets.Tasks.EpisodeBatch.Pack(set, [| one |]).Query
                     one.QuarterTurns |> Seq.exists ((<>) 0) |> should equal true
 
                     let expected label queryImage row column =
@@ -116,7 +116,7 @@ let tests =
                 let set = patterned 28 2 5 4
 
                 let one =
-                    Imaml.Nets.Episodes.EpisodeSampler(set, classNames set, RotationMode.None, 5, 1, 1, 4UL).Sample 0L
+                    Imaml.Nets.Tasks.EpisodeSampler(set, classNames set, RotationMode.None, 5, 1, 1, 4UL).Sample 0L
 
                 (fun () -> EpisodePicture.Render(set, one, allRight one) |> ignore)
                 |> should throw typeof<ArgumentException>)

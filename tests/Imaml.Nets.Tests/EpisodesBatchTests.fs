@@ -3,8 +3,7 @@ module Imaml.Nets.Tests.EpisodesBatchTests
 
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
-open Imaml.Nets.Episodes
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.EpisodesFixtures
 

@@ -2,8 +2,7 @@
 module Imaml.Nets.Tests.EpisodesFixtures
 
 open Expecto
-open Imaml.Nets.Data
-open Imaml.Nets.Episodes
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 
 let glyphs = lazy Glyphs.Create(60, 20, 1UL)

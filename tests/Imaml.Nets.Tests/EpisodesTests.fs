@@ -4,8 +4,7 @@ module Imaml.Nets.Tests.EpisodesTests
 open Expecto
 open FsCheck
 open FsUnit
-open Imaml.Nets.Data
-open Imaml.Nets.Episodes
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.EpisodesFixtures

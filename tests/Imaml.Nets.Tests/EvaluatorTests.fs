@@ -6,8 +6,9 @@ open System.Threading
 open Expecto
 open FsUnit
 open TorchSharp
-open Imaml.Nets.Evaluation
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Runs
+open Imaml.Nets.Learning
+open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
 

@@ -6,8 +6,8 @@ open FsUnit
 open MathNet.Numerics.LinearAlgebra
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors

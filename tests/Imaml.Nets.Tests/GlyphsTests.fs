@@ -4,7 +4,7 @@ module Imaml.Nets.Tests.GlyphsTests
 open System
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 
 [<Tests>]

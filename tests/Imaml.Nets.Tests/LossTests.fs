@@ -5,7 +5,7 @@ open System
 open Expecto
 open FsUnit
 open TorchSharp
-open Imaml.Nets.Losses
+open Imaml.Nets.Models
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 

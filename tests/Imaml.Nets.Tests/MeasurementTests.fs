@@ -8,9 +8,14 @@ open System.Threading
 open Expecto
 open FsUnit
 open TorchSharp
-open Imaml.Nets.Diagnostics
+open Imaml.Nets.Assumptions
+open Imaml.Nets.Cost
+open Imaml.Nets.LibTorch
 open Imaml.Nets.Models
-open Imaml.Nets.Training
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 
 /// The paper's iMAML with gradient descent on 1-shot glyphs, one query image for each class.
 let private paper ways filters metaBatch : TrainingOptions =

@@ -7,7 +7,7 @@ open Expecto
 open FsUnit
 open Mono.Cecil
 open TorchSharp
-open Imaml.Nets
+open Imaml.Nets.Tensors
 open Imaml.Nets.Tests.LibraryCode
 open Imaml.Nets.Tests.Tensors
 

@@ -6,13 +6,15 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
-open Imaml.Nets.Evaluation
+open Imaml.Nets.Tensors
+open Imaml.Nets.Runs
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors
-open Imaml.Nets.Training
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Tasks
 
 let private live () = DisposeScopeManager.Statistics.ThreadTotalLiveCount
 

@@ -2,10 +2,11 @@
 module Imaml.Nets.Tests.MetaLearnerFixtures
 
 open System
-open Imaml.Nets.Data
-open Imaml.Nets.Episodes
+open Imaml.Nets.Tasks
 open Imaml.Nets.Models
-open Imaml.Nets.Training
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
 open Imaml.Nets.Tests.DataFixtures
 
 let optionsOn dataset split algorithm seed threads : TrainingOptions =

@@ -6,15 +6,14 @@ open System.Threading
 open Expecto
 open FsUnit
 open TorchSharp
-open Imaml.Nets
-open Imaml.Nets.Data
-open Imaml.Nets.Episodes
-open Imaml.Nets.Evaluation
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Tasks
+open Imaml.Nets.Runs
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
-open Imaml.Nets.Training
+open Imaml.Nets.Methods
 
 let private theta (learner: MetaLearner) = numbers learner.Theta
 
@@ -318,7 +317,7 @@ let private beside =
             testCase "it adapts with what it has learned" (fun () ->
                 use learner = MetaLearner.Create(metaSgd, network ())
                 use _ = torch.NewDisposeScope()
-                let problem = Imaml.Nets.MetaLearners.FewShotProblem(learner.Network, batch 0, learner.Theta)
+                let problem = Imaml.Nets.Learning.FewShotProblem(learner.Network, batch 0, learner.Theta)
                 learner.Step(batch 0) |> ignore
                 let phi = learner.Adapt(problem, 3)
                 let sizes = learnedNumbers learner |> Array.map float32

@@ -3,10 +3,12 @@ module Imaml.Nets.Tests.MethodFixtures
 
 open System
 open TorchSharp
-open Imaml.Nets
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Tensors
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
-open Imaml.Nets.Training
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors
 

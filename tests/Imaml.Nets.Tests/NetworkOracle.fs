@@ -2,7 +2,7 @@
 module Imaml.Nets.Tests.Oracle
 
 open TorchSharp
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.Tensors
 

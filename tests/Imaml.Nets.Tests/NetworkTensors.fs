@@ -7,7 +7,7 @@ module Imaml.Nets.Tests.Tensors
 open System
 open Expecto
 open TorchSharp
-open Imaml.Nets
+open Imaml.Nets.Tensors
 
 type Tensor = torch.Tensor
 

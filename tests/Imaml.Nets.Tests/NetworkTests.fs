@@ -5,7 +5,7 @@ open System
 open Expecto
 open FsUnit
 open TorchSharp
-open Imaml.Nets.MetaLearners
+open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors

@@ -4,7 +4,7 @@ module Imaml.Nets.Tests.OmniglotCacheTests
 open System.IO
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 
 let private cacheFile cache = Directory.GetFiles cache |> Array.exactlyOne

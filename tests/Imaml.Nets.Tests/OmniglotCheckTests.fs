@@ -5,7 +5,7 @@ open System.IO
 open System.IO.Compression
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 

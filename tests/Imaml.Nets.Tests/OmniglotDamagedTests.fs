@@ -5,7 +5,7 @@ open System.IO
 open Expecto
 open Imaml.Testing
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.DataFixtures
 
 [<Tests>]

@@ -6,7 +6,7 @@ open System.Diagnostics
 open System.IO
 open Expecto
 open FsUnit
-open Imaml.Nets.Data
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 

@@ -2,7 +2,7 @@
 module Imaml.Nets.Tests.TensorSpaceSubject
 
 open TorchSharp
-open Imaml.Nets
+open Imaml.Nets.Tensors
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 

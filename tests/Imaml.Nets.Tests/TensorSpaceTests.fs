@@ -7,7 +7,7 @@ open FsUnit
 open MathNet.Numerics.LinearAlgebra
 open TorchSharp
 open Imaml.Math
-open Imaml.Nets
+open Imaml.Nets.Tensors
 open Imaml.Nets.Tests.Tensors
 open Imaml.Nets.Tests.TensorSpaceSubject
 open Imaml.Testing

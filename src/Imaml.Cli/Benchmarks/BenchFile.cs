@@ -1,6 +1,6 @@
 // What `imaml bench` writes and prints.
 
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;
 

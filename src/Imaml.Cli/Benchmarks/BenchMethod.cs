@@ -1,7 +1,9 @@
 // The methods that are timed, on one objective and one network: L̂(φ) + (λ/2)‖φ − θ‖² with the paper's λ, so that they differ in how they
 // adapt and in how they make the meta-gradient, and in nothing else.
 
-using Imaml.Nets.Training;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Benchmarks;
 

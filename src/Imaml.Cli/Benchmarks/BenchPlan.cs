@@ -1,7 +1,7 @@
 // Which measurements a benchmark takes: in every setting one gradient, then every method, and iMAML with one and with a hundred inner steps,
 // whose memory must not differ.
 
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Cost;
 
 namespace Imaml.Cli.Benchmarks;
 

@@ -1,5 +1,5 @@
-using Imaml.Nets.Diagnostics;
-using Imaml.Nets.Training;
+using Imaml.Nets.Cost;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;
 

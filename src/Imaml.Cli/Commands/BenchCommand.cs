@@ -6,10 +6,11 @@ using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Results;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Cost;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
 using TorchSharp;
 
 namespace Imaml.Cli.Commands;

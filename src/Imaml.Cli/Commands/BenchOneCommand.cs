@@ -3,8 +3,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Benchmarks;
-using Imaml.Nets.Diagnostics;
-using Imaml.Nets.Training;
+using Imaml.Nets.Cost;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Commands;
 

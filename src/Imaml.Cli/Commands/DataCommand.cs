@@ -2,8 +2,8 @@
 
 using System.CommandLine;
 using System.Text.Json;
-using Imaml.Nets.Data;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;

@@ -3,12 +3,12 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Imaml.Nets.Episodes;
-using Imaml.Nets.Evaluation;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.MetaLearners;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Training;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 using static TorchSharp.torch;
 

@@ -3,10 +3,12 @@
 using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Diagnoses;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Training;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 using TorchSharp;
 

@@ -2,8 +2,8 @@
 
 using System.CommandLine;
 using System.Text.Json;
-using Imaml.Nets.Diagnostics;
-using Imaml.Nets.Training;
+using Imaml.Nets.Assumptions;
+using Imaml.Nets.Runs;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;

@@ -3,9 +3,9 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Imaml.Nets.Evaluation;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Commands;
 

@@ -4,7 +4,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Results;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
 using Imaml.Theory;
 
 namespace Imaml.Cli.Commands;

@@ -3,7 +3,8 @@
 
 using System.CommandLine;
 using Imaml.Math;
-using Imaml.Nets.Training;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Commands;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using Imaml.Nets.Data;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;

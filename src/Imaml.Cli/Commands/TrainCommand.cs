@@ -3,9 +3,12 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;

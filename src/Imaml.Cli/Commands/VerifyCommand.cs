@@ -5,7 +5,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Results;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
 using Imaml.Theory;
 using Spectre.Console;
 

@@ -1,7 +1,7 @@
 // A diagnosis as two pictures: the ends of the spectrum along training, and what the meta-gradients are worth.
 
 using Imaml.Cli.Plots;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
 
 namespace Imaml.Cli.Diagnoses;
 

@@ -9,9 +9,9 @@
 
 using System.Globalization;
 using System.Text;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Training;
 
 namespace Imaml.Cli.Diagnoses;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
 using Spectre.Console;
 
 namespace Imaml.Cli.Diagnoses;

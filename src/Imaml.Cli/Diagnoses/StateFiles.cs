@@ -3,9 +3,9 @@
 //     state-000500.json         in the folder of the results
 
 using System.Text.Json;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Training;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Diagnoses;
 

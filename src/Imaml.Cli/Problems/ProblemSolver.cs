@@ -2,7 +2,7 @@
 
 using System.Globalization;
 using Imaml.Math;
-using Imaml.Nets.Diagnostics;
+using Imaml.Nets.Assumptions;
 using Imaml.Theory;
 using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 

@@ -1,7 +1,7 @@
 // Figure 2(b): memory and time of a meta-step against the number of inner steps, and what the points say of each method.
 
-using Imaml.Nets.Diagnostics;
-using Imaml.Nets.Training;
+using Imaml.Nets.Cost;
+using Imaml.Nets.Runs;
 using MathNet.Numerics;
 
 namespace Imaml.Cli.Results;

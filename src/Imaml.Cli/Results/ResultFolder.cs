@@ -1,6 +1,6 @@
 using System.Text;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Training;
 using Spectre.Console;
 
 namespace Imaml.Cli.Results;

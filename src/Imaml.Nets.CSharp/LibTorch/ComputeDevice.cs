@@ -4,7 +4,6 @@
 // is told not to; by default it does so for convolutions. Here it does neither unless it is asked for both.
 
 using System.Globalization;
-using Imaml.Nets.Diagnostics;
 using TorchSharp;
 
 namespace Imaml.Nets.LibTorch;

@@ -8,6 +8,7 @@
 //   3. .gnu.version: the symbol takes the stand-in's version.
 // Layouts and constants: System V ABI, chapter 5, and the LSB's "Symbol Versioning".
 
+
 namespace Imaml.Nets.LibTorch;
 
 /// <summary>Replaces a versioned undefined symbol of an ELF library by another that the library imports already.</summary>

@@ -7,6 +7,7 @@
 //
 // With P(q) = (q − mean(q) − x̂·mean(q·x̂))/s, which is symmetric, x's gradient is P(γ∂y) and x̂'s tangent is P(ẋ): one kernel serves both.
 
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;

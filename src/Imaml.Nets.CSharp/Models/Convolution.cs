@@ -3,6 +3,7 @@
 // The convolution is bilinear in (x, W), so its tangent is ẋ ∗ W + x ∗ V, and the transpose of that map at ∂y is what the tangent of
 // backward adds to backward's own value at ∂ẏ.
 
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;

@@ -1,5 +1,6 @@
 // The networks of the few-shot literature (Vinyals et al. 2016; Finn, Abbeel and Levine 2017).
 
+
 namespace Imaml.Nets.Models;
 
 /// <summary>What follows every normalisation.</summary>

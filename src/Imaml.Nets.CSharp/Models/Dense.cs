@@ -1,5 +1,6 @@
 // y = xW + b: an image is one row, its positions and channels in the order row, column, channel. The classifier.
 
+using Imaml.Nets.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,6 @@
 // y = ln(1 + eˣ), the rectifier without its kink: with it the losses are as smooth as Theorem 1 asks. y′ = σ(x), y″ = σ(x)(1 − σ(x)).
 
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;

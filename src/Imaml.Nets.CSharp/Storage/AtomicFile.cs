@@ -1,5 +1,6 @@
 // Files that are whole or not there: written to a draft beside them and renamed, so that no reader, and no crash, leaves half of one.
 
+
 namespace Imaml.Nets.Storage;
 
 /// <summary>Writes files in one piece.</summary>

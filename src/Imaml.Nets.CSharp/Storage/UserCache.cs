@@ -1,3 +1,4 @@
+
 namespace Imaml.Nets.Storage;
 
 /// <summary>Where this program keeps what it can make again.</summary>

@@ -1,3 +1,4 @@
+
 namespace Imaml.Nets.Storage;
 
 /// <summary>Folders that a long piece of work will write into at its end.</summary>

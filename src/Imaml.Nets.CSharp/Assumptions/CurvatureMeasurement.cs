@@ -1,0 +1,69 @@
+// The ends of ∇²L̂'s spectrum at a point, task by task.
+
+using Imaml.Math;
+using Imaml.Math.Interop;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Assumptions;
+
+/// <summary>What Lanczos's method on ∇²L̂ shows at one point of one task.</summary>
+/// <param name="Smallest">The smallest Ritz value: λ_min is at most this.</param>
+/// <param name="SmallestResidual">An eigenvalue is this near to it.</param>
+/// <param name="Largest">The largest Ritz value: λ_max is at least this.</param>
+/// <param name="LargestResidual">An eigenvalue is this near to it.</param>
+/// <param name="Missed">The spectrum may reach this much farther at either end, but for a chance of 1 %.</param>
+/// <param name="Negative">At least so many eigenvalues are negative.</param>
+/// <param name="StrongConvexity">λ + Smallest, which µ is at most.</param>
+/// <param name="Condition">κ of G as seen; infinite where µ is not positive.</param>
+/// <param name="Refuted">Whether a curvature below −λ was met, so that G is not convex here.</param>
+/// <param name="Probable">Whether G is strongly convex here, but for a chance of 1 %.</param>
+/// <param name="GradientNorm">‖∇G‖.</param>
+/// <param name="InnerError">‖∇G‖/µ with the µ that was seen, an estimate of δ; infinite where µ is not positive.</param>
+public sealed record PointCurvature(
+    double Smallest,
+    double SmallestResidual,
+    double Largest,
+    double LargestResidual,
+    double Missed,
+    int Negative,
+    double StrongConvexity,
+    double Condition,
+    bool Refuted,
+    bool Probable,
+    double GradientNorm,
+    double InnerError);
+
+/// <summary>Measures curvature.</summary>
+internal static class CurvatureMeasurement
+{
+    /// <summary>The curvature of every task at a point, and the unit vectors along which it is largest, [B, d].</summary>
+    public static (PointCurvature[] Curvature, Tensor Top) At(TaskBatch tasks, Tensor point, int steps)
+    {
+        using var scope = NewDisposeScope();
+        var space = tasks.Space;
+        using var linearization = tasks.Problem.LinearizeInner(point);
+        var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
+        var report = Lanczos.run(space, int.Min(steps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors());
+        var spectra = Lanczos.read(space, report);
+        var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
+        return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, gradients[task]))], top.MoveToOuterDisposeScope());
+    }
+
+    private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, double gradient)
+    {
+        var curvature = ObservedCurvature.Of(spectrum, tasks.Options.Lambda!.Value, tasks.Parameters, AssumptionOptions.Failure);
+        return new PointCurvature(
+            spectrum.Smallest,
+            spectrum.Residuals.FirstOrDefault(double.NaN),
+            spectrum.Largest,
+            spectrum.Residuals.LastOrDefault(double.NaN),
+            curvature.Missed,
+            spectrum.NegativeAtLeast,
+            curvature.StrongConvexityAtMost,
+            curvature.ConditionAtLeast,
+            curvature.IsRefuted,
+            curvature.IsProbable,
+            gradient,
+            curvature.InnerError(gradient));
+    }
+}

@@ -1,0 +1,123 @@
+// How far budgets of inner and linear steps are from the exact meta-gradient d_θL(Alg*(θ)), in double precision: φ* by long descent and Newton's
+// method, and the linear system by its dense matrix where there are few parameters, by MINRES elsewhere.
+//
+// A rectifier's kinks are in the way: where the least G lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
+// reference is the point with the least ‖∇G‖ that was found, and says how small that is: exact where it is rounding, else the best there is.
+//
+// The error of g after n inner and k linear steps is split at g(n, ∞), the exact solve at the φ that was reached:
+//     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
+
+using Imaml.Math;
+using Imaml.Math.Interop;
+using Imaml.Nets.Tensors;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Assumptions;
+
+/// <summary>The errors of one task at one pair of budgets, relative to ‖g*‖.</summary>
+/// <param name="InnerSteps">n, or null for the exact φ*.</param>
+/// <param name="CgSteps">k; 0 is g = ∇L(φ), no solve at all.</param>
+/// <param name="Total">The exact-solve error (Definition 3).</param>
+/// <param name="Linear">δ′ (Definition 2).</param>
+/// <param name="Inner">What the inner solve alone leaves.</param>
+/// <param name="Estimate">Theorem 1's bound with constants measured at φ; null where it was not asked for, infinite where there is none.</param>
+public sealed record BudgetError(int? InnerSteps, int CgSteps, double Total, double Linear, double Inner, double? Estimate);
+
+/// <summary>What the reference of a task is worth.</summary>
+public enum ReferenceStatus
+{
+    /// <summary>A strict minimiser of G to rounding, and g* with it.</summary>
+    Exact,
+
+    /// <summary>‖∇G‖ stayed above rounding: a kink, or the budget of steps.</summary>
+    Approximate,
+
+    /// <summary>H + λI is not positive definite there: no minimiser.</summary>
+    Indefinite,
+}
+
+/// <summary>The errors of one task against its reference.</summary>
+/// <param name="Episode">The task's number.</param>
+/// <param name="Status">What the reference is worth.</param>
+/// <param name="Reached">‖∇G‖ at the reference over ‖∇G(θ)‖.</param>
+/// <param name="Errors">For every pair of budgets.</param>
+public sealed record TaskErrors(long Episode, ReferenceStatus Status, double Reached, IReadOnlyList<BudgetError> Errors);
+
+/// <summary>Measures exact-solve errors.</summary>
+internal static class ReferenceMeasurement
+{
+    private const int LongDescent = 256, NewtonSteps = 15, NewtonDirectionSteps = 100, PowerSteps = 10;
+
+    // Rounding of ∇G is some 10⁻¹⁶ of ∇G(θ) times the root of d.
+    private const double InnerTolerance = 1e-11;
+
+    private static readonly TensorCoordinates Coordinates = new();
+    private static readonly LinearSolveOptions ToRounding = new(2000, relativeResidual: 1e-10, checkEvery: 1, recomputeResidual: false);
+
+    /// <summary>The inner budgets beside the run's own, and null for φ*.</summary>
+    public static IReadOnlyList<int?> InnerBudgets(int own) => [.. new SortedSet<int> { 4, 16, 64, own }.Select(steps => (int?)steps), null];
+
+    /// <summary>The linear budgets beside the run's own.</summary>
+    public static IReadOnlyList<int> LinearBudgets(int own) => [.. new SortedSet<int> { 0, 1, 2, 5, 10, 20, own }];
+
+    /// <summary>The errors of every task.</summary>
+    public static TaskErrors[] Of(TaskBatch tasks)
+    {
+        using var scope = NewDisposeScope();
+        var reference = Reference(tasks);
+        var cells = InnerBudgets(tasks.Options.InnerSteps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
+        return [.. reference.Statuses.Select((status, task) => new TaskErrors(tasks.Episode(task), status, reference.Reached[task], [.. cells.Select(cell => cell[task])]))];
+    }
+
+    private static (Tensor Phi, Tensor Gradient, ReferenceStatus[] Statuses, double[] Reached) Reference(TaskBatch tasks)
+    {
+        var space = tasks.Space;
+        Tensor GradientNorm(Tensor phi) => space.Norm(InnerObjective.gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(phi), phi, tasks.Theta));
+        var atTheta = GradientNorm(tasks.Theta);
+        var enough = space.Multiply(space.Scalar(InnerTolerance), atTheta);
+        var descent = tasks.Descent(LongDescent).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi;
+        var newton = InnerSolvers.NewtonConjugateGradient(space, NewtonSteps, NewtonDirectionSteps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
+        var phi = where(GradientNorm(newton).lt(GradientNorm(descent)), newton, descent);
+        ILinearSolver<Tensor, Tensor> solver = tasks.Parameters <= AssumptionOptions.LargestDense ? new DenseSolver<Tensor, Tensor>(Coordinates) : new MinresSolver<Tensor, Tensor>(ToRounding);
+        var result = tasks.ImplicitAt(phi, solver);
+        var reached = space.Read(space.DivideOrZero(result.InnerGradientNorm, atTheta));
+        var statuses = LinearSolver.read(space, result.Solve).Select((solve, task) =>
+            solve.Status == SolveStatus.NonPositiveCurvature ? ReferenceStatus.Indefinite
+            : reached[task] <= InnerTolerance && solve.Status is SolveStatus.Converged ? ReferenceStatus.Exact
+            : ReferenceStatus.Approximate);
+        return (phi, result.Gradient, [.. statuses], reached);
+    }
+
+    /// <summary>One inner budget with every linear one, in their order; one entry per task in each.</summary>
+    private static List<BudgetError[]> Cells(TaskBatch tasks, int? inner, Tensor exactPhi, Tensor exact)
+    {
+        using var scope = NewDisposeScope();
+        var (space, options) = (tasks.Space, tasks.Options);
+        var phi = inner is { } steps ? tasks.Descent(steps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi : exactPhi;
+        var solved = inner is null ? exact : tasks.ImplicitAt(phi, new MinresSolver<Tensor, Tensor>(ToRounding)).Gradient;
+        var innerErrors = space.Read(Direction.relativeDistance(space, solved, exact, exact));
+        var cells = new List<BudgetError[]>();
+        foreach (var budget in LinearBudgets(options.CgSteps!.Value))
+        {
+            using var one = NewDisposeScope();
+            var gradient = (budget == 0 ? tasks.FirstOrderAt(phi) : tasks.ImplicitAt(phi, TaskBatch.ConjugateGradients(budget))).Gradient;
+            var total = space.Read(Direction.relativeDistance(space, gradient, exact, exact));
+            var linear = space.Read(Direction.relativeDistance(space, gradient, solved, exact));
+            var estimates = budget == options.CgSteps ? Estimates(tasks, phi, gradient, exact) : null;
+            cells.Add([.. total.Select((error, task) => new BudgetError(inner, budget, error, linear[task], innerErrors[task], estimates?[task]))]);
+        }
+
+        return cells;
+    }
+
+    /// <summary>Theorem 1 a posteriori with measured constants, over ‖g*‖.</summary>
+    private static double[] Estimates(TaskBatch tasks, Tensor phi, Tensor gradient, Tensor exact)
+    {
+        var space = tasks.Space;
+        var options = new EstimateOptions(largestDense: 0, AssumptionOptions.DefaultLanczosSteps, PowerSteps, reach: 1e-5);
+        var u = ((IRegularizer<Tensor, Tensor>)tasks.Regularizer).ApplyInverse(space, gradient);
+        var bounds = Certificate.Estimate(space, Coordinates, tasks.Regularizer, tasks.Problem, options, tasks.Theta, phi, u);
+        var sizes = space.Read(space.Norm(exact));
+        return [.. bounds.Select((bound, task) => bound.Total / sizes[task])];
+    }
+}

@@ -1,0 +1,140 @@
+// One state of a run in a few figures: order statistics over its tasks.
+
+using Imaml.Nets.Runs;
+
+namespace Imaml.Nets.Assumptions;
+
+/// <summary>
+/// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted and Probable count the tasks.
+/// </summary>
+public sealed record CurvatureSummary(
+    Quantiles Smallest,
+    Quantiles SmallestResidual,
+    Quantiles Largest,
+    Quantiles LargestResidual,
+    Quantiles Missed,
+    Quantiles Negative,
+    Quantiles StrongConvexity,
+    Quantiles Condition,
+    Quantiles GradientNorm,
+    Quantiles InnerError,
+    int Refuted,
+    int Probable)
+{
+    internal static CurvatureSummary Of(IReadOnlyList<PointCurvature> points)
+    {
+        Quantiles Over(Func<PointCurvature, double> figure) => Quantiles.Of(points.Select(figure));
+        return new CurvatureSummary(
+            Over(point => point.Smallest),
+            Over(point => point.SmallestResidual),
+            Over(point => point.Largest),
+            Over(point => point.LargestResidual),
+            Over(point => point.Missed),
+            Over(point => point.Negative),
+            Over(point => point.StrongConvexity),
+            Over(point => point.Condition),
+            Over(point => point.GradientNorm),
+            Over(point => point.InnerError),
+            points.Count(point => point.Refuted),
+            points.Count(point => point.Probable));
+    }
+}
+
+/// <summary>How two meta-gradients compare, over tasks or meta-batches.</summary>
+public sealed record AgreementSummary(Quantiles Cosine, Quantiles Distance);
+
+/// <summary>The comparisons of <see cref="Agreements"/>, over tasks or meta-batches.</summary>
+public sealed record AgreementsSummary(
+    AgreementSummary ImplicitFirstOrder, AgreementSummary ImplicitUnrolled, AgreementSummary FirstOrderUnrolled, AgreementSummary ImplicitConverged, AgreementSummary FirstOrderConverged)
+{
+    internal static AgreementsSummary Of(IReadOnlyList<Agreements> all)
+    {
+        AgreementSummary Over(Func<Agreements, Agreement> pair) => new(Quantiles.Of(all.Select(one => pair(one).Cosine)), Quantiles.Of(all.Select(one => pair(one).Distance)));
+        return new AgreementsSummary(
+            Over(one => one.ImplicitFirstOrder), Over(one => one.ImplicitUnrolled), Over(one => one.FirstOrderUnrolled), Over(one => one.ImplicitConverged), Over(one => one.FirstOrderConverged));
+    }
+}
+
+/// <summary>Errors at one pair of budgets, over the tasks; the fields of <see cref="BudgetError"/>.</summary>
+public sealed record BudgetSummary(int? InnerSteps, int CgSteps, Quantiles Total, Quantiles Linear, Quantiles Inner, Quantiles? Estimate);
+
+/// <summary>The comparison with the exact meta-gradient, or the best that was found.</summary>
+/// <param name="Tasks">Tasks in which it was looked for.</param>
+/// <param name="Exact">Tasks whose reference is a strict minimiser to rounding.</param>
+/// <param name="Indefinite">Tasks in which H + λI is not positive definite at the reference.</param>
+/// <param name="Reached">‖∇G‖ at the reference over ‖∇G(θ)‖.</param>
+/// <param name="Dense">Whether the linear system was solved by its dense matrix, or by MINRES.</param>
+/// <param name="Errors">For each pair of budgets.</param>
+public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quantiles Reached, bool Dense, IReadOnlyList<BudgetSummary> Errors)
+{
+    internal static ReferenceSummary Of(IReadOnlyList<TaskErrors> tasks, bool dense) => new(
+        tasks.Count,
+        tasks.Count(task => task.Status == ReferenceStatus.Exact),
+        tasks.Count(task => task.Status == ReferenceStatus.Indefinite),
+        Quantiles.Of(tasks.Select(task => task.Reached)),
+        dense,
+        [
+            .. from error in tasks.SelectMany(task => task.Errors)
+               group error by (error.InnerSteps, error.CgSteps) into cell
+               select new BudgetSummary(
+                   cell.Key.InnerSteps,
+                   cell.Key.CgSteps,
+                   Quantiles.Of(cell.Select(one => one.Total)),
+                   Quantiles.Of(cell.Select(one => one.Linear)),
+                   Quantiles.Of(cell.Select(one => one.Inner)),
+                   cell.All(one => one.Estimate is null) ? null : Quantiles.Of(cell.Select(one => one.Estimate!.Value))),
+        ]);
+}
+
+/// <summary>One state of a run.</summary>
+/// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Tasks">Tasks measured.</param>
+/// <param name="Accuracy">Their mean accuracy after adapting.</param>
+/// <param name="Theta">The curvature at θ.</param>
+/// <param name="Phi">The curvature at φ.</param>
+/// <param name="Displacement">‖φ − θ‖.</param>
+/// <param name="CgResidual">Relative residual of the run's linear solve.</param>
+/// <param name="HessianChanges">Lower bounds on ρ, for each direction and distance.</param>
+/// <param name="PerTask">Meta-gradients of single tasks compared.</param>
+/// <param name="MetaBatches">Meta-gradients of meta-batches compared.</param>
+/// <param name="AllTasks">The mean over all tasks compared.</param>
+/// <param name="Reference">The comparison with the exact meta-gradient.</param>
+public sealed record StateSummary(
+    int MetaStep,
+    int Tasks,
+    double Accuracy,
+    CurvatureSummary Theta,
+    CurvatureSummary Phi,
+    Quantiles Displacement,
+    Quantiles CgResidual,
+    IReadOnlyList<HessianChangeSummary> HessianChanges,
+    AgreementsSummary PerTask,
+    AgreementsSummary MetaBatches,
+    Agreements AllTasks,
+    ReferenceSummary Reference)
+{
+    /// <summary>The summary of what was measured.</summary>
+    public static StateSummary Of(StateAssumptions state) => new(
+        state.MetaStep,
+        state.Tasks.Count,
+        state.Tasks.Average(task => task.Accuracy),
+        CurvatureSummary.Of([.. state.Tasks.Select(task => task.Theta)]),
+        CurvatureSummary.Of([.. state.Tasks.Select(task => task.Phi)]),
+        Quantiles.Of(state.Tasks.Select(task => task.Displacement)),
+        Quantiles.Of(state.Tasks.Select(task => task.CgResidual)),
+        state.HessianChanges,
+        AgreementsSummary.Of([.. state.Tasks.Select(task => task.Gradients)]),
+        AgreementsSummary.Of(state.MetaBatches),
+        state.AllTasks,
+        ReferenceSummary.Of(state.Reference, state.Parameters <= AssumptionOptions.LargestDense));
+}
+
+/// <summary>The content of diagnosis.json.</summary>
+/// <param name="Options">What was looked at.</param>
+/// <param name="Training">How the run was trained.</param>
+/// <param name="ManifestHash">Its classes.</param>
+/// <param name="Provenance">Program and machine of the diagnosis.</param>
+/// <param name="Parameters">d.</param>
+/// <param name="States">In the order of their meta-steps.</param>
+public sealed record AssumptionReport(
+    AssumptionOptions Options, TrainingOptions Training, string ManifestHash, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);

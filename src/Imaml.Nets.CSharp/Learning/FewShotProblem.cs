@@ -1,0 +1,117 @@
+// B few-shot tasks as the bilevel problem of the paper: L̂ is the loss on the support set, L the loss on the query set.
+
+using Imaml.Math;
+using Imaml.Nets.Models;
+using Imaml.Nets.Tasks;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Learning;
+
+/// <summary>Labelled images of B tasks.</summary>
+/// <param name="Images">[B, n, H, W, C]</param>
+/// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
+public sealed record LabelledImages(Tensor Images, Tensor OneHot)
+{
+    /// <summary>The support sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
+    public static LabelledImages Support(EpisodeBatch batch, Tensor like) => From(batch, batch.Support, batch.SupportLabels, like);
+
+    /// <summary>The query sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
+    public static LabelledImages Query(EpisodeBatch batch, Tensor like) => From(batch, batch.Query, batch.QueryLabels, like);
+
+    private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, Tensor like)
+    {
+        using var scope = NewDisposeScope();
+        var images = tensor(pixels, ScalarType.Float32, like.device).to_type(like.dtype).view(batch.Count, -1, batch.Height, batch.Width, batch.Channels);
+        var oneHot = nn.functional.one_hot(tensor(labels, ScalarType.Int64, like.device), batch.Ways).to_type(like.dtype).view(batch.Count, -1, batch.Ways);
+        return new LabelledImages(images.MoveToOuterDisposeScope(), oneHot.MoveToOuterDisposeScope());
+    }
+}
+
+/// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
+public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IBilevelProblem<Tensor, Tensor>
+{
+    /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
+    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
+        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like))
+    {
+    }
+
+    /// <inheritdoc/>
+    public Tensor InnerLoss(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        return new SoftmaxCrossEntropy(network.Forward(phi, support.Images).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor InnerGradient(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var pass = network.Forward(phi, support.Images);
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, support, phi);
+
+    /// <inheritdoc/>
+    public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var pass = network.Forward(phi, query.Images);
+        var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
+        return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
+    }
+
+    /// <summary>The logits of the query images under φ, [B, n, N].</summary>
+    public Tensor QueryLogits(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        return network.Forward(phi, query.Images).Logits.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The share of query images that φ classifies correctly, one number per task, on the host.</summary>
+    public double[] QueryAccuracy(Tensor phi)
+    {
+        using var scope = NewDisposeScope();
+        var right = QueryLogits(phi).argmax(-1).eq(query.OneHot.argmax(-1)); // [B, n]
+        return right.to_type(ScalarType.Float64).mean([1]).cpu().data<double>().ToArray();
+    }
+
+    /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
+    private sealed class Linearization : IGaussNewtonLinearization<Tensor, Tensor>
+    {
+        private readonly NetworkPass _pass;
+        private readonly SoftmaxCrossEntropy _loss;
+        private readonly List<Tensor> _owned;
+
+        public Linearization(Network network, LabelledImages data, Tensor phi)
+        {
+            using var scope = NewDisposeScope();
+            _pass = network.Forward(phi, data.Images);
+            _loss = new SoftmaxCrossEntropy(_pass.Logits, data.OneHot);
+            (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
+            _pass.PrepareProducts();
+            _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];
+            _owned.ForEach(tensor => tensor.DetachFromDisposeScope());
+        }
+
+        public Tensor Loss { get; }
+
+        public Tensor Gradient { get; }
+
+        public Tensor HessianProduct(Tensor w)
+        {
+            using var scope = NewDisposeScope();
+            return _pass.TangentBackward(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
+        }
+
+        public Tensor GaussNewtonProduct(Tensor w)
+        {
+            using var scope = NewDisposeScope();
+            return _pass.TransposeProduct(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
+        }
+
+        public void Dispose() => _owned.ForEach(tensor => tensor.Dispose());
+    }
+}

@@ -1,0 +1,40 @@
+// The classification loss: mean over a task's n images of −log softmax(z)_label.
+
+using Imaml.Nets.Tensors;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Models;
+
+/// <summary>Cross-entropy of B tasks' logits z [B, n, N] against labels given as one-hot rows [B, n, N].</summary>
+/// <exception cref="ArgumentException">The labels' shape is not the logits'; libtorch would broadcast it in silence.</exception>
+public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
+{
+    private readonly Tensor _probabilities = logits.shape.AsSpan().SequenceEqual(oneHot.shape)
+        ? logits.softmax(-1)
+        : throw new ArgumentException($"one-hot labels must be [{string.Join(", ", logits.shape)}], not [{string.Join(", ", oneHot.shape)}]", nameof(oneHot));
+
+    /// <summary>The tensor that LogitGradientTangent needs.</summary>
+    public Tensor Kept => _probabilities;
+
+    /// <summary>The loss of each task, [B, 1].</summary>
+    public Tensor Loss()
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.log_softmax(logits, -1).mul(oneHot).sum(-1).mean([1], keepdim: true).neg().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>∂loss/∂z = (softmax(z) − y)/n</summary>
+    public Tensor LogitGradient()
+    {
+        using var scope = NewDisposeScope();
+        return _probabilities.sub(oneHot).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The derivative of LogitGradient in the direction ż, which is the loss's Hessian in the logits times ż: p∘(ż − ⟨p, ż⟩)/n for each image's p = softmax(z).</summary>
+    public Tensor LogitGradientTangent(Tensor logitTangent)
+    {
+        using var scope = NewDisposeScope();
+        var weighted = _probabilities * logitTangent;
+        return weighted.MinusProduct(_probabilities, weighted.sum(-1, keepdim: true)).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,47 @@
+// What a result file says of where its numbers come from.
+
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Nets.Runs;
+
+/// <summary>The program and the machine.</summary>
+/// <param name="Version">This program's version and commit.</param>
+/// <param name="Processor">The processor's name, where the system tells it.</param>
+/// <param name="Cores">Logical processors that the process may use.</param>
+/// <param name="System">Operating system and architecture.</param>
+/// <param name="Runtime">The .NET runtime.</param>
+/// <param name="LibTorch">libtorch's version, or that it was not used.</param>
+/// <param name="Device">What computed: <c>cpu</c>, or a GPU with its name, and whether in TF32.</param>
+public sealed record Provenance(string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device)
+{
+    private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
+
+    /// <summary>Those of this process, for results that were computed on a device.</summary>
+    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.EnsureLoaded().Folder), device.Description);
+
+    /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
+    public static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName);
+
+    private static Provenance Of(string libTorch, string device) => new(
+        typeof(Provenance).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+        ProcessorName(),
+        Environment.ProcessorCount,
+        $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
+        RuntimeInformation.FrameworkDescription,
+        libTorch,
+        device);
+
+    private static string ProcessorName() =>
+        File.Exists(ProcessorFile)
+            ? File.ReadLines(ProcessorFile).FirstOrDefault(line => line.StartsWith(ProcessorField, StringComparison.Ordinal))?.Split(':', 2)[^1].Trim() ?? "unknown"
+            : Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown";
+}
+
+/// <summary>The content of run.json.</summary>
+/// <param name="Options">The options.</param>
+/// <param name="Manifest">The classes of each part, with their hash.</param>
+/// <param name="Provenance">The program and the machine that began the run.</param>
+public sealed record RunDescription(TrainingOptions Options, ClassManifest Manifest, Provenance Provenance);

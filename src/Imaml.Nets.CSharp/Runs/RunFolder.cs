@@ -1,0 +1,166 @@
+// The files of one run.
+//
+//     run.json            options, classes, program and machine
+//     checkpoint.bin      the state to go on from, and the result of training
+//     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
+//     progress.jsonl      one line a meta-step
+//     curve.jsonl         one line a validation
+//     training.json       what the finished run cost
+//     lock                there while a process trains
+//     evaluation-*.json   what `imaml evaluate` measured
+
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Imaml.Nets.Storage;
+
+namespace Imaml.Nets.Runs;
+
+/// <summary>The folder of a run.</summary>
+public sealed class RunFolder(string path)
+{
+    private const string LockName = "lock", KeptPrefix = "checkpoint-", CheckpointSuffix = ".bin";
+
+    /// <summary>The folder.</summary>
+    public string FolderPath { get; } = Path.GetFullPath(path);
+
+    /// <summary>The checkpoint's path.</summary>
+    public string CheckpointPath => File("checkpoint.bin");
+
+    /// <summary>The path of the checkpoint that is kept of a meta-step.</summary>
+    public string KeptCheckpointPath(int metaStep) => File($"{KeptPrefix}{metaStep:D6}{CheckpointSuffix}");
+
+    /// <summary>The checkpoints that were kept, with the meta-steps that their names say, in that order.</summary>
+    /// <exception cref="CheckpointException">There is no such folder.</exception>
+    public IReadOnlyList<(int MetaStep, string Path)> KeptCheckpoints()
+    {
+        if (!Directory.Exists(FolderPath))
+        {
+            throw new CheckpointException($"there is no folder {FolderPath}; name one that `imaml train` made");
+        }
+
+        var kept = new List<(int MetaStep, string Path)>();
+        foreach (var path in Directory.EnumerateFiles(FolderPath, $"{KeptPrefix}*{CheckpointSuffix}"))
+        {
+            if (int.TryParse(Path.GetFileName(path)[KeptPrefix.Length..^CheckpointSuffix.Length], NumberStyles.None, CultureInfo.InvariantCulture, out var metaStep))
+            {
+                kept.Add((metaStep, path));
+            }
+        }
+
+        kept.Sort();
+        return kept;
+    }
+
+    /// <summary>The path of run.json.</summary>
+    public string DescriptionPath => File("run.json");
+
+    /// <summary>The path of the log with one line a meta-step.</summary>
+    public string ProgressPath => File("progress.jsonl");
+
+    /// <summary>The path of the log with one line a validation.</summary>
+    public string CurvePath => File("curve.jsonl");
+
+    /// <summary>The path of what a finished run cost.</summary>
+    public string SummaryPath => File("training.json");
+
+    /// <summary>Makes the folder and keeps other processes from training in it for as long as the result is open.</summary>
+    /// <exception cref="CheckpointException">The folder cannot be written, is in use, or holds files of something else.</exception>
+    public FileStream Lock()
+    {
+        FileStream held;
+        try
+        {
+            Directory.CreateDirectory(FolderPath);
+            held = new FileStream(File(LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder with --out", e);
+        }
+
+        if (System.IO.File.Exists(CheckpointPath))
+        {
+            return held;
+        }
+
+        // What a run that was killed before its first checkpoint left behind is begun anew.
+        string[] logs = [ProgressPath, CurvePath];
+        if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(AtomicFile.DraftSuffix, StringComparison.Ordinal) && !logs.Contains(path)))
+        {
+            held.Dispose();
+            throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder with --out");
+        }
+
+        Array.ForEach(logs, System.IO.File.Delete);
+        return held;
+    }
+
+    /// <summary>Removes the folder where nothing was written into it.</summary>
+    public void RemoveIfEmpty()
+    {
+        if (Directory.Exists(FolderPath) && !Directory.EnumerateFileSystemEntries(FolderPath).Any())
+        {
+            Directory.Delete(FolderPath);
+        }
+    }
+
+    /// <summary>A file of the run.</summary>
+    public string File(string name) => Path.Combine(FolderPath, name);
+
+    /// <summary>Writes a JSON document in one piece.</summary>
+    public static void WriteJson<T>(string path, T value) =>
+        AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
+
+    /// <summary>Appends lines to a log, and takes them from the list.</summary>
+    public static void Append<T>(string path, List<T> lines)
+    {
+        var text = new StringBuilder();
+        lines.ForEach(line => text.Append(JsonSerializer.Serialize(line, RunJson.Options)).Append('\n'));
+        System.IO.File.AppendAllText(path, text.ToString());
+        lines.Clear();
+    }
+
+    /// <summary>A log's lines; none where there is no log.</summary>
+    public static IEnumerable<T> Read<T>(string path) =>
+        System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
+
+    /// <summary>Keeps a log's lines up to a meta-step, so that it fits a checkpoint made then.</summary>
+    /// <exception cref="CheckpointException">A line before the last is damaged.</exception>
+    public static void Truncate(string path, int metaStep)
+    {
+        if (!System.IO.File.Exists(path))
+        {
+            return;
+        }
+
+        var lines = System.IO.File.ReadAllLines(path);
+        var steps = lines.Select(MetaStepOf).ToArray();
+        // The last line may be half a line: its writer was killed.
+        if (Array.FindIndex(steps, step => step is null) is var damaged and >= 0 && damaged < lines.Length - 1)
+        {
+            throw new CheckpointException($"{path}: line {damaged + 1} is damaged; delete the file to go on without the lines before");
+        }
+
+        var kept = lines.Where((_, i) => steps[i] <= metaStep).ToArray();
+        if (kept.Length < lines.Length)
+        {
+            AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));
+        }
+    }
+
+    private static int? MetaStepOf(string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<LogLine>(line, RunJson.Options)?.MetaStep;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>What every log line has.</summary>
+    private sealed record LogLine(int? MetaStep);
+}

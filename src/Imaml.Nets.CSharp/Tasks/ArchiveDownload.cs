@@ -1,0 +1,185 @@
+// Downloads archives of known MD5 over HTTP. What has arrived is kept beside the target as NAME.part (with the server's entity tag in
+// NAME.part.etag), so that a broken download goes on where it stopped; the target appears only when it is whole and its MD5 right.
+
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>A file to download.</summary>
+/// <param name="FileName">Its name, at the server and in the folder.</param>
+/// <param name="Md5">Its MD5 in lower-case hex.</param>
+public sealed record RemoteArchive(string FileName, string Md5);
+
+/// <summary>How a file came to be in the folder.</summary>
+public enum DownloadOutcome
+{
+    /// <summary>It was there already, with the right MD5.</summary>
+    Kept,
+
+    /// <summary>A file of this name but another MD5 was there; it has been left alone.</summary>
+    KeptOther,
+
+    /// <summary>It was downloaded in one go.</summary>
+    Downloaded,
+
+    /// <summary>It was downloaded from where an earlier attempt broke off.</summary>
+    Resumed,
+}
+
+/// <summary>A file that is now in the folder.</summary>
+/// <param name="Path">Where.</param>
+/// <param name="Outcome">How it came there.</param>
+public sealed record DownloadedArchive(string Path, DownloadOutcome Outcome);
+
+/// <summary>Downloads archives, resuming what was broken off.</summary>
+/// <param name="client">Does the requests; its timeout covers the answer's head.</param>
+/// <param name="stall">How long the answer's body may stand still before the download is given up.</param>
+public sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
+{
+    /// <summary>Downloads every archive that is not there yet.</summary>
+    /// <param name="address">The folder at the server; file names are appended to it.</param>
+    /// <param name="archives">What to download.</param>
+    /// <param name="folder">Where to; made where it does not exist.</param>
+    /// <param name="progress">Receives 0 … 1 over all archives.</param>
+    /// <param name="cancel">Stops; running again resumes.</param>
+    /// <exception cref="DataException">
+    /// The network or server fails (what arrived is kept, and running again resumes), the MD5 is wrong (what arrived is removed), or the folder cannot be written.
+    /// </exception>
+    public async Task<IReadOnlyList<DownloadedArchive>> GetAsync(
+        Uri address, IReadOnlyList<RemoteArchive> archives, string folder, IProgress<double>? progress = null, CancellationToken cancel = default)
+    {
+        var done = new List<DownloadedArchive>();
+        foreach (var archive in archives)
+        {
+            var url = new Uri(address.AbsoluteUri.TrimEnd('/') + "/" + archive.FileName);
+            void Report(double fraction) => progress?.Report((done.Count + fraction) / archives.Count);
+            try
+            {
+                Directory.CreateDirectory(folder);
+                done.Add(await GetOneAsync(url, archive, Path.Combine(folder, archive.FileName), Report, cancel).ConfigureAwait(false));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new DataException($"{Path.Combine(folder, archive.FileName)} cannot be written ({e.Message.TrimEnd('.')}); choose another folder with --data, or make room", e);
+            }
+
+            progress?.Report(done.Count / (double)archives.Count);
+        }
+
+        return done;
+    }
+
+    /// <summary>The MD5 of a file in lower-case hex.</summary>
+    public static string Md5Of(string path)
+    {
+        using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(MD5.HashData(file));
+    }
+
+    private async Task<DownloadedArchive> GetOneAsync(Uri url, RemoteArchive archive, string target, Action<double> report, CancellationToken cancel)
+    {
+        if (File.Exists(target))
+        {
+            return new DownloadedArchive(target, Md5Of(target) == archive.Md5 ? DownloadOutcome.Kept : DownloadOutcome.KeptOther);
+        }
+
+        var part = new PartFile(target);
+        var resumed = part.Length > 0;
+        if (!resumed || Md5Of(part.Path) != archive.Md5)
+        {
+            // A part that the server will not continue is dropped, once, and the file fetched from its beginning.
+            resumed = await FetchAsync(url, part, report, cancel).ConfigureAwait(false) ?? await FetchAsync(url, part.Dropped(), report, cancel).ConfigureAwait(false)
+                ?? throw new DataException($"{url} answers a request for the whole file with a part of it; try again, or name another server with --url");
+            if (Md5Of(part.Path) is var md5 && md5 != archive.Md5)
+            {
+                part.Dropped();
+                throw new DataException($"{url} gave a file of MD5 {md5}, not {archive.Md5}: it was damaged on the way or is another file; it has been removed, run again to fetch it anew");
+            }
+        }
+
+        part.MoveTo(target);
+        return new DownloadedArchive(target, resumed ? DownloadOutcome.Resumed : DownloadOutcome.Downloaded);
+    }
+
+    /// <summary>Requests what the part lacks and appends it. True where the server continued the part, false where it sent the whole file, null where it did neither.</summary>
+    private async Task<bool?> FetchAsync(Uri url, PartFile part, Action<double> report, CancellationToken cancel)
+    {
+        var have = part.Length;
+        using var request = new HttpRequestMessage(HttpMethod.Get, url);
+        if (have > 0)
+        {
+            request.Headers.Range = new RangeHeaderValue(have, null);
+            request.Headers.IfRange = part.Tag is { } tag ? new RangeConditionHeaderValue(tag) : null;
+        }
+
+        using var response = await HeadAsync(request, part, cancel).ConfigureAwait(false);
+        var range = response.Content.Headers.ContentRange;
+        var continues = response.StatusCode == HttpStatusCode.PartialContent && range?.From == have && have > 0;
+        if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable || (response.StatusCode == HttpStatusCode.PartialContent && !continues))
+        {
+            return null;
+        }
+
+        if (!response.IsSuccessStatusCode)
+        {
+            throw new DataException(string.Create(
+                CultureInfo.InvariantCulture, $"{url} answered {(int)response.StatusCode} {response.ReasonPhrase}; try again later, or name another server with --url"));
+        }
+
+        part.Tag = response.Headers.ETag;
+        have = continues ? have : 0;
+        var total = range?.Length ?? (have + response.Content.Headers.ContentLength);
+        await CopyAsync(response, part, have, total, report, cancel).ConfigureAwait(false);
+        return continues;
+    }
+
+    private async Task<HttpResponseMessage> HeadAsync(HttpRequestMessage request, PartFile part, CancellationToken cancel)
+    {
+        try
+        {
+            return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            throw Broken(request.RequestUri, part.Length, null, e);
+        }
+    }
+
+    private async Task CopyAsync(HttpResponseMessage response, PartFile part, long from, long? total, Action<double> report, CancellationToken cancel)
+    {
+        using var file = part.OpenAt(from);
+        using var body = await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+        var buffer = new byte[1 << 16];
+        while (true)
+        {
+            var count = 0;
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            patience.CancelAfter(stall);
+            try
+            {
+                count = await body.ReadAsync(buffer, patience.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+            {
+                throw Broken(response.RequestMessage?.RequestUri, file.Position, total, e);
+            }
+
+            if (count == 0)
+            {
+                return;
+            }
+
+            await file.WriteAsync(buffer.AsMemory(0, count), cancel).ConfigureAwait(false);
+            report(total > 0 ? System.Math.Min(1, file.Position / (double)total) : 0);
+        }
+    }
+
+    private static DataException Broken(Uri? url, long have, long? total, Exception e)
+    {
+        var cause = e is OperationCanceledException ? "no answer in time" : e.Message.TrimEnd('.');
+        return new DataException($"the download of {url} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
+    }
+}

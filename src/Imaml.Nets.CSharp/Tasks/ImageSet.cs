@@ -1,0 +1,129 @@
+// A labelled set of images of one size, held as bytes: the only form in which data reaches the episodes. For Omniglot and the glyphs
+// ink is 255 and paper 0, so that byte/255 has ink = 1 as in the few-shot literature.
+
+using System.Buffers.Binary;
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>A class of an <see cref="ImageSet"/>: the images <paramref name="First"/> … <paramref name="First"/> + <paramref name="Count"/> − 1.</summary>
+/// <param name="Name">The class's name, unique in its set; for Omniglot <c>Alphabet/characterNN</c>.</param>
+/// <param name="First">Index of its first image in the set.</param>
+/// <param name="Count">Number of its images, at least 1.</param>
+public sealed record ImageClass(string Name, int First, int Count);
+
+/// <summary>Images of one size, grouped by class; immutable, and safe to read from many threads.</summary>
+public sealed class ImageSet
+{
+    private readonly ImmutableArray<byte> _pixels;
+    private readonly FrozenDictionary<string, ImageClass> _byName;
+    private readonly Lazy<string> _hash;
+
+    /// <summary>Groups <paramref name="pixels"/> into classes.</summary>
+    /// <param name="name">The set's name in messages and result files, for example <c>omniglot</c>.</param>
+    /// <param name="height">Rows of an image.</param>
+    /// <param name="width">Columns of an image.</param>
+    /// <param name="channels">1 for grey, 3 for red, green, blue.</param>
+    /// <param name="pixels">All images one after the other, each [height, width, channels] in row-major order.</param>
+    /// <param name="classes">Names and numbers of images, in the order of the images.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, a class is empty, or a name occurs twice.</exception>
+    public ImageSet(string name, int height, int width, int channels, ImmutableArray<byte> pixels, IEnumerable<(string Name, int Count)> classes)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(channels);
+        ArgumentNullException.ThrowIfNull(classes);
+        (Name, Height, Width, Channels, _pixels) = (name, height, width, channels, pixels);
+
+        var list = ImmutableArray.CreateBuilder<ImageClass>();
+        var byName = new Dictionary<string, ImageClass>(StringComparer.Ordinal);
+        var next = 0;
+        foreach (var (className, count) in classes)
+        {
+            var one = new ImageClass(className, next, count);
+            if (count < 1 || !byName.TryAdd(className, one))
+            {
+                throw new ArgumentException($"class {className} with {count} images: every class needs at least one image and a name of its own", nameof(classes));
+            }
+
+            list.Add(one);
+            next += count;
+        }
+
+        if (pixels.IsDefault || pixels.Length != (long)next * ImageSize)
+        {
+            throw new ArgumentException($"{(pixels.IsDefault ? 0 : pixels.Length)} bytes for {next} images of {height}×{width}×{channels}", nameof(pixels));
+        }
+
+        (Classes, Count, _byName) = (list.ToImmutable(), next, byName.ToFrozenDictionary(StringComparer.Ordinal));
+        _hash = new Lazy<string>(ComputeHash);
+    }
+
+    /// <summary>The set's name in messages and result files.</summary>
+    public string Name { get; }
+
+    /// <summary>Rows of an image.</summary>
+    public int Height { get; }
+
+    /// <summary>Columns of an image.</summary>
+    public int Width { get; }
+
+    /// <summary>Channels of an image: 1 for grey, 3 for red, green, blue.</summary>
+    public int Channels { get; }
+
+    /// <summary>Number of images.</summary>
+    public int Count { get; }
+
+    /// <summary>The classes in the order of their images.</summary>
+    public IReadOnlyList<ImageClass> Classes { get; }
+
+    /// <summary>Bytes of one image: height × width × channels.</summary>
+    public int ImageSize => Height * Width * Channels;
+
+    /// <summary>SHA-256 (lower-case hex) of the size, the classes' names and counts, and all pixels. Computed once, at first use.</summary>
+    public string ContentHash => _hash.Value;
+
+    /// <summary>All images one after the other: [Count, Height, Width, Channels].</summary>
+    public ReadOnlySpan<byte> Pixels => _pixels.AsSpan();
+
+    /// <summary>The pixels of one image: [Height, Width, Channels], 0 … 255.</summary>
+    /// <param name="index">0 … Count − 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such image.</exception>
+    public ReadOnlySpan<byte> Image(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+        return _pixels.AsSpan(index * ImageSize, ImageSize);
+    }
+
+    /// <summary>The class of this name, or null.</summary>
+    public ImageClass? Find(string className) => _byName.GetValueOrDefault(className);
+
+    /// <summary>The class of this name.</summary>
+    /// <exception cref="DataException">The set has no such class.</exception>
+    public ImageClass Class(string className) =>
+        Find(className) ?? throw new DataException($"the data set {Name} has no class {className} (it has {Classes.Count}, from {Classes[0].Name} to {Classes[^1].Name})");
+
+    private string ComputeHash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> number = stackalloc byte[4];
+        foreach (var size in (int[])[Height, Width, Channels, Classes.Count])
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(number, size);
+            hash.AppendData(number);
+        }
+
+        foreach (var one in Classes)
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{one.Name}\n{one.Count}\n"));
+        }
+
+        hash.AppendData(Pixels);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

@@ -1,0 +1,116 @@
+// Omniglot (Lake, Salakhutdinov and Tenenbaum 2015): 1,623 characters of 50 alphabets, drawn once each by 20 people. Loading reduces the
+// drawings to 28×28 once and keeps the result in a cache that is keyed by the content of the archives.
+
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>A loaded image set, and how it came about.</summary>
+/// <param name="Set">The images.</param>
+/// <param name="FromCache">Whether the prepared copy in the cache was used.</param>
+/// <param name="Warning">One line on why nothing could be kept in the cache, or null.</param>
+public sealed record LoadedImages(ImageSet Set, bool FromCache, string? Warning);
+
+/// <summary>The Omniglot data set, 28×28, ink = 255; classes are named <c>Alphabet/characterNN</c> and listed in ordinal order.</summary>
+public static class Omniglot
+{
+    /// <summary>Characters of the whole data set.</summary>
+    public const int Characters = 1623;
+
+    /// <summary>Drawings of each character.</summary>
+    public const int Drawings = 20;
+
+    private const string Preparation = "omniglot 28x28 area 1";
+
+    /// <summary>
+    /// Loads both parts from the archives <c>images_background.zip</c> and <c>images_evaluation.zip</c>, or from unpacked folders of these names,
+    /// in DATA/omniglot or DATA. From the cache this takes a fraction of a second, else a few seconds.
+    /// </summary>
+    /// <param name="dataFolder">DATA.</param>
+    /// <param name="cacheFolder">Where prepared data are kept; null for the user's cache folder.</param>
+    /// <param name="progress">Receives 0 … 1 while drawings are decoded.</param>
+    /// <param name="requireComplete">False accepts other numbers of characters and drawings than Omniglot's 1,623 × 20.</param>
+    /// <exception cref="DataException">A part is missing, damaged or incomplete, or a drawing does not decode.</exception>
+    public static LoadedImages Load(string dataFolder, string? cacheFolder = null, IProgress<double>? progress = null, bool requireComplete = true)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(dataFolder);
+        var sources = OmniglotSource.ReadAll(dataFolder);
+        var key = SHA256.HashData([.. Encoding.UTF8.GetBytes(Preparation), .. sources.SelectMany(source => source.Hash)]);
+        var cached = Path.Combine(cacheFolder ?? ImageCache.DefaultFolder(), $"omniglot-{Convert.ToHexStringLower(key)[..16]}.images");
+        var loaded = ImageCache.TryRead(cached) is { } kept
+            ? new LoadedImages(kept, true, null)
+            : Prepare(sources, cached, progress);
+        if (requireComplete)
+        {
+            AssertComplete(loaded.Set, dataFolder);
+        }
+
+        progress?.Report(1);
+        return loaded;
+    }
+
+    private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, IProgress<double>? progress)
+    {
+        var set = Decode(sources, progress);
+        try
+        {
+            ImageCache.Write(cached, set);
+            return new LoadedImages(set, false, null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new LoadedImages(
+                set, false, $"the prepared data could not be kept in {Path.GetDirectoryName(cached)} ({e.Message.TrimEnd('.')}); set XDG_CACHE_HOME to a writable folder to save this work next time");
+        }
+    }
+
+    private static ImageSet Decode(IReadOnlyList<OmniglotSource> sources, IProgress<double>? progress)
+    {
+        var drawings = sources.SelectMany(source => source.Drawings())
+            .OrderBy(one => one.ClassName, StringComparer.Ordinal).ThenBy(one => one.FileName, StringComparer.Ordinal)
+            .ToArray();
+        if (drawings.Length == 0)
+        {
+            throw new DataException(
+                $"{string.Join(" and ", sources.Select(source => source.Path))} hold no drawings <part>/<alphabet>/<character>/<file>.png; get the official archives: imaml data get omniglot");
+        }
+
+        const int ImageSize = OmniglotImage.Size * OmniglotImage.Size;
+        var pixels = new byte[drawings.Length * ImageSize];
+        const int Chunk = 400;
+        var chunks = (drawings.Length + Chunk - 1) / Chunk;
+        var done = 0;
+        try
+        {
+            Parallel.For(0, chunks, chunk =>
+            {
+                for (var i = chunk * Chunk; i < System.Math.Min(drawings.Length, (chunk + 1) * Chunk); i++)
+                {
+                    OmniglotImage.Read(drawings[i].Png, pixels.AsSpan(i * ImageSize, ImageSize), drawings[i].Where);
+                }
+
+                progress?.Report(Interlocked.Increment(ref done) / (double)chunks);
+            });
+        }
+        catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is DataException))
+        {
+            throw new DataException(e.InnerExceptions.Select(inner => inner.Message).Min(StringComparer.Ordinal) ?? e.Message, e);
+        }
+
+        var classes = drawings.GroupBy(one => one.ClassName).Select(one => (one.Key, one.Count()));
+        return new ImageSet("omniglot", OmniglotImage.Size, OmniglotImage.Size, 1, ImmutableCollectionsMarshal.AsImmutableArray(pixels), classes);
+    }
+
+    private static void AssertComplete(ImageSet set, string dataFolder)
+    {
+        var incomplete = set.Classes.Count(one => one.Count != Drawings);
+        if (set.Classes.Count != Characters || incomplete > 0)
+        {
+            throw new DataException(
+                $"Omniglot in {dataFolder} has {set.Classes.Count} characters, {incomplete} of them not with {Drawings} drawings, in place of {Characters} × {Drawings}; "
+                + "imaml data check names what is missing, imaml data get omniglot gets the official archives");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+// Where Omniglot's two parts lie: images_background and images_evaluation, each as a zip archive (read in place) or as an unpacked
+// folder, in DATA/omniglot or in DATA itself. Both layouts give the same drawings in the same order.
+
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>One drawing's file.</summary>
+/// <param name="ClassName"><c>Alphabet/characterNN</c>.</param>
+/// <param name="FileName"><c>NNNN_MM.png</c>.</param>
+/// <param name="Png">The file's bytes.</param>
+/// <param name="Where">Names the file in messages.</param>
+internal sealed record OmniglotDrawing(string ClassName, string FileName, byte[] Png, string Where);
+
+/// <summary>One of Omniglot's two parts on disk, read into memory.</summary>
+internal sealed class OmniglotSource
+{
+    /// <summary>The two parts' names, without <c>.zip</c>.</summary>
+    public static readonly IReadOnlyList<string> Parts = ["images_background", "images_evaluation"];
+
+    // A drawing has a few hundred bytes; more than this is a damaged directory of an archive, not a drawing.
+    private const int LargestFile = 1 << 20;
+
+    private readonly Func<IEnumerable<(string Path, byte[] Bytes)>> _files;
+
+    private OmniglotSource(string part, string path, byte[] hash, Func<IEnumerable<(string Path, byte[] Bytes)>> files) =>
+        (Part, Path, Hash, _files) = (part, path, hash, files);
+
+    /// <summary><c>images_background</c> or <c>images_evaluation</c>.</summary>
+    public string Part { get; }
+
+    /// <summary>The archive, or the folder.</summary>
+    public string Path { get; }
+
+    /// <summary>SHA-256 of the archive's bytes, or of the folder's file names, lengths and bytes.</summary>
+    public byte[] Hash { get; }
+
+    /// <summary>The parts' places in a data folder; null for a part that is not there. An archive goes before a folder, DATA/omniglot before DATA.</summary>
+    public static IReadOnlyList<(string Part, string? Path)> Locate(string dataFolder)
+    {
+        string[] places = [System.IO.Path.Combine(dataFolder, "omniglot"), dataFolder];
+        return
+        [
+            .. Parts.Select(part => (part, places.Select(place => System.IO.Path.Combine(place, part + ".zip")).FirstOrDefault(File.Exists)
+                ?? places.Select(place => System.IO.Path.Combine(place, part)).FirstOrDefault(Directory.Exists)))
+        ];
+    }
+
+    /// <summary>Reads both parts into memory (14 MB).</summary>
+    /// <exception cref="DataException">A part is missing or cannot be read.</exception>
+    public static IReadOnlyList<OmniglotSource> ReadAll(string dataFolder)
+    {
+        var found = Locate(dataFolder);
+        var missing = found.Where(one => one.Path is null).Select(one => one.Part + ".zip").ToList();
+        if (missing.Count > 0)
+        {
+            throw new DataException(
+                $"Omniglot is missing: no {string.Join(" and no ", missing)} (nor unpacked folders of these names) in {System.IO.Path.Combine(dataFolder, "omniglot")} or {dataFolder}; "
+                + "get them with: imaml data get omniglot");
+        }
+
+        return [.. found.Select(one => Read(one.Part, one.Path ?? ""))];
+    }
+
+    /// <summary>The part's drawings, in no particular order.</summary>
+    /// <exception cref="DataException">The archive is cut off or damaged.</exception>
+    public IReadOnlyList<OmniglotDrawing> Drawings() =>
+    [
+        .. from file in _files()
+           let fields = file.Path.Split('/')
+           where fields.Length == 4 && fields[0] == Part
+           select new OmniglotDrawing($"{fields[1]}/{fields[2]}", fields[3], file.Bytes, $"{file.Path} of {Path}")
+    ];
+
+    /// <summary>Paths of all PNG files of the part, in archive notation, whether or not they are where they belong.</summary>
+    /// <exception cref="DataException">The archive is cut off or damaged.</exception>
+    public IEnumerable<string> ImagePaths() => _files().Select(file => file.Path);
+
+    private static OmniglotSource Read(string part, string path)
+    {
+        try
+        {
+            if (File.Exists(path))
+            {
+                var archive = File.ReadAllBytes(path);
+                return new OmniglotSource(part, path, SHA256.HashData(archive), () => Unzip(archive, path));
+            }
+
+            var files = ReadFolder(part, path);
+            return new OmniglotSource(part, path, HashOf(files), () => files);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{path} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+        }
+    }
+
+    private static List<(string Path, byte[] Bytes)> Unzip(byte[] archive, string path)
+    {
+        try
+        {
+            using var zip = new ZipArchive(new MemoryStream(archive, writable: false), ZipArchiveMode.Read);
+            var files = new List<(string, byte[])>(zip.Entries.Count);
+            foreach (var entry in zip.Entries.Where(entry => IsImage(entry.FullName)))
+            {
+                if (entry.Length > LargestFile)
+                {
+                    throw new InvalidDataException($"{entry.FullName} claims {entry.Length} bytes");
+                }
+
+                using var stream = entry.Open();
+                var bytes = new byte[entry.Length];
+                stream.ReadExactly(bytes);
+                files.Add((entry.FullName, bytes));
+            }
+
+            return files;
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException)
+        {
+            throw new DataException($"{path} is not a whole zip archive (it is cut off or damaged); delete it and get it again: imaml data get omniglot", e);
+        }
+    }
+
+    private static (string Path, byte[] Bytes)[] ReadFolder(string part, string path)
+    {
+        var names = Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
+            .Select(file => part + "/" + System.IO.Path.GetRelativePath(path, file).Replace('\\', '/'))
+            .Where(IsImage)
+            .Order(StringComparer.Ordinal)
+            .ToArray();
+        var files = new (string, byte[])[names.Length];
+        for (var i = 0; i < names.Length; i++)
+        {
+            files[i] = (names[i], File.ReadAllBytes(System.IO.Path.Combine(path, names[i][(part.Length + 1)..])));
+        }
+
+        return files;
+    }
+
+    /// <summary>PNG files, but not those that a Mac adds to an archive.</summary>
+    private static bool IsImage(string path) =>
+        path.EndsWith(".png", StringComparison.OrdinalIgnoreCase)
+        && !path.StartsWith("__MACOSX/", StringComparison.Ordinal)
+        && !System.IO.Path.GetFileName(path).StartsWith("._", StringComparison.Ordinal);
+
+    private static byte[] HashOf(IEnumerable<(string Path, byte[] Bytes)> files)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> length = stackalloc byte[4];
+        foreach (var (path, bytes) in files)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+            hash.AppendData(Encoding.UTF8.GetBytes(path + "\n"));
+            hash.AppendData(length);
+            hash.AppendData(bytes);
+        }
+
+        return hash.GetHashAndReset();
+    }
+}
