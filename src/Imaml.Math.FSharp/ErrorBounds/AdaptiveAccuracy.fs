@@ -11,28 +11,6 @@
 
 namespace Imaml.Math
 
-/// What AdaptiveAccuracy is asked for.
-type AdaptiveOptions =
-    {
-        /// ε, absolute: ‖g − d_θL(Alg*(θ))‖ ≤ ε for every task.
-        Accuracy: float
-        /// How many linear solves a task may take, each after a further inner solve where one is needed. Four are seldom needed.
-        MaxRounds: int
-    }
-
-/// The meta-gradients of B tasks, with a bound on the error of each.
-type CertifiedMetaGradient<'V, 'S> =
-    {
-        MetaGradient: MetaGradient<'V, 'S>
-        Tasks: CertifiedTask[]
-    }
-
-    interface ICarried<'V, 'S, CertifiedMetaGradient<'V, 'S>> with
-        member this.Carry(vector, scalar) =
-            { this with
-                MetaGradient = (this.MetaGradient :> ICarried<_, _, MetaGradient<'V, 'S>>).Carry(vector, scalar)
-            }
-
 /// φ and u of every task, and the losses at φ.
 [<NoComparison; NoEquality>]
 type private AdaptiveIterate<'V, 'S> =
