@@ -1,6 +1,5 @@
 // One problem, solved by one method, with all that is known about the answer. Every formula is the core's; here they are only called.
 
-using System.Globalization;
 using Imaml.Math;
 using Imaml.Nets.Assumptions;
 using Imaml.Theory;
@@ -28,8 +27,6 @@ internal sealed class ProblemSolver
     private static readonly IInnerProductSpace<Vector, double> Space = new EuclideanSpace();
 
     private static readonly ICoordinates<Vector> Coordinates = new EuclideanCoordinates();
-
-    private const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
 
     private static readonly (Outcome Outcome, string Message) Diverged = (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ");
 
@@ -98,7 +95,8 @@ internal sealed class ProblemSolver
         var (outcome, message) = task.Status switch
         {
             CertifiedStatus.NonFinite => (Outcome.NonFinite, task.Status.Describe()),
-            _ when HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            // A proof holds wherever φ is; an estimate is that of where it has gone.
+            _ when !Known && HasDiverged(certified.MetaGradient.Phi) => Diverged,
             CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
             CertifiedStatus.NoConstants => Ended(certified.MetaGradient),
             var status => (status switch
@@ -148,7 +146,7 @@ internal sealed class ProblemSolver
     private Finding Overflowed(Vector phi, double gradientNorm)
     {
         var nothing = Vector.Build.Dense(phi.Count, double.NaN);
-        return new(Outcome.NonFinite, Overflow, phi, nothing, gradientNorm, null, SolveBound.None("something is not finite", _constants), null, SolveCounts.None);
+        return new(Outcome.NonFinite, Finding.Overflow, phi, nothing, gradientNorm, null, SolveBound.None("something is not finite", _constants), null, SolveCounts.None);
     }
 
     private SolveOutcome Answer(Finding found)
@@ -157,7 +155,7 @@ internal sealed class ProblemSolver
         var dense = Small ? _dense!.OrLower(phi) : _dense;
         var exact = Small && dense!.IsMinimum ? dense : null;
         var exactBound = exact is null ? null : Bound(exact.Phi, exact.U!);
-        found = Judged(found, exact, exactBound);
+        found = found.Judged(_dense, exact, exactBound);
 
         // The search ends with u = 0 where the inner solver never came near enough for a linear one.
         var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
@@ -187,53 +185,6 @@ internal sealed class ProblemSolver
             exact?.Report(exactBound!.Total),
             exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - exact.Gradient!)),
             found.Counts);
-    }
-
-    // What else is known of the answer: numbers that are not finite, a point where H + Λ is indefinite, a dense solution that an estimate misses.
-    private Finding Judged(Finding found, DenseSolution? exact, Certificate? exactBound)
-    {
-        var claims = found.Outcome is Outcome.Converged or Outcome.RoundingLimit;
-        if (claims && !(found.Phi.ForAll(double.IsFinite) && found.Gradient.ForAll(double.IsFinite) && double.IsFinite(found.InnerGradientNorm)))
-        {
-            return found with { Outcome = Outcome.NonFinite, Message = "numbers overflow: φ, its gradient or g is not finite", Bound = SolveBound.None("something is not finite", found.Bound.Constants) };
-        }
-
-        // Along directions of curvature that overflows no λ helps.
-        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && _dense is { IsFinite: false })
-        {
-            return found with { Outcome = Outcome.NonFinite, Message = Overflow };
-        }
-
-        if (!claims && _dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })
-        {
-            found = found with
-            {
-                Outcome = Outcome.NonPositiveCurvature,
-                Message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6} where Newton's method ended: no minimum of G is known; raise λ"),
-            };
-        }
-
-        if (found.Bound.Kind is not BoundKind.Estimated || exact is null)
-        {
-            return found;
-        }
-
-        // Where the descent went astray its estimates are those of elsewhere; where it did not, of too little of G.
-        var distance = Space.Norm(found.Phi - exact.Phi);
-        var error = Space.Norm(found.Gradient - exact.Gradient!);
-        var misses = !(distance <= found.Bound.InnerError + exactBound!.InnerError && error <= found.Bound.Total + exactBound.Total);
-        if (!misses && found.Outcome is not Outcome.Diverged)
-        {
-            return found;
-        }
-
-        const string reason = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
-        return found with
-        {
-            Outcome = claims ? Outcome.ConstantsRefuted : found.Outcome,
-            Message = claims ? reason : found.Message,
-            Bound = SolveBound.None(misses ? reason : "φ is where the descent diverged to", found.Bound.Constants),
-        };
     }
 
     private ProximalGradient ByLambda(Vector phi, Vector u) =>
@@ -328,8 +279,4 @@ internal sealed class ProblemSolver
             ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[0]),
             ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[^1]));
     }
-
-    /// <summary>What a method found, before it is put into words and numbers that JSON has.</summary>
-    private sealed record Finding(
-        Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, Vector? U, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts);
 }
