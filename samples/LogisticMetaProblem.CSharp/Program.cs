@@ -27,13 +27,14 @@ var tasks = weights.Select(w => Task(Draw(w), Draw(w))).ToArray();
 // Algorithm 1, with Algorithm 2's meta-gradient to inner accuracy δ and linear-solve accuracy δ′.
 var space = new EuclideanSpace();
 var regularizer = Regularizers.Scalar(space, lambda: 0.1);
-var inner = InnerSolvers.NewtonConjugateGradient(space, maxSteps: 20, directionSteps: dimension);
+var inner = new NewtonConjugateGradientSolver<Vector, double>(maxSteps: 20, directionSteps: dimension);
 var linear = LinearSolvers.ConjugateGradient(space, maxSteps: 10, relativeResidual: 0.0);
 var accuracies = Algorithm2.Accuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
-var strategy = Strategies.Implicit(space, inner, linear, accuracies);
-var start = Algorithm1.Start(OuterOptimizers.GradientDescent(space, rate: 1.0), Vector.Build.Dense(dimension));
-var (learned, steps) = Algorithm1.Run(space, strategy, regularizer, Enumerable.Repeat(tasks, 50), start);
-Console.WriteLine($"outer loss: {steps[0].OuterLoss[0]:F6} before, {steps[^1].OuterLoss[0]:F6} after {learned.Steps} steps");
+var strategy = new ImplicitStrategy<Vector, double>(inner, linear, accuracies);
+var start = MetaLearning.Start(new GradientDescentOptimizer<Vector, double>(rate: 1.0), Vector.Build.Dense(dimension));
+var batches = Enumerable.Repeat(MetaLearning.Chunks(space, tasks), 50);
+var (learned, steps) = MetaLearning.Run(space, strategy, regularizer, batches, start);
+Console.WriteLine($"outer loss: {steps[0].OuterLoss:F6} before, {steps[^1].OuterLoss:F6} after {learned.Steps} steps");
 
 // How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, 0 ⪯ H ⪯ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
 var rounding = new AffineBound(constant: 1e-14, slope: 1e-14);

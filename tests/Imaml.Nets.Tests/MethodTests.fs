@@ -155,8 +155,8 @@ let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMet
             none
             (UnrolledStrategy(path NoMomentum, Recompute))
         of' "truncated" (Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)) scalar (TruncatedStrategy(path NoMomentum, 2))
-        of' "fomaml" (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) none (FirstOrderStrategy(descent constant NoMomentum, never))
-        of' "reptile" (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) none (ReptileStrategy(descent constant NoMomentum, never))
+        of' "fomaml" (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) none (FirstOrderStrategy(descent constant NoMomentum, 0.0))
+        of' "reptile" (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) none (ReptileStrategy(descent constant NoMomentum, 0.0))
         "meta-sgd", Options.Of(Algorithm.MetaSgd, steps, alpha = alpha), none, (fun d -> MetaSgdStrategy(stepSizes d, EveryIterate))
     ]
 

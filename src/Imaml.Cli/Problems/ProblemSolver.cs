@@ -79,7 +79,7 @@ internal sealed class ProblemSolver
             { IsMinimum: true } when bound.Kind is BoundKind.None => (Outcome.RoundingLimit, "H + Λ is so nearly singular that double precision bounds no error"),
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
-            _ => (Outcome.Stalled, InnerStatusModule.describe(InnerStatus.Stalled)),
+            _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
         return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, dense.U, SolveBound.Of(bound), null, SolveCounts.None));
     }
@@ -221,7 +221,7 @@ internal sealed class ProblemSolver
             return new NewtonConjugateGradientSolver<Vector, double>(MostNewtonSteps, System.Math.Min(_task.Theta.Count, MostDirectionSteps));
         }
 
-        var (step, momentum) = MomentumModule.nesterov(_constants.StrongConvexity, _constants.Smoothness);
+        var (step, momentum) = Momentum.NesterovFor(_constants.StrongConvexity, _constants.Smoothness);
         return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(step), momentum, MostInnerSteps, CheckEvery);
     }
 
@@ -244,7 +244,7 @@ internal sealed class ProblemSolver
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {
         var cost = MetaGradient.cost(Space, result)[0];
-        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Steps, (int)result.Solve.Steps);
+        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Counts.Steps, (int)result.Solve.Steps);
     }
 
     private bool HasDiverged(Vector phi) => StationarityModule.hasDiverged(_task, _task.Theta, phi);
@@ -252,18 +252,18 @@ internal sealed class ProblemSolver
     /// <summary>How the two solves ended, the worse of them.</summary>
     private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
     {
-        var inner = Imaml.Math.InnerSolver.read(Space, result.Inner)[0].Status;
+        var inner = result.Inner.Read(Space)[0].Status;
         var linear = Imaml.Math.LinearSolver.read(Space, result.Solve)[0].Status;
         var finite = result.Gradient.ForAll(double.IsFinite);
         return (inner, linear) switch
         {
-            (InnerStatus.NonFinite, _) => (Outcome.NonFinite, InnerStatusModule.describe(inner)),
+            (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
-            _ when !finite => (Outcome.NonFinite, InnerStatusModule.describe(InnerStatus.NonFinite)),
+            _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
             _ when HasDiverged(result.Phi) => Diverged,
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
-            (InnerStatus.Stalled, _) => (Outcome.Stalled, InnerStatusModule.describe(inner)),
-            (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, InnerStatusModule.describe(inner)),
+            (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
+            (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
             _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
         };
     }

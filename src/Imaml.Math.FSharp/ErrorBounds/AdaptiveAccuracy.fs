@@ -143,7 +143,7 @@ type private AdaptiveSearch<'V, 'S>
             else
                 Mask.copyVector space v
 
-        let outcomes = InnerSolver.read space inner
+        let outcomes = inner.Read space
         let gradients = space.Read(space.Norm gradient)
         let phis = space.Read(space.Norm phi)
         let outers = space.Read(space.Norm v)
@@ -198,14 +198,20 @@ type private AdaptiveSearch<'V, 'S>
                     Inner =
                         {
                             Phi = last.Phi
-                            Steps = count (fun p -> p.Work.InnerSteps)
-                            Gradients = count (fun p -> p.InnerGradients)
-                            HessianProducts = count (fun p -> p.InnerProducts)
-                            Losses = count (fun p -> p.InnerLosses)
-                            Met = flag (fun p -> p.Inner = InnerStatus.Converged)
-                            NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
-                            Stalled = flag _.Stuck
-                            Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                            Counts =
+                                {
+                                    Steps = count (fun p -> p.Work.InnerSteps)
+                                    Gradients = count (fun p -> p.InnerGradients)
+                                    Products = count (fun p -> p.InnerProducts)
+                                    Losses = count (fun p -> p.InnerLosses)
+                                }
+                            Marks =
+                                {
+                                    Met = flag (fun p -> p.Inner = InnerStatus.Converged)
+                                    NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
+                                    Stagnated = flag _.Stuck
+                                    Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                                }
                             Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
                         }
                     InnerLoss = last.InnerLoss
@@ -231,6 +237,7 @@ type private AdaptiveSearch<'V, 'S>
                     DerivativeGradients = count (fun p -> p.Work.Gradients - p.InnerGradients)
                     DerivativeProducts = count (fun p -> p.MeasuredProducts)
                     OuterGradients = count (fun p -> p.Work.OuterGradients)
+                    Learned = [||]
                 }
             Tasks =
                 tasks

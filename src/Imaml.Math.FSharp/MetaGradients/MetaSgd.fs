@@ -1,6 +1,6 @@
 // Meta-SGD (Li, Zhou, Chen and Li 2017): MAML whose step sizes are learned beside θ, one for each coordinate, or for each layer.
 //
-//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (BackPropagation.fs)
+//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (Unrolled.fs)
 //
 // The authors make one step without a proximal term; here T steps on G. A size may become negative: it is a direction as well as a length.
 
@@ -26,17 +26,28 @@ type StepSizeGradient<'V, 'S> =
 /// Errors: fewer steps than 1; a size that is not finite.
 type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
     do InnerPath.checkSteps steps
-    let sizes = StepSizes.ofVector coordinates alpha
+
+    do
+        for row in coordinates.ToRows alpha do
+            for value in row do
+                if not (System.Double.IsFinite value) then
+                    invalidArg (nameof alpha) $"step sizes must be finite, not {value}"
+
+    member internal _.Coordinates = coordinates
 
     member internal _.Path: PathOptions<'V> =
         {
             Momentum = NoMomentum
-            Sizes = sizes
+            Sizes = StepSizeVector(coordinates, alpha)
             Steps = steps
         }
 
-/// Meta-SGD as a strategy.
-type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory) =
+/// Meta-SGD as a strategy. `sharing` says which coordinates share a learned size: the gradients in the sizes, added up over it, are
+/// MetaGradient.Learned, for which a device is waited for.
+type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, sharing: Sharing) =
+
+    /// A size for each coordinate.
+    new(options, memory) = MetaSgdStrategy(options, memory, OnePerCoordinate)
 
     /// The meta-gradients in θ and in α.
     ///
@@ -53,7 +64,12 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory) =
             })
 
     interface IMetaGradientStrategy<'V, 'S> with
-        member this.Compute(space, regularizer, problem, theta) = this.ComputeBoth(space, regularizer, problem, theta).Result
+        member this.Compute(space, regularizer, problem, theta) =
+            let both = this.ComputeBoth(space, regularizer, problem, theta)
+
+            { both.Result with
+                Learned = Sharing.gradient options.Coordinates sharing both.StepSizes
+            }
 
 /// What Meta-SGD adapts with: the path's T steps as an inner solver. It looks at no number, and a tolerance has no part in it.
 type StepSizeSolver<'V, 'S>(options: StepSizeOptions<'V>) =

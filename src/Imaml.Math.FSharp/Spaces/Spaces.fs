@@ -1,5 +1,5 @@
-// The two reference spaces, over MathNet: one task, and B tasks as the rows of a matrix.
-// They define the meaning that every other space is tested against.
+// The two reference spaces, over MathNet: one task, and B tasks as the rows of a matrix. They define the meaning that every other space is
+// tested against. And vectors by their coordinates, where a formula cannot do without: a diagonal Λ, Adam's moments, a dense solve.
 
 namespace Imaml.Math
 
@@ -27,6 +27,13 @@ module internal Guarded =
             invalidArg (nameof numbers) $"{numbers.Length} numbers for {tasks} tasks"
 
         numbers
+
+    /// The row of a matrix of one.
+    let oneRow (theta: Matrix<float>) =
+        if theta.RowCount <> 1 then
+            invalidArg (nameof theta) $"one vector is needed, a matrix of 1 row, not of {theta.RowCount}"
+
+        theta.Row 0
 
     /// The numbers of a vector: its own memory where it is dense, which no one may write to.
     let private numbers (x: Vector<float>) : float[] =
@@ -99,6 +106,9 @@ type EuclideanSpace() =
         member _.Select(mask, a, b) = if mask > 0.5 then a else b
         member _.Any mask = mask > 0.5
         member _.Read a = [| a |]
+        member _.Spread theta = theta
+        member _.Gather(mask, x) = if mask > 0.5 then x else Vector<float>.Build.Dense x.Count
+        member _.Divide(x, divisor) = x / divisor
         member _.OpenRegion() = new FreeRegion<_, _>()
 
 /// B vectors of ℝᵈ as the rows of a [B, d] matrix; a scalar is an array of B numbers.
@@ -129,4 +139,40 @@ type BatchedRowsSpace(tasks: int) =
         member _.Select(mask, a, b) = Array.map3 (fun m a b -> if m > 0.5 then a else b) mask a b
         member _.Any mask = Array.exists (fun m -> m > 0.5) mask
         member _.Read a = Array.copy a
+
+        member _.Spread theta =
+            let theta = Guarded.oneRow theta
+            Matrix<float>.Build.Dense(tasks, theta.Count, (fun _ j -> theta[j]))
+
+        member _.Gather(mask, x) =
+            let sum: float[] = Array.zeroCreate x.ColumnCount
+
+            for i in 0 .. x.RowCount - 1 do
+                if mask[i] > 0.5 then
+                    for j in 0 .. sum.Length - 1 do
+                        sum[j] <- sum[j] + x[i, j]
+
+            Matrix<float>.Build.DenseOfRowArrays sum
+
+        member _.Divide(x, divisor) = x / divisor
         member _.OpenRegion() = new FreeRegion<_, _>()
+
+/// The coordinates of ℝᵈ.
+type EuclideanCoordinates() =
+    interface ICoordinates<Vector<float>> with
+        member _.Combine(a, x, b, y) = a * x + b * y
+        member _.Product(x, y) = x.PointwiseMultiply y
+        member _.Quotient(x, y) = x.PointwiseDivide y
+        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
+        member _.ToRows x = [| x.ToArray() |]
+        member _.OfRows(_, rows) = Vector<float>.Build.DenseOfArray(Guarded.perTask 1 rows |> Array.head)
+
+/// The coordinates of B vectors as the rows of a matrix.
+type BatchedRowsCoordinates() =
+    interface ICoordinates<Matrix<float>> with
+        member _.Combine(a, x, b, y) = a * x + b * y
+        member _.Product(x, y) = x.PointwiseMultiply y
+        member _.Quotient(x, y) = x.PointwiseDivide y
+        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
+        member _.ToRows x = x.ToRowArrays()
+        member _.OfRows(like, rows) = Matrix<float>.Build.DenseOfRowArrays(Guarded.perTask like.RowCount rows)

@@ -9,6 +9,7 @@ using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
 using TorchSharp;
 using static TorchSharp.torch;
+using LearnedNumbers = Imaml.Nets.Methods.LearnedNumbers;
 
 namespace Imaml.Nets.Learning;
 

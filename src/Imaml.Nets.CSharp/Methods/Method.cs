@@ -83,9 +83,9 @@ public sealed class Method
             case Algorithm.Truncated:
                 return Plain(regularizer, descent, _ => new TruncatedStrategy<Tensor, Tensor>(Path(), options.Truncate!.Value));
             case Algorithm.Fomaml:
-                return Plain(regularizer, descent, space => new FirstOrderStrategy<Tensor, Tensor>(descent, space.Scalar(0)));
+                return Plain(regularizer, descent, _ => new FirstOrderStrategy<Tensor, Tensor>(descent, 0));
             case Algorithm.Reptile:
-                return Plain(regularizer, descent, space => new ReptileStrategy<Tensor, Tensor>(descent, space.Scalar(0)));
+                return Plain(regularizer, descent, _ => new ReptileStrategy<Tensor, Tensor>(descent, 0));
             case Algorithm.MetaSgd:
                 var sharing = Sharing(options, network)!;
                 var sizes = new StepSizeOptions<Tensor>(Coordinates, SharingModule.vector(Coordinates, sharing, like, learned!.ToArray()), options.InnerSteps);

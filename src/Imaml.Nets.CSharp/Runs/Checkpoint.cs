@@ -16,6 +16,7 @@ using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
+using LearnedNumbers = Imaml.Nets.Methods.LearnedNumbers;
 
 namespace Imaml.Nets.Runs;
 

@@ -9,6 +9,7 @@ using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Tasks;
 using static Imaml.Nets.Methods.OptionRules;
+using OuterSchedule = Imaml.Nets.Methods.OuterSchedule;
 
 namespace Imaml.Nets.Runs;
 

@@ -62,6 +62,13 @@ internal static class HeldScalars
         return x.div_(held);
     }
 
+    /// <summary>x/a</summary>
+    public static Tensor DividedBy(this Tensor x, double a)
+    {
+        using Scalar held = a;
+        return x.div(held);
+    }
+
     /// <summary>x &gt; a</summary>
     public static Tensor Exceeds(this Tensor x, double a)
     {

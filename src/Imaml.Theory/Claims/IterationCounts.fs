@@ -50,7 +50,7 @@ module IterationCounts =
         let c = BilevelTask.constants task
         let assumed = Misjudged.judged (Misjudged.strongConvexity convexityFactor) task
         let delta = 1e-3 * radius task c
-        let struct (step, momentum) = Momentum.nesterov assumed.StrongConvexity c.Smoothness
+        let struct (step, momentum) = Momentum.NesterovFor(assumed.StrongConvexity, c.Smoothness)
         let steps = Theorem1.NesterovSteps(assumed, radius task c, delta)
         descend (ConstantStep step) momentum steps task |> reachMargin task delta
 
@@ -79,7 +79,7 @@ module IterationCounts =
     let private neededOfNesterov =
         neededMargin
             (fun c ->
-                let struct (_, momentum) = Momentum.nesterov c.StrongConvexity c.Smoothness
+                let struct (_, momentum) = Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
                 momentum)
             (fun c radius delta -> Theorem1.NesterovSteps(c, radius, delta))
 
