@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;

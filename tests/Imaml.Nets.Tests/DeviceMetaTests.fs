@@ -8,7 +8,6 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Math
-open Imaml.Math.Interop
 open Imaml.Nets.Tensors
 open Imaml.Nets.Learning
 open Imaml.Nets.Models

@@ -24,20 +24,20 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
     /// The bound; infinite where there is none.
     member _.Total = total
 
-    /// For every task, from the certificates of the meta-gradient at the same φ and u, for d parameters of this Λ.
+    /// For every task, from the certificates of the meta-gradient at the same φ and u.
     ///
     /// Cost: three norms, which wait for a device. Errors: not one certificate for each task.
     static member Of
         (
             space: IInnerProductSpace<'V, 'S>,
             regularizer: IRegularizer<'V, 'S>,
-            certificates: ErrorBound[],
-            arithmetic: Arithmetic,
+            certificates: Certificate[],
             theta: 'V,
             phi: 'V,
             gradient: RegularizerGradient<'V, 'S, 'P>
         ) : RegularizerGradientBound[] =
         use _ = space.OpenRegion()
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
         let moved = space.Axpy(space.Scalar -1.0, theta, phi)
         let norms x = space.Read(space.Norm x) |> Array.map arithmetic.NormAtMost
         let moves = norms moved

@@ -61,29 +61,11 @@ module BilevelTask =
             member _.OuterLossAndGradient phi = struct (task.Outer.Value phi, task.Outer.Gradient phi)
         }
 
-    /// Theorem 1's constants: µ = λ_min(Λ) + the least curvature of L̂, β = λ_max(Λ) + the greatest. Certified where both losses' constants
-    /// are and µ > 0; otherwise there is no bound.
-    let constants (task: BilevelTask) : ErrorConstants =
-        let struct (smallest, largest) = Proximal.enclosure task.Proximal
-        let convexity = Rounding.sumBelow smallest task.Inner.SmallestCurvature
-        let known = task.Inner.Kind = BoundKind.Certified && task.Outer.Kind = BoundKind.Certified
+    /// What is proved of the two losses, whatever Λ is.
+    let losses (task: BilevelTask) = TaskConstants(task.Inner.Constants, task.Outer.Constants)
 
-        {
-            Kind =
-                if known && convexity > 0.0 then
-                    BoundKind.Certified
-                else
-                    BoundKind.None
-            StrongConvexity = convexity
-            Smoothness = Rounding.sumAbove largest task.Inner.LargestCurvature
-            LargestRegularization = largest
-            OuterSmoothness = task.Outer.LargestCurvature
-            OuterGradientBound = task.Outer.GradientBound
-            HessianLipschitz = task.Inner.HessianLipschitz
-            InnerGradientRounding = task.Inner.GradientRounding
-            OuterGradientRounding = task.Outer.GradientRounding
-            ProductRounding = task.Inner.ProductRounding
-        }
+    /// Theorem 1's constants with the task's Λ: certified where both losses' are and µ > 0; otherwise there is no bound.
+    let constants (task: BilevelTask) : ErrorConstants = (losses task).With(Proximal.regularizer task.Proximal)
 
     /// G(φ, θ)
     let innerObjective (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
@@ -134,11 +116,14 @@ module BilevelTask =
     /// d_θL(Alg*(θ))
     let exactMetaGradient (task: BilevelTask) = implicitGradient task (exactSolution task task.Theta)
 
-    /// The gradient of L(Alg*(θ)) by Λ, from φ near Alg*(θ) and u = (H + Λ)⁻¹∇L(φ), as RegularizerGradient.Refined has it: φ* − θ is read off
-    /// ∇L̂ after one Newton step from φ, so that nothing cancels at a small λ.
+    /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
-        let slope = task.Inner.Gradient phi
+        Proximal.gradient task.Proximal (phi - task.Theta) u
+
+    /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
+    /// that nothing cancels at a small λ, for any Λ.
+    let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) =
         let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
-        let there = slope - task.Inner.HessianProduct phi step
-        let regularizer = Proximal.regularizer task.Proximal
-        Proximal.gradient task.Proximal (-regularizer.ApplyInverse(EuclideanSpace(), there)) u
+        let there = task.Inner.Gradient phi - task.Inner.HessianProduct phi step
+        let displacement = -(Proximal.regularizer task.Proximal).ApplyInverse(EuclideanSpace(), there)
+        Proximal.gradient task.Proximal displacement (adjoint task phi)
