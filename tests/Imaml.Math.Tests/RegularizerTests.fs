@@ -318,7 +318,7 @@ let private smallLambda =
 
                         // A Cholesky factor of H + Λ does not tell a λ of a few roundings from 0.
                         if name = "dense" && decade >= -10.0 then
-                            let dense = BilevelTask.exactRegularizerGradient task result.Phi
+                            let dense = (BilevelTask.exactRegularizerGradient task result.Phi).Gradient
 
                             match dense with
                             | ProximalGradient.Scalar slope -> Check.near tolerance expected slope $"λ = {lambda}, the task's own"
