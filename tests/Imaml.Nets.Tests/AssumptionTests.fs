@@ -20,48 +20,41 @@ open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-let private training: TrainingOptions =
-    TrainingOptions(
-        Dataset = TaskSource.GlyphsName,
-        Split = TaskSource.SeededSplit,
-        ValidationClasses = 100,
-        Ways = 2,
-        Shots = 1,
-        Queries = 2,
-        Algorithm = Algorithm.ImamlGd,
-        MetaSteps = 5,
-        MetaBatch = 2,
-        Lambda = 2.0,
-        InnerSteps = 4,
-        InnerStepSize = Nullable(),
-        CgSteps = 2,
-        OuterRate = 1e-2,
-        OuterSchedule = OuterSchedule.Constant,
-        Filters = 1,
-        Activation = Activation.Softplus,
-        Seed = 3UL,
-        Threads = 1
+let private lambda, innerSteps, cgSteps = 2.0, 4, 2
+
+let private training =
+    Experiment(
+        ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 2, 1, 2),
+        StridedConvolutions(1, Activation.Softplus),
+        ImplicitMaml(Inner.GradientDescent innerSteps, lambda, Adjoint.ConjugateGradients cgSteps),
+        Outer.Adam(1e-2, Schedule.Constant),
+        Budget(5, 2),
+        3UL
     )
 
-let private source = lazy TaskSource.Open(training, null, null, ignore)
+let private parts = lazy BuiltIn.Open training
+
+let private problem =
+    lazy
+        (let struct (tasks, network) = parts.Value
+         LearningProblem.Of(tasks, ImageClassifier network))
 
 let private options tasks reference =
     AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)
 
 let private measure tasks reference =
-    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
+    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
 
 let private four = lazy measure 4 2
 
 /// One task of the diagnosis as dense matrices.
 type private Dense(episode: int64) =
-    let sampler = source.Value.Sampler(training, ClassPart.Validation, training.Queries, 17UL)
     let space = TensorSpace(1, torch.ScalarType.Float64, torch.CPU) :> IInnerProductSpace<_, _>
-    let regularizer = ScalarRegularizer<Tensor, Tensor> training.Lambda.Value
-    let learner = MetaLearner.Create(training, TaskSource.Network training)
+    let regularizer = ScalarRegularizer<Tensor, Tensor> lambda
+    let learner = MetaLearner.Create(training.Plan, problem.Value, 1)
 
     let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
-    let problem = FewShotProblem(learner.Network, sampler.Batch(episode, 1), theta) :> IBilevelProblem<_, _>
+    let problem = problem.Value.Problem(TaskRange(ClassPart.Validation, 17UL, episode, 1), theta)
 
     let solve (solver: IInnerSolver<Tensor, Tensor>) start = solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
 
@@ -83,13 +76,13 @@ type private Dense(episode: int64) =
     member this.Implicit phi =
         let h = this.Hessian phi
 
-        training.Lambda.Value
-        * (h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
+        lambda
+        * (h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
 
     /// The same by k steps of conjugate gradients on the dense matrix, from their definition: the best in the Krylov space in the A-norm.
     member this.Conjugate steps phi =
         let h = this.Hessian phi
-        let a = h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount
+        let a = h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount
         let v = this.OuterGradient phi
         let basis = ResizeArray [ v.Normalize 2.0 ]
 
@@ -100,7 +93,7 @@ type private Dense(episode: int64) =
 
         let q = Matrix<float>.Build.DenseOfColumnVectors basis
 
-        training.Lambda.Value
+        lambda
         * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
 
 let private cosine (x: Vector<float>) (y: Vector<float>) = x.DotProduct y / (x.L2Norm() * y.L2Norm())
@@ -121,37 +114,37 @@ let tests =
                     for what, point, measured in
                         [
                             "θ", dense.Theta, task.Theta
-                            "φ", dense.Descent training.InnerSteps, task.Phi
+                            "φ", dense.Descent innerSteps, task.Phi
                         ] do
                         let system = Eigensystem.Of(dense.Hessian point)
                         let values = system.Scale * system.ScaledValues
                         near system.Smallest measured.Smallest $"λ_min at {what}"
                         near system.Largest measured.Largest $"λ_max at {what}"
-                        near (training.Lambda.Value + system.Smallest) measured.StrongConvexity $"µ at {what}"
-                        measured.Refuted |> should equal (training.Lambda.Value + system.Smallest < 0.0)
+                        near (lambda + system.Smallest) measured.StrongConvexity $"µ at {what}"
+                        measured.Refuted |> should equal (lambda + system.Smallest < 0.0)
 
                         if not measured.Refuted then
                             near
-                                ((training.Lambda.Value + system.Largest) / (training.Lambda.Value + system.Smallest))
+                                ((lambda + system.Largest) / (lambda + system.Smallest))
                                 measured.Condition
                                 $"κ at {what}"
 
-                            near (measured.GradientNorm / (training.Lambda.Value + system.Smallest)) measured.InnerError $"δ at {what}"
+                            near (measured.GradientNorm / (lambda + system.Smallest)) measured.InnerError $"δ at {what}"
 
                         let negative = values.Enumerate() |> Seq.filter (fun value -> value < -1e-6) |> Seq.length
                         measured.Negative |> should be (lessThanOrEqualTo negative)
                         measured.Negative |> should be (greaterThan 0)
 
-                    let moved = dense.Descent(training.InnerSteps).sub(dense.Theta)
+                    let moved = dense.Descent(innerSteps).sub(dense.Theta)
                     near (norm moved) task.Displacement "‖φ − θ‖")
 
             scoped "the meta-gradients' angles and distances are those of dense solves" (fun () ->
                 for task in four.Value.Tasks do
                     let dense = Dense task.Episode
-                    let phi = dense.Descent training.InnerSteps
+                    let phi = dense.Descent innerSteps
                     let v = dense.OuterGradient phi
                     let solved = dense.Implicit phi
-                    let g = dense.Conjugate training.CgSteps.Value phi
+                    let g = dense.Conjugate cgSteps phi
                     let pairs = task.Gradients
                     near (cosine g v) pairs.ImplicitFirstOrder.Cosine "implicit, first-order"
                     near ((g - v).L2Norm() / v.L2Norm()) pairs.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
@@ -163,8 +156,8 @@ let tests =
                 let mean (tasks: int list) (gradient: Dense -> Vector<float>) =
                     tasks |> List.map (fun task -> gradient (Dense task)) |> List.reduce (+)
 
-                let g (dense: Dense) = dense.Conjugate training.CgSteps.Value (dense.Descent training.InnerSteps)
-                let v (dense: Dense) = dense.OuterGradient(dense.Descent training.InnerSteps)
+                let g (dense: Dense) = dense.Conjugate cgSteps (dense.Descent innerSteps)
+                let v (dense: Dense) = dense.OuterGradient(dense.Descent innerSteps)
                 four.Value.MetaBatches.Count |> should equal 2
                 near (cosine (mean [ 2; 3 ] g) (mean [ 2; 3 ] v)) four.Value.MetaBatches[1].ImplicitFirstOrder.Cosine "tasks 2 and 3"
                 near (cosine (mean [ 0..3 ] g) (mean [ 0..3 ] v)) four.Value.AllTasks.ImplicitFirstOrder.Cosine "all tasks")
@@ -200,7 +193,7 @@ let tests =
 
                             Check.near 1e-6 ((dense.Implicit phi - exact).L2Norm() / exact.L2Norm()) cell.Inner $"inner, {what}"
                             Check.atMost (cell.Linear + cell.Inner + 1e-12) cell.Total "the triangle"
-                            cell.Estimate.HasValue |> should equal (cell.CgSteps = training.CgSteps.Value)
+                            cell.Estimate.HasValue |> should equal (cell.CgSteps = cgSteps)
 
                 four.Value.Reference
                 |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
@@ -219,7 +212,7 @@ let tests =
                 stop.Cancel()
 
                 (fun () ->
-                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, torch.CPU, null, stop.Token)
+                    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options 4 0, torch.CPU, null, stop.Token)
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 

@@ -51,7 +51,7 @@ internal static class CurvatureMeasurement
 
     private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, double gradient)
     {
-        var curvature = ObservedCurvature.Of(spectrum, tasks.Options.Lambda!.Value, tasks.Parameters, AssumptionOptions.Failure);
+        var curvature = ObservedCurvature.Of(spectrum, tasks.Method.Lambda, tasks.Parameters, AssumptionOptions.Failure);
         return new PointCurvature(
             spectrum.Smallest,
             spectrum.Residuals.FirstOrDefault(double.NaN),

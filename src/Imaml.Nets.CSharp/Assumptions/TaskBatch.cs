@@ -3,7 +3,7 @@
 using Imaml.Math;
 using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
-using Imaml.Nets.Runs;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -13,30 +13,31 @@ namespace Imaml.Nets.Assumptions;
 /// <summary>B tasks at θ. Its tensors belong to the scope that was open when it was made.</summary>
 internal sealed class TaskBatch
 {
-    private readonly EpisodeBatch _episodes;
-    private readonly ulong _seed;
-    private readonly long _first;
+    private readonly TaskRange _tasks;
+    private readonly IBilevelProblem<Tensor, Tensor> _problem;
 
-    public TaskBatch(MetaLearner learner, TrainingOptions options, EpisodeSampler sampler, long first, int count, CancellationToken stop)
+    public TaskBatch(MetaLearner learner, TaskRange tasks, CancellationToken stop)
     {
-        (Options, _first, _seed) = (options, first, sampler.Seed);
-        _episodes = sampler.Batch(first, count);
-        Theta = learner.Theta.to_type(ScalarType.Float64).expand(count, -1).contiguous();
-        Space = new TensorSpace(count, Theta);
-        Images = new FewShotProblem(learner.Network, _episodes, Theta);
-        Problem = new InterruptibleProblem<Tensor, Tensor>(Images, stop);
-        Regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda!.Value);
+        _tasks = tasks;
+        Method = learner.Plan.Method as ImplicitMaml ?? throw new ArgumentException($"the assumptions of {learner.Plan.Method.Name} are not Theorem 1's");
+        Theta = learner.Theta.to_type(ScalarType.Float64).expand(tasks.Count, -1).contiguous();
+        Space = new TensorSpace(tasks.Count, Theta);
+        _problem = learner.Problem.Problem(tasks, Theta);
+        Problem = new InterruptibleProblem<Tensor, Tensor>(_problem, stop);
+        Regularizer = new ScalarRegularizer<Tensor, Tensor>(Method.Lambda);
     }
 
-    public TrainingOptions Options { get; }
+    /// <summary>The run's method.</summary>
+    public ImplicitMaml Method { get; }
 
-    public int Count => _episodes.Count;
+    public int Count => _tasks.Count;
 
-    public long Episode(int task) => _first + task;
+    public long Episode(int task) => _tasks.First + task;
 
     public TensorSpace Space { get; }
 
-    public FewShotProblem Images { get; }
+    /// <summary>Accuracy of φ on the query sets, or the outer loss where the tasks are no classification.</summary>
+    public double[] Measure(Tensor phi) => LearningProblem.Measure(_problem, phi);
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }
 
@@ -47,8 +48,11 @@ internal sealed class TaskBatch
 
     public int Parameters => (int)Theta.shape[1];
 
+    /// <summary>The rule of the run's inner step.</summary>
+    public StepRule StepRule => Method.Inner is Inner.GradientDescent { StepSize: { } step } ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature;
+
     /// <summary>Gradient descent by the run's rule.</summary>
-    public IInnerSolver<Tensor, Tensor> Descent(int steps) => InnerSolvers.GradientDescent(Space, Options.StepRule, steps);
+    public IInnerSolver<Tensor, Tensor> Descent(int steps) => InnerSolvers.GradientDescent(Space, StepRule, steps);
 
     /// <summary>The run's conjugate gradients, with this many steps.</summary>
     public static ILinearSolver<Tensor, Tensor> ConjugateGradients(int steps) =>
@@ -71,7 +75,7 @@ internal sealed class TaskBatch
         using var scope = NewDisposeScope();
         var rows = Enumerable.Range(0, Count).Select(task =>
         {
-            using var generator = new Generator(unchecked(_seed + (ulong)Episode(task)), CPU);
+            using var generator = new Generator(unchecked(_tasks.Seed + (ulong)Episode(task)), CPU);
             return randn([Parameters], ScalarType.Float64, CPU, generator: generator);
         });
         return stack(rows).to(Theta.device).MoveToOuterDisposeScope();
