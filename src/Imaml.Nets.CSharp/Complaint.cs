@@ -36,6 +36,9 @@ public enum ComplaintKind
 public sealed class ExperimentException(IReadOnlyList<Complaint> complaints, string? origin = null)
     : ArgumentException($"{(origin is null ? "" : $"{origin}: ")}{string.Join("; ", complaints)}")
 {
+    /// <summary>The file that it was read from, or null.</summary>
+    public string? Origin { get; } = origin;
+
     /// <summary>The faults.</summary>
     public IReadOnlyList<Complaint> Complaints { get; } = complaints;
 }

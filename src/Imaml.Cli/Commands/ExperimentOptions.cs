@@ -77,6 +77,9 @@ internal sealed class ExperimentOptions
         Seed(),
     ];
 
+    /// <summary>The option that stands for a field, or the field where there is none.</summary>
+    public static string NameOf(string field) => new ExperimentOptions()._fields.FirstOrDefault(one => one.Path == field)?.Option.Name ?? field;
+
     /// <summary>Adds the argument and the options to a command.</summary>
     public void AddTo(Command command)
     {

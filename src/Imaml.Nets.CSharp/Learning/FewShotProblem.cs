@@ -3,6 +3,7 @@
 using Imaml.Math;
 using Imaml.Nets.Models;
 using Imaml.Nets.Tasks;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Learning;
@@ -76,7 +77,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         using var scope = NewDisposeScope();
         var logits = QueryLogits(phi); // [B, n, N]
         var right = logits.argmax(-1).eq(query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
-        return where(logits.flatten(1).isfinite().all(1), right, full_like(right, double.NaN)).cpu().data<double>().ToArray();
+        return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
