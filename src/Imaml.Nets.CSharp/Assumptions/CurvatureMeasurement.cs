@@ -2,6 +2,7 @@
 
 using Imaml.Math;
 using Imaml.Math.Interop;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
@@ -43,7 +44,7 @@ internal static class CurvatureMeasurement
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
         var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
-        var report = Lanczos.run(space, int.Min(steps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors());
+        var report = Lanczos.run(space, int.Min(steps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors(RandomPurpose.LanczosStart));
         var spectra = Lanczos.read(space, report);
         var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
         return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, gradients[task]))], top.MoveToOuterDisposeScope());
