@@ -30,12 +30,13 @@ internal static class DiagnosisTable
             Row($"λ_max of ∇²L̂ at {at}, at least", point.Largest);
             Row("  an eigenvalue is within, of the first", point.SmallestResidual);
             Row("  an eigenvalue is within, of the second", point.LargestResidual);
-            Row("  the spectrum reaches farther, but for 1 %, by at most", point.Missed);
+            Row("  the spectrum reaches farther by at most (error 1 % a task)", point.Missed);
             Row($"negative eigenvalues at {at}, at least", point.Negative);
             Row($"µ = λ + λ_min at {at}, at most", point.StrongConvexity);
             Row($"κ of G at {at}, at least", point.Condition);
             table.AddRow($"G not convex at {at}", $"{point.Refuted} of {state.Tasks}");
-            table.AddRow($"G strongly convex at {at}, but for 1 %", $"{point.Probable} of {state.Tasks}");
+            table.AddRow($"G strongly convex at {at} (error 1 % a task)", $"{point.Probable} of {state.Tasks}");
+            table.AddRow($"G strongly convex at {at} (error 1 % for all together)", $"{point.ProbableAmongAll} of {state.Tasks}");
         }
 
         Row("‖φ − θ‖", state.Displacement);

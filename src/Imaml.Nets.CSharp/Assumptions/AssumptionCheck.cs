@@ -67,8 +67,8 @@ public static class AssumptionCheck
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)
     {
         (gradients, var run) = MetaGradients.Of(batch);
-        var (theta, _) = CurvatureMeasurement.At(batch, batch.Theta, options.LanczosSteps);
-        var (phi, top) = CurvatureMeasurement.At(batch, run.Phi, options.LanczosSteps);
+        var (theta, _) = CurvatureMeasurement.At(batch, batch.Theta, options);
+        var (phi, top) = CurvatureMeasurement.At(batch, run.Phi, options);
         changes.AddRange(HessianChangeMeasurement.At(batch, run.Phi, top));
         var displacements = batch.Space.Read(batch.Space.Norm(run.Phi - batch.Theta));
         var residuals = batch.Space.Read(run.Solve.RelativeResidual);

@@ -2,6 +2,7 @@
 
 using Imaml.Math;
 using Imaml.Math.Interop;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
@@ -11,12 +12,13 @@ namespace Imaml.Nets.Assumptions;
 /// <param name="SmallestResidual">An eigenvalue is this near to it.</param>
 /// <param name="Largest">The largest Ritz value: λ_max is at least this.</param>
 /// <param name="LargestResidual">An eigenvalue is this near to it.</param>
-/// <param name="Missed">The spectrum may reach this much farther at either end, but for a chance of 1 %.</param>
+/// <param name="Missed">The spectrum may reach this much farther at either end, with a chance of error of 1 % for this task alone.</param>
 /// <param name="Negative">At least so many eigenvalues are negative.</param>
 /// <param name="StrongConvexity">λ + Smallest, which µ is at most.</param>
 /// <param name="Condition">κ of G as seen; infinite where µ is not positive.</param>
 /// <param name="Refuted">Whether a curvature below −λ was met, so that G is not convex here.</param>
-/// <param name="Probable">Whether G is strongly convex here, but for a chance of 1 %.</param>
+/// <param name="Probable">Whether G is strongly convex here, with a chance of error of 1 % for this task alone.</param>
+/// <param name="ProbableAmongAll">The same with that chance for all tasks of the state together: 1 % over their number for this one.</param>
 /// <param name="GradientNorm">‖∇G‖.</param>
 /// <param name="InnerError">‖∇G‖/µ with the µ that was seen, an estimate of δ; infinite where µ is not positive.</param>
 public sealed record PointCurvature(
@@ -30,6 +32,7 @@ public sealed record PointCurvature(
     double Condition,
     bool Refuted,
     bool Probable,
+    bool ProbableAmongAll,
     double GradientNorm,
     double InnerError);
 
@@ -37,21 +40,22 @@ public sealed record PointCurvature(
 internal static class CurvatureMeasurement
 {
     /// <summary>The curvature of every task at a point, and the unit vectors along which it is largest, [B, d].</summary>
-    public static (PointCurvature[] Curvature, Tensor Top) At(TaskBatch tasks, Tensor point, int steps)
+    public static (PointCurvature[] Curvature, Tensor Top) At(TaskBatch tasks, Tensor point, AssumptionOptions options)
     {
         using var scope = NewDisposeScope();
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
         var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
-        var report = Lanczos.run(space, int.Min(steps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors());
+        var report = Lanczos.run(space, int.Min(options.LanczosSteps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors(RandomPurpose.LanczosStart));
         var spectra = Lanczos.read(space, report);
         var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
-        return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, gradients[task]))], top.MoveToOuterDisposeScope());
+        return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, options.Tasks, gradients[task]))], top.MoveToOuterDisposeScope());
     }
 
-    private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, double gradient)
+    private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, int allTasks, double gradient)
     {
-        var curvature = ObservedCurvature.Of(spectrum, tasks.Method.Lambda, tasks.Parameters, AssumptionOptions.Failure);
+        ObservedCurvature Seen(double failure) => ObservedCurvature.Of(spectrum, tasks.Method.Lambda, tasks.Parameters, failure);
+        var curvature = Seen(AssumptionOptions.Failure);
         return new PointCurvature(
             spectrum.Smallest,
             spectrum.Residuals.FirstOrDefault(double.NaN),
@@ -63,6 +67,7 @@ internal static class CurvatureMeasurement
             curvature.ConditionAtLeast,
             curvature.IsRefuted,
             curvature.IsProbable,
+            Seen(AssumptionOptions.Failure / allTasks).IsProbable,
             gradient,
             curvature.InnerError(gradient));
     }

@@ -5,7 +5,7 @@ using Imaml.Nets.Runs;
 namespace Imaml.Nets.Assumptions;
 
 /// <summary>
-/// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted and Probable count the tasks.
+/// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted, Probable and ProbableAmongAll count the tasks.
 /// </summary>
 public sealed record CurvatureSummary(
     Quantiles Smallest,
@@ -19,7 +19,8 @@ public sealed record CurvatureSummary(
     Quantiles GradientNorm,
     Quantiles InnerError,
     int Refuted,
-    int Probable)
+    int Probable,
+    int ProbableAmongAll)
 {
     internal static CurvatureSummary Of(IReadOnlyList<PointCurvature> points)
     {
@@ -36,7 +37,8 @@ public sealed record CurvatureSummary(
             Over(point => point.GradientNorm),
             Over(point => point.InnerError),
             points.Count(point => point.Refuted),
-            points.Count(point => point.Probable));
+            points.Count(point => point.Probable),
+            points.Count(point => point.ProbableAmongAll));
     }
 }
 

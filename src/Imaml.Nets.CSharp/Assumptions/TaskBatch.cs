@@ -69,16 +69,20 @@ internal sealed class TaskBatch
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>
         Strategies.FirstOrder(Space, Known(phi), 0).Compute(Space, Regularizer, Problem, Theta);
 
-    /// <summary>A normal vector for each task that depends on the seed and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
-    public Tensor RandomVectors()
+    /// <summary>A normal vector for each task that depends on the seed, the purpose and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
+    public Tensor RandomVectors(RandomPurpose purpose)
     {
-        using var scope = NewDisposeScope();
-        var rows = Enumerable.Range(0, Count).Select(task =>
+        var numbers = new double[Count, Parameters];
+        for (var task = 0; task < Count; task++)
         {
-            using var generator = new Generator(unchecked(_tasks.Seed + (ulong)Episode(task)), CPU);
-            return randn([Parameters], ScalarType.Float64, CPU, generator: generator);
-        });
-        return stack(rows).to(Theta.device).MoveToOuterDisposeScope();
+            var random = new CounterRandom(_tasks.Seed, purpose, unchecked((ulong)Episode(task)));
+            for (var i = 0; i < Parameters; i++)
+            {
+                numbers[task, i] = random.NextNormal();
+            }
+        }
+
+        return tensor(numbers, ScalarType.Float64, Theta.device);
     }
 
     private IInnerSolver<Tensor, Tensor> Known(Tensor phi) => InnerSolvers.FromDelegate(Space, (_, _) => phi);
