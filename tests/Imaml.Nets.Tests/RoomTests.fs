@@ -24,7 +24,7 @@ let private order =
         "Assumptions"
     ]
 
-let rec private room (t: TypeReference) =
+let rec private room (t: TypeReference | null) =
     match t with
     | null -> None
     | t when not (isNull t.DeclaringType) -> room t.DeclaringType
@@ -32,7 +32,7 @@ let rec private room (t: TypeReference) =
     | _ -> None
 
 /// The types that make up a reference: its own, and those of its arguments and elements.
-let rec private parts (t: TypeReference) : TypeReference list =
+let rec private parts (t: TypeReference | null) : TypeReference list =
     match t with
     | null -> []
     | :? GenericInstanceType as generic -> parts generic.ElementType @ (generic.GenericArguments |> Seq.collect parts |> Seq.toList)
