@@ -49,7 +49,7 @@ minimiser, and
 $$\|\nabla_\varphi G(\varphi, \theta)\| \ge \mu\, \|\varphi - \mathrm{Alg}^\star(\theta)\|,$$
 
 so that a gradient norm tells how far the solution is: Definition 1's $\delta$ is at most $\|\nabla G\|/\mu$. A convex $\hat L$ has $\mu \ge \lambda_{\min}(\Lambda)$.
-A loss that curves down by 1 somewhere needs $\lambda > 1$, and the constants say so (`ErrorBounds/ErrorConstants.fs`):
+A loss that curves down by 1 somewhere needs $\lambda > 1$, and the constants say so (`ErrorBounds/Constants.fs`):
 *)
 
 let saddle = Quadratic.loss (Matrix<float>.Build.DiagonalOfDiagonalArray [| -1.0; 2.0; 3.0 |]) theta 0.0

@@ -14,8 +14,14 @@ star for the same at $\varphi^\star$. Assume
 * $G(\cdot, \theta)$ is $\mu$-strongly convex and $\beta$-smooth, $\kappa = \beta/\mu$, so that $\|M^{-1}\|, \|M_\star^{-1}\| \le 1/\mu$;
 * $\nabla L$ is $L$-Lipschitz, $\|\nabla L\| \le B$, and $H$ is $\rho$-Lipschitz.
 
-These are the fields of `ErrorConstants` (`src/Imaml.Math.FSharp/ErrorBounds/ErrorConstants.fs`), and their kind, *certified* or *estimated*, is the kind of
-every bound made of them.
+What is stored belongs to the losses alone, `LossConstants` (`src/Imaml.Math.FSharp/ErrorBounds/Constants.fs`): the range $mI \preceq \nabla^2\hat L \preceq MI$, where $m$ may be
+negative, $\rho$, $L$ and $B$. Formed from the $\Lambda$ in use are
+
+$$\mu = m + \lambda_{\min}(\Lambda), \qquad \beta = M + \lambda_{\max}(\Lambda), \qquad \|\Lambda\| = \lambda_{\max}(\Lambda),$$
+
+so that constants of one $\lambda$ cannot be used with another (`ErrorConstants`). Their kind, *certified* where they are stated as proved or *estimated* where they were
+measured, has no setter, and is the kind of every bound made of them. Estimates hold at the $\varphi$ where they were measured and are never handed to a
+certificate: `Certificate.Estimate` and `AdaptiveAccuracy.Estimate` measure at the $\varphi$ that they speak of.
 *)
 
 (*** hide ***)
@@ -59,7 +65,7 @@ where $\|M_\star - M\| \le \rho\delta$, $\|M^{-1}v\| \le B/\mu$ and $\|v - v_\st
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \delta' + C\delta, \qquad
 C = \frac{\|\Lambda\|L}{\mu} + \frac{\|\Lambda\|\rho B}{\mu^2} . $$
 
-So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. How many steps is that? (`ErrorBounds/ErrorBounds.fs`, all four.) Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
+So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. How many steps is that? (`ErrorBounds/Theorem1.fs`, all four.) Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
 
 **Gradient descent**, step $1/\beta$. $\varphi_{t+1} - \varphi^\star = (I - \bar M/\beta)(\varphi_t - \varphi^\star)$ with $\bar M$ a mean of $M$'s between the two points, whose eigenvalues are in
 $[\mu, \beta]$. The distance falls by $1 - 1/\kappa \le e^{-1/\kappa}$ a step: $\lceil\kappa \ln(R/\delta)\rceil$ steps.
@@ -91,9 +97,9 @@ printfn "      ε   GD steps   CG steps   ‖g − g*‖"
 let planned =
     [
         for epsilon in [ 1e-2; 1e-4; 1e-6; 1e-8 ] do
-            let accuracies = ErrorBounds.accuraciesFor c epsilon
-            let innerSteps = ErrorBounds.gradientDescentSteps c radius accuracies.Inner
-            let linearSteps = ErrorBounds.conjugateGradientSteps c c.OuterGradientBound accuracies.Solve
+            let accuracies = Theorem1.AccuraciesFor(c, epsilon)
+            let innerSteps = Theorem1.GradientDescentSteps(c, radius, accuracies.Inner)
+            let linearSteps = Theorem1.ConjugateGradientSteps(c, c.OuterGradientBound, accuracies.Solve)
             let error = error (run innerSteps linearSteps)
             printfn $"{short epsilon, 7}   {innerSteps, 8}   {linearSteps, 8}   {short error, 8}"
             error <= epsilon
@@ -113,7 +119,7 @@ $$\Lambda u - \Lambda M_\star^{-1}v_\star = \Lambda M_\star^{-1}\bigl[(M_\star -
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \frac{\|\Lambda\|}\mu\Bigl(\|r\| + (L + \rho\|u\|)\,\frac{\|\nabla G(\varphi, \theta)\|}\mu\Bigr).$$
 
 It needs neither $B$ nor $\varphi^\star$, only $\mu$, $L$, $\rho$ and norms that are at hand, and it holds for any $\varphi$ and $u$, whoever made them
-(`ErrorBounds/ErrorBound.fs`, with what floating-point arithmetic may have done to every norm; `Certificate.fs`). For a quadratic $\rho = 0$. The last column is $\delta' + C\delta$ with the true $\delta$ and $\delta'$,
+(`ErrorBounds/Certificate.fs`, with what floating-point arithmetic of the space's precision may have done to every norm). For a quadratic $\rho = 0$. The last column is $\delta' + C\delta$ with the true $\delta$ and $\delta'$,
 which only an oracle knows.
 *)
 
@@ -123,15 +129,14 @@ let certified =
     [
         for innerSteps, linearSteps in [ 5, 2; 20, 2; 20, 3; 40, 4 ] do
             let result = run innerSteps linearSteps
-            let bound = Theorem1.certificate task result.Phi result.Solve.Solution
+            let bound = Theorem1Accounts.certificate task result.Phi result.Solve.Solution
 
             let aPriori =
-                ErrorBounds.aPriori
-                    c
-                    {
-                        Inner = (result.Phi - exactPhi).L2Norm()
-                        Solve = (result.Gradient - BilevelTask.implicitGradient task result.Phi).L2Norm()
-                    }
+                Theorem1.Bound(
+                    c,
+                    (result.Phi - exactPhi).L2Norm(),
+                    (result.Gradient - BilevelTask.implicitGradient task result.Phi).L2Norm()
+                )
 
             printfn $"{innerSteps, 5}   {linearSteps, 2}   {short (error result), 8}   {short bound.Total, 11}   {short aPriori, 8}"
             struct (error result, bound, aPriori)
@@ -146,12 +151,33 @@ holds "δ′ + Cδ bounds the error" (certified |> List.forall (fun (struct (err
 (*** include-output ***)
 
 (**
+Constants can be refuted, never proved, by what is seen: where $\langle u, Mu\rangle/\|u\|^2$, or a curvature or Ritz value that CG met, lies below $\mu$ by more than rounding,
+there is no bound, and the certificate says so. Here someone claims $\hat L$ to be 1-strongly convex:
+*)
+
+let wrong =
+    let claimed = inner.Constants
+
+    TaskConstants(
+        LossConstants.Proved(1.0, 2.0, claimed.HessianLipschitz, infinity, claimed.GradientRounding, claimed.ProductRounding),
+        outer.Constants
+    )
+
+let refuted =
+    Certificate.OfResult(space, regularizer, problem, [| wrong |], task.Theta, run 40 4)
+    |> Array.exactlyOne
+
+printfn $"{refuted.Kind}: {refuted.Reason}"
+holds "a wrong µ is refuted, and there is no bound" (refuted.IsRefuted && refuted.Kind = BoundKind.None)
+(*** include-output ***)
+
+(**
 ## Accuracy on demand
 
 The certificate can be read while the run goes on: iterate until it is at most $\varepsilon$. How should inner and linear steps share $\varepsilon$? If an e-fold
 of accuracy costs $a$ evaluations there and $b$ here, shares $s$ and $1 - s$ cost $-a\ln s - b\ln(1 - s)$ beyond what $\varepsilon$ itself does, least at
 $s = a/(a + b)$: that is $\frac23$ for Nesterov's $\sqrt\kappa$ against CG's $\sqrt\kappa/2$, and near 1 for gradient descent's $\kappa$. The code takes $\frac45$
-(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan.fs`). It never claims what rounding forbids:
+(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan` in `Theorem1.fs`). It never claims what rounding forbids:
 *)
 
 let toAccuracy (epsilon: float) theta =
@@ -163,17 +189,13 @@ let toAccuracy (epsilon: float) theta =
         problem,
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), 10000, 1),
         ConjugateGradientSolver untilMet,
-        [| c |],
-        {
-            Accuracy = epsilon
-            MaxRounds = 10
-            Arithmetic = Theorem1.arithmetic task
-        },
+        [| BilevelTask.losses task |],
+        { Accuracy = epsilon; MaxRounds = 10 },
         theta
     )
 
 // The reference is itself only known to within a certificate.
-let reference = (Theorem1.certificate task exactPhi (BilevelTask.adjoint task exactPhi)).Total
+let reference = (Theorem1Accounts.certificate task exactPhi (BilevelTask.adjoint task exactPhi)).Total
 
 printfn "      ε   certificate   ‖g − g*‖   gradients   products"
 
@@ -214,10 +236,10 @@ and the sum over $K$ steps, $F$ falling no lower than $\inf F$, gives
 
 $$\min_{k < K} \|\nabla F(\theta_k)\|^2 \le \frac{2L_F\,(F(\theta_0) - \inf F)}K + \max_k\|e_k\|^2 .$$
 
-(`ErrorBounds.metaSmoothness` and `stationarity`.) Here with meta-gradients certified to $10^{-3}$; a logistic loss has $\inf F \ge 0$.
+(`Corollary1`, in `Theorem1.fs`.) Here with meta-gradients certified to $10^{-3}$; a logistic loss has $\inf F \ge 0$.
 *)
 
-let smoothness = ErrorBounds.metaSmoothness c
+let smoothness = Corollary1.MetaSmoothness c
 let start = outer.Value exactPhi
 
 let visited =
@@ -230,11 +252,12 @@ let visited =
 printfn "   K   min ‖∇F‖²     bound"
 
 for steps in [ 1; 10; 100; 1000 ] do
-    printfn $"{steps, 4}   {short (Array.min visited[.. steps - 1]), 9}   {short (ErrorBounds.stationarity smoothness start steps 1e-3), 7}"
+    printfn
+        $"{steps, 4}   {short (Array.min visited[.. steps - 1]), 9}   {short (Corollary1.Stationarity(smoothness, start, steps, 1e-3)), 7}"
 
 holds
     "the bound holds for every K up to 1000"
-    (Seq.forall (fun steps -> Array.min visited[.. steps - 1] <= ErrorBounds.stationarity smoothness start steps 1e-3) (seq { 1..1000 }))
+    (Seq.forall (fun steps -> Array.min visited[.. steps - 1] <= Corollary1.Stationarity(smoothness, start, steps, 1e-3)) (seq { 1..1000 }))
 (*** include-output ***)
 
 (**

@@ -75,7 +75,7 @@ solution says what $e$ is, rounding included.
 let solution at =
     let moved = { task with Theta = at }
     let phi = BilevelTask.exactSolution task at
-    struct (phi, (Theorem1.certificate moved phi (BilevelTask.adjoint moved phi)).InnerError)
+    struct (phi, (Theorem1Accounts.certificate moved phi (BilevelTask.adjoint moved phi)).InnerError)
 
 let r, mu, rho, tau =
     c.Contraction, c.StrongConvexity, c.HessianLipschitz, inner.ThirdDerivativeLipschitz

@@ -36,12 +36,12 @@ var batches = Enumerable.Repeat(MetaLearning.Chunks(space, tasks), 50);
 var (learned, steps) = MetaLearning.Run(space, strategy, regularizer, batches, start);
 Console.WriteLine($"outer loss: {steps[0].OuterLoss:F6} before, {steps[^1].OuterLoss:F6} after {learned.Steps} steps");
 
-// How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, L = β − λ ≤ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
+// How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, 0 ⪯ H ⪯ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
 var rounding = new AffineBound(constant: 1e-14, slope: 1e-14);
-var constants = new ErrorConstants(
-    BoundKind.Certified, strongConvexity: 0.1, smoothness: 0.36, largestRegularization: 0.1, outerSmoothness: 0.26, outerGradientBound: 1.01,
-    hessianLipschitz: 0.1, rounding, rounding, rounding);
+// What belongs to the losses; µ, β and ‖Λ‖ are formed from the Λ in use.
+var logistic = LossConstants.Proved(
+    smallestCurvature: 0.0, largestCurvature: 0.26, hessianLipschitz: 0.1, gradientBound: 1.01, gradientRounding: rounding, productRounding: rounding);
+var constants = new TaskConstants(inner: logistic, outer: logistic);
 var result = Algorithm2.Compute(space, regularizer, tasks[0], inner, linear, accuracies, learned.Theta);
-var arithmetic = Certificates.DoublePrecision(dimension, regularizer);
-var bound = Certificates.OfResult(space, regularizer, tasks[0], [constants], arithmetic, learned.Theta, result)[0];
+var bound = Certificate.OfResult(space, regularizer, tasks[0], [constants], learned.Theta, result)[0];
 Console.WriteLine($"a meta-gradient of norm {result.Gradient.L2Norm():F6}, at most {bound.Total:E1} from the exact one ({bound.Kind})");

@@ -38,29 +38,18 @@ let batches = Seq.replicate 50 (MetaLearning.chunks space tasks)
 let struct (learned, steps) = MetaLearning.run space strategy regularizer batches start
 printfn $"outer loss: %.6f{steps[0].OuterLoss} before, %.6f{(Array.last steps).OuterLoss} after {learned.Steps} steps"
 
-// How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, L = β − λ ≤ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
+// How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, 0 ⪯ H ⪯ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
 let rounding = { Constant = 1e-14; Slope = 1e-14 }
 
-let constants =
-    {
-        Kind = BoundKind.Certified
-        StrongConvexity = 0.1
-        Smoothness = 0.36
-        LargestRegularization = 0.1
-        OuterSmoothness = 0.26
-        OuterGradientBound = 1.01
-        HessianLipschitz = 0.1
-        InnerGradientRounding = rounding
-        OuterGradientRounding = rounding
-        ProductRounding = rounding
-    }
+// What belongs to the losses; µ, β and ‖Λ‖ are formed from the Λ in use.
+let logistic = LossConstants.Proved(0.0, 0.26, 0.1, 1.01, rounding, rounding)
+let constants = TaskConstants(logistic, logistic)
 
 let theta = learned.Theta
 
 let result =
     ImplicitMetaGradient.Compute(space, regularizer, tasks[0], inner, linear, thresholds, theta)
 
-let arithmetic = Arithmetic.double dimension regularizer
-let certify = Certificate.ofSolution space regularizer tasks[0] [| constants |] arithmetic
-let bounds = certify theta result.Phi result.Solve.Solution
+let bounds = Certificate.OfResult(space, regularizer, tasks[0], [| constants |], theta, result)
+
 printfn $"a meta-gradient of norm %.6f{result.Gradient.L2Norm()}, at most {bounds[0].Total:E1} from the exact one ({bounds[0].Kind})"

@@ -172,6 +172,25 @@ let private closedForms =
                     abs (value answer.Error - (values answer.MetaGradient - exact).L2Norm())
                     |> should be (lessThan rounding))
 
+            testCase "dL/dλ does not cancel at small λ with fewer examples than parameters" (fun () ->
+                // x = (1, 1, 1), y = 1, θ = 0; outer x = (1, 0, 0), y = 2: φ = x/(3 + λ), L = ½(1/(3 + λ) − 2)², dL/dλ = (2 − 1/(3 + λ))/(3 + λ)².
+                for lambda in [ 1e-2; 1e-6; 1e-10 ] do
+                    let row (x: float list) y = LinearRegression.loss (Matrix<float>.Build.DenseOfRows [ x ]) (vector [| y |])
+
+                    let task =
+                        BilevelTask.create
+                            (row [ 1; 1; 1 ] 1.0)
+                            (row [ 1; 0; 0 ] 2.0)
+                            (Proximal.Scalar lambda)
+                            (Vector<float>.Build.Dense 3)
+
+                    let answer = solve (Problem(task, "least-squares", "least-squares", "scalar")) (request Method.Exact)
+
+                    let expected = (2.0 - 1.0 / (3.0 + lambda)) / (3.0 + lambda) ** 2.0
+                    // φ − θ rounds by u, and along the kernel by u/λ: 10⁻⁶ at λ = 10⁻¹⁰.
+                    relatively "dL/dλ" (1e-14 + 1e-15 / lambda) expected (Seq.head (flat answer.RegularizerGradient))
+                    relatively "exact dL/dλ" (1e-14 + 1e-15 / lambda) expected (Seq.head (flat (nonNull answer.Exact).RegularizerGradient)))
+
             testCase "d = 1" (fun () ->
                 for q in quadratics 2 1 1.0 do
                     let answer = solve (parse q.Text) (toAccuracy 1e-8)

@@ -22,6 +22,8 @@ internal sealed class ArraySpace : IInnerProductSpace<double[], double>
 
     public double[] Zero(double[] like) => new double[like.Length];
 
+    public int Dimension(double[] like) => like.Length;
+
     public double[] Scale(double a, double[] x) => [.. x.Select(value => a * value)];
 
     public double[] Axpy(double a, double[] x, double[] y) => a == 0.0 ? y : [.. x.Zip(y, (left, right) => (a * left) + right)];

@@ -11,8 +11,9 @@ namespace Imaml.Interop.Tests;
 public static class BoundTests
 {
     /// <summary>µ = 1, β = 4, ‖Λ‖ = 1, L = 2, ρ = 0, B = 1: κ = 4 and C = 2.</summary>
-    private static readonly ErrorConstants Simple = new(
-        BoundKind.Certified, 1.0, 4.0, 1.0, 2.0, 1.0, 0.0, AffineBound.Zero, AffineBound.Zero, AffineBound.Zero);
+    private static readonly ErrorConstants Simple = new TaskConstants(
+        LossConstants.Proved(0.0, 3.0, 0.0, double.PositiveInfinity, AffineBound.Zero, AffineBound.Zero),
+        LossConstants.Proved(0.0, 2.0, 0.0, 1.0, AffineBound.Zero, AffineBound.Zero)).With(Regularizers.Scalar(Space, 1.0));
 
     private static void BeforeARun()
     {
@@ -31,33 +32,33 @@ public static class BoundTests
 
     private static void AfterARun()
     {
-        var arithmetic = Certificates.DoublePrecision(2, Proximal);
         // Two inner steps and one linear step: neither is exact.
         var result = Algorithm2.Compute(
             Space, Proximal, Problem, new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 2), LinearSolvers.ConjugateGradient(Space, 1), Theta);
-        var bound = Certificates.OfResult(Space, Proximal, Problem, [Constants()], arithmetic, Theta, result)[0];
+        var bound = Certificate.OfResult(Space, Proximal, Problem, [Constants()], Theta, result)[0];
         Equal(bound.Kind, BoundKind.Certified, "kind");
-        var norms = Certificates.Measure(Space, Proximal, Problem, Theta, result.Phi, result.Solve.Solution)[0];
+        var norms = Certificate.Measure(Space, Proximal, Problem, Theta, result.Phi, result.Solve.Solution)[0];
         // (λ/µ)(‖r‖ + L‖∇G‖/µ), and rounding: no more than 10⁻¹².
         Close(bound.Total, Lambda / Mu * (norms.Residual + (norms.InnerGradient / Mu)), "the bound");
         var error = (result.Gradient - G).L2Norm();
         That(error > 0.01 && error <= bound.Total, $"an error of {error} is within its bound {bound.Total}");
         That((result.Phi - Phi).L2Norm() <= bound.InnerError, "δ is within its bound");
-        var own = Certificates.OfSolution(Space, Proximal, Problem, [Constants()], arithmetic, Theta, Phi, U)[0];
+        var own = Certificate.OfSolution(Space, Proximal, Problem, [Constants()], Theta, Phi, U)[0];
         That(own.Total < 1e-12, $"the exact φ and u are certified to {own.Total}");
-        var coarse = Certificates.OfSolution(Space, Proximal, Problem, [Constants()], Certificates.SinglePrecision(2, Proximal), Theta, Phi, U)[0];
-        That(coarse.Rounding > 1e-7, "single precision rounds more");
+        var (forged, one) = (LossConstants.Proved(9.0, 9.0, 0.0, 1.0, AffineBound.Zero, AffineBound.Zero), Constants());
+        var refuted = Certificate.OfSolution(Space, Proximal, Problem, [new TaskConstants(forged, one.Outer)], Theta, Phi, U)[0];
+        That(refuted.IsRefuted && refuted.Kind == BoundKind.None && refuted.Reason.Length > 0, "a µ above the curvature along u is refuted");
         var firstOrder = ((IMetaGradientStrategy<Vector<double>, double>)new FirstOrderStrategy<Vector<double>, double>(Inner, 0.0)).Compute(Space, Proximal, Problem, Theta);
         Refuses(
-            () => Certificates.OfResult(Space, Proximal, Problem, [Constants()], arithmetic, Theta, firstOrder), "NotMade", "only Algorithm 2");
+            () => Certificate.OfResult(Space, Proximal, Problem, [Constants()], Theta, firstOrder), "NotMade", "only Algorithm 2");
         Refuses(
-            () => Certificates.OfResult(Space, Proximal, Problem, [], arithmetic, Theta, result), "0 tasks' constants", "for 1 tasks");
+            () => Certificate.OfResult(Space, Proximal, Problem, [], Theta, result), "0 tasks' constants", "for 1 tasks");
     }
 
     private static void Adaptive()
     {
         const double epsilon = 1e-8;
-        var options = new AdaptiveOptions(accuracy: epsilon, maxRounds: 4, arithmetic: Certificates.DoublePrecision(2, Proximal));
+        var options = new AdaptiveOptions(accuracy: epsilon, maxRounds: 4);
         var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 200, 1);
         var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
         var result = AdaptiveAccuracy.Compute(Space, Proximal, Problem, inner, linear, [Constants()], options, Theta);

@@ -41,15 +41,15 @@ internal static class Quadratic
     public static Vector<double> Of(params double[] numbers) => Vector<double>.Build.DenseOfArray(numbers);
 
     /// <summary>Proved constants; the losses' rounding is below 100 units for numbers below 10.</summary>
-    public static ErrorConstants Constants() => new(
-        kind: BoundKind.Certified,
-        strongConvexity: Mu * (1.0 - 1e-15),
-        smoothness: Beta * (1.0 + 1e-15),
-        largestRegularization: Lambda,
-        outerSmoothness: 1.0,
-        outerGradientBound: double.PositiveInfinity,
+    public static TaskConstants Constants() => new(
+        inner: Proved(smallest: (Mu - Lambda) * (1.0 - 1e-14), largest: (Beta - Lambda) * (1.0 + 1e-14)),
+        outer: Proved(smallest: 1.0, largest: 1.0));
+
+    private static LossConstants Proved(double smallest, double largest) => LossConstants.Proved(
+        smallestCurvature: smallest,
+        largestCurvature: largest,
         hessianLipschitz: 0.0,
-        innerGradientRounding: new AffineBound(constant: 1e-14, slope: 1e-14),
-        outerGradientRounding: new AffineBound(constant: 1e-14, slope: 1e-14),
+        gradientBound: double.PositiveInfinity,
+        gradientRounding: new AffineBound(constant: 1e-14, slope: 1e-14),
         productRounding: new AffineBound(constant: 1e-14, slope: 0.0));
 }

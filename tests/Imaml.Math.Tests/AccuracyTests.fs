@@ -9,12 +9,7 @@ open Imaml.Math
 open Imaml.Testing
 open Imaml.Theory
 
-let private options epsilon d : AdaptiveOptions =
-    {
-        Accuracy = epsilon
-        MaxRounds = 8
-        Arithmetic = Arithmetic.double d (ScalarRegularizer<Vector<float>, float> 1.0)
-    }
+let private options epsilon : AdaptiveOptions = { Accuracy = epsilon; MaxRounds = 8 }
 
 let private linear: LinearSolveOptions =
     {
@@ -42,8 +37,8 @@ let private work =
                 problem,
                 innerSolver space,
                 ConjugateGradientSolver linear,
-                [| BilevelTask.constants task |],
-                options 1e-5 task.Theta.Count,
+                [| BilevelTask.losses task |],
+                options 1e-5,
                 space.Track task.Theta
             )
 
@@ -87,8 +82,8 @@ let private work =
                         BilevelTask.problem task,
                         GradientDescentSolver(ConstantStep 1e-3, 1),
                         ConjugateGradientSolver linear,
-                        [| BilevelTask.constants task |],
-                        options 1e-300 task.Theta.Count,
+                        [| BilevelTask.losses task |],
+                        options 1e-300,
                         task.Theta
                     )
 
@@ -124,13 +119,8 @@ let private work =
                         problem,
                         GradientDescentSolver(MeasuredCurvature, 5000, 1),
                         ConjugateGradientSolver linear,
-                        [|
-                            BilevelTask.constants
-                                { task with
-                                    Proximal = Proximal.Scalar 0.5
-                                }
-                        |],
-                        options epsilon task.Theta.Count,
+                        [| BilevelTask.losses task |],
+                        options epsilon,
                         theta
                     )
                     |> ignore
@@ -144,31 +134,36 @@ let private work =
                 // g, φ and u.
                 leftFine |> should equal 3)
 
-            testCase "constants with too small a ‖Λ‖ give the bound of the Λ in use" (fun () ->
-                let task = Family.task LinearRegressions 3
-                let c = BilevelTask.constants task
-                let regularizer = Proximal.regularizer task.Proximal
-                let arithmetic = Theorem1.arithmetic task
+            testCase "constants know no Λ: the bound is that of the Λ in use" (fun () ->
+                // µ = m + λ and ‖Λ‖ = λ, whatever λ the same constants were used with before: (‖Λ‖/µ)‖r‖ at φ = Alg*(θ), r = v.
+                let one (value: float) = Vector<float>.Build.Dense(1, value)
+                let loss = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, 1.0)) (one 1.0) 0.0
+                let constants = TaskConstants(loss.Constants, loss.Constants)
 
-                let certify c =
-                    Certificate.ofSolution
-                        (EuclideanSpace())
-                        regularizer
-                        (BilevelTask.problem task)
-                        [| c |]
-                        arithmetic
-                        task.Theta
-                        task.Theta
-                        task.Theta
+                for lambda in [ 2.0; 0.01; 2.0 ] do
+                    let task = BilevelTask.create loss loss (Proximal.Scalar lambda) (one 0.0)
+                    let phi = BilevelTask.exactSolution task task.Theta
+                    let c = constants.With(ScalarRegularizer<Vector<float>, float> lambda)
+                    // Rounded downwards and upwards.
+                    Check.near (2.0 ** -51.0) (1.0 + lambda) c.StrongConvexity "µ"
+                    Check.near (2.0 ** -51.0) (1.0 + lambda) c.Smoothness "β"
+                    Check.atMost (1.0 + lambda) c.StrongConvexity "µ"
+                    c.LargestRegularization |> should equal lambda
 
-                let bound c = (certify c |> Array.exactlyOne).Total
+                    let bound =
+                        Certificate.OfSolution(
+                            EuclideanSpace(),
+                            ScalarRegularizer lambda,
+                            BilevelTask.problem task,
+                            [| constants |],
+                            task.Theta,
+                            phi,
+                            one 0.0
+                        )
+                        |> Array.exactlyOne
 
-                for share in [ 0.0; 0.1 ] do
-                    bound
-                        { c with
-                            LargestRegularization = share * c.LargestRegularization
-                        }
-                    |> should equal (bound c))
+                    let v = abs (phi[0] + 1.0)
+                    Check.near (1e-12 * v) (lambda / (1.0 + lambda) * v) bound.Total $"λ = {lambda}")
 
             testCase "what makes no sense is refused" (fun () ->
                 let task = Family.task Quadratics 1
@@ -194,8 +189,8 @@ let private work =
 
                     text |> should haveSubstring message
 
-                let constants = [| BilevelTask.constants task |]
-                let usual = options 0.1 task.Theta.Count
+                let constants = [| BilevelTask.losses task |]
+                let usual = options 0.1
 
                 for accuracy in [ 0.0; -1.0; nan; infinity ] do
                     refused "accuracy must be positive" { usual with Accuracy = accuracy } constants
@@ -204,18 +199,21 @@ let private work =
                 refused "2 tasks' constants for 1 tasks" usual (Array.append constants constants))
         ]
 
+let private estimateOptions largestDense (task: BilevelTask) =
+    {
+        LargestDense = largestDense
+        LanczosSteps = 2 * task.Theta.Count
+        PowerSteps = 60
+        Reach = 1e-5
+    }
+
 let private measured largestDense (task: BilevelTask) (phi: Vector<float>) =
     EstimatedConstants.At(
         EuclideanSpace(),
         EuclideanCoordinates(),
         Proximal.regularizer task.Proximal,
         BilevelTask.problem task,
-        {
-            LargestDense = largestDense
-            LanczosSteps = 2 * task.Theta.Count
-            PowerSteps = 60
-            Reach = 1e-5
-        },
+        estimateOptions largestDense task,
         task.Theta,
         phi
     )
@@ -277,6 +275,62 @@ let private estimates =
                 let expected = 8.0 * s * (1.0 - s) * abs (1.0 - 2.0 * s)
                 Check.near (1e-3 * expected) expected (measured 12 task phi).HessianLipschitz "ρ")
 
+            testCase "a search with estimates measures at the φ that it returns, and counts what that takes" (fun () ->
+                for largestDense in [ 0; 12 ] do
+                    for family in Family.all do
+                        let task = Family.task family 3
+                        let space = CountingSpace<Vector<float>, float>(EuclideanSpace())
+                        let problem = CountingProblem(space, BilevelTask.problem task)
+                        use _ = (space :> IInnerProductSpace<_, _>).OpenRegion()
+                        let struct (lambda, _) = Proximal.enclosure task.Proximal
+
+                        let coordinates =
+                            { new ICoordinates<Counted<Vector<float>>> with
+                                member _.ToRows x = [| x.Value.ToArray() |]
+                                member _.OfRows(_, rows) = space.Track(Vector<float>.Build.DenseOfArray rows[0])
+                                member _.Product(x, y) = space.Track(x.Value.PointwiseMultiply y.Value)
+                                member _.Quotient(x, y) = space.Track(x.Value.PointwiseDivide y.Value)
+
+                                member _.DivideByRoot(x, y, epsilon) =
+                                    space.Track(x.Value.PointwiseDivide(y.Value.PointwiseSqrt() + epsilon))
+
+                                member _.Combine(a, x, b, y) = space.Track(a * x.Value + b * y.Value)
+                            }
+
+                        let result =
+                            AdaptiveAccuracy.Estimate(
+                                space,
+                                coordinates,
+                                ScalarRegularizer lambda,
+                                problem,
+                                GradientDescentSolver(MeasuredCurvature, 5000, 1),
+                                ConjugateGradientSolver linear,
+                                estimateOptions largestDense task,
+                                options 1e-5,
+                                space.Track task.Theta
+                            )
+
+                        let outcome = result.Tasks[0]
+                        outcome.Status |> should equal CertifiedStatus.Met
+                        outcome.Bound.Kind |> should equal BoundKind.Estimated
+                        problem.Count.Gradients |> should equal outcome.Work.Gradients
+                        problem.Count.OuterGradients |> should equal outcome.Work.OuterGradients
+                        let cost = (MetaGradient.cost space result.MetaGradient)[0]
+                        cost.Gradients |> should equal outcome.Work.Gradients
+                        cost.HessianProducts |> should equal outcome.Work.HessianProducts
+                        cost.OuterGradients |> should equal outcome.Work.OuterGradients
+
+                        // A Ritz run asks no device whether it is done: it counts what it needed.
+                        if largestDense = 0 then
+                            Check.atMost (float problem.Count.HessianProducts) (float outcome.Work.HessianProducts) "products"
+                        else
+                            problem.Count.HessianProducts |> should equal outcome.Work.HessianProducts
+
+                        let again = measured largestDense task result.MetaGradient.Phi.Value
+                        outcome.Bound.Constants.StrongConvexity |> should equal again.StrongConvexity
+                        outcome.Bound.Constants.OuterSmoothness |> should equal again.OuterSmoothness
+                        outcome.Bound.Constants.HessianLipschitz |> should equal again.HessianLipschitz)
+
             testCase "where H + Λ is indefinite they say so, and give no bound" (fun () ->
                 for d in [ 1; 6 ] do
                     let random = Random d
@@ -291,15 +345,16 @@ let private estimates =
                         let problem = BilevelTask.problem task
 
                         let bound =
-                            Certificate.ofSolution
-                                (EuclideanSpace())
-                                regularizer
-                                problem
-                                [| c |]
-                                (Theorem1.arithmetic task)
+                            Certificate.Estimate(
+                                EuclideanSpace(),
+                                EuclideanCoordinates(),
+                                regularizer,
+                                problem,
+                                estimateOptions largestDense task,
+                                task.Theta,
+                                task.Theta,
                                 task.Theta
-                                task.Theta
-                                task.Theta
+                            )
                             |> Array.exactlyOne
 
                         bound.Kind |> should equal BoundKind.None

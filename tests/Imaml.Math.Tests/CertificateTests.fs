@@ -117,7 +117,7 @@ let private exact (t: PreciseTask) =
 
 /// The certificate of (φ, u) against the truth. ‖differences‖ rounds by far less than a part in 10¹².
 let private checkAt what (t: PreciseTask) (exactPhi, exactGradient) (phi: Vector<float>) (u: Vector<float>) =
-    let bound = Theorem1.certificate t.Task phi u
+    let bound = Theorem1Accounts.certificate t.Task phi u
     bound.Kind |> should equal BoundKind.Certified
     let g = Proximal.apply t.Task.Proximal u
     Check.atMost (bound.InnerError * (1.0 + 1e-12)) (distance phi exactPhi) $"{what}: δ"
@@ -222,12 +222,45 @@ let private never =
                     checkInstance random $"H large, seed {seed}" (preciseTask inner outer (Proximal.Scalar slope) (one 1.0)))
         ]
 
-let private constants =
+/// Constants with Λ = I.
+type private Given =
     {
-        Kind = BoundKind.Certified
+        StrongConvexity: float
+        Smoothness: float
+        OuterSmoothness: float
+        OuterGradientBound: float
+        HessianLipschitz: float
+        InnerGradientRounding: AffineBound
+        OuterGradientRounding: AffineBound
+        ProductRounding: AffineBound
+    }
+
+    member g.Task =
+        TaskConstants(
+            LossConstants.Proved(
+                g.StrongConvexity - 1.0,
+                g.Smoothness - 1.0,
+                g.HessianLipschitz,
+                infinity,
+                g.InnerGradientRounding,
+                g.ProductRounding
+            ),
+            LossConstants.Proved(
+                -g.OuterSmoothness,
+                g.OuterSmoothness,
+                0.0,
+                g.OuterGradientBound,
+                g.OuterGradientRounding,
+                AffineBound.Zero
+            )
+        )
+
+    member g.Constants = g.Task.With(ScalarRegularizer<Vector<float>, float> 1.0)
+
+let private constants: Given =
+    {
         StrongConvexity = 2.0
         Smoothness = 8.0
-        LargestRegularization = 1.0
         OuterSmoothness = 3.0
         OuterGradientBound = 5.0
         HessianLipschitz = 0.5
@@ -253,6 +286,7 @@ let private norms =
         OuterGradient = 7.0
         Solution = 4.0
         Residual = 0.125
+        Curvature = infinity
     }
 
 let private formula =
@@ -260,7 +294,7 @@ let private formula =
         "the formula"
         [
             testCase "(‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)‖∇G‖/µ)" (fun () ->
-                let bound = ErrorBound.Of(constants, exactArithmetic, norms)
+                let bound = Certificate.Of(constants.Constants, exactArithmetic, norms)
                 // ½(0.125 + (3 + 0.5·4)·0.4/2)
                 Check.near 1e-12 0.2 bound.InnerError "δ"
                 Check.near 1e-12 0.0625 bound.SolveError "δ′"
@@ -279,7 +313,7 @@ let private formula =
                         ProductRounding = rounding 0.005 0.0006
                     }
 
-                let bound = ErrorBound.Of(rounded, exactArithmetic, norms)
+                let bound = Certificate.Of(rounded.Constants, exactArithmetic, norms)
                 // ∇G: 0.01 + 0.02; ∇L: 0.03 + 0.04; products: (0.005 + 0.006)·4.
                 Check.near 1e-12 (0.43 / 2.0) bound.InnerError "δ"
                 Check.near 1e-12 ((0.125 + 0.07 + 0.044) / 2.0) bound.SolveError "δ′"
@@ -295,7 +329,7 @@ let private formula =
                         RegularizerRounding = 1e-3
                     }
 
-                let bound = ErrorBound.Of(constants, a, norms)
+                let bound = Certificate.Of(constants.Constants, a, norms)
                 // To first order: Λ(φ−θ) by (10⁻³ + 2u)·30, ∇G by 2u of itself, its norm by 9u; r by 10⁻³·4 and 2u·7; Λu by 10⁻³·4; ‖u‖ by 9u.
                 let slope = 3.0 + 0.5 * 4.0 * (1.0 + 9.0 * unit)
                 let gradient = 0.4 * 11.0 * unit + (1e-3 + 2.0 * unit) * 30.0
@@ -315,8 +349,8 @@ let private formula =
 
                 // 2d√d = 16 of them in ∇G, in r and in Λu.
                 let bound =
-                    ErrorBound.Of(
-                        constants,
+                    Certificate.Of(
+                        constants.Constants,
                         a,
                         { norms with
                             InnerGradient = 0.0
@@ -326,42 +360,115 @@ let private formula =
 
                 Check.near 1e-40 (16e-30 * (1.0 + 0.5 * (1.0 + 2.5))) bound.Rounding "rounding")
 
-            testCase "the kind is that of the constants, and there is no bound without them" (fun () ->
-                let kind c = ErrorBound.Of(c, exactArithmetic, norms).Kind
-
-                kind
-                    { constants with
-                        Kind = BoundKind.Estimated
+            testCase "a curvature below µ refutes the constants, one that rounding explains does not" (fun () ->
+                // Of an arithmetic with u = 2⁻²⁰ and d = 1: 12u of β = 8.
+                let a =
+                    { exactArithmetic with
+                        UnitRoundoff = 2.0 ** -20.0
                     }
-                |> should equal BoundKind.Estimated
 
-                for c, reason in
+                let bound arithmetic curvature = Certificate.Of(constants.Constants, arithmetic, { norms with Curvature = curvature })
+
+                for arithmetic, curvature, refuted in
                     [
-                        { constants with Kind = BoundKind.None }, "no constants are known"
+                        exactArithmetic, 2.0, false
+                        exactArithmetic, infinity, false
+                        exactArithmetic, 2.0 - 2.0 ** -51.0, true
+                        exactArithmetic, -1.0, true
+                        exactArithmetic, 0.0, true
+                        a, 2.0 - 90.0 * 2.0 ** -20.0, false
+                        a, 2.0 - 100.0 * 2.0 ** -20.0, true
+                    ] do
+                    let bound = bound arithmetic curvature
+                    bound.IsRefuted |> should equal refuted
+                    bound.Kind |> should equal (if refuted then BoundKind.None else BoundKind.Certified)
+                    (bound.Total = infinity) |> should equal refuted
+
+                (bound exactArithmetic 1.5).Reason |> should haveSubstring "curves by 1.5")
+
+            testCase "constants are what they were made: their kind can neither be set nor copied" (fun () ->
+                for kind in
+                    [
+                        typeof<LossConstants>
+                        typeof<TaskConstants>
+                        typeof<ErrorConstants>
+                        typeof<Certificate>
+                    ] do
+                    kind.IsSealed |> should equal true
+                    kind.GetProperties() |> Array.exists _.CanWrite |> should equal false
+                    // No copy-and-update, no public constructor that takes a kind, no method that makes another kind.
+                    Reflection.FSharpType.IsRecord kind |> should equal false
+
+                    kind.GetConstructors()
+                    |> Array.exists (fun made -> made.GetParameters() |> Array.exists (fun p -> p.ParameterType = typeof<BoundKind>))
+                    |> should equal false
+
+                    kind.GetMethods()
+                    |> Array.exists (fun made -> made.GetParameters() |> Array.exists (fun p -> p.ParameterType = typeof<BoundKind>))
+                    |> should equal false
+
+                // What was measured is an ErrorConstants, which no public certificate takes.
+                typeof<ErrorConstants>.GetConstructors() |> should haveLength 0
+
+                for face in [ typeof<Certificate>; typeof<AdaptiveAccuracy> ] do
+                    for made in face.GetMethods() do
+                        for parameter in made.GetParameters() do
+                            (parameter.ParameterType = typeof<ErrorConstants>
+                             || parameter.ParameterType = typeof<ErrorConstants[]>)
+                            |> should equal false)
+
+            testCase "the kind is that of the constants, and there is no bound without them" (fun () ->
+                let known = constants.Task
+
+                let none (c: TaskConstants) (reason: string) =
+                    let bound = Certificate.Of(c.With(ScalarRegularizer<Vector<float>, float> 1.0), exactArithmetic, norms)
+
+                    bound.Kind |> should equal BoundKind.None
+                    bound.Total |> should equal infinity
+                    bound.Reason |> should haveSubstring reason
+                    bound.IsRefuted |> should equal false
+
+                none (TaskConstants(LossConstants.Unknown, known.Outer)) "no constants are known"
+                none (TaskConstants(known.Inner, LossConstants.Unknown)) "no constants are known"
+
+                for given, reason in
+                    [
                         { constants with StrongConvexity = 0.0 }, "µ = 0"
                         { constants with
                             StrongConvexity = -1.0
                         },
                         "µ = -1"
-                        { constants with StrongConvexity = nan }, "µ = NaN"
                         { constants with
                             HessianLipschitz = infinity
                         },
                         "finite constants"
-                        { constants with OuterSmoothness = nan }, "finite constants"
                         { constants with
-                            ProductRounding = { Constant = -1e-3; Slope = 0.0 }
+                            OuterSmoothness = infinity
                         },
-                        "a bound on rounding"
+                        "finite constants"
                         { constants with
-                            InnerGradientRounding = { Constant = 0.0; Slope = nan }
+                            InnerGradientRounding = { Constant = 0.0; Slope = infinity }
                         },
                         "a bound on rounding"
                     ] do
-                    let bound = ErrorBound.Of(c, exactArithmetic, norms)
-                    bound.Kind |> should equal BoundKind.None
-                    bound.Total |> should equal infinity
-                    bound.Reason |> should haveSubstring reason
+                    none given.Task reason
+
+                for broken in
+                    [
+                        { constants with StrongConvexity = nan }
+                        { constants with StrongConvexity = 9.0 }
+                        { constants with OuterSmoothness = nan }
+                        { constants with
+                            HessianLipschitz = -1.0
+                        }
+                        { constants with
+                            ProductRounding = { Constant = -1e-3; Slope = 0.0 }
+                        }
+                        { constants with
+                            InnerGradientRounding = { Constant = 0.0; Slope = nan }
+                        }
+                    ] do
+                    (fun () -> broken.Task |> ignore) |> should throw typeof<ArgumentException>
 
                 for broken in
                     [
@@ -370,10 +477,11 @@ let private formula =
                         { norms with Phi = nan }
                     ] do
                     let bound =
-                        ErrorBound.Of(
+                        Certificate.Of(
                             { constants with
                                 InnerGradientRounding = { Constant = 0.0; Slope = 1.0 }
-                            },
+                            }
+                                .Constants,
                             exactArithmetic,
                             broken
                         )
@@ -382,11 +490,12 @@ let private formula =
                     bound.Reason |> should haveSubstring "not finite")
 
             testCase "in a precision that the parameters exhaust there is no bound" (fun () ->
-                let single = Arithmetic.single 100_000_000 (ScalarRegularizer<Vector<float>, float> 1.0)
-                ErrorBound.Of(constants, single, norms).Kind |> should equal BoundKind.None)
+                let single = Arithmetic.In(2.0 ** -23.0, 100_000_000, ScalarRegularizer<Vector<float>, float> 1.0)
+
+                Certificate.Of(constants.Constants, single, norms).Kind |> should equal BoundKind.None)
 
             testCase "a scalar or a diagonal Λ rounds once a coordinate, a matrix d times" (fun () ->
-                let rounding d regularizer = (Arithmetic.double d regularizer).RegularizerRounding / 2.0 ** -53.0
+                let rounding d regularizer = (Arithmetic.In(2.0 ** -52.0, d, regularizer)).RegularizerRounding / 2.0 ** -53.0
                 let ones = Vector<float>.Build.Dense(4, 1.0)
                 Check.near 1e-9 2.0 (rounding 4 (ScalarRegularizer<Vector<float>, float> 1.0)) "λI"
                 Check.near 1e-9 2.0 (rounding 4 (DiagonalRegularizer<Vector<float>, float>(EuclideanCoordinates(), ones))) "diagonal"
@@ -399,7 +508,7 @@ let private before =
         [
             testCase "C = ‖Λ‖L/µ + ‖Λ‖ρB/µ², and without curvature's change no B is needed" (fun () ->
                 // 1·3/2 + 1·0.5·5/4
-                ErrorBounds.innerErrorFactor constants |> should equal 2.125
+                Theorem1.InnerErrorFactor constants.Constants |> should equal 2.125
 
                 let flat =
                     { constants with
@@ -407,51 +516,53 @@ let private before =
                         OuterGradientBound = infinity
                     }
 
-                ErrorBounds.innerErrorFactor flat |> should equal 1.5
-                ErrorBounds.metaSmoothness constants |> should equal 1.0625
-                ErrorBounds.aPriori constants { Inner = 0.5; Solve = 0.25 } |> should equal 1.3125
+                Theorem1.InnerErrorFactor flat.Constants |> should equal 1.5
+                Corollary1.MetaSmoothness constants.Constants |> should equal 1.0625
+                Theorem1.Bound(constants.Constants, 0.5, 0.25) |> should equal 1.3125
 
-                ErrorBounds.aPriori
+                Theorem1.Bound(
                     { constants with
                         OuterGradientBound = infinity
                     }
-                    { Inner = 0.0; Solve = 0.25 }
+                        .Constants,
+                    0.0,
+                    0.25
+                )
                 |> should equal 0.25)
 
             testCase "δ and δ′ for a target add up to it" (fun () ->
-                let accuracies = ErrorBounds.accuraciesFor constants 0.01
+                let accuracies = Theorem1.AccuraciesFor(constants.Constants, 0.01)
                 accuracies.Solve |> should equal 0.005
-                Check.near 1e-16 0.01 (ErrorBounds.aPriori constants accuracies) "ε")
+                Check.near 1e-16 0.01 (Theorem1.Bound(constants.Constants, accuracies.Inner, accuracies.Solve)) "ε")
 
             testCase "the iteration counts" (fun () ->
                 // κ = 4: ⌈4 ln 1000⌉, ⌈4 ln(√5·1000)⌉, ⌈ln(2·½·5/0.001)⌉
-                ErrorBounds.gradientDescentSteps constants 1.0 1e-3 |> should equal 28
-                ErrorBounds.nesterovSteps constants 1.0 1e-3 |> should equal 31
-                ErrorBounds.conjugateGradientSteps constants 5.0 1e-3 |> should equal 9
-                ErrorBounds.gradientDescentSteps constants 1e-4 1e-3 |> should equal 0)
+                Theorem1.GradientDescentSteps(constants.Constants, 1.0, 1e-3) |> should equal 28
+                Theorem1.NesterovSteps(constants.Constants, 1.0, 1e-3) |> should equal 31
+                Theorem1.ConjugateGradientSteps(constants.Constants, 5.0, 1e-3) |> should equal 9
+                Theorem1.GradientDescentSteps(constants.Constants, 1e-4, 1e-3) |> should equal 0)
 
-            testCase "Corollary 1's bound" (fun () -> Check.near 1e-15 0.81 (ErrorBounds.stationarity 2.0 4.0 20 0.1) "2·2·4/20 + 0.01")
+            testCase "Corollary 1's bound" (fun () -> Check.near 1e-15 0.81 (Corollary1.Stationarity(2.0, 4.0, 20, 0.1)) "2·2·4/20 + 0.01")
 
             testCase "without constants nothing is promised" (fun () ->
                 for none in
                     [
-                        { constants with Kind = BoundKind.None }
-                        { constants with StrongConvexity = 0.0 }
+                        TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With(ScalarRegularizer<Vector<float>, float> 1.0)
+                        { constants with StrongConvexity = 0.0 }.Constants
                     ] do
-                    ErrorBounds.innerErrorFactor none |> should equal infinity
-                    ErrorBounds.metaSmoothness none |> should equal infinity
-                    (ErrorBounds.accuraciesFor none 0.1).Inner |> should equal 0.0
-                    ErrorBounds.gradientDescentSteps none 1.0 0.1 |> should equal Int32.MaxValue)
+                    Theorem1.InnerErrorFactor none |> should equal infinity
+                    Corollary1.MetaSmoothness none |> should equal infinity
+                    (Theorem1.AccuraciesFor(none, 0.1)).Inner |> should equal 0.0
+                    Theorem1.GradientDescentSteps(none, 1.0, 0.1) |> should equal Int32.MaxValue)
 
             testCase "what makes no sense is refused" (fun () ->
                 let refused body = body |> should throw typeof<ArgumentException>
 
                 for value in [ 0.0; -1.0; nan; infinity ] do
-                    refused (fun () -> ErrorBounds.accuraciesFor constants value |> ignore)
-                    refused (fun () -> ErrorBounds.gradientDescentSteps constants 1.0 value |> ignore)
+                    refused (fun () -> Theorem1.AccuraciesFor(constants.Constants, value) |> ignore)
+                    refused (fun () -> Theorem1.GradientDescentSteps(constants.Constants, 1.0, value) |> ignore)
 
-                refused (fun () -> ErrorBounds.stationarity 1.0 1.0 0 0.1 |> ignore)
-                refused (fun () -> Arithmetic.double 0 (ScalarRegularizer<Vector<float>, float> 1.0) |> ignore))
+                refused (fun () -> Corollary1.Stationarity(1.0, 1.0, 0, 0.1) |> ignore))
         ]
 
 [<Tests>]

@@ -138,7 +138,7 @@ let tests =
                     let point = Vector<float>.Build.DenseOfArray [| phi; 1.0 |]
                     use linearization = problem.LinearizeInner point
                     let direction = Vector<float>.Build.DenseOfArray [| 7.0; 0.0 |]
-                    HessianChange.along space problem linearization point direction direction h
+                    HessianChange.Along(space, problem, linearization, point, direction, direction, h)
 
                 // f″ = sin: (sin(1 + h) − sin 1)/h = cos(1 + h/2)·sin(h/2)/(h/2).
                 for h in [ 0.1; 1e-3; 1e-5 ] do

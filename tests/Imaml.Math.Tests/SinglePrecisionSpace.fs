@@ -17,6 +17,7 @@ type SinglePrecisionSpace(tasks: int) =
 
     interface IInnerProductSpace<Matrix<float>, float[]> with
         member _.Zero like = space.Zero like
+        member _.Dimension like = space.Dimension like
         member _.Scale(a, x) = vector (space.Scale(a, x))
         member _.Axpy(a, x, y) = vector (space.Axpy(a, x, y))
 

@@ -36,48 +36,32 @@ let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
 
     struct (2.0 ** float (random.Next(-4, 3)), tasks)
 
-/// The tasks' constants. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds both.
-let private constants (subject: Subject<'V, 'S>) lambda (tasks: Quadratics) =
+/// What is proved of the tasks' losses. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds
+/// both. A ⪰ 0 but for a rounding, for which the smallest curvature has room: µ = λ is proved without looking at the spectrum.
+let private constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
     let rounding (matrix: Matrix<float>) = float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
+    let size = float (tasks.Size + 4) * subject.Epsilon
 
-    Array.init tasks.Tasks (fun task ->
-        let struct (_, largest) = Spectrum.ends tasks.A[task]
-        let struct (_, outer) = Spectrum.ends tasks.C[task]
-        let size = float (tasks.Size + 4) * subject.Epsilon
+    let proved (a: Matrix<float>) b =
+        let struct (_, largest) = Spectrum.ends a
 
-        {
-            Kind = BoundKind.Certified
-            // A ⪰ 0 but for a rounding: µ = λ is proved without looking at its spectrum.
-            StrongConvexity = lambda * (1.0 - 2.0 ** -40.0)
-            Smoothness = (lambda + largest) * (1.0 + 2.0 ** -40.0)
-            LargestRegularization = lambda
-            OuterSmoothness = outer * (1.0 + 2.0 ** -40.0)
-            OuterGradientBound = infinity
-            HessianLipschitz = 0.0
-            InnerGradientRounding =
-                {
-                    Constant = size * euclid tasks.B[task]
-                    Slope = rounding tasks.A[task]
-                }
-            OuterGradientRounding =
-                {
-                    Constant = size * euclid tasks.E[task]
-                    Slope = rounding tasks.C[task]
-                }
-            ProductRounding =
-                {
-                    Constant = rounding tasks.A[task]
-                    Slope = 0.0
-                }
-        })
+        LossConstants.Proved(
+            -(2.0 ** -45.0),
+            largest + 2.0 ** -40.0,
+            0.0,
+            infinity,
+            {
+                Constant = size * euclid b
+                Slope = rounding a
+            },
+            { Constant = rounding a; Slope = 0.0 }
+        )
 
-let private arithmetic (subject: Subject<'V, 'S>) lambda d =
-    let regularizer = ScalarRegularizer<'V, 'S> lambda
+    Array.init tasks.Tasks (fun task -> TaskConstants(proved tasks.A[task] tasks.B[task], proved tasks.C[task] tasks.E[task]))
 
-    if subject.Epsilon > 1e-10 then
-        Arithmetic.single d regularizer
-    else
-        Arithmetic.double d regularizer
+/// The same with this range of curvatures for L̂.
+let private claiming smallest largest (c: TaskConstants) =
+    TaskConstants(LossConstants.Proved(smallest, largest, 0.0, infinity, c.Inner.GradientRounding, c.Inner.ProductRounding), c.Outer)
 
 let private linear: LinearSolveOptions =
     {
@@ -98,7 +82,6 @@ let private computeWithin (subject: Subject<'V, 'S>) innerSteps linearSteps roun
         {
             Accuracy = accuracy
             MaxRounds = rounds
-            Arithmetic = arithmetic subject lambda tasks.Size
         },
         subject.OfRows tasks.Theta
     )
@@ -146,7 +129,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
             property "an accuracy within reach is met, and the error is within its bound" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 // Gradient descent needs κ ln(…) ≤ 17·20 steps.
-                let constants = constants subject lambda tasks
+                let constants = constants subject tasks
 
                 for accuracy in [ 1.0; 1e5 * float drawn.Size * subject.Epsilon ] do
                     let result = compute subject lambda accuracy constants tasks
@@ -160,7 +143,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
             property "an accuracy beyond rounding ends at twice the rounding, which still bounds the error" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
-                let result = compute subject lambda 1e-300 (constants subject lambda tasks) tasks
+                let result = compute subject lambda 1e-300 (constants subject tasks) tasks
 
                 for outcome in result.Tasks do
                     outcome.Status |> should equal CertifiedStatus.RoundingLimit
@@ -170,7 +153,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
             property "near what rounding allows, what is said to be met is met" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
-                let constants = constants subject lambda tasks
+                let constants = constants subject tasks
                 let limit = (compute subject lambda 1e-300 constants tasks).Tasks
                 // Between the rounding part and twice it, where it is not known in advance whether ε can be met.
                 let accuracy = 1.05 * (limit |> Array.map (fun outcome -> outcome.Bound.Rounding) |> Array.max)
@@ -180,7 +163,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
             property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
-                let constants = constants subject lambda tasks
+                let constants = constants subject tasks
 
                 // Budgets that take rounds, fewer or more for each task, and an inner solver that goes on whether it is needed or not.
                 let compute tasks =
@@ -194,7 +177,6 @@ let laws (subject: Subject<'V, 'S>) : Test =
                         {
                             Accuracy = 1e6 * subject.Epsilon
                             MaxRounds = 12
-                            Arithmetic = arithmetic subject lambda drawn.Size
                         },
                         subject.OfRows tasks.Theta
                     )
@@ -214,7 +196,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
             property "what a task is told of its work is what its solvers did" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
-                let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject lambda tasks) tasks
+                let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject tasks) tasks
                 let inner = result.MetaGradient.Inner.Read subject.Space
                 let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
                 let cost = MetaGradient.cost subject.Space result.MetaGradient
@@ -241,7 +223,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                         E = tasks.E |> Array.map (Array.map (fun value -> 1024.0 * value))
                     }
 
-                let result = computeWithin subject 2 3 2 1.0 1e-3 (constants subject 1.0 tasks) concave
+                let result = computeWithin subject 2 3 2 1.0 1e-3 (constants subject tasks) concave
 
                 for outcome in result.Tasks do
                     outcome.Status |> should equal CertifiedStatus.NotStronglyConvex
@@ -249,20 +231,62 @@ let laws (subject: Subject<'V, 'S>) : Test =
                     outcome.Bound.Total |> should equal infinity
                     outcome.Bound.Reason |> should haveSubstring "raise λ")
 
-            law "a µ that the curvature refutes gives no bound" (fun () ->
+            law "a µ that the curvature refutes gives no bound, and the status says so" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 2; Size = 4; Condition = 4.0 }
 
-                let wrong =
-                    constants subject lambda tasks
-                    |> Array.map (fun c ->
-                        { c with
-                            StrongConvexity = 10.0
-                            Smoothness = 10.0
-                        })
+                let wrong = constants subject tasks |> Array.map (claiming 10.0 10.0)
 
                 for outcome in (compute subject lambda 1e-3 wrong tasks).Tasks do
-                    outcome.Status |> should equal CertifiedStatus.NotStronglyConvex
-                    outcome.Bound.Kind |> should equal BoundKind.None)
+                    outcome.Status |> should equal CertifiedStatus.ConstantsRefuted
+                    outcome.Bound.Kind |> should equal BoundKind.None
+                    outcome.Bound.IsRefuted |> should equal true
+                    outcome.Bound.Total |> should equal infinity)
+
+            law "a µ a tenth too large is refuted by any u, whoever made it" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 4; Size = 4; Condition = 1.0 }
+                // Condition 1: A is the identity, and u any vector.
+                let u = subject.OfRows tasks.B
+                let regularizer = ScalarRegularizer<'V, 'S> lambda
+                let theta = subject.OfRows tasks.Theta
+
+                let bounds smallest =
+                    let claimed = constants subject tasks |> Array.map (claiming smallest 2.0)
+                    Certificate.OfSolution(subject.Space, regularizer, problem subject tasks, claimed, theta, theta, u)
+
+                for bound in bounds (1.0 + 0.1 * (1.0 + lambda)) do
+                    bound.IsRefuted |> should equal true
+                    bound.Kind |> should equal BoundKind.None
+
+                // True but for as much as the product may round.
+                for bound in bounds (1.0 - 2.0 ** -45.0) do
+                    bound.IsRefuted |> should equal false
+                    bound.Kind |> should equal BoundKind.Certified)
+
+            law "the certificate counts the rounding of the space's own precision" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 6; Size = 4; Condition = 2.0 }
+
+                let exact =
+                    Array.init tasks.Tasks (fun _ -> LossConstants.Proved(0.0, 1.0, 0.0, infinity, AffineBound.Zero, AffineBound.Zero))
+
+                let theta = subject.OfRows tasks.Theta
+
+                let bounds =
+                    Certificate.OfSolution(
+                        subject.Space,
+                        ScalarRegularizer<'V, 'S> lambda,
+                        problem subject tasks,
+                        exact |> Array.map (fun c -> TaskConstants(c, c)),
+                        theta,
+                        theta,
+                        subject.OfRows tasks.B
+                    )
+
+                // Of losses that do not round: Λ(φ − θ) alone errs by 2u(‖φ‖ + ‖θ‖)‖Λ‖ and more, and ∇G's part is (L/µ²)‖Λ‖ times that.
+                bounds
+                |> Array.iteri (fun task bound ->
+                    let size = 2.0 * euclid tasks.Theta[task]
+                    let least = lambda * lambda / (lambda * lambda) * subject.Epsilon * size
+                    Check.atMost bound.Rounding (0.9 * least) $"the least that rounding may do, task {task}"))
 
             law "what is not finite is reported, and has no bound" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
@@ -272,18 +296,19 @@ let laws (subject: Subject<'V, 'S>) : Test =
                         E = Subject.alike subject [| nan; 0.0; 0.0 |]
                     }
 
-                for outcome in (compute subject lambda 1e-3 (constants subject lambda tasks) broken).Tasks do
+                for outcome in (compute subject lambda 1e-3 (constants subject tasks) broken).Tasks do
                     outcome.Status |> should equal CertifiedStatus.NonFinite
                     outcome.Bound.Kind |> should equal BoundKind.None)
 
             law "without constants there is a meta-gradient, and no bound" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
-                let known = constants subject lambda tasks
+                let known = constants subject tasks
 
                 for unknown in
                     [
-                        known |> Array.map (fun c -> { c with Kind = BoundKind.None })
-                        known |> Array.map (fun c -> { c with StrongConvexity = 0.0 })
+                        known |> Array.map (fun c -> TaskConstants(LossConstants.Unknown, c.Outer))
+                        known |> Array.map (fun c -> TaskConstants(c.Inner, LossConstants.Unknown))
+                        known |> Array.map (claiming -lambda 1.0)
                     ] do
                     let result = compute subject lambda 1e-3 unknown tasks
                     let actual = subject.ToRows result.MetaGradient.Gradient
@@ -299,18 +324,33 @@ let laws (subject: Subject<'V, 'S>) : Test =
             law "estimated constants give an estimated bound" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
 
-                let measured =
-                    constants subject lambda tasks |> Array.map (fun c -> { c with Kind = BoundKind.Estimated })
+                let result =
+                    AdaptiveAccuracy.Estimate(
+                        subject.Space,
+                        subject.Coordinates,
+                        ScalarRegularizer<'V, 'S> lambda,
+                        problem subject tasks,
+                        GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), 1000, 1),
+                        ConjugateGradientSolver<'V, 'S> linear,
+                        {
+                            LargestDense = 12
+                            LanczosSteps = 3
+                            PowerSteps = 10
+                            Reach = subject.Epsilon ** (1.0 / 3.0)
+                        },
+                        { Accuracy = 1e-2; MaxRounds = 6 },
+                        subject.OfRows tasks.Theta
+                    )
 
-                for outcome in (compute subject lambda 1e-2 measured tasks).Tasks do
+                for outcome in result.Tasks do
                     outcome.Status |> should equal CertifiedStatus.Met
-                    outcome.Bound.Kind |> should equal BoundKind.Estimated)
+                    outcome.Bound.Kind |> should equal BoundKind.Estimated
+                    Check.atMost 1e-2 outcome.Bound.Total "the estimate")
 
             law "budgets that end too soon are said to have ended, and the bound holds" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 5; Size = 6; Condition = 50.0 }
 
-                let result =
-                    computeWithin subject 1 1 2 lambda (1e3 * subject.Epsilon) (constants subject lambda tasks) tasks
+                let result = computeWithin subject 1 1 2 lambda (1e3 * subject.Epsilon) (constants subject tasks) tasks
 
                 for outcome in result.Tasks do
                     outcome.Status |> should equal CertifiedStatus.BudgetSpent
@@ -328,7 +368,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                         E = zeros
                     }
 
-                let result = compute subject lambda 1e-3 (constants subject lambda flat) flat
+                let result = compute subject lambda 1e-3 (constants subject flat) flat
                 Check.rows 0.0 zeros (subject.ToRows result.MetaGradient.Gradient) "g"
 
                 for outcome in result.Tasks do

@@ -36,8 +36,16 @@ internal static class SolveCommand
         command.SetAction(parsed =>
         {
             var request = new SolveRequest(parsed.GetValue(method), parsed.GetValue(accuracy), parsed.GetValue(innerSteps), parsed.GetValue(cgSteps), parsed.GetValue(stepSize), parsed.GetValue(truncate)).Checked();
-            var problem = ProblemFile.Read(parsed.GetRequiredValue(file));
-            var outcome = ProblemSolver.Solve(problem.Task, request, stop);
+            var path = parsed.GetRequiredValue(file);
+            // A dense solve takes minutes and cannot be stopped: it is left behind, and the process ends without it.
+            var work = Task.Run(
+                () =>
+                {
+                    var problem = ProblemFile.Read(path);
+                    return (problem, ProblemSolver.Solve(problem.Task, request, stop));
+                },
+                CancellationToken.None);
+            var (problem, outcome) = work.WaitAsync(stop).GetAwaiter().GetResult();
             if (parsed.GetValue(json))
             {
                 Terminal.Line(ToJson(outcome));

@@ -1,6 +1,5 @@
 // One problem, solved by one method, with all that is known about the answer. Every formula is the core's; here they are only called.
 
-using System.Globalization;
 using Imaml.Math;
 using Imaml.Nets.Assumptions;
 using Imaml.Theory;
@@ -23,19 +22,20 @@ internal sealed class ProblemSolver
     // Then, and where no constants are known: Hessian-free Newton, which is done in tens of steps or never.
     private const int MostNewtonSteps = 500, MostDirectionSteps = 100;
 
-    private static readonly EstimateOptions Estimate = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);
+    private static readonly EstimateOptions Estimates = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);
 
     private static readonly IInnerProductSpace<Vector, double> Space = new EuclideanSpace();
+
+    private static readonly ICoordinates<Vector> Coordinates = new EuclideanCoordinates();
+
+    private static readonly (Outcome Outcome, string Message) Diverged = (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ");
 
     private readonly BilevelTask _task;
     private readonly SolveRequest _request;
     private readonly IRegularizer<Vector, double> _regularizer;
     private readonly IBilevelProblem<Vector, double> _problem;
     private readonly ErrorConstants _constants;
-    private readonly Arithmetic _arithmetic;
-    private readonly Vector? _minimizer;
-    private readonly ExactSolution? _exact;
-    private readonly Stationarity? _stationarity;
+    private readonly DenseSolution? _dense;
 
     private ProblemSolver(BilevelTask task, SolveRequest request, CancellationToken stop)
     {
@@ -43,25 +43,7 @@ internal sealed class ProblemSolver
         _regularizer = ProximalModule.regularizer(task.Proximal);
         _problem = new InterruptibleProblem<Vector, double>(BilevelTaskModule.problem(task), stop);
         _constants = BilevelTaskModule.constants(task);
-        _arithmetic = ArithmeticModule.@double(task.Theta.Count, _regularizer);
-        var small = task.Theta.Count <= DenseLimit;
-        if (!small && request.Method is not Method.Exact)
-        {
-            return;
-        }
-
-        _minimizer = BilevelTaskModule.exactSolution(task, task.Theta);
-        _stationarity = StationarityModule.at(task, task.Theta, _minimizer);
-        if (small && _stationarity.IsMinimum)
-        {
-            var u = BilevelTaskModule.adjoint(task, _minimizer);
-            _exact = new ExactSolution(
-                FiniteNumbers.Of(_minimizer),
-                FiniteNumbers.Of(BilevelTaskModule.implicitGradient(task, _minimizer)),
-                FiniteNumbers.Of(BilevelTaskModule.jacobian(task, _minimizer)),
-                FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(task, _minimizer, u)),
-                FiniteNumbers.Of(Bound(Constants(_minimizer), _minimizer, u).Total));
-        }
+        _dense = Small || request.Method is Method.Exact ? DenseSolution.Of(task) : null;
     }
 
     /// <summary>The answer to a request.</summary>
@@ -81,52 +63,64 @@ internal sealed class ProblemSolver
 
     private SolveOutcome Exactly()
     {
-        var (phi, stationarity) = (_minimizer!, _stationarity!);
-        var u = BilevelTaskModule.adjoint(_task, phi);
+        var dense = _dense!;
+        var phi = dense.Phi;
+        if (!dense.IsFinite)
+        {
+            return Answer(Overflowed(phi, dense.Stationarity?.GradientNorm ?? double.NaN));
+        }
+
+        var bound = Bound(phi, dense.U!);
+        var stationarity = dense.Stationarity!;
         var (outcome, message) = stationarity switch
         {
+            { IsMinimum: true } when bound.Kind is BoundKind.None && !bound.IsRefuted && !(bound.Constants.StrongConvexity <= 0) =>
+                (Outcome.NonFinite, "what the error bound is made of overflows: nothing is known of g"),
+            { IsMinimum: true } when bound.Kind is BoundKind.None => (Outcome.RoundingLimit, "H + Λ is so nearly singular that double precision bounds no error"),
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
-            _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
             _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
-        var constants = Constants(phi);
-        return Answer(new(outcome, message, phi, BilevelTaskModule.implicitGradient(_task, phi), stationarity.GradientNorm, u, Bound(constants, phi, u), constants, null, SolveCounts.None));
+        return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, dense.U, SolveBound.Of(bound), null, SolveCounts.None));
     }
 
     private SolveOutcome ToAccuracy(double accuracy)
     {
-        var options = new AdaptiveOptions(accuracy, MostRounds, _arithmetic);
-        var inner = AccurateSolver();
-        var near = Known ? _task.Theta : inner.Solve(Space, _regularizer, _problem, _task.Theta, _task.Theta, accuracy * _regularizer.SmallestEigenvalue).Phi;
-        var constants = Constants(near);
-        var certified = AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, LinearSolver(MostLinearSteps, CheckEvery), [constants], options, _task.Theta);
+        var options = new AdaptiveOptions(accuracy, MostRounds);
+        var (inner, linear) = (AccurateSolver(), LinearSolver(MostLinearSteps, CheckEvery));
+        var certified = Known
+            ? AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, linear, [BilevelTaskModule.losses(_task)], options, _task.Theta)
+            : AdaptiveAccuracy.Estimate(Space, Coordinates, _regularizer, _problem, inner, linear, Estimates, options, _task.Theta);
         var task = certified.Tasks[0];
         var (outcome, message) = task.Status switch
         {
-            CertifiedStatus.Met => (Outcome.Converged, CertifiedStatusModule.describe(task.Status)),
+            CertifiedStatus.NonFinite => (Outcome.NonFinite, task.Status.Describe()),
+            // A proof holds wherever φ is; an estimate is that of where it has gone.
+            _ when !Known && HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
             CertifiedStatus.NoConstants => Ended(certified.MetaGradient),
             var status => (status switch
             {
                 CertifiedStatus.RoundingLimit => Outcome.RoundingLimit,
                 CertifiedStatus.NotStronglyConvex => Outcome.NonPositiveCurvature,
-                CertifiedStatus.NonFinite => Outcome.NonFinite,
+                CertifiedStatus.ConstantsRefuted => Outcome.ConstantsRefuted,
                 _ => Outcome.StepLimit,
-            }, CertifiedStatusModule.describe(status)),
+            }, status.Describe()),
         };
         // The adaptive search judges its linear solves by the certificate: they have no status of their own.
-        var linear = LinearSolve(certified.MetaGradient) with { Status = null };
+        var solve = LinearSolve(certified.MetaGradient) with { Status = null };
         var counts = new SolveCounts(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps);
-        return Answer(Found(outcome, message, certified.MetaGradient, certified.MetaGradient.Solve.Solution, task.Bound, constants, linear, counts));
+        return Answer(Found(outcome, message, certified.MetaGradient, certified.MetaGradient.Solve.Solution, SolveBound.Of(task.Bound), solve, counts));
     }
 
     private SolveOutcome ByBudget()
     {
         var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.none(Space), _task.Theta);
         var (outcome, message) = Ended(result);
-        var constants = Constants(result.Phi);
         var u = result.Solve.Solution;
-        return Answer(Found(outcome, message, result, u, Bound(constants, result.Phi, u), constants, LinearSolve(result), Counts(result)));
+        var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
+        var bound = finite ? SolveBound.Of(Bound(result.Phi, u)) : SolveBound.None("φ or u is not finite", _constants);
+        return Answer(Found(outcome, message, result, u, bound, LinearSolve(result), Counts(result)));
     }
 
     private SolveOutcome ByStrategy()
@@ -142,28 +136,33 @@ internal sealed class ProblemSolver
         };
         var result = strategy.Compute(Space, _regularizer, _problem, _task.Theta);
         var (outcome, message) = Ended(result);
-        var bound = ErrorBound.None("only implicit and exact have one; the distance to the exact meta-gradient is the true error, where there is a dense solution");
-        return Answer(Found(outcome, message, result, null, bound, Constants(result.Phi), null, Counts(result)));
+        var bound = SolveBound.None("only implicit and exact have one; the distance to the exact meta-gradient is the true error, where there is a dense solution", Constants(result.Phi));
+        return Answer(Found(outcome, message, result, null, bound, null, Counts(result)));
     }
 
-    private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, Vector? u, ErrorBound bound, ErrorConstants constants, LinearSolve? linear, SolveCounts counts) =>
-        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, u, bound, constants, linear, counts);
+    private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, Vector? u, SolveBound bound, LinearSolve? linear, SolveCounts counts) =>
+        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, u, bound, linear, counts);
+
+    private Finding Overflowed(Vector phi, double gradientNorm)
+    {
+        var nothing = Vector.Build.Dense(phi.Count, double.NaN);
+        return new(Outcome.NonFinite, Finding.Overflow, phi, nothing, gradientNorm, null, SolveBound.None("something is not finite", _constants), null, SolveCounts.None);
+    }
 
     private SolveOutcome Answer(Finding found)
     {
-        var (outcome, message) = (found.Outcome, found.Message);
-        if (outcome is not (Outcome.Converged or Outcome.RoundingLimit) && _stationarity is { SmallestCurvature: <= 0 and > double.NegativeInfinity } indefinite)
-        {
-            outcome = Outcome.NonPositiveCurvature;
-            message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6} where Newton's method ended: no minimum of G is known; raise λ");
-        }
-
-        // The search ends with u = 0 where the inner solve never came near enough for a linear one.
-        var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
-        message += solved ? "" : "; g was not computed, as φ never came near enough";
         var phi = found.Phi;
+        var dense = Small ? _dense!.OrLower(phi) : _dense;
+        var exact = Small && dense!.IsMinimum ? dense : null;
+        var exactBound = exact is null ? null : Bound(exact.Phi, exact.U!);
+        found = found.Judged(_dense, exact, exactBound);
+
+        // The search ends with u = 0 where the inner solver never came near enough for a linear one.
+        var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
+        var message = found.Message + (solved ? "" : "; g was not computed, as φ never came near enough");
+        var bound = found.Bound;
         return new SolveOutcome(
-            outcome,
+            found.Outcome,
             message,
             _request.Method,
             phi.Count,
@@ -171,35 +170,43 @@ internal sealed class ProblemSolver
             StepSize,
             FiniteNumbers.Of(phi),
             solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
-            solved && found.U is { } u ? FiniteNumbers.Of(BilevelTaskModule.regularizerGradient(_task, phi, u)) : null,
+            solved && found.U is { } u ? FiniteNumbers.Of(ByLambda(phi, u)) : null,
             FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
             FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
             FiniteNumbers.Of(found.InnerGradientNorm),
-            FiniteNumbers.Of(found.Bound.InnerError),
-            FiniteNumbers.Of(found.Bound.SolveError),
-            FiniteNumbers.Of(found.Bound.Total),
-            FiniteNumbers.Of(found.Bound.Rounding),
-            found.Bound.Kind,
-            found.Bound.Reason is { Length: > 0 } reason ? reason : null,
-            TheoremConstants.Of(found.Constants),
+            FiniteNumbers.Of(bound.InnerError),
+            FiniteNumbers.Of(bound.SolveError),
+            FiniteNumbers.Of(bound.Total),
+            FiniteNumbers.Of(bound.Rounding),
+            bound.Kind,
+            bound.Reason is { Length: > 0 } reason ? reason : null,
+            TheoremConstants.Of(bound.Constants),
             found.LinearSolve,
-            _exact,
-            _exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - BilevelTaskModule.implicitGradient(_task, _minimizer!))),
+            exact?.Report(exactBound!.Total),
+            exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - exact.Gradient!)),
             found.Counts);
     }
 
-    private ErrorBound Bound(ErrorConstants constants, Vector phi, Vector u) => Certificate.ofSolution(Space, _regularizer, _problem, [constants], _arithmetic, _task.Theta, phi, u)[0];
+    private ProximalGradient ByLambda(Vector phi, Vector u) =>
+        _request.Method is Method.Exact ? BilevelTaskModule.exactRegularizerGradient(_task, phi) : BilevelTaskModule.regularizerGradient(_task, phi, u);
+
+    private bool Small => _task.Theta.Count <= DenseLimit;
 
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
 
     /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss has no part in it.</summary>
-    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition;
+    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition && double.IsFinite(1 / _constants.Smoothness);
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
     private ErrorConstants Constants(Vector phi) =>
         Known || !phi.ForAll(double.IsFinite)
             ? _constants
-            : EstimatedConstants.At(Space, new EuclideanCoordinates(), _regularizer, _problem, Estimate, _task.Theta, phi)[0];
+            : EstimatedConstants.At(Space, Coordinates, _regularizer, _problem, Estimates, _task.Theta, phi)[0];
+
+    /// <summary>The bound for this φ and u, with constants that are known, or measured here.</summary>
+    private Certificate Bound(Vector phi, Vector u) => Known
+        ? Certificate.OfSolution(Space, _regularizer, _problem, [BilevelTaskModule.losses(_task)], _task.Theta, phi, u)[0]
+        : Certificate.Estimate(Space, Coordinates, _regularizer, _problem, Estimates, _task.Theta, phi, u)[0];
 
     /// <summary>The solver that goes as far as it is asked: with the constants Nesterov's method, without them Newton's.</summary>
     private IInnerSolver<Vector, double> AccurateSolver()
@@ -226,12 +233,12 @@ internal sealed class ProblemSolver
 
     /// <summary>The path that is differentiated: its step must be a constant.</summary>
     private UnrolledOptions Path(int steps) =>
-        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss"), steps);
+        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss, or 1/β overflows"), steps);
 
     /// <summary>The constant step of the inner solver: what was asked for, or 1/β; none where it measures its own, is Newton's method, or has no steps.</summary>
     private double? StepSize =>
         _request.StepSize ?? (
-            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(_constants.Smoothness) ? null
+            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(1 / _constants.Smoothness) || !double.IsFinite(_constants.Smoothness) ? null
             : 1 / _constants.Smoothness);
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
@@ -239,6 +246,8 @@ internal sealed class ProblemSolver
         var cost = MetaGradient.cost(Space, result)[0];
         return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Counts.Steps, (int)result.Solve.Steps);
     }
+
+    private bool HasDiverged(Vector phi) => StationarityModule.hasDiverged(_task, _task.Theta, phi);
 
     /// <summary>How the two solves ended, the worse of them.</summary>
     private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
@@ -251,7 +260,7 @@ internal sealed class ProblemSolver
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
             _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
-            _ when StationarityModule.hasDiverged(_task, _task.Theta, result.Phi) => (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ"),
+            _ when HasDiverged(result.Phi) => Diverged,
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
@@ -270,8 +279,4 @@ internal sealed class ProblemSolver
             ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[0]),
             ritz.Length == 0 ? null : FiniteNumbers.Of(ritz[^1]));
     }
-
-    /// <summary>What a method found, before it is put into words and numbers that JSON has.</summary>
-    private sealed record Finding(
-        Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, Vector? U, ErrorBound Bound, ErrorConstants Constants, LinearSolve? LinearSolve, SolveCounts Counts);
 }

@@ -14,6 +14,9 @@ internal static class RegularizerReader
 {
     private const string Scalar = "scalar", Diagonal = "diagonal", Full = "matrix";
 
+    // The core's limit for a matrix Λ.
+    private const double Largest = 1e150;
+
     /// <summary>The kinds of Λ that there are.</summary>
     public static string[] Kinds { get; } = [Scalar, Diagonal, Full];
 
@@ -54,7 +57,7 @@ internal static class RegularizerReader
     private static Matrix<double> ReadMatrix(ProblemNode node, int parameters)
     {
         var matrix = node.SymmetricMatrix(parameters);
-        if (!double.IsFinite(matrix.FrobeniusNorm()))
+        if (matrix.Enumerate().Any(value => System.Math.Abs(value) > Largest))
         {
             throw node.Error("numbers so large that their squares overflow");
         }

@@ -23,8 +23,11 @@ internal enum Outcome
     /// <summary>φ is worse than θ, where the inner solver started: its step is too long.</summary>
     Diverged,
 
-    /// <summary>Something was not finite: the inner solver has diverged.</summary>
+    /// <summary>Something was not finite: the inner solver has diverged, or the numbers overflow.</summary>
     NonFinite,
+
+    /// <summary>A curvature below µ, or the dense solution, disproves the constants that the bound was made of.</summary>
+    ConstantsRefuted,
 }
 
 /// <summary>The answer, as `--json` prints it. What is not known, or is not finite, is null.</summary>
@@ -121,4 +124,15 @@ internal sealed record SolveCounts(int Gradients, int HessianProducts, int Outer
 {
     /// <summary>Dense solves, which count nothing.</summary>
     public static SolveCounts None { get; } = new(0, 0, 0, 0, 0);
+}
+
+/// <summary>A bound on the error of g, or why there is none, with the constants that it is made of.</summary>
+internal sealed record SolveBound(BoundKind Kind, string Reason, double InnerError, double SolveError, double Total, double Rounding, ErrorConstants Constants)
+{
+    /// <summary>That of a certificate.</summary>
+    public static SolveBound Of(Certificate c) => new(c.Kind, c.Reason, c.InnerError, c.SolveError, c.Total, c.Rounding, c.Constants);
+
+    /// <summary>No bound, for this reason.</summary>
+    public static SolveBound None(string reason, ErrorConstants constants) =>
+        new(BoundKind.None, reason, double.PositiveInfinity, double.PositiveInfinity, double.PositiveInfinity, double.PositiveInfinity, constants);
 }

@@ -2,43 +2,265 @@
 // whichever of the two is in the way.
 //
 //     φ:  ‖∇G‖ to what L alone requires; where ρ > 0 again from there, once a first linear solve has told ‖u‖
+//     µ, β, L, ρ:  proved and given, or measured at this φ and at no other
 //     u:  (H+Λ)u = v to all that the inner part leaves of ε; after φ has moved, from the last u
-//     r = v − (H+Λ)u computed anew, and the certificate (ErrorBound)
+//     r = v − (H+Λ)u computed anew, and the certificate
 //
-// The vectors of all tasks move in lock-step; the decisions are taken on the host, for each task from its own norms. A task that is done
-// keeps its φ and u to the last bit, so a batch gives every task what it would get alone.
+// The vectors of all tasks move in lock-step; the decisions are taken on the host, for each task from its own norms (AdaptiveTask). A task
+// that is done keeps its φ and u to the last bit, so a batch gives every task what it would get alone.
 
 namespace Imaml.Math
 
-/// What AdaptiveAccuracy is asked for.
-type AdaptiveOptions =
+/// φ and u of every task, and the losses at φ.
+[<NoComparison; NoEquality>]
+type private AdaptiveIterate<'V, 'S> =
     {
-        /// ε, absolute: ‖g − d_θL(Alg*(θ))‖ ≤ ε for every task.
-        Accuracy: float
-        /// How many linear solves a task may take, each after a further inner solve where one is needed. Four are seldom needed.
-        MaxRounds: int
-        /// In which precision the space computes.
-        Arithmetic: Arithmetic
+        Phi: 'V
+        U: 'V
+        InnerLoss: 'S
+        OuterLoss: 'S
     }
+
+    interface ICarried<'V, 'S, AdaptiveIterate<'V, 'S>> with
+        member s.Carry(vector, scalar) =
+            {
+                Phi = vector.Invoke s.Phi
+                U = vector.Invoke s.U
+                InnerLoss = scalar.Invoke s.InnerLoss
+                OuterLoss = scalar.Invoke s.OuterLoss
+            }
+
+/// u, and r = v − (H+Λ)u.
+[<NoComparison; NoEquality>]
+type private RefinedSolution<'V, 'S> =
+    {
+        Value: 'V
+        Residual: 'V
+    }
+
+    interface ICarried<'V, 'S, RefinedSolution<'V, 'S>> with
+        member s.Carry(vector, _) =
+            {
+                Value = vector.Invoke s.Value
+                Residual = vector.Invoke s.Residual
+            }
+
+/// The search: its solvers, what its constants are measured with, where they are, and the tasks as they stand.
+type private AdaptiveSearch<'V, 'S>
+    (
+        space: IInnerProductSpace<'V, 'S>,
+        regularizer: IRegularizer<'V, 'S>,
+        problem: IBilevelProblem<'V, 'S>,
+        innerSolver: IInnerSolver<'V, 'S>,
+        linearSolver: ILinearSolver<'V, 'S>,
+        measure: ('V -> ILinearization<'V, 'S> -> 'V -> Estimate[]) voption,
+        theta: 'V,
+        tasks: AdaptiveTask[]
+    ) =
+
+    let flags (which: bool[]) = space.PerTask(which |> Array.map (fun chosen -> if chosen then 1.0 else 0.0))
+
+    // (H+Λ)d = r from the last residual r and u + d for the tasks of `which`; r anew and the certificate where they can end with it.
+    let refine (operator: ILinearOperator<'V>) (v: 'V) (which: bool[]) (last: RefinedSolution<'V, 'S>) =
+        let before = tasks |> Array.map (fun p -> p.Norms.Residual)
+        let targets = tasks |> Array.map AdaptiveTask.linearThreshold
+        let busy = Array.map3 (fun chosen (size: float) target -> chosen && size > target) which before targets
+
+        let u =
+            if Array.exists id busy then
+                // A task whose right-hand side is 0 takes no step.
+                let b = space.Axpy(flags busy, last.Residual, space.Zero last.Residual)
+                let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
+                let u = space.Axpy(flags busy, report.Solution, last.Value)
+                let steps = space.Read report.Steps
+                let products = space.Read report.Products
+                let smallest = space.Read report.SmallestCurvature
+                let indefinite = space.Read report.Indefinite
+                let nonFinite = space.Read report.NonFinite
+                let relative = space.Read report.RelativeResidual
+                let sizes = space.Read(space.Norm u)
+
+                for task in 0 .. busy.Length - 1 do
+                    if busy[task] then
+                        tasks[task] <-
+                            tasks[task]
+                            |> AdaptiveTask.solved
+                                (int steps[task])
+                                (int products[task])
+                                smallest[task]
+                                (indefinite[task] > 0.5)
+                                (nonFinite[task] > 0.5)
+                                sizes[task]
+                                (relative[task] * before[task])
+
+                u
+            else
+                Mask.copyVector space last.Value
+
+        for task in 0 .. which.Length - 1 do
+            if which[task] && not busy[task] then
+                tasks[task] <- AdaptiveTask.solved 0 0 infinity false false tasks[task].Norms.Solution before[task] tasks[task]
+
+        let ending =
+            Array.map2 (fun chosen (p: AdaptiveTask) -> chosen && p.Running && not (AdaptiveTask.mustMove p)) which tasks
+
+        let struct (r, curvatures) =
+            if Array.exists2 (&&) ending busy then
+                let product = operator.Apply u
+                struct (space.Axpy(space.Scalar -1.0, product, v), Certificate.CurvatureAlong(space, u, product))
+            else
+                struct (Mask.copyVector space last.Residual, Array.create which.Length infinity)
+
+        let residuals = space.Read(space.Norm r)
+
+        ending
+        |> Array.iteri (fun task chosen ->
+            if chosen then
+                let last = if busy[task] then before[task] else infinity
+                let curvature = if busy[task] then curvatures[task] else infinity
+                tasks[task] <- AdaptiveTask.certified busy[task] last residuals[task] curvature tasks[task])
+
+        { Value = u; Residual = r }
+
+    /// One round: an inner solve from the last φ, a linearization there, and linear solves until every task is done or has to move φ.
+    member _.Round(last: AdaptiveIterate<'V, 'S>) =
+        let running = tasks |> Array.map (fun p -> p.Running)
+        let warm = tasks |> Array.map (fun p -> p.Work.LinearSteps > 0)
+        let thresholds = tasks |> Array.map (fun p -> if p.Running then p.Threshold else infinity)
+
+        let inner = innerSolver.Solve(space, regularizer, problem, theta, last.Phi, space.PerTask thresholds)
+
+        let phi = Mask.select space (flags running) inner.Phi last.Phi
+        use linearization = problem.LinearizeInner phi
+        let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
+        let struct (outerLoss, v) = problem.OuterLossAndGradient phi
+
+        let operator = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+
+        let r =
+            if Array.exists id warm then
+                space.Axpy(space.Scalar -1.0, operator.Apply last.U, v)
+            else
+                Mask.copyVector space v
+
+        let outcomes = inner.Read space
+        let gradients = space.Read(space.Norm gradient)
+        let phis = space.Read(space.Norm phi)
+        let outers = space.Read(space.Norm v)
+        let residuals = space.Read(space.Norm r)
+
+        for task in 0 .. tasks.Length - 1 do
+            if running[task] then
+                tasks[task] <-
+                    AdaptiveTask.linearized outcomes[task] gradients[task] phis[task] outers[task] residuals[task] warm[task] tasks[task]
+
+        match measure with
+        | ValueSome estimate when tasks |> Array.exists (fun p -> p.Running) ->
+            estimate phi linearization v
+            |> Array.iteri (fun task measured ->
+                if tasks[task].Running then
+                    tasks[task] <- AdaptiveTask.measured measured tasks[task])
+        | _ -> ()
+
+        let solvable () =
+            Array.map2 (fun before (p: AdaptiveTask) -> before && p.Running && not (AdaptiveTask.mustMove p)) running tasks
+
+        let mutable solution = { Value = last.U; Residual = r }
+        let mutable which = tasks |> Array.map (fun p -> p.Running)
+
+        while Array.exists id which do
+            let chosen = which
+            solution <- Region.advance space (refine operator v chosen) solution
+            which <- solvable ()
+
+        for task in 0 .. tasks.Length - 1 do
+            if tasks[task].Running then
+                tasks[task] <- AdaptiveTask.move tasks[task]
+
+        {
+            Phi = phi
+            U = solution.Value
+            InnerLoss = Mask.copy space linearization.Loss
+            OuterLoss = outerLoss
+        }
+
+    /// The last iterate with what each task's solves add up to, as if one solve of each kind had been made.
+    member _.Result(last: AdaptiveIterate<'V, 'S>) : CertifiedMetaGradient<'V, 'S> =
+        let number (value: AdaptiveTask -> float) = tasks |> Array.map value |> space.PerTask
+        let count (value: AdaptiveTask -> int) = number (value >> float)
+        let flag (holds: AdaptiveTask -> bool) = number (fun p -> if holds p then 1.0 else 0.0)
+        let ended status (p: AdaptiveTask) = p.Status = ValueSome status
+
+        {
+            MetaGradient =
+                {
+                    Gradient = regularizer.Apply(space, last.U)
+                    Inner =
+                        {
+                            Phi = last.Phi
+                            Counts =
+                                {
+                                    Steps = count (fun p -> p.Work.InnerSteps)
+                                    Gradients = count (fun p -> p.InnerGradients)
+                                    Products = count (fun p -> p.InnerProducts)
+                                    Losses = count (fun p -> p.InnerLosses)
+                                }
+                            Marks =
+                                {
+                                    Met = flag (fun p -> p.Inner = InnerStatus.Converged)
+                                    NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
+                                    Stagnated = flag _.Stuck
+                                    Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                                }
+                            Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
+                        }
+                    InnerLoss = last.InnerLoss
+                    OuterLoss = last.OuterLoss
+                    InnerGradientNorm = number (fun p -> p.Norms.InnerGradient)
+                    Solve =
+                        { LinearSolver.blank space last.U (number (fun p -> p.Norms.OuterGradient)) with
+                            Steps = count (fun p -> p.Work.LinearSteps)
+                            Products = count (fun p -> p.Work.HessianProducts - p.InnerProducts - p.MeasuredProducts)
+                            RelativeResidual =
+                                number (fun p ->
+                                    if p.Norms.OuterGradient > 0.0 then
+                                        p.Norms.Residual / p.Norms.OuterGradient
+                                    else
+                                        0.0)
+                            SmallestCurvature = number (fun p -> p.Norms.Curvature)
+                            Met = flag (ended CertifiedStatus.Met)
+                            Indefinite = flag (fun p -> p.Norms.Curvature <= 0.0)
+                            NonFinite = flag (ended CertifiedStatus.NonFinite)
+                        }
+                    NegativeCurvature = flag (fun p -> p.Norms.Curvature <= 0.0)
+                    Raised = space.Scalar 1.0
+                    DerivativeGradients = count (fun p -> p.Work.Gradients - p.InnerGradients)
+                    DerivativeProducts = count (fun p -> p.MeasuredProducts)
+                    OuterGradients = count (fun p -> p.Work.OuterGradients)
+                    Learned = [||]
+                }
+            Tasks =
+                tasks
+                |> Array.map (fun p ->
+                    {
+                        Status = p.Status.Value
+                        Bound = p.Bound
+                        Work = p.Work
+                    })
+        }
 
 /// Meta-gradients to an accuracy that is certified.
 [<AbstractClass; Sealed>]
 type AdaptiveAccuracy =
 
-    /// The meta-gradient of every task at θ, to within options.Accuracy where its status is Met; `constants` has one entry for each task.
-    ///
-    /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm: a fixed budget is spent in each
-    /// round whatever the accuracy.
-    /// Cost: see each task's Work. Eleven synchronisations a round and eight a linear solve, beside the solvers' own. Memory does not depend on the number of rounds.
-    static member Compute
+    static member private Run
         (
-            space: IInnerProductSpace<'V, 'S>,
-            regularizer: IRegularizer<'V, 'S>,
-            problem: IBilevelProblem<'V, 'S>,
-            innerSolver: IInnerSolver<'V, 'S>,
-            linearSolver: ILinearSolver<'V, 'S>,
-            constants: ErrorConstants[],
             options: AdaptiveOptions,
+            arithmetic,
+            constants: ErrorConstants[],
+            without,
+            search: AdaptiveTask[] -> AdaptiveSearch<'V, 'S>,
+            space,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
         if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
@@ -53,12 +275,10 @@ type AdaptiveAccuracy =
             if constants.Length <> sizes.Length then
                 invalidArg (nameof constants) $"{constants.Length} tasks' constants for {sizes.Length} tasks"
 
-            let constants = constants |> Array.map (fun c -> c.With regularizer)
+            let tasks =
+                Array.map2 (fun size c -> AdaptiveTask.start arithmetic options.Accuracy options.MaxRounds size c without) sizes constants
 
-            let progress =
-                Array.map2 (TaskProgress.start options.Arithmetic options.Accuracy options.MaxRounds) sizes constants
-
-            let step = AdaptiveRound.run space regularizer problem innerSolver linearSolver theta progress
+            let search = search tasks
 
             let mutable iterate: AdaptiveIterate<'V, 'S> =
                 {
@@ -68,7 +288,75 @@ type AdaptiveAccuracy =
                     OuterLoss = space.Scalar 0.0
                 }
 
-            while progress |> Array.exists (fun p -> p.Running) do
-                iterate <- Region.advance space step iterate
+            while tasks |> Array.exists (fun p -> p.Running) do
+                iterate <- Region.advance space search.Round iterate
 
-            AdaptiveResult.create space regularizer progress iterate)
+            search.Result iterate)
+
+    /// In an arithmetic other than the space's, for what is said of rounding.
+    static member internal ComputeIn
+        (
+            arithmetic: Arithmetic,
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            constants: TaskConstants[],
+            options: AdaptiveOptions,
+            theta: 'V
+        ) : CertifiedMetaGradient<'V, 'S> =
+        let search tasks = AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueNone, theta, tasks)
+
+        let constants = constants |> Array.map (fun c -> c.With regularizer)
+        AdaptiveAccuracy.Run(options, arithmetic, constants, 0.0, search, space, theta)
+
+    /// The meta-gradient of every task at θ, to within options.Accuracy where its status is Met; `constants` has one entry for each task.
+    ///
+    /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm: a fixed budget is spent in each
+    /// round whatever the accuracy.
+    /// Cost: see each task's Work. Eleven synchronisations a round and eleven a linear solve, beside the solvers' own. Memory does not depend on
+    /// the number of rounds.
+    static member Compute
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            constants: TaskConstants[],
+            options: AdaptiveOptions,
+            theta: 'V
+        ) : CertifiedMetaGradient<'V, 'S> =
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        AdaptiveAccuracy.ComputeIn(arithmetic, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
+
+    /// The same where nobody knows the constants: they are measured at the φ of each round, and the bounds are estimates. Before any is known
+    /// the inner solve is asked for ‖∇G‖ ≤ ε·λ_min(Λ).
+    ///
+    /// Cost: that of EstimatedConstants.At a round besides, counted in each task's Work.
+    static member Estimate
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            coordinates: ICoordinates<'V>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            estimate: EstimateOptions,
+            options: AdaptiveOptions,
+            theta: 'V
+        ) : CertifiedMetaGradient<'V, 'S> =
+        EstimatedConstants.Check estimate
+
+        let measure phi linearization v =
+            EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, estimate, theta, phi, linearization, v)
+
+        let search tasks =
+            AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueSome measure, theta, tasks)
+
+        let unknown = TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With regularizer
+        let count = (coordinates.ToRows theta).Length
+        let threshold = options.Accuracy * regularizer.SmallestEigenvalue
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        AdaptiveAccuracy.Run(options, arithmetic, Array.create count unknown, threshold, search, space, theta)

@@ -1,26 +1,183 @@
-// The certificate of a given φ and u, wherever they come from: the check of any implementation of the implicit meta-gradient.
+// The a-posteriori certificate, for any φ and u, wherever they come from: from norms that were measured, a bound on
 //
-// Whoever has a φ and a g = Λu of their own asks for u = Λ⁻¹g (IRegularizer.ApplyInverse) and learns how far g can be from
-// d_θL(Alg*(θ)): one gradient, one Hessian–vector product and one outer gradient, and no exact solution.
+//     ‖g − d_θL(Alg*(θ))‖,  g = Λu                     (Definition 3, exact-solve error)
+//
+// Let M = H(φ) + Λ and v = ∇L(φ), M* and v* the same at φ* = Alg*(θ), so that d_θL(Alg*(θ)) = Λ(M*)⁻¹v*. With r = v − Mu, δ = ‖φ − φ*‖,
+//
+//     Λu − Λ(M*)⁻¹v* = Λ(M*)⁻¹[(M* − M)u + (v − v*) − r]
+//     ‖Λu − d_θL(Alg*(θ))‖ ≤ (‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d),       d = ‖∇G(φ, θ)‖/µ ≥ δ
+//
+// as (M*)⁻¹ is at most 1/µ, H is ρ-Lipschitz, ∇L is L-Lipschitz, and ∇G grows by at least µ a unit. All norms are those of exact quantities;
+// what is measured carries rounding, which is counted by the standard model (Higham 2002, sections 2.2 and 3.1) in the space's own precision.
+// Before anything is certified, a curvature that was met below µ refutes the constants: then there is no bound.
 
 namespace Imaml.Math
 
-[<RequireQualifiedAccess>]
-module Certificate =
+open System
 
-    /// The norms that the certificate is made of, for every task, with r = v − (H+Λ)u computed anew.
-    let measure
-        (space: IInnerProductSpace<'V, 'S>)
-        (regularizer: IRegularizer<'V, 'S>)
-        (problem: IBilevelProblem<'V, 'S>)
-        (theta: 'V)
-        (phi: 'V)
-        (u: 'V)
-        : MeasuredNorms[] =
-        use _ = space.OpenRegion()
-        use linearization = problem.LinearizeInner phi
+/// What was measured of one task's φ and u, as computed. ‖r‖ is that of r computed anew from u, not of a recurrence.
+type MeasuredNorms =
+    {
+        /// ‖∇_φG(φ, θ)‖
+        InnerGradient: float
+        /// ‖φ‖
+        Phi: float
+        /// ‖θ‖
+        Theta: float
+        /// ‖v‖, v = ∇L(φ)
+        OuterGradient: float
+        /// ‖u‖
+        Solution: float
+        /// ‖r‖, r = v − (H+Λ)u
+        Residual: float
+        /// The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ that was met, u's own among them; infinite where none was.
+        Curvature: float
+    }
+
+/// A bound on the error of one task's meta-gradient g = Λu. It can only be made by its formula, and it is worth what its constants are.
+[<Sealed>]
+type Certificate
+    private
+    (
+        kind: BoundKind,
+        reason: string,
+        refuted: bool,
+        constants: ErrorConstants,
+        innerError: float,
+        solveError: float,
+        total: float,
+        rounding: float
+    ) =
+    /// What the bound is worth: that of the constants, or None where there is no bound.
+    member _.Kind = kind
+    /// Why there is no bound, in words; empty where there is one.
+    member _.Reason = reason
+    /// Whether a curvature below µ disproves the constants. Then there is no bound.
+    member _.IsRefuted = refuted
+    /// What the bound is made of.
+    member _.Constants = constants
+    /// A bound on δ = ‖φ − Alg*(θ)‖ (Definition 1).
+    member _.InnerError = innerError
+    /// A bound on δ′ = ‖g − Λ(H+Λ)⁻¹v‖ at φ (Definition 2).
+    member _.SolveError = solveError
+    /// The bound on ‖g − d_θL(Alg*(θ))‖ (Definition 3).
+    member _.Total = total
+    /// The part of Total that would remain with ∇G = 0 and r = 0 as computed: no iteration can remove it.
+    member _.Rounding = rounding
+
+    /// No bound, for this reason.
+    static member internal None(constants, reason) =
+        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity)
+
+    // What ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
+    static member private CurvatureRounding(c: ErrorConstants, a: Arithmetic, norms: MeasuredNorms) =
+        c.ProductRounding.At(a.NormAtMost norms.Phi)
+        + a.RegularizerRounding * c.LargestRegularization
+        + a.Gamma(2 * a.Parameters + 10) * c.Smoothness
+        // No rounding of the losses is known of estimates: as much as spoils half of the digits.
+        + (if c.Kind = BoundKind.Estimated then
+               sqrt a.UnitRoundoff * c.Smoothness
+           else
+               0.0)
+        + (if norms.Solution > 0.0 then
+               a.Underflow / norms.Solution
+           else
+               0.0)
+
+    /// The certificate from one task's constants, its arithmetic, and what was measured.
+    ///
+    /// Counted beside the constants' own roundings of ∇L̂, ∇L and products: φ − θ, Λ(φ−θ), Λu, the sums that make ∇G and r, and the norms.
+    /// With w = φ − θ as computed and ∇G = ∇L̂ + Λw, ∇G errs by ‖Λ‖(‖φ‖ + ‖θ‖)(γ₂ + c(1 + γ₂)) and γ₂ of itself, c the rounding of a
+    /// product with Λ; (H+Λ)u errs by γ₂ of itself, which is v − r, and r by γ₂ of itself.
+    static member internal Of(constants: ErrorConstants, arithmetic: Arithmetic, norms: MeasuredNorms) : Certificate =
+        let c = constants
+        let a = arithmetic
+        let isSize x = x >= 0.0 && x < infinity
+        let none reason = Certificate.None(c, reason)
+
+        if c.Kind = BoundKind.None && not (c.StrongConvexity <= 0.0 && c.StrongConvexity > -infinity) then
+            none "no constants are known for this task"
+        elif not (c.StrongConvexity > 0.0 && c.StrongConvexity < infinity) then
+            none $"G is not known to be strongly convex (µ = {c.StrongConvexity}): raise λ"
+        elif not (isSize c.LargestRegularization && isSize c.OuterSmoothness && isSize c.HessianLipschitz) then
+            none $"a bound needs finite constants: ‖Λ‖ = {c.LargestRegularization}, L = {c.OuterSmoothness}, ρ = {c.HessianLipschitz}"
+        elif
+            [ c.InnerGradientRounding; c.OuterGradientRounding; c.ProductRounding ]
+            |> List.exists (fun bound -> not (isSize bound.Constant && isSize bound.Slope))
+        then
+            none "a bound on rounding must be finite and at least 0"
+        elif norms.Curvature < c.StrongConvexity - Certificate.CurvatureRounding(c, a, norms) then
+            let reason =
+                $"G curves by {norms.Curvature:g6} along a direction that was met, less than the constants' µ = {c.StrongConvexity:g6}: they are wrong"
+
+            Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity)
+        else
+            let mu = c.StrongConvexity
+            let contraction = c.Contraction
+            let phi = a.NormAtMost norms.Phi
+            let theta = a.NormAtMost norms.Theta
+            let u = a.NormAtMost norms.Solution
+            let regularizerRounding = a.RegularizerRounding * c.LargestRegularization
+            let once = a.Gamma 2
+
+            let innerRounding =
+                c.InnerGradientRounding.At phi
+                + (c.LargestRegularization * once + regularizerRounding * (1.0 + once)) * (phi + theta)
+                + a.Underflow
+
+            let residualRounding =
+                c.OuterGradientRounding.At phi
+                + (c.ProductRounding.At phi + regularizerRounding) * u
+                + once * a.NormAtMost norms.OuterGradient
+                + a.Underflow
+
+            let solutionRounding = regularizerRounding * u + a.Underflow
+            // (L + ρ‖u‖)d and ‖r‖, without their roundings.
+            let slope = (c.OuterSmoothness + c.HessianLipschitz * u) / mu
+            let gradient = a.NormAtMost norms.InnerGradient * (1.0 + once)
+            let residual = a.NormAtMost norms.Residual * (1.0 + 2.0 * once)
+            let rounding = contraction * (residualRounding + slope * innerRounding) + solutionRounding
+            let total = contraction * (residual + slope * gradient) + rounding
+
+            // Λu overflows before its error does.
+            if isSize total && isSize (c.LargestRegularization * u) then
+                // These lines round too: fewer than 60 operations on numbers that are not negative.
+                let outward x = x * (1.0 + 2.0 ** -46.0)
+
+                Certificate(
+                    c.Kind,
+                    "",
+                    false,
+                    c,
+                    outward ((gradient + innerRounding) / mu),
+                    outward (contraction * (residual + residualRounding) + solutionRounding),
+                    outward total,
+                    outward rounding
+                )
+            else
+                none "a measured norm, or g itself, is not finite, or there are too many parameters for this precision"
+
+    /// ⟨u, Mu⟩/⟨u, u⟩ for every task, of unit vectors, so that no square under- or overflows; infinite where there is none.
+    static member internal CurvatureAlong(space: IInnerProductSpace<'V, 'S>, u: 'V, product: 'V) =
+        let struct (length, size) = struct (space.Norm u, space.Norm product)
+        let unit norm x = space.Scale(space.DivideOrZero(space.Scalar 1.0, norm), x)
+        let cosines = space.Read(space.Inner(unit length u, unit size product))
+
+        Array.map3 (fun cosine (size: float) length -> cosine * (size / length)) cosines (space.Read size) (space.Read length)
+        |> Array.map (fun quotient -> if Double.IsFinite quotient then quotient else infinity)
+
+    // With the linearization at φ and v = ∇L(φ) at hand.
+    static member private MeasureAt
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            linearization: ILinearization<'V, 'S>,
+            v: 'V,
+            theta: 'V,
+            phi: 'V,
+            u: 'V
+        ) : MeasuredNorms[] =
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
-        let struct (_, v) = problem.OuterLossAndGradient phi
         let product = InnerObjective.hessianProduct space regularizer linearization u
         let residual = space.Axpy(space.Scalar -1.0, product, v)
         let norms x = space.Read(space.Norm x)
@@ -30,6 +187,7 @@ module Certificate =
         let outers = norms v
         let solutions = norms u
         let residuals = norms residual
+        let curvatures = Certificate.CurvatureAlong(space, u, product)
 
         Array.init gradients.Length (fun task ->
             {
@@ -39,22 +197,101 @@ module Certificate =
                 OuterGradient = outers[task]
                 Solution = solutions[task]
                 Residual = residuals[task]
+                Curvature = curvatures[task]
             })
 
-    /// A bound on ‖Λu − d_θL(Alg*(θ))‖ for every task; `constants` has one entry for each.
-    let ofSolution
-        (space: IInnerProductSpace<'V, 'S>)
-        (regularizer: IRegularizer<'V, 'S>)
-        (problem: IBilevelProblem<'V, 'S>)
-        (constants: ErrorConstants[])
-        (arithmetic: Arithmetic)
-        (theta: 'V)
-        (phi: 'V)
-        (u: 'V)
-        : ErrorBound[] =
-        let norms = measure space regularizer problem theta phi u
+    /// What the certificate is made of, for every task, with r = v − (H+Λ)u computed anew.
+    static member Measure
+        (space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>, problem: IBilevelProblem<'V, 'S>, theta: 'V, phi: 'V, u: 'V)
+        : MeasuredNorms[] =
+        use _ = space.OpenRegion()
+        use linearization = problem.LinearizeInner phi
+        let struct (_, v) = problem.OuterLossAndGradient phi
+        Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
 
+    static member private OfMeasured(space, regularizer: IRegularizer<'V, 'S>, constants: TaskConstants[], theta, norms: MeasuredNorms[]) =
         if constants.Length <> norms.Length then
             invalidArg (nameof constants) $"{constants.Length} tasks' constants for {norms.Length} tasks"
 
-        Array.map2 (fun (c: ErrorConstants) norms -> ErrorBound.Of(c.With regularizer, arithmetic, norms)) constants norms
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        Array.map2 (fun (c: TaskConstants) norms -> Certificate.Of(c.With regularizer, arithmetic, norms)) constants norms
+
+    /// A bound on ‖Λu − d_θL(Alg*(θ))‖ for every task, whoever made φ and u; `constants` has one entry for each task. Whoever has a g asks for
+    /// u = Λ⁻¹g (IRegularizer.ApplyInverse).
+    ///
+    /// Cost: one linearization, one product, one outer gradient; no exact solution.
+    static member OfSolution
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            constants: TaskConstants[],
+            theta: 'V,
+            phi: 'V,
+            u: 'V
+        ) : Certificate[] =
+        Certificate.OfMeasured(space, regularizer, constants, theta, Certificate.Measure(space, regularizer, problem, theta, phi, u))
+
+    /// The same for what Algorithm 2 returned at θ; the curvatures and Ritz values that its linear solve met can refute the constants too.
+    /// Errors: a meta-gradient of a method that solves no linear system, which has no u.
+    static member OfResult
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            constants: TaskConstants[],
+            theta: 'V,
+            result: MetaGradient<'V, 'S>
+        ) : Certificate[] =
+        let solves = LinearSolver.read space result.Solve
+
+        if solves |> Array.exists (fun solve -> solve.Status = SolveStatus.NotMade) then
+            invalidArg
+                (nameof result)
+                $"the method solved no linear system ({SolveStatus.NotMade}): only Algorithm 2's result holds a u to certify"
+
+        // Of a raised Λ or of another matrix than H the curvatures say nothing about G.
+        let remedied =
+            Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
+
+        let epsilon = Arithmetic.Of(space, regularizer, theta).UnitRoundoff
+
+        let seen task (c: ErrorConstants) =
+            // CG's coefficients lose half of the digits in its Ritz values.
+            let ritz = solves[task].RitzValues |> Array.map (fun value -> value + sqrt epsilon * c.Smoothness)
+            Array.fold min solves[task].SmallestCurvature ritz
+
+        let norms =
+            Certificate.Measure(space, regularizer, problem, theta, result.Phi, result.Solve.Solution)
+            |> Array.mapi (fun task norms ->
+                if remedied[task] || task >= constants.Length then
+                    norms
+                else
+                    { norms with
+                        Curvature = min norms.Curvature (seen task (constants[task].With regularizer))
+                    })
+
+        Certificate.OfMeasured(space, regularizer, constants, theta, norms)
+
+    /// An estimate of ‖Λu − d_θL(Alg*(θ))‖ for every task, where nobody knows the constants: they are measured at this φ.
+    ///
+    /// Cost: that of OfSolution and of EstimatedConstants.At.
+    static member Estimate
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            coordinates: ICoordinates<'V>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            options: EstimateOptions,
+            theta: 'V,
+            phi: 'V,
+            u: 'V
+        ) : Certificate[] =
+        use _ = space.OpenRegion()
+        use linearization = problem.LinearizeInner phi
+        let struct (_, v) = problem.OuterLossAndGradient phi
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let norms = Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
+
+        EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, options, theta, phi, linearization, v)
+        |> Array.map2 (fun norms estimate -> Certificate.Of(estimate.Constants, arithmetic, norms)) norms

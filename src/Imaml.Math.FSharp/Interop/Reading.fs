@@ -21,7 +21,3 @@ type Reading =
     /// The likely causes of a status, and what helps, in words.
     [<Extension>]
     static member Describe(status: SolveStatus) = SolveStatus.describe status
-
-    /// The likely causes of a status, and what helps, in words.
-    [<Extension>]
-    static member Describe(status: CertifiedStatus) = CertifiedStatus.describe status

@@ -173,6 +173,7 @@ type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: C
 
     interface IInnerProductSpace<Counted<'V>, Counted<'S>> with
         member _.Zero like = vector (space.Zero like.Value)
+        member _.Dimension like = space.Dimension like.Value
         member _.Scale(a, x) = made (space.Scale(a.Value, x.Value))
         member _.Axpy(a, x, y) = made (space.Axpy(a.Value, x.Value, y.Value))
 

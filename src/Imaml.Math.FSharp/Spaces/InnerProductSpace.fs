@@ -25,6 +25,8 @@ type IRegion<'V, 'S> =
 type IInnerProductSpace<'V, 'S> =
     /// The zero vector of the shape of `like`.
     abstract Zero: like: 'V -> 'V
+    /// d, how many numbers a vector of the kind of `like` has for each task. What rounding can do depends on it.
+    abstract Dimension: like: 'V -> int
     /// a·x
     abstract Scale: a: 'S * x: 'V -> 'V
     /// a·x + y, and exactly y where a = 0, even where x is not finite: this is how a finished task is frozen.

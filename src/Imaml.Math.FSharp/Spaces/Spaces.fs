@@ -91,6 +91,7 @@ module internal Guarded =
 type EuclideanSpace() =
     interface IInnerProductSpace<Vector<float>, float> with
         member _.Zero like = Vector<float>.Build.Dense like.Count
+        member _.Dimension like = like.Count
         member _.Scale(a, x) = a * x
         member _.Axpy(a, x, y) = Guarded.axpy a x y
         member _.Inner(x, y) = x.DotProduct y
@@ -123,6 +124,7 @@ type BatchedRowsSpace(tasks: int) =
 
     interface IInnerProductSpace<Matrix<float>, float[]> with
         member _.Zero like = Matrix<float>.Build.Dense(like.RowCount, like.ColumnCount)
+        member _.Dimension like = like.ColumnCount
         member _.Scale(a, x) = x |> rows (fun i row -> a[i] * row)
         member _.Axpy(a, x, y) = y |> rows (fun i row -> Guarded.axpy a[i] (x.Row i) row)
         member _.Inner(x, y) = Array.init x.RowCount (fun i -> (x.Row i).DotProduct(y.Row i))

@@ -46,7 +46,7 @@ internal static class HessianChangeMeasurement
                select new HessianChanges(
                    direction.Name,
                    distance,
-                   space.Read(HessianChange.along(space, tasks.Problem, linearization, phi, direction.Vector, direction.Vector, distance))),
+                   space.Read(HessianChange.Along(space, tasks.Problem, linearization, phi, direction.Vector, direction.Vector, distance))),
         ];
     }
 }

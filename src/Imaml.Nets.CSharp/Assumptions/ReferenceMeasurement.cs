@@ -114,10 +114,9 @@ internal static class ReferenceMeasurement
     private static double[] Estimates(TaskBatch tasks, Tensor phi, Tensor gradient, Tensor exact)
     {
         var space = tasks.Space;
-        var constants = EstimatedConstants.At(
-            space, Coordinates, tasks.Regularizer, tasks.Problem, new EstimateOptions(largestDense: 0, AssumptionOptions.DefaultLanczosSteps, PowerSteps, reach: 1e-5), tasks.Theta, phi);
+        var options = new EstimateOptions(largestDense: 0, AssumptionOptions.DefaultLanczosSteps, PowerSteps, reach: 1e-5);
         var u = ((IRegularizer<Tensor, Tensor>)tasks.Regularizer).ApplyInverse(space, gradient);
-        var bounds = Certificate.ofSolution(space, tasks.Regularizer, tasks.Problem, constants, ArithmeticModule.@double(tasks.Parameters, tasks.Regularizer), tasks.Theta, phi, u);
+        var bounds = Certificate.Estimate(space, Coordinates, tasks.Regularizer, tasks.Problem, options, tasks.Theta, phi, u);
         var sizes = space.Read(space.Norm(exact));
         return [.. bounds.Select((bound, task) => bound.Total / sizes[task])];
     }

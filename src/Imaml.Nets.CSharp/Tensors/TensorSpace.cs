@@ -56,6 +56,9 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public Tensor Zero(Tensor like) => zeros_like(like);
 
     /// <inheritdoc/>
+    public int Dimension(Tensor like) => checked((int)like.shape[1]);
+
+    /// <inheritdoc/>
     public Tensor Scale(Tensor a, Tensor x)
     {
         using var off = Unrecorded.Begin();

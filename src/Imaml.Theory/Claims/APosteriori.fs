@@ -1,4 +1,4 @@
-// The a-posteriori certificate (ErrorBound): from norms that are measured, and from µ, L and ρ alone,
+// The a-posteriori certificate (Certificate): from norms that are measured, and from µ, L and ρ alone,
 //
 //     ‖g − d_θL(Alg*(θ))‖ ≤ (‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding,      d = ‖∇G(φ, θ)‖/µ,   r = ∇L(φ) − (H+Λ)u
 //
@@ -15,26 +15,20 @@ module APosteriori =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    let private certificate (change: ErrorConstants -> ErrorConstants) (task: BilevelTask) phi u =
-        Certificate.ofSolution
-            space
-            (Proximal.regularizer task.Proximal)
-            (BilevelTask.problem task)
-            [| change (BilevelTask.constants task) |]
-            (Theorem1.arithmetic task)
-            task.Theta
-            phi
-            u
+    let private certificate (judge: BilevelTask -> TaskConstants) (task: BilevelTask) phi u =
+        Certificate.OfSolution(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, [| judge task |], task.Theta, phi, u)
         |> Array.exactlyOne
 
+    let private known = BilevelTask.losses
+
     let private error (task: BilevelTask) u =
-        let struct (gradient, bound) = Theorem1.exact task
+        let struct (gradient, bound) = Theorem1Accounts.exact task
         struct ((Proximal.apply task.Proximal u - gradient).L2Norm(), bound.Total)
 
     let private attainedMargin seed =
         let t = ScalarTask.random seed
         let struct (error, uncertainty) = error t.Task t.U
-        Claim.margin (0.999 * (certificate id t.Task t.Phi t.U).Total) (error + uncertainty)
+        Claim.margin (0.999 * (certificate known t.Task t.Phi t.U).Total) (error + uncertainty)
 
     // With these constants in place of the task's own.
     let private certifiedMargin change seed =
@@ -60,7 +54,35 @@ module APosteriori =
         let phi = BilevelTask.exactSolution task task.Theta
         let u = BilevelTask.adjoint task phi + Vector<float>.Build.DenseOfArray [| 0.0; 1.0 |]
         let struct (error, uncertainty) = error task u
-        Claim.margin error ((certificate (fun c -> { c with LargestRegularization = 0.0 }) task phi u).Total + uncertainty)
+        Claim.margin error ((certificate known task phi u).Total + uncertainty)
+
+    /// What is left of 1 where the certificate says that the constants are refuted.
+    let private refutedMargin judge seed =
+        let t = ScalarTask.random seed
+        let bound = certificate judge t.Task t.Phi t.U
+
+        if bound.IsRefuted && bound.Kind = BoundKind.None then
+            1.0
+        else
+            -infinity
+
+    /// The certificate with a Λ of these many times its size, against one made for it from the start.
+    let private otherLambdaMargin family seed =
+        let task: BilevelTask = Family.regularized family seed
+        let random = Random(seed + 1)
+
+        let other =
+            { task with
+                Proximal = Proximal.random random task.Theta.Count (10.0 ** (2.0 * random.NextDouble() - 1.0))
+            }
+
+        let struct (phi, u) = struct (task.Theta, Spectrum.gaussian random task.Theta.Count)
+        let again = BilevelTask.create task.Inner task.Outer other.Proximal task.Theta
+
+        let struct (one, two) =
+            struct ((certificate (fun _ -> known task) other phi u).Total, (certificate known again phi u).Total)
+
+        if one = two then 1.0 else -infinity
 
     /// φ and u drawn at random, within the reach of the constants.
     let private anywhere family (task: BilevelTask) (random: Random) =
@@ -92,7 +114,7 @@ module APosteriori =
         let u = Spectrum.gaussian random task.Theta.Count
 
         let norms =
-            Certificate.measure space (Proximal.regularizer task.Proximal) (BilevelTask.problem task) task.Theta phi u
+            Certificate.Measure(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, phi, u)
             |> Array.exactlyOne
 
         let v = task.Outer.Gradient phi
@@ -120,7 +142,7 @@ module APosteriori =
         {
             Source = "Theorem 1"
             Statement = statement
-            Hypotheses = Theorem1.hypotheses
+            Hypotheses = Theorem1Accounts.hypotheses
             Families = families
             Measured = measured
             Bound = bound
@@ -131,55 +153,47 @@ module APosteriori =
     let claims: Claim list =
         let few = Instances.count 20 200
         let numbered change = Instances.numbered 4700 few (certifiedMargin change)
-        let without (c: ErrorConstants) = { c with LargestRegularization = 0.0 }
 
         [
             claim
                 "the certificate bounds the exact-solve error (a posteriori)"
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖g − d_θL(Alg*(θ))‖"
                 "(‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding"
-                (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.Bound.Total + a.Exact.Total)
-                 |> Instances.andThen (Theorem1.scalars (certifiedMargin id)))
+                (Theorem1Accounts.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.Bound.Total + a.Exact.Total)
+                 |> Instances.andThen (Theorem1Accounts.scalars (certifiedMargin known)))
                 [|
-                    Violation.breaks "ρ is taken for 0" (numbered (fun c -> { c with HessianLipschitz = 0.0 }))
-                    Violation.breaks
-                        "L is understated by half"
-                        (numbered (fun c ->
-                            { c with
-                                OuterSmoothness = c.OuterSmoothness / 2.0
-                            }))
-                    Violation.breaks
-                        "µ is overstated by half"
-                        (numbered (fun c ->
-                            { c with
-                                StrongConvexity = 1.5 * c.StrongConvexity
-                            }))
+                    Violation.breaks "ρ is taken for 0" (numbered Misjudged.flat)
+                    Violation.breaks "L is understated by half" (numbered (Misjudged.outerSmoothness 0.5))
+                    Violation.survives
+                        "µ is overstated by half: the curvature along u refutes it, and there is no bound"
+                        (Instances.numbered 4700 few (refutedMargin (Misjudged.strongConvexity 1.5)))
                     Violation.survives
                         "φ and u solve nothing: drawn at random"
                         (Instances.from (fun extent ->
                             seq {
                                 for family in Family.withNetworks do
-                                    yield! (Instances.each 4400 [ family ] few (fun f -> at id (anywhere f) f)).Invoke extent
+                                    yield! (Instances.each 4400 [ family ] few (fun f -> at known (anywhere f) f)).Invoke extent
                             }))
                     Violation.survives
                         "the inner steps lack the proximal term, and g = ∇L(φ) (FOMAML)"
-                        (Instances.each 4500 Family.all few (at id withoutTerm))
+                        (Instances.each 4500 Family.all few (at known withoutTerm))
                 |]
             claim
                 "no smaller certificate will do"
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.999 of it"
                 "|g − d_θL(Alg*(θ))|"
-                (Theorem1.scalars attainedMargin)
+                (Theorem1Accounts.scalars attainedMargin)
                 [||]
             claim
-                "the certificate sees a Λ larger than its constants say"
+                "the certificate forms µ and ‖Λ‖ from the Λ in use"
                 (every + "; two parameters, Λ = diag(λ, 10λ)")
                 "‖g − d_θL(Alg*(θ))‖"
-                "the certificate of constants with ‖Λ‖ = 0"
-                (Instances.each 4600 Family.withNetworks few (at without stopped)
-                 |> Instances.andThen (Instances.numbered 4650 few stretchedMargin))
+                "the certificate of constants that know no Λ"
+                (Instances.each 4600 Family.withNetworks few (at known stopped)
+                 |> Instances.andThen (Instances.numbered 4650 few stretchedMargin)
+                 |> Instances.andThen (Instances.each 4660 Family.all few otherLambdaMargin))
                 [||]
             claim
                 "the norms of the certificate are those of ∇G, φ, θ, ∇L, u and v − (H+Λ)u"

@@ -14,17 +14,10 @@ module APriori =
 
     /// δ′ + Cδ on a task whose δ, δ′ and error are known, and its error with what that may be off by.
     let private priced (task: ScalarTask) (constants: ErrorConstants) =
-        let struct (gradient, bound) = Theorem1.exact task.Task
+        let struct (gradient, bound) = Theorem1Accounts.exact task.Task
         let error = (Proximal.apply task.Task.Proximal task.U - gradient).L2Norm()
 
-        struct (error,
-                ErrorBounds.aPriori
-                    constants
-                    {
-                        Inner = task.InnerError
-                        Solve = task.SolveError
-                    },
-                bound.Total)
+        struct (error, Theorem1.Bound(constants, task.InnerError, task.SolveError), bound.Total)
 
     let private attainedMargin seed =
         let task = ScalarTask.random seed
@@ -32,9 +25,9 @@ module APriori =
         Claim.margin (0.999 * bound) (error + uncertainty)
 
     // With these constants in place of the task's own.
-    let private pricedMargin (misjudge: ErrorConstants -> ErrorConstants) seed =
+    let private pricedMargin (judge: BilevelTask -> TaskConstants) seed =
         let task = ScalarTask.random seed
-        let struct (error, bound, uncertainty) = priced task (misjudge (BilevelTask.constants task.Task))
+        let struct (error, bound, uncertainty) = priced task (Misjudged.judged judge task.Task)
         Claim.margin error (bound + uncertainty)
 
     /// Algorithm 2 at the accuracies for ε: does it reach ε?
@@ -42,9 +35,9 @@ module APriori =
         let task: BilevelTask = Family.regularized family seed
         let random = Random(seed + 2)
         let c = BilevelTask.constants task
-        let struct (gradient, bound) = Theorem1.exact task
+        let struct (gradient, bound) = Theorem1Accounts.exact task
         let epsilon = 10.0 ** (-1.0 - 5.0 * random.NextDouble()) * (gradient.L2Norm() + 1e-3)
-        let accuracies = ErrorBounds.accuraciesFor c epsilon
+        let accuracies = Theorem1.AccuraciesFor(c, epsilon)
         let regularizer = Proximal.regularizer task.Proximal
 
         let result =
@@ -64,7 +57,7 @@ module APriori =
     let private spentMargin reversed seed =
         let c = BilevelTask.constants (ScalarTask.random seed).Task
         let epsilon = 2.0 * ScalarTask.distance * c.OuterGradientBound
-        let task = ScalarTask.reaching (ErrorBounds.accuraciesFor c epsilon) seed
+        let task = ScalarTask.reaching (Theorem1.AccuraciesFor(c, epsilon)) seed
         let struct (error, _, uncertainty) = priced task c
 
         if reversed then
@@ -86,7 +79,7 @@ module APriori =
             (Spectrum.gaussian random d)
 
     /// δ′ + Cδ with other constants than the task's, after these steps and an exact linear solve.
-    let private withConstants steps (change: BilevelTask -> Vector<float> -> ErrorConstants -> ErrorConstants) (task: BilevelTask) =
+    let private withConstants steps (judge: Vector<float> -> BilevelTask -> TaskConstants) (task: BilevelTask) =
         let c = BilevelTask.constants task
         let regularizer = Proximal.regularizer task.Proximal
         let rule = ConstantStep(1.0 / c.Smoothness)
@@ -95,16 +88,15 @@ module APriori =
             (GradientDescent.solve rule steps 0 space regularizer (BilevelTask.problem task) task.Theta task.Theta 0.0).Phi
 
         let u = BilevelTask.adjoint task phi
-        let struct (gradient, bound) = Theorem1.exact task
-        let solve = Theorem1.certificate task phi u
+        let struct (gradient, bound) = Theorem1Accounts.exact task
+        let solve = Theorem1Accounts.certificate task phi u
 
         let limit =
-            ErrorBounds.aPriori
-                (change task phi c)
-                {
-                    Inner = (phi - BilevelTask.exactSolution task task.Theta).L2Norm() + bound.InnerError
-                    Solve = solve.SolveError
-                }
+            Theorem1.Bound(
+                Misjudged.judged (judge phi) task,
+                (phi - BilevelTask.exactSolution task task.Theta).L2Norm() + bound.InnerError,
+                solve.SolveError
+            )
 
         Claim.margin ((Proximal.apply task.Proximal u - gradient).L2Norm()) (limit + bound.Total)
 
@@ -116,15 +108,9 @@ module APriori =
         let phi =
             Seq.fold (fun phi _ -> phi - task.Inner.Gradient phi / c.Smoothness) task.Theta (seq { 1..200 })
 
-        let struct (gradient, bound) = Theorem1.exact task
+        let struct (gradient, bound) = Theorem1Accounts.exact task
 
-        let limit =
-            ErrorBounds.aPriori
-                c
-                {
-                    Inner = (task.Inner.Gradient phi).L2Norm() / c.StrongConvexity
-                    Solve = 0.0
-                }
+        let limit = Theorem1.Bound(c, (task.Inner.Gradient phi).L2Norm() / c.StrongConvexity, 0.0)
 
         Claim.margin ((BilevelTask.implicitGradient task phi - gradient).L2Norm()) (limit + bound.Total)
 
@@ -132,7 +118,7 @@ module APriori =
         {
             Source = "Theorem 1"
             Statement = statement
-            Hypotheses = Theorem1.hypotheses + ", L is B-Lipschitz"
+            Hypotheses = Theorem1Accounts.hypotheses + ", L is B-Lipschitz"
             Families = families
             Measured = measured
             Bound = bound
@@ -148,65 +134,46 @@ module APriori =
         [
             claim
                 "the exact-solve error is at most δ′ + Cδ (a priori)"
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖g − d_θL(Alg*(θ))‖"
                 "δ′ + Cδ"
-                (Theorem1.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.APrioriBound + a.Exact.Total)
-                 |> Instances.andThen (Theorem1.scalars (pricedMargin id)))
+                (Theorem1Accounts.ofAccounts (fun a -> a.ExactSolveError) (fun a -> a.APrioriBound + a.Exact.Total)
+                 |> Instances.andThen (Theorem1Accounts.scalars (pricedMargin BilevelTask.losses)))
                 [|
                     Violation.breaks
                         "ρ is taken for 0, on logistic regression"
-                        (Instances.numbered 4600 few (nearlyLinear >> withConstants 3 (fun _ _ c -> { c with HessianLipschitz = 0.0 })))
-                    Violation.breaks
-                        "L is understated by half"
-                        (Instances.numbered
-                            4700
-                            few
-                            (pricedMargin (fun c ->
-                                { c with
-                                    OuterSmoothness = c.OuterSmoothness / 2.0
-                                })))
-                    Violation.breaks
-                        "µ is overstated by half"
-                        (Instances.numbered
-                            4700
-                            few
-                            (pricedMargin (fun c ->
-                                { c with
-                                    StrongConvexity = 1.5 * c.StrongConvexity
-                                })))
+                        (Instances.numbered 4600 few (nearlyLinear >> withConstants 3 (fun _ -> Misjudged.flat)))
+                    Violation.breaks "L is understated by half" (Instances.numbered 4700 few (pricedMargin (Misjudged.outerSmoothness 0.5)))
+                    Violation.breaks "µ is overstated by half" (Instances.numbered 4700 few (pricedMargin (Misjudged.strongConvexity 1.5)))
                     Violation.survives
                         "B is ‖∇L(φ)‖ at the φ that was reached, no bound on the way to Alg*(θ)"
                         (Instances.each 4000 [ LogisticRegressions; Networks ] few (fun family seed ->
                             Family.regularized family seed
-                            |> withConstants 2 (fun task phi c ->
-                                { c with
-                                    OuterGradientBound = (task.Outer.Gradient phi).L2Norm()
-                                })))
+                            |> withConstants 2 (fun phi task -> Misjudged.outerGradientBound ((task.Outer.Gradient phi).L2Norm()) task)))
                     Violation.breaks
                         "the inner objective lacks its proximal term, and δ is ‖∇L̂(φ)‖/µ"
                         (Instances.each 4000 [ LinearRegressions; LogisticRegressions ] few withoutTermMargin)
                 |]
             claim
                 "no smaller C and no smaller multiple of δ′ will do"
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.999(δ′ + Cδ)"
                 "|g − d_θL(Alg*(θ))|"
-                (Theorem1.scalars attainedMargin)
+                (Theorem1Accounts.scalars attainedMargin)
                 [||]
             claim
                 "δ = ε/(2C) and δ′ = ε/2 reach ε"
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖g − d_θL(Alg*(θ))‖"
                 "ε"
                 (Instances.each 4800 Family.withNetworks (Instances.count 25 250) accuracyMargin
-                 |> Instances.andThen (Theorem1.scalars (spentMargin false)))
+                 |> Instances.andThen (Theorem1Accounts.scalars (spentMargin false)))
                 [||]
             claim
                 "δ = ε/(2C) and δ′ = ε/2 leave nothing of ε over"
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.99ε"
                 "|g − d_θL(Alg*(θ))|"
-                (Theorem1.scalars (spentMargin true))
+                (Theorem1Accounts.scalars (spentMargin true))
                 [||]
         ]

@@ -28,24 +28,20 @@ module AccuracyPrice =
 
     let private steps = 50_000
 
-    let private computeWith (constants: ErrorConstants) rule epsilon (task: BilevelTask) =
+    let private computeWith (judge: BilevelTask -> TaskConstants) rule epsilon (task: BilevelTask) =
         AdaptiveAccuracy.Compute(
             space,
             Proximal.regularizer task.Proximal,
             BilevelTask.problem task,
             GradientDescentSolver<Vector<float>, float>(rule, steps, 1),
             ConjugateGradientSolver<Vector<float>, float>(LinearBudget.untilMet 2_000),
-            [| constants |],
-            {
-                Accuracy = epsilon
-                MaxRounds = 10
-                Arithmetic = Theorem1.arithmetic task
-            },
+            [| judge task |],
+            { Accuracy = epsilon; MaxRounds = 10 },
             task.Theta
         )
 
     /// Algorithm 2 to accuracy ε.
-    let compute rule epsilon (task: BilevelTask) = computeWith (BilevelTask.constants task) rule epsilon task
+    let compute rule epsilon (task: BilevelTask) = computeWith BilevelTask.losses rule epsilon task
 
     /// The points at which gradient descent evaluates ∇L̂ until ‖∇G‖ ≤ `gradientNorm`: a smaller tolerance only goes on from there.
     let private path rule (gradientNorm: float) (task: BilevelTask) =
@@ -78,7 +74,7 @@ module AccuracyPrice =
     let private linearSteps epsilon (task: BilevelTask) (phi: Vector<float>) =
         let product = task.Inner.HessianProduct phi
         let apply w = product w + Proximal.apply task.Proximal w
-        let certified u = (Theorem1.certificate task phi u).Total <= epsilon
+        let certified u = (Theorem1Accounts.certificate task phi u).Total <= epsilon
 
         let rec iterate k (u: Vector<float>) (r: Vector<float>) (p: Vector<float>) =
             if certified u then
@@ -131,7 +127,7 @@ module AccuracyPrice =
         {
             Outcome = outcome
             Error = (result.MetaGradient.Gradient - Proximal.apply task.Proximal u).L2Norm()
-            Uncertainty = (Theorem1.certificate task phi u).Total
+            Uncertainty = (Theorem1Accounts.certificate task phi u).Total
             Adaptive = outcome.Work.Gradients + outcome.Work.HessianProducts
             BestFixed = bestFixed rule epsilon result.MetaGradient.InnerGradientNorm task
         }
@@ -166,10 +162,10 @@ module AccuracyPrice =
             |> Seq.cache)
 
     /// What is certified with other constants than the task's, against the error; ε is a hundredth of ‖∇L(θ)‖.
-    let private misjudgedMargin change (task: BilevelTask) =
+    let private misjudgedMargin judge (task: BilevelTask) =
         let epsilon = 0.01 * (task.Outer.Gradient task.Theta).L2Norm()
-        let result = computeWith (change (BilevelTask.constants task)) MeasuredCurvature epsilon task
-        let struct (gradient, bound) = Theorem1.exact task
+        let result = computeWith judge MeasuredCurvature epsilon task
+        let struct (gradient, bound) = Theorem1Accounts.exact task
         Claim.margin ((result.MetaGradient.Gradient - gradient).L2Norm()) (result.Tasks[0].Bound.Total + bound.Total)
 
     let private check statement measured bound measure limit : Claim =
@@ -205,10 +201,7 @@ module AccuracyPrice =
                     [|
                         Violation.breaks
                             "ρ is taken for 0, on logistic regression"
-                            (Instances.numbered
-                                4600
-                                (Instances.count 20 200)
-                                (APriori.nearlyLinear >> misjudgedMargin (fun c -> { c with HessianLipschitz = 0.0 })))
+                            (Instances.numbered 4600 (Instances.count 20 200) (APriori.nearlyLinear >> misjudgedMargin Misjudged.flat))
                     |]
             }
             check

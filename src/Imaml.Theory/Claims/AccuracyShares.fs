@@ -13,26 +13,25 @@ module AccuracyShares =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    let private compute (constants: ErrorConstants) (task: BilevelTask) (random: Random) arithmetic epsilon =
+    let private compute (judge: BilevelTask -> TaskConstants) (task: BilevelTask) (random: Random) arithmetic epsilon =
         let d = task.Theta.Count
 
         let result =
-            AdaptiveAccuracy.Compute(
+            AdaptiveAccuracy.ComputeIn(
+                arithmetic,
                 space,
                 Proximal.regularizer task.Proximal,
                 BilevelTask.problem task,
                 ExactThresholds.innerSolver task (Spectrum.direction random d),
                 ExactThresholds.linearSolver (Spectrum.direction random d),
-                [| constants |],
-                {
-                    Accuracy = epsilon
-                    MaxRounds = 10
-                    Arithmetic = arithmetic
-                },
+                [| judge task |],
+                { Accuracy = epsilon; MaxRounds = 10 },
                 task.Theta
             )
 
         result.Tasks[0]
+
+    let private double (task: BilevelTask) = Arithmetic.Of(space, Proximal.regularizer task.Proximal, task.Theta)
 
     let private outcome family (seed: int) =
         let task: BilevelTask = Family.regularized family seed
@@ -41,14 +40,14 @@ module AccuracyShares =
         let epsilon =
             10.0 ** (-4.0 - 3.0 * random.NextDouble()) * (1e-2 + (BilevelTask.exactMetaGradient task).L2Norm())
 
-        struct (epsilon, compute (BilevelTask.constants task) task random (Theorem1.arithmetic task) epsilon)
+        struct (epsilon, compute BilevelTask.losses task random (double task) epsilon)
 
     /// With ε so many times the rounding part R, in an arithmetic of ten binary digits.
     let private coarse part family seed =
         let task: BilevelTask = Family.regularized family seed
 
         let arithmetic =
-            { Theorem1.arithmetic task with
+            { double task with
                 UnitRoundoff = 2.0 ** -10.0
                 RegularizerRounding = 2.0 ** -9.0
             }
@@ -56,18 +55,18 @@ module AccuracyShares =
         let phi = BilevelTask.exactSolution task task.Theta
 
         let exact =
-            Certificate.ofSolution
-                space
-                (Proximal.regularizer task.Proximal)
-                (BilevelTask.problem task)
-                [| BilevelTask.constants task |]
-                arithmetic
-                task.Theta
-                phi
-                (BilevelTask.adjoint task phi)
+            Certificate.Measure(
+                space,
+                Proximal.regularizer task.Proximal,
+                BilevelTask.problem task,
+                task.Theta,
+                phi,
+                BilevelTask.adjoint task phi
+            )
             |> Array.exactlyOne
+            |> fun norms -> Certificate.Of(BilevelTask.constants task, arithmetic, norms)
 
-        compute (BilevelTask.constants task) task (Random(seed + 1)) arithmetic (part * exact.Rounding)
+        compute BilevelTask.losses task (Random(seed + 1)) arithmetic (part * exact.Rounding)
 
     let private coarseRoundsMargin family seed =
         let task = coarse 4.0 family seed
@@ -88,15 +87,10 @@ module AccuracyShares =
     /// On one parameter, where ‖u*‖ = B/µ, with β so many times µ: it is no more than an upper bound.
     let private foreseen condition seed =
         let t = ScalarTask.random seed
-        let c = BilevelTask.constants t.Task
-
-        let c =
-            { c with
-                Smoothness = condition * c.StrongConvexity
-            }
-
-        let epsilon = 0.01 * ErrorBounds.innerErrorFactor c * t.InnerError
-        struct (c, epsilon, compute c t.Task (Random(seed + 1)) (Theorem1.arithmetic t.Task) epsilon)
+        let judge = Misjudged.condition condition
+        let c = Misjudged.judged judge t.Task
+        let epsilon = 0.01 * Theorem1.InnerErrorFactor c * t.InnerError
+        struct (c, epsilon, compute judge t.Task (Random(seed + 1)) (double t.Task) epsilon)
 
     /// The solver of the inner problem counts nothing, so that Gradients are the linearizations, one for each inner solve.
     let private foreseenSolvesMargin seed =
@@ -129,10 +123,10 @@ module AccuracyShares =
         {
             Source = "Algorithm 2"
             Statement = statement
-            Hypotheses = Theorem1.hypotheses + "; solvers that stop exactly where they are told to"
+            Hypotheses = Theorem1Accounts.hypotheses + "; solvers that stop exactly where they are told to"
             Families =
                 if families = [] then
-                    Theorem1.scalar
+                    Theorem1Accounts.scalar
                 else
                     Instances.names families + "; every kind of Λ"
             Measured = measured
@@ -184,13 +178,13 @@ module AccuracyShares =
                 []
                 "inner solves"
                 "1 or 2, neither more nor less"
-                (Theorem1.scalars foreseenSolvesMargin)
+                (Theorem1Accounts.scalars foreseenSolvesMargin)
             claim
                 "where ‖u*‖ = B/µ and κ is near 1, ε is spent but for 1.5 per cent with one linear solve"
                 []
                 "0.985ε"
                 "the certified bound"
-                (Theorem1.scalars foreseenSpentMargin)
+                (Theorem1Accounts.scalars foreseenSpentMargin)
             check
                 "where H varies, two linear solves do"
                 [ LogisticRegressions; Networks ]

@@ -56,39 +56,32 @@ module Definitions =
     /// MAML's gradient as if it were d_θL(Alg*(θ)): its exact-solve error against rounding.
     let private confusedMargin family seed =
         let struct (task, _, result, path) = unrolled family seed
-        let struct (exact, bound) = Theorem1.exact task
+        let struct (exact, bound) = Theorem1Accounts.exact task
         Claim.margin ((result.Gradient - exact).L2Norm()) (bound.Total + path.GradientError)
 
     let private bounded measure limit seed =
         let task: ScalarTask = ScalarTask.random seed
-        let struct (_, exact) = Theorem1.exact task.Task
-        let bound = Theorem1.certificate task.Task task.Phi task.U
+        let struct (_, exact) = Theorem1Accounts.exact task.Task
+        let bound = Theorem1Accounts.certificate task.Task task.Phi task.U
         Claim.margin (measure task) (limit bound + limit exact)
 
     let private attained measure limit seed =
         let task: ScalarTask = ScalarTask.random seed
-        let bound = Theorem1.certificate task.Task task.Phi task.U
+        let bound = Theorem1Accounts.certificate task.Task task.Phi task.U
         Claim.margin (0.999 * limit bound) (measure task)
 
+    /// By the formula, with a µ that many times too large: the certificate itself would refute it.
     let private misjudged factor measure limit seed =
         let task: ScalarTask = ScalarTask.random seed
-        let c = BilevelTask.constants task.Task
+        let regularizer = Proximal.regularizer task.Task.Proximal
+        let c = Misjudged.judged (Misjudged.strongConvexity factor) task.Task
+
+        let norms =
+            Certificate.Measure(space, regularizer, BilevelTask.problem task.Task, task.Task.Theta, task.Phi, task.U)
+            |> Array.exactlyOne
 
         let bound =
-            Certificate.ofSolution
-                space
-                (Proximal.regularizer task.Task.Proximal)
-                (BilevelTask.problem task.Task)
-                [|
-                    { c with
-                        StrongConvexity = factor * c.StrongConvexity
-                    }
-                |]
-                (Theorem1.arithmetic task.Task)
-                task.Task.Theta
-                task.Phi
-                task.U
-            |> Array.exactlyOne
+            Certificate.Of(c, Arithmetic.Of(space, regularizer, task.Phi), { norms with Curvature = infinity })
 
         Claim.margin (measure task) (limit bound)
 
@@ -117,8 +110,7 @@ module Definitions =
                 { task with
                     Inner =
                         { network with
-                            SmallestCurvature = 0.0
-                            LargestCurvature = 100.0
+                            Constants = LossConstants.Proved(0.0, 100.0, infinity, infinity, AffineBound.Zero, AffineBound.Zero)
                         }
                 }
                 task.Theta
@@ -152,11 +144,11 @@ module Definitions =
                 "Definition 1"
                 "δ is at most ‖∇G(φ,θ)‖/µ"
                 strong
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖φ − Alg*(θ)‖"
                 "‖∇G(φ,θ)‖/µ"
-                (Theorem1.ofAccounts (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError)
-                 |> Instances.andThen (Theorem1.scalars (bounded inner (fun b -> b.InnerError))))
+                (Theorem1Accounts.ofAccounts (fun a -> a.InnerError) (fun a -> a.Bound.InnerError + a.Exact.InnerError)
+                 |> Instances.andThen (Theorem1Accounts.scalars (bounded inner (fun b -> b.InnerError))))
                 [|
                     Violation.breaks "µ is overstated by half" (numbered (misjudged 1.5 inner (fun b -> b.InnerError)))
                     Violation.breaks
@@ -167,20 +159,20 @@ module Definitions =
                 "Definition 1"
                 "no smaller multiple of ‖∇G(φ,θ)‖/µ will do"
                 strong
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.999|∇G(φ,θ)|/µ"
                 "|φ − Alg*(θ)|"
-                (Theorem1.scalars (attained inner (fun b -> b.InnerError)))
+                (Theorem1Accounts.scalars (attained inner (fun b -> b.InnerError)))
                 [||]
             claim
                 "Definition 2"
                 "δ′ is at most (‖Λ‖/µ)‖r‖"
                 strong
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖g − Λ(H+Λ)⁻¹v‖"
                 "(‖Λ‖/µ)‖r‖"
-                (Theorem1.ofAccounts (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError)
-                 |> Instances.andThen (Theorem1.scalars (bounded solve (fun b -> b.SolveError))))
+                (Theorem1Accounts.ofAccounts (fun a -> a.SolveError) (fun a -> a.Bound.SolveError + a.ExactSolve.SolveError)
+                 |> Instances.andThen (Theorem1Accounts.scalars (bounded solve (fun b -> b.SolveError))))
                 [|
                     Violation.breaks "µ is overstated by half" (numbered (misjudged 1.5 solve (fun b -> b.SolveError)))
                 |]
@@ -188,10 +180,10 @@ module Definitions =
                 "Definition 2"
                 "no smaller multiple of (‖Λ‖/µ)‖r‖ will do"
                 strong
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.999(‖Λ‖/µ)|r|"
                 "|g − Λ(H+Λ)⁻¹v|"
-                (Theorem1.scalars (attained solve (fun b -> b.SolveError)))
+                (Theorem1Accounts.scalars (attained solve (fun b -> b.SolveError)))
                 [||]
             claim
                 "Definition 3"

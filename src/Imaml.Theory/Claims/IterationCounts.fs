@@ -34,28 +34,24 @@ module IterationCounts =
     /// How near φ is to Alg*(θ) against δ, with the error of what Alg*(θ) is taken for.
     let private reachMargin (task: BilevelTask) delta (phi: Vector<float>) =
         let exactPhi = BilevelTask.exactSolution task task.Theta
-        let exact = Theorem1.certificate task exactPhi (BilevelTask.adjoint task exactPhi)
+        let exact = Theorem1Accounts.certificate task exactPhi (BilevelTask.adjoint task exactPhi)
         Claim.margin ((phi - exactPhi).L2Norm()) (delta + exact.InnerError)
 
     // With a step that many times 1/β, and µ that many times too large.
     let private gradientMargin stepFactor convexityFactor (task: BilevelTask) =
         let c = BilevelTask.constants task
 
-        let assumed =
-            { c with
-                StrongConvexity = convexityFactor * c.StrongConvexity
-            }
-
+        let assumed = Misjudged.judged (Misjudged.strongConvexity convexityFactor) task
         let delta = 1e-3 * radius task c
-        let steps = ErrorBounds.gradientDescentSteps assumed (radius task c) delta
+        let steps = Theorem1.GradientDescentSteps(assumed, radius task c, delta)
         descend (ConstantStep(stepFactor / c.Smoothness)) NoMomentum steps task |> reachMargin task delta
 
     let private nesterovMargin convexityFactor (task: BilevelTask) =
         let c = BilevelTask.constants task
-        let mu = convexityFactor * c.StrongConvexity
+        let assumed = Misjudged.judged (Misjudged.strongConvexity convexityFactor) task
         let delta = 1e-3 * radius task c
-        let struct (step, momentum) = Momentum.NesterovFor(mu, c.Smoothness)
-        let steps = ErrorBounds.nesterovSteps { c with StrongConvexity = mu } (radius task c) delta
+        let struct (step, momentum) = Momentum.NesterovFor(assumed.StrongConvexity, c.Smoothness)
+        let steps = Theorem1.NesterovSteps(assumed, radius task c, delta)
         descend (ConstantStep step) momentum steps task |> reachMargin task delta
 
     /// Curvatures µ and β, and a start that differs from Alg*(θ) along the first alone.
@@ -77,14 +73,15 @@ module IterationCounts =
 
         Claim.margin delta ((phi - BilevelTask.exactSolution task task.Theta).L2Norm())
 
-    let private neededOfDescent = neededMargin (fun _ -> NoMomentum) ErrorBounds.gradientDescentSteps
+    let private neededOfDescent =
+        neededMargin (fun _ -> NoMomentum) (fun c radius delta -> Theorem1.GradientDescentSteps(c, radius, delta))
 
     let private neededOfNesterov =
         neededMargin
             (fun c ->
                 let struct (_, momentum) = Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
                 momentum)
-            ErrorBounds.nesterovSteps
+            (fun c radius delta -> Theorem1.NesterovSteps(c, radius, delta))
 
     /// Evenly spaced eigenvalues from µ to κµ, in which CG can neither finish early nor find clusters, λ below µ, and a random v.
     let private system (seed: int) =
@@ -105,7 +102,7 @@ module IterationCounts =
         let exact = BilevelTask.adjoint task task.Theta
         let lambda = c.LargestRegularization
         let delta = accuracy * lambda * exact.L2Norm()
-        let steps = ErrorBounds.conjugateGradientSteps c (v.L2Norm()) delta
+        let steps = Theorem1.ConjugateGradientSteps(c, v.L2Norm(), delta)
         let operator = LinearOperator.ofFunction (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =

@@ -52,7 +52,7 @@ module LearnedRegularizer =
                 }
 
             let phi = BilevelTask.exactSolution task task.Theta
-            let distance = (Theorem1.certificate task phi (BilevelTask.adjoint task phi)).InnerError
+            let distance = (Theorem1Accounts.certificate task phi (BilevelTask.adjoint task phi)).InnerError
             let loss = task.Outer.Value phi
             let slope = (task.Outer.Gradient phi).L2Norm()
 
@@ -90,7 +90,7 @@ module LearnedRegularizer =
         // u and φ are themselves known to rounding: u by a dense solve, φ to its certificate, which moves u by (L + ρ‖u‖)/µ of it.
         let u = BilevelTask.adjoint t.Task phi
         let d = float phi.Count
-        let bound = Theorem1.certificate t.Task phi u
+        let bound = Theorem1Accounts.certificate t.Task phi u
         let away = (phi - t.Task.Theta).L2Norm()
 
         let own =

@@ -13,15 +13,15 @@ module internal LeastCounts =
         let random = Random seed
         let magnitude range = 10.0 ** (range * random.NextDouble())
 
-        let c =
-            { BilevelTask.constants (ScalarTask.random seed).Task with
-                StrongConvexity = magnitude 2.0
-            }
+        let task = (ScalarTask.random seed).Task
+        let struct (lambda, _) = Proximal.enclosure task.Proximal
+        let mu = magnitude 2.0
+        let beta = magnitude 4.0 * mu
 
-        let c =
-            { c with
-                Smoothness = magnitude 4.0 * c.StrongConvexity
-            }
+        let inner =
+            LossConstants.Proved(mu - lambda, beta - lambda, 0.0, infinity, AffineBound.Zero, AffineBound.Zero)
+
+        let c = TaskConstants(inner, task.Outer.Constants).With(Proximal.regularizer task.Proximal)
 
         let wanted = float (random.Next(1, 60)) - [| 0.99; 0.5; 0.01 |][random.Next 3]
         let accuracy = promise c wanted
@@ -33,14 +33,14 @@ module internal LeastCounts =
     let private least =
         [
             struct ("⌈κ ln(R/δ)⌉ is the least N with e^{−N/κ}R ≤ δ",
-                    leastMargin (fun c n -> exp (-n / c.Condition) * start) (fun c -> ErrorBounds.gradientDescentSteps c start))
+                    leastMargin (fun c n -> exp (-n / c.Condition) * start) (fun c delta -> Theorem1.GradientDescentSteps(c, start, delta)))
             struct ("⌈2√κ ln(√(κ+1)R/δ)⌉ is the least N with √(κ+1)e^{−N/(2√κ)}R ≤ δ",
-                    leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c ->
-                        ErrorBounds.nesterovSteps c start))
+                    leastMargin (fun c n -> sqrt (c.Condition + 1.0) * exp (-n / (2.0 * sqrt c.Condition)) * start) (fun c delta ->
+                        Theorem1.NesterovSteps(c, start, delta)))
             struct ("⌈(√κ/2) ln(2(‖Λ‖/µ)‖v‖/δ′)⌉ is the least N with 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖ ≤ δ′",
                     leastMargin
                         (fun c n -> 2.0 * c.LargestRegularization / c.StrongConvexity * exp (-2.0 * n / sqrt c.Condition) * start)
-                        (fun c -> ErrorBounds.conjugateGradientSteps c start))
+                        (fun c delta -> Theorem1.ConjugateGradientSteps(c, start, delta)))
         ]
 
     let claims: Claim list =

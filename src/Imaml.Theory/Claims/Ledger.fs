@@ -22,7 +22,7 @@ module Ledger =
             yield! RoundingDerivation.claims
             yield! AccuracyPrice.claims
             yield! AccuracyShares.claims
-            yield! Corollary1.claims
+            yield! Corollary1Claims.claims
             yield! ConjugateGradientRate.claims
             yield! Table1Claims.claims
             yield! ReportedCost.claims

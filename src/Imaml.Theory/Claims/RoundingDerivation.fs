@@ -78,8 +78,8 @@ module RoundingDerivation =
         let gamma u = roundings * u / (1.0 - roundings * u) * factor
 
         min
-            (bothWays (Arithmetic.double d regularizer).RegularizerRounding (gamma (2.0 ** -53.0)))
-            (bothWays (Arithmetic.single d regularizer).RegularizerRounding (gamma (2.0 ** -24.0)))
+            (bothWays (Arithmetic.In(2.0 ** -52.0, d, regularizer)).RegularizerRounding (gamma (2.0 ** -53.0)))
+            (bothWays (Arithmetic.In(2.0 ** -23.0, d, regularizer)).RegularizerRounding (gamma (2.0 ** -24.0)))
 
     /// The worst of the four against the second derivation, each way, on constants and norms of any magnitude and a coarse arithmetic, so
     /// that every term weighs.
@@ -95,22 +95,19 @@ module RoundingDerivation =
                 Slope = roundoff * magnitude ()
             }
 
+        let mu, lambda, smoothness, lipschitz = magnitude (), magnitude (), magnitude (), magnitude ()
+        let innerRounding, outerRounding, productRounding = affine (), affine (), affine ()
+        let regularizer = ScalarRegularizer<Vector<float>, float> lambda
+
         let c =
-            {
-                Kind = BoundKind.Certified
-                StrongConvexity = magnitude ()
-                Smoothness = 1e3
-                LargestRegularization = magnitude ()
-                OuterSmoothness = magnitude ()
-                OuterGradientBound = infinity
-                HessianLipschitz = magnitude ()
-                InnerGradientRounding = affine ()
-                OuterGradientRounding = affine ()
-                ProductRounding = affine ()
-            }
+            TaskConstants(
+                LossConstants.Proved(mu - lambda, 1e3, lipschitz, infinity, innerRounding, productRounding),
+                LossConstants.Proved(-smoothness, smoothness, 0.0, infinity, outerRounding, AffineBound.Zero)
+            )
+                .With(regularizer)
 
         let a =
-            { Arithmetic.double d (ScalarRegularizer<Vector<float>, float> 1.0) with
+            { Arithmetic.In(2.0 ** -52.0, d, regularizer) with
                 UnitRoundoff = roundoff
                 SmallestNormal = roundoff * magnitude () / 1e2
                 RegularizerRounding = roundoff * magnitude ()
@@ -127,9 +124,10 @@ module RoundingDerivation =
                 OuterGradient = magnitude ()
                 Solution = magnitude ()
                 Residual = iterated * magnitude ()
+                Curvature = infinity
             }
 
-        let bound = ErrorBound.Of(c, a, norms)
+        let bound = Certificate.Of(c, a, norms)
 
         Array.map2
             (fun (given: float) expected -> min (Claim.margin expected given) (Claim.margin given ((1.0 + 2.0 ** -45.0) * expected)))

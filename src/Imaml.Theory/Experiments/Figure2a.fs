@@ -129,7 +129,7 @@ module Figure2a =
             ApproximateSolveError = (result.Gradient - ofIterate).L2Norm() / size
             Certificate =
                 if linearSteps meth > 0 then
-                    (Theorem1.certificate task result.Phi result.Solve.Solution).Total / size
+                    (Theorem1Accounts.certificate task result.Phi result.Solve.Solution).Total / size
                 else
                     nan
             Gradients = cost.Gradients
@@ -151,7 +151,7 @@ module Figure2a =
                 ExactSolveError = nan
                 ApproximateSolveError = nan
                 Certificate = nan
-                ExactRounding = (Theorem1.certificate task exactPhi exactU).Total / exact.L2Norm()
+                ExactRounding = (Theorem1Accounts.certificate task exactPhi exactU).Total / exact.L2Norm()
                 Gradients = 0
                 HessianProducts = 0
             }

@@ -61,29 +61,11 @@ module BilevelTask =
             member _.OuterLossAndGradient phi = struct (task.Outer.Value phi, task.Outer.Gradient phi)
         }
 
-    /// Theorem 1's constants: µ = λ_min(Λ) + the least curvature of L̂, β = λ_max(Λ) + the greatest. Certified where both losses' constants
-    /// are and µ > 0; otherwise there is no bound.
-    let constants (task: BilevelTask) : ErrorConstants =
-        let struct (smallest, largest) = Proximal.enclosure task.Proximal
-        let convexity = Rounding.sumBelow smallest task.Inner.SmallestCurvature
-        let known = task.Inner.Kind = BoundKind.Certified && task.Outer.Kind = BoundKind.Certified
+    /// What is proved of the two losses, whatever Λ is.
+    let losses (task: BilevelTask) = TaskConstants(task.Inner.Constants, task.Outer.Constants)
 
-        {
-            Kind =
-                if known && convexity > 0.0 then
-                    BoundKind.Certified
-                else
-                    BoundKind.None
-            StrongConvexity = convexity
-            Smoothness = Rounding.sumAbove largest task.Inner.LargestCurvature
-            LargestRegularization = largest
-            OuterSmoothness = task.Outer.LargestCurvature
-            OuterGradientBound = task.Outer.GradientBound
-            HessianLipschitz = task.Inner.HessianLipschitz
-            InnerGradientRounding = task.Inner.GradientRounding
-            OuterGradientRounding = task.Outer.GradientRounding
-            ProductRounding = task.Inner.ProductRounding
-        }
+    /// Theorem 1's constants with the task's Λ: certified where both losses' are and µ > 0; otherwise there is no bound.
+    let constants (task: BilevelTask) : ErrorConstants = (losses task).With(Proximal.regularizer task.Proximal)
 
     /// G(φ, θ)
     let innerObjective (task: BilevelTask) (theta: Vector<float>) (phi: Vector<float>) =
@@ -137,3 +119,12 @@ module BilevelTask =
     /// The gradient of L(Alg*(θ)) by Λ, at φ = Alg*(θ) and u = (H + Λ)⁻¹∇L(φ).
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
         Proximal.gradient task.Proximal (phi - task.Theta) u
+
+    /// The same at φ = Alg*(θ) by a dense solve. For Λ = λI it is vᵀ(H + Λ)⁻¹∇L̂(φ)/λ, not −(φ−θ)ᵀu: along the kernel of H u is as large as
+    /// ‖v‖/λ and cancels against a φ−θ that should have no part there, but has its rounding; −∇L̂/λ, which it equals, has none.
+    let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) =
+        match task.Proximal with
+        | Proximal.Scalar lambda ->
+            let moved = (solveMatrix task phi ((task.Inner.Gradient phi / lambda).ToColumnMatrix())).Column 0
+            ProximalGradient.Scalar((task.Outer.Gradient phi).DotProduct moved)
+        | _ -> regularizerGradient task phi (adjoint task phi)

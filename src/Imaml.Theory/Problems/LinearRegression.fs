@@ -35,22 +35,21 @@ module LinearRegression =
             Gradient = fun phi -> x.TransposeThisAndMultiply(x * phi - y) / n
             HessianProduct = fun _ w -> x.TransposeThisAndMultiply(x * w) / n
             Hessian = fun _ -> gram.Value
-            Kind = BoundKind.Certified
-            SmallestCurvature = smallest
-            LargestCurvature = largest
-            HessianLipschitz = 0.0
+            Constants =
+                Proved.constants
+                    smallest
+                    largest
+                    0.0
+                    infinity
+                    {
+                        Constant = rounding targets
+                        Slope = rounding (entries * entries)
+                    }
+                    {
+                        Constant = rounding (entries * entries)
+                        Slope = 0.0
+                    }
             ThirdDerivativeLipschitz = 0.0
-            GradientBound = infinity
-            GradientRounding =
-                {
-                    Constant = rounding targets
-                    Slope = rounding (entries * entries)
-                }
-            ProductRounding =
-                {
-                    Constant = rounding (entries * entries)
-                    Slope = 0.0
-                }
         }
 
     /// The losses on a support and on a query set of a random task: y = Xw + noise, inputs with standard deviations from 1 down to 1/√κ.

@@ -77,18 +77,18 @@ module LocalPerceptron =
             Gradient = guard network.Gradient nowhere
             HessianProduct = guard network.HessianProduct (fun _ -> nowhere)
             Hessian = guard network.Hessian (Matrix<float>.Build.Dense(network.Dimension, network.Dimension, nan))
-            Kind = BoundKind.Certified
-            SmallestCurvature = least
-            LargestCurvature = max -least (min (above (largest + near)) (above (f1 * f1 / 2.0 + root * f2)))
-            HessianLipschitz = lipschitz
+            Constants =
+                Proved.constants
+                    least
+                    (max -least (min (above (largest + near)) (above (f1 * f1 / 2.0 + root * f2))))
+                    lipschitz
+                    (above (root * f1))
+                    {
+                        Constant = above (PerceptronRounding.gradient sizes)
+                        Slope = 0.0
+                    }
+                    { Constant = product; Slope = 0.0 }
             ThirdDerivativeLipschitz = above (f1 ** 4.0 / 2.0 + 6.0 * skewness * f1 * f1 * f2 + 1.5 * f2 * f2 + 2.0 * f1 * f3 + root * f4)
-            GradientBound = above (root * f1)
-            GradientRounding =
-                {
-                    Constant = above (PerceptronRounding.gradient sizes)
-                    Slope = 0.0
-                }
-            ProductRounding = { Constant = product; Slope = 0.0 }
         }
 
     /// The radius of random's ball.

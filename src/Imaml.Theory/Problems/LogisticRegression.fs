@@ -57,24 +57,23 @@ module LogisticRegression =
                     let weights = slope (x * phi) / n
                     let h = x.TransposeThisAndMultiply(Matrix<float>.Build.DiagonalOfDiagonalVector weights * x)
                     (h + h.Transpose()) / 2.0
-            Kind = BoundKind.Certified
-            SmallestCurvature = 0.0
-            LargestCurvature = top / 4.0
-            HessianLipschitz = Rounding.above 2 (longest * top * thirdDerivative)
+            Constants =
+                Proved.constants
+                    0.0
+                    (top / 4.0)
+                    (Rounding.above 2 (longest * top * thirdDerivative))
+                    (above (Array.average lengths))
+                    {
+                        Constant = above (Rounding.gamma (x.RowCount + 9) * Rounding.norm (x.ColumnAbsoluteSums()) / n)
+                        Slope = above (Rounding.gamma (x.RowCount + d + 2) * square / 4.0)
+                    }
+                    {
+                        Constant = above (Rounding.gamma (x.RowCount + d + 16) * square / 4.0)
+                        Slope =
+                            let forZ = (1.0 + Rounding.gamma (x.RowCount + d + 16)) * Rounding.gamma d * longest
+                            above (forZ * thirdDerivative * square)
+                    }
             ThirdDerivativeLipschitz = Rounding.above 3 (longest * longest * top / 8.0)
-            GradientBound = above (Array.average lengths)
-            GradientRounding =
-                {
-                    Constant = above (Rounding.gamma (x.RowCount + 9) * Rounding.norm (x.ColumnAbsoluteSums()) / n)
-                    Slope = above (Rounding.gamma (x.RowCount + d + 2) * square / 4.0)
-                }
-            ProductRounding =
-                {
-                    Constant = above (Rounding.gamma (x.RowCount + d + 16) * square / 4.0)
-                    Slope =
-                        let forZ = (1.0 + Rounding.gamma (x.RowCount + d + 16)) * Rounding.gamma d * longest
-                        above (forZ * thirdDerivative * square)
-                }
         }
 
     /// The losses on a support and on a query set of a random task: labels drawn from the logistic model of random weights.

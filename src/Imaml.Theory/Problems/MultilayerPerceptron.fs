@@ -154,20 +154,12 @@ module MultilayerPerceptron =
                             }
                     |]
 
-        let unknown = { Constant = infinity; Slope = 0.0 }
-
         {
             Dimension = dimension
             Value = fun phi -> OutputLoss.value output (Array.last (preactivations (split layers phi))) targets
             Gradient = gradient
             HessianProduct = hessianProduct
             Hessian = fun phi -> hessianOf dimension (hessianProduct phi)
-            Kind = BoundKind.None
-            SmallestCurvature = -infinity
-            LargestCurvature = infinity
-            HessianLipschitz = infinity
+            Constants = LossConstants.Unknown
             ThirdDerivativeLipschitz = infinity
-            GradientBound = infinity
-            GradientRounding = unknown
-            ProductRounding = unknown
         }

@@ -43,7 +43,7 @@ module internal Newton =
 
     // H + τI with the smallest τ of 0, 10⁻³‖H‖, 4·10⁻³‖H‖, … that makes it positive definite: there is one once τ > ‖H‖.
     let private shifted (hessian: Matrix<float>) =
-        let size = max (hessian.FrobeniusNorm()) Double.Epsilon
+        let size = max (Rounding.frobenius hessian) Double.Epsilon
         let identity = Matrix<float>.Build.DenseIdentity hessian.RowCount
 
         Seq.initInfinite (fun i ->

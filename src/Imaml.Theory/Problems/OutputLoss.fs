@@ -65,13 +65,13 @@ module OutputLoss =
     let value loss (z: Matrix<float>) (t: Matrix<float>) =
         match loss with
         | OutputLoss.CrossEntropy -> -((logSoftmax z).PointwiseMultiply t).RowSums().Sum() / float z.RowCount
-        | OutputLoss.MeanSquaredError -> ((z - t).PointwisePower 2.0).RowSums().Sum() / float (z.RowCount * z.ColumnCount)
+        | OutputLoss.MeanSquaredError -> ((z - t).PointwisePower 2.0).RowSums().Sum() / (float z.RowCount * float z.ColumnCount)
 
     /// Its derivative by z [n × out].
     let gradient loss (z: Matrix<float>) (t: Matrix<float>) =
         match loss with
         | OutputLoss.CrossEntropy -> (softmax z - t) / float z.RowCount
-        | OutputLoss.MeanSquaredError -> (z - t) * (2.0 / float (z.RowCount * z.ColumnCount))
+        | OutputLoss.MeanSquaredError -> (z - t) * (2.0 / (float z.RowCount * float z.ColumnCount))
 
     /// Its second derivative by z, as a map of directions r [n × out]; z alone is looked at first.
     let curvature loss (z: Matrix<float>) : Matrix<float> -> Matrix<float> =
@@ -83,4 +83,4 @@ module OutputLoss =
                 let weighted = p.PointwiseMultiply r
                 let means = weighted.RowSums()
                 (weighted - p.MapIndexed(fun i _ value -> value * means[i])) / float z.RowCount
-        | OutputLoss.MeanSquaredError -> fun r -> r * (2.0 / float (z.RowCount * z.ColumnCount))
+        | OutputLoss.MeanSquaredError -> fun r -> r * (2.0 / (float z.RowCount * float z.ColumnCount))

@@ -78,7 +78,7 @@ module Proximal =
             if matrix.Exists(fun value -> not (Double.IsFinite value)) || not (matrix.IsSymmetric()) then
                 invalidArg (nameof proximal) "Λ must be finite and symmetric"
 
-            if not (matrix.FrobeniusNorm() < infinity) then
+            if not (Rounding.frobenius matrix < sqrt Double.MaxValue) then
                 invalidArg (nameof proximal) "the squares of Λ's entries overflow"
 
             let struct (smallest, _) = Eigenvalues.enclosure matrix

@@ -32,22 +32,21 @@ module Quadratic =
             Gradient = fun phi -> a * phi + b
             HessianProduct = fun _ w -> a * w
             Hessian = fun _ -> a
-            Kind = BoundKind.Certified
-            SmallestCurvature = smallest
-            LargestCurvature = max (abs smallest) (abs largest)
-            HessianLipschitz = 0.0
+            Constants =
+                Proved.constants
+                    smallest
+                    largest
+                    0.0
+                    infinity
+                    {
+                        Constant = Rounding.above 1 (Rounding.unit * Rounding.norm b)
+                        Slope = Rounding.above 4 (Rounding.gamma (b.Count + 1) * entries)
+                    }
+                    {
+                        Constant = Rounding.above 4 (Rounding.gamma b.Count * entries)
+                        Slope = 0.0
+                    }
             ThirdDerivativeLipschitz = 0.0
-            GradientBound = infinity
-            GradientRounding =
-                {
-                    Constant = Rounding.above 1 (Rounding.unit * Rounding.norm b)
-                    Slope = Rounding.above 4 (Rounding.gamma (b.Count + 1) * entries)
-                }
-            ProductRounding =
-                {
-                    Constant = Rounding.above 4 (Rounding.gamma b.Count * entries)
-                    Slope = 0.0
-                }
         }
 
     /// A random one with largest eigenvalue 1 and condition number κ.

@@ -7,8 +7,8 @@
 
 namespace Imaml.Theory
 
-open System
 open MathNet.Numerics.LinearAlgebra
+open Imaml.Math
 
 [<RequireQualifiedAccess>]
 module Rounding =
@@ -24,15 +24,11 @@ module Rounding =
     /// At least x ≥ 0, from x as computed out of numbers ≥ 0 with at most n roundings in a row: x ≤ x̂/(1 − γₙ) ≤ x̂(1 + γ₂ₙ).
     let above (n: int) (computed: float) = computed * (1.0 + gamma (2 * n + 4))
 
-    /// The smallest number that is at least a + b: what the sum rounds away is known exactly (Knuth's TwoSum).
-    let sumAbove (a: float) (b: float) =
-        let sum = a + b
-        let partOfB = sum - a
-        let lost = (a - (sum - partOfB)) + (b - partOfB)
-        if lost > 0.0 then Math.BitIncrement sum else sum
+    /// The smallest number that is at least a + b.
+    let sumAbove (a: float) (b: float) = Outward.sumAbove a b
 
     /// The largest number that is at most a + b.
-    let sumBelow (a: float) (b: float) = -(sumAbove -a -b)
+    let sumBelow (a: float) (b: float) = Outward.sumBelow a b
 
     /// At least ‖x‖.
     let norm (x: Vector<float>) =
@@ -43,14 +39,17 @@ module Rounding =
         else
             above (x.Count + 4) (largest * (x / largest).L2Norm())
 
-    /// At least ‖X‖_F.
+    /// At least ‖X‖_F, in one pass: MathNet's own forms XXᵀ, n × n numbers for n rows. Two roundings for each square, and the sum's.
     let frobenius (x: Matrix<float>) =
         let largest = x.Enumerate() |> Seq.fold (fun most value -> max most (abs value)) 0.0
 
         if largest = 0.0 || largest = infinity then
             largest
         else
-            above (x.RowCount * x.ColumnCount + 4) (largest * (x / largest).FrobeniusNorm())
+            let sum = x.Enumerate() |> Seq.fold (fun sum value -> sum + (value / largest) * (value / largest)) 0.0
+
+            let roundings = float x.RowCount * float x.ColumnCount + 8.0
+            largest * sqrt sum * (1.0 + 2.0 * roundings * unit / (1.0 - 2.0 * roundings * unit))
 
     /// At least ‖|X|‖₂, the norm of the matrix of absolute values, which is what rounding sees: min(‖X‖_F, √(‖X‖₁‖X‖_∞)).
     let absoluteNorm (x: Matrix<float>) =

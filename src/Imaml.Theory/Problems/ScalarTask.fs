@@ -60,22 +60,21 @@ module ScalarTask =
             Gradient = fun phi -> one (curvature * phi[0] + rho * positive phi ** 2.0 / 2.0)
             HessianProduct = fun phi w -> hessian phi * w
             Hessian = fun phi -> (one (hessian phi)).ToColumnMatrix()
-            Kind = BoundKind.Certified
-            SmallestCurvature = curvature
-            LargestCurvature = Rounding.above 3 (curvature + rho * radius)
-            HessianLipschitz = rho
+            Constants =
+                Proved.constants
+                    curvature
+                    (Rounding.above 3 (curvature + rho * radius))
+                    rho
+                    infinity
+                    {
+                        Constant = 0.0
+                        Slope = Rounding.above 8 (Rounding.gamma 6 * (curvature + rho * radius))
+                    }
+                    {
+                        Constant = Rounding.above 8 (Rounding.gamma 4 * (curvature + rho * radius))
+                        Slope = 0.0
+                    }
             ThirdDerivativeLipschitz = infinity
-            GradientBound = infinity
-            GradientRounding =
-                {
-                    Constant = 0.0
-                    Slope = Rounding.above 8 (Rounding.gamma 6 * (curvature + rho * radius))
-                }
-            ProductRounding =
-                {
-                    Constant = Rounding.above 8 (Rounding.gamma 4 * (curvature + rho * radius))
-                    Slope = 0.0
-                }
         }
 
     let private draw (accuracies: ErrorConstants -> Accuracies) (seed: int) : ScalarTask =
@@ -93,10 +92,20 @@ module ScalarTask =
         let outer =
             guarded
                 radius
-                { Quadratic.loss (Matrix<float>.Build.Dense(1, 1, -slope)) (one bound) 0.0 with
-                    // B at φ ≥ 0, where φ and φ* are.
-                    GradientBound = bound
-                }
+                (let quadratic = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, -slope)) (one bound) 0.0
+                 let known = quadratic.Constants
+
+                 { quadratic with
+                     // B at φ ≥ 0, where φ and φ* are.
+                     Constants =
+                         Proved.constants
+                             known.SmallestCurvature
+                             known.LargestCurvature
+                             0.0
+                             bound
+                             known.GradientRounding
+                             known.ProductRounding
+                 })
 
         let at theta = BilevelTask.create inner outer (Proximal.Scalar lambda) (one theta)
         let reached = accuracies (BilevelTask.constants (at 0.0))

@@ -2,10 +2,11 @@
 
 namespace Imaml.Theory
 
+open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
-/// A three times differentiable loss on ℝᵈ, with bounds on its derivatives that hold at every φ.
+/// A three times differentiable loss on ℝᵈ, with what is proved of its derivatives at every φ.
 [<NoComparison; NoEquality>]
 type SmoothLoss =
     {
@@ -16,21 +17,48 @@ type SmoothLoss =
         /// φ ↦ w ↦ ∇²L(φ)w, without a dense Hessian where the loss has examples. What depends on φ alone is computed when φ is given.
         HessianProduct: Vector<float> -> Vector<float> -> Vector<float>
         Hessian: Vector<float> -> Matrix<float>
-        /// Certified where the constants below are proved, rounding of the data that they are computed from included; None where no constants
-        /// are known, and they stand at −∞ (the least curvature) and ∞ (all others).
-        Kind: BoundKind
-        /// A lower bound on every eigenvalue of every Hessian.
-        SmallestCurvature: float
-        /// An upper bound on their absolute values: the gradient's Lipschitz constant, L in Theorem 1.
-        LargestCurvature: float
-        /// The Hessian's Lipschitz constant, ρ in Theorem 1.
-        HessianLipschitz: float
+        /// What is proved of it everywhere, rounding of the data that it is computed from included; LossConstants.Unknown where nothing is.
+        Constants: LossConstants
         /// The Lipschitz constant of the third derivative; bounds the truncation error of finite differences.
         ThirdDerivativeLipschitz: float
-        /// A bound on ‖∇‖, B in Theorem 1; infinite where there is none.
-        GradientBound: float
-        /// ‖Gradient φ − ∇L(φ)‖ is at most this at ‖φ‖.
-        GradientRounding: AffineBound
-        /// ‖HessianProduct φ w − ∇²L(φ)w‖ is at most this at ‖φ‖, times ‖w‖.
-        ProductRounding: AffineBound
     }
+
+    /// Certified where the constants are proved.
+    member l.Kind = l.Constants.Kind
+    /// A lower bound on every eigenvalue of every Hessian.
+    member l.SmallestCurvature = l.Constants.SmallestCurvature
+    /// An upper bound on their absolute values: the gradient's Lipschitz constant, L in Theorem 1.
+    member l.LargestCurvature = l.Constants.Smoothness
+    /// The Hessian's Lipschitz constant, ρ in Theorem 1.
+    member l.HessianLipschitz = l.Constants.HessianLipschitz
+    /// A bound on ‖∇‖, B in Theorem 1; infinite where there is none.
+    member l.GradientBound = l.Constants.GradientBound
+    /// ‖Gradient φ − ∇L(φ)‖ is at most this at ‖φ‖.
+    member l.GradientRounding = l.Constants.GradientRounding
+    /// ‖HessianProduct φ w − ∇²L(φ)w‖ is at most this at ‖φ‖, times ‖w‖.
+    member l.ProductRounding = l.Constants.ProductRounding
+
+[<RequireQualifiedAccess>]
+module internal Proved =
+
+    /// The constants as they were computed; what has overflowed on the way is not known.
+    let constants smallest largest hessianLipschitz gradientBound (gradientRounding: AffineBound) (productRounding: AffineBound) =
+        let most x = if Double.IsNaN x then infinity else x
+
+        let known (bound: AffineBound) =
+            {
+                Constant = most bound.Constant
+                Slope = most bound.Slope
+            }
+
+        LossConstants.Proved(
+            (if Double.IsNaN smallest then
+                 -infinity
+             else
+                 min smallest Double.MaxValue),
+            most largest,
+            most hessianLipschitz,
+            most gradientBound,
+            known gradientRounding,
+            known productRounding
+        )

@@ -17,8 +17,11 @@ type Stationarity =
         SmallestCurvature: float
     }
 
+    /// ∇G and H + Λ are finite numbers. Where they are not, nothing is known of the point.
+    member s.IsFinite = s.GradientNorm < infinity && s.SmallestCurvature > -infinity
+
     /// ‖∇G‖ is nothing but rounding.
-    member s.IsStationary = s.GradientNorm <= s.RoundingLevel
+    member s.IsStationary = s.GradientNorm <= s.RoundingLevel && s.RoundingLevel < infinity
 
     /// A stationary point with positive curvature in every direction.
     member s.IsMinimum = s.IsStationary && s.SmallestCurvature > 0.0

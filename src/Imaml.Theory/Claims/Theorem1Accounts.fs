@@ -1,7 +1,7 @@
 // What Theorem 1 speaks of, measured on one run of Algorithm 2: for the g that it returns, at inner accuracy δ and linear-solve accuracy δ′,
 //
-//     ‖g − d_θL(Alg*(θ))‖ ≤ δ′ + Cδ,      C = ‖Λ‖L/µ + ‖Λ‖ρB/µ²                                 (a priori, ErrorBounds)
-//     ‖g − d_θL(Alg*(θ))‖ ≤ (‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding                               (a posteriori, ErrorBound)
+//     ‖g − d_θL(Alg*(θ))‖ ≤ δ′ + Cδ,      C = ‖Λ‖L/µ + ‖Λ‖ρB/µ²                                 (a priori, Theorem1)
+//     ‖g − d_θL(Alg*(θ))‖ ≤ (‖Λ‖/µ)(‖r‖ + (L + ρ‖u‖)d) + rounding                               (a posteriori, Certificate)
 //
 // with d = ‖∇_φG(φ, θ)‖/µ ≥ δ and r = ∇L(φ) − (H+Λ)u. The checked g comes out of the core's Algorithm 2 with few inner and few CG steps, so
 // that both errors are there to be bounded. What it is measured against is itself only known to within a certificate of its own, which
@@ -23,34 +23,29 @@ type ErrorAccount =
         /// δ′ = ‖g − Λ(H+Λ)⁻¹∇L(φ)‖ (Definition 2)
         SolveError: float
         /// The certificate of g, of the exact meta-gradient as it was computed, and of the exact linear solve at φ.
-        Bound: ErrorBound
-        Exact: ErrorBound
-        ExactSolve: ErrorBound
+        Bound: Certificate
+        Exact: Certificate
+        ExactSolve: Certificate
         /// δ′ + Cδ, with δ and δ′ as large as they may be.
         APrioriBound: float
     }
 
 [<RequireQualifiedAccess>]
-module Theorem1 =
+module Theorem1Accounts =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    /// Double precision, for this task.
-    let arithmetic (task: BilevelTask) = Arithmetic.double task.Theta.Count (Proximal.regularizer task.Proximal)
-
     /// The certificate of g = Λu at φ.
     let certificate (task: BilevelTask) phi u =
-        let regularizer = Proximal.regularizer task.Proximal
-
-        Certificate.ofSolution
-            space
-            regularizer
-            (BilevelTask.problem task)
-            [| BilevelTask.constants task |]
-            (arithmetic task)
-            task.Theta
-            phi
+        Certificate.OfSolution(
+            space,
+            Proximal.regularizer task.Proximal,
+            BilevelTask.problem task,
+            [| BilevelTask.losses task |],
+            task.Theta,
+            phi,
             u
+        )
         |> Array.exactlyOne
 
     /// Runs Algorithm 2 with these budgets and measures everything that Theorem 1 speaks of.
@@ -85,13 +80,7 @@ module Theorem1 =
             Bound = certificate task phi result.Solve.Solution
             Exact = exact
             ExactSolve = exactSolve
-            APrioriBound =
-                ErrorBounds.aPriori
-                    c
-                    {
-                        Inner = innerError + exact.InnerError
-                        Solve = solveError + exactSolve.SolveError
-                    }
+            APrioriBound = Theorem1.Bound(c, innerError + exact.InnerError, solveError + exactSolve.SolveError)
         }
 
     /// Accounts of tasks of every family with random budgets, from moderate and from wide ranges.

@@ -13,15 +13,15 @@ open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
 [<RequireQualifiedAccess>]
-module Corollary1 =
+module Corollary1Claims =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
     /// ‖∇F(θ) − ∇F(θ′)‖, L_F‖θ − θ′‖, and what the two gradients may be off by.
     let private smoothness (task: BilevelTask) (other: Vector<float>) =
-        let struct (here, errorHere) = Theorem1.exact task
-        let struct (there, errorThere) = Theorem1.exact { task with Theta = other }
-        let bound = ErrorBounds.metaSmoothness (BilevelTask.constants task) * (task.Theta - other).L2Norm()
+        let struct (here, errorHere) = Theorem1Accounts.exact task
+        let struct (there, errorThere) = Theorem1Accounts.exact { task with Theta = other }
+        let bound = Corollary1.MetaSmoothness(BilevelTask.constants task) * (task.Theta - other).L2Norm()
         struct ((here - there).L2Norm(), bound, errorHere.Total + errorThere.Total)
 
     let private smoothnessMargin family seed =
@@ -122,13 +122,13 @@ module Corollary1 =
             |]
 
         let random = Random(seed + 1)
-        let smoothness = tasks |> Array.averageBy (BilevelTask.constants >> ErrorBounds.metaSmoothness)
+        let smoothness = tasks |> Array.averageBy (BilevelTask.constants >> Corollary1.MetaSmoothness)
         let steps = random.Next(1, 20)
         let struct (first, slope) = outer tasks task.Theta
         let error = 10.0 ** (-2.0 * random.NextDouble()) * slope.L2Norm()
         let least = descend tasks (fun problems -> strategy tasks problems error) (1.0 / smoothness) steps
         let gap = first - Array.average (tasks |> Array.map (fun task -> lowest family task.Outer))
-        Claim.margin least (ErrorBounds.stationarity smoothness gap steps error)
+        Claim.margin least (Corollary1.Stationarity(smoothness, gap, steps, error))
 
     /// One parameter and quadratics: F is a parabola of curvature L_F.
     let private parabola (seed: int) =
@@ -146,14 +146,14 @@ module Corollary1 =
     /// other's parts.
     let private parabolaMargin reversed seed =
         let task = parabola seed
-        let smoothness = ErrorBounds.metaSmoothness (BilevelTask.constants task)
+        let smoothness = Corollary1.MetaSmoothness(BilevelTask.constants task)
         let struct (gap, slope) = gap task
 
         let bound =
             if seed % 2 = 0 then
-                ErrorBounds.stationarity smoothness gap 1 0.0
+                Corollary1.Stationarity(smoothness, gap, 1, 0.0)
             else
-                ErrorBounds.stationarity smoothness gap 1000 slope
+                Corollary1.Stationarity(smoothness, gap, 1000, slope)
 
         if reversed then
             Claim.margin (0.99 * bound) (slope * slope)
@@ -164,7 +164,7 @@ module Corollary1 =
     let private budgetMargin rate innerSteps steps seed =
         let task = parabola seed
         let c = BilevelTask.constants task
-        let smoothness = ErrorBounds.metaSmoothness c
+        let smoothness = Corollary1.MetaSmoothness c
         let struct (gap, _) = gap task
 
         let strategy =
@@ -175,13 +175,13 @@ module Corollary1 =
             )
 
         let least = descend [| task |] (fun _ -> strategy) (rate / smoothness) steps
-        Claim.margin least (ErrorBounds.stationarity smoothness gap steps 0.0)
+        Claim.margin least (Corollary1.Stationarity(smoothness, gap, steps, 0.0))
 
     let private claim statement families measured bound instances violations : Claim =
         {
             Source = "Corollary 1"
             Statement = statement
-            Hypotheses = Theorem1.hypotheses + ", L is B-Lipschitz"
+            Hypotheses = Theorem1Accounts.hypotheses + ", L is B-Lipschitz"
             Families = families
             Measured = measured
             Bound = bound
@@ -196,18 +196,18 @@ module Corollary1 =
         [
             claim
                 "∇F is L_F-Lipschitz, L_F = (‖Λ‖/µ)C"
-                (every + "; " + Theorem1.scalar)
+                (every + "; " + Theorem1Accounts.scalar)
                 "‖∇F(θ) − ∇F(θ′)‖"
                 "L_F‖θ − θ′‖"
                 (Instances.each 8000 Family.withNetworks (Instances.count 40 400) smoothnessMargin
-                 |> Instances.andThen (Theorem1.scalars scalarSmoothnessMargin))
+                 |> Instances.andThen (Theorem1Accounts.scalars scalarSmoothnessMargin))
                 [||]
             claim
                 "no smaller L_F will do"
-                Theorem1.scalar
+                Theorem1Accounts.scalar
                 "0.999L_F|θ − θ′|"
                 "|∇F(θ) − ∇F(θ′)|"
-                (Theorem1.scalars attainedSmoothnessMargin)
+                (Theorem1Accounts.scalars attainedSmoothnessMargin)
                 [||]
             claim
                 "K steps of 1/L_F along meta-gradients good to e reach ‖∇F‖² ≤ 2L_F(F(θ₀) − inf F)/K + e²"

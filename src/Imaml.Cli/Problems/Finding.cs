@@ -1,0 +1,66 @@
+// What a method found, before it is put into words and numbers that JSON has, and what is left of it in the light of everything that is known.
+
+using System.Globalization;
+using Imaml.Math;
+using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
+
+namespace Imaml.Cli.Problems;
+
+/// <summary>An answer with its status, its bound, and what it cost; u is null where no linear system was solved.</summary>
+internal sealed record Finding(
+    Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, Vector? U, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts)
+{
+    /// <summary>Why nothing is known of a point.</summary>
+    public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
+
+    /// <summary>The same with what else is known: numbers that are not finite, a point where H + Λ is indefinite, a dense solution that an estimate misses.</summary>
+    /// <param name="dense">Where Newton's method ended from θ, if it was asked.</param>
+    /// <param name="exact">The lowest minimum known, if one is.</param>
+    /// <param name="exactBound">Its certificate.</param>
+    public Finding Judged(DenseSolution? dense, DenseSolution? exact, Certificate? exactBound)
+    {
+        var found = this;
+        var claims = found.Outcome is Outcome.Converged or Outcome.RoundingLimit;
+        if (claims && !(found.Phi.ForAll(double.IsFinite) && found.Gradient.ForAll(double.IsFinite) && double.IsFinite(found.InnerGradientNorm)))
+        {
+            return found with { Outcome = Outcome.NonFinite, Message = "numbers overflow: φ, its gradient or g is not finite", Bound = SolveBound.None("something is not finite", found.Bound.Constants) };
+        }
+
+        // Along directions of curvature that overflows no λ helps.
+        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && dense is { IsFinite: false })
+        {
+            return found with { Outcome = Outcome.NonFinite, Message = Overflow };
+        }
+
+        if (!claims && dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })
+        {
+            found = found with
+            {
+                Outcome = Outcome.NonPositiveCurvature,
+                Message = string.Create(CultureInfo.InvariantCulture, $"the smallest eigenvalue of H + Λ is {indefinite.SmallestCurvature:G6} where Newton's method ended: no minimum of G is known; raise λ"),
+            };
+        }
+
+        if (found.Bound.Kind is not BoundKind.Estimated || exact is null)
+        {
+            return found;
+        }
+
+        // Where the descent went astray its estimates are those of elsewhere; where it did not, of too little of G.
+        var distance = (found.Phi - exact.Phi).L2Norm();
+        var error = (found.Gradient - exact.Gradient!).L2Norm();
+        var misses = !(distance <= found.Bound.InnerError + exactBound!.InnerError && error <= found.Bound.Total + exactBound.Total);
+        if (!misses && found.Outcome is not Outcome.Diverged)
+        {
+            return found;
+        }
+
+        const string reason = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
+        return found with
+        {
+            Outcome = claims ? Outcome.ConstantsRefuted : found.Outcome,
+            Message = claims ? reason : found.Message,
+            Bound = SolveBound.None(misses ? reason : "φ is where the descent diverged to", found.Bound.Constants),
+        };
+    }
+}

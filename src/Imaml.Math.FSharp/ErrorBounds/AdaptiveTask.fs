@@ -1,0 +1,278 @@
+// The search for an accuracy ε, as one task sees it: what it knows between two solves, what each solve adds to that, and what it decides.
+// Plain numbers, no vectors; AdaptiveAccuracy has those. First what it is asked for and what it answers.
+
+namespace Imaml.Math
+
+open System
+
+/// What AdaptiveAccuracy is asked for.
+type AdaptiveOptions =
+    {
+        /// ε, absolute: ‖g − d_θL(Alg*(θ))‖ ≤ ε for every task.
+        Accuracy: float
+        /// How many linear solves a task may take, each after a further inner solve where one is needed. Four are seldom needed.
+        MaxRounds: int
+    }
+
+/// The meta-gradients of B tasks, with a bound on the error of each.
+type CertifiedMetaGradient<'V, 'S> =
+    {
+        MetaGradient: MetaGradient<'V, 'S>
+        Tasks: CertifiedTask[]
+    }
+
+    interface ICarried<'V, 'S, CertifiedMetaGradient<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            { this with
+                MetaGradient = (this.MetaGradient :> ICarried<_, _, MetaGradient<'V, 'S>>).Carry(vector, scalar)
+            }
+
+/// One task of AdaptiveAccuracy.
+[<NoComparison; NoEquality>]
+type internal AdaptiveTask =
+    {
+        Constants: ErrorConstants
+        Arithmetic: Arithmetic
+        Epsilon: float
+        MaxRounds: int
+        /// Set once the task is done.
+        Status: CertifiedStatus voption
+        /// The ‖∇G‖ that the next inner solve is asked for.
+        Threshold: float
+        /// As measured last; the residual may be that of a recurrence.
+        Norms: MeasuredNorms
+        Bound: Certificate
+        Inner: InnerStatus
+        /// The last inner solve lowered ‖∇G‖ by less than a tenth, or said that it could not.
+        Stuck: bool
+        /// The inner solver's part of the gradients and products, and its evaluations of L̂ alone; the measured constants' part of the products.
+        InnerGradients: int
+        InnerProducts: int
+        InnerLosses: int
+        MeasuredProducts: int
+        Work: CertifiedWork
+    }
+
+    member p.Running = p.Status.IsNone
+
+    /// A bound can be had. Constants that are refuted give none, but say so themselves.
+    member p.Bounded = p.Bound.Kind <> BoundKind.None || p.Bound.IsRefuted
+
+[<RequireQualifiedAccess>]
+module internal AdaptiveTask =
+
+    /// The certificate with these norms.
+    let private certificate (p: AdaptiveTask) norms = Certificate.Of(p.Constants, p.Arithmetic, norms)
+
+    let private ended status (p: AdaptiveTask) = { p with Status = ValueSome status }
+
+    let private endedWithout (status: CertifiedStatus) (p: AdaptiveTask) =
+        { p with
+            Bound = Certificate.None(p.Constants, status.Describe())
+            Status = ValueSome status
+        }
+
+    /// What the iterations may still cost, and ‖u‖ as it will be: the rounding part is that of norms that would be reached.
+    let private outlook (p: AdaptiveTask) =
+        let u = AccuracyPlan.solutionSize p.Constants p.Norms
+
+        let reached =
+            { p.Norms with
+                Solution = u
+                InnerGradient = 0.0
+                Residual = 0.0
+            }
+
+        struct (AccuracyPlan.slack p.Arithmetic p.Epsilon (certificate p reached), u)
+
+    /// A task before its first inner solve, which knows only the constants; where there are none, the ‖∇G‖ that it is asked for.
+    let start arithmetic epsilon maxRounds theta (constants: ErrorConstants) (without: float) : AdaptiveTask =
+        let norms =
+            {
+                InnerGradient = infinity
+                Phi = theta
+                Theta = theta
+                OuterGradient = 0.0
+                Solution = 0.0
+                Residual = 0.0
+                Curvature = infinity
+            }
+
+        let bound = Certificate.Of(constants, arithmetic, { norms with InnerGradient = 0.0 })
+
+        {
+            Constants = constants
+            Arithmetic = arithmetic
+            Epsilon = epsilon
+            MaxRounds = maxRounds
+            Status = ValueNone
+            Threshold =
+                if bound.Kind = BoundKind.None then
+                    without
+                else
+                    AccuracyPlan.innerThreshold
+                        constants
+                        (AccuracyPlan.slack arithmetic epsilon bound)
+                        (AccuracyPlan.firstSolutionSize constants)
+            Norms = norms
+            Bound = bound
+            Inner = InnerStatus.NotReported
+            Stuck = false
+            InnerGradients = 0
+            InnerProducts = 0
+            InnerLosses = 0
+            MeasuredProducts = 0
+            Work = CertifiedWork.Zero
+        }
+
+    /// The ‖r‖ that the linear solve is asked for.
+    let linearThreshold (p: AdaptiveTask) =
+        if p.Bounded then
+            let struct (slack, u) = outlook p
+            AccuracyPlan.linearThreshold p.Constants slack u p.Norms
+        else
+            0.0
+
+    /// Whether φ has to move before the bound can be met, and may still: then no residual need be known at this φ.
+    let mustMove (p: AdaptiveTask) =
+        p.Running
+        && p.Bounded
+        && not p.Stuck
+        && p.Work.Rounds < p.MaxRounds
+        && (let struct (slack, u) = outlook p in not (AccuracyPlan.innerSuffices p.Constants slack u p.Norms))
+
+    /// Asks the next inner solve for what the bound needs, now that ‖u‖ is better known.
+    let move (p: AdaptiveTask) =
+        let struct (slack, u) = outlook p
+
+        { p with
+            Threshold = AccuracyPlan.innerThreshold p.Constants slack u
+        }
+
+    /// After an inner solve and a linearization at its φ, with the norms of ∇G, φ, v and r there.
+    let linearized (inner: InnerStatistics) gradient phi outer residual warm (p: AdaptiveTask) =
+        let p =
+            { p with
+                Inner = inner.Status
+                Stuck =
+                    inner.Status = InnerStatus.Stalled
+                    || inner.Status = InnerStatus.NonPositiveCurvature
+                    || gradient > 0.9 * p.Norms.InnerGradient
+                InnerGradients = p.InnerGradients + inner.Gradients
+                InnerProducts = p.InnerProducts + inner.HessianProducts
+                InnerLosses = p.InnerLosses + inner.Losses
+                Norms =
+                    { p.Norms with
+                        InnerGradient = gradient
+                        Phi = phi
+                        OuterGradient = outer
+                        Residual = residual
+                    }
+                Work =
+                    { p.Work with
+                        Gradients = p.Work.Gradients + inner.Gradients + 1
+                        HessianProducts = p.Work.HessianProducts + inner.HessianProducts + (if warm then 1 else 0)
+                        OuterGradients = p.Work.OuterGradients + 1
+                        InnerSteps = p.Work.InnerSteps + inner.Steps
+                    }
+            }
+
+        // An inner solver that has lost its way returns the last finite iterate, at which the certificate would hold and say nothing.
+        if inner.Status <> InnerStatus.NonFinite && Double.IsFinite(gradient + phi + outer + residual) then
+            p
+        else
+            endedWithout CertifiedStatus.NonFinite p
+
+    /// With the constants measured at this φ in place of those of the last: what was met at another φ refutes nothing here.
+    let measured (estimate: Estimate) (p: AdaptiveTask) =
+        let p =
+            { p with
+                Constants = estimate.Constants
+                Norms = { p.Norms with Curvature = infinity }
+                MeasuredProducts = p.MeasuredProducts + estimate.HessianProducts
+                Work =
+                    { p.Work with
+                        Gradients = p.Work.Gradients + estimate.Gradients
+                        HessianProducts = p.Work.HessianProducts + estimate.HessianProducts
+                        OuterGradients = p.Work.OuterGradients + estimate.OuterGradients
+                    }
+            }
+
+        { p with Bound = certificate p p.Norms }
+
+    /// After a linear solve, with ‖u‖ and the ‖r‖ of its recurrence.
+    let solved steps products smallest indefinite nonFinite solution residual (p: AdaptiveTask) =
+        let p =
+            { p with
+                Norms =
+                    { p.Norms with
+                        Solution = solution
+                        Residual = residual
+                        Curvature = min p.Norms.Curvature smallest
+                    }
+                Work =
+                    { p.Work with
+                        Rounds = p.Work.Rounds + 1
+                        LinearSteps = p.Work.LinearSteps + steps
+                        HessianProducts = p.Work.HessianProducts + products
+                    }
+            }
+
+        if nonFinite || not (Double.IsFinite(solution + residual)) then
+            endedWithout CertifiedStatus.NonFinite p
+        elif indefinite || (p.Bounded && p.Norms.Curvature <= 0.0) then
+            endedWithout CertifiedStatus.NotStronglyConvex p
+        else
+            let bound = certificate p p.Norms
+
+            if bound.IsRefuted then
+                ended CertifiedStatus.ConstantsRefuted { p with Bound = bound }
+            else
+                p
+
+    /// With r computed anew and the curvature along u, `before` what r was before the last solve: the certificate, and whether the task is done.
+    let certified product before residual curvature (p: AdaptiveTask) =
+        let p =
+            { p with
+                Norms =
+                    { p.Norms with
+                        Residual = residual
+                        Curvature = min p.Norms.Curvature curvature
+                    }
+                Work =
+                    { p.Work with
+                        HessianProducts = p.Work.HessianProducts + (if product then 1 else 0)
+                    }
+            }
+
+        let bound = certificate p p.Norms
+        let stuck = p.Stuck || residual > 0.9 * before
+
+        if not (Double.IsFinite residual) then
+            endedWithout CertifiedStatus.NonFinite p
+        elif not p.Bounded then
+            ended CertifiedStatus.NoConstants { p with Bound = bound }
+        elif bound.IsRefuted then
+            ended CertifiedStatus.ConstantsRefuted { p with Bound = bound }
+        elif bound.Kind = BoundKind.None then
+            // It could be had before the last norms: one of them has overflowed.
+            ended CertifiedStatus.NonFinite { p with Bound = bound }
+        else
+            let p = { p with Bound = bound }
+
+            if bound.Total <= p.Epsilon then
+                ended CertifiedStatus.Met p
+            elif bound.Total <= 2.0 * bound.Rounding then
+                ended CertifiedStatus.RoundingLimit p
+            elif p.Work.Rounds >= p.MaxRounds || stuck then
+                // With ε out of reach, what is left may still be the budgets', not rounding's.
+                let limit = p.Epsilon <= bound.Rounding && bound.Total <= 10.0 * bound.Rounding
+
+                ended
+                    (if limit then
+                         CertifiedStatus.RoundingLimit
+                     else
+                         CertifiedStatus.BudgetSpent)
+                    p
+            else
+                p
