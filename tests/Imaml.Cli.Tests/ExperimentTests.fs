@@ -67,21 +67,34 @@ let private drawn (seed: int) : struct (Experiment * string list) =
             match random.Next 4 with
             | 0 -> struct (Adjoint.ConjugateGradients products, [])
             | 1 ->
-                struct (Adjoint.PreconditionedConjugateGradients(products, probes),
-                        [ "--linear-solver"; "pcg"; "--probes"; string probes ])
+                struct (Adjoint.PreconditionedConjugateGradients(products, probes), [ "--linear-solver"; "pcg"; "--probes"; string probes ])
             | 2 -> struct (Adjoint.MinimalResidual products, [ "--linear-solver"; "minres" ])
             | _ -> struct (Adjoint.NeumannSeries(products, step), [ "--linear-solver"; "neumann"; "--neumann-step"; number step ])
 
         let struct (learned: LearnedLambda | null, learning) =
             if coin () then
-                let per, rate = choose [ LearnedPer.One, "one"; LearnedPer.Layer, "layer"; LearnedPer.Parameter, "parameter" ], real ()
+                let per, rate =
+                    choose
+                        [
+                            LearnedPer.One, "one"
+                            LearnedPer.Layer, "layer"
+                            LearnedPer.Parameter, "parameter"
+                        ],
+                    real ()
+
                 struct (LearnedLambda(fst per, rate), [ "--learn-lambda"; snd per; "--lambda-rate"; number rate ])
             else
                 struct (null, [])
 
         let delta, deltaPrime = real (), real ()
         let accuracies = coin ()
-        let remedy, word = choose [ CurvatureRemedy.Truncate, "truncate"; CurvatureRemedy.GaussNewton, "gauss-newton" ]
+
+        let remedy, word =
+            choose
+                [
+                    CurvatureRemedy.Truncate, "truncate"
+                    CurvatureRemedy.GaussNewton, "gauss-newton"
+                ]
 
         struct (ImplicitMaml(
                     inner,
@@ -102,7 +115,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     "--on-negative-curvature"
                     word
                 ]
-                @ (if accuracies then [ "--delta"; number delta; "--delta-prime"; number deltaPrime ] else [])
+                @ (if accuracies then
+                       [ "--delta"; number delta; "--delta-prime"; number deltaPrime ]
+                   else
+                       [])
                 @ own
                 @ solver
                 @ learning)
@@ -130,7 +146,15 @@ let private drawn (seed: int) : struct (Experiment * string list) =
             let struct (inner, own), lambda, last = fixedDescent (), real (), count steps
 
             struct (TruncatedMaml(inner, lambda, last),
-                    [ "--algorithm"; "truncated"; "--lambda"; number lambda; "--truncate"; string last ] @ own)
+                    [
+                        "--algorithm"
+                        "truncated"
+                        "--lambda"
+                        number lambda
+                        "--truncate"
+                        string last
+                    ]
+                    @ own)
         | 6 ->
             let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
             struct (FirstOrder(inner, lambda), [ "--algorithm"; "fomaml" ] @ own @ proximal)
@@ -141,17 +165,30 @@ let private drawn (seed: int) : struct (Experiment * string list) =
             let struct (inner, own), struct (lambda, proximal), rate = fixedDescent (), proximal (), real ()
 
             struct (MetaSgd(inner, lambda, LearnedPer.Layer, Nullable rate),
-                    [ "--algorithm"; "meta-sgd"; "--step-sizes"; "layer"; "--step-size-rate"; number rate ] @ own @ proximal)
+                    [
+                        "--algorithm"
+                        "meta-sgd"
+                        "--step-sizes"
+                        "layer"
+                        "--step-size-rate"
+                        number rate
+                    ]
+                    @ own
+                    @ proximal)
 
     let rate, memory = real (), count 9
 
     let struct (outer: Outer, ofOuter) =
         match random.Next 3 with
         | 0 -> struct (Outer.Adam(rate, Schedule.Cosine), [])
-        | 1 -> struct (Outer.GradientDescent(rate, Schedule.Constant), [ "--outer-optimizer"; "gradient-descent"; "--outer-schedule"; "constant" ])
+        | 1 ->
+            struct (Outer.GradientDescent(rate, Schedule.Constant),
+                    [ "--outer-optimizer"; "gradient-descent"; "--outer-schedule"; "constant" ])
         | _ -> struct (Outer.Lbfgs(rate, memory), [ "--outer-optimizer"; "lbfgs"; "--outer-memory"; string memory ])
 
-    let ways, shots, queries, metaSteps, metaBatch, every = 2 + random.Next 9, count 5, count 5, count 900, count 9, random.Next 9
+    let ways, shots, queries, metaSteps, metaBatch, every =
+        2 + random.Next 9, count 5, count 5, count 900, count 9, random.Next 9
+
     let seed = uint64 (random.NextInt64())
 
     struct (Experiment(
@@ -218,7 +255,14 @@ let private values =
                         let struct (after, arguments) = drawn (seed + 1000)
                         let path = file folder (ExperimentFile.Write before)
                         // What the options leave out is the file's: the split, the validation classes, the schedule where it has none.
-                        let read = read (path :: arguments @ (match after.Outer with :? Outer.Adam -> [ "--outer-optimizer"; "adam"; "--outer-schedule"; "cosine" ] | _ -> []))
+                        let read =
+                            read (
+                                path :: arguments
+                                @ (match after.Outer with
+                                   | :? Outer.Adam -> [ "--outer-optimizer"; "adam"; "--outer-schedule"; "cosine" ]
+                                   | _ -> [])
+                            )
+
                         (read.Tasks, read.Network, read.Outer, read.Budget, read.Seed)
                         |> should equal (after.Tasks, after.Network, after.Outer, after.Budget, after.Seed)
 
@@ -229,28 +273,68 @@ let private values =
                     (Presets.Open name).Complaints() |> should be Empty
                     read [ "--preset"; name ] |> should equal (Presets.Open name)
 
-                let cells = [ for ways in [ 5; 20 ] do for shots in [ 1; 5 ] -> $"omniglot-{ways}w{shots}s" ]
+                let cells =
+                    [
+                        for ways in [ 5; 20 ] do
+                            for shots in [ 1; 5 ] -> $"omniglot-{ways}w{shots}s"
+                    ]
 
-                set [
-                    "glyphs-5w1s/imaml-gd"
-                    for cell in cells do
-                        for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
-                            $"{cell}/{method}"
-                ]
+                set
+                    [
+                        "glyphs-5w1s/imaml-gd"
+                        for cell in cells do
+                            for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
+                                $"{cell}/{method}"
+                    ]
                 |> should equal (set Presets.Names)
 
                 (Presets.Open "omniglot-20w1s/imaml-gd").Method
                 |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5)))
 
             testCase "all missing options are reported together, and so are unused ones and values that are wrong" (fun () ->
-                complaint [ "--algorithm"; "imaml-nesterov"; "--recompute"; "--truncate"; "2"; "--filters"; "0" ]
+                complaint
+                    [
+                        "--algorithm"
+                        "imaml-nesterov"
+                        "--recompute"
+                        "--truncate"
+                        "2"
+                        "--filters"
+                        "0"
+                    ]
                 |> should
                     equal
-                    "missing options: --dataset, --ways, --shots, --inner-step-size, --momentum, --inner-steps, --lambda, --cg-steps, --meta-steps, --meta-batch, --seed (for imaml-nesterov); unused options: --recompute, --truncate (with imaml-nesterov); --filters must be at least 1, not 0"
+                    "missing options: --dataset, --ways, --shots, --inner-step-size, --momentum, --inner-steps, --lambda, --cg-steps, --meta-steps, --meta-batch, --seed (for imaml-nesterov); unused options: --truncate, --recompute (with imaml-nesterov); --filters must be at least 1, not 0"
 
-                let whole = [ "--dataset"; "glyphs"; "--ways"; "1"; "--shots"; "0"; "--meta-steps"; "1"; "--meta-batch"; "1"; "--seed"; "1" ]
+                let whole =
+                    [
+                        "--dataset"
+                        "glyphs"
+                        "--ways"
+                        "1"
+                        "--shots"
+                        "0"
+                        "--meta-steps"
+                        "1"
+                        "--meta-batch"
+                        "1"
+                        "--seed"
+                        "1"
+                    ]
 
-                complaint (whole @ [ "--algorithm"; "imaml-gd"; "--lambda"; "-1"; "--inner-steps"; "0"; "--cg-steps"; "0" ])
+                complaint (
+                    whole
+                    @ [
+                        "--algorithm"
+                        "imaml-gd"
+                        "--lambda"
+                        "-1"
+                        "--inner-steps"
+                        "0"
+                        "--cg-steps"
+                        "0"
+                    ]
+                )
                 |> should
                     equal
                     "--ways must be at least 2, not 1; --shots must be at least 1, not 0; --inner-steps must be at least 1, not 0; --lambda must be positive and finite, not -1; --cg-steps must be at least 1, not 0")
@@ -263,7 +347,9 @@ let private values =
                         [
                             "\"lambda\"", "\"lamda\"", "method.lambda is missing; method.lamda is unknown; there are "
                             "\"lambda\": 2", "\"lambda\": \"two\"", "method.lambda must be a number, not \"two\""
-                            "\"kind\": \"cg\"", "\"kind\": \"lu\"", "method.adjoint.kind lu is not known; it is one of cg, pcg, minres, neumann"
+                            "\"kind\": \"cg\"",
+                            "\"kind\": \"lu\"",
+                            "method.adjoint.kind lu is not known; it is one of cg, pcg, minres, neumann"
                             "\"lambda\": 2", "\"lambda\": -2", "method.lambda must be positive and finite, not -2"
                             "\"seed\": 1", "\"seed\": 1.5", "seed must be a whole number in its range, not 1.5"
                             "\"seed\": 1", "\"seed\": 1, \"threads\": 2", "threads is unknown"
@@ -299,7 +385,10 @@ let private small metaSteps changes output =
         "--out"
         output
     ]
-    @ (if List.contains "--outer-schedule" changes then changes else "--outer-schedule" :: "constant" :: changes)
+    @ (if List.contains "--outer-schedule" changes then
+           changes
+       else
+           "--outer-schedule" :: "constant" :: changes)
 
 let private succeed arguments =
     let outcome = Imaml.run arguments
@@ -328,32 +417,47 @@ let private runs =
                     succeed [ "train"; Path.Combine(one, "run.json"); "--out"; other; "--threads"; "2" ] |> ignore
                     state other = state one |> should equal true))
 
-            for optimizer in [ []; [ "--outer-optimizer"; "gradient-descent" ]; [ "--outer-optimizer"; "lbfgs"; "--outer-memory"; "3" ] ] do
+            for optimizer in
+                [
+                    []
+                    [ "--outer-optimizer"; "gradient-descent" ]
+                    [ "--outer-optimizer"; "lbfgs"; "--outer-memory"; "3" ]
+                ] do
                 let name = if optimizer.IsEmpty then "adam" else optimizer[1]
 
-                testCase $"a finished run of {name} that is made longer ends with the bits of one that was asked for so many steps at once" (fun () ->
-                    inFolder (fun folder ->
-                        let whole, longer = Path.Combine(folder, "whole"), Path.Combine(folder, "longer")
-                        let changes = if name = "lbfgs" then optimizer @ [ "--outer-schedule" ] else optimizer
-                        // L-BFGS has no schedule.
-                        let arguments steps output =
-                            small steps changes output |> List.filter (fun word -> name <> "lbfgs" || word <> "--outer-schedule")
+                testCase
+                    $"a finished run of {name} that is made longer ends with the bits of one that was asked for so many steps at once"
+                    (fun () ->
+                        inFolder (fun folder ->
+                            let whole, longer = Path.Combine(folder, "whole"), Path.Combine(folder, "longer")
 
-                        succeed (arguments 9 whole) |> ignore
-                        succeed (arguments 3 longer) |> ignore
-                        (succeed (arguments 3 longer)).Output |> should haveSubstring "finished already"
-                        (succeed (arguments 9 longer)).Errors |> should haveSubstring "continuing at meta-step 3"
-                        state longer = state whole |> should equal true
+                            let changes =
+                                if name = "lbfgs" then
+                                    optimizer @ [ "--outer-schedule" ]
+                                else
+                                    optimizer
+                            // L-BFGS has no schedule.
+                            let arguments steps output =
+                                small steps changes output
+                                |> List.filter (fun word -> name <> "lbfgs" || word <> "--outer-schedule")
 
-                        let curve run =
-                            [
-                                for line in File.ReadAllLines(Path.Combine(run, "curve.jsonl")) do
-                                    use document = JsonDocument.Parse line
-                                    document.RootElement.GetProperty("metaStep").GetInt32(), document.RootElement.GetProperty("accuracy").GetDouble()
-                            ]
+                            succeed (arguments 9 whole) |> ignore
+                            succeed (arguments 3 longer) |> ignore
+                            (succeed (arguments 3 longer)).Output |> should haveSubstring "finished already"
+                            (succeed (arguments 9 longer)).Errors |> should haveSubstring "continuing at meta-step 3"
+                            state longer = state whole |> should equal true
 
-                        curve longer |> should equal (curve whole)
-                        refused "has made 9 meta-steps already, more than 3" (arguments 3 longer)))
+                            let curve run =
+                                [
+                                    for line in File.ReadAllLines(Path.Combine(run, "curve.jsonl")) do
+                                        use document = JsonDocument.Parse line
+
+                                        document.RootElement.GetProperty("metaStep").GetInt32(),
+                                        document.RootElement.GetProperty("accuracy").GetDouble()
+                                ]
+
+                            curve longer |> should equal (curve whole)
+                            refused "has made 9 meta-steps already, more than 3" (arguments 3 longer)))
 
             testCase "a run of a cosine schedule is not made longer, and says why" (fun () ->
                 inFolder (fun folder ->
@@ -364,21 +468,26 @@ let private runs =
                     refused "only runs of a constant schedule can be made longer" (small 4 cosine run)
                     state run = before |> should equal true))
 
-            testCase "an adapted network that is not finite has no accuracy: exit code 1, and the file says how the inner solves ended" (fun () ->
-                inFolder (fun folder ->
-                    let run = Path.Combine(folder, "run")
+            testCase
+                "an adapted network that is not finite has no accuracy: exit code 1, and the file says how the inner solves ended"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let run = Path.Combine(folder, "run")
 
-                    // φ − θ grows by 1 − 2·10 = −19 a step: once in training is harmless, 60 times are 10⁷⁶.
-                    succeed (small 1 [ "--algorithm"; "fomaml"; "--inner-step-size"; "10"; "--inner-steps"; "1"; "--lambda"; "2"; "--validate-every"; "0" ] run)
-                    |> ignore
+                        // φ − θ grows by 1 − 2·10 = −19 a step: twice in training is harmless, 60 times are 10⁷⁶.
+                        succeed (small 1 [ "--algorithm"; "fomaml"; "--inner-step-size"; "10"; "--lambda"; "2" ] run)
+                        |> ignore
 
-                    let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
-                    outcome.ExitCode |> should equal 1
-                    outcome.Output |> should haveSubstring "no accuracy"
-                    outcome.Line |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
-                    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-steps60.json")))
-                    (document.RootElement.GetProperty "accuracy").ValueEquals "NaN" |> should equal true
-                    document.RootElement.GetProperty("notFinite").GetInt32() |> should equal 4))
+                        let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
+                        outcome.ExitCode |> should equal 1
+                        outcome.Output |> should haveSubstring "no accuracy"
+                        outcome.Line |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
+
+                        use document =
+                            JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-steps60.json")))
+
+                        (document.RootElement.GetProperty "accuracy").ValueEquals "NaN" |> should equal true
+                        document.RootElement.GetProperty("notFinite").GetInt32() |> should equal 4))
         ]
 
 [<Tests>]

@@ -76,8 +76,7 @@ type private Dense(episode: int64) =
     member this.Implicit phi =
         let h = this.Hessian phi
 
-        lambda
-        * (h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
+        lambda * (h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
 
     /// The same by k steps of conjugate gradients on the dense matrix, from their definition: the best in the Krylov space in the A-norm.
     member this.Conjugate steps phi =
@@ -93,8 +92,7 @@ type private Dense(episode: int64) =
 
         let q = Matrix<float>.Build.DenseOfColumnVectors basis
 
-        lambda
-        * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
+        lambda * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
 
 let private cosine (x: Vector<float>) (y: Vector<float>) = x.DotProduct y / (x.L2Norm() * y.L2Norm())
 let private scoped name body = testCase name (fun () -> using (torch.NewDisposeScope()) (fun _ -> body ()))
@@ -111,11 +109,7 @@ let tests =
                 for task in four.Value.Tasks do
                     let dense = Dense task.Episode
 
-                    for what, point, measured in
-                        [
-                            "θ", dense.Theta, task.Theta
-                            "φ", dense.Descent innerSteps, task.Phi
-                        ] do
+                    for what, point, measured in [ "θ", dense.Theta, task.Theta; "φ", dense.Descent innerSteps, task.Phi ] do
                         let system = Eigensystem.Of(dense.Hessian point)
                         let values = system.Scale * system.ScaledValues
                         near system.Smallest measured.Smallest $"λ_min at {what}"
@@ -124,10 +118,7 @@ let tests =
                         measured.Refuted |> should equal (lambda + system.Smallest < 0.0)
 
                         if not measured.Refuted then
-                            near
-                                ((lambda + system.Largest) / (lambda + system.Smallest))
-                                measured.Condition
-                                $"κ at {what}"
+                            near ((lambda + system.Largest) / (lambda + system.Smallest)) measured.Condition $"κ at {what}"
 
                             near (measured.GradientNorm / (lambda + system.Smallest)) measured.InnerError $"δ at {what}"
 

@@ -112,7 +112,10 @@ let private training (device: ComputeDevice) =
                     use read = read
                     read.Theta.device_type |> should equal DeviceType.CPU
                     numbers read.Theta |> should equal (numbers one.Theta)
-                    numbers (read.Outer.Vector "second moment") |> should equal (numbers (one.Outer.Vector "second moment"))
+
+                    numbers (read.Outer.Vector "second moment")
+                    |> should equal (numbers (one.Outer.Vector "second moment"))
+
                     Double.IsFinite (read.Step(batch 1)).OuterLoss |> should equal true
                     read.MoveTo device.Device
                     Double.IsFinite (read.Step(batch 2)).OuterLoss |> should equal true

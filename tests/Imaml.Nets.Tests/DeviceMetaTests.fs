@@ -152,8 +152,7 @@ let private algorithms =
                         let struct (like, theta, problem) = problemOn device dtype network
                         let learned = numbersOf options network |> Option.toObj
 
-                        let result =
-                            (bind options network like learned).Compute(TensorSpace(tasks, theta), problem, theta)
+                        let result = (bind options network like learned).Compute(TensorSpace(tasks, theta), problem, theta)
 
                         for vector in [ result.Gradient; result.Phi; result.Solve.Solution ] do
                             onDevice device vector

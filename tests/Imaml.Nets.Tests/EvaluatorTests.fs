@@ -72,7 +72,9 @@ let tests =
                         member _.Report share = shares <- share :: shares
                     }
 
-                Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken.None, progress) |> ignore
+                Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken.None, progress)
+                |> ignore
+
                 numbers learner.Theta |> should equal theta
                 shares |> should equal [ 1.0; 0.8; 0.4 ]
 

@@ -40,7 +40,10 @@ let tests =
 
             testCase "a step that is refused leaves none behind" (fun () ->
                 let spoiled = tasksWith (fun batch -> Array.fill batch.Support 0 batch.Support.Length nanf)
-                use learner = MetaLearner.Create((experimentOf imaml 1UL).Plan, LearningProblem.Of(spoiled, model ()), 1)
+
+                use learner =
+                    MetaLearner.Create((experimentOf imaml 1UL).Plan, LearningProblem.Of(spoiled, model ()), 1)
+
                 let before = live ()
 
                 for _ in 1..3 do

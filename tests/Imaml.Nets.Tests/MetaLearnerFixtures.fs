@@ -11,8 +11,7 @@ open Imaml.Nets.Tests.DataFixtures
 let experimentOn (tasks: TaskSpec) (method: Method) seed =
     Experiment(tasks, StridedConvolutions 2, method, Outer.Adam(1e-2, Schedule.Constant), Budget(200, 3), seed)
 
-let imaml: Method =
-    ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2)
+let imaml: Method = ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2)
 
 let experimentOf method seed = experimentOn (OwnTasks "patterned") method seed
 

@@ -180,7 +180,12 @@ let private withoutSecond =
         member _.SupportExamples = 3
 
         member _.Take range =
-            EpisodeBatch.Pack(sampler.Value.Set, [| for i in 0 .. range.Count - 1 -> sampler.Value.Sample(2L * (range.First + int64 i)) |])
+            EpisodeBatch.Pack(
+                sampler.Value.Set,
+                [|
+                    for i in 0 .. range.Count - 1 -> sampler.Value.Sample(2L * (range.First + int64 i))
+                |]
+            )
     }
 
 let private outliers =
@@ -202,7 +207,9 @@ let private outliers =
                     report.NonFinite |> should equal 1
                     finite report
                     // The same step of the two others, put together by the core.
-                    let expected = MetaLearner.Create((experimentOf imaml 2UL).Plan, LearningProblem.Of(withoutSecond, model ()), 1)
+                    let expected =
+                        MetaLearner.Create((experimentOf imaml 2UL).Plan, LearningProblem.Of(withoutSecond, model ()), 1)
+
                     use expected = expected
                     (expected.Step(range 0L 2)).NonFinite |> should equal 0
 
@@ -235,8 +242,7 @@ let private outliers =
                 message |> should haveSubstring "meta-step 2"
                 message |> should not' (haveSubstring "\n")
 
-                (theta learner, moments learner)
-                |> should equal before
+                (theta learner, moments learner) |> should equal before
 
                 learner.MetaStep |> should equal 1
                 spoiling.Value <- false
@@ -261,8 +267,7 @@ let private learning =
                     let plan = LearningPlan(method, Outer.Adam(1e-2, Schedule.Constant), 40, 4, 2UL)
                     use learner = MetaLearner.Create(plan, LearningProblem.Of(tasks, ImageClassifier network), 1)
 
-                    let accuracy () =
-                        Evaluator.AfterAdapting(learner, ClassPart.Test, 3UL, 60, CancellationToken.None).Mean
+                    let accuracy () = Evaluator.AfterAdapting(learner, ClassPart.Test, 3UL, 60, CancellationToken.None).Mean
 
                     let untrained = accuracy ()
 
@@ -327,5 +332,4 @@ let private beside =
         ]
 
 [<Tests>]
-let tests =
-    testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside ])
+let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside ])

@@ -52,7 +52,9 @@ let drawTasks seed =
 /// The algorithms by their names on the command line.
 [<RequireQualifiedAccess>]
 module Algorithm =
-    let ImamlGd, ImamlNesterov, ImamlHeavyBall, ImamlHf = "imaml-gd", "imaml-nesterov", "imaml-heavy-ball", "imaml-hf"
+    let ImamlGd, ImamlNesterov, ImamlHeavyBall, ImamlHf =
+        "imaml-gd", "imaml-nesterov", "imaml-heavy-ball", "imaml-hf"
+
     let Maml, Truncated, Fomaml, Reptile, MetaSgd = "maml", "truncated", "fomaml", "reptile", "meta-sgd"
 
 /// What solves (H + Λ)u = v; conjugate gradients where none is chosen.
@@ -134,14 +136,12 @@ let numbersOf (method: Method) (network: Network) =
     method.Learns |> Option.ofObj |> Option.map (fun learned -> learned.Numbers network.LayerSizes)
 
 /// The method at these learned numbers.
-let bind (method: Method) (network: Network) like learned =
-    method.Bind(MethodContext(network.LayerSizes, like, learned, 1UL, 0UL))
+let bind (method: Method) (network: Network) like learned = method.Bind(MethodContext(network.LayerSizes, like, learned, 1UL, 0UL))
 
 let compute (method: Method) (drawn: Tasks) (theta: Tensor) =
     let network = drawn.Support.Network
 
-    (bind method network drawn.Like (Option.toObj (numbersOf method network)))
-        .Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
+    (bind method network drawn.Like (Option.toObj (numbersOf method network))).Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
 
 let lambda, alpha, steps = 6.0, 0.05, 4
 

@@ -242,7 +242,8 @@ let private differences =
                         let direction = numbers (normal (seed + 9) [ sizes.Count ]) |> Vector<float>.Build.DenseOfArray
 
                         let at (t: float) =
-                            (bind options network drawn.Like (sizes + t * alpha * direction)).Compute(space.Value, drawn.Problem, drawn.Theta)
+                            (bind options network drawn.Like (sizes + t * alpha * direction))
+                                .Compute(space.Value, drawn.Problem, drawn.Theta)
 
                         let slopes =
                             (at 0.0).Learned

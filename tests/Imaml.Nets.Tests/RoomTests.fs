@@ -82,8 +82,7 @@ let private references (t: TypeDefinition) =
                     | _ -> ()
     ]
 
-let rec private withNested (t: TypeDefinition) : TypeDefinition list =
-    t :: (t.NestedTypes |> Seq.collect withNested |> Seq.toList)
+let rec private withNested (t: TypeDefinition) : TypeDefinition list = t :: (t.NestedTypes |> Seq.collect withNested |> Seq.toList)
 
 let private edges () =
     use library = AssemblyDefinition.ReadAssembly(typeof<TensorSpace>.Assembly.Location)

@@ -83,6 +83,13 @@ internal sealed class ExperimentOptions
     /// <summary>Adds the argument and the options to a command.</summary>
     public void AddTo(Command command)
     {
+        _file.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var text }] && text.StartsWith("--", StringComparison.Ordinal))
+            {
+                result.AddError($"unknown option {text}");
+            }
+        });
         command.Add(_file);
         foreach (var option in (Option[])[_preset, _algorithm, _noProximal, .. _fields.Select(field => field.Option)])
         {
