@@ -72,9 +72,9 @@ let m = BilevelTask.shiftedHessian task task.Theta
 let v = task.Outer.Gradient(BilevelTask.exactSolution task task.Theta)
 let exactU = m.Cholesky().Solve v
 let energy (x: Vector<float>) = sqrt (x.DotProduct(m * x))
-let apply (w: Vector<float>) = m * w
 
-let neumann steps = (Neumann.solve space (1.0 / c.Smoothness) (budget steps) apply v).Solution
+let solve (solver: ILinearSolver<Vector<float>, float>) = solver.Solve(space, LinearOperator.Of(fun w -> m * w), v, 0.0).Solution
+let neumann steps = solve (NeumannSolver(1.0 / c.Smoothness, budget steps))
 
 let rate k = 2.0 * ((sqrt kappa - 1.0) / (sqrt kappa + 1.0)) ** float k
 
@@ -83,7 +83,7 @@ printfn "  k    CG         bound      Neumann"
 let errors =
     [
         for k in [ 1; 2; 5; 10; 20; 30 ] do
-            let cg = energy (exactU - (ConjugateGradient.solve space (budget k) apply v).Solution) / energy exactU
+            let cg = energy (exactU - solve (ConjugateGradientSolver(budget k))) / energy exactU
             let series = energy (exactU - neumann k) / energy exactU
             printfn $"{k, 3}    {short cg, -9}  {short (rate k), -9}  {short series}"
             struct (k, cg, series)
@@ -99,11 +99,45 @@ first-order MAML, $g = v$.
 *)
 
 let firstStep =
-    let u = (ConjugateGradient.solve space (budget 1) apply v).Solution
+    let u = solve (ConjugateGradientSolver(budget 1))
     u / (v.DotProduct v / v.DotProduct(m * v)) - v
 
 // Sums of d terms, a product and a quotient.
 holds "one CG step is ⟨v, v⟩/⟨v, Mv⟩ times v" (firstStep.L2Norm() <= 10.0 * float d * 2.0 ** -53.0 * v.L2Norm())
+(*** include-output ***)
+
+(**
+## Where the curvature is zero to rounding
+
+CG divides by $p^\top Mp$. Where $H + \Lambda$ is singular as far as the arithmetic can tell, that is rounding: $p^\top Mp \le c\,\varepsilon\,a\,\|p\|^2$, $a$ the largest quotient met and $c$ of
+the order of $\sqrt d$, is a curvature of unknown sign, and the step along $p$ is of length $1/\varepsilon$. The directions before it are mixtures of it: their quotients fall
+through all orders of magnitude, as they would for a small $\lambda$, and the residual rises, to $\sqrt\kappa\|v\|$ at most where $H + \Lambda$ is positive definite. So steps from where
+$\|r\|$ has passed $100\|v\|$ are held apart, and are part of the answer only once the residual has fallen below what it was without them: a small $\lambda$ gets its solution, a
+singular matrix the last iterate that was worth something, with the status.
+*)
+
+let nearly smallest =
+    let a =
+        Spectrum.symmetric (Random 5) (Array.append [| smallest |] (Spectrum.spread (Random 6) 29 0.01 1.0))
+
+    let solver: ILinearSolver<Vector<float>, float> =
+        ConjugateGradientSolver(LinearSolveOptions.ToTolerance(300, 1e-8))
+
+    let report =
+        solver.Solve(space, LinearOperator.Of(fun w -> a * w), Spectrum.direction (Random 7) 30, 0.0)
+
+    let statistics = report.Read space
+    struct (statistics[0].Status, report.Solution.L2Norm())
+
+let struct (singularStatus, singularLength) = nearly 0.0
+let struct (smallStatus, smallLength) = nearly 1e-8
+printfn $"least eigenvalue 0: {singularStatus}, ‖u‖ = {singularLength:E1}; 1e-8: {smallStatus}, ‖u‖ = {smallLength:E1}"
+
+holds
+    "a singular matrix is reported, and u is of no absurd length"
+    (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
+
+holds "a small eigenvalue is solved for" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
 (*** include-output ***)
 
 (**
@@ -138,7 +172,7 @@ let works =
             let solved = BilevelTask.implicitGradient task result.Phi
             let deltaPrime = (result.Gradient - solved).L2Norm() / exact.L2Norm()
             let error = (result.Gradient - exact).L2Norm() / exact.L2Norm()
-            let work = (MetaGradient.cost space result)[0]
+            let work = (result.Cost(space))[0]
 
             printfn
                 $"{innerSteps, 5}   {linearSteps, 2}   {short delta, 11}   {short deltaPrime, 8}   {short error, 10}   {work.Gradients, 9}   {work.HessianProducts, 8}"
@@ -152,7 +186,7 @@ holds "one gradient a step and one at φ, one product a CG step" (List.forall id
 (**
 ## Memory does not grow with the steps
 
-Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps four vectors. `Spaces/CountingSpace.fs` counts what lives while the same
+Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps five vectors. `Spaces/CountingSpace.fs` counts what lives while the same
 code runs: every vector has to die when the step that made it ends.
 *)
 

@@ -52,7 +52,7 @@ let phi = BilevelTask.exactSolution task theta
 let jacobian =
     use linearization = (BilevelTask.problem task).LinearizeInner phi
 
-    let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+    let hessian = LinearOperator.Of(InnerObjective.hessianProduct space regularizer linearization)
 
     (ImplicitJacobian.Matrices(space, EuclideanCoordinates(), regularizer, hessian, phi))[0]
 
@@ -120,7 +120,7 @@ Differentiating the same equation in $\Lambda$ gives $(H + \Lambda)\,d\varphi = 
 $$dL = -u^\top d\Lambda\,(\varphi^\star - \theta): \qquad -(\varphi^\star - \theta)^\top u, \qquad -(\varphi^\star - \theta)_j u_j, \qquad
 -\tfrac12\bigl[u(\varphi^\star - \theta)^\top + (\varphi^\star - \theta)u^\top\bigr]$$
 
-for a scalar, a diagonal and a symmetric matrix (`MetaGradients/RegularizerGradient.fs`). One solve serves $\theta$ and $\Lambda$.
+for a scalar, a diagonal and a symmetric matrix (`MetaGradients/LearnedRegularizer.fs`). One solve serves $\theta$ and $\Lambda$.
 
 A witness on quadratic losses: along $\Lambda + tE$ with $\|E\| = 1$ the solution is $\varphi(t) = \theta - (H + \Lambda + tE)^{-1}\nabla\hat L(\theta)$. For $|t| \le h$ and $m = \mu - h$ it is within
 $D = \|\nabla\hat L(\theta)\|/m$ of $\theta$, its $k$-th derivative is at most $k!\,D/m^k$, and $\|\nabla L\| \le V = \|v\| + LhD/m$ there. So the third derivative of the test loss is at most
@@ -146,7 +146,7 @@ let byLambda =
             theta
         )
 
-    RegularizerGradient.compute space regularizer result theta
+    RegularizerGradient.Compute(space, regularizer, result, theta)
 
 printfn "    h    ⟨dL/dΛ, E⟩    difference    error     bound"
 
@@ -166,6 +166,61 @@ let slopes =
     ]
 
 holds "the gradient by Λ agrees with finite differences" (List.forall id slopes)
+(*** include-output ***)
+
+(**
+## At a small λ nothing may cancel
+
+With fewer examples than parameters $H$ has a null space, and there $u$ is $v/\lambda$, while $\varphi^\star - \theta = -\Lambda^{-1}\nabla\hat L(\varphi^\star)$ has no part
+in it: $\nabla\hat L$ is in the range of $H$. The product of the two is bounded as $\lambda \to 0$, but $\varphi$ as computed has a part $e$ in the null space, of the size
+of $\|\nabla G\|/\lambda$, and $e^\top u$ is of the size $\|\nabla G\|/\lambda^2$. To sum the other way, $v^\top[(H + \Lambda)^{-1}(\varphi - \theta)]$, gives the same
+number: it is $\varphi - \theta$ that is wrong, not the order.
+
+One Newton step $c = (H + \Lambda)^{-1}\nabla G(\varphi)$ takes $\varphi$ to $\varphi^\star$ up to the square of its distance, and there the displacement is read off $\nabla\hat L$:
+
+$$w = -\Lambda^{-1}\bigl(\nabla\hat L(\varphi) - Hc\bigr) = \varphi - c - \theta - \Lambda^{-1}\bigl(\nabla G - (H + \Lambda)c\bigr).$$
+
+Both $\nabla\hat L$ and $Hc$ are products with the transposed data: their rounding in the null space is relative to their size, which is of the order of $\lambda$. So $w$ is right
+there to rounding, whatever the error of $c$, and in the range as right as $\varphi - c$. What is left is the rounding of $w^\top u$, $\varepsilon\|w\|\|u\|$, for a scalar; a single
+$w_j u_j$ is as accurate as $u_j$, $\varepsilon\|H + \Lambda\|/\lambda$ of it. With $\|\varphi - \varphi^\star\| \le \delta$ and $\|u - u^\star\| \le E = (\|r\| + (L + \rho\|u\|)\delta)/\mu$,
+
+$$\|wu^\top - w^\star u^{\star\top}\| \le \bigl(\|w - (\varphi - \theta)\| + \delta\bigr)\|u\| + \bigl(\|\varphi - \theta\| + \delta\bigr)E$$
+
+bounds the gradient for every kind of $\Lambda$ (`ErrorBounds/RegularizerGradientBound.fs`); it does not know what cancels.
+*)
+
+let small = 1e-10
+let scalar: ILearnableRegularizer<Vector<float>, float, float> = ScalarRegularizer small
+let row (values: float list) = Matrix<float>.Build.DenseOfRowArrays(List.toArray values)
+let one (value: float) = Vector<float>.Build.DenseOfArray [| value |]
+
+// L̂ = ½(φ₁ + φ₂ + φ₃ − 1)², L = ½(φ₁ − 2)², θ = 0: φ* = (1, 1, 1)/(3 + λ) and dL/dλ = (2 − φ₁)/(3 + λ)².
+let few =
+    BilevelTask.create
+        (LinearRegression.loss (row [ 1.0; 1.0; 1.0 ]) (one 1.0))
+        (LinearRegression.loss (row [ 1.0; 0.0; 0.0 ]) (one 2.0))
+        (Proximal.Scalar small)
+        (Vector<float>.Build.Dense 3)
+
+let fewProblem = BilevelTask.problem few
+let dense: ILinearSolver<Vector<float>, float> = DenseSolver(EuclideanCoordinates())
+
+// φ* with an error of 10⁻⁹ in the null space.
+let near =
+    DelegateInnerSolver<Vector<float>, float>(fun _ _ ->
+        Vector<float>.Build.DenseOfArray [| 1.0; 1.0; 1.0 |] / (3.0 + small)
+        + 1e-9 * Vector<float>.Build.DenseOfArray [| 1.0; -1.0; 0.0 |])
+
+let fewResult = ImplicitMetaGradient.Compute(space, scalar, fewProblem, near, dense, few.Theta)
+
+let plain = RegularizerGradient.Compute(space, scalar, fewResult, few.Theta)
+
+let refined =
+    RegularizerGradient.Refined(space, scalar, fewProblem, dense, fewResult, few.Theta).Gradient
+
+printfn $"λ = {small}: ⟨φ − θ, u⟩ gives {plain:F6}, w in its place {refined:F6}, the truth is {5.0 / 27.0:F6}"
+// ε‖w‖‖u‖ with ‖u‖ ≤ ‖v‖/λ, ten for the constant.
+holds "w does not cancel" (abs (refined - 5.0 / 27.0) <= 10.0 * 2.0 ** -52.0 * (1.0 / sqrt 3.0) * (5.0 / 3.0) / small)
 (*** include-output ***)
 
 (**

@@ -307,16 +307,16 @@ let steps (kappa: float) =
     let struct (step, momentum) = Momentum.NesterovFor(mu, beta)
 
     let solve =
-        ConjugateGradient.solve
-            space
-            { budget 10_000 with
-                RelativeResidual = 1e-4
-                CheckEvery = 1
-            }
-            nodes.PointwiseMultiply
-            (Spectrum.gaussian (Random 8) n)
+        let solver: ILinearSolver<Vector<float>, float> =
+            ConjugateGradientSolver(LinearSolveOptions.ToTolerance(10_000, 1e-4))
 
-    [| descend (1.0 / beta) NoMomentum; descend step momentum; int solve.Steps |]
+        solver.Solve(space, LinearOperator.Of(fun w -> nodes.PointwiseMultiply w), Spectrum.gaussian (Random 8) n, 0.0)
+
+    [|
+        descend (1.0 / beta) NoMomentum
+        descend step momentum
+        int solve.Counts.Steps
+    |]
 
 let kappas = [| 10.0; 100.0; 1000.0; 10000.0 |]
 let measured = kappas |> Array.map steps

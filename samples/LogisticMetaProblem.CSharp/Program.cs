@@ -1,6 +1,5 @@
 // Eight logistic-regression tasks with weights near each other: θ is learned so that twelve examples suffice for the next one.
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.Distributions;
 using MathNet.Numerics.LinearAlgebra;
 using static MathNet.Numerics.SpecialFunctions;
@@ -26,10 +25,10 @@ var tasks = weights.Select(w => Task(Draw(w), Draw(w))).ToArray();
 
 // Algorithm 1, with Algorithm 2's meta-gradient to inner accuracy δ and linear-solve accuracy δ′.
 var space = new EuclideanSpace();
-var regularizer = Regularizers.Scalar(space, lambda: 0.1);
+var regularizer = new ScalarRegularizer<Vector, double>(lambda: 0.1);
 var inner = new NewtonConjugateGradientSolver<Vector, double>(maxSteps: 20, directionSteps: dimension);
-var linear = LinearSolvers.ConjugateGradient(space, maxSteps: 10, relativeResidual: 0.0);
-var accuracies = Algorithm2.Accuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
+var linear = new ConjugateGradientSolver<Vector, double>(LinearSolveOptions.ToTolerance(10, 0.0));
+var accuracies = Thresholds.OfAccuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
 var strategy = new ImplicitStrategy<Vector, double>(inner, linear, accuracies);
 var start = MetaLearning.Start(new GradientDescentOptimizer<Vector, double>(rate: 1.0), Vector.Build.Dense(dimension));
 var batches = Enumerable.Repeat(MetaLearning.Chunks(space, tasks), 50);
@@ -42,6 +41,6 @@ var rounding = new AffineBound(constant: 1e-14, slope: 1e-14);
 var logistic = LossConstants.Proved(
     smallestCurvature: 0.0, largestCurvature: 0.26, hessianLipschitz: 0.1, gradientBound: 1.01, gradientRounding: rounding, productRounding: rounding);
 var constants = new TaskConstants(inner: logistic, outer: logistic);
-var result = Algorithm2.Compute(space, regularizer, tasks[0], inner, linear, accuracies, learned.Theta);
+var result = ImplicitMetaGradient.Compute(space, regularizer, tasks[0], inner, linear, accuracies, learned.Theta);
 var bound = Certificate.OfResult(space, regularizer, tasks[0], [constants], learned.Theta, result)[0];
 Console.WriteLine($"a meta-gradient of norm {result.Gradient.L2Norm():F6}, at most {bound.Total:E1} from the exact one ({bound.Kind})");

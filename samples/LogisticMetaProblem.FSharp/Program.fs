@@ -1,7 +1,6 @@
 // Eight logistic-regression tasks with weights near each other: θ is learned so that twelve examples suffice for the next one.
 open System
 open Imaml.Math
-open Imaml.Math.Interop
 open MathNet.Numerics.Distributions
 open MathNet.Numerics.LinearAlgebra
 open type MathNet.Numerics.SpecialFunctions
@@ -30,7 +29,7 @@ let tasks = weights |> Array.map (fun w -> task (draw w) (draw w))
 let space = EuclideanSpace()
 let regularizer = ScalarRegularizer 0.1
 let inner = NewtonConjugateGradientSolver(20, dimension)
-let linear = LinearSolvers.ConjugateGradient(space, 10, 0.0)
+let linear = ConjugateGradientSolver(LinearSolveOptions.ToTolerance(10, 0.0))
 let thresholds = Thresholds.ofAccuracies space regularizer 0.1 1e-8 1e-8
 let strategy = ImplicitStrategy(inner, linear, thresholds)
 let start = MetaLearning.start (GradientDescentOptimizer 1.0) (Vector<float>.Build.Dense dimension)

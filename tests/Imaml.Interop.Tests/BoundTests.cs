@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -13,7 +12,7 @@ public static class BoundTests
     /// <summary>µ = 1, β = 4, ‖Λ‖ = 1, L = 2, ρ = 0, B = 1: κ = 4 and C = 2.</summary>
     private static readonly ErrorConstants Simple = new TaskConstants(
         LossConstants.Proved(0.0, 3.0, 0.0, double.PositiveInfinity, AffineBound.Zero, AffineBound.Zero),
-        LossConstants.Proved(0.0, 2.0, 0.0, 1.0, AffineBound.Zero, AffineBound.Zero)).With(Regularizers.Scalar(Space, 1.0));
+        LossConstants.Proved(0.0, 2.0, 0.0, 1.0, AffineBound.Zero, AffineBound.Zero)).With(new ScalarRegularizer<Vector<double>, double>(1.0));
 
     private static void BeforeARun()
     {
@@ -33,8 +32,8 @@ public static class BoundTests
     private static void AfterARun()
     {
         // Two inner steps and one linear step: neither is exact.
-        var result = Algorithm2.Compute(
-            Space, Proximal, Problem, new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 2), LinearSolvers.ConjugateGradient(Space, 1), Theta);
+        var result = ImplicitMetaGradient.Compute(
+            Space, Proximal, Problem, new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 2), new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(1)), Theta);
         var bound = Certificate.OfResult(Space, Proximal, Problem, [Constants()], Theta, result)[0];
         Equal(bound.Kind, BoundKind.Certified, "kind");
         var norms = Certificate.Measure(Space, Proximal, Problem, Theta, result.Phi, result.Solve.Solution)[0];
@@ -60,7 +59,7 @@ public static class BoundTests
         const double epsilon = 1e-8;
         var options = new AdaptiveOptions(accuracy: epsilon, maxRounds: 4);
         var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 200, 1);
-        var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
+        var linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 0.0));
         var result = AdaptiveAccuracy.Compute(Space, Proximal, Problem, inner, linear, [Constants()], options, Theta);
         Equal(result.Tasks[0].Status, CertifiedStatus.Met, "status");
         That(result.Tasks[0].Status.Describe().Contains("at most the accuracy"), "in words");

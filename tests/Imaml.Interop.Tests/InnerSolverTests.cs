@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -50,7 +49,7 @@ public static class InnerSolverTests
         // One that asks the problem, and knows no derivative: coordinate search on G, halving its stride.
         var search = new DelegateInnerSolver<Vector<double>, double>((problem, regularizer, theta, start) =>
         {
-            double G(Vector<double> phi) => problem.InnerLoss(phi) + Regularizers.Value(Space, regularizer, phi - theta);
+            double G(Vector<double> phi) => problem.InnerLoss(phi) + Regularizer.Value(Space, regularizer, phi - theta);
             var phi = start;
             for (var stride = 1.0; stride > 1e-9; stride /= 2.0)
             {
@@ -65,7 +64,7 @@ public static class InnerSolverTests
 
             return phi;
         });
-        var result = Algorithm2.Compute(Space, Proximal, Problem, search, Linear, Theta);
+        var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, search, Linear, Theta);
         Equal(result.Inner.Read(Space)[0].Status, InnerStatus.NotReported, "status");
         // ‖∇G‖ at its result bounds the error of g: (λ/µ)(L/µ)‖∇G‖, here with ρ = 0 and an exact solve.
         That(result.InnerGradientNorm < 1e-6, $"‖∇G‖ = {result.InnerGradientNorm}");

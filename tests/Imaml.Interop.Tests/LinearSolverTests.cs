@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -10,7 +9,7 @@ namespace Imaml.Interop.Tests;
 /// <summary>Mu = v by every linear solver, on M whose eigenvalues are (9 ± √5)/2.</summary>
 public static class LinearSolverTests
 {
-    private static readonly ILinearOperator<Vector<double>> Operator = LinearOperators.FromDelegate<Vector<double>>(w => M * w);
+    private static readonly ILinearOperator<Vector<double>> Operator = LinearOperator.Of<Vector<double>>(w => M * w);
 
     private static SolveStatistics Solves(ILinearSolver<Vector<double>, double> solver, SolveStatus status)
     {
@@ -23,37 +22,44 @@ public static class LinearSolverTests
         return statistics;
     }
 
+    private static ILinearSolver<Vector<double>, double> Conjugate(LinearSolveOptions options) => new ConjugateGradientSolver<Vector<double>, double>(options);
+
+    private static ILinearSolver<Vector<double>, double> MinimalResidual(LinearSolveOptions options) => new MinresSolver<Vector<double>, double>(options);
+
+    private static ILinearSolver<Vector<double>, double> Series(double alpha, LinearSolveOptions options) =>
+        new NeumannSolver<Vector<double>, double>(alpha, options);
+
     private static void ConjugateGradients()
     {
-        var budget = Solves(LinearSolvers.ConjugateGradient(Space, 2), SolveStatus.StepLimit);
+        var budget = Solves(Conjugate(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit);
         Equal(budget.Steps, 2, "steps");
         // As many steps as eigenvalues: the Ritz values are the eigenvalues.
         Close(Of(budget.RitzValues), Of(Mu, Beta), "Ritz values");
-        Equal(Solves(LinearSolvers.ConjugateGradient(Space, 50, 1e-13), SolveStatus.Converged).Steps, 2, "steps");
-        Equal((LinearSolvers.FixedBudget(7).CheckEvery, LinearSolvers.ToTolerance(7, 0.1).CheckEvery), (0, 1), "looks at the residual");
+        Equal(Solves(Conjugate(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged).Steps, 2, "steps");
+        Equal((LinearSolveOptions.FixedBudget(7).CheckEvery, LinearSolveOptions.ToTolerance(7, 0.1).CheckEvery), (0, 1), "looks at the residual");
     }
 
     private static void Preconditioned()
     {
         // With M⁻¹ itself one step is enough.
-        var inverse = LinearOperators.FromDelegate<Vector<double>>(w => M.Solve(w));
-        Equal(Solves(LinearSolvers.ConjugateGradient(Space, inverse, 1), SolveStatus.StepLimit).Steps, 1, "steps");
-        Equal(Solves(LinearSolvers.ConjugateGradient(Space, inverse, 50, 1e-13), SolveStatus.Converged).Steps, 1, "steps");
+        var inverse = LinearOperator.Of<Vector<double>>(w => M.Solve(w));
+        Equal(Solves(new PreconditionedConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(1), inverse), SolveStatus.StepLimit).Steps, 1, "steps");
+        Equal(Solves(new PreconditionedConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 1e-13), inverse), SolveStatus.Converged).Steps, 1, "steps");
         // Λ = λI is a multiple of the identity, which changes nothing.
-        var multiple = LinearOperators.Inverse(Space, Proximal);
+        var multiple = LinearOperator.Of<Vector<double>>(w => ((IRegularizer<Vector<double>, double>)Proximal).ApplyInverse(Space, w));
         Close(multiple.Apply(V), V / Lambda, "Λ⁻¹v");
-        Equal(Solves(LinearSolvers.ConjugateGradient(Space, multiple, 2), SolveStatus.StepLimit).Steps, 2, "steps");
+        Equal(Solves(new PreconditionedConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(2), multiple), SolveStatus.StepLimit).Steps, 2, "steps");
     }
 
     private static void Neumann()
     {
         const double alpha = 0.1;
         var term = Matrix<double>.Build.DenseIdentity(2) - (alpha * M);
-        var three = LinearSolvers.Neumann(Space, alpha, 3).Solve(Space, Operator, V, 0.0);
+        var three = Series(alpha, LinearSolveOptions.FixedBudget(3)).Solve(Space, Operator, V, 0.0);
         Close(three.Solution, U - (term.Power(3) * U), "[I − (I − αM)³]M⁻¹v");
         // (1 − αµ)ᵏ = 0.66ᵏ is below 10⁻¹³ after 73 terms.
-        Solves(LinearSolvers.Neumann(Space, alpha, 100, 1e-13), SolveStatus.Converged);
-        Refuses(() => LinearSolvers.Neumann(Space, -1.0, 3), "-1", "must be positive");
+        Solves(Series(alpha, LinearSolveOptions.ToTolerance(100, 1e-13)), SolveStatus.Converged);
+        Refuses(() => Series(-1.0, LinearSolveOptions.FixedBudget(3)), "-1", "must be positive");
     }
 
     private static void Words()
@@ -69,11 +75,11 @@ public static class LinearSolverTests
 
     private static void Indefinite()
     {
-        var negative = LinearOperators.FromDelegate<Vector<double>>(w => -w);
-        var cg = LinearSolvers.ConjugateGradient(Space, 5).Solve(Space, negative, V, 0.0).Read(Space)[0];
+        var negative = LinearOperator.Of<Vector<double>>(w => -w);
+        var cg = Conjugate(LinearSolveOptions.FixedBudget(5)).Solve(Space, negative, V, 0.0).Read(Space)[0];
         Equal(cg.Status, SolveStatus.NonPositiveCurvature, "conjugate gradients' status");
         Close(cg.SmallestCurvature, -1.0, "curvature");
-        Close(LinearSolvers.Minres(Space, 5, 1e-13).Solve(Space, negative, V, 0.0).Solution, -V, "MINRES's solution");
+        Close(MinimalResidual(LinearSolveOptions.ToTolerance(5, 1e-13)).Solve(Space, negative, V, 0.0).Solution, -V, "MINRES's solution");
     }
 
     [Tests]
@@ -84,19 +90,19 @@ public static class LinearSolverTests
         Statement("K terms of a Neumann series are [I − (I − αM)ᴷ]M⁻¹v", Neumann),
         Statement("MINRES solves in as many steps as there are eigenvalues", () =>
         {
-            Equal(Solves(LinearSolvers.Minres(Space, 2), SolveStatus.StepLimit).Steps, 2, "steps");
-            Solves(LinearSolvers.Minres(Space, 50, 1e-13), SolveStatus.Converged);
+            Equal(Solves(MinimalResidual(LinearSolveOptions.FixedBudget(2)), SolveStatus.StepLimit).Steps, 2, "steps");
+            Solves(MinimalResidual(LinearSolveOptions.ToTolerance(50, 1e-13)), SolveStatus.Converged);
         }),
         Statement("the dense solver solves, and knows the smallest eigenvalue", () =>
-            Close(Solves(LinearSolvers.Dense(Space, Coordinates), SolveStatus.Converged).SmallestCurvature, Mu, "µ")),
+            Close(Solves(new DenseSolver<Vector<double>, double>(Coordinates), SolveStatus.Converged).SmallestCurvature, Mu, "µ")),
         Statement("an indefinite operator is reported by conjugate gradients and solved by MINRES", Indefinite),
         Statement("every status is described in words", Words),
         Statement("a caller's mistakes are refused with the value and the rule", () =>
         {
-            Refuses(() => LinearSolvers.ConjugateGradient(Space, 0).Solve(Space, Operator, V, 0.0), "0", "at least 1");
-            Refuses(() => LinearSolvers.ConjugateGradient(Space, 5, 1.0).Solve(Space, Operator, V, 0.0), "1", "[0, 1)");
-            Refuses(() => LinearOperators.FromDelegate<Vector<double>>(null!), "apply", "null");
-            var notPositive = LinearOperators.FromDelegate<Vector<double>>(w => -w);
-            Refuses(() => LinearOperators.Jacobi(Space, Coordinates, notPositive, Theta), "-1", "must be positive");
+            Refuses(() => Conjugate(LinearSolveOptions.FixedBudget(0)).Solve(Space, Operator, V, 0.0), "0", "at least 1");
+            Refuses(() => Conjugate(LinearSolveOptions.ToTolerance(5, 1.0)).Solve(Space, Operator, V, 0.0), "1", "[0, 1)");
+            Refuses(() => LinearOperator.Of<Vector<double>>(null!), "apply", "null");
+            var notPositive = LinearOperator.Of<Vector<double>>(w => -w);
+            Refuses(() => new DiagonalPreconditioner<Vector<double>>(Coordinates, LinearOperator.Diagonal(Space, Coordinates, notPositive, Theta)), "-1", "must be positive");
         }));
 }

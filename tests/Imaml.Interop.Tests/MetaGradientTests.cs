@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -16,25 +15,27 @@ public static class MetaGradientTests
 
     private static void Jacobian()
     {
-        var product = Lemma1.Product(Space, Proximal, Problem, Linear, Phi, Theta);
+        using var linearization = Problem.LinearizeInner(Phi);
+        var product = ImplicitJacobian.Product(Space, Proximal, AdjointSolve.Operator(Space, Proximal, linearization), Linear, 0.0, Theta);
         Close(product.Product, J * Theta, "Jw");
         Equal(product.Solve.Read(Space)[0].Steps, 2, "steps");
         // J is symmetric for Λ = λI, so a Λ that is not tells J from Jᵀ.
-        var diagonal = Regularizers.Diagonal(Space, Coordinates, Of(1.0, 4.0));
+        var diagonal = new DiagonalRegularizer<Vector<double>, double>(Coordinates, Of(1.0, 4.0));
         var lambda = Matrix<double>.Build.DenseOfDiagonalArray([1.0, 4.0]);
         var inverse = (H + lambda).Inverse();
-        Close(Lemma1.Product(Space, diagonal, Problem, Linear, Phi, Theta).Product, inverse * lambda * Theta, "Jw");
-        Close(Lemma1.TransposeProduct(Space, diagonal, Problem, Linear, Phi, Theta).Product, lambda * inverse * Theta, "Jᵀw");
-        Close(Lemma1.Matrices(Space, Coordinates, diagonal, Problem, Phi)[0], inverse * lambda, "J");
+        var hessian = AdjointSolve.Operator(Space, diagonal, linearization);
+        Close(ImplicitJacobian.Product(Space, diagonal, hessian, Linear, 0.0, Theta).Product, inverse * lambda * Theta, "Jw");
+        Close(ImplicitJacobian.TransposeProduct(Space, diagonal, hessian, Linear, 0.0, Theta).Product, lambda * inverse * Theta, "Jᵀw");
+        Close(ImplicitJacobian.Matrices(Space, Coordinates, diagonal, hessian, Phi)[0], inverse * lambda, "J");
     }
 
     private static void Accuracies()
     {
         const double delta = 1e-3, deltaPrime = 1e-2;
-        var thresholds = Algorithm2.Accuracies(Space, Proximal, Mu, delta, deltaPrime);
+        var thresholds = Thresholds.OfAccuracies(Space, Proximal, Mu, delta, deltaPrime);
         var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 100, 1);
-        var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
-        var result = Algorithm2.Compute(Space, Proximal, Problem, inner, linear, thresholds, Theta);
+        var linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 0.0));
+        var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, inner, linear, thresholds, Theta);
         Equal(result.Inner.Read(Space)[0].Status, InnerStatus.Converged, "inner status");
         That(result.Inner.Read(Space)[0].Steps < 20, "no more steps than δ needs");
         That((result.Phi - Phi).L2Norm() <= delta, "Definition 1");
@@ -42,11 +43,11 @@ public static class MetaGradientTests
         That((result.Gradient - G).L2Norm() <= deltaPrime + (Lambda / Mu * delta), "Theorem 1, with C = λL/µ");
         var same = ((IMetaGradientStrategy<Vector<double>, double>)new ImplicitStrategy<Vector<double>, double>(inner, linear, thresholds)).Compute(Space, Proximal, Problem, Theta);
         Equal(same.Gradient, result.Gradient, "the strategy's gradient");
-        var budgets = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Algorithm2.FixedBudgets(Space), Theta);
+        var budgets = ImplicitMetaGradient.Compute(Space, Proximal, Problem, Inner, Linear, Thresholds.None(Space), Theta);
         Close(budgets.Gradient, G, "g by fixed budgets");
-        Refuses(() => Algorithm2.Accuracies(Space, Proximal, 0.0, delta, deltaPrime), "0", "µ must be positive");
-        Refuses(() => Algorithm2.Accuracies(Space, Proximal, Mu, -1.0, deltaPrime), "-1", "δ must be at least 0");
-        Refuses(() => Algorithm2.Accuracies(Space, Proximal, Mu, delta, double.NaN), "NaN", "δ′ must be at least 0");
+        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, 0.0, delta, deltaPrime), "0", "µ must be positive");
+        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, Mu, -1.0, deltaPrime), "-1", "δ must be at least 0");
+        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, Mu, delta, double.NaN), "NaN", "δ′ must be at least 0");
     }
 
     private static MetaGradient<Vector<double>, double> By(IMetaGradientStrategy<Vector<double>, double> strategy) =>
@@ -73,7 +74,7 @@ public static class MetaGradientTests
         Statement("Lemma 1's products and matrix are (H + Λ)⁻¹Λ and its transpose", Jacobian),
         Statement("Algorithm 2 finds φ* and g = λM⁻¹v, known as fractions", () =>
         {
-            var result = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
+            var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
             Close(result.Gradient, G, "g");
             Close(result.Phi, Phi, "φ");
             Close(result.OuterLoss, 0.5 * (V * V), "L(φ)");
@@ -89,5 +90,5 @@ public static class MetaGradientTests
             Equal(By(new ReptileStrategy<Vector<double>, double>(Inner, 0.0)).Solve.Read(Space)[0].Status, SolveStatus.NotMade, "status");
         }),
         Statement("the implicit strategy is Algorithm 2", () =>
-            Close(By(new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.none(Space))).Gradient, G, "g")));
+            Close(By(new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None(Space))).Gradient, G, "g")));
 }

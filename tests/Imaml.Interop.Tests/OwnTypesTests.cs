@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -19,7 +18,7 @@ public static class OwnTypesTests
             var columns = new[] { @operator.Apply(Of(1.0, 0.0)), @operator.Apply(Of(0.0, 1.0)) };
             var solution = Matrix<double>.Build.DenseOfColumnVectors(columns).Solve(b);
             var residual = space.DivideOrZero(space.Norm(b - @operator.Apply(solution)), space.Norm(b));
-            return LinearSolvers.Report(
+            return LinearSolver.Report(
                 space, solution, space.Norm(b), steps: 1.0, products: 3.0, relativeResidual: residual, met: residual < 1e-12 ? 1.0 : 0.0);
         }
 
@@ -37,11 +36,11 @@ public static class OwnTypesTests
         {
             using var linearization = problem.LinearizeInner(start);
             var gradient = linearization.Gradient + regularizer.Apply(space, start - theta);
-            var step = new Direct().Solve(space, LinearOperators.Hessian(space, regularizer, linearization), gradient, 0.0);
+            var step = new Direct().Solve(space, AdjointSolve.Operator(space, regularizer, linearization), gradient, 0.0);
             return new(
                 phi: start - step.Solution,
                 marks: new Marks<double>(met: 1.0, nonFinite: 0.0, stagnated: 0.0, indefinite: 0.0),
-                counts: new Counts<double>(steps: 1.0, products: step.Products, gradients: 1.0, losses: 0.0),
+                counts: new Counts<double>(steps: 1.0, products: step.Counts.Products, gradients: 1.0, losses: 0.0),
                 reported: true);
         }
     }
@@ -91,9 +90,9 @@ public static class OwnTypesTests
             (_, w) => Times(H, w),
             phi => Problem.OuterLossAndGradient(Of(phi)).Item1,
             phi => [.. Of(phi) - Target]);
-        var result = Algorithm2.Compute(
-            space, Regularizers.Scalar(space, Lambda), problem, new GradientDescentSolver<double[], double>(StepRule.NewConstantStep(1.0 / Beta), 40),
-            LinearSolvers.ConjugateGradient(space, 2), [.. Theta]);
+        var result = ImplicitMetaGradient.Compute(
+            space, new ScalarRegularizer<double[], double>(Lambda), problem, new GradientDescentSolver<double[], double>(StepRule.NewConstantStep(1.0 / Beta), 40),
+            new ConjugateGradientSolver<double[], double>(LinearSolveOptions.FixedBudget(2)), [.. Theta]);
         Close(Of(result.Gradient), G, "g");
         Close(Of(result.Solve.Read(space)[0].RitzValues), Of(Mu, Beta), "Ritz values");
     }
@@ -103,7 +102,7 @@ public static class OwnTypesTests
         var lambda = Matrix<double>.Build.DenseOfDiagonalArray([1.0, 4.0]);
         var inverse = (H + lambda).Inverse();
         var phi = inverse * (C + (lambda * Theta));
-        var result = Algorithm2.Compute(Space, new OneAndFour(), Problem, new ExactInnerSolver<Vector<double>, double>(Coordinates, 10), Linear, Theta);
+        var result = ImplicitMetaGradient.Compute(Space, new OneAndFour(), Problem, new ExactInnerSolver<Vector<double>, double>(Coordinates, 10), Linear, Theta);
         Close(result.Gradient, lambda * inverse * (phi - Target), "Λ(H + Λ)⁻¹v");
     }
 
@@ -114,11 +113,11 @@ public static class OwnTypesTests
         {
             var counting = new CountingSpace<Vector<double>, double>(Space);
             var problem = new CountingProblem<Vector<double>, double>(counting, Problem);
-            var regularizer = Regularizers.Scalar(counting, Lambda);
+            var regularizer = new ScalarRegularizer<Counted<Vector<double>>, Counted<double>>(Lambda);
             var inner = new GradientDescentSolver<Counted<Vector<double>>, Counted<double>>(StepRule.NewConstantStep(0.1), steps);
             var theta = counting.Track(Theta);
             counting.Reset();
-            var result = Algorithm2.Compute(counting, regularizer, problem, inner, LinearSolvers.ConjugateGradient(counting, 2), theta);
+            var result = ImplicitMetaGradient.Compute(counting, regularizer, problem, inner, new ConjugateGradientSolver<Counted<Vector<double>>, Counted<double>>(LinearSolveOptions.FixedBudget(2)), theta);
             var work = problem.Count;
             return (counting.MostVectors, work, result.Cost(counting)[0]);
         }
@@ -134,12 +133,12 @@ public static class OwnTypesTests
         "A user's own",
         Statement("linear and inner solver serve Algorithm 2", () =>
         {
-            var result = Algorithm2.Compute(Space, Proximal, Problem, new Newton(), new Direct(), Theta);
+            var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, new Newton(), new Direct(), Theta);
             Close(result.Gradient, G, "g");
             Equal(result.Solve.Read(Space)[0].Status, SolveStatus.Converged, "status");
             Equal(result.Inner.Read(Space)[0].Status, InnerStatus.Converged, "status");
             Equal(result.Cost(Space)[0].HessianProducts, 6, "three products each");
-            var silent = Algorithm2.Compute(Space, Proximal, Problem, new Silent(), new Direct(), Theta);
+            var silent = ImplicitMetaGradient.Compute(Space, Proximal, Problem, new Silent(), new Direct(), Theta);
             Close(silent.Gradient, G, "g");
             Equal(silent.Inner.Read(Space)[0].Status, InnerStatus.NotReported, "status");
         }),
@@ -147,7 +146,7 @@ public static class OwnTypesTests
         Statement("space runs Algorithm 2 as MathNet's does", OwnSpace),
         Statement("outer optimiser serves Algorithm 1", () =>
         {
-            var strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.none(Space));
+            var strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None(Space));
             var batches = Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), 2);
             var (state, _) = MetaLearning.Run(Space, strategy, Proximal, batches, MetaLearning.Start(new Counted(0, 0.5), Theta));
             var (same, _) = MetaLearning.Run(

@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -18,10 +17,10 @@ public static class ProblemTests
         double[] Squares(Matrix<double> x) => [.. x.EnumerateRows().Select(row => 0.5 * (row * row))];
         var problem = BilevelProblem.FromDelegates<Matrix<double>, double[]>(
             phi => Squares(phi - centres), phi => phi - centres, (_, w) => w, Squares, phi => phi);
-        var regularizer = Regularizers.Scalar(space, Lambda);
-        var result = Algorithm2.Compute(
+        var regularizer = new ScalarRegularizer<Matrix<double>, double[]>(Lambda);
+        var result = ImplicitMetaGradient.Compute(
             space, regularizer, problem, new GradientDescentSolver<Matrix<double>, double[]>(StepRule.MeasuredCurvature, 2),
-            LinearSolvers.ConjugateGradient(space, 1), Matrix<double>.Build.Dense(2, 2));
+            new ConjugateGradientSolver<Matrix<double>, double[]>(LinearSolveOptions.FixedBudget(1)), Matrix<double>.Build.Dense(2, 2));
         // φ* = a/(1+λ) and g = λ/(1+λ) φ*
         Close(result.Gradient, centres * (Lambda / ((1.0 + Lambda) * (1.0 + Lambda))), "g");
         Equal(result.Solve.Read(space).Length, 2, "one status for each task");
@@ -39,11 +38,11 @@ public static class ProblemTests
             phi => 0.0, phi => 0.0 * phi);
         using var there = quartic.LinearizeInner(Of(1.0, 2.0));
         Close(there.HessianProduct(Of(5.0, 7.0)), Of(15.0, 84.0), "3φᵢ²wᵢ");
-        var hessian = LinearOperators.Hessian(Space, Proximal, linearization);
+        var hessian = AdjointSolve.Operator(Space, Proximal, linearization);
         Close(hessian.Apply(V), M * V, "(H + Λ)w");
-        Close(LinearOperators.Matrices(Space, Coordinates, hessian, Theta)[0], M, "H + Λ");
+        Close(LinearOperator.Matrices(Space, Coordinates, hessian, Theta)[0], M, "H + Λ");
         // For a diagonal A Jacobi's preconditioner is the inverse.
-        var jacobi = LinearOperators.Jacobi(Space, Coordinates, hessian, Theta);
+        ILinearOperator<Vector<double>> jacobi = new DiagonalPreconditioner<Vector<double>>(Coordinates, LinearOperator.Diagonal(Space, Coordinates, hessian, Theta));
         Close(jacobi.Apply(Of(4.0, 10.0)), Of(1.0, 2.0), "diag(M)⁻¹w");
     }
 
@@ -52,18 +51,18 @@ public static class ProblemTests
 
     private static void RegularizerGradients()
     {
-        var result = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
+        var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, Inner, Linear, Theta);
         // −⟨φ* − θ, u⟩ = −((−7)(−44) + (−29)·43)/(19·361)
-        Close(Regularizers.Gradient(Space, Proximal, result, Theta), 939.0 / 6859.0, "dL/dλ");
-        Close(Regularizers.Value(Space, Proximal, Of(3.0, 4.0)), 25.0, "½wᵀΛw");
-        var diagonal = Regularizers.Diagonal(Space, Coordinates, Of(Lambda, Lambda));
-        Close(Regularizers.Gradient(Space, diagonal, result, Theta), Of(-308.0, 1247.0) / 6859.0, "dL/dΛⱼⱼ");
-        var layers = Regularizers.Layerwise(Space, Coordinates, [Of(1.0, 0.0), Of(0.0, 1.0)], [Lambda, Lambda]);
-        double[] byLayer = Regularizers.Gradient(Space, layers, result, Theta);
+        Close(RegularizerGradient.Compute(Space, Proximal, result, Theta), 939.0 / 6859.0, "dL/dλ");
+        Close(Regularizer.Value(Space, Proximal, Of(3.0, 4.0)), 25.0, "½wᵀΛw");
+        var diagonal = new DiagonalRegularizer<Vector<double>, double>(Coordinates, Of(Lambda, Lambda));
+        Close(RegularizerGradient.Compute(Space, diagonal, result, Theta), Of(-308.0, 1247.0) / 6859.0, "dL/dΛⱼⱼ");
+        var layers = new LayerwiseRegularizer<Vector<double>, double>(Coordinates, [Of(1.0, 0.0), Of(0.0, 1.0)], [Lambda, Lambda]);
+        double[] byLayer = RegularizerGradient.Compute(Space, layers, result, Theta);
         Close(Of(byLayer), Of(-308.0, 1247.0) / 6859.0, "dL/dλ of each layer");
-        Matrix<double> full = Regularizers.Gradient(Space, new MatrixRegularizer(Lambda * Matrix<double>.Build.DenseIdentity(2)), result, Theta);
+        Matrix<double> full = RegularizerGradient.Compute(Space, new MatrixRegularizer(Lambda * Matrix<double>.Build.DenseIdentity(2)), result, Theta);
         Close(full.Diagonal(), Of(-308.0, 1247.0) / 6859.0, "the diagonal of dL/dΛ");
-        Refuses(() => Regularizers.Scalar(Space, -1.0), "-1", "must be positive");
+        Refuses(() => new ScalarRegularizer<Vector<double>, double>(-1.0), "-1", "must be positive");
     }
 
     private static void Differences()

@@ -1,5 +1,4 @@
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 
 namespace Imaml.Interop.Tests;
@@ -22,7 +21,7 @@ internal static class Quadratic
     public static readonly Vector<double> C = Of(1.0, -1.0), Target = Of(1.0, 0.0), Theta = Of(1.0, 2.0);
     public static readonly Vector<double> Phi = Of(12.0, 9.0) / 19.0, V = Of(-7.0, 9.0) / 19.0, U = Of(-44.0, 43.0) / 361.0, G = 2.0 * U;
     public static readonly double Mu = (9.0 - System.Math.Sqrt(5.0)) / 2.0, Beta = (9.0 + System.Math.Sqrt(5.0)) / 2.0;
-    public static readonly ScalarRegularizer<Vector<double>, double> Proximal = Regularizers.Scalar(Space, Lambda);
+    public static readonly ScalarRegularizer<Vector<double>, double> Proximal = new ScalarRegularizer<Vector<double>, double>(Lambda);
 
     public static readonly IBilevelProblem<Vector<double>, double> Problem = BilevelProblem.FromDelegates(
         innerLoss: phi => (0.5 * (phi * (H * phi))) - (C * phi),
@@ -36,7 +35,7 @@ internal static class Quadratic
         new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), steps: 40);
 
     /// <summary>Exact to rounding: as many steps as M has eigenvalues.</summary>
-    public static readonly ILinearSolver<Vector<double>, double> Linear = LinearSolvers.ConjugateGradient(Space, steps: 2);
+    public static readonly ILinearSolver<Vector<double>, double> Linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.FixedBudget(2));
 
     public static Vector<double> Of(params double[] numbers) => Vector<double>.Build.DenseOfArray(numbers);
 

@@ -61,7 +61,7 @@ public static class SignatureTests
         Statement("the search finds what it looks for", () =>
         {
             var modules = typeof(EuclideanSpace).Assembly.GetTypes().Where(type => type.IsVisible && IsModule(type)).ToList();
-            That(modules.Contains(typeof(LinearOperator)), "LinearOperator is an F# module");
-            That(Violations([typeof(LinearOperator)]).Count > 0, "LinearOperator.ofFunction takes an FSharpFunc");
+            That(modules.Contains(typeof(Region)), "Region is an F# module");
+            That(Violations([typeof(Region)]).Count > 0, "Region.run takes an FSharpFunc");
         }));
 }

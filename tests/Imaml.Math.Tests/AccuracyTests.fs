@@ -42,7 +42,7 @@ let private work =
                 space.Track task.Theta
             )
 
-        let cost = (MetaGradient.cost space result.MetaGradient)[0]
+        let cost = (result.MetaGradient.Cost(space))[0]
         let inner = (result.MetaGradient.Inner.Read space)[0]
         struct (result.Tasks[0], problem.Count, cost, inner.Status)
 
@@ -315,7 +315,7 @@ let private estimates =
                         outcome.Bound.Kind |> should equal BoundKind.Estimated
                         problem.Count.Gradients |> should equal outcome.Work.Gradients
                         problem.Count.OuterGradients |> should equal outcome.Work.OuterGradients
-                        let cost = (MetaGradient.cost space result.MetaGradient)[0]
+                        let cost = (result.MetaGradient.Cost(space))[0]
                         cost.Gradients |> should equal outcome.Work.Gradients
                         cost.HessianProducts |> should equal outcome.Work.HessianProducts
                         cost.OuterGradients |> should equal outcome.Work.OuterGradients

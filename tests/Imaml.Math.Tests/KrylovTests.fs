@@ -12,8 +12,8 @@ open Imaml.Theory
 let private space = EuclideanSpace()
 
 let private solve options (a: Matrix<float>) b =
-    let report = ConjugateGradient.solve space options (fun w -> a * w) b
-    struct (report.Solution, (LinearSolver.read space report)[0])
+    let report = KrylovLaws.conjugateGradients space options (fun w -> a * w) b
+    struct (report.Solution, (report.Read(space))[0])
 
 /// The message of the ArgumentException that a body throws.
 let private complaint body =
@@ -106,9 +106,9 @@ let tests =
 
             testCase "every status is explained, and a number that is none is refused" (fun () ->
                 for status in Enum.GetValues<SolveStatus>() do
-                    SolveStatus.describe status |> String.length |> should be (greaterThan 20)
+                    status.Describe() |> String.length |> should be (greaterThan 20)
 
-                complaint (fun () -> SolveStatus.describe (enum 99) |> ignore) |> should haveSubstring "99")
+                complaint (fun () -> (enum<SolveStatus> 99).Describe() |> ignore) |> should haveSubstring "99")
 
             testCase "the Ritz value of one step is the inverse of its step size" (fun () ->
                 RitzValues.ofSteps [| struct (0.25, 0.0625) |] |> should equal [| 4.0 |]
@@ -137,13 +137,13 @@ let tests =
                 Check.scalars
                     (10.0 * float n * 6.0 * 2.0 ** -53.0)
                     (Array.sort expected)
-                    (RitzValues.ofTridiagonal diagonal couplings)
+                    (Tridiagonal.eigenvalues diagonal couplings)
                     "eigenvalues")
 
             testCase "bisection ends on every matrix: equal, zero and infinite entries" (fun () ->
-                RitzValues.ofTridiagonal [| 2.0; 2.0; 2.0 |] [| 0.0; 0.0 |] |> should equal [| 2.0; 2.0; 2.0 |]
-                RitzValues.ofTridiagonal [| 0.0; 0.0 |] [| 0.0 |] |> should equal [| 0.0; 0.0 |]
-                (RitzValues.ofTridiagonal [| nan; 1.0 |] [| infinity |]).Length |> should equal 2)
+                Tridiagonal.eigenvalues [| 2.0; 2.0; 2.0 |] [| 0.0; 0.0 |] |> should equal [| 2.0; 2.0; 2.0 |]
+                Tridiagonal.eigenvalues [| 0.0; 0.0 |] [| 0.0 |] |> should equal [| 0.0; 0.0 |]
+                (Tridiagonal.eigenvalues [| nan; 1.0 |] [| infinity |]).Length |> should equal 2)
 
             testCase "a batch of no tasks is refused" (fun () ->
                 complaint (fun () -> BatchedRowsSpace 0 |> ignore)

@@ -12,7 +12,7 @@ open Imaml.Theory
 let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
 let private spectrum steps (a: Matrix<float>) start =
-    Lanczos.run space steps (LinearOperator.ofFunction (fun w -> a * w)) start
+    Lanczos.run space steps (LinearOperator.Of(fun w -> a * w)) start
     |> Lanczos.read space
     |> Array.exactlyOne
 
@@ -64,7 +64,7 @@ let tests =
                     let before = counting.Vectors
 
                     let report =
-                        Lanczos.run subject.Space steps (LinearOperator.ofFunction (KrylovLaws.operator subject matrices)) start
+                        Lanczos.run subject.Space steps (LinearOperator.Of(KrylovLaws.operator subject matrices)) start
 
                     counting.Synchronisations |> should equal 0
                     // The basis alone is left.
@@ -230,7 +230,7 @@ let unrolledTests =
                     Check.rows 1e-12 [| (j.TransposeThisAndMultiply v).ToArray() |] [| actual.Gradient.ToArray() |] $"Jᵀv, {steps} steps")
 
             testCase "its cost is 2T + 1 gradients and T products, and steps below 1 are refused" (fun () ->
-                let cost = MetaGradient.cost space (unrolled MeasuredCurvature 6) |> Array.exactlyOne
+                let cost = (unrolled MeasuredCurvature 6).Cost(space) |> Array.exactlyOne
                 (cost.Gradients, cost.HessianProducts, cost.OuterGradients) |> should equal (2 * 6 + 1, 6, 1)
                 refused (fun () -> unrolled MeasuredCurvature 0 |> ignore)
                 refused (fun () -> unrolled (ConstantStep 0.0) 3 |> ignore)

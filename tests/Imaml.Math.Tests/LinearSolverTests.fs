@@ -13,8 +13,8 @@ let private space = EuclideanSpace()
 let private rounding = 2.0 ** -53.0
 
 let private solve (solver: ILinearSolver<Vector<float>, float>) (a: Matrix<float>) b =
-    let report = solver.Solve(space, LinearOperator.ofFunction (fun w -> a * w), b, 0.0)
-    struct (report.Solution, (LinearSolver.read space report)[0])
+    let report = solver.Solve(space, LinearOperator.Of(fun w -> a * w), b, 0.0)
+    struct (report.Solution, (report.Read(space))[0])
 
 let private jacobi (a: Matrix<float>) = DiagonalPreconditioner(EuclideanCoordinates(), a.Diagonal())
 
@@ -151,7 +151,7 @@ let private cost (solver: Subject<Counted<Matrix<float>>, Counted<float[]>> -> L
     let mutable products = 0
 
     let operator =
-        LinearOperator.ofFunction (fun w ->
+        LinearOperator.Of(fun w ->
             products <- products + 1
             KrylovLaws.operator subject matrices w)
 
@@ -170,11 +170,11 @@ let private costs =
         : struct (string * int * int * (Subject<Counted<Matrix<float>>, Counted<float[]>> -> LinearSolveOptions -> ILinearSolver<_, _>)) list =
         [
             // ⟨p, Ap⟩, ⟨p, p⟩, ⟨r, r⟩ and three axpys; p, r, x, Ap and the new p, r, x.
-            struct ("conjugate gradients", 6, 7, (fun _ options -> ConjugateGradientSolver options))
+            struct ("conjugate gradients", 7, 9, (fun _ options -> ConjugateGradientSolver options))
             // ⟨r, z⟩ and z beside them.
             struct ("preconditioned conjugate gradients",
-                    7,
-                    8,
+                    9,
+                    10,
                     (fun subject options ->
                         let ones =
                             DiagonalPreconditioner(subject.Coordinates, subject.OfRows(Subject.alike subject (Array.create 60 1.0)))
@@ -226,9 +226,9 @@ let private refusals =
                 refused rule (fun () -> NeumannSolver<Vector<float>, float>(1.0, none) |> box))
 
             testCase "a dense matrix beyond the limit is refused with the number and the rule" (fun () ->
-                let d = DenseOperator.LargestDimension + 1
+                let d = LinearOperator.LargestDimension + 1
                 let b = Vector<float>.Build.Dense(d, 1.0)
-                let identity = LinearOperator.ofFunction id
+                let identity = LinearOperator.Of id
 
                 refused $"a dense matrix is for at most {d - 1} parameters, not {d}" (fun () ->
                     (DenseSolver(EuclideanCoordinates()) :> ILinearSolver<_, _>).Solve(space, identity, b, 0.0)))

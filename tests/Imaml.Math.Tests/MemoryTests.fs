@@ -44,7 +44,7 @@ let private linear steps =
     count (fun subject quadratics ->
         let b = subject.OfRows quadratics.B
 
-        ConjugateGradient.solve subject.Space (KrylovLaws.budget steps) (KrylovLaws.operator subject quadratics.A) b
+        KrylovLaws.conjugateGradients subject.Space (KrylovLaws.budget steps) (KrylovLaws.operator subject quadratics.A) b
         |> ignore)
 
 let private inner rule steps =
@@ -204,7 +204,7 @@ let tests =
                             }
 
                         // Never done: the tolerance is 0, and six steps do not exhaust it.
-                        ConjugateGradient.solve
+                        KrylovLaws.conjugateGradients
                             subject.Space
                             { options with MaxSteps = 5 }
                             (KrylovLaws.operator subject quadratics.A)

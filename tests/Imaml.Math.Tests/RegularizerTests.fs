@@ -229,5 +229,180 @@ let private matrices =
                 refused "Λ must be positive definite" [ [| 1.0; 1.0 |]; [| 1.0; 1.0 |] ])
         ]
 
+/// Least squares with fewer examples than parameters, where H has a null space, and Λ as small as it likes. The oracle is the dual, which does
+/// not cancel: with K = I + XΛ⁻¹Xᵀ/n, φ* − θ = −Λ⁻¹Xᵀ K⁻¹(Xθ − y)/n and u = Λ⁻¹v − Λ⁻¹Xᵀ K⁻¹ XΛ⁻¹v/n; for Λ = λI once more,
+/// dL/dλ = vᵀXᵀ(XXᵀ/n + λ)⁻²(Xθ − y)/n.
+let private smallLambda =
+    let instance (draw: Draw) =
+        let random = Random draw.Seed
+        let d = 2 + draw.Size
+        let n = 1 + random.Next(0, d - 1)
+        let x = Spectrum.gaussianMatrix random n d
+        let y, theta = Spectrum.gaussian random n, Spectrum.gaussian random d
+        let outer = LinearRegression.loss (Spectrum.gaussianMatrix random 2 d) (Spectrum.gaussian random 2)
+        struct (random, x, y, theta, outer)
+
+    let exactly (x: Matrix<float>) (y: Vector<float>) (theta: Vector<float>) (outer: SmoothLoss) (inverse: Vector<float> -> Vector<float>) =
+        let n = float x.RowCount
+        let columns = Matrix<float>.Build.DenseOfColumnVectors(x.EnumerateRows() |> Seq.map inverse)
+        let k = identity x.RowCount + x * columns / n
+        let w = -columns * k.Solve(x * theta - y) / n
+        let v = outer.Gradient(theta + w)
+        let u = inverse v - columns * k.Solve(x * inverse v) / n
+        struct (w, u, v)
+
+    let refined (regularizer: ILearnableRegularizer<_, _, 'P>) (inner: SmoothLoss) outer proximal theta (solver: ILinearSolver<_, _>) =
+        let task = BilevelTask.create inner outer proximal theta
+        let problem = BilevelTask.problem task
+
+        let result =
+            ImplicitMetaGradient.Compute(space, regularizer, problem, ExactInnerSolver(EuclideanCoordinates(), 100), solver, theta)
+
+        RegularizerGradient.Refined(space, regularizer, problem, solver, result, theta), task, result
+
+    let solvers steps : (string * ILinearSolver<Vector<float>, float>) list =
+        [
+            "dense", DenseSolver(EuclideanCoordinates())
+            "conjugate gradients", ConjugateGradientSolver(LinearSolveOptions.ToTolerance(steps, 1e-14))
+            "MINRES", MinresSolver(LinearSolveOptions.ToTolerance(steps, 1e-14))
+        ]
+
+    testList
+        "at a small λ"
+        [
+            testCase "the example in three dimensions" (fun () ->
+                // X = [1 1 1], y = 1, λ = 10⁻¹⁰; L = ½(φ₁ − 2)². dL/dλ = −(φ*)ᵀu = (5/3)(1/9) + O(λ).
+                let x = Matrix<float>.Build.DenseOfArray(array2D [ [ 1.0; 1.0; 1.0 ] ])
+                let z = Matrix<float>.Build.DenseOfArray(array2D [ [ 1.0; 0.0; 0.0 ] ])
+                let ofOne value = Vector<float>.Build.DenseOfArray [| value |]
+                let theta = Vector<float>.Build.Dense 3
+
+                for name, solver in solvers 50 do
+                    let found, _, _ =
+                        refined
+                            (ScalarRegularizer 1e-10)
+                            (LinearRegression.loss x (ofOne 1.0))
+                            (LinearRegression.loss z (ofOne 2.0))
+                            (Proximal.Scalar 1e-10)
+                            theta
+                            solver
+
+                    // ε/λ of ‖w‖‖v‖, ten for the constant.
+                    Check.near 1e-5 (5.0 / 27.0) found.Gradient name)
+
+            property "dL/dλ is the dual's, to ε of ‖w‖‖u‖" (fun draw ->
+                let struct (_, x, y, theta, outer) = instance draw
+                let n = float x.RowCount
+                let d = theta.Count
+
+                for decade in -14.0 .. 2.0..2.0 do
+                    let lambda = 10.0 ** decade
+                    let struct (w, u, v) = exactly x y theta outer (fun b -> b / lambda)
+                    let gram = x * x.Transpose() / n + lambda * identity x.RowCount
+                    let expected = (x * v).DotProduct(gram.Solve(gram.Solve(x * theta - y))) / n
+                    // The condition of the rows, which the dual's own solves amplify too.
+                    let condition = (gram.Svd()).ConditionNumber
+
+                    let tolerance =
+                        100.0 * float d * 2.0 ** -52.0 * condition * (w.L2Norm() * u.L2Norm() + abs expected * condition)
+
+                    // MINRES errs by κ²ε, and says that it has stagnated; conjugate gradients do not tell a λ of sixteen roundings of ‖H‖ from 0,
+                    // nor the dense solve one of a few.
+                    let within name = decade >= (if name = "MINRES" then -6.0 elif name = "dense" then -12.0 else -10.0)
+
+                    for name, solver in solvers (20 * d) |> List.filter (fun (name, _) -> within name) do
+                        let found, task, result =
+                            refined (ScalarRegularizer lambda) (LinearRegression.loss x y) outer (Proximal.Scalar lambda) theta solver
+
+                        Check.near tolerance expected found.Gradient $"λ = {lambda}, {name}"
+
+                        // A Cholesky factor of H + Λ does not tell a λ of a few roundings from 0.
+                        if name = "dense" && decade >= -10.0 then
+                            let dense = BilevelTask.exactRegularizerGradient task result.Phi
+
+                            match dense with
+                            | ProximalGradient.Scalar slope -> Check.near tolerance expected slope $"λ = {lambda}, the task's own"
+                            | _ -> failtest "not a number")
+
+            property "each is within its bound, which a λ of ordinary size makes small" (fun draw ->
+                let struct (random, x, y, theta, outer) = instance draw
+                let d = theta.Count
+                let inner = LinearRegression.loss x y
+
+                for decade in -12.0 .. 2.0..2.0 do
+                    let lambdas = Vector<float>.Build.Dense(d, fun _ -> 10.0 ** (decade + random.NextDouble()))
+                    let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide lambdas)
+
+                    for name, solver in solvers (20 * d) do
+                        let regularizer = DiagonalRegularizer(EuclideanCoordinates(), lambdas)
+                        let found, task, result = refined regularizer inner outer (Proximal.Diagonal lambdas) theta solver
+                        let certificates =
+                            Certificate.OfResult(space, regularizer, BilevelTask.problem task, [| BilevelTask.losses task |], theta, result)
+
+                        let bound =
+                            RegularizerGradientBound.Of(space, regularizer, certificates, theta, result.Phi, found)
+                            |> Array.exactlyOne
+
+                        // The dual rounds too: by d roundings, times the condition of its rows.
+                        let error = (found.Gradient + w.PointwiseMultiply u).L2Norm()
+                        Check.atMost (bound.Total * 1.01) error $"{decade}, {name}"
+
+                        if decade >= 0.0 then
+                            Check.atMost 1e-6 (bound.Total / (1.0 + w.L2Norm() * u.L2Norm())) $"the bound, {decade}, {name}")
+
+            property "in a diagonal, by layers and in a matrix each entry is the dual's, to ε‖H + Λ‖/λ of ‖w‖‖u‖" (fun draw ->
+                let struct (random, x, y, theta, outer) = instance draw
+                let d = theta.Count
+                let n = float x.RowCount
+
+                for decade in -8.0 .. 2.0..2.0 do
+                    let lambdas = Vector<float>.Build.Dense(d, fun _ -> 10.0 ** (decade + random.NextDouble()))
+                    let least, most = lambdas.Minimum(), lambdas.Maximum()
+                    let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide lambdas)
+                    let largest = (x.TransposeThisAndMultiply x / n).L2Norm() + most
+                    let tolerance = 100.0 * float d * 2.0 ** -52.0 * (largest / least) * w.L2Norm() * u.L2Norm()
+                    let inner = LinearRegression.loss x y
+
+                    for name, solver in solvers (20 * d) do
+                        let found, _, _ =
+                            refined
+                                (DiagonalRegularizer(EuclideanCoordinates(), lambdas))
+                                inner
+                                outer
+                                (Proximal.Diagonal lambdas)
+                                theta
+                                solver
+
+                        Check.atMost tolerance ((found.Gradient + w.PointwiseMultiply u).L2Norm()) $"diagonal, {decade}, {name}"
+                        let matrix = diagonal lambdas
+                        let found, _, _ = refined (MatrixRegularizer matrix) inner outer (Proximal.Matrix matrix) theta solver
+                        let expected = -0.5 * (w.OuterProduct u + u.OuterProduct w)
+                        Check.atMost tolerance ((found.Gradient - expected).FrobeniusNorm()) $"matrix, {decade}, {name}"
+
+                    let halves =
+                        [|
+                            Vector<float>.Build.Dense(d, fun j -> if j = 0 then 1.0 else 0.0)
+                            Vector<float>.Build.Dense(d, fun j -> if j = 0 then 0.0 else 1.0)
+                        |]
+
+                    let perLayer = [| least; most |]
+                    let spread = least * halves[0] + most * halves[1]
+                    let struct (w, u, _) = exactly x y theta outer (fun b -> b.PointwiseDivide spread)
+
+                    for name, solver in solvers (20 * d) do
+                        let found, _, _ =
+                            refined
+                                (LayerwiseRegularizer(EuclideanCoordinates(), halves, perLayer))
+                                inner
+                                outer
+                                (Proximal.Diagonal spread)
+                                theta
+                                solver
+
+                        for layer in 0..1 do
+                            let expected = -(halves[layer].PointwiseMultiply w).DotProduct u
+                            Check.near tolerance expected found.Gradient[layer] $"layer {layer}, {decade}, {name}")
+        ]
+
 [<Tests>]
-let tests = testList "Regularizers" [ gradients; matrices ]
+let tests = testList "Regularizers" [ gradients; matrices; smallLambda ]

@@ -159,7 +159,7 @@ let private regularizer =
             member _.Solve(space, _, _, _, _, _) = InnerSolver.blackBox space (exactPhi task lambda)
         }
 
-    let gradientIn lambda result theta = RegularizerGradient.compute space (ScalarRegularizer<Vector<float>, float> lambda) result theta
+    let gradientIn lambda result theta = RegularizerGradient.Compute(space, (ScalarRegularizer<Vector<float>, float> lambda), result, theta)
 
     testList
         "Learning Λ"

@@ -65,8 +65,8 @@ type private Dense(episode: int64) =
     member _.Hessian(phi: Tensor) =
         use linearization = problem.LinearizeInner phi
 
-        DenseOperator.matrices space (TensorCoordinates()) (LinearOperator.ofFunction linearization.HessianProduct) phi
-        |> Array.exactlyOne
+        let hessian = LinearOperator.Of(fun w -> linearization.HessianProduct w)
+        LinearOperator.Matrices(space, TensorCoordinates(), hessian, phi) |> Array.exactlyOne
 
     member _.OuterGradient(phi: Tensor) =
         let struct (_, v) = problem.OuterLossAndGradient phi

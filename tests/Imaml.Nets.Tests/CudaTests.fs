@@ -55,7 +55,7 @@ let private gradients (device: torch.Device) =
                         // The devices add in another order, as the two spaces do whose agreement MethodTests states; where Λ is raised or
                         // small a step of CG magnifies by the quotient of the largest and the smallest curvature met, twice.
                         let smallest =
-                            LinearSolver.read (TensorSpace(tasks, drawn.Theta)) expected.Solve
+                            expected.Solve.Read(TensorSpace(tasks, drawn.Theta))
                             |> Array.map (fun one -> abs one.SmallestCurvature)
                             |> Array.filter Double.IsFinite
                             |> Array.fold min lambda

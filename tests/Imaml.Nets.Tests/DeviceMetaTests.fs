@@ -8,7 +8,6 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Math
-open Imaml.Math.Interop
 open Imaml.Nets.Tensors
 open Imaml.Nets.Learning
 open Imaml.Nets.Models
@@ -92,7 +91,7 @@ let private space =
 
                 let struct (moved, after) = Adam.Step(TensorCoordinates(), AdamOptions.Authors, 1e-3, state, x, x)
 
-                let report = Lanczos.run space 4 (LinearOperators.FromDelegate(fun (w: Tensor) -> w.mul x)) x
+                let report = Lanczos.run space 4 (LinearOperator.Of(fun (w: Tensor) -> w.mul x)) x
 
                 for vector in moved :: after.FirstMoment :: after.SecondMoment :: List.ofSeq report.Basis do
                     onDevice device vector

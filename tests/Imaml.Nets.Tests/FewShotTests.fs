@@ -126,7 +126,7 @@ let private derivatives =
                 let tasks = drawTasks seed tiny 2
                 let result = metaGradient tasks 0.05 5 200
                 let struct (_, v) = tasks.Problem.OuterLossAndGradient result.Phi
-                let solves = LinearSolver.read tasks.Space result.Solve
+                let solves = result.Solve.Read(tasks.Space)
 
                 hessians tasks.Problem result.Phi
                 |> Array.iteri (fun task h ->
@@ -216,7 +216,7 @@ let private derivatives =
             property 3 "a batch solves each task as it would alone" (fun seed ->
                 let tasks = drawTasks seed tiny 3
                 let together = metaGradient tasks 0.05 6 8
-                let solves = LinearSolver.read tasks.Space together.Solve
+                let solves = together.Solve.Read(tasks.Space)
 
                 for task in 0..2 do
                     let one = only task tasks
@@ -231,7 +231,7 @@ let private derivatives =
                     agree tolerance (part together.Gradient) alone.Gradient $"g, task {task}"
                     agree tolerance (part together.OuterLoss) alone.OuterLoss $"L, task {task}"
                     agree tolerance (part together.InnerLoss) alone.InnerLoss $"L̂, task {task}"
-                    let statistics = LinearSolver.read one.Space alone.Solve
+                    let statistics = alone.Solve.Read(one.Space)
                     statistics[0].Steps |> should equal solves[task].Steps)
         ]
 

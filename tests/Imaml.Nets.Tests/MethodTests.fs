@@ -8,7 +8,6 @@ open FsUnit
 open MathNet.Numerics.LinearAlgebra
 open TorchSharp
 open Imaml.Math
-open Imaml.Math.Interop
 open Imaml.Nets.Tensors
 open Imaml.Nets.Learning
 open Imaml.Nets.Models
@@ -82,7 +81,7 @@ let private descent rule momentum : IInnerSolver<Matrix<float>, float[]> = Gradi
 let private never = rows.Scalar 0.0
 
 let private implicit inner : IMetaGradientStrategy<Matrix<float>, float[]> =
-    ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolvers.FixedBudget 5), Thresholds.none rows)
+    ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolveOptions.FixedBudget 5), Thresholds.none rows)
 
 let private constant = ConstantStep alpha
 
@@ -129,12 +128,12 @@ let private cases: (string * Method * IRegularizer<_, _> * (int -> IMetaGradient
             "imaml-gd by MINRES"
             (Options.Of(gd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Minres))
             scalar
-            (solvedBy (MinresSolver(LinearSolvers.FixedBudget 5)))
+            (solvedBy (MinresSolver(LinearSolveOptions.FixedBudget 5)))
         of'
             "imaml-gd by a Neumann series"
             (Options.Of(gd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Neumann, neumannStep = 0.05))
             scalar
-            (solvedBy (NeumannSolver(0.05, LinearSolvers.FixedBudget 5)))
+            (solvedBy (NeumannSolver(0.05, LinearSolveOptions.FixedBudget 5)))
         // Accuracies that the budgets reach, so that tasks stop on the way.
         of'
             "imaml-gd to δ and δ′"
@@ -142,7 +141,7 @@ let private cases: (string * Method * IRegularizer<_, _> * (int -> IMetaGradient
             scalar
             (ImplicitStrategy(
                 GradientDescentSolver(MeasuredCurvature, 100, 1),
-                ConjugateGradientSolver(LinearSolvers.ToTolerance(50, 0.0)),
+                ConjugateGradientSolver(LinearSolveOptions.ToTolerance(50, 0.0)),
                 Thresholds.ofAccuracies rows scalar lambda 1e-2 1e-2
             ))
         of' "maml" (Options.Of(Algorithm.Maml, steps, alpha = alpha)) none (UnrolledStrategy(path NoMomentum))
@@ -180,8 +179,8 @@ let private agreement =
                         agree tolerance (tensor expected.Phi) actual.Phi "φ"
                         agree tolerance (tensor expected.Gradient) actual.Gradient "g"
                         agree tolerance (torch.tensor expected.OuterLoss) (actual.OuterLoss.flatten ()) "L"
-                        let counted = MetaGradient.cost space.Value actual
-                        Expect.equal counted (MetaGradient.cost rows expected) "counts"
+                        let counted = actual.Cost(space.Value)
+                        Expect.equal counted (expected.Cost(rows)) "counts"
                         // Not what another algorithm gives: v itself is FOMAML's.
                         if name <> "fomaml" then
                             norm (actual.Gradient.sub actual.Solve.Solution)
@@ -386,14 +385,14 @@ let private curvature =
                     CurvatureRemedy.GaussNewton, NegativeCurvatureRemedy.GaussNewton
                 ] do
                 scoped $"{remedy}: the core's reference on dense vectors gives the same, and what was met is told" (fun () ->
-                    let small, budget = 0.02, LinearSolvers.FixedBudget 3
+                    let small, budget = 0.02, LinearSolveOptions.FixedBudget 3
                     let drawn = drawTasks 2
                     let options = Options.Of(gd, 2, small, 0.05, 3, remedy = remedy)
                     let actual = (compute options drawn drawn.Theta)
                     let theta = Matrix<float>.Build.DenseOfRowArrays(toRows (drawn.Theta.contiguous ()))
 
-                    let solver: IImplicitSolver<_, _> =
-                        RemediedSolver(LinearImplicitSolver(ConjugateGradientSolver budget), expected, budget)
+                    let solver: IAdjointSolver<_, _> =
+                        RemediedSolver(LinearAdjointSolver(ConjugateGradientSolver budget), expected, budget)
 
                     let reference =
                         ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.none rows)
@@ -406,9 +405,7 @@ let private curvature =
                     Expect.equal (space.Value.Read actual.Raised) (rows.Read reference.Raised) "Λ raised"
                     // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature on the way.
                     let smallest =
-                        LinearSolver.read rows reference.Solve
-                        |> Array.map (fun one -> abs one.SmallestCurvature)
-                        |> Array.min
+                        reference.Solve.Read(rows) |> Array.map (fun one -> abs one.SmallestCurvature) |> Array.min
 
                     let struct (_, _, h) = differentiate drawn.Support (normal 5 [ tasks; theta.ColumnCount ])
                     let tolerance = 40.0 * (1.0 + norm h / smallest) ** 2.0 * rounding product drawn.Support
@@ -429,7 +426,7 @@ let private curvature =
                 same pcg.Gradient (options (Some LinearSolverKind.Pcg) (Some 3)).Gradient "g again"
 
                 for result in [ cg; pcg ] do
-                    for solve in LinearSolver.read space.Value result.Solve do
+                    for solve in result.Solve.Read(space.Value) do
                         solve.Status |> should equal SolveStatus.Converged
                 // Each is within δ′ of A⁻¹v where H is positive semidefinite, and twice that for H ≥ −λ/2.
                 close (sqrt (float tasks) * 4e-10) cg.Gradient pcg.Gradient "g")

@@ -266,7 +266,7 @@ let private lifetimes =
                         let held = live ()
 
                         let report =
-                            ConjugateGradient.solve
+                            KrylovLaws.conjugateGradients
                                 space
                                 {
                                     MaxSteps = steps
@@ -277,7 +277,7 @@ let private lifetimes =
                                 (fun w -> w.mul diagonal)
                                 b
 
-                        LinearSolver.read space report |> ignore
+                        report.Read(space) |> ignore
                         live () - held
 
                     // The coefficients are two numbers a step; all else is the same for any number of steps.

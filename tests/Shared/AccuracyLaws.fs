@@ -198,8 +198,8 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject tasks) tasks
                 let inner = result.MetaGradient.Inner.Read subject.Space
-                let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
-                let cost = MetaGradient.cost subject.Space result.MetaGradient
+                let linear = result.MetaGradient.Solve.Read(subject.Space)
+                let cost = result.MetaGradient.Cost(subject.Space)
 
                 result.Tasks
                 |> Array.iteri (fun task outcome ->

@@ -110,7 +110,7 @@ let private budget d =
         CheckEvery = 1
     }
 
-let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IImplicitSolver<'V, 'S>) =
+let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IAdjointSolver<'V, 'S>) =
     let never = subject.Space.Scalar 0.0
 
     // A tenth of half the digits: what a solve can reach, and far below what these laws tell apart.
@@ -122,8 +122,8 @@ let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IImpl
 
     ImplicitMetaGradient.Compute(subject.Space, ScalarRegularizer lambda, x.Problem, still subject, solver, thresholds, x.Theta)
 
-let private plain d : IImplicitSolver<'V, 'S> = LinearImplicitSolver(ConjugateGradientSolver(budget d))
-let private remedied d remedy : IImplicitSolver<'V, 'S> = RemediedSolver(plain d, remedy, budget d)
+let private plain d : IAdjointSolver<'V, 'S> = LinearAdjointSolver(ConjugateGradientSolver(budget d))
+let private remedied d remedy : IAdjointSolver<'V, 'S> = RemediedSolver(plain d, remedy, budget d)
 
 /// v = φ + e at φ = θ.
 let private outer (x: Drawn<'V, 'S>) task = vector x.Tasks.Theta[task] + vector x.Tasks.E[task]
@@ -164,7 +164,7 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
                     Expect.equal told x.Indefinite $"{name}: negative curvature"
                     let g = subject.ToRows result.Gradient
                     let raised = space.Read result.Raised
-                    let statuses = LinearSolver.read space result.Solve
+                    let statuses = result.Solve.Read(space)
 
                     for task in 0 .. subject.Tasks - 1 do
                         if not x.Indefinite[task] || remedy = Truncate then
@@ -223,15 +223,15 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
 
             space.Read result.Raised |> should equal (Array.create subject.Tasks 1024.0)
 
-            for solve in LinearSolver.read space result.Solve do
+            for solve in result.Solve.Read(space) do
                 solve.Status |> should equal SolveStatus.NonPositiveCurvature
                 // Eleven solves, each of which met it at once.
                 solve.Products |> should equal 11)
 
         Subject.law subject "products of all solves are counted" (fun () ->
             let x = draw subject { Seed = 0; Size = 3; Condition = 1.0 }
-            let first = LinearSolver.read space (compute subject x (plain 4)).Solve
-            let both = LinearSolver.read space (compute subject x (remedied 4 GaussNewton)).Solve
+            let first = (compute subject x (plain 4)).Solve.Read(space)
+            let both = (compute subject x (remedied 4 GaussNewton)).Solve.Read(space)
 
             for task in 0 .. subject.Tasks - 1 do
                 if x.Indefinite[task] then
@@ -310,7 +310,7 @@ let private diagonal (subject: Subject<'V, 'S>) =
                     }
                     solver
 
-            for solve in LinearSolver.read space result.Solve do
+            for solve in result.Solve.Read(space) do
                 // M is A itself but for rounding.
                 Check.atMost (20.0 * float (d + 6) * subject.Epsilon * 1025.0) solve.RelativeResidual "residual"
                 // One step and one probe.
@@ -390,7 +390,7 @@ let private warm (subject: Subject<'V, 'S>) =
                 for status in again.Inner.Read space do
                     (status.Status, status.Steps, status.Gradients) |> should equal (InnerStatus.Converged, 0, 1)
 
-                for solve in LinearSolver.read space again.Solve do
+                for solve in again.Solve.Read(space) do
                     (solve.Steps, solve.Products) |> should equal (0, 1))
     ]
 

@@ -62,7 +62,7 @@ let laws (subject: Subject<'V, 'S>) =
                     Check.atMost (bound subject drawn w[task]) ((transposed - vector backwards[task]).L2Norm()) $"Jᵀw, task {task}"
 
                 for solve in [ forward.Solve; backward.Solve ] do
-                    for s in LinearSolver.read space solve do
+                    for s in solve.Read(space) do
                         Check.atMost (8.0 + 1.0 + 0.01) s.SmallestCurvature "smallest curvature"
                         Check.atMost (s.SmallestCurvature + 0.01) 0.125 "λ_min")
 
@@ -93,7 +93,7 @@ let laws (subject: Subject<'V, 'S>) =
                 let random = Random drawn.Seed
                 let matrices = Array.init subject.Tasks (fun _ -> Spectrum.gaussianMatrix random drawn.Size drawn.Size)
                 let like = subject.OfRows(Subject.rows subject random drawn.Size)
-                let actual = DenseOperator.matrices space subject.Coordinates (operator subject matrices) like
+                let actual = LinearOperator.Matrices(space, subject.Coordinates, (operator subject matrices), like)
 
                 for task in 0 .. subject.Tasks - 1 do
                     // Not symmetric, so that rows are not taken for columns; one rounding an entry.
@@ -114,7 +114,7 @@ let laws (subject: Subject<'V, 'S>) =
                     let product =
                         ImplicitJacobian.TransposeProduct(space, regularizer, negative, solver, never (), subject.OfRows w)
 
-                    for s in LinearSolver.read space product.Solve do
+                    for s in product.Solve.Read(space) do
                         s.Status |> should equal SolveStatus.NonPositiveCurvature
                         Check.near (20.0 * float drawn.Size * subject.Epsilon) -1.0 s.SmallestCurvature "smallest curvature")
 

@@ -27,11 +27,15 @@ let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) (w: 'V) =
     Array.map2 (fun (a: Matrix<float>) (row: float[]) -> (a * Vector<float>.Build.DenseOfArray row).ToArray()) matrices (subject.ToRows w)
     |> subject.OfRows
 
-let private solve subject options matrices (b: float[][]) =
-    let report =
-        ConjugateGradient.solve subject.Space options (operator subject matrices) (subject.OfRows b)
+/// Conjugate gradients from 0 on w ↦ apply w.
+let conjugateGradients (space: IInnerProductSpace<'V, 'S>) options (apply: 'V -> 'V) b =
+    let solver: ILinearSolver<'V, 'S> = ConjugateGradientSolver options
+    solver.Solve(space, LinearOperator.Of apply, b, space.Scalar 0.0)
 
-    struct (subject.ToRows report.Solution, LinearSolver.read subject.Space report)
+let private solve subject options matrices (b: float[][]) =
+    let report = conjugateGradients subject.Space options (operator subject matrices) (subject.OfRows b)
+
+    struct (subject.ToRows report.Solution, report.Read(subject.Space))
 
 let private dense (matrices: Matrix<float>[]) (b: float[][]) =
     Array.map2 (fun (a: Matrix<float>) row -> (a.Cholesky().Solve(Vector<float>.Build.DenseOfArray row)).ToArray()) matrices b
@@ -300,6 +304,82 @@ let private statuses (subject: Subject<'V, 'S>) =
                 s.Status |> should equal SolveStatus.NonPositiveCurvature
                 s.SmallestCurvature |> should equal 0.0)
 
+        // A = 1·(rotated): the stored A has eigenvalues of the size of its rounding, of either sign, where 0 was meant; a solver that takes one of
+        // them for a curvature answers with 10¹⁵‖b‖. What is left of the answer is bounded by LargestGrowth² of the least eigenvalue above 0.
+        Subject.property subject 60 "a singular A, rotated, is reported, and the answer is the last good iterate" (fun draw ->
+            let random = Random draw.Seed
+            let d = 1 + 2 * draw.Size
+
+            let matrices =
+                Array.init subject.Tasks (fun task ->
+                    let regular = Spectrum.spread random (d - 1) (1.0 / draw.Condition) (10.0 ** float (task - 1))
+                    Spectrum.symmetric random (Array.append [| 0.0 |] regular))
+
+            let b = Subject.rows subject random d
+
+            let ones =
+                DiagonalPreconditioner(
+                    subject.Coordinates,
+                    subject.OfRows(Subject.alike subject (Array.init d (fun j -> 1.0 + float (j % 3))))
+                )
+
+            let solvers: ILinearSolver<'V, 'S> list =
+                [
+                    ConjugateGradientSolver(budget (3 * d))
+                    PreconditionedConjugateGradientSolver(budget (3 * d), ones)
+                ]
+
+            for solver in solvers do
+                let report =
+                    solver.Solve(subject.Space, LinearOperator.Of(operator subject matrices), subject.OfRows b, subject.Space.Scalar 0.0)
+
+                let u = subject.ToRows report.Solution
+
+                for task, s in Array.indexed (report.Read subject.Space) do
+                    s.Status |> should equal SolveStatus.NonPositiveCurvature
+                    // Its sign is rounding's, its size too.
+                    let largest = 10.0 ** float (task - 1)
+                    Check.atMost (1e4 * subject.Epsilon * largest + 1e-3 * largest) s.SmallestCurvature "the curvature that is told"
+                    let size row = (Vector<float>.Build.DenseOfArray row).L2Norm()
+                    Check.atMost (1e10 * size b[task]) (size u[task]) "‖u‖")
+
+        law "a curvature that is zero by hand is reported, with the iterate before" (fun () ->
+            let solved (eigenvalues: float list) (b: float list) =
+                let a = Matrix<float>.Build.DenseOfDiagonalArray(List.toArray eigenvalues)
+                solve subject (budget 8) (all a) (alike (List.toArray b))
+
+            // H = diag(−1, 2) and λ = 1; and a null space at the end of a spectrum.
+            for eigenvalues, b in [ [ 0.0; 3.0 ], [ 1.0; 1.0 ]; [ 3.0; 2.0; 1.0; 0.0 ], [ 1.0; 1.0; 1.0; 1.0 ] ] do
+                let struct (actual, statistics) = solved eigenvalues b
+
+                for task in 0 .. subject.Tasks - 1 do
+                    statistics[task].Status |> should equal SolveStatus.NonPositiveCurvature
+                    // Of the size of (1/least)‖b‖, far from 1/ε.
+                    Check.atMost 100.0 ((Vector<float>.Build.DenseOfArray actual[task]).L2Norm()) "‖u‖")
+
+        law "a small curvature that is no rounding is solved for, through residuals far above the first" (fun () ->
+            // In single precision λ_min is 10³ roundings of the largest.
+            let least = 1e3 * subject.Epsilon
+            let d = 6
+            let random = Random 3
+
+            let a =
+                Matrix<float>
+                    .Build.DenseOfDiagonalArray(
+                        Array.init d (fun j ->
+                            if j < 2 then
+                                float (float32 least)
+                            else
+                                1.0 / float (1 <<< j))
+                    )
+
+            let struct (actual, statistics) = solve subject (budget 40) (all a) (Subject.rows subject random d)
+
+            for task in 0 .. subject.Tasks - 1 do
+                statistics[task].Status |> should not' (equal SolveStatus.NonPositiveCurvature)
+                Check.atMost 1e-2 statistics[task].RelativeResidual "the residual"
+                Check.atMost infinity actual[task].[0] "u")
+
         law "an operator that is not finite is reported, and the answer is the last finite iterate" (fun () ->
             let a = matrix [ [ 2.0; 0.0 ]; [ 0.0; 1.0 ] ]
 
@@ -316,8 +396,7 @@ let private statuses (subject: Subject<'V, 'S>) =
                         else
                             subject.OfRows(subject.ToRows product |> Array.map (fun row -> [| bad; row[1] |]))
 
-                    let report =
-                        ConjugateGradient.solve subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
+                    let report = conjugateGradients subject.Space (budget 4) apply (subject.OfRows(alike [| 2.0; 1.0 |]))
                     // p₀ = b: α₀ = 5/9.
                     let expected =
                         if good = 0 then
@@ -327,7 +406,7 @@ let private statuses (subject: Subject<'V, 'S>) =
 
                     Check.rows (20.0 * subject.Epsilon) (alike expected) (subject.ToRows report.Solution) $"u{good} for {bad}"
 
-                    for s in LinearSolver.read subject.Space report do
+                    for s in report.Read(subject.Space) do
                         s.Status |> should equal SolveStatus.NonFinite
                         s.Steps |> should equal good)
 
@@ -431,13 +510,9 @@ let private independence (subject: Subject<'V, 'S>) =
 
             for task in 0 .. subject.Tasks - 1 do
                 let report =
-                    ConjugateGradient.solve
-                        (EuclideanSpace())
-                        options
-                        (fun w -> matrices[task] * w)
-                        (Vector<float>.Build.DenseOfArray b[task])
+                    conjugateGradients (EuclideanSpace()) options (fun w -> matrices[task] * w) (Vector<float>.Build.DenseOfArray b[task])
 
-                let alone = (LinearSolver.read (EuclideanSpace()) report)[0]
+                let alone = (report.Read(EuclideanSpace()))[0]
                 // Both err from the exact iterate by rounding, which up to here no lost orthogonality has amplified beyond κ a step.
                 let tolerance = 20.0 * float options.MaxSteps * draw.Condition * subject.Epsilon * draw.Condition
                 Check.rows (min 0.5 tolerance) [| report.Solution.ToArray() |] [| together[task] |] $"task {task}"

@@ -14,7 +14,7 @@ open Imaml.Theory
 let private vector (row: float[]) = Vector<float>.Build.DenseOfArray row
 
 let private run (subject: Subject<'V, 'S>) steps matrices (start: float[][]) =
-    Lanczos.run subject.Space steps (LinearOperator.ofFunction (KrylovLaws.operator subject matrices)) (subject.OfRows start)
+    Lanczos.run subject.Space steps (LinearOperator.Of(KrylovLaws.operator subject matrices)) (subject.OfRows start)
 
 let private spectra subject steps matrices start = run subject steps matrices start |> Lanczos.read subject.Space
 
@@ -191,7 +191,7 @@ let private ends (subject: Subject<'V, 'S>) =
                 let mutable products = 0
 
                 let operator =
-                    LinearOperator.ofFunction (fun w ->
+                    LinearOperator.Of(fun w ->
                         products <- products + 1
                         let rows = subject.ToRows(KrylovLaws.operator subject (all (diagonal [ 1.0; -1.0; 0.5 ])) w)
                         subject.OfRows(rows |> Array.map (fun row -> if products = 2 then [| bad; row[1]; row[2] |] else row)))

@@ -33,7 +33,7 @@ let vector (row: float[]) = Vector<float>.Build.DenseOfArray row
 let euclid (x: float[]) = (vector x).L2Norm()
 let difference (x: float[]) (y: float[]) = euclid (Array.map2 (-) x y)
 
-let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) = LinearOperator.ofFunction (KrylovLaws.operator subject matrices)
+let operator (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) = LinearOperator.Of(KrylovLaws.operator subject matrices)
 
 let jacobi (subject: Subject<'V, 'S>) (matrices: Matrix<float>[]) =
     DiagonalPreconditioner(subject.Coordinates, subject.OfRows(matrices |> Array.map (fun a -> a.Diagonal().ToArray())))
@@ -121,7 +121,7 @@ let exact (matrices: Matrix<float>[]) (b: float[][]) =
 let solve (subject: Subject<'V, 'S>) (solver: ILinearSolver<'V, 'S>) matrices (b: float[][]) =
     let space = subject.Space
     let report = solver.Solve(space, operator subject matrices, subject.OfRows b, space.Scalar 0.0)
-    struct (subject.ToRows report.Solution, LinearSolver.read space report)
+    struct (subject.ToRows report.Solution, report.Read(space))
 
 /// Done; only the Neumann series may still be on its way to the last digit.
 let private healthy way (s: SolveStatistics) =
@@ -185,7 +185,7 @@ let private solutions (subject: Subject<'V, 'S>) way =
 
             let actual = subject.ToRows report.Solution
 
-            LinearSolver.read space report
+            report.Read(space)
             |> Array.iteri (fun task s ->
                 s.Status |> should equal SolveStatus.Converged
                 let truth = difference b[task] ((matrices[task] * vector actual[task]).ToArray())
@@ -254,7 +254,7 @@ let private warmStarts (subject: Subject<'V, 'S>) way =
         let report =
             solver.SolveFrom(space, operator subject matrices, subject.OfRows b, subject.OfRows start, residualNorm)
 
-        struct (subject.ToRows report.Solution, LinearSolver.read space report)
+        struct (subject.ToRows report.Solution, report.Read(space))
 
     let never () = space.Scalar 0.0
 
@@ -385,7 +385,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     let mutable products = 0
 
                     let apply =
-                        LinearOperator.ofFunction (fun w ->
+                        LinearOperator.Of(fun w ->
                             products <- products + 1
                             let product = (operator subject matrices).Apply w
 
@@ -400,7 +400,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     for row in subject.ToRows report.Solution do
                         row |> Array.forall Double.IsFinite |> should equal true
 
-                    for s in LinearSolver.read space report do
+                    for s in report.Read(space) do
                         s.Status |> should equal SolveStatus.NonFinite
 
                         if way.Iterates then
@@ -433,8 +433,8 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     ]
 
                 for report in reports do
-                    space.Read report.Met |> Array.iter (should equal 0.0)
-                    space.Read report.NonFinite |> Array.iter (should equal 1.0))
+                    space.Read report.Marks.Met |> Array.iter (should equal 0.0)
+                    space.Read report.Marks.NonFinite |> Array.iter (should equal 1.0))
 
         law "a right-hand side whose inverse overflows is solved" (fun () ->
             // 2⁻⁴ of the smallest normal number: it still holds b = tiny·(2, 1) exactly, and u = tiny·(2, 2).
@@ -493,7 +493,7 @@ let private statuses (subject: Subject<'V, 'S>) way =
                     space.Scalar 0.0
                 )
 
-            for s in LinearSolver.read space report do
+            for s in report.Read(space) do
                 s.Status |> should not' (equal SolveStatus.Converged))
 
         if way.Iterates then

@@ -217,7 +217,7 @@ let private implicitGradient (subject: Subject<'V, 'S>) =
             let result = compute subject lambda (knowing subject phi) 3 tasks
             Check.rows 0.0 (Subject.alike subject [| 0.0; 0.0; 0.0 |]) (subject.ToRows result.Gradient) "g"
 
-            for s in LinearSolver.read space result.Solve do
+            for s in result.Solve.Read(space) do
                 s.Status |> should equal SolveStatus.NonFinite)
 
         Subject.law subject "where H + λ is indefinite that is reported" (fun () ->
@@ -230,7 +230,7 @@ let private implicitGradient (subject: Subject<'V, 'S>) =
 
             let result = compute subject 1.0 (knowing subject tasks.Theta) 3 tasks
 
-            for s in LinearSolver.read space result.Solve do
+            for s in result.Solve.Read(space) do
                 s.Status |> should equal SolveStatus.NonPositiveCurvature
                 // H + λ = −2 + 1.
                 Check.near (100.0 * subject.Epsilon) -1.0 s.SmallestCurvature "smallest curvature")

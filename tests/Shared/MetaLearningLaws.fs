@@ -22,7 +22,7 @@ let newton () =
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             Region.run space (fun () ->
                 use linearization = problem.LinearizeInner start
-                let hessian = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+                let hessian = LinearOperator.Of(InnerObjective.hessianProduct space regularizer linearization)
                 let gradient = InnerObjective.gradient space regularizer linearization.Gradient start theta
                 let solver = ConjugateGradientSolver<'V, 'S>(KrylovLaws.budget 10) :> ILinearSolver<'V, 'S>
                 let solve = solver.Solve(space, hessian, gradient, gradientNorm)
@@ -316,9 +316,9 @@ let private fold (subject: Subject<'V, 'S>) =
 
                 for j in 0 .. subject.Tasks - 1 do
                     let task = report.Tasks[i * subject.Tasks + j]
-                    Expect.equal task.Solve (LinearSolver.read chunk.Space result.Solve).[j] "the solve"
+                    Expect.equal task.Solve (result.Solve.Read(chunk.Space)).[j] "the solve"
                     Expect.equal task.Inner (result.Inner.Read chunk.Space).[j] "the inner solve"
-                    Expect.equal task.Cost (MetaGradient.cost chunk.Space result).[j] "the cost"
+                    Expect.equal task.Cost (result.Cost(chunk.Space)).[j] "the cost"
                     Expect.isFalse task.NegativeCurvature "negative curvature"
                     Expect.equal task.Raised 1.0 "raised"
                     Expect.isEmpty task.Learned "nothing is learned beside θ"
@@ -562,7 +562,7 @@ let private fold (subject: Subject<'V, 'S>) =
                 MetaSgdStrategy(options, EveryIterate).ComputeBoth(chunk.Space, regularizer, chunk.Problem, theta ())
 
             Check.same
-                (Sharing.gradient coordinates sharing both.StepSizes)
+                (sharing.Gradient(coordinates, both.StepSizes))
                 (learned (MetaSgdStrategy(options, EveryIterate, sharing)) regularizer)
                 "step sizes"
 

@@ -191,7 +191,7 @@ let private stepSizes (subject: Subject<'V, 'S>) =
             let steps = 1 + drawn.Seed % 9
             let theta = subject.OfRows tasks.Theta
 
-            let alpha = Sharing.vector coordinates OneForAll theta [| step |]
+            let alpha = OneForAll.Vector(coordinates, theta, [| step |])
 
             let compute (strategy: IMetaGradientStrategy<'V, 'S>) =
                 strategy.Compute(space, ScalarRegularizer lambda, problem subject tasks, theta)
@@ -236,9 +236,9 @@ let private sharing (subject: Subject<'V, 'S>) =
                 let x = subject.OfRows rows
 
                 for sharing in sharings d do
-                    let p = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)))
-                    let spread = subject.ToRows(Sharing.vector coordinates sharing x p)
-                    let gathered = Sharing.gradient coordinates sharing x
+                    let p = Array.init (sharing.Count d) (fun _ -> float (random.Next(-8, 8)))
+                    let spread = subject.ToRows(sharing.Vector(coordinates, x, p))
+                    let gathered = sharing.Gradient(coordinates, x)
 
                     for task in 0 .. subject.Tasks - 1 do
                         let left = Array.fold2 (fun sum a b -> sum + a * b) 0.0 spread[task] rows[task]
@@ -250,9 +250,9 @@ let private sharing (subject: Subject<'V, 'S>) =
             let like = subject.OfRows(Subject.alike subject [| 1.0; 2.0; 3.0 |])
 
             for sizes in [ [| 1; 1 |]; [| 4; -1 |]; [| 3; 0 |]; [||] ] do
-                refusal (fun () -> Sharing.count (OnePerLayer sizes) 3) |> should haveSubstring "add up to 3"
+                refusal (fun () -> (OnePerLayer sizes).Count 3) |> should haveSubstring "add up to 3"
 
-            refusal (fun () -> Sharing.vector coordinates OnePerCoordinate like [| 1.0 |])
+            refusal (fun () -> OnePerCoordinate.Vector(coordinates, like, [| 1.0 |]))
             |> should haveSubstring "3 learned numbers are needed, not 1")
     ]
 
@@ -280,8 +280,8 @@ let private learnedRegularizer (subject: Subject<'V, 'S>) =
                 let theta = subject.OfRows tasks.Theta
 
                 for sharing in sharings d do
-                    let rho = Array.init (Sharing.count sharing d) (fun _ -> float (random.Next(-8, 8)) / 8.0)
-                    let spread (rho: float[]) = vector (subject.ToRows(Sharing.vector coordinates sharing theta (Array.map exp rho))).[0]
+                    let rho = Array.init (sharing.Count d) (fun _ -> float (random.Next(-8, 8)) / 8.0)
+                    let spread (rho: float[]) = vector (subject.ToRows(sharing.Vector(coordinates, theta, Array.map exp rho))).[0]
 
                     let lambda = spread rho
                     let learned = LearnedRegularizer<'V, 'S>(coordinates, sharing, theta, rho)

@@ -137,7 +137,7 @@ let laws (subject: Subject<'V, 'S>) =
 
             law "a preconditioner that is not finite is reported, and the answer is the iterate before" (fun () ->
                 for bad in [ nan; infinity ] do
-                    let broken = LinearOperator.ofFunction (fun _ -> subject.OfRows(alike [| bad; 1.0 |]))
+                    let broken = LinearOperator.Of(fun _ -> subject.OfRows(alike [| bad; 1.0 |]))
 
                     let struct (actual, statistics) =
                         solve (KrylovLaws.budget 3) broken (all (diagonal [ 1.0; 0.5 ])) (alike [| 3.0; 4.0 |])
@@ -147,11 +147,39 @@ let laws (subject: Subject<'V, 'S>) =
                     for s in statistics do
                         (s.Status, s.Steps) |> should equal (SolveStatus.NonFinite, 0))
 
+            law "the preconditioner's scale does not matter, not even where its squares leave the range of numbers" (fun () ->
+                // By hand: A = diag(8, 4, 2, 1) and M⁻¹ = scale/(A + 1), each task with its own scale.
+                let a = [| 8.0; 4.0; 2.0; 1.0 |]
+                let matrices = all (Matrix<float>.Build.DenseOfDiagonalArray a)
+                let b = alike [| 1.0; -2.0; 3.0; 4.0 |]
+
+                let options =
+                    { KrylovLaws.budget 20 with
+                        RelativeResidual = 1e-5
+                        CheckEvery = 1
+                    }
+
+                let solved (scales: float[]) =
+                    let diagonal = scales |> Array.map (fun scale -> a |> Array.map (fun value -> (value + 1.0) / scale))
+                    solve options (DiagonalPreconditioner(subject.Coordinates, subject.OfRows diagonal)) matrices b
+
+                let struct (expected, ordinary) = solved (Array.create subject.Tasks 1.0)
+
+                for scale in [ 1e-30; 1e-20; 1e-10; 1e10; 1e20; 1e30 ] do
+                    let scales = Array.init subject.Tasks (fun task -> if task = 1 then 1.0 / scale else scale)
+                    let struct (actual, statistics) = solved scales
+                    // The scale rounds the preconditioner's entries, which moves the iterates by as much.
+                    Check.rows 2e-5 expected actual $"u, {scale}"
+
+                    for task in 0 .. subject.Tasks - 1 do
+                        statistics[task].Status |> should equal SolveStatus.Converged
+                        statistics[task].Steps |> should equal ordinary[task].Steps)
+
             property "the diagonal of an operator is the one of its matrices" (fun draw ->
                 let struct (_, matrices, b) = systems draw
 
                 let actual =
-                    Preconditioner.diagonal space subject.Coordinates (operator subject matrices) (subject.OfRows b)
+                    LinearOperator.Diagonal(space, subject.Coordinates, (operator subject matrices), (subject.OfRows b))
 
                 Check.rows
                     (2.0 * subject.Epsilon)

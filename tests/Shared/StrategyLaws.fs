@@ -298,7 +298,7 @@ let private firstOrder (subject: Subject<'V, 'S>) =
             let struct (_, v) = x.Problem.OuterLossAndGradient result.Phi
             Check.same (subject.ToRows v) (subject.ToRows result.Gradient) "g"
 
-            for solve in LinearSolver.read space result.Solve do
+            for solve in result.Solve.Read(space) do
                 solve.Status |> should equal SolveStatus.NotMade
                 (solve.Steps, solve.Products) |> should equal (0, 0)
                 solve.RitzValues |> should equal Array.empty<float>)
@@ -389,7 +389,7 @@ let private all (subject: Subject<'V, 'S>) =
                 let result = compute subject strategy { x with Problem = problem }
                 Expect.equal counts [| gradients; products; 1 |] $"{name}: ∇L̂, products and ∇L evaluated"
 
-                for cost in MetaGradient.cost space result do
+                for cost in result.Cost(space) do
                     Expect.equal [| cost.Gradients; cost.HessianProducts; cost.OuterGradients |] counts $"{name}: told")
 
         Subject.property subject 10 "a batch gives each task the meta-gradient that it would get alone" (fun drawn ->
@@ -452,6 +452,57 @@ let private all (subject: Subject<'V, 'S>) =
             for result in results.Tail do
                 Check.same (told results.Head) (told result) "L̂, L, ‖∇G‖")
 
+        Subject.law
+            subject
+            "a φ that is not finite is reported, and its g not used, though the outer loss is linear and H finite"
+            (fun () ->
+                let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
+                let first = fun i -> i = 0
+
+                // Not a number in the data of the first task alone: the others are used.
+                for bad in [ nan; infinity; -infinity ] do
+                    let tasks =
+                        { x.Tasks with
+                            B = x.Tasks.B |> Array.mapi (fun i row -> if first i then Array.map (fun _ -> bad) row else row)
+                            C = x.Tasks.C |> Array.map (fun c -> 0.0 * c)
+                        }
+
+                    let knowing: IInnerSolver<'V, 'S> =
+                        DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta _ -> space.Scale(space.Scalar bad, theta)))
+
+                    let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
+                        ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
+
+                    let others: (string * IMetaGradientStrategy<'V, 'S>) list =
+                        [
+                            "implicit, Newton–CG", implicit (NewtonConjugateGradientSolver(3, 3))
+                            "implicit, L-BFGS", implicit (LbfgsSolver(3, 2))
+                            "implicit, measured steps", implicit (GradientDescentSolver(MeasuredCurvature, 3))
+                            "black box", implicit knowing
+                            "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
+                        ]
+
+                    for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
+                        let result =
+                            compute
+                                subject
+                                strategy
+                                { x with
+                                    Problem = problem subject tasks
+                                }
+
+                        let usable = space.Read(result.Usable space)
+                        let inner = result.Inner.Read space
+                        let solves = result.Solve.Read space
+
+                        for task in 0 .. subject.Tasks - 1 do
+                            if first task || name = "black box" then
+                                Expect.equal inner[task].Status InnerStatus.NonFinite name
+                                Expect.equal solves[task].Status SolveStatus.NonFinite name
+                                Expect.equal usable[task] 0.0 name
+                            else
+                                Expect.equal usable[task] 1.0 name)
+
         Subject.law subject "a path that diverges to what is no number is reported as that" (fun () ->
             let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
 
@@ -472,7 +523,7 @@ let private all (subject: Subject<'V, 'S>) =
                 for inner in result.Inner.Read space do
                     Expect.equal inner.Status InnerStatus.NonFinite name
 
-                for solve in LinearSolver.read space result.Solve do
+                for solve in result.Solve.Read(space) do
                     Expect.equal solve.Status SolveStatus.NonFinite name)
     ]
 

@@ -78,7 +78,7 @@ internal sealed class ProblemSolver
                 (Outcome.NonFinite, "what the error bound is made of overflows: nothing is known of g"),
             { IsMinimum: true } when bound.Kind is BoundKind.None => (Outcome.RoundingLimit, "H + Λ is so nearly singular that double precision bounds no error"),
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
-            { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
+            { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatus.NonPositiveCurvature.Describe()),
             _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
         return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, dense.U, SolveBound.Of(bound), null, SolveCounts.None));
@@ -115,7 +115,7 @@ internal sealed class ProblemSolver
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.none(Space), _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None(Space), _task.Theta);
         var (outcome, message) = Ended(result);
         var u = result.Solve.Solution;
         var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
@@ -243,8 +243,8 @@ internal sealed class ProblemSolver
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {
-        var cost = MetaGradient.cost(Space, result)[0];
-        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Counts.Steps, (int)result.Solve.Steps);
+        var cost = result.Cost(Space)[0];
+        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Counts.Steps, (int)result.Solve.Counts.Steps);
     }
 
     private bool HasDiverged(Vector phi) => StationarityModule.hasDiverged(_task, _task.Theta, phi);
@@ -253,15 +253,15 @@ internal sealed class ProblemSolver
     private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
     {
         var inner = result.Inner.Read(Space)[0].Status;
-        var linear = Imaml.Math.LinearSolver.read(Space, result.Solve)[0].Status;
+        var linear = result.Solve.Read(Space)[0].Status;
         var finite = result.Gradient.ForAll(double.IsFinite);
         return (inner, linear) switch
         {
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
-            (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
+            (_, SolveStatus.NonFinite) => (Outcome.NonFinite, linear.Describe()),
             _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
             _ when HasDiverged(result.Phi) => Diverged,
-            (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
+            (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, linear.Describe()),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
             _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
@@ -270,7 +270,7 @@ internal sealed class ProblemSolver
 
     private static LinearSolve LinearSolve(MetaGradient<Vector, double> result)
     {
-        var solve = Imaml.Math.LinearSolver.read(Space, result.Solve)[0];
+        var solve = result.Solve.Read(Space)[0];
         var ritz = solve.RitzValues;
         return new(
             solve.Status,

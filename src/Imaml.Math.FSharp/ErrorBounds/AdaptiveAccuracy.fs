@@ -72,11 +72,10 @@ type private AdaptiveSearch<'V, 'S>
                 let b = space.Axpy(flags busy, last.Residual, space.Zero last.Residual)
                 let report = linearSolver.Solve(space, operator, b, space.PerTask targets)
                 let u = space.Axpy(flags busy, report.Solution, last.Value)
-                let steps = space.Read report.Steps
-                let products = space.Read report.Products
+                let steps = space.Read report.Counts.Steps
+                let products = space.Read report.Counts.Products
                 let smallest = space.Read report.SmallestCurvature
-                let indefinite = space.Read report.Indefinite
-                let nonFinite = space.Read report.NonFinite
+                let nonFinite = space.Read report.Marks.NonFinite
                 let relative = space.Read report.RelativeResidual
                 let sizes = space.Read(space.Norm u)
 
@@ -88,7 +87,8 @@ type private AdaptiveSearch<'V, 'S>
                                 (int steps[task])
                                 (int products[task])
                                 smallest[task]
-                                (indefinite[task] > 0.5)
+                                // A curvature that is zero to rounding refutes no constants.
+                                (smallest[task] <= 0.0)
                                 (nonFinite[task] > 0.5)
                                 sizes[task]
                                 (relative[task] * before[task])
@@ -135,7 +135,7 @@ type private AdaptiveSearch<'V, 'S>
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
         let struct (outerLoss, v) = problem.OuterLossAndGradient phi
 
-        let operator = LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer linearization)
+        let operator = LinearOperator.Of (InnerObjective.hessianProduct space regularizer linearization)
 
         let r =
             if Array.exists id warm then
@@ -219,8 +219,11 @@ type private AdaptiveSearch<'V, 'S>
                     InnerGradientNorm = number (fun p -> p.Norms.InnerGradient)
                     Solve =
                         { LinearSolver.blank space last.U (number (fun p -> p.Norms.OuterGradient)) with
-                            Steps = count (fun p -> p.Work.LinearSteps)
-                            Products = count (fun p -> p.Work.HessianProducts - p.InnerProducts - p.MeasuredProducts)
+                            Counts =
+                                { Counts<'S>.Zero space with
+                                    Steps = count (fun p -> p.Work.LinearSteps)
+                                    Products = count (fun p -> p.Work.HessianProducts - p.InnerProducts - p.MeasuredProducts)
+                                }
                             RelativeResidual =
                                 number (fun p ->
                                     if p.Norms.OuterGradient > 0.0 then
@@ -228,9 +231,12 @@ type private AdaptiveSearch<'V, 'S>
                                     else
                                         0.0)
                             SmallestCurvature = number (fun p -> p.Norms.Curvature)
-                            Met = flag (ended CertifiedStatus.Met)
-                            Indefinite = flag (fun p -> p.Norms.Curvature <= 0.0)
-                            NonFinite = flag (ended CertifiedStatus.NonFinite)
+                            Marks =
+                                { Marks<'S>.None space with
+                                    Met = flag (ended CertifiedStatus.Met)
+                                    Indefinite = flag (fun p -> p.Norms.Curvature <= 0.0)
+                                    NonFinite = flag (ended CertifiedStatus.NonFinite)
+                                }
                         }
                     NegativeCurvature = flag (fun p -> p.Norms.Curvature <= 0.0)
                     Raised = space.Scalar 1.0

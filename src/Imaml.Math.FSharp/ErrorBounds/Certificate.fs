@@ -243,7 +243,7 @@ type Certificate
             theta: 'V,
             result: MetaGradient<'V, 'S>
         ) : Certificate[] =
-        let solves = LinearSolver.read space result.Solve
+        let solves = result.Solve.Read(space)
 
         if solves |> Array.exists (fun solve -> solve.Status = SolveStatus.NotMade) then
             invalidArg

@@ -116,7 +116,7 @@ type EstimatedConstants =
 
     // The least and the greatest eigenvalue of each task's H + Λ, and the products taken.
     static member private Dense(space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V) =
-        DenseOperator.matrices space coordinates (LinearOperator.ofFunction apply) like
+        LinearOperator.Matrices(space, coordinates, LinearOperator.Of apply, like)
         |> Array.map (fun matrix ->
             if matrix.Exists(fun value -> not (Double.IsFinite value)) then
                 struct (nan, nan, matrix.RowCount)
@@ -126,16 +126,9 @@ type EstimatedConstants =
 
     // The ends of the Ritz values, and of the curvatures met, that CG sees from ∇L(φ), and the products taken.
     static member private Lanczos(space: IInnerProductSpace<'V, 'S>, apply: 'V -> 'V, v: 'V, steps: int) =
-        let options =
-            {
-                MaxSteps = steps
-                RelativeResidual = 0.0
-                CheckEvery = 0
-                RecomputeResidual = false
-            }
+        let solver: ILinearSolver<'V, 'S> = ConjugateGradientSolver(LinearSolveOptions.FixedBudget steps)
 
-        ConjugateGradient.solve space options apply v
-        |> LinearSolver.read space
+        solver.Solve(space, LinearOperator.Of apply, v, space.Scalar 0.0).Read space
         |> Array.map (fun s ->
             if s.RitzValues.Length = 0 then
                 struct (min s.SmallestCurvature 0.0, nan, s.Products)

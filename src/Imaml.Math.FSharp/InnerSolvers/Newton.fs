@@ -53,7 +53,7 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 let b = space.Axpy(backwards, point.Gradient, space.Zero point.Gradient)
 
                 let hessian =
-                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+                    LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer point.Linearization w)
 
                 // On a quadratic the residual of the direction is the gradient after the step.
                 let enough = space.Multiply(space.Scalar 0.5, gradientNorm)
@@ -63,7 +63,7 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 { made with
                     Counts =
                         { made.Counts with
-                            Products = solve.Products
+                            Products = solve.Counts.Products
                         }
                 }
 
@@ -93,7 +93,7 @@ module private DenseNewton =
 ///
 /// A task whose H + Λ is not positive definite stops there, with that as its status: Newton's direction may lead to a saddle; one whose
 /// H + Λ is not finite is NonFinite. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each
-/// length tried. Errors: d above DenseOperator.LargestDimension.
+/// length tried. Errors: d above LinearOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
     do InnerDescent.checkSteps maxSteps
 
@@ -101,9 +101,9 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             let step (point: InnerPoint<'V, 'S>) memory =
                 let hessian =
-                    LinearOperator.ofFunction (InnerObjective.hessianProduct space regularizer point.Linearization)
+                    LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer point.Linearization w)
 
-                let hessians = DenseOperator.matrices space coordinates hessian point.Gradient
+                let hessians = LinearOperator.Matrices(space, coordinates, hessian, point.Gradient)
                 let gradients = coordinates.ToRows point.Gradient
                 let running = space.Read point.Running
 

@@ -3,28 +3,42 @@
 // In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7). After k steps the error in
 // the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
 // A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
-// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), and κ is that of M⁻¹A.
+//
+// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the largest quotient ⟨p, Ap⟩/‖p‖² met so far and ε the space's rounding: a curvature below is
+// not positive, it is unknown, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. The directions just before it are all but as bad, which
+// only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart, as y, and are part of the answer only if the residual falls again.
+//
+// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
+// taken in M's norm, so that they do not depend on its scale.
 
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
-module ConjugateGradient =
+module internal ConjugateGradient =
 
     /// x, r = b − Ax, ‖r‖², p and ρ = ⟨r, z⟩ of the scaled system, with what is being observed on the way. Without a preconditioner z is r.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
             X: 'V
+            /// The steps held back.
+            Y: 'V
             R: 'V
             Square: 'S
+            /// 1 once steps are held back; ‖b − Ax‖² and the least ‖r‖² without them.
+            Held: 'S
+            Good: 'S
+            Least: 'S
             P: 'V
             Rho: 'S
+            /// ‖p‖² in M's norm; not used without a preconditioner.
+            Length: 'S
             Running: 'S
-            Steps: 'S
-            Products: 'S
+            Counts: Counts<'S>
             Smallest: 'S
-            Indefinite: 'S
-            NonFinite: 'S
+            /// a, the largest quotient met.
+            Largest: 'S
+            Marks: Marks<'S>
             /// (α, β) of the step just made, until the solver takes it: nothing that grows is carried from step to step.
             Newest: struct ('S * 'S) list
         }
@@ -33,16 +47,20 @@ module ConjugateGradient =
             member s.Carry(vector, scalar) =
                 {
                     X = vector.Invoke s.X
+                    Y = vector.Invoke s.Y
                     R = vector.Invoke s.R
                     Square = scalar.Invoke s.Square
+                    Held = scalar.Invoke s.Held
+                    Good = scalar.Invoke s.Good
+                    Least = scalar.Invoke s.Least
                     P = vector.Invoke s.P
                     Rho = scalar.Invoke s.Rho
+                    Length = scalar.Invoke s.Length
                     Running = scalar.Invoke s.Running
-                    Steps = scalar.Invoke s.Steps
-                    Products = scalar.Invoke s.Products
+                    Counts = s.Counts.Carry scalar
                     Smallest = scalar.Invoke s.Smallest
-                    Indefinite = scalar.Invoke s.Indefinite
-                    NonFinite = scalar.Invoke s.NonFinite
+                    Largest = scalar.Invoke s.Largest
+                    Marks = s.Marks.Carry scalar
                     Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar.Invoke a, scalar.Invoke b))
                 }
 
@@ -61,6 +79,7 @@ module ConjugateGradient =
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
         (inverse: ('V -> 'V) voption)
+        (rounding: 'S)
         (tolerance: 'S)
         (s: State<'V, 'S>)
         =
@@ -68,7 +87,16 @@ module ConjugateGradient =
         let complement = Mask.complement space
         let q = apply s.P
         let curvature = space.Inner(s.P, q)
-        let positive = space.Exceeds(curvature, zero)
+        let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
+
+        let measured =
+            if inverse.IsSome then
+                space.DivideOrZero(curvature, s.Length)
+            else
+                quotient
+
+        let largest = Mask.larger space measured s.Largest
+        let positive = space.Exceeds(measured, space.Multiply(rounding, largest))
         let finite = Mask.finite space curvature
         let alpha = space.DivideOrZero(s.Rho, curvature)
         // A curvature that is all but 0 has no finite step.
@@ -79,46 +107,83 @@ module ConjugateGradient =
         let alpha = frozen alpha
         let r = space.Axpy(space.Multiply(space.Scalar -1.0, alpha), q, s.R)
         let square = space.Inner(r, r)
+        let grown = space.Exceeds(square, space.Scalar(ScaledSystem.LargestGrowth * ScaledSystem.LargestGrowth))
+        let held = Mask.larger space s.Held (space.Multiply(running, grown))
+        let good = space.Select(held, s.Good, square)
         let going = space.Multiply(running, space.Exceeds(square, tolerance))
         let struct (z, rho, going) = precondition space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
-        let quotient = space.DivideOrZero(curvature, space.Inner(s.P, s.P))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
+        let counts = s.Counts
+        let marks = s.Marks
 
         {
-            X = space.Axpy(alpha, s.P, s.X)
+            X = space.Axpy(space.Select(held, zero, alpha), s.P, s.X)
+            Y = space.Axpy(space.Select(held, alpha, zero), s.P, s.Y)
             R = r
             Square = square
+            Held = held
+            Good = good
+            Least = space.Select(space.Exceeds(s.Least, good), good, s.Least)
             P = space.Axpy(beta, s.P, z)
             Rho = rho
+            // ⟨z, Mp⟩ = ⟨r, p⟩ = 0.
+            Length = space.Add(rho, space.Multiply(space.Multiply(beta, beta), s.Length))
             Running = going
-            Steps = space.Add(s.Steps, running)
-            Products = space.Add(s.Products, s.Running)
+            Counts =
+                { counts with
+                    Steps = space.Add(counts.Steps, running)
+                    Products = space.Add(counts.Products, s.Running)
+                }
             Smallest = space.Select(lower, quotient, s.Smallest)
-            Indefinite = space.Add(s.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
-            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, complement finite))
+            Largest = largest
+            Marks =
+                { marks with
+                    Indefinite = space.Add(marks.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
+                    NonFinite = space.Add(marks.NonFinite, space.Multiply(s.Running, complement finite))
+                }
             Newest = [ struct (alpha, beta) ]
         }
 
-    let private first space inverse (tolerance: 'S) (r: 'V) =
-        let zero () = (space: IInnerProductSpace<'V, 'S>).Scalar 0.0
+    let private first (space: IInnerProductSpace<'V, 'S>) inverse (tolerance: 'S) (r: 'V) =
         let square = space.Inner(r, r)
         let struct (z, rho, running) = precondition space inverse r square (space.Exceeds(square, tolerance))
 
         {
             X = space.Zero r
+            Y = space.Zero r
             R = r
             Square = square
+            Held = space.Scalar 0.0
+            Good = Mask.copy space square
+            Least = Mask.copy space square
             P = z
             Rho = rho
+            Length = Mask.copy space rho
             Running = running
-            Steps = zero ()
-            Products = zero ()
+            Counts = Counts<'S>.Zero space
             Smallest = space.Scalar infinity
-            Indefinite = zero ()
-            NonFinite = zero ()
+            Largest = space.Scalar 0.0
+            Marks = Marks<'S>.None space
             Newest = []
         }
+
+    /// w ↦ M⁻¹w, divided by ‖M⁻¹r‖ where that is far from 1, r the first residual, of length 1: a preconditioner's scale does not matter, but
+    /// squares of a scale of 10⁻²⁰ leave the range of single precision. Near 1 nothing is divided, to the last bit.
+    let private scaled (space: IInnerProductSpace<'V, 'S>) (inverse: 'V -> 'V) (r: 'V) =
+        use region = space.OpenRegion()
+        let size = space.Norm(inverse r)
+        let far = space.Add(space.Exceeds(space.Scalar 1e-6, size), space.Exceeds(size, space.Scalar 1e6))
+        let factor = space.DivideOrZero(space.Scalar 1.0, size)
+        // A size of which no factor can be made is left to the checks of ρ.
+        let usable =
+            space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
+
+        let factor = region.KeepScalar(space.Select(usable, factor, space.Scalar 1.0))
+
+        fun w ->
+            use region = space.OpenRegion()
+            region.KeepVector(space.Scale(factor, inverse w))
 
     /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.
     let private refusals (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (unmet: 'S) (rho: 'S) =
@@ -130,7 +195,7 @@ module ConjugateGradient =
             let broken = space.Multiply(unmet, Mask.complement space finite)
             struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
 
-    let internal toResidual
+    let toResidual
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
         (inverse: ('V -> 'V) voption)
@@ -143,6 +208,9 @@ module ConjugateGradient =
         Region.run space (fun () ->
             let system = ScaledSystem.ofRightHandSide space options residualNorm b
             let tolerance = space.Multiply(system.Tolerance, system.Tolerance)
+            let rounding = space.Multiply(space.Scalar ScaledSystem.ZeroCurvature, Mask.epsilon space)
+            let unit = ScaledSystem.unit space system.Size b
+            let inverse = inverse |> ValueOption.map (fun inverse -> scaled space inverse unit)
             let coefficients = ResizeArray()
 
             let collect state =
@@ -150,11 +218,17 @@ module ConjugateGradient =
                 { state with Newest = [] }
 
             let state =
-                first space inverse tolerance (ScaledSystem.unit space system.Size b)
-                |> ScaledSystem.iterate space options _.Running collect (step space apply inverse tolerance)
+                first space inverse tolerance unit
+                |> ScaledSystem.iterate space options _.Running collect (step space apply inverse rounding tolerance)
 
             let unmet = space.Exceeds(state.Square, tolerance)
             let struct (notPositive, broken) = refusals space inverse unmet state.Rho
+            let marks = state.Marks
+            let met = Mask.complement space unmet
+            // Half of the least residual before.
+            let lower = space.Exceeds(state.Least, space.Multiply(space.Scalar 4.0, state.Square))
+            let proved = Mask.larger space met lower
+            let dropped = space.Multiply(state.Held, Mask.complement space proved)
 
             ScaledSystem.report
                 space
@@ -162,21 +236,57 @@ module ConjugateGradient =
                 apply
                 b
                 system
-                { LinearSolver.blank space state.X system.Size with
-                    Steps = state.Steps
-                    Products = state.Products
-                    RelativeResidual = space.Norm state.R
+                { LinearSolver.blank space (space.Axpy(proved, state.Y, state.X)) system.Size with
+                    Counts = state.Counts
+                    RelativeResidual = space.Select(dropped, space.SquareRoot state.Good, space.Norm state.R)
                     SmallestCurvature = state.Smallest
-                    Met = Mask.complement space unmet
-                    Indefinite = state.Indefinite
-                    NonFinite = space.Add(state.NonFinite, broken)
+                    Marks =
+                        { marks with
+                            Met = met
+                            NonFinite = space.Add(marks.NonFinite, broken)
+                        }
                     PreconditionerNotPositive = notPositive
                     // With a preconditioner they would give the Ritz values of M⁻¹A.
                     Coefficients = if inverse.IsSome then [||] else coefficients.ToArray()
                 })
 
-    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked) and positive definite (checked along the way).
-    ///
-    /// Cost: one product a step, and one more with RecomputeResidual; four vectors beside b; one synchronisation every CheckEvery steps.
-    let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
-        toResidual space apply ValueNone options (space.Scalar 0.0) b
+/// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
+///
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b; one synchronisation every CheckEvery steps.
+type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
+    do LinearSolver.check options
+
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) =
+            ConjugateGradient.toResidual space operator.Apply ValueNone options residualNorm b
+
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            ScaledSystem.shifted
+                space
+                options
+                (ConjugateGradient.toResidual space operator.Apply ValueNone)
+                operator.Apply
+                b
+                start
+                residualNorm
+
+/// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap beside a product with A.
+///
+/// M is symmetric (not checked) and positive definite (reported where ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0); its scale does not matter, and κ
+/// becomes that of M⁻¹A. The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.
+/// Cost: conjugate gradients', and one action of M⁻¹, one scaling and one inner product a step, and one vector.
+type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, preconditioner: ILinearOperator<'V>) =
+    do
+        LinearSolver.check options
+
+        if isNull (box preconditioner) then
+            nullArg (nameof preconditioner)
+
+    interface ILinearSolver<'V, 'S> with
+        member _.Solve(space, operator, b, residualNorm) =
+            ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply) options residualNorm b
+
+        member _.SolveFrom(space, operator, b, start, residualNorm) =
+            let solve = ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply)
+
+            ScaledSystem.shifted space options solve operator.Apply b start residualNorm

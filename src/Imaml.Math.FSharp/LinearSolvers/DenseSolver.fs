@@ -60,7 +60,7 @@ module private DenseOutcome =
 /// The report: 1 step, d + 1 products (the last for the residual, which is the true one), SmallestCurvature the smallest eigenvalue. An
 /// indefinite or singular A is solved, as well as can be, and reported as NonPositiveCurvature; a residual that is not at the level of
 /// rounding, or above the tolerance, as Stagnated: A was not symmetric.
-/// Cost: memory d² a task and time of order d³ on the host, which waits for the device. Errors: d above DenseOperator.LargestDimension.
+/// Cost: memory d² a task and time of order d³ on the host, which waits for the device. Errors: d above LinearOperator.LargestDimension.
 type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
 
     let solve (space: IInnerProductSpace<'V, 'S>) (operator: ILinearOperator<'V>) (b: 'V) (residualNorm: 'S) =
@@ -71,7 +71,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
             let enough = space.Read residualNorm
             let rows = coordinates.ToRows b
             let d = rows[0].Length
-            let matrices = DenseOperator.matrices space coordinates operator b
+            let matrices = LinearOperator.Matrices(space, coordinates, operator, b)
 
             let outcomes =
                 Array.init rows.Length (fun task ->
@@ -115,21 +115,28 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
             // Where ‖b‖ is not finite nothing moved.
             let scale = space.Select(space.Exceeds(space.Scalar infinity, size), size, space.Scalar 0.0)
 
+            let products outcome =
+                if outcome.Moved then float d + 1.0
+                elif outcome.Finite then 0.0
+                else float d
+
             { LinearSolver.blank space (space.Scale(scale, x)) size with
-                Steps = moved
-                Products =
-                    each (fun outcome ->
-                        if outcome.Moved then float d + 1.0
-                        elif outcome.Finite then 0.0
-                        else float d)
+                Counts =
+                    { Counts<'S>.Zero space with
+                        Steps = moved
+                        Products = each products
+                    }
                 RelativeResidual = residual
                 SmallestCurvature = each _.SmallestEigenvalue
-                Met = met
-                Indefinite = mask (fun outcome -> not outcome.Definite)
-                NonFinite = mask (fun outcome -> not outcome.Finite)
-                Stagnated = space.Multiply(moved, Mask.complement space met)
+                Marks =
+                    {
+                        Met = met
+                        Indefinite = mask (fun outcome -> not outcome.Definite)
+                        NonFinite = mask (fun outcome -> not outcome.Finite)
+                        Stagnated = space.Multiply(moved, Mask.complement space met)
+                    }
             }
-            |> LinearSolver.judged space)
+            |> ScaledSystem.judged space)
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) = solve space operator b residualNorm
@@ -144,7 +151,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
                     RecomputeResidual = true
                 }
 
-            LinearSolver.shifted
+            ScaledSystem.shifted
                 space
                 exact
                 (fun _ residualNorm b -> solve space operator b residualNorm)

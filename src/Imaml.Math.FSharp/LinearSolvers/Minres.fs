@@ -9,7 +9,7 @@
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
-module Minres =
+module internal Minres =
 
     /// How many roundings of ‖A‖ a column of R may be and still count as zero: A is singular as far as the arithmetic can tell.
     [<Literal>]
@@ -39,11 +39,9 @@ module Minres =
             /// The largest row of T met, a lower bound on ‖A‖.
             Size: 'S
             Running: 'S
-            Steps: 'S
-            Products: 'S
+            Counts: Counts<'S>
             Smallest: 'S
-            NonFinite: 'S
-            Stagnated: 'S
+            Marks: Marks<'S>
         }
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
@@ -62,11 +60,9 @@ module Minres =
                     Residual = scalar.Invoke s.Residual
                     Size = scalar.Invoke s.Size
                     Running = scalar.Invoke s.Running
-                    Steps = scalar.Invoke s.Steps
-                    Products = scalar.Invoke s.Products
+                    Counts = s.Counts.Carry scalar
                     Smallest = scalar.Invoke s.Smallest
-                    NonFinite = scalar.Invoke s.NonFinite
-                    Stagnated = scalar.Invoke s.Stagnated
+                    Marks = s.Marks.Carry scalar
                 }
 
     let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (epsilon: 'S) (tolerance: 'S) (s: State<'V, 'S>) =
@@ -112,11 +108,17 @@ module Minres =
             Residual = residual
             Size = size
             Running = running * space.Exceeds(residual, tolerance)
-            Steps = s.Steps + running
-            Products = s.Products + s.Running
+            Counts =
+                { s.Counts with
+                    Steps = s.Counts.Steps + running
+                    Products = s.Counts.Products + s.Running
+                }
             Smallest = space.Select(lower, alpha, s.Smallest)
-            NonFinite = s.NonFinite + s.Running * Mask.complement space finite
-            Stagnated = s.Stagnated + s.Running * finite * Mask.complement space usable
+            Marks =
+                { s.Marks with
+                    NonFinite = s.Marks.NonFinite + s.Running * Mask.complement space finite
+                    Stagnated = s.Marks.Stagnated + s.Running * finite * Mask.complement space usable
+                }
         }
 
     let private first (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (v: 'V) =
@@ -137,14 +139,12 @@ module Minres =
             Residual = size
             Size = zero ()
             Running = space.Exceeds(size, tolerance)
-            Steps = zero ()
-            Products = zero ()
+            Counts = Counts<'S>.Zero space
             Smallest = space.Scalar infinity
-            NonFinite = zero ()
-            Stagnated = zero ()
+            Marks = Marks<'S>.None space
         }
 
-    let internal toResidual (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
+    let toResidual (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
         LinearSolver.check options
 
         Region.run space (fun () ->
@@ -162,27 +162,23 @@ module Minres =
                 b
                 system
                 { LinearSolver.blank space state.X system.Size with
-                    Steps = state.Steps
-                    Products = state.Products
+                    Counts = state.Counts
                     RelativeResidual = state.Residual
                     SmallestCurvature = state.Smallest
-                    Met = Mask.complement space (space.Exceeds(state.Residual, system.Tolerance))
-                    NonFinite = state.NonFinite
-                    Stagnated = state.Stagnated
+                    Marks =
+                        { state.Marks with
+                            Met = Mask.complement space (space.Exceeds(state.Residual, system.Tolerance))
+                        }
                 })
 
-    /// Solves A u = b from u = 0, where `apply` is w ↦ Aw, symmetric (not checked). A singular A is solved where b is in its range;
-    /// where it is not, the status is Stagnated and the residual is the smallest that was reached, to two digits.
-    ///
-    /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
-    /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
-    ///
-    /// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and ten passes over vectors a step, where conjugate
-    /// gradients make six over three; one synchronisation every CheckEvery steps.
-    let solve (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
-        toResidual space apply options (space.Scalar 0.0) b
-
-/// MINRES as a linear solver.
+/// MINRES as a linear solver, from u = 0 for A symmetric (not checked). A singular A is solved where b is in its range;
+/// where it is not, the status is Stagnated and the residual is the smallest that was reached, to two digits.
+///
+/// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
+/// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
+///
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and ten passes over vectors a step, where conjugate
+/// gradients make six over three; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 
@@ -190,4 +186,4 @@ type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
         member _.Solve(space, operator, b, residualNorm) = Minres.toResidual space operator.Apply options residualNorm b
 
         member _.SolveFrom(space, operator, b, start, residualNorm) =
-            LinearSolver.shifted space options (Minres.toResidual space operator.Apply) operator.Apply b start residualNorm
+            ScaledSystem.shifted space options (Minres.toResidual space operator.Apply) operator.Apply b start residualNorm

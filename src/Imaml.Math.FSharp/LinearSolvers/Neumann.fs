@@ -8,7 +8,7 @@
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
-module Neumann =
+module internal Neumann =
 
     /// x, r = b − Ax and ‖r‖² of the scaled system, with what is being observed on the way.
     [<NoComparison; NoEquality>]
@@ -18,11 +18,9 @@ module Neumann =
             R: 'V
             Square: 'S
             Running: 'S
-            Steps: 'S
-            Products: 'S
+            Counts: Counts<'S>
             Smallest: 'S
-            Indefinite: 'S
-            NonFinite: 'S
+            Marks: Marks<'S>
         }
 
         interface ICarried<'V, 'S, State<'V, 'S>> with
@@ -32,11 +30,9 @@ module Neumann =
                     R = vector.Invoke s.R
                     Square = scalar.Invoke s.Square
                     Running = scalar.Invoke s.Running
-                    Steps = scalar.Invoke s.Steps
-                    Products = scalar.Invoke s.Products
+                    Counts = s.Counts.Carry scalar
                     Smallest = scalar.Invoke s.Smallest
-                    Indefinite = scalar.Invoke s.Indefinite
-                    NonFinite = scalar.Invoke s.NonFinite
+                    Marks = s.Marks.Carry scalar
                 }
 
     let private step (space: IInnerProductSpace<'V, 'S>) (apply: 'V -> 'V) (alpha: float) (tolerance: 'S) (s: State<'V, 'S>) =
@@ -57,15 +53,20 @@ module Neumann =
             R = r
             Square = square
             Running = space.Multiply(running, space.Exceeds(square, tolerance))
-            Steps = space.Add(s.Steps, running)
-            Products = space.Add(s.Products, s.Running)
+            Counts =
+                { s.Counts with
+                    Steps = space.Add(s.Counts.Steps, running)
+                    Products = space.Add(s.Counts.Products, s.Running)
+                }
             Smallest = space.Select(lower, quotient, s.Smallest)
-            Indefinite = space.Select(space.Multiply(running, notPositive), space.Scalar 1.0, s.Indefinite)
-            NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
+            Marks =
+                { s.Marks with
+                    Indefinite = space.Select(space.Multiply(running, notPositive), space.Scalar 1.0, s.Marks.Indefinite)
+                    NonFinite = space.Add(s.Marks.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
+                }
         }
 
     let private first (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (r: 'V) =
-        let zero () = space.Scalar 0.0
         let square = space.Inner(r, r)
 
         {
@@ -73,18 +74,16 @@ module Neumann =
             R = r
             Square = square
             Running = space.Exceeds(square, tolerance)
-            Steps = zero ()
-            Products = zero ()
+            Counts = Counts<'S>.Zero space
             Smallest = space.Scalar infinity
-            Indefinite = zero ()
-            NonFinite = zero ()
+            Marks = Marks<'S>.None space
         }
 
-    let internal check (alpha: float) =
+    let check (alpha: float) =
         if not (alpha > 0.0 && alpha < infinity) then
             invalidArg (nameof alpha) $"the step of a Neumann series must be positive and finite, not {alpha}"
 
-    let internal toResidual
+    let toResidual
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
         (alpha: float)
@@ -110,23 +109,19 @@ module Neumann =
                 b
                 system
                 { LinearSolver.blank space state.X system.Size with
-                    Steps = state.Steps
-                    Products = state.Products
+                    Counts = state.Counts
                     RelativeResidual = space.Norm state.R
                     SmallestCurvature = state.Smallest
-                    Met = Mask.complement space (space.Exceeds(state.Square, tolerance))
-                    Indefinite = state.Indefinite
-                    NonFinite = state.NonFinite
+                    Marks =
+                        { state.Marks with
+                            Met = Mask.complement space (space.Exceeds(state.Square, tolerance))
+                        }
                 })
 
-    /// uₖ for k = MaxSteps, or as many terms as the tolerance needs, where `apply` is w ↦ Aw and α the step.
-    ///
-    /// Cost: one product a term (the last for the residual alone), and one more with RecomputeResidual; two vectors beside b, two vector
-    /// operations and two inner products a term; one synchronisation every CheckEvery terms. Errors: α that is not positive and finite.
-    let solve (space: IInnerProductSpace<'V, 'S>) (alpha: float) (options: LinearSolveOptions) (apply: 'V -> 'V) (b: 'V) =
-        toResidual space apply alpha options (space.Scalar 0.0) b
-
-/// The Neumann series with step α as a linear solver; MaxSteps is the number of its terms.
+/// The Neumann series with step α as a linear solver: uₖ for k = MaxSteps, or as many terms as the tolerance needs.
+///
+/// Cost: one product a term (the last for the residual alone), and one more with RecomputeResidual; two vectors beside b, two vector
+/// operations and two inner products a term; one synchronisation every CheckEvery terms. Errors: α that is not positive and finite.
 type NeumannSolver<'V, 'S>(alpha: float, options: LinearSolveOptions) =
     do
         LinearSolver.check options
@@ -139,4 +134,4 @@ type NeumannSolver<'V, 'S>(alpha: float, options: LinearSolveOptions) =
         member _.Solve(space, operator, b, residualNorm) = Neumann.toResidual space operator.Apply alpha options residualNorm b
 
         member _.SolveFrom(space, operator, b, start, residualNorm) =
-            LinearSolver.shifted space options (Neumann.toResidual space operator.Apply alpha) operator.Apply b start residualNorm
+            ScaledSystem.shifted space options (Neumann.toResidual space operator.Apply alpha) operator.Apply b start residualNorm

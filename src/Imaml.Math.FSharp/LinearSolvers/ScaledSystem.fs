@@ -1,4 +1,5 @@
-// A x = b/‖b‖: the system that every iterative solver works on, so that a tiny b does not underflow, and how its end becomes a report.
+// What all solvers share. A x = b/‖b‖ is the system that every iterative one works on, so that a tiny b does not underflow; how its end becomes
+// a report; where curvature is zero to rounding; and warm starts, which solve for the rest.
 
 namespace Imaml.Math
 
@@ -21,6 +22,17 @@ module internal ScaledSystem =
     [<Literal>]
     let NegligibleResidual = 1e-18
 
+    /// c: how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product and of an
+    /// inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section 2.8). The
+    /// space does not say d: 16 is √d for d = 256; longer sums are made in blocks, and what passes is caught by LargestGrowth.
+    [<Literal>]
+    let ZeroCurvature = 16.0
+
+    /// How far a residual may rise above ‖b‖ before the steps that raised it are held back until they have proved themselves. On a positive
+    /// definite A it rises to √κ at most, and falls again; where A is singular and b has a part outside its range it rises without end.
+    [<Literal>]
+    let LargestGrowth = 100.0
+
     let ofRightHandSide (space: IInnerProductSpace<'V, 'S>) (options: LinearSolveOptions) (residualNorm: 'S) (b: 'V) =
         let size = space.Norm b
         let asked = space.Scalar options.RelativeResidual
@@ -31,6 +43,64 @@ module internal ScaledSystem =
             Requested = requested
             Tolerance = Mask.larger space requested (space.Scalar NegligibleResidual)
         }
+
+    /// The report with masks that agree with its numbers: where ‖b‖ or the residual is not finite nothing was met.
+    let judged (space: IInnerProductSpace<'V, 'S>) (report: LinearSolveReport<'V, 'S>) =
+        let finite =
+            space.Multiply(Mask.finite space report.RightHandSideNorm, Mask.finite space report.RelativeResidual)
+
+        { report with
+            Marks =
+                { report.Marks with
+                    Met = space.Multiply(report.Marks.Met, finite)
+                    NonFinite = space.Select(finite, report.Marks.NonFinite, space.Scalar 1.0)
+                }
+        }
+
+    /// Solves A u = b from `start` by solving A d = b − A·start from 0: a warm start is the same for every solver.
+    /// `solve` takes options, the residual norm at which a task is done, and the right-hand side. Where b = 0 the start is 0, which is exact.
+    ///
+    /// The residual of a start far too long hides b: rounding of ‖b − A·start‖ = s is εs or more. Where that exceeds the tolerance and √ε‖b‖,
+    /// half of b's digits, what d has met is not A u = b's tolerance, and the solve has stagnated.
+    let shifted
+        (space: IInnerProductSpace<'V, 'S>)
+        (options: LinearSolveOptions)
+        (solve: LinearSolveOptions -> 'S -> 'V -> LinearSolveReport<'V, 'S>)
+        (apply: 'V -> 'V)
+        (b: 'V)
+        (start: 'V)
+        (residualNorm: 'S)
+        =
+        Region.run space (fun () ->
+            let size = space.Norm b
+            let start = space.Axpy(space.Exceeds(size, space.Scalar 0.0), start, space.Zero b)
+            let rest = space.Axpy(space.Scalar -1.0, apply start, b)
+
+            let threshold =
+                Mask.larger space residualNorm (space.Multiply(space.Scalar options.RelativeResidual, size))
+
+            let report = solve { options with RelativeResidual = 0.0 } threshold rest
+            let epsilon = Mask.epsilon space
+            let digits = Mask.larger space threshold (space.Multiply(space.SquareRoot epsilon, size))
+            let hidden = space.Exceeds(space.Multiply(epsilon, report.RightHandSideNorm), digits)
+
+            let marks = report.Marks
+
+            { report with
+                Marks =
+                    { marks with
+                        Met = space.Multiply(marks.Met, Mask.complement space hidden)
+                        Stagnated = space.Select(space.Multiply(marks.Met, hidden), space.Scalar 1.0, marks.Stagnated)
+                    }
+                Solution = space.Axpy(space.Scalar 1.0, report.Solution, start)
+                RightHandSideNorm = size
+                Counts =
+                    { report.Counts with
+                        Products = space.Add(report.Counts.Products, space.Scalar 1.0)
+                    }
+                RelativeResidual = space.DivideOrZero(space.Multiply(report.RelativeResidual, report.RightHandSideNorm), size)
+            }
+            |> judged space)
 
     /// b/‖b‖, and 0 for b = 0. By two factors 1/√‖b‖: where ‖b‖ is below the normal numbers, 1/‖b‖ overflows.
     let unit (space: IInnerProductSpace<'V, 'S>) (size: 'S) (b: 'V) =
@@ -69,14 +139,19 @@ module internal ScaledSystem =
         (system: ScaledSystem<'S>)
         (scaled: LinearSolveReport<'V, 'S>)
         =
-        // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0.
-        let scale =
-            space.Select(space.Exceeds(space.Scalar infinity, system.Size), system.Size, space.Scalar 0.0)
+        // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0. A solution beyond the range of the space's numbers is none.
+        let finite = Mask.finite space (space.Multiply(system.Size, space.Norm scaled.Solution))
+        let scale = Mask.keep space finite system.Size
+        let marks = scaled.Marks
 
         let report =
             { scaled with
-                Solution = space.Scale(scale, scaled.Solution)
+                Solution = space.Axpy(scale, scaled.Solution, space.Zero b)
                 RightHandSideNorm = system.Size
+                Marks =
+                    { marks with
+                        NonFinite = space.Select(finite, marks.NonFinite, space.Scalar 1.0)
+                    }
             }
 
         if options.RecomputeResidual then
@@ -88,9 +163,12 @@ module internal ScaledSystem =
 
             { report with
                 RelativeResidual = residual
-                Met = space.Multiply(scaled.Met, Mask.complement space missed)
-                Stagnated = space.Add(scaled.Stagnated, space.Multiply(scaled.Met, missed))
+                Marks =
+                    { report.Marks with
+                        Met = space.Multiply(marks.Met, Mask.complement space missed)
+                        Stagnated = space.Add(marks.Stagnated, space.Multiply(marks.Met, missed))
+                    }
             }
         else
             report
-        |> LinearSolver.judged space
+        |> judged space

@@ -1,7 +1,7 @@
 // Lemma 1 (6): the derivative of the inner solution, J = dAlg*/dθ = (I + H/λ)⁻¹; in general J = (H + Λ)⁻¹Λ, H = ∇²L̂(φ).
 //
 // It is never formed: Jw solves (H + Λ)u = Λw, and Jᵀw = Λu with (H + Λ)u = w, both with the symmetric H + Λ. Algorithm 2 is Jᵀ∇L(φ).
-// `hessian` stands for w ↦ (H + Λ)w throughout: InnerObjective.hessianProduct of a linearization of L̂ at φ.
+// `hessian` stands for w ↦ (H + Λ)w throughout: AdjointSolve.operator of a linearization of L̂ at φ.
 
 namespace Imaml.Math
 
@@ -70,7 +70,7 @@ type ImplicitJacobian =
 
     /// J as a dense matrix for every task, for vectors of the kind of `like`; not finite where H + Λ is singular.
     ///
-    /// Cost: d products with H + Λ and d with Λ, then time of order d³ on the host. Errors: d above DenseOperator.LargestDimension.
+    /// Cost: d products with H + Λ and d with Λ, then time of order d³ on the host. Errors: d above LinearOperator.LargestDimension.
     static member Matrices
         (
             space: IInnerProductSpace<'V, 'S>,
@@ -79,6 +79,6 @@ type ImplicitJacobian =
             hessian: ILinearOperator<'V>,
             like: 'V
         ) =
-        let lambda = LinearOperator.ofFunction (fun w -> regularizer.Apply(space, w))
-        let matrices operator = DenseOperator.matrices space coordinates operator like
+        let lambda = LinearOperator.Of(fun w -> regularizer.Apply(space, w))
+        let matrices operator = LinearOperator.Matrices(space, coordinates, operator, like)
         Array.map2 (fun (hessian: Matrix<float>) (lambda: Matrix<float>) -> hessian.LU().Solve lambda) (matrices hessian) (matrices lambda)

@@ -22,6 +22,7 @@ type Thresholds<'S> =
 module Thresholds =
 
     /// Fixed budgets.
+    [<CompiledName("None")>]
     let none (space: IInnerProductSpace<'V, 'S>) =
         {
             InnerGradientNorm = space.Scalar 0.0
@@ -31,6 +32,7 @@ module Thresholds =
     /// Inner accuracy δ (Definition 1), as ‖φ − φ*‖ ≤ ‖∇G‖/µ, and linear-solve accuracy δ′ (Definition 2), as
     /// ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖v − (H+Λ)u‖, where G is µ-strongly convex.
     /// Errors: µ that is not positive and finite; δ or δ′ that is not at least 0.
+    [<CompiledName("OfAccuracies")>]
     let ofAccuracies
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
@@ -51,62 +53,6 @@ module Thresholds =
             InnerGradientNorm = space.Scalar(strongConvexity * delta)
             LinearResidualNorm = space.Scalar(strongConvexity / regularizer.LargestEigenvalue * deltaPrime)
         }
-
-/// A meta-gradient with what it was made of. Scalars are per task.
-type MetaGradient<'V, 'S> =
-    {
-        /// g ≈ d_θ L(Alg*(θ))
-        Gradient: 'V
-        /// φ ≈ Alg*(θ), and how it was found.
-        Inner: InnerIterate<'V, 'S>
-        /// L̂(φ)
-        InnerLoss: 'S
-        /// L(φ)
-        OuterLoss: 'S
-        /// ‖∇_φ G(φ, θ)‖; divided by G's strong convexity constant it bounds δ.
-        InnerGradientNorm: 'S
-        /// The solve of (H + Λ)u = v; its solution is v itself, and its status NotMade, where the method makes none.
-        Solve: LinearSolveReport<'V, 'S>
-        /// 1 where H + Λ was seen not to be positive definite, whatever was done about it.
-        NegativeCurvature: 'S
-        /// What Λ was multiplied by in the solve to make H + Λ positive definite; 1 where it was left as it is.
-        Raised: 'S
-        /// Evaluations of ∇L̂ after the inner solve, or along it to differentiate it; a linearization counts as one.
-        DerivativeGradients: 'S
-        /// Products with H that differentiate the inner solve's path; the linear solve's are in its report.
-        DerivativeProducts: 'S
-        /// Evaluations of ∇L.
-        OuterGradients: 'S
-        /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
-        Learned: float[][]
-    }
-
-    /// φ ≈ Alg*(θ)
-    member result.Phi = result.Inner.Phi
-
-    interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
-        member this.Carry(vector, scalar) =
-            {
-                Gradient = vector.Invoke this.Gradient
-                Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
-                InnerLoss = scalar.Invoke this.InnerLoss
-                OuterLoss = scalar.Invoke this.OuterLoss
-                InnerGradientNorm = scalar.Invoke this.InnerGradientNorm
-                Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
-                NegativeCurvature = scalar.Invoke this.NegativeCurvature
-                Raised = scalar.Invoke this.Raised
-                DerivativeGradients = scalar.Invoke this.DerivativeGradients
-                DerivativeProducts = scalar.Invoke this.DerivativeProducts
-                OuterGradients = scalar.Invoke this.OuterGradients
-                Learned = this.Learned
-            }
-
-/// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
-type IMetaGradientStrategy<'V, 'S> =
-    /// The meta-gradient of every task at θ.
-    abstract Compute:
-        space: IInnerProductSpace<'V, 'S> * regularizer: IRegularizer<'V, 'S> * problem: IBilevelProblem<'V, 'S> * theta: 'V ->
-            MetaGradient<'V, 'S>
 
 /// Where a visit to a task begins that has been visited before: what it ended with then, which tasks that are drawn anew do not have.
 type WarmStart<'V> =
@@ -130,7 +76,7 @@ type ImplicitMetaGradient =
             thresholds: Thresholds<'S>,
             theta: 'V,
             start: 'V,
-            solve: ILinearization<'V, 'S> -> 'V -> ImplicitSolve<'V, 'S>
+            solve: ILinearization<'V, 'S> -> 'V -> AdjointSolve<'V, 'S>
         ) : MetaGradient<'V, 'S> =
         Regularizer.requireProximalTerm regularizer "the implicit meta-gradient"
 
@@ -155,7 +101,8 @@ type ImplicitMetaGradient =
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0
                 Learned = [||]
-            })
+            }
+            |> MetaGradient.judged space)
 
     /// The meta-gradient of every task at θ.
     ///
@@ -167,7 +114,7 @@ type ImplicitMetaGradient =
             regularizer: IRegularizer<'V, 'S>,
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
-            solver: IImplicitSolver<'V, 'S>,
+            solver: IAdjointSolver<'V, 'S>,
             thresholds: Thresholds<'S>,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
@@ -193,8 +140,20 @@ type ImplicitMetaGradient =
             thresholds: Thresholds<'S>,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
-        let solver: IImplicitSolver<'V, 'S> = LinearImplicitSolver linearSolver
+        let solver: IAdjointSolver<'V, 'S> = LinearAdjointSolver linearSolver
         ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, solver, thresholds, theta)
+
+    /// The same by the solvers' own budgets and tolerances.
+    static member Compute
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            theta: 'V
+        ) : MetaGradient<'V, 'S> =
+        ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.none space, theta)
 
     /// The same for tasks that have been visited before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
     /// at their last u. Cost: one more product; fewer steps where the thresholds are met earlier.
@@ -210,18 +169,18 @@ type ImplicitMetaGradient =
             start: WarmStart<'V>
         ) : MetaGradient<'V, 'S> =
         let solve linearization v =
-            let operator = ImplicitSolve.operator space regularizer linearization
+            let operator = AdjointSolve.operator space regularizer linearization
 
             linearSolver.SolveFrom(space, operator, v, start.Solution, thresholds.LinearResidualNorm)
-            |> ImplicitSolve.ofReport space regularizer
+            |> AdjointSolve.ofReport space regularizer
 
         ImplicitMetaGradient.From(space, regularizer, problem, innerSolver, thresholds, theta, start.Phi, solve)
 
 /// Algorithm 2 as a strategy.
-type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IImplicitSolver<'V, 'S>, thresholds: Thresholds<'S>) =
+type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds<'S>) =
     /// By a linear solver that knows of H + Λ its products alone.
     new(innerSolver, linearSolver: ILinearSolver<'V, 'S>, thresholds) =
-        ImplicitStrategy(innerSolver, (LinearImplicitSolver linearSolver: IImplicitSolver<'V, 'S>), thresholds)
+        ImplicitStrategy(innerSolver, (LinearAdjointSolver linearSolver: IAdjointSolver<'V, 'S>), thresholds)
 
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =

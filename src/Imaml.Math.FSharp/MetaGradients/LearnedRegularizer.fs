@@ -1,11 +1,125 @@
-// A Λ that is learned beside θ: λ = e^ρ, one for all coordinates, one for each layer, or one for each, so that it stays positive whatever
-// an outer optimiser does to ρ.
+// Learning Λ beside θ: the gradient of the outer loss in Λ's parameters, dL/dλ = −⟨φ* − θ, u⟩ for Λ = λI, from a meta-gradient that has been
+// computed, and a Λ whose logarithms are learned.
 //
-//     dL/dρ = λ dL/dλ,   dL/dλ by RegularizerGradient from a meta-gradient that has been computed
+// Every approximation g of ΛM⁻¹∇L(φ), M = H + Λ, brings one of u along: u ≈ Λ⁻¹g. For Algorithm 2 it is the solution of its system; for truncated
+// back-propagation its Neumann series; for FOMAML the system without H.
+//
+// At a small λ with fewer examples than parameters u is of the size ‖v‖/λ in H's null space, where φ* − θ = −Λ⁻¹∇L̂(φ*) has no part: those parts
+// cancel, but of φ − θ as computed there is a part e left, and e·u is as large as the result. So φ is moved by one Newton step, c = M⁻¹∇G(φ), and
+// the displacement is read off the inner gradient there, whose null part is zero to rounding whatever φ's is:
+//
+//     φ* − θ ≈ −Λ⁻¹∇L̂(φ − c) ≈ −Λ⁻¹(∇L̂(φ) − Hc) = φ − c − θ − Λ⁻¹(∇G − Mc)
 
 namespace Imaml.Math
 
-/// Λ = diag(λ) with λ = e^ρ. Errors: a λ that is not positive and finite, where e^ρ leaves the range of numbers.
+open System
+
+/// The gradient of L(Alg*(θ)) in the parameters of Λ, with the two vectors that it is made of.
+type RegularizerGradient<'V, 'S, 'P> =
+    {
+        /// dL/dΛ: a number for each task, a vector, a number for each layer or a matrix, as the regularizer has it.
+        Gradient: 'P
+        /// w ≈ φ* − θ
+        Displacement: 'V
+        /// u ≈ (H + Λ)⁻¹v
+        Solution: 'V
+    }
+
+/// The gradient of L(Alg*(θ)) in the parameters of Λ.
+[<AbstractClass; Sealed>]
+type RegularizerGradient =
+
+    /// ParameterGradient at φ − θ and u = Λ⁻¹g, for a φ that a budget has stopped: exact where φ = Alg*(θ) and g are, and off by ‖φ − φ*‖‖u‖, which
+    /// is all of it where λ is as small as φ's rounding. Means nothing for Reptile, whose g belongs to another objective.
+    ///
+    /// Cost: one action of Λ⁻¹.
+    static member Compute
+        (space: IInnerProductSpace<'V, 'S>, regularizer: ILearnableRegularizer<'V, 'S, 'P>, result: MetaGradient<'V, 'S>, theta: 'V)
+        : 'P =
+        let displacement = space.Axpy(space.Scalar -1.0, theta, result.Phi)
+        regularizer.ParameterGradient(space, displacement, regularizer.ApplyInverse(space, result.Gradient))
+
+    /// The same of Algorithm 2's result to second order in ‖φ − φ*‖, and without cancellation at a small λ: off by about (ε/λ)‖H + Λ‖ of its terms.
+    /// `solver` takes the Newton step, best as accurately as u was solved for.
+    ///
+    /// Cost: one linearization, one solve, one Hessian–vector product.
+    static member Refined
+        (
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: ILearnableRegularizer<'V, 'S, 'P>,
+            problem: IBilevelProblem<'V, 'S>,
+            solver: ILinearSolver<'V, 'S>,
+            result: MetaGradient<'V, 'S>,
+            theta: 'V
+        ) : RegularizerGradient<'V, 'S, 'P> =
+        use linearization = problem.LinearizeInner result.Phi
+        let gradient = InnerObjective.gradient space regularizer linearization.Gradient result.Phi theta
+        let operator = AdjointSolve.operator space regularizer linearization
+        let step = solver.Solve(space, operator, gradient, space.Scalar 0.0)
+
+        let there =
+            space.Axpy(space.Scalar -1.0, linearization.HessianProduct step.Solution, linearization.Gradient)
+
+        let displacement = space.Scale(space.Scalar -1.0, regularizer.ApplyInverse(space, there))
+        let solution = space.Scale(result.Raised, result.Solve.Solution)
+
+        {
+            Gradient = regularizer.ParameterGradient(space, displacement, solution)
+            Displacement = displacement
+            Solution = solution
+        }
+
+/// Which coordinates of a vector share a learned number: one for all of them, one for each layer, one for each. The numbers live on the host, p of
+/// them in double precision; a vector of the space repeats each for its coordinates, and a gradient in the vector adds up over them, which is the
+/// transpose of repeating.
+type Sharing =
+    | OneForAll
+    /// Layers are consecutive coordinates, this many each.
+    | OnePerLayer of sizes: int[]
+    | OnePerCoordinate
+
+    /// p, for vectors of d coordinates. Errors: layers that do not add up to d coordinates, or one of none.
+    member sharing.Count(d: int) : int =
+        match sharing with
+        | OneForAll -> 1
+        | OnePerCoordinate -> d
+        | OnePerLayer sizes ->
+            if Array.exists (fun size -> size < 1) sizes || Array.sum sizes <> d then
+                let said = String.Join(" + ", sizes)
+                invalidArg (nameof sharing) $"layers of {said} coordinates must be at least 1 each and add up to {d}"
+
+            sizes.Length
+
+    /// The vector that repeats each number for its coordinates, of the kind of `like`.
+    member sharing.Vector(coordinates: ICoordinates<'V>, like: 'V, numbers: float[]) : 'V =
+        let rows = coordinates.ToRows like
+        let d = rows[0].Length
+        let p = sharing.Count d
+
+        if numbers.Length <> p then
+            invalidArg (nameof numbers) $"{p} learned numbers are needed, not {numbers.Length}"
+
+        let row =
+            match sharing with
+            | OneForAll -> Array.create d numbers[0]
+            | OnePerCoordinate -> Array.copy numbers
+            | OnePerLayer sizes -> Array.map2 Array.create sizes numbers |> Array.concat
+
+        coordinates.OfRows(like, Array.create rows.Length row)
+
+    /// For every task, the gradient in the p numbers from that in the vector. On a device this waits for it.
+    member sharing.Gradient(coordinates: ICoordinates<'V>, ofVector: 'V) : float[][] =
+        let total (row: float[]) =
+            match sharing with
+            | OneForAll -> [| Array.sum row |]
+            | OnePerCoordinate -> row
+            | OnePerLayer sizes ->
+                let starts = Array.scan (+) 0 sizes
+                sizes |> Array.mapi (fun layer size -> Array.sum (Array.sub row starts[layer] size))
+
+        coordinates.ToRows ofVector |> Array.map total
+
+/// Λ = diag(λ) with λ = e^ρ, so that it stays positive whatever an outer optimiser does to ρ; dL/dρ = λ dL/dλ. Errors: a λ that is not positive and finite, where e^ρ leaves the range of numbers.
 ///
 /// Cost: one look at `like` and one vector, unless one λ serves all coordinates.
 type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing, like: 'V, logLambda: float[]) =
@@ -19,7 +133,7 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
                 invalidArg (nameof logLambda) $"1 learned number is needed, not {lambda.Length}"
 
             Choice1Of2(ScalarRegularizer<'V, 'S> lambda[0])
-        | _ -> Choice2Of2(DiagonalRegularizer<'V, 'S>(coordinates, Sharing.vector coordinates sharing like lambda))
+        | _ -> Choice2Of2(DiagonalRegularizer<'V, 'S>(coordinates, sharing.Vector(coordinates, like, lambda)))
 
     /// The p values of λ.
     member _.Lambda = Array.copy lambda
@@ -32,14 +146,14 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
 
     /// For every task, the gradient of L(Alg*(θ)) in ρ = log λ, on the host: p numbers. On a device this waits for it.
     ///
-    /// Cost: RegularizerGradient's. Means nothing for Reptile.
+    /// Cost: RegularizerGradient.Compute's. Means nothing for Reptile.
     member _.LogGradient(space: IInnerProductSpace<'V, 'S>, result: MetaGradient<'V, 'S>, theta: 'V) : float[][] =
         let inLambda =
             match learnable with
-            | Choice1Of2 scalar -> space.Read(RegularizerGradient.compute space scalar result theta) |> Array.map Array.singleton
+            | Choice1Of2 scalar -> space.Read(RegularizerGradient.Compute(space, scalar, result, theta)) |> Array.map Array.singleton
             | Choice2Of2 diagonal ->
                 use _ = space.OpenRegion()
-                Sharing.gradient coordinates sharing (RegularizerGradient.compute space diagonal result theta)
+                sharing.Gradient(coordinates, RegularizerGradient.Compute(space, diagonal, result, theta))
 
         inLambda |> Array.map (Array.map2 (*) lambda)
 

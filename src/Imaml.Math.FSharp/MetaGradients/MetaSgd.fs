@@ -68,7 +68,7 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, s
             let both = this.ComputeBoth(space, regularizer, problem, theta)
 
             { both.Result with
-                Learned = Sharing.gradient options.Coordinates sharing both.StepSizes
+                Learned = sharing.Gradient(options.Coordinates, both.StepSizes)
             }
 
 /// What Meta-SGD adapts with: the path's T steps as an inner solver. It looks at no number, and a tolerance has no part in it.

@@ -126,26 +126,11 @@ module MetaLearning =
     let chunks (space: IInnerProductSpace<'V, 'S>) (problems: IBilevelProblem<'V, 'S>[]) : TaskChunk<'V, 'S>[] =
         problems |> Array.map (fun problem -> TaskChunk(space, problem))
 
-    /// 1 for the tasks whose g can be used: it is finite, and so was all that it was made of. A solve that met what is not finite answers with
-    /// its last finite iterate, which is no meta-gradient; a φ that is not finite can have a finite g where the losses are linear.
-    let private usable (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) =
-        let met =
-            space.Exceeds(space.Add(result.Solve.NonFinite, result.Inner.Marks.NonFinite), space.Scalar 0.0)
-
-        [
-            result.Solve.RightHandSideNorm
-            result.InnerLoss
-            result.InnerGradientNorm
-            space.Norm result.Gradient
-        ]
-        |> List.map (Mask.finite space)
-        |> List.fold (fun all finite -> space.Multiply(all, finite)) (Mask.complement space met)
-
     /// A chunk's part from its meta-gradients: for a host that looks at them too. Reads the reports, so a device is waited for.
     [<CompiledName("ContributionOf")>]
     let contributionOf (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : Contribution<'V, 'S> =
         Region.run space (fun () ->
-            let mask = usable space result
+            let mask = result.Usable space
             let sum = space.Gather(mask, result.Gradient)
             let used = space.Read mask
             let outer = space.Read result.OuterLoss
@@ -155,8 +140,8 @@ module MetaLearning =
             let negative = space.Read result.NegativeCurvature
             let raised = space.Read result.Raised
             let inners = result.Inner.Read space
-            let solves = LinearSolver.read space result.Solve
-            let costs = MetaGradient.cost space result
+            let solves = result.Solve.Read space
+            let costs = result.Cost space
 
             {
                 Sum = sum

@@ -31,6 +31,7 @@ type ILearnableRegularizer<'V, 'S, 'P> =
 module Regularizer =
 
     /// ½wᵀΛw, the proximal term at φ − θ = w. Its gradient is Λw, its Hessian Λ.
+    [<CompiledName("Value")>]
     let value (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (displacement: 'V) =
         space.Multiply(space.Scalar 0.5, space.Inner(displacement, regularizer.Apply(space, displacement)))
 

@@ -1,7 +1,6 @@
 // The ends of ∇²L̂'s spectrum at a point, task by task.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -46,9 +45,9 @@ internal static class CurvatureMeasurement
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
         var gradients = space.Read(space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
-        var report = Lanczos.run(space, int.Min(options.LanczosSteps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors(RandomPurpose.LanczosStart));
-        var spectra = Lanczos.read(space, report);
-        var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
+        var report = Lanczos.Run(space, int.Min(options.LanczosSteps, tasks.Parameters), LinearOperator.Of<Tensor>(linearization.HessianProduct), tasks.RandomVectors(RandomPurpose.LanczosStart));
+        var spectra = Lanczos.Read(space, report);
+        var top = Lanczos.Vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
         return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, options.Tasks, gradients[task]))], top.MoveToOuterDisposeScope());
     }
 

@@ -81,7 +81,7 @@ internal static class ReferenceMeasurement
         ILinearSolver<Tensor, Tensor> solver = tasks.Parameters <= AssumptionOptions.LargestDense ? new DenseSolver<Tensor, Tensor>(Coordinates) : new MinresSolver<Tensor, Tensor>(ToRounding);
         var result = tasks.ImplicitAt(phi, solver);
         var reached = space.Read(space.DivideOrZero(result.InnerGradientNorm, atTheta));
-        var statuses = LinearSolver.read(space, result.Solve).Select((solve, task) =>
+        var statuses = result.Solve.Read(space).Select((solve, task) =>
             solve.Status == SolveStatus.NonPositiveCurvature ? ReferenceStatus.Indefinite
             : reached[task] <= InnerTolerance && solve.Status is SolveStatus.Converged ? ReferenceStatus.Exact
             : ReferenceStatus.Approximate);

@@ -1,7 +1,6 @@
 // B tasks at a state of a run, in double precision, with the solvers that the run uses: what every measurement starts from.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
@@ -60,7 +59,7 @@ internal sealed class TaskBatch
 
     /// <summary>Algorithm 2 with fixed budgets.</summary>
     public MetaGradient<Tensor, Tensor> Implicit(IInnerSolver<Tensor, Tensor> inner, ILinearSolver<Tensor, Tensor> linear) =>
-        Algorithm2.Compute(Space, Regularizer, Problem, inner, linear, Theta);
+        ImplicitMetaGradient.Compute(Space, Regularizer, Problem, inner, linear, Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>
     public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) => Implicit(Known(phi), linear);

@@ -3,7 +3,6 @@
 
 using System.Diagnostics;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Models;

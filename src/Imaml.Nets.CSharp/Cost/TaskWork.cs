@@ -1,4 +1,4 @@
-// What one task costs in floating-point operations: the counts of the core's own records (MetaGradient.cost) times what one evaluation
+// What one task costs in floating-point operations: the counts of the core's own records (MetaGradient.Cost) times what one evaluation
 // costs an image. Operations on parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
 
 using Imaml.Math;

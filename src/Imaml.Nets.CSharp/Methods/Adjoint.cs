@@ -22,15 +22,15 @@ public abstract record Adjoint(int Steps)
     /// <summary>All that is wrong with it.</summary>
     public virtual IEnumerable<Complaint> Complaints() => Rule.AtLeast(1, Steps, "steps");
 
-    internal abstract IImplicitSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context);
+    internal abstract IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context);
 
-    internal static IImplicitSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearImplicitSolver<Tensor, Tensor>(solver);
+    internal static IAdjointSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearAdjointSolver<Tensor, Tensor>(solver);
 
     /// <summary>Conjugate gradients, the paper's.</summary>
     /// <param name="Steps">Their number.</param>
     public sealed record ConjugateGradients(int Steps) : Adjoint(Steps)
     {
-        internal override IImplicitSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new ConjugateGradientSolver<Tensor, Tensor>(budget));
+        internal override IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new ConjugateGradientSolver<Tensor, Tensor>(budget));
     }
 
     /// <summary>Conjugate gradients, preconditioned by an estimate of the diagonal.</summary>
@@ -41,7 +41,7 @@ public abstract record Adjoint(int Steps)
         /// <inheritdoc/>
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.AtLeast(1, Probes, "probes")];
 
-        internal override IImplicitSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) =>
+        internal override IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) =>
             new EstimatedDiagonalSolver<Tensor, Tensor>(new TensorCoordinates(), budget, Probes, RandomSigns.Of(context.Seed, context.FirstTask));
     }
 
@@ -49,7 +49,7 @@ public abstract record Adjoint(int Steps)
     /// <param name="Steps">Its steps.</param>
     public sealed record MinimalResidual(int Steps) : Adjoint(Steps)
     {
-        internal override IImplicitSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new MinresSolver<Tensor, Tensor>(budget));
+        internal override IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new MinresSolver<Tensor, Tensor>(budget));
     }
 
     /// <summary>The Neumann series.</summary>
@@ -60,7 +60,7 @@ public abstract record Adjoint(int Steps)
         /// <inheritdoc/>
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize")];
 
-        internal override IImplicitSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new NeumannSolver<Tensor, Tensor>(StepSize, budget));
+        internal override IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) => Plain(new NeumannSolver<Tensor, Tensor>(StepSize, budget));
     }
 }
 

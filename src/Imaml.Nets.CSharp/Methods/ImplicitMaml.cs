@@ -70,7 +70,7 @@ public sealed record ImplicitMaml(
         var solver = Solver(context);
         var learnable = Learns is { } learns ? new LearnedRegularizer<Tensor, Tensor>(Coordinates, learns.Sharing(context.LayerSizes), context.Like, context.Learned!.ToArray()) : null;
         var regularizer = learnable?.Regularizer ?? Proximal(Lambda);
-        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.ofAccuracies(space, regularizer, regularizer.SmallestEigenvalue, Delta ?? 0, DeltaPrime ?? 0);
+        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.OfAccuracies(space, regularizer, regularizer.SmallestEigenvalue, Delta ?? 0, DeltaPrime ?? 0);
         IMetaGradientStrategy<Tensor, Tensor> strategy = new ToAccuracies(inner, solver, Accuracies);
         return new BoundMethod(
             regularizer,
@@ -83,7 +83,7 @@ public sealed record ImplicitMaml(
     }
 
     /// <summary>Algorithm 2 to δ and δ′, which a space of B tasks holds as numbers of its own.</summary>
-    private sealed class ToAccuracies(IInnerSolver<Tensor, Tensor> inner, IImplicitSolver<Tensor, Tensor> solver, Func<TensorSpace, Thresholds<Tensor>> accuracies)
+    private sealed class ToAccuracies(IInnerSolver<Tensor, Tensor> inner, IAdjointSolver<Tensor, Tensor> solver, Func<TensorSpace, Thresholds<Tensor>> accuracies)
         : IMetaGradientStrategy<Tensor, Tensor>
     {
         public MetaGradient<Tensor, Tensor> Compute(
@@ -92,7 +92,7 @@ public sealed record ImplicitMaml(
     }
 
     /// <summary>The adjoint solve with the remedy that the method has for negative curvature.</summary>
-    internal IImplicitSolver<Tensor, Tensor> Solver(MethodContext context)
+    internal IAdjointSolver<Tensor, Tensor> Solver(MethodContext context)
     {
         var budget = new LinearSolveOptions(Adjoint.Steps, relativeResidual: 0, checkEvery: DeltaPrime is null ? 0 : 1, recomputeResidual: false);
         var solver = Adjoint.Build(budget, context);

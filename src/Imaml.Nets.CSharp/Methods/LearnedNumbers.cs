@@ -35,7 +35,7 @@ internal sealed record LearnedPart(LearnedPer Per, double Start, double? Rate)
 
     /// <summary>The numbers before the first step.</summary>
     public Vector<double> Numbers(IReadOnlyList<int> layerSizes) =>
-        Vector<double>.Build.Dense(SharingModule.count(Sharing(layerSizes), layerSizes.Sum()), Start);
+        Vector<double>.Build.Dense(Sharing(layerSizes).Count(layerSizes.Sum()), Start);
 }
 
 /// <summary>The range of the numbers that are learned beside θ.</summary>

@@ -100,7 +100,7 @@ public sealed record MetaSgd(Inner Inner, double? Lambda, LearnedPer Per = Learn
     {
         var sharing = Learns!.Sharing(context.LayerSizes);
         var numbers = context.Learned!.ToArray();
-        var sizes = new StepSizeOptions<Tensor>(Coordinates, SharingModule.vector(Coordinates, sharing, context.Like, numbers), Inner.Steps);
+        var sizes = new StepSizeOptions<Tensor>(Coordinates, sharing.Vector(Coordinates, context.Like, numbers), Inner.Steps);
         var strategy = new MetaSgdStrategy<Tensor, Tensor>(sizes, Maml.Memory(Recompute), sharing);
         return new BoundMethod(Proximal(Lambda), new StepSizeSolver<Tensor, Tensor>(sizes), strategy) { Learned = LearnedRange.Of("α", numbers) };
     }

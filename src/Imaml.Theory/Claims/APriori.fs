@@ -46,7 +46,7 @@ module APriori =
                 regularizer,
                 BilevelTask.problem task,
                 GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), 200_000, 1),
-                ConjugateGradientSolver(LinearBudget.untilMet (100 + 20 * task.Theta.Count)),
+                ConjugateGradientSolver(LinearSolveOptions.ToTolerance(100 + 20 * task.Theta.Count, 0.0)),
                 Thresholds.ofAccuracies space regularizer c.StrongConvexity accuracies.Inner accuracies.Solve,
                 task.Theta
             )

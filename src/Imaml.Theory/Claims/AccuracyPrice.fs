@@ -34,7 +34,7 @@ module AccuracyPrice =
             Proximal.regularizer task.Proximal,
             BilevelTask.problem task,
             GradientDescentSolver<Vector<float>, float>(rule, steps, 1),
-            ConjugateGradientSolver<Vector<float>, float>(LinearBudget.untilMet 2_000),
+            ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(2_000, 0.0)),
             [| judge task |],
             { Accuracy = epsilon; MaxRounds = 10 },
             task.Theta

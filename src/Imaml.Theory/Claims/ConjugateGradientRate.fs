@@ -14,7 +14,8 @@ open Imaml.Math
 module ConjugateGradientRate =
 
     let private solve (a: Matrix<float>) (b: Vector<float>) steps =
-        (ConjugateGradient.solve (EuclideanSpace()) (LinearBudget.steps steps) (fun w -> a * w) b).Solution
+        let solver: ILinearSolver<_, _> = ConjugateGradientSolver(LinearSolveOptions.FixedBudget steps)
+        solver.Solve(EuclideanSpace(), LinearOperator.Of(fun w -> a * w), b, 0.0).Solution
 
     let private energy (a: Matrix<float>) (e: Vector<float>) = sqrt (max 0.0 (e.DotProduct(a * e)))
 

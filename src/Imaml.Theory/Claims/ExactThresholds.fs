@@ -38,7 +38,7 @@ module internal ExactThresholds =
     /// u with ‖b − (H+Λ)u‖ what is asked for.
     let linearSolver (direction: Vector<float>) =
         { new ILinearSolver<Vector<float>, float> with
-            member _.Solve(_, operator, b, residualNorm) =
+            member _.Solve(space, operator, b, residualNorm) =
                 let d = b.Count
 
                 let columns =
@@ -46,20 +46,8 @@ module internal ExactThresholds =
 
                 let matrix = Matrix<float>.Build.DenseOfColumnVectors columns
 
-                {
-                    Solution = matrix.Solve(b - residualNorm * direction)
-                    RightHandSideNorm = b.L2Norm()
-                    Steps = 1.0
-                    Products = float d
-                    RelativeResidual = residualNorm / b.L2Norm()
-                    SmallestCurvature = infinity
-                    Met = 1.0
-                    Indefinite = 0.0
-                    NonFinite = 0.0
-                    Stagnated = 0.0
-                    PreconditionerNotPositive = 0.0
-                    Coefficients = [||]
-                }
+                let solution = matrix.Solve(b - residualNorm * direction)
+                LinearSolver.report space solution (b.L2Norm()) 1.0 (float d) (residualNorm / b.L2Norm()) 1.0
 
             member this.SolveFrom(space, operator, b, start, residualNorm) =
                 let rest = this.Solve(space, operator, b - operator.Apply start, residualNorm)

@@ -49,7 +49,7 @@ module Fomaml =
                 t.Regularizer,
                 t.Problem,
                 inner t,
-                ConjugateGradientSolver<Vector<float>, float>(LinearBudget.steps 1),
+                ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.FixedBudget(1)),
                 Thresholds.none space,
                 t.Task.Theta
             )

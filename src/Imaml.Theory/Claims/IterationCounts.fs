@@ -103,10 +103,10 @@ module IterationCounts =
         let lambda = c.LargestRegularization
         let delta = accuracy * lambda * exact.L2Norm()
         let steps = Theorem1.ConjugateGradientSteps(c, v.L2Norm(), delta)
-        let operator = LinearOperator.ofFunction (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
+        let operator = LinearOperator.Of (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =
-            ConjugateGradientSolver(LinearBudget.steps (max 1 steps))
+            ConjugateGradientSolver(LinearSolveOptions.FixedBudget(max 1 steps))
 
         let solve =
             if start = 0.0 then

@@ -34,7 +34,7 @@ module Lemma1 =
                     LayerwiseRegularizer(coordinates, [| mask 0; mask 1 |], lambdas) :> IRegularizer<_, _>)
 
     let private hessian (task: BilevelTask) regularizer phi =
-        LinearOperator.ofFunction (fun w ->
+        LinearOperator.Of(fun w ->
             use linearization = (BilevelTask.problem task).LinearizeInner phi
             InnerObjective.hessianProduct space regularizer linearization w)
 
@@ -73,7 +73,7 @@ module Lemma1 =
 
         let solver =
             ConjugateGradientSolver
-                { LinearBudget.untilMet (100 + 20 * phi.Count) with
+                { LinearSolveOptions.ToTolerance(100 + 20 * phi.Count, 0.0) with
                     RecomputeResidual = true
                 }
 

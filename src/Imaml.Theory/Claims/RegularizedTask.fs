@@ -53,7 +53,7 @@ module RegularizedTask =
             Task = { task with Proximal = at 0.0 }
             Regularizer = regularizer
             At = at
-            SlopeOf = fun result -> along (RegularizerGradient.compute space regularizer result task.Theta)
+            SlopeOf = fun result -> along (RegularizerGradient.Compute(space, regularizer, result, task.Theta))
             SlopeFrom = fun displacement u -> along (regularizer.ParameterGradient(space, displacement, u))
         }
 

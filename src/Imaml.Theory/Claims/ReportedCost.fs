@@ -15,7 +15,7 @@ module ReportedCost =
         let linear: ILinearSolver<CountedVector, CountedScalar> =
             ConjugateGradientSolver
                 // A task that is done is not multiplied on.
-                (LinearBudget.untilMet 3)
+                (LinearSolveOptions.ToTolerance(3, 0.0))
 
         [
             "implicit", (fun space -> ImplicitStrategy(solver, linear, Thresholds.none space))

@@ -59,7 +59,7 @@ module Theorem1Accounts =
                 Proximal.regularizer task.Proximal,
                 BilevelTask.problem task,
                 solver,
-                ConjugateGradientSolver<Vector<float>, float>(LinearBudget.steps linearSteps),
+                ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.FixedBudget(linearSteps)),
                 Thresholds.none space,
                 task.Theta
             )

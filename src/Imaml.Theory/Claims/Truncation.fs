@@ -38,12 +38,8 @@ module Truncation =
         use linearization = t.Problem.LinearizeInner result.Phi
 
         let series =
-            Neumann.solve
-                space
-                options.Step
-                (LinearBudget.steps kept)
-                (InnerObjective.hessianProduct space t.Regularizer linearization)
-                (t.Task.Outer.Gradient result.Phi)
+            let solver: ILinearSolver<_, _> = NeumannSolver(options.Step, LinearSolveOptions.FixedBudget kept)
+            solver.Solve(space, AdjointSolve.operator space t.Regularizer linearization, t.Task.Outer.Gradient result.Phi, 0.0)
 
         // The series rounds as the path does, and once more by 1/‖v‖ and back.
         let error = (DescentPath.last kept t.Task options).GradientError

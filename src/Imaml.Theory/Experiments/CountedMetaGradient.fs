@@ -56,6 +56,6 @@ module CountedMetaGradient =
             Gradient = result.Gradient.Value
             Phi = result.Phi.Value
             Count = problem.Count
-            Reported = MetaGradient.cost space result |> Array.exactlyOne
+            Reported = result.Cost(space) |> Array.exactlyOne
             Vectors = counting.MostVectors - before
         }

@@ -109,7 +109,7 @@ module Figure2a =
         | _ ->
             ImplicitStrategy(
                 GradientDescentSolver(ConstantStep path.Step, path.Momentum, steps, 0),
-                ConjugateGradientSolver(LinearBudget.steps (linearSteps meth)),
+                ConjugateGradientSolver(LinearSolveOptions.FixedBudget(linearSteps meth)),
                 Thresholds.none space
             )
 
@@ -120,7 +120,7 @@ module Figure2a =
 
         let size = exact.L2Norm()
         let ofIterate = jacobian.TransposeThisAndMultiply(task.Outer.Gradient result.Phi)
-        let cost = (MetaGradient.cost space result)[0]
+        let cost = (result.Cost(space))[0]
 
         { point with
             Method = meth

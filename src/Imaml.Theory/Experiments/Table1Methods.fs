@@ -72,8 +72,10 @@ module Table1Methods =
             if steps = 0 then
                 exact.L2Norm()
             else
+                let solver: ILinearSolver<_, _> = ConjugateGradientSolver(LinearSolveOptions.FixedBudget steps)
+
                 let solve =
-                    ConjugateGradient.solve space (LinearBudget.steps steps) (fun w -> task.Eigenvalues.PointwiseMultiply w) v
+                    solver.Solve(space, LinearOperator.Of(fun w -> task.Eigenvalues.PointwiseMultiply w), v, 0.0)
 
                 (task.Lambda * solve.Solution - exact).L2Norm()
 
@@ -153,7 +155,7 @@ module Table1Methods =
     /// Implicit MAML with this many CG steps: Nesterov's momentum inside, conjugate gradients for the solve. Its error may be δ′ + (λL/µ)δ (Theorem 1, ρ = 0).
     let implicitWith linear seed accuracy (task: SpectralTask) (options: UnrolledOptions) =
         let inner = GradientDescentSolver(ConstantStep options.Step, options.Momentum, options.Steps, 0)
-        let solver = ConjugateGradientSolver(LinearBudget.steps linear)
+        let solver = ConjugateGradientSolver(LinearSolveOptions.FixedBudget(linear))
 
         let result = compute (fun space -> ImplicitStrategy(inner, solver, Thresholds.none space)) task
         let error = (result.Gradient - exactGradient task).L2Norm()

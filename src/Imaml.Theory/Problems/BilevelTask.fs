@@ -120,11 +120,10 @@ module BilevelTask =
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
         Proximal.gradient task.Proximal (phi - task.Theta) u
 
-    /// The same at φ = Alg*(θ) by a dense solve. For Λ = λI it is vᵀ(H + Λ)⁻¹∇L̂(φ)/λ, not −(φ−θ)ᵀu: along the kernel of H u is as large as
-    /// ‖v‖/λ and cancels against a φ−θ that should have no part there, but has its rounding; −∇L̂/λ, which it equals, has none.
+    /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
+    /// that nothing cancels at a small λ, for any Λ.
     let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) =
-        match task.Proximal with
-        | Proximal.Scalar lambda ->
-            let moved = (solveMatrix task phi ((task.Inner.Gradient phi / lambda).ToColumnMatrix())).Column 0
-            ProximalGradient.Scalar((task.Outer.Gradient phi).DotProduct moved)
-        | _ -> regularizerGradient task phi (adjoint task phi)
+        let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
+        let there = task.Inner.Gradient phi - task.Inner.HessianProduct phi step
+        let displacement = -(Proximal.regularizer task.Proximal).ApplyInverse(EuclideanSpace(), there)
+        Proximal.gradient task.Proximal displacement (adjoint task phi)

@@ -1,0 +1,173 @@
+// What every way to a meta-gradient returns, whether it can be used, and what it cost, task by task, in the units of Table 1.
+
+namespace Imaml.Math
+
+/// A meta-gradient with what it was made of. Scalars are per task.
+type MetaGradient<'V, 'S> =
+    {
+        /// g ≈ d_θ L(Alg*(θ))
+        Gradient: 'V
+        /// φ ≈ Alg*(θ), and how it was found.
+        Inner: InnerIterate<'V, 'S>
+        /// L̂(φ)
+        InnerLoss: 'S
+        /// L(φ)
+        OuterLoss: 'S
+        /// ‖∇_φ G(φ, θ)‖; divided by G's strong convexity constant it bounds δ.
+        InnerGradientNorm: 'S
+        /// The solve of (H + Λ)u = v; its solution is v itself, and its status NotMade, where the method makes none. NonFinite where anything
+        /// that the meta-gradient was made of, or it itself, is not finite.
+        Solve: LinearSolveReport<'V, 'S>
+        /// 1 where H + Λ was seen not to be positive definite, whatever was done about it.
+        NegativeCurvature: 'S
+        /// What Λ was multiplied by in the solve to make H + Λ positive definite; 1 where it was left as it is.
+        Raised: 'S
+        /// Evaluations of ∇L̂ after the inner solve, or along it to differentiate it; a linearization counts as one.
+        DerivativeGradients: 'S
+        /// Products with H that differentiate the inner solve's path; the linear solve's are in its report.
+        DerivativeProducts: 'S
+        /// Evaluations of ∇L.
+        OuterGradients: 'S
+        /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
+        Learned: float[][]
+    }
+
+    /// φ ≈ Alg*(θ)
+    member result.Phi = result.Inner.Phi
+
+    /// The cost of every task, on the host, by the method's own counts: products are the inner solver's, the linear solve's and those that
+    /// differentiate the path. A black-box inner solver adds nothing that is known. On a device this waits for it.
+    member result.Cost(space: IInnerProductSpace<'V, 'S>) : WorkCount[] =
+        let sum a b = space.Read(space.Add(a, b))
+        let gradients = sum result.Inner.Counts.Gradients result.DerivativeGradients
+
+        let products =
+            sum (space.Add(result.Inner.Counts.Products, result.DerivativeProducts)) result.Solve.Counts.Products
+
+        let losses = space.Read result.Inner.Counts.Losses
+        let outer = space.Read result.OuterGradients
+
+        Array.init outer.Length (fun task ->
+            {
+                Gradients = int gradients[task]
+                HessianProducts = int products[task]
+                Losses = int losses[task]
+                OuterGradients = int outer[task]
+            })
+
+    /// 1 where a task's meta-gradient may enter the mean of a meta-batch (Algorithm 1): g is finite, everything that it was made of was finite
+    /// (φ, the losses, ∇G, the products of the solve), and the solve did not run away from its right-hand side. On the device, without a look.
+    ///
+    /// A runaway has left a residual above ‖v‖/√ε: u = 0 leaves ‖v‖, and conjugate gradients that stop at a curvature of zero to rounding stay
+    /// below √κ‖v‖.
+    member result.Usable(space: IInnerProductSpace<'V, 'S>) : 'S =
+        let none mark = Mask.complement space (space.Exceeds(mark, space.Scalar 0.0))
+        let both a b = space.Multiply(a, b)
+        let residual = result.Solve.RelativeResidual
+        let largest = space.DivideOrZero(space.Scalar 1.0, space.SquareRoot(Mask.epsilon space))
+        // Infinite where no solve was made.
+        let runaway = both (Mask.finite space residual) (space.Exceeds(residual, largest))
+
+        Mask.complement space runaway
+        |> both (none result.Inner.Marks.NonFinite)
+        |> both (none result.Solve.Marks.NonFinite)
+        |> both (Mask.finite space result.Solve.RightHandSideNorm)
+        |> both (Mask.finite space (space.Norm result.Gradient))
+
+    interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            {
+                Gradient = vector.Invoke this.Gradient
+                Inner = (this.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
+                InnerLoss = scalar.Invoke this.InnerLoss
+                OuterLoss = scalar.Invoke this.OuterLoss
+                InnerGradientNorm = scalar.Invoke this.InnerGradientNorm
+                Solve = (this.Solve :> ICarried<_, _, _>).Carry(vector, scalar)
+                NegativeCurvature = scalar.Invoke this.NegativeCurvature
+                Raised = scalar.Invoke this.Raised
+                DerivativeGradients = scalar.Invoke this.DerivativeGradients
+                DerivativeProducts = scalar.Invoke this.DerivativeProducts
+                OuterGradients = scalar.Invoke this.OuterGradients
+                Learned = this.Learned
+            }
+
+/// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
+type IMetaGradientStrategy<'V, 'S> =
+    /// The meta-gradient of every task at θ.
+    abstract Compute:
+        space: IInnerProductSpace<'V, 'S> * regularizer: IRegularizer<'V, 'S> * problem: IBilevelProblem<'V, 'S> * theta: 'V ->
+            MetaGradient<'V, 'S>
+
+[<RequireQualifiedAccess>]
+module internal MetaGradient =
+
+    /// The meta-gradient with marks that agree with its numbers: a φ that is not finite, or at which L̂ or ∇G are not, has not met a tolerance,
+    /// whatever its solver says, and no solve that was made there is worth anything; an L or a g that is not finite is the solve's.
+    let judged (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradient<'V, 'S> =
+        let both a b = space.Multiply(a, b)
+
+        let inner =
+            Mask.finite space (space.Norm result.Phi)
+            |> both (Mask.finite space result.InnerLoss)
+            |> both (Mask.finite space result.InnerGradientNorm)
+
+        let all =
+            Mask.finite space result.OuterLoss
+            |> both (Mask.finite space (space.Norm result.Gradient))
+            |> both inner
+
+        let marks = result.Solve.Marks
+
+        { result with
+            Inner =
+                { result.Inner with
+                    Marks =
+                        { result.Inner.Marks with
+                            Met = both result.Inner.Marks.Met inner
+                            NonFinite = space.Select(inner, result.Inner.Marks.NonFinite, space.Scalar 1.0)
+                        }
+                }
+            Solve =
+                { result.Solve with
+                    Marks =
+                        { marks with
+                            Met = both marks.Met all
+                            NonFinite = space.Select(all, marks.NonFinite, space.Scalar 1.0)
+                        }
+                }
+        }
+
+    /// The meta-gradient of a method that solves no linear system: g from v = ∇L(φ), made by `derivative` at the price of this many
+    /// gradients and products. One linearization at φ tells its losses and ‖∇G‖.
+    let withoutSolve
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (theta: 'V)
+        (inner: InnerIterate<'V, 'S>)
+        (gradients: int)
+        (products: int)
+        (derivative: 'V -> 'V)
+        : MetaGradient<'V, 'S> =
+        let struct (innerLoss, innerGradientNorm) =
+            use linearization = problem.LinearizeInner inner.Phi
+            let gradient = InnerObjective.gradient space regularizer linearization.Gradient inner.Phi theta
+            struct (Mask.copy space linearization.Loss, space.Norm gradient)
+
+        let struct (outerLoss, v) = problem.OuterLossAndGradient inner.Phi
+
+        {
+            Gradient = derivative v
+            Inner = inner
+            InnerLoss = innerLoss
+            OuterLoss = outerLoss
+            InnerGradientNorm = innerGradientNorm
+            Solve = LinearSolver.none space v
+            NegativeCurvature = space.Scalar 0.0
+            Raised = space.Scalar 1.0
+            DerivativeGradients = space.Scalar(float (gradients + 1))
+            DerivativeProducts = space.Scalar(float products)
+            OuterGradients = space.Scalar 1.0
+            Learned = [||]
+        }
+        |> judged space
