@@ -20,8 +20,20 @@ open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-let private training: TrainingOptions =
+let private trainingBy (solver: LinearSolverKind) (remedy: CurvatureRemedy) : TrainingOptions =
     TrainingOptions(
+        LinearSolver = solver,
+        Probes =
+            (if solver = LinearSolverKind.Pcg then
+                 Nullable 3
+             else
+                 Nullable()),
+        NeumannStep =
+            (if solver = LinearSolverKind.Neumann then
+                 Nullable 0.01
+             else
+                 Nullable()),
+        OnNegativeCurvature = remedy,
         Dataset = TaskSource.GlyphsName,
         Split = TaskSource.SeededSplit,
         ValidationClasses = 100,
@@ -42,6 +54,8 @@ let private training: TrainingOptions =
         Seed = 3UL,
         Threads = 1
     )
+
+let private training = trainingBy LinearSolverKind.Cg CurvatureRemedy.Truncate
 
 let private source = lazy TaskSource.Open(training, null, null, ignore)
 
@@ -205,6 +219,54 @@ let tests =
                 four.Value.Reference
                 |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
                 |> should equal true)
+
+            for solver, remedy in
+                [
+                    LinearSolverKind.Pcg, CurvatureRemedy.Truncate
+                    LinearSolverKind.Minres, CurvatureRemedy.Truncate
+                    LinearSolverKind.Neumann, CurvatureRemedy.Truncate
+                    LinearSolverKind.Cg, CurvatureRemedy.GaussNewton
+                    LinearSolverKind.Cg, CurvatureRemedy.RaiseLambda
+                ] do
+                scoped $"what is measured is the run's own method: {solver}, {remedy}" (fun () ->
+                    let own = trainingBy solver remedy
+
+                    let measured =
+                        AssumptionCheck.Measure(RunState(0, null), own, source.Value, options 2 1, torch.CPU, null, CancellationToken.None)
+
+                    use learner = MetaLearner.Create(own, TaskSource.Network own)
+
+                    for task in measured.Tasks do
+                        let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
+                        let batch = source.Value.Sampler(own, ClassPart.Validation, own.Queries, 17UL).Batch(task.Episode, 1)
+                        let problem = FewShotProblem(learner.Network, batch, theta)
+                        let method = Method.Create(own, learner.Network, theta, null, uint64 task.Episode)
+                        let result = method.Compute(TensorSpace(1, theta), problem, theta).Result
+                        let struct (_, v) = (problem :> IBilevelProblem<_, _>).OuterLossAndGradient result.Phi
+                        let g, v = Vector<float>.Build.Dense(numbers result.Gradient), Vector<float>.Build.Dense(numbers v)
+                        near (cosine g v) task.Gradients.ImplicitFirstOrder.Cosine "implicit, first-order"
+                        near ((g - v).L2Norm() / v.L2Norm()) task.Gradients.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
+
+                    // The budgets too: the cell of the run's own numbers of steps has the run's own g.
+                    let task, reference = measured.Tasks[0], measured.Reference[0]
+
+                    let cell =
+                        reference.Errors
+                        |> Seq.find (fun cell -> cell.InnerSteps = Nullable own.InnerSteps && cell.CgSteps = own.CgSteps.Value)
+
+                    let plain =
+                        four.Value.Reference[0].Errors
+                        |> Seq.find (fun one -> one.InnerSteps = cell.InnerSteps && one.CgSteps = cell.CgSteps)
+                    // Only where negative curvature is met does a remedy change g.
+                    if solver <> LinearSolverKind.Cg then
+                        abs (cell.Linear - plain.Linear) |> should be (greaterThan 1e-6)
+                        abs (task.CgResidual - four.Value.Tasks[0].CgResidual) |> should be (greaterThan 1e-6))
+
+            testCase "the count for all tasks together is of fewer than that of each alone, and of none that is refuted" (fun () ->
+                for task in four.Value.Tasks do
+                    for point in [ task.Theta; task.Phi ] do
+                        (point.Probable || not point.ProbableAmongAll) |> should equal true
+                        (point.Refuted && point.Probable) |> should equal false)
 
             testCase "a task's figures do not depend on how many are measured" (fun () ->
                 let two = (measure 2 0).Tasks

@@ -5,7 +5,6 @@ using System.Text.Json;
 using Imaml.Cli.Diagnoses;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -41,9 +40,9 @@ internal static class DiagnoseCommand
             SharedOptions.Require(parsed, lanczos, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var (last, all) = RunState.All(folder);
-            if (last.Options is not { Algorithm: Algorithm.ImamlGd, LearnLambda: null })
+            if (AssumptionCheck.Refusal(last.Options) is { } why)
             {
-                throw new ArgumentException($"{folder.FolderPath} is a run of {last.Options.Algorithm}{(last.Options.LearnLambda is null ? "" : " that learns λ")}; diagnose looks at {Algorithm.ImamlGd} with a fixed λ");
+                throw new ArgumentException($"{folder.FolderPath} is {why}");
             }
 
             var options = new AssumptionOptions

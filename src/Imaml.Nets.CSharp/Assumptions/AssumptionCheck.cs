@@ -1,6 +1,7 @@
 // Theorem 1's assumptions at the states of a run, and what its meta-gradients are worth: all measurements, batch by batch, so that memory does
 // not depend on the number of tasks.
 
+using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using static TorchSharp.torch;
@@ -11,6 +12,13 @@ namespace Imaml.Nets.Assumptions;
 public static class AssumptionCheck
 {
     private const int TasksAtOnce = 8;
+
+    /// <summary>Why runs of these options cannot be measured, or null where they can: Λ = λI, and inner steps whose derivative is that of a descent of a fixed number of steps.</summary>
+    public static string? Refusal(TrainingOptions training) =>
+        training.Algorithm != Algorithm.ImamlGd ? $"a run of {training.Algorithm}; diagnose looks at {Algorithm.ImamlGd}"
+        : training.LearnLambda is LearnedPer.Layer or LearnedPer.Parameter ? $"a run that learns λ for each {(training.LearnLambda == LearnedPer.Layer ? "layer" : "parameter")}; diagnose looks at one λ for all parameters"
+        : training.Delta is not null ? "a run that ends its inner solves at δ; diagnose compares with the derivative of a fixed number of inner steps"
+        : null;
 
     /// <summary>Measures one state on episodes 0, 1, 2, … of a part of the classes.</summary>
     /// <param name="state">The state.</param>
@@ -26,6 +34,7 @@ public static class AssumptionCheck
         learner.MoveTo(device);
         var sampler = source.Sampler(training, options.Part, training.Queries, options.Seed);
         var tasks = new List<TaskAssumptions>();
+        var lambda = double.NaN;
         var changes = new List<HessianChanges>();
         var metaBatches = new List<Agreements>();
         using var whole = new RunningSum();
@@ -38,6 +47,7 @@ public static class AssumptionCheck
             var inBatch = tasks.Count % training.MetaBatch;
             var count = int.Min(int.Min(TasksAtOnce, training.MetaBatch - inBatch), options.Tasks - tasks.Count);
             var batch = new TaskBatch(learner, training, sampler, tasks.Count, count, stop);
+            lambda = batch.Lambda;
             tasks.AddRange(OfBatch(batch, options, changes, out var gradients));
             whole.Add(gradients);
             metaBatch.Add(gradients);
@@ -61,7 +71,7 @@ public static class AssumptionCheck
         }
 
         using var last = NewDisposeScope();
-        return new StateAssumptions(state.MetaStep, learner.Network.ParameterCount, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
+        return new StateAssumptions(state.MetaStep, learner.Network.ParameterCount, lambda, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
     }
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)

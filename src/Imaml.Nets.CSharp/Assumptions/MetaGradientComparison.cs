@@ -30,7 +30,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     {
         using var scope = NewDisposeScope();
         var options = tasks.Options;
-        var run = tasks.Implicit(tasks.Descent(options.InnerSteps), TaskBatch.ConjugateGradients(options.CgSteps!.Value));
+        var run = tasks.Run();
         var unrolled = Strategies.Unrolled(tasks.Space, options.StepRule, options.InnerSteps).Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);

@@ -1,8 +1,10 @@
-// B tasks at a state of a run, in double precision, with the solvers that the run uses: what every measurement starts from.
+// B tasks at a state of a run, in double precision, with the method that the run uses: its inner solver, its linear solver with preconditioner, remedy
+// and threshold, its λ even where it is learned. Every measurement starts from here, and other budgets are budgets of the same solvers.
 
 using Imaml.Math;
 using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
@@ -16,6 +18,7 @@ internal sealed class TaskBatch
     private readonly EpisodeBatch _episodes;
     private readonly ulong _seed;
     private readonly long _first;
+    private readonly Func<TrainingOptions, Method> _method;
 
     public TaskBatch(MetaLearner learner, TrainingOptions options, EpisodeSampler sampler, long first, int count, CancellationToken stop)
     {
@@ -25,7 +28,8 @@ internal sealed class TaskBatch
         Space = new TensorSpace(count, Theta);
         Images = new FewShotProblem(learner.Network, _episodes, Theta);
         Problem = new InterruptibleProblem<Tensor, Tensor>(Images, stop);
-        Regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda!.Value);
+        _method = chosen => Method.Create(chosen, learner.Network, Theta.narrow(0, 0, 1), learner.Learned?.Numbers, (ulong)first);
+        Regularizer = _method(options).Regularizer;
     }
 
     public TrainingOptions Options { get; }
@@ -40,26 +44,36 @@ internal sealed class TaskBatch
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }
 
-    public ScalarRegularizer<Tensor, Tensor> Regularizer { get; }
+    /// <summary>Λ = λI.</summary>
+    public IRegularizer<Tensor, Tensor> Regularizer { get; }
+
+    /// <summary>λ at this state.</summary>
+    public double Lambda => Regularizer.SmallestEigenvalue;
 
     /// <summary>[B, d], alike in all rows.</summary>
     public Tensor Theta { get; }
 
     public int Parameters => (int)Theta.shape[1];
 
-    /// <summary>Gradient descent by the run's rule.</summary>
-    public IInnerSolver<Tensor, Tensor> Descent(int steps) => InnerSolvers.GradientDescent(Space, Options.StepRule, steps);
+    /// <summary>The run's own meta-gradients.</summary>
+    public MetaGradient<Tensor, Tensor> Run() => _method(Options).Compute(Space, Problem, Theta).Result;
 
-    /// <summary>The run's conjugate gradients, with this many steps.</summary>
-    public static ILinearSolver<Tensor, Tensor> ConjugateGradients(int steps) =>
-        new ConjugateGradientSolver<Tensor, Tensor>(new LinearSolveOptions(steps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false));
+    /// <summary>φ by the run's inner solver with this many steps.</summary>
+    public Tensor Adapted(int steps) => _method(Options with { InnerSteps = steps }).Adapt(Space, Problem, Theta).Phi;
 
-    /// <summary>Algorithm 2 with fixed budgets.</summary>
-    public MetaGradient<Tensor, Tensor> Implicit(IInnerSolver<Tensor, Tensor> inner, ILinearSolver<Tensor, Tensor> linear) =>
-        Algorithm2.Compute(Space, Regularizer, Problem, inner, linear, Theta);
+    /// <summary>The meta-gradients at a φ that is known, by the run's linear solver with this many steps.</summary>
+    public MetaGradient<Tensor, Tensor> RunAt(Tensor phi, int linearSteps) => ImplicitMetaGradient.Compute(
+        Space,
+        Regularizer,
+        Problem,
+        Known(phi),
+        Method.ImplicitSolverOf(Options with { CgSteps = linearSteps }, (ulong)_first),
+        Thresholds.ofAccuracies(Space, Regularizer, Lambda, 0, Options.DeltaPrime ?? 0),
+        Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>
-    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) => Implicit(Known(phi), linear);
+    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) =>
+        Algorithm2.Compute(Space, Regularizer, Problem, Known(phi), linear, Theta);
 
     /// <summary>∇L(φ), the meta-gradient of FOMAML, at a φ that is known.</summary>
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>

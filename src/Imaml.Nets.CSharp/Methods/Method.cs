@@ -135,7 +135,8 @@ public sealed class Method
         ? new NewtonConjugateGradientSolver<Tensor, Tensor>(options.InnerSteps, options.DirectionSteps ?? NewtonConjugateGradient.PaperDirectionSteps)
         : new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerMomentum, options.InnerSteps, options.Delta is null ? 0 : 1);
 
-    private static IImplicitSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
+    /// <summary>What solves (H + Λ)u = v, with its remedy.</summary>
+    internal static IImplicitSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
     {
         var budget = new LinearSolveOptions(options.CgSteps!.Value, relativeResidual: 0, checkEvery: options.DeltaPrime is null ? 0 : 1, recomputeResidual: false);
         IImplicitSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearImplicitSolver<Tensor, Tensor>(solver);
