@@ -285,8 +285,13 @@ let tests =
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 
-            testCase "quantiles are nearest ranks" (fun () ->
+            testCase "quantiles are MathNet's, and infinite between infinities" (fun () ->
                 Quantiles.Of [ 3.0; 1.0; 2.0 ] |> should equal (Quantiles(1.0, 1.0, 2.0, 3.0, 3.0))
-                Quantiles.Of [ 1.0 .. 10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
+                let ten = Quantiles.Of [ 1.0 .. 10.0 ]
+                // The place of the quantile q among n is (n + 1/3)q + 1/3.
+                Check.near 1e-14 (31.0 / 30.0 + 1.0 / 3.0) ten.Tenth "10 %"
+                Check.near 1e-14 5.5 ten.Median "median"
+                Check.near 1e-14 (9.3 + 1.0 / 3.0) ten.NinetyHundredths "90 %"
+                Quantiles.Of [ 1.0; infinity; infinity; infinity ] |> should equal (Quantiles(1.0, 1.0, infinity, infinity, infinity))
                 Double.IsNaN (Quantiles.Of []).Median |> should equal true)
         ]
