@@ -31,9 +31,10 @@ var inner = InnerSolvers.NewtonConjugateGradient(space, maxSteps: 20, directionS
 var linear = LinearSolvers.ConjugateGradient(space, maxSteps: 10, relativeResidual: 0.0);
 var accuracies = Algorithm2.Accuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
 var strategy = Strategies.Implicit(space, inner, linear, accuracies);
-var start = Algorithm1.Start(OuterOptimizers.GradientDescent(space, rate: 1.0), Vector.Build.Dense(dimension));
-var (learned, steps) = Algorithm1.Run(space, strategy, regularizer, Enumerable.Repeat(tasks, 50), start);
-Console.WriteLine($"outer loss: {steps[0].OuterLoss[0]:F6} before, {steps[^1].OuterLoss[0]:F6} after {learned.Steps} steps");
+var start = MetaLearning.Start(new GradientDescentOptimizer<Vector, double>(rate: 1.0), Vector.Build.Dense(dimension));
+var batches = Enumerable.Repeat(MetaLearning.Chunks(space, tasks), 50);
+var (learned, steps) = MetaLearning.Run(space, strategy, regularizer, batches, start);
+Console.WriteLine($"outer loss: {steps[0].OuterLoss:F6} before, {steps[^1].OuterLoss:F6} after {learned.Steps} steps");
 
 // How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, L = β − λ ≤ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
 var rounding = new AffineBound(constant: 1e-14, slope: 1e-14);

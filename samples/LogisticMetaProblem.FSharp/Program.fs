@@ -34,8 +34,9 @@ let linear = LinearSolvers.ConjugateGradient(space, 10, 0.0)
 let thresholds = Thresholds.ofAccuracies space regularizer 0.1 1e-8 1e-8
 let strategy = ImplicitStrategy(inner, linear, thresholds)
 let start = MetaLearning.start (GradientDescentOptimizer 1.0) (Vector<float>.Build.Dense dimension)
-let struct (learned, steps) = MetaLearning.run space strategy regularizer (Seq.replicate 50 tasks) start
-printfn $"outer loss: %.6f{steps[0].OuterLoss[0]} before, %.6f{(Array.last steps).OuterLoss[0]} after {learned.Steps} steps"
+let batches = Seq.replicate 50 (MetaLearning.chunks space tasks)
+let struct (learned, steps) = MetaLearning.run space strategy regularizer batches start
+printfn $"outer loss: %.6f{steps[0].OuterLoss} before, %.6f{(Array.last steps).OuterLoss} after {learned.Steps} steps"
 
 // How far may the first task's meta-gradient be from the exact one? By ‖a‖ = 1, L = β − λ ≤ ¼, B ≤ 1, ρ ≤ 1/(6√3); γ₃₁ < 10⁻¹⁴.
 let rounding = { Constant = 1e-14; Slope = 1e-14 }

@@ -50,5 +50,11 @@ internal sealed class ArraySpace : IInnerProductSpace<double[], double>
 
     public double[] Read(double value) => [value];
 
+    public double[] Spread(double[] theta) => theta;
+
+    public double[] Gather(double mask, double[] x) => mask > 0.5 ? x : Zero(x);
+
+    public double[] Divide(double[] x, double divisor) => [.. x.Select(value => value / divisor)];
+
     public IRegion<double[], double> OpenRegion() => new Region();
 }

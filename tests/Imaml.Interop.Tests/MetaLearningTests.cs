@@ -16,11 +16,14 @@ public static class MetaLearningTests
     private static readonly Vector<double> Best = Of(1.5, 1.0);
     private static readonly IMetaGradientStrategy<Vector<double>, double> Strategy = Strategies.Implicit(Space, Inner, Linear);
 
-    private static IEnumerable<IBilevelProblem<Vector<double>, double>[]> Batches(int steps) => Enumerable.Repeat(new[] { Problem }, steps);
+    private static IEnumerable<TaskChunk<Vector<double>, double>[]> Batches(int steps) =>
+        Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), steps);
+
+    private static GradientDescentOptimizer<Vector<double>, double> Descent(double rate) => new(rate);
 
     private static (Vector<double> Theta, MetaStepReport[] Reports) Run(IOuterOptimizer<Vector<double>, double> optimizer, int steps)
     {
-        var (state, reports) = Algorithm1.Run(Space, Strategy, Proximal, Batches(steps), Algorithm1.Start(optimizer, Theta));
+        var (state, reports) = MetaLearning.Run(Space, Strategy, Proximal, Batches(steps), MetaLearning.Start(optimizer, Theta));
         Equal(state.Steps, steps, "steps");
         Equal(reports.Length, steps, "reports");
         return (state.Theta, reports);
@@ -29,46 +32,46 @@ public static class MetaLearningTests
     private static void GradientDescent()
     {
         // η = µ²/λ² contracts by 1 − (µ/β)² = 0.64 a step: 10⁻²³ after 120.
-        var (theta, reports) = Run(OuterOptimizers.GradientDescent(Space, Mu * Mu / (Lambda * Lambda)), 120);
+        var (theta, reports) = Run(Descent(Mu * Mu / (Lambda * Lambda)), 120);
         Close(theta, Best, "θ");
-        Close(reports[0].OuterLoss[0], 0.5 * (V * V), "F(θ₀)");
-        Close(reports[0].GradientNorm[0], G.L2Norm(), "‖∇F(θ₀)‖");
-        Equal(reports[0].Tasks[0][0].Cost.HessianProducts, 2, "products of the first task");
-        That(reports[^1].OuterLoss[0] < 1e-24, "F is 0 in the end");
-        Refuses(() => OuterOptimizers.GradientDescent(Space, 0.0), "0", "must be positive");
+        Close(reports[0].OuterLoss, 0.5 * (V * V), "F(θ₀)");
+        Close(reports[0].GradientNorm, G.L2Norm(), "‖∇F(θ₀)‖");
+        Equal(reports[0].Tasks[0].Cost.HessianProducts, 2, "products of the first task");
+        That(reports[^1].OuterLoss < 1e-24, "F is 0 in the end");
+        Refuses(() => Descent(0.0), "0", "must be positive");
     }
 
     private static void Sequence()
     {
-        var start = Algorithm1.Start(OuterOptimizers.GradientDescent(Space, 1.0), Theta);
-        var (next, report) = Algorithm1.Step(Space, Strategy, Proximal, [Problem], start);
+        var start = MetaLearning.Start(Descent(1.0), Theta);
+        var (next, report) = MetaLearning.Step(Space, Strategy, Proximal, MetaLearning.Chunks(Space, [Problem]), start);
         Close(next.Theta, Theta - G, "θ − ηg");
         Equal(report.Step, 1, "step");
         Equal(start.Theta, Theta, "the state given stays as it is");
         // Infinitely many meta-batches, of which three are asked for.
-        static IEnumerable<IBilevelProblem<Vector<double>, double>[]> Forever()
+        static IEnumerable<TaskChunk<Vector<double>, double>[]> Forever()
         {
             while (true)
             {
-                yield return [Problem];
+                yield return MetaLearning.Chunks(Space, [Problem]);
             }
         }
 
-        var states = Algorithm1.States(Space, Strategy, Proximal, Forever(), start).Take(3).ToList();
+        var states = MetaLearning.States(Space, Strategy, Proximal, Forever(), start).Take(3).ToList();
         Equal(states[0].Item1.Theta, next.Theta, "the first state");
-        Equal(states[2].Item1.Theta, Run(OuterOptimizers.GradientDescent(Space, 1.0), 3).Theta, "the third state");
-        Refuses(() => Algorithm1.Step(Space, Strategy, Proximal, [], start), "0", "at least 1 task");
+        Equal(states[2].Item1.Theta, Run(Descent(1.0), 3).Theta, "the third state");
+        Refuses(() => MetaLearning.Step(Space, Strategy, Proximal, [], start), "0", "at least 1 task");
     }
 
     [Tests]
     public static readonly Test Statements = List(
         "Algorithm 1",
         Statement("gradient descent finds the θ whose φ* is the target", GradientDescent),
-        Statement("L-BFGS finds it in fewer steps", () => Close(Run(OuterOptimizers.Lbfgs(Space, 5, 1.0), 30).Theta, Best, "θ")),
+        Statement("L-BFGS finds it in fewer steps", () => Close(Run(LbfgsOptimizer<Vector<double>, double>.Start(Space, 5, 1.0), 30).Theta, Best, "θ")),
         Statement("Adam's first step is η in every coordinate", () =>
         {
             // m̂/(√v̂ + ε) = sign g, but for ε/|g| = 10⁻⁸/0.2.
-            var (theta, _) = Run(OuterOptimizers.Adam(Space, Coordinates, AdamOptions.Authors, 0.1, Theta), 1);
+            var (theta, _) = Run(AdamOptimizer<Vector<double>, double>.Start(Space, Coordinates, AdamOptions.Authors, OuterSchedule.Constant(0.1), Theta), 1);
             Close(theta, Theta + Of(0.1, -0.1), "θ", 1e-8);
         }),
         Statement("steps, states and a run are the same", Sequence));

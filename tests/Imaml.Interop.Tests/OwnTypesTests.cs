@@ -71,6 +71,11 @@ public static class OwnTypesTests
             IInnerProductSpace<Vector<double>, double> space, Vector<double> gradient, Vector<double> theta) =>
             (space.Axpy(-Rate, gradient, theta), this with { Steps = Steps + 1 });
 
+        public OptimizerState<Vector<double>> State(IInnerProductSpace<Vector<double>, double> space) => OptimizerState<Vector<double>>.OfSteps(Steps);
+
+        public IOuterOptimizer<Vector<double>, double> Restore(IInnerProductSpace<Vector<double>, double> space, OptimizerState<Vector<double>> state) =>
+            this with { Steps = state.Steps };
+
         public IOuterOptimizer<Vector<double>, double> Carry(Func<Vector<double>, Vector<double>> vector, Func<double, double> scalar) => this;
     }
 
@@ -141,10 +146,10 @@ public static class OwnTypesTests
         Statement("outer optimiser serves Algorithm 1", () =>
         {
             var strategy = Strategies.Implicit(Space, Inner, Linear);
-            IBilevelProblem<Vector<double>, double>[][] batches = [[Problem], [Problem]];
-            var (state, _) = Algorithm1.Run(Space, strategy, Proximal, batches, Algorithm1.Start(new Counted(0, 0.5), Theta));
-            var (same, _) = Algorithm1.Run(
-                Space, strategy, Proximal, batches, Algorithm1.Start(OuterOptimizers.GradientDescent(Space, 0.5), Theta));
+            var batches = Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), 2);
+            var (state, _) = MetaLearning.Run(Space, strategy, Proximal, batches, MetaLearning.Start(new Counted(0, 0.5), Theta));
+            var (same, _) = MetaLearning.Run(
+                Space, strategy, Proximal, batches, MetaLearning.Start(new GradientDescentOptimizer<Vector<double>, double>(0.5), Theta));
             Equal(((Counted)state.Optimizer).Steps, 2, "steps");
             Close(state.Theta, same.Theta, "θ");
         }),

@@ -125,9 +125,7 @@ let private differentiated =
                     (forward 100).Left |> should equal 4)
 
             testCase "first-order methods, as many for 100 steps as for 3" (fun () ->
-                let fomaml steps =
-                    derivative (fun subject ->
-                        FirstOrderStrategy(GradientDescentSolver(ConstantStep 0.1, steps), subject.Space.Scalar 0.0))
+                let fomaml steps = derivative (fun subject -> FirstOrderStrategy(GradientDescentSolver(ConstantStep 0.1, steps), 0.0))
 
                 (fomaml 100).Most |> should equal (fomaml 3).Most
                 // θ; φ, and v, which is g and the solution of no solve.
@@ -145,15 +143,17 @@ let private differentiated =
 
 let private metaLearning steps tasks =
     count (fun subject quadratics ->
-        let theta = subject.OfRows quadratics.Theta
+        let meta = subject.OfTasks 1
+        let theta = subject.OfRows [| quadratics.Theta[0] |]
 
         let adam =
-            AdamOptimizer.Start(subject.Space, StrategyLaws.coordinates subject, AdamOptions.Authors, 0.1, theta)
+            AdamOptimizer.Start(meta, StrategyLaws.coordinates subject, AdamOptions.Authors, ConstantRate 0.1, theta)
 
-        let batch = Array.create tasks (MetaGradientLaws.problem subject quadratics)
+        let batch =
+            MetaLearning.chunks subject.Space (Array.create tasks (MetaGradientLaws.problem subject quadratics))
 
         MetaLearning.run
-            subject.Space
+            meta
             (UnrolledStrategy(path NoMomentum 4))
             (ScalarRegularizer 0.5)
             (Seq.replicate steps batch)

@@ -35,4 +35,15 @@ type SinglePrecisionSpace(tasks: int) =
         member _.Select(mask, a, b) = space.Select(mask, a, b)
         member _.Any mask = space.Any mask
         member _.Read a = space.Read a
+        member _.Spread theta = space.Spread theta
+
+        member _.Gather(mask, x) =
+            let zero = Matrix<float>.Build.Dense(1, x.ColumnCount)
+
+            let rows =
+                Seq.init x.RowCount (fun i -> struct (mask[i], Matrix<float>.Build.DenseOfRowVectors(x.Row i)))
+
+            Seq.fold (fun sum (struct (used, row)) -> if used > 0.5 then vector (sum + row) else sum) zero rows
+
+        member _.Divide(x, divisor) = vector (space.Divide(x, divisor))
         member _.OpenRegion() = space.OpenRegion()

@@ -1,6 +1,7 @@
 /// The spaces over MathNet that the shared laws are checked on.
 module Imaml.Math.Tests.Subjects
 
+open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 open Imaml.Math.Tests.SinglePrecision
@@ -15,6 +16,8 @@ let euclidean: Subject<Vector<float>, float> =
         Name = "ℝᵈ"
         Space = EuclideanSpace()
         Tasks = 1
+        OfTasks = fun _ -> EuclideanSpace()
+        MostTasks = 1
         Epsilon = double
         OfRows = fun rows -> Vector<float>.Build.DenseOfArray(Array.exactlyOne rows)
         ToRows = fun x -> [| x.ToArray() |]
@@ -27,6 +30,8 @@ let batched tasks : Subject<Matrix<float>, float[]> =
         Name = $"{tasks} rows"
         Space = BatchedRowsSpace tasks
         Tasks = tasks
+        OfTasks = fun tasks -> BatchedRowsSpace tasks
+        MostTasks = Int32.MaxValue
         Epsilon = double
         OfRows = Matrix<float>.Build.DenseOfRowArrays
         ToRows = rows
@@ -51,6 +56,7 @@ let singlePrecision tasks : Subject<Matrix<float>, float[]> =
     { batched tasks with
         Name = $"{tasks} rows in single precision"
         Space = space
+        OfTasks = fun tasks -> SinglePrecisionSpace tasks
         Epsilon = single
         OfRows = Matrix<float>.Build.DenseOfRowArrays >> space.Round
         Coordinates = mapped space.Round id (BatchedRowsCoordinates())
@@ -65,6 +71,8 @@ let tracked (subject: Subject<'V, 'S>) =
             Name = $"{subject.Name}, mortal"
             Space = space
             Tasks = subject.Tasks
+            OfTasks = fun tasks -> space.Beside(subject.OfTasks tasks)
+            MostTasks = subject.MostTasks
             Epsilon = subject.Epsilon
             OfRows = subject.OfRows >> space.Track
             ToRows = fun x -> subject.ToRows x.Value
@@ -80,6 +88,8 @@ let counted (space: CountingSpace<Matrix<float>, float[]>) tasks : Subject<Count
         Name = $"{tasks} rows, counted"
         Space = space
         Tasks = tasks
+        OfTasks = fun tasks -> space.Beside(BatchedRowsSpace tasks)
+        MostTasks = Int32.MaxValue
         Epsilon = double
         OfRows = Matrix<float>.Build.DenseOfRowArrays >> space.Track
         ToRows = fun x -> rows x.Value

@@ -57,7 +57,7 @@ let private waits =
             "TensorSpace.Axpy"
             "TensorSpace.Beside"
             // Once a meta-step or less, when its work is done.
-            "MetaLearner.Step"
+            "LearningProblem.Measure"
             "FewShotProblem.QueryAccuracy"
             "Checkpoint.Write"
             "RunState.Load"

@@ -78,8 +78,8 @@ let private strategies (space: TensorSpace) (probes: Func<Tensor, Tensor>) : (st
         "MAML", UnrolledStrategy(path, EveryIterate)
         "MAML, recomputing", UnrolledStrategy(path, Recompute)
         "truncation", TruncatedStrategy(path, 2)
-        "FOMAML", FirstOrderStrategy(descent, space.Scalar 0.0)
-        "Reptile", ReptileStrategy(descent, space.Scalar 0.0)
+        "FOMAML", FirstOrderStrategy(descent, 0.0)
+        "Reptile", ReptileStrategy(descent, 0.0)
     ]
 
 [<Tests>]

@@ -198,6 +198,84 @@ let private norms (subject: Subject<'V, 'S>) =
                     Check.near (6.0 * subject.Epsilon * 5.0) 5.0 value $"Norm, task {task}"))
     ]
 
+/// One vector θ and the B vectors of a space.
+let private between (subject: Subject<'V, 'S>) =
+    let space = subject.Space
+    let one = subject.OfTasks 1
+    let perTask f = Array.init subject.Tasks f
+    let law name body = Subject.law subject name body
+    // Whole numbers: their sums are exact.
+    let whole (draw: Draw) tasks =
+        let random = Random draw.Seed
+        Array.init tasks (fun _ -> Array.init draw.Size (fun _ -> float (random.Next(-99, 100))))
+
+    let total mask (rows: float[][]) =
+        [|
+            Array.init rows[0].Length (fun j -> Seq.sum (Seq.map2 (fun m (row: float[]) -> if m > 0.5 then row[j] else 0.0) mask rows))
+        |]
+
+    [
+        Subject.property subject 10 "Spread gives every task the vector, to the last bit" (fun draw ->
+            let theta = Subject.rows subject (Random draw.Seed) draw.Size |> Array.truncate 1
+            Check.same (perTask (fun _ -> theta[0])) (subject.ToRows(space.Spread(subject.OfRows theta))) "Spread")
+
+        Subject.property subject 10 "Gather adds up the tasks that the mask chooses" (fun draw ->
+            let x = whole draw subject.Tasks
+
+            for chosen in 0 .. (1 <<< min 3 subject.Tasks) - 1 do
+                let mask = perTask (fun i -> if chosen &&& (1 <<< i) > 0 then 1.0 else 0.0)
+                Check.same (total mask x) (subject.ToRows(space.Gather(Subject.scalars subject mask, subject.OfRows x))) "Gather"
+
+            for shared in [ 0.0; 1.0 ] do
+                let expected = total (perTask (fun _ -> shared)) x
+                Check.same expected (subject.ToRows(space.Gather(space.Scalar shared, subject.OfRows x))) "Gather, one mask for all")
+
+        law "Gather takes nothing of a task whose mask is 0, even where it is not finite" (fun () ->
+            for broken in [ nan; infinity; -infinity ] do
+                for bad in 0 .. subject.Tasks - 1 do
+                    let x = perTask (fun i -> if i = bad then [| broken; 1.0 |] else [| 2.0; 3.0 |])
+                    let mask = perTask (fun i -> if i = bad then 0.0 else 1.0)
+                    let actual = space.Gather(Subject.scalars subject mask, subject.OfRows x)
+                    Check.same (total mask x) (subject.ToRows actual) $"Gather, task {bad} is {broken}"
+
+            let x = Subject.alike subject [| nan; infinity |]
+            Check.same [| [| 0.0; 0.0 |] |] (subject.ToRows(space.Gather(space.Scalar 0.0, subject.OfRows x))) "no task")
+
+        Subject.property subject 10 "⟨Spread θ, x⟩, summed over the tasks, is ⟨θ, Gather x⟩: each map is the other's transpose" (fun draw ->
+            let theta, x = whole draw 1, whole { draw with Seed = draw.Seed + 1 } subject.Tasks
+            let each = space.Read(space.Inner(space.Spread(subject.OfRows theta), subject.OfRows x))
+
+            let together =
+                one.Read(one.Inner(subject.OfRows theta, space.Gather(space.Scalar 1.0, subject.OfRows x)))
+
+            together[0] |> should equal (Array.sum each))
+
+        Subject.property subject 10 "Divide divides every coordinate, rounding once" (fun draw ->
+            let x = Subject.rows subject (Random draw.Seed) draw.Size
+
+            for divisor in [ 1.0; 2.0; 3.0; 7.0 ] do
+                let expected = x |> Array.map (Array.map (fun value -> value / divisor))
+                let actual = subject.ToRows(space.Divide(subject.OfRows x, divisor))
+                // Twice the error of one rounding; none of a power of two.
+                Check.rows (if divisor < 3.0 then 0.0 else subject.Epsilon) expected actual $"Divide by {divisor}")
+
+        law "a vector survives what was spread from it, and a sum what it was gathered from" (fun () ->
+            let theta = subject.OfRows [| [| 3.0; 4.0 |] |]
+            let x = subject.OfRows(Subject.alike subject [| 1.0; 2.0 |])
+
+            let sum =
+                use outer = space.OpenRegion()
+
+                (use region = space.OpenRegion()
+                 region.AdoptVector(space.Spread theta) |> ignore
+                 region.AdoptVector x |> ignore
+                 region.KeepVector(space.Gather(space.Scalar 1.0, x)))
+                |> outer.KeepVector
+
+            Check.same [| [| 3.0; 4.0 |] |] (subject.ToRows theta) "θ"
+            Check.same [| [| float subject.Tasks; 2.0 * float subject.Tasks |] |] (subject.ToRows sum) "the sum")
+    ]
+
 let private scalars (subject: Subject<'V, 'S>) =
     let space = subject.Space
     let perTask f = Array.init subject.Tasks f
@@ -413,6 +491,7 @@ let laws (subject: Subject<'V, 'S>) =
         [
             testList "vectors" (algebra subject)
             testList "norm" (norms subject)
+            testList "one vector and many" (between subject)
             testList "scalars" (scalars subject)
             testList "regions" (regions subject)
         ]

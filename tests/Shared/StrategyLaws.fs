@@ -289,13 +289,12 @@ let private truncation (subject: Subject<'V, 'S>) =
 let private firstOrder (subject: Subject<'V, 'S>) =
     let property name body = Subject.property subject 20 name body
     let space = subject.Space
-    let never () = space.Scalar 0.0
 
     [
         property "FOMAML is the outer gradient at φ, and its report says that no system was solved" (fun drawn ->
             let x = instance subject drawn
             let solver = GradientDescentSolver<'V, 'S>(ConstantStep step, x.Steps)
-            let result = compute subject (FirstOrderStrategy(solver, never ())) x
+            let result = compute subject (FirstOrderStrategy(solver, 0.0)) x
             let struct (_, v) = x.Problem.OuterLossAndGradient result.Phi
             Check.same (subject.ToRows v) (subject.ToRows result.Gradient) "g"
 
@@ -307,7 +306,7 @@ let private firstOrder (subject: Subject<'V, 'S>) =
         property "Reptile is θ − φ, and at φ* Λ takes it to ∇L̂(φ*)" (fun drawn ->
             let x = instance subject drawn
             let solver = GradientDescentSolver<'V, 'S>(MeasuredCurvature, 400)
-            let result = compute subject (ReptileStrategy(solver, never ())) x
+            let result = compute subject (ReptileStrategy(solver, 0.0)) x
             let phi = subject.ToRows result.Phi
             let actual = subject.ToRows result.Gradient
             let slope = affine x.Tasks.A x.Tasks.B phi
@@ -330,7 +329,6 @@ let private firstOrder (subject: Subject<'V, 'S>) =
 let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradientStrategy<'V, 'S> * int * int) list =
     let options = unrolled (Nesterov 0.5) steps
     let solver = GradientDescentSolver<'V, 'S>(ConstantStep step, steps)
-    let never = subject.Space.Scalar 0.0
     let thresholds = Thresholds.none subject.Space
 
     [
@@ -340,8 +338,8 @@ let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradi
         "MAML in less memory", UnrolledStrategy(options, Recompute), 2 * steps + 1 + 3, steps
         "MAML in forward mode", ForwardModeStrategy(coordinates subject, options), steps + 1, d * steps
         "truncated to 3", TruncatedStrategy(options, 3), steps + 3, 2
-        "FOMAML", FirstOrderStrategy(solver, never), steps + 1, 0
-        "Reptile", ReptileStrategy(solver, never), steps + 1, 0
+        "FOMAML", FirstOrderStrategy(solver, 0.0), steps + 1, 0
+        "Reptile", ReptileStrategy(solver, 0.0), steps + 1, 0
     ]
 
 /// The problem with its evaluations counted: ∇L̂ (a linearization is one), products, ∇L.

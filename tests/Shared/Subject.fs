@@ -39,6 +39,10 @@ type Subject<'V, 'S> =
         Name: string
         Space: IInnerProductSpace<'V, 'S>
         Tasks: int
+        /// The space of another number of tasks over the same kind of vectors; θ is in that of 1.
+        OfTasks: int -> IInnerProductSpace<'V, 'S>
+        /// The largest number that OfTasks takes.
+        MostTasks: int
         /// The distance from 1 to the next number: 2⁻⁵² in double, 2⁻²³ in single precision.
         Epsilon: float
         /// Makes a vector in the region that is open.
@@ -69,6 +73,13 @@ module Subject =
             }
 
         testPropertyWithConfig config name (fun draw -> within subject (fun () -> body draw))
+
+    /// The subject with another number of tasks.
+    let sized tasks (subject: Subject<'V, 'S>) =
+        { subject with
+            Space = subject.OfTasks tasks
+            Tasks = tasks
+        }
 
     /// The same row for every task.
     let alike (subject: Subject<'V, 'S>) (row: float[]) = Array.init subject.Tasks (fun _ -> Array.copy row)

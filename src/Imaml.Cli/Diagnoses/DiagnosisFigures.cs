@@ -2,6 +2,7 @@
 
 using Imaml.Cli.Plots;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Methods;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -21,6 +22,7 @@ internal static class DiagnosisFigures
             };
         }
 
+        var method = (ImplicitMaml)report.Training.Method;
         var minusLambda = new PlotCurve("−λ: below it G is not convex at φ", 2, [.. report.States.Select(state => (double)state.MetaStep)], [.. report.States.Select(state => -state.Lambda)]) { Markers = false };
         Figure.Write(
             folder,
@@ -38,7 +40,7 @@ internal static class DiagnosisFigures
                 [Over("at φ, after the inner steps", 0, state => state.Phi.Smallest), minusLambda],
                 LegendPlace.Below));
 
-        var (inner, linear) = (report.Training.InnerSteps, report.Training.CgSteps!.Value);
+        var (inner, linear) = (method.Inner.Steps, method.Adjoint.Steps);
         BudgetSummary? Cell(StateSummary state, int? innerSteps, int cgSteps) => state.Reference.Errors.FirstOrDefault(cell => cell.InnerSteps == innerSteps && cell.CgSteps == cgSteps);
         Figure.Write(
             folder,

@@ -61,6 +61,7 @@ module internal AdaptiveResult =
                     DerivativeGradients = number (fun p -> float p.Work.OuterGradients)
                     DerivativeProducts = space.Scalar 0.0
                     OuterGradients = number (fun p -> float p.Work.OuterGradients)
+                    Learned = [||]
                 }
             Tasks =
                 progress

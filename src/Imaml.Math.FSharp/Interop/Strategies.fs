@@ -61,10 +61,10 @@ type Strategies =
     static member FirstOrder
         (space: IInnerProductSpace<'V, 'S>, innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float)
         : IMetaGradientStrategy<'V, 'S> =
-        FirstOrderStrategy(innerSolver, space.Scalar innerGradientNorm)
+        FirstOrderStrategy(innerSolver, innerGradientNorm)
 
     /// Reptile, g = θ − φ; the inner solve is done where ‖∇G‖ ≤ innerGradientNorm, and 0 is the solver's budget.
     static member Reptile
         (space: IInnerProductSpace<'V, 'S>, innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float)
         : IMetaGradientStrategy<'V, 'S> =
-        ReptileStrategy(innerSolver, space.Scalar innerGradientNorm)
+        ReptileStrategy(innerSolver, innerGradientNorm)

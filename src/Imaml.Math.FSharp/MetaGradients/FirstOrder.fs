@@ -16,18 +16,18 @@ module internal FirstOrder =
         (regularizer: IRegularizer<'V, 'S>)
         (problem: IBilevelProblem<'V, 'S>)
         (innerSolver: IInnerSolver<'V, 'S>)
-        (innerGradientNorm: 'S)
+        (innerGradientNorm: float)
         (theta: 'V)
         (direction: 'V -> 'V -> 'V)
         =
         Region.run space (fun () ->
-            let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, innerGradientNorm)
+            let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, space.Scalar innerGradientNorm)
             MetaGradient.withoutSolve space regularizer problem theta inner 0 0 (direction inner.Phi))
 
 /// FOMAML: g = ∇L(φ). The inner solve is done where ‖∇G(φ, θ)‖ ≤ innerGradientNorm; 0 is a fixed budget.
 ///
 /// Cost: the inner solve, one linearization for the report, one outer gradient.
-type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: 'S) =
+type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun _ v -> v)
@@ -35,7 +35,7 @@ type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradient
 /// Reptile: g = θ − φ. The inner solve is done where ‖∇G(φ, θ)‖ ≤ innerGradientNorm; 0 is a fixed budget.
 ///
 /// Cost: the inner solve; one linearization and one outer gradient, for the report alone.
-type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: 'S) =
+type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun phi _ ->

@@ -77,6 +77,8 @@ type MetaGradient<'V, 'S> =
         DerivativeProducts: 'S
         /// Evaluations of ∇L.
         OuterGradients: 'S
+        /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
+        Learned: float[][]
     }
 
     /// φ ≈ Alg*(θ)
@@ -96,6 +98,7 @@ type MetaGradient<'V, 'S> =
                 DerivativeGradients = scalar.Invoke this.DerivativeGradients
                 DerivativeProducts = scalar.Invoke this.DerivativeProducts
                 OuterGradients = scalar.Invoke this.OuterGradients
+                Learned = this.Learned
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
@@ -151,6 +154,7 @@ type ImplicitMetaGradient =
                 DerivativeGradients = space.Scalar 1.0
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0
+                Learned = [||]
             })
 
     /// The meta-gradient of every task at θ.

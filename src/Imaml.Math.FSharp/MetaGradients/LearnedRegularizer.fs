@@ -42,3 +42,17 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
                 Sharing.gradient coordinates sharing (RegularizerGradient.compute space diagonal result theta)
 
         inLambda |> Array.map (Array.map2 (*) lambda)
+
+/// A strategy whose Λ is learned: the strategy's meta-gradients, and with them the gradient in ρ = log λ (MetaGradient.Learned).
+/// Errors: another Λ than the learned one.
+type LearnedRegularizerStrategy<'V, 'S>(strategy: IMetaGradientStrategy<'V, 'S>, learned: LearnedRegularizer<'V, 'S>) =
+    interface IMetaGradientStrategy<'V, 'S> with
+        member _.Compute(space, regularizer, problem, theta) =
+            if not (obj.ReferenceEquals(regularizer, learned.Regularizer)) then
+                invalidArg (nameof regularizer) "the strategy of a learned Λ was given another Λ"
+
+            let result = strategy.Compute(space, regularizer, problem, theta)
+
+            { result with
+                Learned = learned.LogGradient(space, result, theta)
+            }

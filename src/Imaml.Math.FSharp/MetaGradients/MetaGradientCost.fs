@@ -56,4 +56,5 @@ module MetaGradient =
             DerivativeGradients = space.Scalar(float (gradients + 1))
             DerivativeProducts = space.Scalar(float products)
             OuterGradients = space.Scalar 1.0
+            Learned = [||]
         }

@@ -28,6 +28,8 @@ type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
     do InnerPath.checkSteps steps
     let sizes = StepSizes.ofVector coordinates alpha
 
+    member internal _.Coordinates = coordinates
+
     member internal _.Path: PathOptions<'V> =
         {
             Momentum = NoMomentum
@@ -35,8 +37,12 @@ type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
             Steps = steps
         }
 
-/// Meta-SGD as a strategy.
-type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory) =
+/// Meta-SGD as a strategy. `sharing` says which coordinates share a learned size: the gradients in the sizes, added up over it, are
+/// MetaGradient.Learned, for which a device is waited for.
+type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, sharing: Sharing) =
+
+    /// A size for each coordinate.
+    new(options, memory) = MetaSgdStrategy(options, memory, OnePerCoordinate)
 
     /// The meta-gradients in θ and in α.
     ///
@@ -53,7 +59,12 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory) =
             })
 
     interface IMetaGradientStrategy<'V, 'S> with
-        member this.Compute(space, regularizer, problem, theta) = this.ComputeBoth(space, regularizer, problem, theta).Result
+        member this.Compute(space, regularizer, problem, theta) =
+            let both = this.ComputeBoth(space, regularizer, problem, theta)
+
+            { both.Result with
+                Learned = Sharing.gradient options.Coordinates sharing both.StepSizes
+            }
 
 /// What Meta-SGD adapts with: the path's T steps as an inner solver. It looks at no number, and a tolerance has no part in it.
 type StepSizeSolver<'V, 'S>(options: StepSizeOptions<'V>) =

@@ -51,36 +51,57 @@ type Adam =
                     SecondMoment = second
                 })
 
-/// Adam as an outer optimiser of constant rate, from a state of its own.
-type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, rate: float, state: AdamState<'V>) =
-    do
-        if not (rate > 0.0 && rate < infinity) then
-            invalidArg (nameof rate) $"the outer rate must be positive and finite, not {rate}"
+/// Adam as an outer optimiser whose rate follows a schedule, from a state of its own.
+type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, schedule: OuterSchedule, moments: AdamState<'V>) =
+    let schedule = schedule.Checked()
 
     /// Both moments, after `Steps` steps.
-    member _.State = state
+    member _.Moments = moments
 
     /// Before the first step, for a θ like this one.
-    static member Start(space: IInnerProductSpace<'V, 'S>, coordinates, options, rate, theta: 'V) =
-        let state =
+    static member Start(space: IInnerProductSpace<'V, 'S>, coordinates, options, schedule: OuterSchedule, theta: 'V) =
+        let moments =
             {
                 Steps = 0
                 FirstMoment = space.Zero theta
                 SecondMoment = space.Zero theta
             }
 
-        AdamOptimizer<'V, 'S>(coordinates, options, rate, state)
+        AdamOptimizer<'V, 'S>(coordinates, options, schedule, moments)
 
     interface IOuterOptimizer<'V, 'S> with
         member _.Step(_, gradient, theta) =
-            let struct (theta, state) = Adam.Step(coordinates, options, rate, state, gradient, theta)
-            struct (theta, (AdamOptimizer<'V, 'S>(coordinates, options, rate, state) :> IOuterOptimizer<'V, 'S>))
+            let struct (theta, moments) =
+                Adam.Step(coordinates, options, schedule.At moments.Steps, moments, gradient, theta)
 
-        member _.Carry(vector, _) =
-            let state =
-                { state with
-                    FirstMoment = vector.Invoke state.FirstMoment
-                    SecondMoment = vector.Invoke state.SecondMoment
+            struct (theta, (AdamOptimizer<'V, 'S>(coordinates, options, schedule, moments) :> IOuterOptimizer<'V, 'S>))
+
+        member _.State _ =
+            {
+                Steps = moments.Steps
+                Vectors =
+                    [|
+                        struct ("first moment", moments.FirstMoment)
+                        struct ("second moment", moments.SecondMoment)
+                    |]
+                Numbers = [||]
+            }
+
+        member _.Restore(_, state) =
+            let moments =
+                {
+                    Steps = state.Steps
+                    FirstMoment = state.Vector "first moment"
+                    SecondMoment = state.Vector "second moment"
                 }
 
-            AdamOptimizer<'V, 'S>(coordinates, options, rate, state)
+            AdamOptimizer<'V, 'S>(coordinates, options, schedule, moments)
+
+        member _.Carry(vector, _) =
+            let moments =
+                { moments with
+                    FirstMoment = vector.Invoke moments.FirstMoment
+                    SecondMoment = vector.Invoke moments.SecondMoment
+                }
+
+            AdamOptimizer<'V, 'S>(coordinates, options, schedule, moments)

@@ -1,25 +1,109 @@
-// Algorithm 1: θ moved one meta-batch at a time, as a fold.
+// Algorithm 1: θ, one vector, moved one meta-batch at a time, as a fold.
 //
 //     for every task i of the meta-batch: gᵢ ≈ d_θLᵢ(Alg*ᵢ(θ)) by a strategy;   θ ← outer step against (1/M) Σ gᵢ
 //
-// A strategy that is exact makes this stochastic gradient descent on F (1). A meta-batch is an array of problems, each on vectors like θ; on
-// a space of B tasks B runs of the algorithm go side by side, each with its own θ and its own tasks.
+// A meta-batch is an array of chunks, each of B tasks that are worked on at once in a space of their own. `contribution` is a chunk's part of
+// the sum; a host may compute chunks on threads. `next` takes the parts in order and makes the step. The mean is over all usable tasks of
+// all chunks, so how the tasks are divided into chunks changes nothing but rounding. A strategy that is exact makes this stochastic
+// gradient descent on F (1).
 
 namespace Imaml.Math
+
+open MathNet.Numerics.LinearAlgebra
+
+/// B ≥ 1 tasks of a meta-batch that are worked on at once: one problem, in the space of B tasks.
+[<Sealed>]
+type TaskChunk<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
+    member _.Space = space
+    member _.Problem = problem
+
+/// One task of a meta-batch, on the host.
+type MetaTaskReport =
+    {
+        /// Whether the task's g is in the mean: it is finite, and so was all that it was made of.
+        Usable: bool
+        /// L(φ)
+        OuterLoss: float
+        /// L̂(φ)
+        InnerLoss: float
+        /// ‖g‖
+        MetaGradientNorm: float
+        /// ‖∇G(φ, θ)‖
+        InnerGradientNorm: float
+        /// H + Λ was seen not to be positive definite, whatever was done about it.
+        NegativeCurvature: bool
+        /// What Λ was multiplied by in the solve; 1 where it was left as it is.
+        Raised: float
+        Inner: InnerStatistics
+        Solve: SolveStatistics
+        Cost: WorkCount
+        /// The gradient in the numbers that are learned beside θ; empty where none is learned.
+        Learned: float[]
+    }
+
+/// What a chunk of tasks gives to a step: Σ g over its usable tasks, a vector like θ, and a report for each task.
+type Contribution<'V, 'S> =
+    {
+        Sum: 'V
+        Tasks: MetaTaskReport[]
+    }
+
+    /// How many tasks are in the sum.
+    member this.Usable = this.Tasks |> Array.sumBy (fun task -> if task.Usable then 1 else 0)
+
+    interface ICarried<'V, 'S, Contribution<'V, 'S>> with
+        member this.Carry(vector, _) =
+            { this with
+                Sum = vector.Invoke this.Sum
+            }
+
+/// One step, from the θ that it started at. Numbers on the host.
+type MetaStepReport =
+    {
+        /// Counted from 1.
+        Step: int
+        /// Mean of L(φ) over the usable tasks: the estimate of F(θ), exact for the whole family and φ = Alg*(θ). Not a number where no task is.
+        OuterLoss: float
+        /// ‖mean of g‖; not a number where no task is usable.
+        GradientNorm: float
+        /// How many tasks are in the mean. With none the step is not made: θ and the optimiser stay as they were.
+        Usable: int
+        /// Every task of the meta-batch, in its order.
+        Tasks: MetaTaskReport[]
+    }
+
+    /// How many tasks' inner solves ended so.
+    member report.Count(status: InnerStatus) = report.Tasks |> Array.sumBy (fun task -> if task.Inner.Status = status then 1 else 0)
+
+    /// How many tasks' linear solves ended so.
+    member report.Count(status: SolveStatus) = report.Tasks |> Array.sumBy (fun task -> if task.Solve.Status = status then 1 else 0)
+
+/// Numbers that are learned beside θ, log λ or step sizes, with the optimiser that moves them. On the host.
+[<Sealed>]
+type LearnedNumbers(numbers: Vector<float>, optimizer: IOuterOptimizer<Vector<float>, float>) =
+    member _.Numbers = numbers
+    member _.Optimizer = optimizer
+
+    /// After one step against the mean gradient.
+    member _.Step(gradient: Vector<float>) =
+        let struct (numbers, optimizer) = optimizer.Step(EuclideanSpace(), gradient, numbers)
+        LearnedNumbers(numbers, optimizer)
 
 /// θ with its optimiser between two steps: all that Algorithm 1 carries.
 type MetaLearningState<'V, 'S> =
     {
         /// Steps made.
         Steps: int
+        /// One vector, of the space of one task.
         Theta: 'V
         Optimizer: IOuterOptimizer<'V, 'S>
+        /// What is learned beside θ, or null. The caller makes the next step's strategy and Λ of it.
+        Learned: LearnedNumbers | null
     }
 
     interface ICarried<'V, 'S, MetaLearningState<'V, 'S>> with
         member this.Carry(vector, scalar) =
-            {
-                Steps = this.Steps
+            { this with
                 Theta = vector.Invoke this.Theta
                 Optimizer = this.Optimizer.Carry(vector, scalar)
             }
@@ -27,81 +111,185 @@ type MetaLearningState<'V, 'S> =
 [<RequireQualifiedAccess>]
 module MetaLearning =
 
-    /// Before the first step.
-    let start (optimizer: IOuterOptimizer<'V, 'S>) (theta: 'V) =
+    /// Before the first step; nothing is learned but θ.
+    [<CompiledName("Start")>]
+    let start (optimizer: IOuterOptimizer<'V, 'S>) (theta: 'V) : MetaLearningState<'V, 'S> =
         {
             Steps = 0
             Theta = theta
             Optimizer = optimizer
+            Learned = null
         }
 
-    /// Σgᵢ over the tasks whose gᵢ is usable, their number, and every task's report. Of a task nothing outlives its turn but gᵢ in the sum.
-    let private sum
-        (space: IInnerProductSpace<'V, 'S>)
-        (strategy: IMetaGradientStrategy<'V, 'S>)
-        regularizer
-        (batch: IBilevelProblem<'V, 'S>[])
-        (theta: 'V)
-        =
-        let mutable total = space.Zero theta
-        let mutable count = space.Scalar 0.0
+    /// A meta-batch of problems of one space, each a chunk of its own.
+    [<CompiledName("Chunks")>]
+    let chunks (space: IInnerProductSpace<'V, 'S>) (problems: IBilevelProblem<'V, 'S>[]) : TaskChunk<'V, 'S>[] =
+        problems |> Array.map (fun problem -> TaskChunk(space, problem))
 
-        let reports =
-            [|
-                for problem in batch do
-                    use region = space.OpenRegion()
-                    region.AdoptVector total |> ignore
-                    region.AdoptScalar count |> ignore
-                    let result = strategy.Compute(space, regularizer, problem, theta)
-                    // A solve that met what is not finite answers with its last finite iterate, which is no meta-gradient.
-                    let solved =
-                        space.Multiply(Mask.complement space result.Solve.NonFinite, Mask.finite space result.Solve.RightHandSideNorm)
+    /// 1 for the tasks whose g can be used: a solve that met what is not finite answers with its last finite iterate, which is no meta-gradient.
+    let private usable (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) =
+        let solved =
+            space.Multiply(Mask.complement space result.Solve.NonFinite, Mask.finite space result.Solve.RightHandSideNorm)
 
-                    let usable = space.Multiply(solved, Mask.finite space (space.Norm result.Gradient))
+        space.Multiply(solved, Mask.finite space (space.Norm result.Gradient))
 
-                    total <- region.KeepVector(space.Axpy(usable, result.Gradient, total))
-                    count <- region.KeepScalar(space.Add(count, usable))
-                    MetaLearningReport.ofTask space result
-            |]
+    /// A chunk's part from its meta-gradients: for a host that looks at them too. Reads the reports, so a device is waited for.
+    [<CompiledName("ContributionOf")>]
+    let contributionOf (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : Contribution<'V, 'S> =
+        Region.run space (fun () ->
+            let mask = usable space result
+            let sum = space.Gather(mask, result.Gradient)
+            let used = space.Read mask
+            let outer = space.Read result.OuterLoss
+            let inner = space.Read result.InnerLoss
+            let norms = space.Read(space.Norm result.Gradient)
+            let innerNorms = space.Read result.InnerGradientNorm
+            let negative = space.Read result.NegativeCurvature
+            let raised = space.Read result.Raised
+            let inners = InnerSolver.read space result.Inner
+            let solves = LinearSolver.read space result.Solve
+            let costs = MetaGradient.cost space result
 
-        struct (total, count, reports)
+            {
+                Sum = sum
+                Tasks =
+                    Array.init used.Length (fun task ->
+                        {
+                            Usable = used[task] > 0.5
+                            OuterLoss = outer[task]
+                            InnerLoss = inner[task]
+                            MetaGradientNorm = norms[task]
+                            InnerGradientNorm = innerNorms[task]
+                            NegativeCurvature = negative[task] > 0.5
+                            Raised = raised[task]
+                            Inner = inners[task]
+                            Solve = solves[task]
+                            Cost = costs[task]
+                            Learned =
+                                if result.Learned.Length = 0 then
+                                    [||]
+                                else
+                                    result.Learned[task]
+                        })
+            })
 
-    /// One step. The state given stays as it is, and can be stepped from again.
+    /// A chunk's part of the step at θ. Nothing outlives it but the sum; chunks may be computed side by side.
     ///
-    /// Cost: the strategy's for every task, one at a time: memory does not grow with the meta-batch. Reads the reports, so a device is waited
-    /// for once a task.
+    /// Cost: the strategy's, once for all tasks of the chunk. On a device this waits for it.
+    [<CompiledName("Contribute")>]
+    let contribution
+        (strategy: IMetaGradientStrategy<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (chunk: TaskChunk<'V, 'S>)
+        (theta: 'V)
+        : Contribution<'V, 'S> =
+        let space = chunk.Space
+
+        Region.run space (fun () -> strategy.Compute(space, regularizer, chunk.Problem, space.Spread theta) |> contributionOf space)
+
+    let private checkMeta (space: IInnerProductSpace<'V, 'S>) =
+        let tasks = (space.Read(space.Scalar 0.0)).Length
+
+        if tasks <> 1 then
+            invalidArg (nameof space) $"θ is one vector: its space must be that of 1 task, not of {tasks}"
+
+    /// The parts of two chunks together, the first one's tasks first. `space` is that of one task.
+    let private add (space: IInnerProductSpace<'V, 'S>) (first: Contribution<'V, 'S>) (second: Contribution<'V, 'S>) =
+        {
+            Sum = space.Axpy(space.Scalar 1.0, second.Sum, first.Sum)
+            Tasks = Array.append first.Tasks second.Tasks
+        }
+
+    let private stepLearned (tasks: MetaTaskReport[]) (learned: LearnedNumbers) =
+        let gradients = tasks |> Array.map (fun task -> Vector<float>.Build.DenseOfArray task.Learned)
+        learned.Step(Array.reduce (+) gradients / float gradients.Length)
+
+    /// The step from the sum of all parts.
+    let private finish (space: IInnerProductSpace<'V, 'S>) (total: Contribution<'V, 'S>) (state: MetaLearningState<'V, 'S>) =
+        let used = total.Tasks |> Array.filter _.Usable
+
+        let report: MetaStepReport =
+            {
+                Step = state.Steps + 1
+                OuterLoss = nan
+                GradientNorm = nan
+                Usable = used.Length
+                Tasks = total.Tasks
+            }
+
+        if used.Length = 0 then
+            struct (state, report)
+        else
+            let mean = space.Divide(total.Sum, float used.Length)
+            let struct (theta, optimizer) = state.Optimizer.Step(space, mean, state.Theta)
+
+            struct ({
+                        Steps = state.Steps + 1
+                        Theta = theta
+                        Optimizer = optimizer
+                        Learned =
+                            match state.Learned with
+                            | null -> null
+                            | learned -> stepLearned used learned
+                    },
+                    { report with
+                        OuterLoss = used |> Array.averageBy _.OuterLoss
+                        GradientNorm = (space.Read(space.Norm mean))[0]
+                    })
+
+    /// The step that the chunks' parts make, added in their order; the state given stays as it is, and can be stepped from again. `space` is
+    /// that of one task. Where no task is usable the state is returned as it was.
+    ///
+    /// Errors: no chunk. Cost: one axpy a chunk, and the optimiser's.
+    [<CompiledName("Next")>]
+    let next
+        (space: IInnerProductSpace<'V, 'S>)
+        (contributions: Contribution<'V, 'S>[])
+        (state: MetaLearningState<'V, 'S>)
+        : struct (MetaLearningState<'V, 'S> * MetaStepReport) =
+        if contributions.Length = 0 then
+            invalidArg (nameof contributions) "a meta-batch must hold at least 1 task, not 0"
+
+        checkMeta space
+
+        use region = space.OpenRegion()
+        let struct (next, report) = finish space (Array.reduce (add space) contributions) state
+        struct (Region.keep region next, report)
+
+    /// One step on a meta-batch: `contribution` of every chunk, then `next`.
+    ///
+    /// Errors: an empty meta-batch. Cost: the strategy's for every chunk, one at a time: memory does not grow with their number.
+    [<CompiledName("Step")>]
     let step
         (space: IInnerProductSpace<'V, 'S>)
         (strategy: IMetaGradientStrategy<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
-        (batch: IBilevelProblem<'V, 'S>[])
+        (batch: TaskChunk<'V, 'S>[])
         (state: MetaLearningState<'V, 'S>)
         : struct (MetaLearningState<'V, 'S> * MetaStepReport) =
         if batch.Length = 0 then
             invalidArg (nameof batch) "a meta-batch must hold at least 1 task, not 0"
 
+        checkMeta space
+
         use region = space.OpenRegion()
-        let struct (total, count, tasks) = sum space strategy regularizer batch state.Theta
-        let mean = space.Scale(space.DivideOrZero(space.Scalar 1.0, count), total)
-        let report = MetaLearningReport.ofStep space (state.Steps + 1) mean tasks
-        let struct (theta, optimizer) = state.Optimizer.Step(space, mean, state.Theta)
+        let part chunk = contribution strategy regularizer chunk state.Theta
+        let mutable total = part batch[0]
 
-        let next: MetaLearningState<'V, 'S> =
-            {
-                Steps = state.Steps + 1
-                Theta = theta
-                Optimizer = optimizer
-            }
+        for i in 1 .. batch.Length - 1 do
+            total <- Region.advance space (fun total -> add space total (part batch[i])) total
 
+        let struct (next, report) = finish space total state
         struct (Region.keep region next, report)
 
     /// Every state after the start with the report of the step that led to it, made as they are asked for: the sequence may be infinite.
-    /// All states live on, in the region that is open when they are asked for.
+    /// All states live on, in the region that is open when they are asked for. Asked for twice, they are made twice.
+    [<CompiledName("States")>]
     let states
         (space: IInnerProductSpace<'V, 'S>)
         (strategy: IMetaGradientStrategy<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
-        (batches: IBilevelProblem<'V, 'S>[] seq)
+        (batches: TaskChunk<'V, 'S>[] seq)
         (start: MetaLearningState<'V, 'S>)
         : struct (MetaLearningState<'V, 'S> * MetaStepReport) seq =
         seq {
@@ -115,22 +303,22 @@ module MetaLearning =
 
     /// The last state, and the report of every step. A state dies when the next one is made, so memory is flat in the number of steps; the
     /// start is the caller's and lives on.
+    [<CompiledName("Run")>]
     let run
         (space: IInnerProductSpace<'V, 'S>)
         (strategy: IMetaGradientStrategy<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
-        (batches: IBilevelProblem<'V, 'S>[] seq)
+        (batches: TaskChunk<'V, 'S>[] seq)
         (start: MetaLearningState<'V, 'S>)
         : struct (MetaLearningState<'V, 'S> * MetaStepReport[]) =
         let reports = ResizeArray()
-        let mutable state = start
+        // Values of its own, which may die: an optimiser hands values that do not change on to its successors.
+        let mutable state =
+            (start :> ICarried<'V, 'S, MetaLearningState<'V, 'S>>).Carry(Mask.copyVector space, Mask.copy space)
 
         for batch in batches do
             use region = space.OpenRegion()
-
-            if state.Steps > start.Steps then
-                Region.adopt region state
-
+            Region.adopt region state
             let struct (next, report) = step space strategy regularizer batch state
             state <- Region.keep region next
             reports.Add report

@@ -57,13 +57,21 @@ type private Population() =
     member _.Died() = living <- living - 1
     member _.Reset() = most <- living
 
+/// What counting spaces share that work on the same values: the regions that are open, and the counts. All of it is per thread.
+type private Census() =
+    member val Regions = new ThreadLocal<Stack<HashSet<IMortal>>>(fun () -> Stack())
+    member val Vectors = new ThreadLocal<Population>(fun () -> Population())
+    member val Scalars = new ThreadLocal<Population>(fun () -> Population())
+    member val Operations = new ThreadLocal<int>()
+    member val Synchronisations = new ThreadLocal<int>()
+
 /// Any space with counted, mortal values. Regions nest within a thread, as TorchSharp's do; counts are per thread too.
-type CountingSpace<'V, 'S>(space: IInnerProductSpace<'V, 'S>) =
-    let regions = new ThreadLocal<Stack<HashSet<IMortal>>>(fun () -> Stack())
-    let vectors = new ThreadLocal<Population>(fun () -> Population())
-    let scalars = new ThreadLocal<Population>(fun () -> Population())
-    let operations = new ThreadLocal<int>()
-    let synchronisations = new ThreadLocal<int>()
+type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: Census) =
+    let regions = census.Regions
+    let vectors = census.Vectors
+    let scalars = census.Scalars
+    let operations = census.Operations
+    let synchronisations = census.Synchronisations
 
     let own (mortal: IMortal) =
         match regions.Value.TryPeek() with
@@ -137,6 +145,11 @@ type CountingSpace<'V, 'S>(space: IInnerProductSpace<'V, 'S>) =
                     mortal.Die()
         }
 
+    new(space) = CountingSpace<'V, 'S>(space, Census())
+
+    /// A space of another number of tasks over the same kind of values, counted together with this one: its regions nest with these.
+    member _.Beside(other: IInnerProductSpace<'V, 'S>) = CountingSpace<'V, 'S>(other, census)
+
     /// A vector of the space underneath, made in the region that is open.
     member _.Track x = vector x
     /// A scalar of the space underneath, made in the region that is open.
@@ -182,4 +195,7 @@ type CountingSpace<'V, 'S>(space: IInnerProductSpace<'V, 'S>) =
         member _.Select(mask, a, b) = scalar (space.Select(mask.Value, a.Value, b.Value))
         member _.Any mask = looked (space.Any mask.Value)
         member _.Read a = looked (space.Read a.Value)
+        member _.Spread theta = vector (space.Spread theta.Value)
+        member _.Gather(mask, x) = made (space.Gather(mask.Value, x.Value))
+        member _.Divide(x, divisor) = made (space.Divide(x.Value, divisor))
         member _.OpenRegion() = openRegion ()

@@ -51,6 +51,13 @@ type IInnerProductSpace<'V, 'S> =
     abstract Any: mask: 'S -> bool
     /// The number of each task, for reports once an iteration is over. On a device this waits for it.
     abstract Read: 'S -> float[]
+    /// One vector θ, of the space of one task, for every task of this space. It may share θ's memory, but dies alone.
+    abstract Spread: theta: 'V -> 'V
+    /// Σ x over the tasks where the mask is 1: one vector, of the space of one task. A task where the mask is 0 adds 0, even where its x is
+    /// not finite.
+    abstract Gather: mask: 'S * x: 'V -> 'V
+    /// x/divisor by one division a coordinate: what makes a mean of a sum.
+    abstract Divide: x: 'V * divisor: float -> 'V
     abstract OpenRegion: unit -> IRegion<'V, 'S>
 
 /// The state of an iteration, whose values can be handed from one region to the next.

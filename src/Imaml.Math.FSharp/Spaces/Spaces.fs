@@ -28,6 +28,13 @@ module internal Guarded =
 
         numbers
 
+    /// The row of a matrix of one.
+    let oneRow (theta: Matrix<float>) =
+        if theta.RowCount <> 1 then
+            invalidArg (nameof theta) $"one vector is needed, a matrix of 1 row, not of {theta.RowCount}"
+
+        theta.Row 0
+
     /// The numbers of a vector: its own memory where it is dense, which no one may write to.
     let private numbers (x: Vector<float>) : float[] =
         match x.AsArray() with
@@ -98,6 +105,9 @@ type EuclideanSpace() =
         member _.Select(mask, a, b) = if mask > 0.5 then a else b
         member _.Any mask = mask > 0.5
         member _.Read a = [| a |]
+        member _.Spread theta = theta
+        member _.Gather(mask, x) = if mask > 0.5 then x else Vector<float>.Build.Dense x.Count
+        member _.Divide(x, divisor) = x / divisor
         member _.OpenRegion() = new FreeRegion<_, _>()
 
 /// B vectors of ℝᵈ as the rows of a [B, d] matrix; a scalar is an array of B numbers.
@@ -127,4 +137,20 @@ type BatchedRowsSpace(tasks: int) =
         member _.Select(mask, a, b) = Array.map3 (fun m a b -> if m > 0.5 then a else b) mask a b
         member _.Any mask = Array.exists (fun m -> m > 0.5) mask
         member _.Read a = Array.copy a
+
+        member _.Spread theta =
+            let theta = Guarded.oneRow theta
+            Matrix<float>.Build.Dense(tasks, theta.Count, (fun _ j -> theta[j]))
+
+        member _.Gather(mask, x) =
+            let sum: float[] = Array.zeroCreate x.ColumnCount
+
+            for i in 0 .. x.RowCount - 1 do
+                if mask[i] > 0.5 then
+                    for j in 0 .. sum.Length - 1 do
+                        sum[j] <- sum[j] + x[i, j]
+
+            Matrix<float>.Build.DenseOfRowArrays sum
+
+        member _.Divide(x, divisor) = x / divisor
         member _.OpenRegion() = new FreeRegion<_, _>()

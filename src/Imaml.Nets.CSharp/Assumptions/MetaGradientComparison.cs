@@ -29,9 +29,8 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     public static (MetaGradients Gradients, MetaGradient<Tensor, Tensor> Run) Of(TaskBatch tasks)
     {
         using var scope = NewDisposeScope();
-        var options = tasks.Options;
         var run = tasks.Run();
-        var unrolled = Strategies.Unrolled(tasks.Space, options.StepRule, options.InnerSteps).Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
+        var unrolled = Strategies.Unrolled(tasks.Space, tasks.StepRule, tasks.Method.Inner.Steps).Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);
         Tensor[] kept = [run.Gradient, firstOrder.Gradient, unrolled.Gradient, converged.Gradient, run.Phi, run.InnerGradientNorm, run.Solve.RelativeResidual];

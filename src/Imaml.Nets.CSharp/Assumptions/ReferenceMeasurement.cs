@@ -65,7 +65,7 @@ internal static class ReferenceMeasurement
     {
         using var scope = NewDisposeScope();
         var reference = Reference(tasks);
-        var cells = InnerBudgets(tasks.Options.InnerSteps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
+        var cells = InnerBudgets(tasks.Method.Inner.Steps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
         return [.. reference.Statuses.Select((status, task) => new TaskErrors(tasks.Episode(task), status, reference.Reached[task], [.. cells.Select(cell => cell[task])]))];
     }
 
@@ -92,18 +92,18 @@ internal static class ReferenceMeasurement
     private static List<BudgetError[]> Cells(TaskBatch tasks, int? inner, Tensor exactPhi, Tensor exact)
     {
         using var scope = NewDisposeScope();
-        var (space, options) = (tasks.Space, tasks.Options);
+        var (space, own) = (tasks.Space, tasks.Method.Adjoint.Steps);
         var phi = inner is { } steps ? tasks.Adapted(steps) : exactPhi;
         var solved = inner is null ? exact : tasks.ImplicitAt(phi, new MinresSolver<Tensor, Tensor>(ToRounding)).Gradient;
         var innerErrors = space.Read(Direction.relativeDistance(space, solved, exact, exact));
         var cells = new List<BudgetError[]>();
-        foreach (var budget in LinearBudgets(options.CgSteps!.Value))
+        foreach (var budget in LinearBudgets(own))
         {
             using var one = NewDisposeScope();
             var gradient = (budget == 0 ? tasks.FirstOrderAt(phi) : tasks.RunAt(phi, budget)).Gradient;
             var total = space.Read(Direction.relativeDistance(space, gradient, exact, exact));
             var linear = space.Read(Direction.relativeDistance(space, gradient, solved, exact));
-            var estimates = budget == options.CgSteps ? Estimates(tasks, phi, gradient, exact) : null;
+            var estimates = budget == own ? Estimates(tasks, phi, gradient, exact) : null;
             cells.Add([.. total.Select((error, task) => new BudgetError(inner, budget, error, linear[task], innerErrors[task], estimates?[task]))]);
         }
 

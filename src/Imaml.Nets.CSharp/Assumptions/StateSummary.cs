@@ -137,9 +137,9 @@ public sealed record StateSummary(
 /// <summary>The content of diagnosis.json.</summary>
 /// <param name="Options">What was looked at.</param>
 /// <param name="Training">How the run was trained.</param>
-/// <param name="ManifestHash">Its classes.</param>
+/// <param name="Tasks">Its classes.</param>
 /// <param name="Provenance">Program and machine of the diagnosis.</param>
 /// <param name="Parameters">d.</param>
 /// <param name="States">In the order of their meta-steps.</param>
 public sealed record AssumptionReport(
-    AssumptionOptions Options, TrainingOptions Training, string ManifestHash, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);
+    AssumptionOptions Options, Experiment Training, string Tasks, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);

@@ -5,7 +5,6 @@ using Imaml.Math;
 using Imaml.Math.Interop;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
-using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -15,32 +14,33 @@ namespace Imaml.Nets.Assumptions;
 /// <summary>B tasks at θ. Its tensors belong to the scope that was open when it was made.</summary>
 internal sealed class TaskBatch
 {
-    private readonly EpisodeBatch _episodes;
-    private readonly ulong _seed;
-    private readonly long _first;
-    private readonly Func<TrainingOptions, Method> _method;
+    private readonly TaskRange _tasks;
+    private readonly IBilevelProblem<Tensor, Tensor> _problem;
+    private readonly MethodContext _context;
 
-    public TaskBatch(MetaLearner learner, TrainingOptions options, EpisodeSampler sampler, long first, int count, CancellationToken stop)
+    public TaskBatch(MetaLearner learner, TaskRange tasks, CancellationToken stop)
     {
-        (Options, _first, _seed) = (options, first, sampler.Seed);
-        _episodes = sampler.Batch(first, count);
-        Theta = learner.Theta.to_type(ScalarType.Float64).expand(count, -1).contiguous();
-        Space = new TensorSpace(count, Theta);
-        Images = new FewShotProblem(learner.Network, _episodes, Theta);
-        Problem = new InterruptibleProblem<Tensor, Tensor>(Images, stop);
-        _method = chosen => Method.Create(chosen, learner.Network, Theta.narrow(0, 0, 1), learner.Learned?.Numbers, (ulong)first);
-        Regularizer = _method(options).Regularizer;
+        _tasks = tasks;
+        Method = learner.Plan.Method as ImplicitMaml ?? throw new ArgumentException($"the assumptions of {learner.Plan.Method.Name} are not Theorem 1's");
+        Theta = learner.Theta.to_type(ScalarType.Float64).expand(tasks.Count, -1).contiguous();
+        Space = new TensorSpace(tasks.Count, Theta);
+        _problem = learner.Problem.Problem(tasks, Theta);
+        Problem = new InterruptibleProblem<Tensor, Tensor>(_problem, stop);
+        _context = new MethodContext(learner.Problem.LayerSizes, Theta.narrow(0, 0, 1), learner.Learned?.Numbers, learner.Plan.Seed, (ulong)tasks.First);
+        Regularizer = Method.Bind(_context).Regularizer;
     }
 
-    public TrainingOptions Options { get; }
+    /// <summary>The run's method.</summary>
+    public ImplicitMaml Method { get; }
 
-    public int Count => _episodes.Count;
+    public int Count => _tasks.Count;
 
-    public long Episode(int task) => _first + task;
+    public long Episode(int task) => _tasks.First + task;
 
     public TensorSpace Space { get; }
 
-    public FewShotProblem Images { get; }
+    /// <summary>Accuracy of φ on the query sets, or the outer loss where the tasks are no classification.</summary>
+    public double[] Measure(Tensor phi) => LearningProblem.Measure(_problem, phi);
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }
 
@@ -55,11 +55,14 @@ internal sealed class TaskBatch
 
     public int Parameters => (int)Theta.shape[1];
 
+    /// <summary>The rule of the run's inner step.</summary>
+    public StepRule StepRule => Method.Inner is Inner.GradientDescent { StepSize: { } step } ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature;
+
     /// <summary>The run's own meta-gradients.</summary>
-    public MetaGradient<Tensor, Tensor> Run() => _method(Options).Compute(Space, Problem, Theta).Result;
+    public MetaGradient<Tensor, Tensor> Run() => Method.Bind(_context).Compute(Space, Problem, Theta);
 
     /// <summary>φ by the run's inner solver with this many steps.</summary>
-    public Tensor Adapted(int steps) => _method(Options with { InnerSteps = steps }).Adapt(Space, Problem, Theta).Phi;
+    public Tensor Adapted(int steps) => Method.WithInnerSteps(steps).Bind(_context).Adapt(Space, Problem, Theta).Phi;
 
     /// <summary>The meta-gradients at a φ that is known, by the run's linear solver with this many steps.</summary>
     public MetaGradient<Tensor, Tensor> RunAt(Tensor phi, int linearSteps) => ImplicitMetaGradient.Compute(
@@ -67,8 +70,8 @@ internal sealed class TaskBatch
         Regularizer,
         Problem,
         Known(phi),
-        Method.ImplicitSolverOf(Options with { CgSteps = linearSteps }, (ulong)_first),
-        Thresholds.ofAccuracies(Space, Regularizer, Lambda, 0, Options.DeltaPrime ?? 0),
+        (Method with { Adjoint = Method.Adjoint with { Steps = linearSteps } }).Solver(_context),
+        Thresholds.ofAccuracies(Space, Regularizer, Lambda, 0, Method.DeltaPrime ?? 0),
         Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>
@@ -85,7 +88,7 @@ internal sealed class TaskBatch
         var numbers = new double[Count, Parameters];
         for (var task = 0; task < Count; task++)
         {
-            var random = new CounterRandom(_seed, purpose, unchecked((ulong)Episode(task)));
+            var random = new CounterRandom(_tasks.Seed, purpose, unchecked((ulong)Episode(task)));
             for (var i = 0; i < Parameters; i++)
             {
                 numbers[task, i] = random.NextNormal();

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Tensors;
 
 /// <summary>The operations that take or return a TorchSharp Scalar.</summary>
-internal static class HeldScalars
+public static class HeldScalars
 {
     private static readonly Scalar One = 1, MinusOne = -1;
 
@@ -60,6 +60,13 @@ internal static class HeldScalars
     {
         using Scalar held = a;
         return x.div_(held);
+    }
+
+    /// <summary>x/a</summary>
+    public static Tensor DividedBy(this Tensor x, double a)
+    {
+        using Scalar held = a;
+        return x.div(held);
     }
 
     /// <summary>x &gt; a</summary>

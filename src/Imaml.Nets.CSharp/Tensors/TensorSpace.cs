@@ -169,6 +169,23 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     }
 
     /// <inheritdoc/>
+    public Tensor Spread(Tensor theta) => theta.shape is [1, _]
+        ? theta.expand(Tasks, -1)
+        : throw new ArgumentException($"one vector [1, d] is needed, not [{string.Join(", ", theta.shape)}]", nameof(theta));
+
+    /// <inheritdoc/>
+    public Tensor Gather(Tensor mask, Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var zero = zeros_like(x); // [B, d]
+        var part = mask.dim() > 0 ? where(mask.Exceeds(0.5), x, zero) : mask.Number() > 0.5 ? x : zero;
+        return part.sum([0], keepdim: true).MoveToOuterDisposeScope(); // [1, d]
+    }
+
+    /// <inheritdoc/>
+    public Tensor Divide(Tensor x, double divisor) => x.DividedBy(divisor);
+
+    /// <inheritdoc/>
     public IRegion<Tensor, Tensor> OpenRegion() => new TensorRegion();
 
     /// <summary>The scalar, as one number for each task where <paramref name="other"/> is that: on the device, without waiting for it.</summary>

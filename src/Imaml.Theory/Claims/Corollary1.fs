@@ -89,15 +89,15 @@ module Corollary1 =
         | Networks -> 0.0
 
     /// The least ‖∇F(θₖ)‖², k < K, of Algorithm 1 with steps of `rate`.
-    let private descend (tasks: BilevelTask[]) strategy rate steps =
+    let private descend (tasks: BilevelTask[]) strategy (rate: float) steps =
         let problems = tasks |> Array.map BilevelTask.problem
         let start = MetaLearning.start (GradientDescentOptimizer rate) tasks[0].Theta
-        let batches = Seq.replicate (steps - 1) problems
+        let batches = Seq.replicate (steps - 1) (MetaLearning.chunks space problems)
 
         let later =
             MetaLearning.states space (strategy problems) (Proximal.regularizer tasks[0].Proximal) batches start
             |> Seq.map (fun struct (state, report) ->
-                if report.FiniteTasks[0] = tasks.Length then
+                if report.Usable = tasks.Length then
                     state.Theta
                 else
                     nan * state.Theta)

@@ -23,8 +23,8 @@ module ReportedCost =
             "unrolled, iterates recomputed", (fun _ -> UnrolledStrategy(options, Recompute))
             "truncated", (fun _ -> TruncatedStrategy(options, kept))
             "forward mode", (fun space -> ForwardModeStrategy(CountedMetaGradient.coordinates space, options))
-            "FOMAML", (fun space -> FirstOrderStrategy(solver, space.TrackScalar 0.0))
-            "Reptile", (fun space -> ReptileStrategy(solver, space.TrackScalar 0.0))
+            "FOMAML", (fun _ -> FirstOrderStrategy(solver, 0.0))
+            "Reptile", (fun _ -> ReptileStrategy(solver, 0.0))
         ]
 
     /// How many evaluations the report is off by.
