@@ -57,13 +57,15 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
     }
 
     /// <summary>A loss, checked at each call.</summary>
-    private sealed class TaskLoss(string name, Func<Tensor, Tensor> loss)
+    private sealed class TaskLoss(string name, Func<Tensor, Tensor> ownLoss)
     {
+        private readonly Func<Tensor, Tensor> _loss = phi => Collection.During(() => ownLoss(phi));
+
         /// <summary>The losses at φ, [B, 1].</summary>
         public Tensor Value(Tensor phi)
         {
             using var off = Unrecorded.Begin();
-            return Checked(loss(phi), phi).detach();
+            return Checked(_loss(phi), phi).detach();
         }
 
         /// <summary>The losses and their gradient, [B, d].</summary>
@@ -72,7 +74,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
             using var normal = inference_mode(false);
             using var recording = enable_grad();
             var variable = Operation.Variable(phi);
-            var losses = Checked(loss(variable), variable);
+            var losses = Checked(_loss(variable), variable);
             return (losses.detach(), Pulled(Derivative.Once, losses, variable) ?? OfConstant(losses, variable));
         }
 
@@ -82,7 +84,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
             using var normal = inference_mode(false);
             using var recording = enable_grad();
             var variable = Operation.Variable(phi);
-            var losses = Checked(loss(variable), variable);
+            var losses = Checked(_loss(variable), variable);
             return (losses.detach(), Pulled(Derivative.WithGraph, losses, variable) ?? OfConstant(losses, variable), variable);
         }
 
@@ -116,7 +118,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
             var phi = variable.detach();
             var signs = RandomSigns.Of(0, 0)(phi);
             // Not near φ, so that a loss of whole numbers moves too; 0.37, so that no round φ goes to a point of the same size.
-            var elsewhere = loss(phi.PlusProduct(signs, phi.abs().Plus(1).Times(0.37)));
+            var elsewhere = _loss(phi.PlusProduct(signs, phi.abs().Plus(1).Times(0.37)));
             return elsewhere is { IsInvalid: false } && Same(losses, elsewhere)
                 ? zeros_like(phi).Plus(losses.detach().sub(losses))
                 : throw new ArgumentException(
