@@ -102,7 +102,7 @@ an implicit gradient computes then is no gradient of anything that was solved.
 ## The solution forgets the path
 
 $F$ sees the minimiser only. Three solvers take three paths to it; each solution's distance from $\mathrm{Alg}^\star(\theta)$ is bounded by
-$\|\nabla G\|/\mu$, so any two are within the sum of their bounds (`InnerSolvers/GradientDescent.fs`, `NewtonConjugateGradient.fs`, `Lbfgs.fs`).
+$\|\nabla G\|/\mu$, so any two are within the sum of their bounds (`InnerSolvers/GradientDescent.fs`, `Newton.fs`, `Lbfgs.fs`).
 *)
 
 let regularizer = ScalarRegularizer<Vector<float>, float> 0.1

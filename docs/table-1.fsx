@@ -17,7 +17,7 @@ index: 5
 The error of the first three rows is against the derivative of the iterate $\varphi_T$ (approximate-solve error), that of the last against
 $d_\theta L(\mathrm{Alg}^\star(\theta))$ (exact-solve error). Everything in the table follows from how an iteration depends on $\theta$.
 
-The code is `MetaGradients/Unrolled.fs` (reverse mode) and `ForwardMode.fs`, `Truncated.fs` and `ImplicitMetaGradient.fs` in `src/Imaml.Math.FSharp`;
+The code is `MetaGradients/Unrolled.fs` (reverse mode, whole and truncated), `ForwardMode.fs` and `ImplicitMetaGradient.fs` in `src/Imaml.Math.FSharp`;
 it is counted by `Problem/CountingProblem.fs` and `Spaces/CountingSpace.fs`.
 *)
 
@@ -289,7 +289,7 @@ let steps (kappa: float) =
     let zero = Vector<float>.Build.Dense n
 
     let problem =
-        Interop.BilevelProblem.FromDelegates<Vector<float>, float>(
+        BilevelProblem.FromDelegates<Vector<float>, float>(
             (fun phi -> 0.5 * phi.DotProduct(h phi) - slope.DotProduct phi),
             (fun phi -> h phi - slope),
             (fun _ w -> h w),
@@ -304,7 +304,7 @@ let steps (kappa: float) =
         let accuracy = mu * 1e-4 * solution.L2Norm()
         int (solver.Solve(space, ScalarRegularizer lambda, problem, zero, zero, accuracy).Steps)
 
-    let struct (step, momentum) = Momentum.nesterov mu beta
+    let struct (step, momentum) = Momentum.NesterovFor(mu, beta)
 
     let solve =
         ConjugateGradient.solve

@@ -27,10 +27,10 @@ var tasks = weights.Select(w => Task(Draw(w), Draw(w))).ToArray();
 // Algorithm 1, with Algorithm 2's meta-gradient to inner accuracy δ and linear-solve accuracy δ′.
 var space = new EuclideanSpace();
 var regularizer = Regularizers.Scalar(space, lambda: 0.1);
-var inner = InnerSolvers.NewtonConjugateGradient(space, maxSteps: 20, directionSteps: dimension);
+var inner = new NewtonConjugateGradientSolver<Vector, double>(maxSteps: 20, directionSteps: dimension);
 var linear = LinearSolvers.ConjugateGradient(space, maxSteps: 10, relativeResidual: 0.0);
 var accuracies = Algorithm2.Accuracies(space, regularizer, strongConvexity: 0.1, delta: 1e-8, deltaPrime: 1e-8);
-var strategy = Strategies.Implicit(space, inner, linear, accuracies);
+var strategy = new ImplicitStrategy<Vector, double>(inner, linear, accuracies);
 var start = MetaLearning.Start(new GradientDescentOptimizer<Vector, double>(rate: 1.0), Vector.Build.Dense(dimension));
 var batches = Enumerable.Repeat(MetaLearning.Chunks(space, tasks), 50);
 var (learned, steps) = MetaLearning.Run(space, strategy, regularizer, batches, start);

@@ -1,6 +1,7 @@
 using Expecto;
 using Imaml.Math;
 using Imaml.Math.Interop;
+using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
 
@@ -33,7 +34,7 @@ public static class BoundTests
         var arithmetic = Certificates.DoublePrecision(2, Proximal);
         // Two inner steps and one linear step: neither is exact.
         var result = Algorithm2.Compute(
-            Space, Proximal, Problem, InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 2), LinearSolvers.ConjugateGradient(Space, 1), Theta);
+            Space, Proximal, Problem, new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 2), LinearSolvers.ConjugateGradient(Space, 1), Theta);
         var bound = Certificates.OfResult(Space, Proximal, Problem, [Constants()], arithmetic, Theta, result)[0];
         Equal(bound.Kind, BoundKind.Certified, "kind");
         var norms = Certificates.Measure(Space, Proximal, Problem, Theta, result.Phi, result.Solve.Solution)[0];
@@ -46,7 +47,7 @@ public static class BoundTests
         That(own.Total < 1e-12, $"the exact φ and u are certified to {own.Total}");
         var coarse = Certificates.OfSolution(Space, Proximal, Problem, [Constants()], Certificates.SinglePrecision(2, Proximal), Theta, Phi, U)[0];
         That(coarse.Rounding > 1e-7, "single precision rounds more");
-        var firstOrder = Strategies.FirstOrder(Space, Inner, 0.0).Compute(Space, Proximal, Problem, Theta);
+        var firstOrder = ((IMetaGradientStrategy<Vector<double>, double>)new FirstOrderStrategy<Vector<double>, double>(Inner, 0.0)).Compute(Space, Proximal, Problem, Theta);
         Refuses(
             () => Certificates.OfResult(Space, Proximal, Problem, [Constants()], arithmetic, Theta, firstOrder), "NotMade", "only Algorithm 2");
         Refuses(
@@ -57,7 +58,7 @@ public static class BoundTests
     {
         const double epsilon = 1e-8;
         var options = new AdaptiveOptions(accuracy: epsilon, maxRounds: 4, arithmetic: Certificates.DoublePrecision(2, Proximal));
-        var inner = InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), 200, 1);
+        var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 200, 1);
         var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
         var result = AdaptiveAccuracy.Compute(Space, Proximal, Problem, inner, linear, [Constants()], options, Theta);
         Equal(result.Tasks[0].Status, CertifiedStatus.Met, "status");

@@ -20,35 +20,35 @@ public static class InnerSolverTests
         return statistics;
     }
 
-    private static void Momentum()
+    private static void Momenta()
     {
-        var (nesterovStep, nesterov) = Momenta.NesterovFor(Mu, Beta);
+        var (nesterovStep, nesterov) = Momentum.NesterovFor(Mu, Beta);
         Close(nesterovStep, 1.0 / Beta, "1/β");
         // κ = 1.66: Nesterov's bound is 2√κ ln(√(κ+1)R/δ) = 71 for R/δ = 10¹².
-        Finds(InnerSolvers.GradientDescent(Space, StepRules.Constant(nesterovStep), nesterov, 100, 1), 1e-12, InnerStatus.Converged);
-        var (heavyBallStep, heavyBall) = Momenta.HeavyBallFor(Mu, Beta);
+        Finds(new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(nesterovStep), nesterov, 100, 1), 1e-12, InnerStatus.Converged);
+        var (heavyBallStep, heavyBall) = Momentum.HeavyBallFor(Mu, Beta);
         var root = System.Math.Sqrt(Beta) + System.Math.Sqrt(Mu);
         Close(heavyBallStep, 4.0 / (root * root), "4/(√β+√µ)²");
-        Finds(InnerSolvers.GradientDescent(Space, StepRules.Constant(heavyBallStep), heavyBall, 100, 1), 1e-12, InnerStatus.Converged);
-        Finds(InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), Momenta.None, 100, 1), 1e-12, InnerStatus.Converged);
+        Finds(new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(heavyBallStep), heavyBall, 100, 1), 1e-12, InnerStatus.Converged);
+        Finds(new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), Momentum.NoMomentum, 100, 1), 1e-12, InnerStatus.Converged);
         // Two steps by hand, φ₋₁ = φ₀ = θ: heavy ball takes the gradient at φ₁, Nesterov ahead of it.
         const double a = 0.1, b = 0.5;
         Vector<double> Gradient(Vector<double> phi) => (M * phi) - C - (Lambda * Theta);
         var first = Theta - (a * Gradient(Theta));
         var ahead = first + (b * (first - Theta));
         Vector<double> After2(Momentum momentum) =>
-            InnerSolvers.GradientDescent(Space, StepRules.Constant(a), momentum, 2, 0)
+            ((IInnerSolver<Vector<double>, double>)new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(a), momentum, 2, 0))
                 .Solve(Space, Proximal, Problem, Theta, Theta, 0.0).Phi;
-        Close(After2(Momenta.HeavyBall(b)), ahead - (a * Gradient(first)), "heavy ball");
-        Close(After2(Momenta.Nesterov(b)), ahead - (a * Gradient(ahead)), "Nesterov");
+        Close(After2(Momentum.NewHeavyBall(b)), ahead - (a * Gradient(first)), "heavy ball");
+        Close(After2(Momentum.NewNesterov(b)), ahead - (a * Gradient(ahead)), "Nesterov");
     }
 
     private static void BlackBoxes()
     {
-        var known = InnerSolvers.FromDelegate(Space, (theta, start) => M.Solve(C + (Lambda * theta)));
+        var known = new DelegateInnerSolver<Vector<double>, double>((theta, start) => M.Solve(C + (Lambda * theta)));
         Finds(known, 0.0, InnerStatus.NotReported);
         // One that asks the problem, and knows no derivative: coordinate search on G, halving its stride.
-        var search = InnerSolvers.FromDelegate(Space, (problem, regularizer, theta, start) =>
+        var search = new DelegateInnerSolver<Vector<double>, double>((problem, regularizer, theta, start) =>
         {
             double G(Vector<double> phi) => problem.InnerLoss(phi) + Regularizers.Value(Space, regularizer, phi - theta);
             var phi = start;
@@ -70,7 +70,7 @@ public static class InnerSolverTests
         // ‖∇G‖ at its result bounds the error of g: (λ/µ)(L/µ)‖∇G‖, here with ρ = 0 and an exact solve.
         That(result.InnerGradientNorm < 1e-6, $"‖∇G‖ = {result.InnerGradientNorm}");
         Close(result.Gradient, G, "g", (Lambda / (Mu * Mu) * result.InnerGradientNorm) + Rounding);
-        Refuses(() => InnerSolvers.FromDelegate(Space, (Func<Vector<double>, Vector<double>, Vector<double>>)null!), "solve", "null");
+        Refuses(() => new DelegateInnerSolver<Vector<double>, double>((Func<Vector<double>, Vector<double>, Vector<double>>)null!), "solve", "null");
     }
 
     [Tests]
@@ -79,15 +79,15 @@ public static class InnerSolverTests
         Statement("gradient descent finds φ* by a constant and by a measured step", () =>
         {
             Equal(Finds(Inner, 0.0, InnerStatus.StepLimit).Gradients, 40, "one gradient a step");
-            Finds(InnerSolvers.GradientDescent(Space, StepRules.MeasuredCurvature, 100, 1), 1e-12, InnerStatus.Converged);
+            Finds(new GradientDescentSolver<Vector<double>, double>(StepRule.MeasuredCurvature, 100, 1), 1e-12, InnerStatus.Converged);
         }),
-        Statement("momenta are those of Polyak and Nesterov", Momentum),
+        Statement("momenta are those of Polyak and Nesterov", Momenta),
         Statement("Newton's method by conjugate gradients needs one step for a quadratic", () =>
-            Equal(Finds(InnerSolvers.NewtonConjugateGradient(Space, 5, NewtonConjugateGradient.PaperDirectionSteps), 1e-12, InnerStatus.Converged).Steps, 1, "steps")),
+            Equal(Finds(new NewtonConjugateGradientSolver<Vector<double>, double>(5, NewtonConjugateGradient.PaperDirectionSteps), 1e-12, InnerStatus.Converged).Steps, 1, "steps")),
         Statement("L-BFGS finds φ* without products", () =>
-            Equal(Finds(InnerSolvers.Lbfgs(Space, 50, 5), 1e-12, InnerStatus.Converged).HessianProducts, 0, "products")),
+            Equal(Finds(new LbfgsSolver<Vector<double>, double>(50, 5), 1e-12, InnerStatus.Converged).HessianProducts, 0, "products")),
         Statement("the exact solver finds φ* to rounding", () =>
-            Finds(InnerSolvers.Exact(Space, Coordinates, 10), 1e-13, InnerStatus.Converged)),
+            Finds(new ExactInnerSolver<Vector<double>, double>(Coordinates, 10), 1e-13, InnerStatus.Converged)),
         Statement("a black box that uses no derivative gives a meta-gradient as good as its ‖∇G‖", BlackBoxes),
         Statement("every status is described in words", () =>
         {
@@ -96,11 +96,11 @@ public static class InnerSolverTests
         }),
         Statement("a caller's mistakes are refused with the value and the rule", () =>
         {
-            Refuses(() => InnerSolvers.GradientDescent(Space, StepRules.Constant(-0.1), 5), "-0.1", "must be positive");
-            Refuses(() => InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 0), "0", "at least 1");
-            Refuses(() => InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), Momenta.Nesterov(1.5), 5, 0), "1.5", "[0, 1)");
+            Refuses(() => new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(-0.1), 5), "-0.1", "must be positive");
+            Refuses(() => new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 0), "0", "at least 1");
+            Refuses(() => new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), Momentum.NewNesterov(1.5), 5, 0), "1.5", "[0, 1)");
             Refuses(
-                () => InnerSolvers.GradientDescent(Space, StepRules.MeasuredCurvature, Momenta.HeavyBall(0.5), 5, 0), "HeavyBall", "constant step");
-            Refuses(() => InnerSolvers.Lbfgs(Space, 5, 0), "0", "at least 1");
+                () => new GradientDescentSolver<Vector<double>, double>(StepRule.MeasuredCurvature, Momentum.NewHeavyBall(0.5), 5, 0), "HeavyBall", "constant step");
+            Refuses(() => new LbfgsSolver<Vector<double>, double>(5, 0), "0", "at least 1");
         }));
 }

@@ -32,7 +32,7 @@ public static class MetaGradientTests
     {
         const double delta = 1e-3, deltaPrime = 1e-2;
         var thresholds = Algorithm2.Accuracies(Space, Proximal, Mu, delta, deltaPrime);
-        var inner = InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), 100, 1);
+        var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 100, 1);
         var linear = LinearSolvers.ConjugateGradient(Space, 50, 0.0);
         var result = Algorithm2.Compute(Space, Proximal, Problem, inner, linear, thresholds, Theta);
         Equal(result.Inner.Read(Space)[0].Status, InnerStatus.Converged, "inner status");
@@ -40,7 +40,7 @@ public static class MetaGradientTests
         That((result.Phi - Phi).L2Norm() <= delta, "Definition 1");
         That((result.Gradient - (J * (result.Phi - Target))).L2Norm() <= deltaPrime, "Definition 2");
         That((result.Gradient - G).L2Norm() <= deltaPrime + (Lambda / Mu * delta), "Theorem 1, with C = λL/µ");
-        var same = Strategies.Implicit(Space, inner, linear, thresholds).Compute(Space, Proximal, Problem, Theta);
+        var same = ((IMetaGradientStrategy<Vector<double>, double>)new ImplicitStrategy<Vector<double>, double>(inner, linear, thresholds)).Compute(Space, Proximal, Problem, Theta);
         Equal(same.Gradient, result.Gradient, "the strategy's gradient");
         var budgets = Algorithm2.Compute(Space, Proximal, Problem, Inner, Linear, Algorithm2.FixedBudgets(Space), Theta);
         Close(budgets.Gradient, G, "g by fixed budgets");
@@ -57,14 +57,14 @@ public static class MetaGradientTests
         // φ_T = φ* + (I − aM)ᵀ(θ − φ*), J_T = J + (I − aM)ᵀ(I − J), and K steps only: [I − (I − aM)ᴷ]J
         var v = Phi + (Left.Power(Steps) * (Theta - Phi)) - Target;
         var whole = (J + (Left.Power(Steps) * (One - J))) * v;
-        var unrolled = By(Strategies.Unrolled(Space, Momenta.None, Step, Steps));
+        var unrolled = By(new UnrolledStrategy<Vector<double>, double>(new UnrolledOptions(Momentum.NoMomentum, Step, Steps)));
         Close(unrolled.Gradient, whole, "MAML");
-        Close(By(Strategies.ForwardMode(Space, Coordinates, Momenta.None, Step, Steps)).Gradient, whole, "MAML in forward mode");
-        Close(By(Strategies.Truncated(Space, Momenta.None, Step, Steps, LastSteps)).Gradient, (One - Left.Power(LastSteps)) * J * v, "truncated");
+        Close(By(new ForwardModeStrategy<Vector<double>, double>(Coordinates, new UnrolledOptions(Momentum.NoMomentum, Step, Steps))).Gradient, whole, "MAML in forward mode");
+        Close(By(new TruncatedStrategy<Vector<double>, double>(new UnrolledOptions(Momentum.NoMomentum, Step, Steps), LastSteps)).Gradient, (One - Left.Power(LastSteps)) * J * v, "truncated");
         var cost = unrolled.Cost(Space)[0];
         Equal((cost.Gradients, cost.HessianProducts, cost.OuterGradients), ((2 * Steps) + 1, Steps, 1), "2T + 1 gradients and T products");
-        Refuses(() => Strategies.Truncated(Space, Momenta.None, Step, Steps, Steps + 1), "6", "from 1 to the number of inner steps");
-        Refuses(() => Strategies.Unrolled(Space, Momenta.None, 0.0, Steps), "0", "must be positive");
+        Refuses(() => new TruncatedStrategy<Vector<double>, double>(new UnrolledOptions(Momentum.NoMomentum, Step, Steps), Steps + 1), "6", "from 1 to the number of inner steps");
+        Refuses(() => new UnrolledStrategy<Vector<double>, double>(new UnrolledOptions(Momentum.NoMomentum, 0.0, Steps)), "0", "must be positive");
     }
 
     [Tests]
@@ -84,10 +84,10 @@ public static class MetaGradientTests
         Statement("unrolled and truncated gradients are those of constant H", Unrolling),
         Statement("FOMAML is v and Reptile is θ − φ", () =>
         {
-            Close(By(Strategies.FirstOrder(Space, Inner, 0.0)).Gradient, V, "FOMAML");
-            Close(By(Strategies.Reptile(Space, Inner, 0.0)).Gradient, Theta - Phi, "Reptile");
-            Equal(By(Strategies.Reptile(Space, Inner, 0.0)).Solve.Read(Space)[0].Status, SolveStatus.NotMade, "status");
+            Close(By(new FirstOrderStrategy<Vector<double>, double>(Inner, 0.0)).Gradient, V, "FOMAML");
+            Close(By(new ReptileStrategy<Vector<double>, double>(Inner, 0.0)).Gradient, Theta - Phi, "Reptile");
+            Equal(By(new ReptileStrategy<Vector<double>, double>(Inner, 0.0)).Solve.Read(Space)[0].Status, SolveStatus.NotMade, "status");
         }),
         Statement("the implicit strategy is Algorithm 2", () =>
-            Close(By(Strategies.Implicit(Space, Inner, Linear)).Gradient, G, "g")));
+            Close(By(new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.none(Space))).Gradient, G, "g")));
 }

@@ -1,6 +1,5 @@
 using Expecto;
 using Imaml.Math;
-using Imaml.Math.Interop;
 using MathNet.Numerics.LinearAlgebra;
 using static Imaml.Interop.Tests.Check;
 using static Imaml.Interop.Tests.Quadratic;
@@ -14,7 +13,7 @@ namespace Imaml.Interop.Tests;
 public static class MetaLearningTests
 {
     private static readonly Vector<double> Best = Of(1.5, 1.0);
-    private static readonly IMetaGradientStrategy<Vector<double>, double> Strategy = Strategies.Implicit(Space, Inner, Linear);
+    private static readonly IMetaGradientStrategy<Vector<double>, double> Strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.none(Space));
 
     private static IEnumerable<TaskChunk<Vector<double>, double>[]> Batches(int steps) =>
         Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), steps);

@@ -39,8 +39,10 @@ public static class OwnTypesTests
             var gradient = linearization.Gradient + regularizer.Apply(space, start - theta);
             var step = new Direct().Solve(space, LinearOperators.Hessian(space, regularizer, linearization), gradient, 0.0);
             return new(
-                phi: start - step.Solution, steps: 1.0, gradients: 1.0, hessianProducts: step.Products, losses: 0.0, met: 1.0, nonFinite: 0.0,
-                stalled: 0.0, indefinite: 0.0, reported: true);
+                phi: start - step.Solution,
+                marks: new Marks<double>(met: 1.0, nonFinite: 0.0, stagnated: 0.0, indefinite: 0.0),
+                counts: new Counts<double>(steps: 1.0, products: step.Products, gradients: 1.0, losses: 0.0),
+                reported: true);
         }
     }
 
@@ -49,7 +51,7 @@ public static class OwnTypesTests
         public InnerIterate<Vector<double>, double> Solve(
             IInnerProductSpace<Vector<double>, double> space, IRegularizer<Vector<double>, double> regularizer,
             IBilevelProblem<Vector<double>, double> problem, Vector<double> theta, Vector<double> start, double gradientNorm) =>
-            InnerSolvers.BlackBox(space, Phi);
+            InnerSolver.BlackBox(space, Phi);
     }
 
     /// <summary>Λ = diag(1, 4).</summary>
@@ -90,7 +92,7 @@ public static class OwnTypesTests
             phi => Problem.OuterLossAndGradient(Of(phi)).Item1,
             phi => [.. Of(phi) - Target]);
         var result = Algorithm2.Compute(
-            space, Regularizers.Scalar(space, Lambda), problem, InnerSolvers.GradientDescent(space, StepRules.Constant(1.0 / Beta), 40),
+            space, Regularizers.Scalar(space, Lambda), problem, new GradientDescentSolver<double[], double>(StepRule.NewConstantStep(1.0 / Beta), 40),
             LinearSolvers.ConjugateGradient(space, 2), [.. Theta]);
         Close(Of(result.Gradient), G, "g");
         Close(Of(result.Solve.Read(space)[0].RitzValues), Of(Mu, Beta), "Ritz values");
@@ -101,7 +103,7 @@ public static class OwnTypesTests
         var lambda = Matrix<double>.Build.DenseOfDiagonalArray([1.0, 4.0]);
         var inverse = (H + lambda).Inverse();
         var phi = inverse * (C + (lambda * Theta));
-        var result = Algorithm2.Compute(Space, new OneAndFour(), Problem, InnerSolvers.Exact(Space, Coordinates, 10), Linear, Theta);
+        var result = Algorithm2.Compute(Space, new OneAndFour(), Problem, new ExactInnerSolver<Vector<double>, double>(Coordinates, 10), Linear, Theta);
         Close(result.Gradient, lambda * inverse * (phi - Target), "Λ(H + Λ)⁻¹v");
     }
 
@@ -113,7 +115,7 @@ public static class OwnTypesTests
             var counting = new CountingSpace<Vector<double>, double>(Space);
             var problem = new CountingProblem<Vector<double>, double>(counting, Problem);
             var regularizer = Regularizers.Scalar(counting, Lambda);
-            var inner = InnerSolvers.GradientDescent(counting, StepRules.Constant(0.1), steps);
+            var inner = new GradientDescentSolver<Counted<Vector<double>>, Counted<double>>(StepRule.NewConstantStep(0.1), steps);
             var theta = counting.Track(Theta);
             counting.Reset();
             var result = Algorithm2.Compute(counting, regularizer, problem, inner, LinearSolvers.ConjugateGradient(counting, 2), theta);
@@ -145,7 +147,7 @@ public static class OwnTypesTests
         Statement("space runs Algorithm 2 as MathNet's does", OwnSpace),
         Statement("outer optimiser serves Algorithm 1", () =>
         {
-            var strategy = Strategies.Implicit(Space, Inner, Linear);
+            var strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.none(Space));
             var batches = Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), 2);
             var (state, _) = MetaLearning.Run(Space, strategy, Proximal, batches, MetaLearning.Start(new Counted(0, 0.5), Theta));
             var (same, _) = MetaLearning.Run(

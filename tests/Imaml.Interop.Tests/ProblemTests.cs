@@ -20,7 +20,7 @@ public static class ProblemTests
             phi => Squares(phi - centres), phi => phi - centres, (_, w) => w, Squares, phi => phi);
         var regularizer = Regularizers.Scalar(space, Lambda);
         var result = Algorithm2.Compute(
-            space, regularizer, problem, InnerSolvers.GradientDescent(space, StepRules.MeasuredCurvature, 2),
+            space, regularizer, problem, new GradientDescentSolver<Matrix<double>, double[]>(StepRule.MeasuredCurvature, 2),
             LinearSolvers.ConjugateGradient(space, 1), Matrix<double>.Build.Dense(2, 2));
         // φ* = a/(1+λ) and g = λ/(1+λ) φ*
         Close(result.Gradient, centres * (Lambda / ((1.0 + Lambda) * (1.0 + Lambda))), "g");
@@ -70,16 +70,16 @@ public static class ProblemTests
     {
         // Exact for a quadratic but for rounding, 10⁻¹⁶/h.
         const double h = 1e-3, tolerance = 1e-11;
-        var gradient = CentralDifferences.Gradient(Space, Coordinates, h, Problem.InnerLoss, Theta);
+        var gradient = FiniteDifferences.Gradient(Space, Coordinates, h, Problem.InnerLoss, Theta);
         Close(gradient, (H * Theta) - C, "∇L̂", tolerance);
-        Close(CentralDifferences.Directional(Space, h, Problem.InnerLoss, Theta, V), ((H * Theta) - C) * V, "⟨∇L̂, v⟩", tolerance);
-        var exact = InnerSolvers.Exact(Space, Coordinates, maxSteps: 10);
-        Close(CentralDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, exact, 0.0, Theta), G, "dL/dθ", tolerance);
+        Close(FiniteDifferences.Directional(Space, h, Problem.InnerLoss, Theta, V), ((H * Theta) - C) * V, "⟨∇L̂, v⟩", tolerance);
+        var exact = new ExactInnerSolver<Vector<double>, double>(Coordinates, maxSteps: 10);
+        Close(FiniteDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, exact, 0.0, Theta), G, "dL/dθ", tolerance);
         // Where ‖∇G(θ)‖ is small enough no step is made: φ = θ, and the derivative is ∇L(θ).
-        var lazy = InnerSolvers.GradientDescent(Space, StepRules.Constant(0.1), 100, 1);
-        Close(CentralDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, lazy, 100.0, Theta), Theta - Target, "∇L(θ)", tolerance);
-        Refuses(() => CentralDifferences.Gradient(Space, Coordinates, 0.0, Problem.InnerLoss, Theta), "0", "must be positive");
-        Refuses(() => CentralDifferences.Gradient(Space, Coordinates, h, null!, Theta), "f", "null");
+        var lazy = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 100, 1);
+        Close(FiniteDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, lazy, 100.0, Theta), Theta - Target, "∇L(θ)", tolerance);
+        Refuses(() => FiniteDifferences.Gradient(Space, Coordinates, 0.0, Problem.InnerLoss, Theta), "0", "must be positive");
+        Refuses(() => FiniteDifferences.Gradient(Space, Coordinates, h, null!, Theta), "f", "null");
     }
 
     [Tests]

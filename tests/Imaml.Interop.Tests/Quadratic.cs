@@ -33,7 +33,7 @@ internal static class Quadratic
 
     /// <summary>Exact to rounding: 40 steps of 1/β contract by (1 − µ/β)⁴⁰ = 0.4⁴⁰ = 10⁻¹⁶.</summary>
     public static readonly IInnerSolver<Vector<double>, double> Inner =
-        InnerSolvers.GradientDescent(Space, StepRules.Constant(1.0 / Beta), steps: 40);
+        new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), steps: 40);
 
     /// <summary>Exact to rounding: as many steps as M has eigenvalues.</summary>
     public static readonly ILinearSolver<Vector<double>, double> Linear = LinearSolvers.ConjugateGradient(Space, steps: 2);

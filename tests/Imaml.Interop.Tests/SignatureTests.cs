@@ -57,7 +57,6 @@ public static class SignatureTests
     [Tests]
     public static readonly Test Statements = List(
         "Signatures",
-        Statement("the face for C# mentions no type of F#'s library", () => None(Public("Imaml.Math.Interop"), atLeast: 15)),
         Statement("no type of the core but F# modules mentions a type of F#'s library", () => None(Public("Imaml.Math"), atLeast: 60)),
         Statement("the search finds what it looks for", () =>
         {

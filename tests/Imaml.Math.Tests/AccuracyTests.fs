@@ -48,7 +48,7 @@ let private work =
             )
 
         let cost = (MetaGradient.cost space result.MetaGradient)[0]
-        let inner = (InnerSolver.read space result.MetaGradient.Inner)[0]
+        let inner = (result.MetaGradient.Inner.Read space)[0]
         struct (result.Tasks[0], problem.Count, cost, inner.Status)
 
     testList

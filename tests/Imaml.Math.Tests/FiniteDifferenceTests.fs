@@ -23,7 +23,7 @@ let tests =
                 let loss = Quadratic.random random draw.Size draw.Condition
                 let x = Spectrum.gaussian random draw.Size
                 let h = 1e-3
-                let actual = FiniteDifferences.gradient space coordinates h loss.Value x
+                let actual = FiniteDifferences.Gradient(space, coordinates, h, loss.Value, x)
                 // Each value rounds by d terms of at most ‖x‖² and ‖b‖‖x‖; the difference divides two of them by 2h.
                 let b = loss.Gradient(Vector<float>.Build.Dense draw.Size)
                 let size = x.L2Norm() + h
@@ -35,7 +35,7 @@ let tests =
                     let at = Vector<float>.Build.Dense(1, x)
                     let cube (v: Vector<float>) = v[0] ** 3.0
                     let h = 0.125
-                    let slope = (FiniteDifferences.gradient space coordinates h cube at)[0]
+                    let slope = FiniteDifferences.Gradient(space, coordinates, h, cube, at)[0]
                     Check.near 1e-12 (3.0 * x * x + h * h) slope $"slope at {x}")
 
             Subject.property Subjects.euclidean 50 "along a direction they are the gradient's part along it" (fun draw ->
@@ -44,7 +44,7 @@ let tests =
                 let x = Spectrum.gaussian random draw.Size
                 let direction = Spectrum.direction random draw.Size
                 let h = 1e-3
-                let actual = FiniteDifferences.directional space h loss.Value x direction
+                let actual = FiniteDifferences.Directional(space, h, loss.Value, x, direction)
                 let size = x.L2Norm() + h
                 let b = loss.Gradient(Vector<float>.Build.Dense draw.Size)
                 let terms = 4.0 * float (draw.Size + 2) * rounding * (size * size + b.L2Norm() * size)
@@ -58,7 +58,7 @@ let tests =
 
                 let expected = Matrix<float>.Build.DenseOfRowArrays([| 2.0; 1.0 |], [| 1.0; 10.0 |])
 
-                let actual = FiniteDifferences.gradient batch (BatchedRowsCoordinates()) 0.125 f x
+                let actual = FiniteDifferences.Gradient(batch, BatchedRowsCoordinates(), 0.125, f, x)
                 Check.atMost 1e-12 ((actual - expected).FrobeniusNorm()) "error")
 
             testCase "a step that is not positive and finite is refused" (fun () ->
@@ -66,7 +66,7 @@ let tests =
                     let message =
                         try
                             let x = Vector<float>.Build.Dense 1
-                            FiniteDifferences.directional space step (fun v -> v[0]) x x |> ignore
+                            FiniteDifferences.Directional(space, step, (fun v -> v[0]), x, x) |> ignore
                             "accepted"
                         with :? ArgumentException as e ->
                             e.Message

@@ -58,7 +58,7 @@ let private run (make: CountingSpace<Vector<float>, float> -> IInnerSolver<V, S>
             Synchronisations = counting.Synchronisations
         |}
 
-    struct ((InnerSolver.read space iterate)[0], counted)
+    struct ((iterate.Read space)[0], counted)
 
 /// Far from solved after a hundred steps of any method but the exact one: 60 parameters, κ of 10⁶.
 let private hard =

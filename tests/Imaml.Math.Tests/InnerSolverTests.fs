@@ -15,7 +15,7 @@ let private diagonal (values: float list) = Matrix<float>.Build.DenseOfDiagonalA
 let private space = EuclideanSpace()
 let private regularizer lambda = ScalarRegularizer<Vector<float>, float> lambda
 
-let private statistics (iterate: InnerIterate<Vector<float>, float>) = Array.exactlyOne (InnerSolver.read space iterate)
+let private statistics (iterate: InnerIterate<Vector<float>, float>) = Array.exactlyOne (iterate.Read space)
 
 let private solve (solver: IInnerSolver<Vector<float>, float>) gradientNorm (task: BilevelTask) =
     solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, task.Theta, gradientNorm)
@@ -144,7 +144,7 @@ let private lineSearch =
                         iterate.Phi |> should equal (vector [ 0.0 ])
                         // From 1/4 three lengths reach the kink; there all are tried.
                         let first = if start = 0.0 then 0 else 3
-                        s.Losses |> should equal (first + Backtracking.MaxHalvings + 1))
+                        s.Losses |> should equal (first + BacktrackingLineSearch.MaxHalvings + 1))
 
             testCase "Armijo's rule halves until G falls by c t⟨∇G, p⟩" (fun () ->
                 // G = ½·8φ² at φ₀ = 1, where L-BFGS without pairs goes along −∇G/λ = −8: to 1 − 8t.

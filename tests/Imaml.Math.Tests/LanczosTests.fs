@@ -205,7 +205,7 @@ let unrolledTests =
 
                     let actual = unrolled MeasuredCurvature steps
                     Check.rows 1e-13 [| descent.Phi.ToArray() |] [| actual.Phi.ToArray() |] "φ"
-                    // The steps as StepRule.fs states them: Cauchy's, then α‖gₖ₋₁‖/‖gₖ − gₖ₋₁‖.
+                    // The steps as DescentStep.fs states them: Cauchy's, then α‖gₖ₋₁‖/‖gₖ − gₖ₋₁‖.
                     let mutable phi = theta
                     let mutable alpha = 0.0
                     let mutable before = theta

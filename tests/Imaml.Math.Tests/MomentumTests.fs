@@ -48,7 +48,7 @@ let private rates =
                     for seed in 1..10 do
                         let task = Family.task family seed
                         let c = BilevelTask.constants task
-                        let struct (step, momentum) = Momentum.nesterov c.StrongConvexity c.Smoothness
+                        let struct (step, momentum) = Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
                         let steps _ = int (ceil (2.0 * sqrt c.Condition * log (sqrt (c.Condition + 1.0) / relative)))
                         let struct (error, distance, rounding) = errors step momentum steps task
                         Check.atMost (relative * distance + rounding) error $"‖φ − φ*‖, seed {seed}")
@@ -58,7 +58,7 @@ let private rates =
                     for seed in 1..10 do
                         let task = Family.task family seed
                         let c = BilevelTask.constants task
-                        let struct (step, momentum) = Momentum.heavyBall c.StrongConvexity c.Smoothness
+                        let struct (step, momentum) = Momentum.HeavyBallFor(c.StrongConvexity, c.Smoothness)
                         let q = (sqrt c.Condition - 1.0) / (sqrt c.Condition + 1.0)
 
                         // In an eigendirection of M = H + λ, eₖ/qᵏ = Uₖ(x)e₀ − qUₖ₋₁(x)e₀ with |x| ≤ 1 and |Uₖ| ≤ k + 1 (Chebyshev).
@@ -89,7 +89,7 @@ let private rates =
                     let iterate =
                         solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, task.Theta, 1e-5)
 
-                    let s = (InnerSolver.read space iterate)[0]
+                    let s = (iterate.Read space)[0]
                     s.Status |> should equal InnerStatus.Converged
                     s.Steps
 
@@ -97,8 +97,8 @@ let private rates =
 
                 for struct (step, momentum) in
                     [
-                        Momentum.nesterov c.StrongConvexity c.Smoothness
-                        Momentum.heavyBall c.StrongConvexity c.Smoothness
+                        Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
+                        Momentum.HeavyBallFor(c.StrongConvexity, c.Smoothness)
                     ] do
                     Check.atMost (float plain / 10.0) (float (steps step momentum)) $"steps, {momentum}")
         ]
@@ -154,7 +154,7 @@ let private byHand =
                     solver.Solve(space, Proximal.regularizer task.Proximal, BilevelTask.problem task, task.Theta, start, 0.6)
 
                 iterate.Phi[0] |> should equal 0.25
-                let s = (InnerSolver.read space iterate)[0]
+                let s = (iterate.Read space)[0]
                 struct (s.Status, s.Steps, s.Gradients) |> should equal (struct (InnerStatus.Converged, 1, 2)))
 
             testCase "momentum with measured steps, and momentum outside [0, 1), are refused" (fun () ->

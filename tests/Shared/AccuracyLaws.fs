@@ -215,7 +215,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
             property "what a task is told of its work is what its solvers did" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let result = compute subject lambda (1e6 * subject.Epsilon) (constants subject lambda tasks) tasks
-                let inner = InnerSolver.read subject.Space result.MetaGradient.Inner
+                let inner = result.MetaGradient.Inner.Read subject.Space
                 let linear = LinearSolver.read subject.Space result.MetaGradient.Solve
                 let cost = MetaGradient.cost subject.Space result.MetaGradient
 

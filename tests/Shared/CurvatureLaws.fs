@@ -387,7 +387,7 @@ let private warm (subject: Subject<'V, 'S>) =
                 Check.same (subject.ToRows first.Phi) (subject.ToRows again.Phi) "φ"
                 Check.same (subject.ToRows first.Gradient) (subject.ToRows again.Gradient) "g"
 
-                for status in InnerSolver.read space again.Inner do
+                for status in again.Inner.Read space do
                     (status.Status, status.Steps, status.Gradients) |> should equal (InnerStatus.Converged, 0, 1)
 
                 for solve in LinearSolver.read space again.Solve do

@@ -120,14 +120,12 @@ let solvers (subject: Subject<'V, 'S>) : Named<'V, 'S> list =
     let named name make = { Name = name; Make = make }
     let steps = 20000
 
-    let withMomentum constants mu beta =
-        let struct (step, momentum) = constants mu beta
-        GradientDescentSolver<'V, 'S>(ConstantStep step, momentum, steps, 10) :> IInnerSolver<'V, 'S>
+    let withMomentum struct (step, momentum) = GradientDescentSolver<'V, 'S>(ConstantStep step, momentum, steps, 10) :> IInnerSolver<'V, 'S>
 
     [
         named "gradient descent" (fun _ beta -> GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / beta), steps, 10))
-        named "Nesterov" (withMomentum Momentum.nesterov)
-        named "heavy ball" (withMomentum Momentum.heavyBall)
+        named "Nesterov" (fun mu beta -> withMomentum (Momentum.NesterovFor(mu, beta)))
+        named "heavy ball" (fun mu beta -> withMomentum (Momentum.HeavyBallFor(mu, beta)))
         named "measured steps" (fun _ _ -> GradientDescentSolver<'V, 'S>(MeasuredCurvature, steps, 10))
         named "Newton-CG" (fun _ _ -> NewtonConjugateGradientSolver<'V, 'S>(2000, NewtonConjugateGradient.PaperDirectionSteps))
         named "L-BFGS" (fun _ _ -> LbfgsSolver<'V, 'S>(2000, 5))
@@ -143,7 +141,7 @@ let solve (subject: Subject<'V, 'S>) (solver: IInnerSolver<'V, 'S>) (gradientNor
     let iterate =
         solver.Solve(space, regularizer, problem subject tasks, theta, subject.OfRows tasks.Start, space.PerTask gradientNorm)
 
-    struct (subject.ToRows iterate.Phi, InnerSolver.read space iterate)
+    struct (subject.ToRows iterate.Phi, iterate.Read space)
 
 let private ends (tasks: Tasks) task = Spectrum.ends tasks.A[task]
 
@@ -175,6 +173,42 @@ let private converges (subject: Subject<'V, 'S>) (make: float -> float -> IInner
         Check.atMost (norm[task] + rounding) (tasks.GradientNorm(task, phi)) $"‖∇G(φ)‖, task {task}"
 
     struct (phi, norm, mu)
+
+/// L̂(φ) = ⟨b, φ⟩ + c and L(φ) = ⟨1, φ⟩ for every task: H = 0, and ∇L̂ is the same wherever φ is.
+let linear (subject: Subject<'V, 'S>) (b: float[][]) (c: float) : IBilevelProblem<'V, 'S> =
+    let space = subject.Space
+    let value phi = space.Add(space.Inner(subject.OfRows b, phi), space.PerTask(Array.create subject.Tasks c))
+    let ones = b |> Array.map (Array.map (fun _ -> 1.0))
+
+    { new IBilevelProblem<'V, 'S> with
+        member _.InnerLoss phi = value phi
+        member _.InnerGradient _ = subject.OfRows b
+
+        member _.LinearizeInner phi =
+            let loss = value phi
+            let gradient = subject.OfRows b
+
+            { new ILinearization<'V, 'S> with
+                member _.Loss = loss
+                member _.Gradient = gradient
+                member _.HessianProduct w = space.Zero w
+                member _.Dispose() = ()
+            }
+
+        member _.OuterLossAndGradient phi = struct (space.Inner(subject.OfRows ones, phi), subject.OfRows ones)
+    }
+
+/// What may not be finite, while ‖∇G‖ is as small as one likes: where it is, b, c, θ and φ₀.
+let private broken (subject: Subject<'V, 'S>) =
+    let rows value = Subject.alike subject [| value; 0.5 |]
+
+    [
+        for bad in [ nan; infinity; -infinity ] do
+            $"the data, {bad}", rows bad, 0.0, rows 1.0, rows 1.0
+            $"the loss, {bad}", rows 1.0, bad, rows 1.0, rows 1.0
+            $"θ, {bad}", rows 1.0, 0.0, rows bad, rows 1.0
+            $"the start, {bad}", rows 1.0, 0.0, rows 1.0, rows bad
+    ]
 
 /// The laws of one solver.
 let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
@@ -281,6 +315,20 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
             for s in statistics do
                 s.Steps |> should equal 0)
 
+        Subject.law subject "what is not finite is NonFinite, never Converged, however loose the tolerance" (fun () ->
+            for what, b, c, theta, start in broken subject do
+                let space = subject.Space
+                let tolerance = space.Scalar 1e9
+                let solver = solver.Make 1.0 2.0
+                let problem = linear subject b c
+                let regularizer = ScalarRegularizer<'V, 'S> 1.0
+
+                let iterate =
+                    solver.Solve(space, regularizer, problem, subject.OfRows theta, subject.OfRows start, tolerance)
+
+                for s in iterate.Read space do
+                    Expect.equal s.Status InnerStatus.NonFinite what)
+
         Subject.law subject "a loss that is not finite at the start is reported, and the answer is the start" (fun () ->
             let tasks = draw subject 0.0 { Seed = 1; Size = 3; Condition = 10.0 }
 
@@ -299,6 +347,57 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
 
 let private divergence (subject: Subject<'V, 'S>) =
     [
+        Subject.law
+            subject
+            "without a proximal term a start that is not finite has met no tolerance, though ‖∇G‖ does not see it"
+            (fun () ->
+                let space = subject.Space
+
+                for bad in [ nan; infinity ] do
+                    for momentum in [ NoMomentum; HeavyBall 0.5; Nesterov 0.5 ] do
+                        let rows value = Subject.alike subject [| value; 0.5 |]
+                        let problem = linear subject (rows 1.0) 0.0
+                        let solver = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, momentum, 3, 1) :> IInnerSolver<'V, 'S>
+
+                        let iterate =
+                            solver.Solve(
+                                space,
+                                NoProximalTerm(),
+                                problem,
+                                subject.OfRows(rows 1.0),
+                                subject.OfRows(rows bad),
+                                space.Scalar 1e9
+                            )
+
+                        for s in iterate.Read space do
+                            Expect.equal s.Status InnerStatus.NonFinite $"{momentum} from {bad}")
+
+        Subject.law subject "solvers that look at no number say NonFinite of a φ that is not finite, black boxes too" (fun () ->
+            let space = subject.Space
+            let rows value = Subject.alike subject [| value; 0.5 |]
+
+            let blind: IInnerSolver<'V, 'S> list =
+                [
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 3)
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, HeavyBall 0.5, 3, 0)
+                    GradientDescentSolver<'V, 'S>(ConstantStep 0.125, Nesterov 0.5, 3, 0)
+                    GradientDescentSolver<'V, 'S>(MeasuredCurvature, 3)
+                    StepSizeSolver(StepSizeOptions(coordinates subject, subject.OfRows(rows 0.125), 3))
+                    DelegateInnerSolver(
+                        InnerSolve<'V, 'S>(fun problem _ _ start -> space.Axpy(space.Scalar 1.0, problem.InnerGradient start, start))
+                    )
+                ]
+
+            for solver in blind do
+                for bad in [ nan; infinity ] do
+                    let theta = subject.OfRows(rows 1.0)
+
+                    let iterate =
+                        solver.Solve(space, ScalarRegularizer 1.0, linear subject (rows bad) 0.0, theta, theta, space.Scalar 0.0)
+
+                    for s in iterate.Read space do
+                        Expect.equal s.Status InnerStatus.NonFinite $"{solver.GetType().Name}, {bad}")
+
         Subject.law subject "a tolerance that is not a number asks for nothing: it is 0" (fun () ->
             let tasks = draw subject 0.0 { Seed = 1; Size = 3; Condition = 10.0 }
 

@@ -317,7 +317,7 @@ let private fold (subject: Subject<'V, 'S>) =
                 for j in 0 .. subject.Tasks - 1 do
                     let task = report.Tasks[i * subject.Tasks + j]
                     Expect.equal task.Solve (LinearSolver.read chunk.Space result.Solve).[j] "the solve"
-                    Expect.equal task.Inner (InnerSolver.read chunk.Space result.Inner).[j] "the inner solve"
+                    Expect.equal task.Inner (result.Inner.Read chunk.Space).[j] "the inner solve"
                     Expect.equal task.Cost (MetaGradient.cost chunk.Space result).[j] "the cost"
                     Expect.isFalse task.NegativeCurvature "negative curvature"
                     Expect.equal task.Raised 1.0 "raised"
@@ -426,6 +426,52 @@ let private fold (subject: Subject<'V, 'S>) =
                 Expect.equal (report.Count SolveStatus.NonFinite) subject.Tasks "non-finite solves"
                 Expect.isTrue (Double.IsFinite report.OuterLoss) "F")
 
+        Subject.law
+            subject
+            "no strategy's g is used where φ is not finite, though g is: not-a-number in the data, a linear outer loss"
+            (fun () ->
+                let coordinates = StrategyLaws.coordinates subject
+                let rows value = Subject.alike subject [| value; 0.5 |]
+
+                let path: UnrolledOptions =
+                    {
+                        Momentum = NoMomentum
+                        Step = 0.125
+                        Steps = 4
+                    }
+
+                let sizes () = StepSizeOptions(coordinates, subject.OfRows(rows 0.125), 4)
+                let descent = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 4)
+
+                let strategies: IMetaGradientStrategy<'V, 'S> list =
+                    [
+                        exact subject
+                        UnrolledStrategy path
+                        UnrolledStrategy { path with Momentum = HeavyBall 0.5 }
+                        UnrolledStrategy({ path with Momentum = Nesterov 0.5 }, Recompute)
+                        UnrolledDescentStrategy(ConstantStep 0.125, 4)
+                        UnrolledDescentStrategy(MeasuredCurvature, 4)
+                        ForwardModeStrategy(coordinates, path)
+                        TruncatedStrategy(path, 2)
+                        MetaSgdStrategy(sizes (), EveryIterate)
+                        FirstOrderStrategy(descent, 0.0)
+                        ReptileStrategy(descent, 0.0)
+                    ]
+
+                let theta = subject.OfRows [| [| 1.0; 1.0 |] |]
+                let start = MetaLearning.start (GradientDescentOptimizer 0.5) theta
+
+                for strategy in strategies do
+                    for bad in [ nan; infinity ] do
+                        let what = $"{strategy.GetType().Name}, {bad}"
+                        let batch = [| TaskChunk(subject.Space, InnerSolverLaws.linear subject (rows bad) 0.0) |]
+                        let struct (state, report) = MetaLearning.step (subject.OfTasks 1) strategy regularizer batch start
+                        Expect.equal report.Usable 0 what
+                        // The exact strategy's black box goes nowhere from an infinite slope, to a φ that is finite.
+                        let lost = report.Count InnerStatus.NonFinite
+                        Expect.isTrue (lost = subject.Tasks || lost = 0 && Object.ReferenceEquals(strategy, strategies[0])) what
+                        Check.same (subject.ToRows theta) (subject.ToRows state.Theta) what)
+
         Subject.law subject "a state can be stepped from twice, and the fold makes the states of the sequence" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }
 
@@ -498,6 +544,34 @@ let private fold (subject: Subject<'V, 'S>) =
             for kind, other in [ adam, descent; adam, lbfgs; lbfgs, adam; lbfgs, descent ] do
                 (fun () -> kind.Restore(f.Meta, other.State f.Meta) |> ignore)
                 |> should throw typeof<ArgumentException>)
+
+        Subject.law subject "every task's gradient in what is learned beside θ is handed on: step sizes, log λ" (fun () ->
+            let f = family subject { Seed = 5; Size = 2; Condition = 10.0 }
+            let coordinates = StrategyLaws.coordinates subject
+            let chunk = f.Batch[0]
+            let theta () = chunk.Space.Spread f.Theta
+            let learned strategy regularizer = (MetaLearning.contribution strategy regularizer chunk f.Theta).Tasks |> Array.map _.Learned
+
+            // α of three coordinates, the last two of which share one.
+            let options =
+                StepSizeOptions(coordinates, subject.OfRows(Subject.alike subject [| 0.125; 0.25; 0.25 |]), 3)
+
+            let sharing = OnePerLayer [| 1; 2 |]
+
+            let both =
+                MetaSgdStrategy(options, EveryIterate).ComputeBoth(chunk.Space, regularizer, chunk.Problem, theta ())
+
+            Check.same
+                (Sharing.gradient coordinates sharing both.StepSizes)
+                (learned (MetaSgdStrategy(options, EveryIterate, sharing)) regularizer)
+                "step sizes"
+
+            let lambda = LearnedRegularizer(coordinates, sharing, theta (), [| 0.5; -0.5 |])
+            let result = (exact subject).Compute(chunk.Space, lambda.Regularizer, chunk.Problem, theta ())
+            let learning = LearnedRegularizerStrategy(exact subject, lambda)
+            Check.same (lambda.LogGradient(chunk.Space, result, theta ())) (learned learning lambda.Regularizer) "log λ"
+
+            (fun () -> learned learning regularizer |> ignore) |> should throw typeof<ArgumentException>)
 
         Subject.law subject "learned numbers move against the mean of the usable tasks' gradients in them" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }

@@ -145,7 +145,7 @@ let private unrolling (subject: Subject<'V, 'S>) =
                     GradientDescent.accelerated (ConstantStep step) momentum x.Steps 0 space x.Regularizer x.Problem x.Theta x.Theta never
 
                 Check.same (subject.ToRows inner.Phi) (subject.ToRows result.Phi) "φ"
-                Expect.equal (InnerSolver.read space result.Inner) (InnerSolver.read space inner) "counts and statuses")
+                Expect.equal (result.Inner.Read space) (inner.Read space) "counts and statuses")
 
             property $"φ_T is that of the recurrence, {name}" (fun drawn ->
                 let x = instance subject drawn
@@ -469,7 +469,7 @@ let private all (subject: Subject<'V, 'S>) =
                             Problem = problem subject tasks
                         }
 
-                for inner in InnerSolver.read space result.Inner do
+                for inner in result.Inner.Read space do
                     Expect.equal inner.Status InnerStatus.NonFinite name
 
                 for solve in LinearSolver.read space result.Solve do

@@ -91,7 +91,7 @@ internal static class DemoCommand
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: adapted networks are not finite ({InnerStatusModule.describe(InnerStatus.NonFinite)})");
+        Terminal.Fail($"no accuracy: adapted networks are not finite ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 

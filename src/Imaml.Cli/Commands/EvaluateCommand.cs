@@ -71,7 +71,7 @@ internal static class EvaluateCommand
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: in {result.NotFinite} of {request.Episodes} episodes the adapted network is not finite ({InnerStatusModule.describe(InnerStatus.NonFinite)})");
+        Terminal.Fail($"no accuracy: in {result.NotFinite} of {request.Episodes} episodes the adapted network is not finite ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 }

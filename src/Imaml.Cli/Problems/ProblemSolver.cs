@@ -88,7 +88,7 @@ internal sealed class ProblemSolver
             { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
             _ when !phi.ForAll(double.IsFinite) || !double.IsFinite(stationarity.GradientNorm) => (Outcome.NonFinite, "G, or its gradient, is not finite where the dense solve ended"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(SolveStatus.NonPositiveCurvature)),
-            _ => (Outcome.Stalled, InnerStatusModule.describe(InnerStatus.Stalled)),
+            _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
         var constants = Constants(phi);
         return Answer(new(outcome, message, phi, BilevelTaskModule.implicitGradient(_task, phi), stationarity.GradientNorm, u, Bound(constants, phi, u), constants, null, SolveCounts.None));
@@ -214,7 +214,7 @@ internal sealed class ProblemSolver
             return new NewtonConjugateGradientSolver<Vector, double>(MostNewtonSteps, System.Math.Min(_task.Theta.Count, MostDirectionSteps));
         }
 
-        var (step, momentum) = MomentumModule.nesterov(_constants.StrongConvexity, _constants.Smoothness);
+        var (step, momentum) = Momentum.NesterovFor(_constants.StrongConvexity, _constants.Smoothness);
         return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(step), momentum, MostInnerSteps, CheckEvery);
     }
 
@@ -237,24 +237,24 @@ internal sealed class ProblemSolver
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {
         var cost = MetaGradient.cost(Space, result)[0];
-        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Steps, (int)result.Solve.Steps);
+        return new(cost.Gradients, cost.HessianProducts, cost.OuterGradients, (int)result.Inner.Counts.Steps, (int)result.Solve.Steps);
     }
 
     /// <summary>How the two solves ended, the worse of them.</summary>
     private (Outcome Outcome, string Message) Ended(MetaGradient<Vector, double> result)
     {
-        var inner = Imaml.Math.InnerSolver.read(Space, result.Inner)[0].Status;
+        var inner = result.Inner.Read(Space)[0].Status;
         var linear = Imaml.Math.LinearSolver.read(Space, result.Solve)[0].Status;
         var finite = result.Gradient.ForAll(double.IsFinite);
         return (inner, linear) switch
         {
-            (InnerStatus.NonFinite, _) => (Outcome.NonFinite, InnerStatusModule.describe(inner)),
+            (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, SolveStatusModule.describe(linear)),
-            _ when !finite => (Outcome.NonFinite, InnerStatusModule.describe(InnerStatus.NonFinite)),
+            _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
             _ when StationarityModule.hasDiverged(_task, _task.Theta, result.Phi) => (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ"),
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, SolveStatusModule.describe(linear)),
-            (InnerStatus.Stalled, _) => (Outcome.Stalled, InnerStatusModule.describe(inner)),
-            (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, InnerStatusModule.describe(inner)),
+            (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
+            (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
             _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
         };
     }

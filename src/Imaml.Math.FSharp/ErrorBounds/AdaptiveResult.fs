@@ -22,14 +22,20 @@ module internal AdaptiveResult =
                     Inner =
                         {
                             Phi = s.Phi
-                            Steps = number (fun p -> float p.Work.InnerSteps)
-                            Gradients = number (fun p -> float (p.Work.Gradients - p.Work.OuterGradients))
-                            HessianProducts = number (fun p -> float p.InnerProducts)
-                            Losses = number (fun p -> float p.InnerLosses)
-                            Met = flag (fun p -> p.Inner = InnerStatus.Converged)
-                            NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
-                            Stalled = flag _.Stuck
-                            Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                            Counts =
+                                {
+                                    Steps = number (fun p -> float p.Work.InnerSteps)
+                                    Gradients = number (fun p -> float (p.Work.Gradients - p.Work.OuterGradients))
+                                    Products = number (fun p -> float p.InnerProducts)
+                                    Losses = number (fun p -> float p.InnerLosses)
+                                }
+                            Marks =
+                                {
+                                    Met = flag (fun p -> p.Inner = InnerStatus.Converged)
+                                    NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
+                                    Stagnated = flag _.Stuck
+                                    Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                                }
                             Reported = progress |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
                         }
                     InnerLoss = s.InnerLoss

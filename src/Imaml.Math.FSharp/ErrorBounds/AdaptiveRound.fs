@@ -32,7 +32,7 @@ module internal AdaptiveRound =
             else
                 Mask.copyVector space v
 
-        let outcomes = InnerSolver.read space inner
+        let outcomes = inner.Read space
         let gradients = space.Read(space.Norm gradient)
         let phis = space.Read(space.Norm phi)
         let outers = space.Read(space.Norm v)

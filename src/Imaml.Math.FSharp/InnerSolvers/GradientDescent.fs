@@ -1,33 +1,138 @@
-// The inner solver of iMAML-GD: gradient descent on G(·, θ), with the proximal term, and with or without momentum.
+// The inner solver of iMAML-GD: gradient descent on G(·, θ), with the proximal term, and with or without momentum, by Descent.step.
 //
 // On a µ-strongly convex, β-smooth G with κ = β/µ and R = ‖φ₀ − φ*‖, accuracy δ is reached after at most
-//     gradient descent, step 1/β          ⌈κ ln(R/δ)⌉ steps
-//     Nesterov, Momentum.nesterov µ β     ⌈2√κ ln(√(κ+1)R/δ)⌉ steps, Table 1's √κ               (Nesterov 2004, theorem 2.2.3)
-//     heavy ball, Momentum.heavyBall µ β  ‖φₖ − φ*‖ ≤ (2k+1)((√κ−1)/(√κ+1))ᵏR, for quadratic G only (Polyak 1964)
+//     gradient descent, step 1/β              ⌈κ ln(R/δ)⌉ steps
+//     Nesterov, Momentum.NesterovFor(µ, β)    ⌈2√κ ln(√(κ+1)R/δ)⌉ steps, Table 1's √κ               (Nesterov 2004, theorem 2.2.3)
+//     heavy ball, Momentum.HeavyBallFor(µ, β) ‖φₖ − φ*‖ ≤ (2k+1)((√κ−1)/(√κ+1))ᵏR, for quadratic G only (Polyak 1964)
 //
 // Nesterov's gradient is that at y, not at φ. So a task whose gradient meets the tolerance gets y: what was measured is what is returned.
 
 namespace Imaml.Math
 
+/// φₖ, with the gradient and the step that led to it, and what has been seen and counted.
+[<NoComparison; NoEquality>]
+type private DescentState<'V, 'S> =
+    {
+        Phi: 'V
+        /// φₖ₋₁, for momentum alone.
+        Previous: 'V voption
+        Gradient: 'V
+        Length: 'S
+        /// 1 while the task goes on.
+        Running: 'S
+        Marks: Marks<'S>
+        Counts: Counts<'S>
+    }
+
+    interface ICarried<'V, 'S, DescentState<'V, 'S>> with
+        member s.Carry(vector, scalar) =
+            {
+                Phi = vector.Invoke s.Phi
+                Previous = ValueOption.map vector.Invoke s.Previous
+                Gradient = vector.Invoke s.Gradient
+                Length = scalar.Invoke s.Length
+                Running = scalar.Invoke s.Running
+                Marks = s.Marks.Carry scalar
+                Counts = s.Counts.Carry scalar
+            }
+
 [<RequireQualifiedAccess>]
 module GradientDescent =
 
-    let internal check rule momentum maxSteps checkEvery =
+    let internal check (rule: StepRule) (momentum: Momentum) maxSteps checkEvery =
         if maxSteps < 1 then
             invalidArg (nameof maxSteps) $"the number of inner steps must be at least 1, not {maxSteps}"
 
         if checkEvery < 0 then
             invalidArg (nameof checkEvery) $"checkEvery must be at least 0, not {checkEvery}"
 
-        Momentum.check momentum
-        StepRule.check rule momentum
+        momentum.Check()
+        rule.Check momentum
+
+    /// The tasks that go on after this gradient, and the marks: those stop whose gradient meets the tolerance, and those that diverge.
+    ///
+    /// A task whose next move has a square that overflows is stopped before it. So every move is below √(largest number), and no sum of
+    /// 2³¹ of them, with momentum or without, leaves the finite numbers: the answer is the last finite iterate.
+    let private judge (space: IInnerProductSpace<'V, 'S>) (tolerance: 'S) (state: DescentState<'V, 'S>) length gradient =
+        let norm = space.Norm gradient
+        let move = space.Multiply(length, norm)
+        let finite = space.Multiply(Mask.finite space norm, Mask.finite space (space.Multiply(move, move)))
+        let above = space.Exceeds(norm, tolerance)
+        let alive = space.Multiply(state.Running, finite)
+
+        struct (space.Multiply(alive, above),
+                { state.Marks with
+                    Met = space.Add(state.Marks.Met, space.Multiply(alive, Mask.complement space above))
+                    NonFinite = space.Add(state.Marks.NonFinite, space.Multiply(state.Running, Mask.complement space finite))
+                })
+
+    /// One step of the tasks that go on. Without a tolerance all do, and no norm is taken.
+    let private advance
+        (space: IInnerProductSpace<'V, 'S>)
+        momentum
+        (tolerance: 'S voption)
+        (lengthAt: 'V -> 'S)
+        (gradientAt: 'V -> 'V)
+        (state: DescentState<'V, 'S>)
+        : DescentState<'V, 'S> =
+        let choose gradient =
+            let length = lengthAt gradient
+
+            let struct (running, marks) =
+                match tolerance with
+                | ValueNone -> struct (state.Running, state.Marks)
+                | ValueSome tolerance -> judge space tolerance state length gradient
+
+            {
+                Moving = running
+                Sizes = SizePerTask(Mask.keep space running length)
+                Decision =
+                    { state with
+                        Length = length
+                        Running = running
+                        Marks = marks
+                    }
+            }
+
+        let previous = ValueOption.defaultValue state.Phi state.Previous
+
+        let struct (phi, gradient, next) =
+            Descent.step space momentum state.Running gradientAt choose state.Phi previous
+
+        { next with
+            Phi = phi
+            Previous = state.Previous |> ValueOption.map (fun _ -> Mask.copyVector space state.Phi)
+            Gradient = gradient
+            Counts =
+                { state.Counts with
+                    Steps = space.Add(state.Counts.Steps, next.Running)
+                    Gradients = space.Add(state.Counts.Gradients, state.Running)
+                }
+        }
+
+    /// Where a task has met the tolerance, L̂ must be finite too: its gradient can be where it is not. Cost: one loss.
+    let private withLoss (space: IInnerProductSpace<'V, 'S>) (problem: IBilevelProblem<'V, 'S>) (state: DescentState<'V, 'S>) =
+        let lost = Mask.complement space (Mask.finite space (problem.InnerLoss state.Phi))
+
+        { state with
+            Marks =
+                { state.Marks with
+                    Met = space.Multiply(state.Marks.Met, Mask.complement space lost)
+                    NonFinite = space.Select(lost, space.Scalar 1.0, state.Marks.NonFinite)
+                }
+            Counts =
+                { state.Counts with
+                    Losses = space.Scalar 1.0
+                }
+        }
 
     /// At most `maxSteps` steps on G(·, θ) from `start`; a task is done where ‖∇G‖ ≤ gradientNorm. Whether all tasks are done is asked
-    /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part, no norm is taken, and a
-    /// task that diverges ends where it diverged to, marked NonFinite.
+    /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part, no norm and no loss is taken,
+    /// and a task that diverges ends where it diverged to, marked NonFinite.
     ///
-    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; two vectors beside θ, one more with momentum,
-    /// however many the steps.
+    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature, one loss in all where a tolerance is asked for; two
+    /// vectors beside θ, one more with momentum, however many the steps.
+    [<CompiledName("Accelerated")>]
     let accelerated
         (rule: StepRule)
         (momentum: Momentum)
@@ -40,49 +145,50 @@ module GradientDescent =
         (start: 'V)
         (gradientNorm: 'S)
         : InnerIterate<'V, 'S> =
-        let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
-
-        let first tolerance () =
-            let struct (step, gradient) =
-                match rule with
-                | ConstantStep step -> struct (space.Scalar step, gradientAt start)
-                | MeasuredCurvature ->
-                    use linearization = problem.LinearizeInner start
-                    let gradient = InnerObjective.gradient space regularizer linearization.Gradient start theta
-                    struct (StepRule.cauchy space regularizer linearization gradient, gradient)
-
-            let zero () = space.Scalar 0.0
-
-            let state =
-                {
-                    Phi = start
-                    Previous = (if momentum = NoMomentum then ValueNone else ValueSome start)
-                    Gradient = gradient
-                    Step = step
-                    Running = space.Scalar 1.0
-                    Steps = zero ()
-                    Gradients = zero ()
-                    Met = zero ()
-                    NonFinite = zero ()
-                }
-
-            GradientDescentStep.move space momentum tolerance state step start gradient
-
-        let next tolerance (state: GradientDescentState<'V, 'S>) =
-            let point = GradientDescentStep.lookAhead space momentum state
-            let gradient = gradientAt point
-
-            let step =
-                match rule with
-                | ConstantStep _ -> Mask.copy space state.Step
-                | MeasuredCurvature -> StepRule.measured space state.Step state.Gradient gradient
-
-            GradientDescentStep.move space momentum tolerance state step point gradient
-
         check rule momentum maxSteps checkEvery
 
         if rule = MeasuredCurvature then
             Regularizer.requireProximalTerm regularizer "a step that follows the curvature"
+
+        let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
+
+        let first tolerance () =
+            let state =
+                {
+                    Phi = start
+                    Previous = (if momentum = NoMomentum then ValueNone else ValueSome start)
+                    Gradient = start
+                    Length = space.Scalar 0.0
+                    Running = space.Scalar 1.0
+                    Marks = Marks.None space
+                    Counts = Counts.Zero space
+                }
+
+            // φ₀ = φ₋₁ has no momentum.
+            let advance lengthAt gradientAt = advance space NoMomentum tolerance lengthAt gradientAt state
+
+            match rule with
+            | ConstantStep step -> advance (fun _ -> space.Scalar step) gradientAt
+            | MeasuredCurvature ->
+                use linearization = problem.LinearizeInner start
+                let gradient = InnerObjective.gradient space regularizer linearization.Gradient start theta
+
+                let state = advance (Descent.cauchy space regularizer linearization) (fun _ -> gradient)
+
+                { state with
+                    Counts =
+                        { state.Counts with
+                            Products = space.Scalar 1.0
+                        }
+                }
+
+        let next tolerance (state: DescentState<'V, 'S>) =
+            let length gradient =
+                match rule with
+                | ConstantStep _ -> state.Length
+                | MeasuredCurvature -> Descent.measured space state.Length state.Gradient gradient
+
+            advance space momentum tolerance length gradientAt state
 
         Region.run space (fun () ->
             let tolerance =
@@ -101,27 +207,23 @@ module GradientDescent =
                     state <- Region.advance space (next tolerance) state
                     k <- k + 1
 
-            let products =
-                match rule with
-                | ConstantStep _ -> 0.0
-                | MeasuredCurvature -> 1.0
+            let state =
+                if checkEvery > 0 then
+                    withLoss space problem state
+                else
+                    state
 
-            let lost = Mask.complement space (Mask.finite space (space.Norm state.Phi))
-
-            {
-                Phi = state.Phi
-                Steps = state.Steps
-                Gradients = state.Gradients
-                HessianProducts = space.Scalar products
-                Losses = space.Scalar 0.0
-                Met = state.Met
-                NonFinite = space.Exceeds(space.Add(state.NonFinite, lost), space.Scalar 0.0)
-                Stalled = space.Scalar 0.0
-                Indefinite = space.Scalar 0.0
-                Reported = true
-            })
+            InnerSolver.judged
+                space
+                {
+                    Phi = state.Phi
+                    Marks = state.Marks
+                    Counts = state.Counts
+                    Reported = true
+                })
 
     /// The same without momentum.
+    [<CompiledName("Solve")>]
     let solve rule maxSteps checkEvery (space: IInnerProductSpace<'V, 'S>) regularizer problem theta start gradientNorm =
         accelerated rule NoMomentum maxSteps checkEvery space regularizer problem theta start gradientNorm
 

@@ -1,21 +1,60 @@
-// What the inner solvers that linearize at every step have in common: the loop, the stopping rule, and the counts, for B tasks in lock-step.
-// The method is a function (InnerMove.fs).
+// What the inner solvers that linearize at every step have in common: the loop, the stopping rule, the counts, and the line search, for B
+// tasks in lock-step. A method is a function from what is known at φ to the next φ.
+//
+// Backtracking (Armijo 1966): a step is tried at full length and halved until it is accepted, each task for itself,
+//
+//     Armijo:   G(φ + tp) < G(φ) + c t⟨∇G(φ), p⟩
+//
+// Near the minimiser G changes by less than it rounds, long before its gradient does, and Armijo's test compares noise: no accuracy below
+// ‖∇G‖ ≈ √ε would be reached. Where |G(φ + tp) − G(φ)| is too small to be trusted, at most √ε(|L̂| + ½(φ−θ)ᵀΛ(φ−θ)), the test is
+// therefore also made by slopes, which for a quadratic is the same inequality without the cancellation (Hager and Zhang 2005, (23)):
+//
+//     approximate:   ⟨∇G(φ + tp), p⟩ < (2c − 1)⟨∇G(φ), p⟩
 
 namespace Imaml.Math
+
+/// What is known at φ when a method is asked for its step.
+[<NoComparison; NoEquality>]
+type internal InnerPoint<'V, 'S> =
+    {
+        Phi: 'V
+        /// L̂ near φ.
+        Linearization: ILinearization<'V, 'S>
+        /// ∇G(φ, θ)
+        Gradient: 'V
+        /// ‖∇G(φ, θ)‖
+        GradientNorm: 'S
+        /// 1 for the tasks that are to move. What a method does to the others has no effect.
+        Running: 'S
+    }
+
+/// One step of a method, with what it took beside the linearization, and what the method remembers.
+[<NoComparison; NoEquality>]
+type internal InnerMove<'V, 'S, 'Memory> =
+    {
+        /// The next φ; exactly φ for the tasks that could not, or were not to, move.
+        Phi: 'V
+        /// 1 where a step was found.
+        Moved: 'S
+        /// NonFinite, and Indefinite where the method needs a positive definite H + Λ and does not have it.
+        Marks: Marks<'S>
+        /// All but the steps.
+        Counts: Counts<'S>
+        Memory: 'Memory
+    }
+
+/// The memory of a method that has none.
+type internal NoMemory<'V, 'S>() =
+    interface ICarried<'V, 'S, NoMemory<'V, 'S>> with
+        member this.Carry(_, _) = this
 
 [<NoComparison; NoEquality>]
 type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 'Memory>> =
     {
         Phi: 'V
         Running: 'S
-        Steps: 'S
-        Gradients: 'S
-        HessianProducts: 'S
-        Losses: 'S
-        Met: 'S
-        NonFinite: 'S
-        Stalled: 'S
-        Indefinite: 'S
+        Marks: Marks<'S>
+        Counts: Counts<'S>
         Memory: 'Memory
     }
 
@@ -24,14 +63,8 @@ type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 
             {
                 Phi = vector.Invoke s.Phi
                 Running = scalar.Invoke s.Running
-                Steps = scalar.Invoke s.Steps
-                Gradients = scalar.Invoke s.Gradients
-                HessianProducts = scalar.Invoke s.HessianProducts
-                Losses = scalar.Invoke s.Losses
-                Met = scalar.Invoke s.Met
-                NonFinite = scalar.Invoke s.NonFinite
-                Stalled = scalar.Invoke s.Stalled
-                Indefinite = scalar.Invoke s.Indefinite
+                Marks = s.Marks.Carry scalar
+                Counts = s.Counts.Carry scalar
                 Memory = s.Memory.Carry(vector, scalar)
             }
 
@@ -43,7 +76,7 @@ module internal InnerDescent =
             invalidArg (nameof maxSteps) $"the number of inner steps must be at least 1, not {maxSteps}"
 
     /// At most `maxSteps` steps of the method from `start`. A task ends where ‖∇G‖ ≤ gradientNorm (Met), where L̂ or its gradient is not
-    /// finite (NonFinite), or where the method finds no step (Stalled). The point after the last step is not measured.
+    /// finite (NonFinite), or where the method finds no step (Stagnated). The point after the last step is not measured.
     ///
     /// Cost: one linearization a step, two synchronisations, and what the method takes.
     let run
@@ -58,16 +91,13 @@ module internal InnerDescent =
         (move: InnerPoint<'V, 'S> -> 'Memory -> InnerMove<'V, 'S, 'Memory>)
         : InnerIterate<'V, 'S> =
         Regularizer.requireProximalTerm regularizer "this inner solver"
-        let zero () = space.Scalar 0.0
 
         let rest (s: InnerDescentState<'V, 'S, 'Memory>) =
             {
                 InnerMove.Phi = Mask.copyVector space s.Phi
-                Moved = zero ()
-                Indefinite = zero ()
-                Gradients = zero ()
-                HessianProducts = zero ()
-                Losses = zero ()
+                Moved = space.Scalar 0.0
+                Marks = Marks.None space
+                Counts = Counts.Zero space
                 Memory = s.Memory
             }
 
@@ -90,19 +120,27 @@ module internal InnerDescent =
                 }
 
             let made = if space.Any running then move point s.Memory else rest s
-            let count total mine = space.Add(total, Mask.keep space running mine)
+            let work = { made.Counts with Steps = made.Moved }.Where(space, running)
+            let seen before mark = space.Add(before, Mask.keep space running mark)
+            let lost = space.Add(s.Marks.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
 
             {
                 Phi = made.Phi
                 Running = space.Multiply(running, made.Moved)
-                Steps = count s.Steps made.Moved
-                Gradients = space.Add(count s.Gradients made.Gradients, s.Running)
-                HessianProducts = count s.HessianProducts made.HessianProducts
-                Losses = count s.Losses made.Losses
-                Met = space.Add(s.Met, space.Multiply(alive, Mask.complement space above))
-                NonFinite = space.Add(s.NonFinite, space.Multiply(s.Running, Mask.complement space finite))
-                Stalled = count s.Stalled (Mask.complement space made.Moved)
-                Indefinite = count s.Indefinite made.Indefinite
+                Marks =
+                    {
+                        Met = space.Add(s.Marks.Met, space.Multiply(alive, Mask.complement space above))
+                        NonFinite = seen lost made.Marks.NonFinite
+                        Stagnated = seen s.Marks.Stagnated (Mask.complement space made.Moved)
+                        Indefinite = seen s.Marks.Indefinite made.Marks.Indefinite
+                    }
+                Counts =
+                    s.Counts.Plus(
+                        space,
+                        { work with
+                            Gradients = space.Add(work.Gradients, s.Running)
+                        }
+                    )
                 Memory = made.Memory
             }
 
@@ -113,14 +151,8 @@ module internal InnerDescent =
                 {
                     InnerDescentState.Phi = Mask.copyVector space start
                     Running = space.Scalar 1.0
-                    Steps = zero ()
-                    Gradients = zero ()
-                    HessianProducts = zero ()
-                    Losses = zero ()
-                    Met = zero ()
-                    NonFinite = zero ()
-                    Stalled = zero ()
-                    Indefinite = zero ()
+                    Marks = Marks.None space
+                    Counts = Counts.Zero space
                     Memory = memory
                 }
 
@@ -130,15 +162,144 @@ module internal InnerDescent =
                 state <- Region.advance space (step gradientNorm) state
                 k <- k + 1
 
+            InnerSolver.judged
+                space
+                {
+                    Phi = state.Phi
+                    Marks = state.Marks
+                    Counts = state.Counts
+                    Reported = true
+                })
+
+/// The steps t that are being tried, 1 for the tasks that have none yet, and what the judge has taken.
+[<NoComparison; NoEquality>]
+type private Trial<'V, 'S> =
+    {
+        /// t
+        Step: 'S
+        Searching: 'S
+        Counts: Counts<'S>
+    }
+
+    interface ICarried<'V, 'S, Trial<'V, 'S>> with
+        member s.Carry(_, scalar) =
             {
-                Phi = state.Phi
-                Steps = state.Steps
-                Gradients = state.Gradients
-                HessianProducts = state.HessianProducts
-                Losses = state.Losses
-                Met = state.Met
-                NonFinite = state.NonFinite
-                Stalled = state.Stalled
-                Indefinite = state.Indefinite
-                Reported = true
-            })
+                Step = scalar.Invoke s.Step
+                Searching = scalar.Invoke s.Searching
+                Counts = s.Counts.Carry scalar
+            }
+
+[<RequireQualifiedAccess>]
+module BacktrackingLineSearch =
+
+    /// After so many halvings a step is below every rounding in double precision: nothing along this direction is lower.
+    [<Literal>]
+    let MaxHalvings = 50
+
+    /// c of Armijo's rule (Nocedal and Wright 2006, section 3.1).
+    [<Literal>]
+    let SufficientDecrease = 1e-4
+
+    /// φ + tp with the first t of 1, ½, ¼ … that is accepted, for each running task; φ where none is. `accepts searching t` gives the mask of
+    /// the steps that are accepted, and what the verdict took, of the tasks that are searching.
+    ///
+    /// Cost: one synchronisation a trial beside the verdict's.
+    let internal halve
+        (space: IInnerProductSpace<'V, 'S>)
+        (running: 'S)
+        (phi: 'V)
+        (direction: 'V)
+        (memory: 'Memory)
+        (accepts: 'S -> 'S -> struct ('S * Counts<'S>))
+        : InnerMove<'V, 'S, 'Memory> =
+        let attempt (s: Trial<'V, 'S>) : Trial<'V, 'S> =
+            let struct (accepted, work) = accepts s.Searching s.Step
+            let searching = space.Multiply(s.Searching, Mask.complement space accepted)
+
+            {
+                Step = space.Select(searching, space.Multiply(space.Scalar 0.5, s.Step), s.Step)
+                Searching = searching
+                Counts = s.Counts.Plus(space, work)
+            }
+
+        let mutable trial: Trial<'V, 'S> =
+            {
+                Step = Mask.keep space running (space.Scalar 1.0)
+                Searching = Mask.copy space running
+                Counts = Counts.Zero space
+            }
+
+        let mutable trials = 0
+
+        while trials <= MaxHalvings && (trials = 0 || space.Any trial.Searching) do
+            trial <- Region.advance space attempt trial
+            trials <- trials + 1
+
+        let failed = trial.Searching
+        let step = space.Select(failed, space.Scalar 0.0, trial.Step)
+
+        {
+            Phi = space.Axpy(step, direction, phi)
+            Moved = space.Multiply(running, Mask.complement space failed)
+            Marks = Marks.None space
+            Counts = trial.Counts
+            Memory = memory
+        }
+
+    /// One step along `direction` by Armijo's rule on G, by slopes where G rounds; or, where the direction does not lead downhill, along
+    /// −∇G/λ_min(Λ), the longest step of steepest descent that G can have where L̂ is convex.
+    ///
+    /// Cost: one loss a trial, one gradient for each trial whose loss cannot be trusted, two synchronisations a trial.
+    let internal move
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (theta: 'V)
+        (point: InnerPoint<'V, 'S>)
+        (direction: 'V)
+        (memory: 'Memory)
+        : InnerMove<'V, 'S, 'Memory> =
+        let steepest = space.Scale(space.Scalar(-1.0 / regularizer.SmallestEigenvalue), point.Gradient)
+        let slope = space.Inner(point.Gradient, direction)
+        let downhill = space.Multiply(Mask.finite space slope, space.Exceeds(space.Scalar 0.0, slope))
+        let direction = Mask.select space downhill direction steepest
+        let slope = space.Select(downhill, slope, space.Inner(point.Gradient, steepest))
+
+        let loss = point.Linearization.Loss
+        let value = InnerObjective.value space regularizer loss point.Phi theta
+        let minus a = space.Multiply(space.Scalar -1.0, a)
+        let proximal = space.Add(value, minus loss)
+        let size = space.Add(Mask.larger space loss (minus loss), proximal)
+        let noise = space.Multiply(space.SquareRoot(Mask.epsilon space), size)
+        let leastSlope = space.Multiply(space.Scalar(2.0 * SufficientDecrease - 1.0), slope)
+
+        let bySlope trial uncertain =
+            let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient trial) trial theta
+            let there = space.Inner(gradient, direction)
+            space.Multiply(uncertain, space.Multiply(Mask.finite space there, space.Exceeds(leastSlope, there)))
+
+        let accepts searching step =
+            let trial = space.Axpy(step, direction, point.Phi)
+
+            let change =
+                space.Add(InnerObjective.value space regularizer (problem.InnerLoss trial) trial theta, minus value)
+
+            let wanted = space.Multiply(space.Scalar SufficientDecrease, space.Multiply(step, slope))
+            let lowered = space.Multiply(Mask.finite space change, space.Exceeds(wanted, change))
+
+            let uncertain =
+                space.Multiply(searching, space.Multiply(Mask.complement space lowered, space.Exceeds(noise, change)))
+
+            let approximately =
+                if space.Any uncertain then
+                    bySlope trial uncertain
+                else
+                    space.Scalar 0.0
+
+            struct (space.Add(lowered, approximately),
+                    { Counts.Zero space with
+                        Gradients = uncertain
+                        Losses = Mask.copy space searching
+                    })
+
+        halve space point.Running point.Phi direction memory accepts

@@ -1,6 +1,10 @@
-// The inner problem's solver, Alg in the paper: any map θ ↦ φ ≈ Alg*(θ). The implicit meta-gradient depends on φ alone, never on the path.
+// The inner problem's solver, Alg in the paper: any map θ ↦ φ ≈ Alg*(θ). The implicit meta-gradient depends on φ alone, never on the path:
+// what found φ may be a black box, even one that uses no derivatives. Its accuracy δ enters the meta-gradient as in Theorem 1.
 
 namespace Imaml.Math
+
+open System
+open System.Runtime.CompilerServices
 
 /// How the inner solve of one task ended.
 type InnerStatus =
@@ -9,7 +13,7 @@ type InnerStatus =
     /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
     | StepLimit = 1
     /// A loss, a gradient or an iterate was not finite. The answer is the last finite iterate, but for fixed budgets of gradient descent,
-    /// which look at no number and return what they diverged to.
+    /// which look at no number and return what they diverged to, and for a black box.
     | NonFinite = 2
     /// No further step lowers G: rounding, or a kink.
     | Stalled = 3
@@ -18,11 +22,12 @@ type InnerStatus =
     /// H + Λ is not positive definite here, and the solver needs it to be. The answer is the iterate at which that was seen.
     | NonPositiveCurvature = 5
 
-[<RequireQualifiedAccess>]
-module InnerStatus =
+[<Extension>]
+type InnerStatusText =
 
     /// The likely causes of a status, and what helps, in words.
-    let describe status =
+    [<Extension>]
+    static member Describe(status: InnerStatus) : string =
         match status with
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit -> "the budget of inner steps ended before ‖∇G‖ met the tolerance; allow more steps, or raise λ"
@@ -33,44 +38,6 @@ module InnerStatus =
         | InnerStatus.NotReported -> "the inner solver is a black box; ‖∇G‖ at its result is what is known"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 
-/// What an inner solver returns, still on the device. Counts are per task: what the task itself needed, as if it had been alone.
-type InnerIterate<'V, 'S> =
-    {
-        /// φ ≈ Alg*(θ)
-        Phi: 'V
-        /// Steps that moved φ.
-        Steps: 'S
-        /// Evaluations of ∇L̂; a linearization counts as one.
-        Gradients: 'S
-        /// Hessian–vector products.
-        HessianProducts: 'S
-        /// Evaluations of L̂ alone.
-        Losses: 'S
-        /// Masks: the tolerance was met; something was not finite; no step lowered G.
-        Met: 'S
-        NonFinite: 'S
-        Stalled: 'S
-        /// H + Λ was seen not to be positive definite, by a solver that needs it.
-        Indefinite: 'S
-        /// False for a black box, whose masks and counts mean nothing.
-        Reported: bool
-    }
-
-    interface ICarried<'V, 'S, InnerIterate<'V, 'S>> with
-        member this.Carry(vector, scalar) =
-            {
-                Phi = vector.Invoke this.Phi
-                Steps = scalar.Invoke this.Steps
-                Gradients = scalar.Invoke this.Gradients
-                HessianProducts = scalar.Invoke this.HessianProducts
-                Losses = scalar.Invoke this.Losses
-                Met = scalar.Invoke this.Met
-                NonFinite = scalar.Invoke this.NonFinite
-                Stalled = scalar.Invoke this.Stalled
-                Indefinite = scalar.Invoke this.Indefinite
-                Reported = this.Reported
-            }
-
 /// The outcome of one task's inner solve, on the host.
 type InnerStatistics =
     {
@@ -80,6 +47,59 @@ type InnerStatistics =
         HessianProducts: int
         Losses: int
     }
+
+/// What an inner solver returns, still on the device.
+type InnerIterate<'V, 'S> =
+    {
+        /// φ ≈ Alg*(θ)
+        Phi: 'V
+        /// Met: ‖∇G‖ met the tolerance. Stagnated: no step lowered G. Indefinite: by a solver that needs a positive definite H + Λ.
+        Marks: Marks<'S>
+        Counts: Counts<'S>
+        /// False for a black box, of which nothing is known but whether its φ is finite.
+        Reported: bool
+    }
+
+    /// The outcome of every task, on the host. On a device this waits for it.
+    member iterate.Read(space: IInnerProductSpace<'V, 'S>) : InnerStatistics[] =
+        let steps = space.Read iterate.Counts.Steps
+        let gradients = space.Read iterate.Counts.Gradients
+        let products = space.Read iterate.Counts.Products
+        let losses = space.Read iterate.Counts.Losses
+        let met = space.Read iterate.Marks.Met
+        let nonFinite = space.Read iterate.Marks.NonFinite
+        let stalled = space.Read iterate.Marks.Stagnated
+        let indefinite = space.Read iterate.Marks.Indefinite
+
+        Array.init steps.Length (fun task ->
+            {
+                Status =
+                    if nonFinite[task] > 0.5 then
+                        InnerStatus.NonFinite
+                    elif not iterate.Reported then
+                        InnerStatus.NotReported
+                    elif met[task] > 0.5 then
+                        InnerStatus.Converged
+                    elif indefinite[task] > 0.5 then
+                        InnerStatus.NonPositiveCurvature
+                    elif stalled[task] > 0.5 then
+                        InnerStatus.Stalled
+                    else
+                        InnerStatus.StepLimit
+                Steps = int steps[task]
+                Gradients = int gradients[task]
+                HessianProducts = int products[task]
+                Losses = int losses[task]
+            })
+
+    interface ICarried<'V, 'S, InnerIterate<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            {
+                Phi = vector.Invoke this.Phi
+                Marks = this.Marks.Carry scalar
+                Counts = this.Counts.Carry scalar
+                Reported = this.Reported
+            }
 
 /// Solves the inner problem min_φ G(φ, θ) to some accuracy.
 type IInnerSolver<'V, 'S> =
@@ -96,51 +116,50 @@ type IInnerSolver<'V, 'S> =
 [<RequireQualifiedAccess>]
 module InnerSolver =
 
-    /// φ as a black box returned it: nothing is known of how it was found.
-    let blackBox (space: IInnerProductSpace<'V, 'S>) (phi: 'V) =
-        let zero () = space.Scalar 0.0
+    /// The iterate with marks that agree with its φ: one that is not finite has met nothing. Cost: one norm.
+    let internal judged (space: IInnerProductSpace<'V, 'S>) (iterate: InnerIterate<'V, 'S>) =
+        let finite = Mask.finite space (space.Norm iterate.Phi)
 
-        {
-            Phi = phi
-            Steps = zero ()
-            Gradients = zero ()
-            HessianProducts = zero ()
-            Losses = zero ()
-            Met = zero ()
-            NonFinite = zero ()
-            Stalled = zero ()
-            Indefinite = zero ()
-            Reported = false
+        { iterate with
+            Marks =
+                { iterate.Marks with
+                    Met = space.Multiply(iterate.Marks.Met, finite)
+                    NonFinite = space.Select(finite, iterate.Marks.NonFinite, space.Scalar 1.0)
+                }
         }
 
-    /// The outcome of every task, on the host. On a device this waits for it.
-    let read (space: IInnerProductSpace<'V, 'S>) (iterate: InnerIterate<'V, 'S>) =
-        let steps = space.Read iterate.Steps
-        let gradients = space.Read iterate.Gradients
-        let products = space.Read iterate.HessianProducts
-        let losses = space.Read iterate.Losses
-        let met = space.Read iterate.Met
-        let nonFinite = space.Read iterate.NonFinite
-        let stalled = space.Read iterate.Stalled
-        let indefinite = space.Read iterate.Indefinite
-
-        Array.init steps.Length (fun task ->
+    /// φ as a black box returned it: nothing is known of how it was found, only whether it is finite.
+    [<CompiledName("BlackBox")>]
+    let blackBox (space: IInnerProductSpace<'V, 'S>) (phi: 'V) : InnerIterate<'V, 'S> =
+        judged
+            space
             {
-                Status =
-                    if not iterate.Reported then
-                        InnerStatus.NotReported
-                    elif nonFinite[task] > 0.5 then
-                        InnerStatus.NonFinite
-                    elif met[task] > 0.5 then
-                        InnerStatus.Converged
-                    elif indefinite[task] > 0.5 then
-                        InnerStatus.NonPositiveCurvature
-                    elif stalled[task] > 0.5 then
-                        InnerStatus.Stalled
-                    else
-                        InnerStatus.StepLimit
-                Steps = int steps[task]
-                Gradients = int gradients[task]
-                HessianProducts = int products[task]
-                Losses = int losses[task]
-            })
+                Phi = phi
+                Marks = Marks.None space
+                Counts = Counts.Zero space
+                Reported = false
+            }
+
+/// A way to φ ≈ Alg*(θ) from φ₀ = `start` that may use all that the problem offers. Tasks of a batch are solved together.
+type InnerSolve<'V, 'S> = delegate of problem: IBilevelProblem<'V, 'S> * regularizer: IRegularizer<'V, 'S> * theta: 'V * start: 'V -> 'V
+
+/// A delegate as an inner solver. Its status is NotReported, and it is not told the tolerance; ‖∇G‖ at its result says what it is worth.
+/// What the delegate throws is not caught; a result that is null is refused with InvalidOperationException.
+type DelegateInnerSolver<'V, 'S>(solve: InnerSolve<'V, 'S>) =
+    do ArgumentNullException.ThrowIfNull(solve, nameof solve)
+
+    /// A map (θ, start) ↦ φ that knows its problem.
+    new(solve: Func<'V, 'V, 'V>) =
+        ArgumentNullException.ThrowIfNull(solve, nameof solve)
+        DelegateInnerSolver(InnerSolve<'V, 'S>(fun _ _ theta start -> solve.Invoke(theta, start)))
+
+    interface IInnerSolver<'V, 'S> with
+        member _.Solve(space, regularizer, problem, theta, start, _) =
+            Region.run space (fun () ->
+                let phi = solve.Invoke(problem, regularizer, theta, start)
+
+                if isNull (box phi) then
+                    raise (InvalidOperationException "the inner solver returned null in place of φ")
+
+                // A value of its own, where the delegate returns its start.
+                InnerSolver.blackBox space (Mask.copyVector space phi))

@@ -14,11 +14,6 @@ type Reading =
     static member Read(report: LinearSolveReport<'V, 'S>, space: IInnerProductSpace<'V, 'S>) : SolveStatistics[] =
         LinearSolver.read space report
 
-    /// How the inner solve of every task ended.
-    [<Extension>]
-    static member Read(iterate: InnerIterate<'V, 'S>, space: IInnerProductSpace<'V, 'S>) : InnerStatistics[] =
-        InnerSolver.read space iterate
-
     /// What the meta-gradient of every task cost, in Table 1's units.
     [<Extension>]
     static member Cost(result: MetaGradient<'V, 'S>, space: IInnerProductSpace<'V, 'S>) : WorkCount[] = MetaGradient.cost space result
@@ -26,10 +21,6 @@ type Reading =
     /// The likely causes of a status, and what helps, in words.
     [<Extension>]
     static member Describe(status: SolveStatus) = SolveStatus.describe status
-
-    /// The likely causes of a status, and what helps, in words.
-    [<Extension>]
-    static member Describe(status: InnerStatus) = InnerStatus.describe status
 
     /// The likely causes of a status, and what helps, in words.
     [<Extension>]

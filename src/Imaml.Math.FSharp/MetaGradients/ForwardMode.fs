@@ -49,6 +49,7 @@ module ForwardMode =
     /// φ_T and J_T w for every direction w.
     ///
     /// Cost: T gradients, one Hessian–vector product a step for each direction. Memory: two vectors and two for each direction, whatever T is.
+    [<CompiledName("Tangents")>]
     let tangents
         (options: UnrolledOptions)
         (space: IInnerProductSpace<'V, 'S>)
@@ -60,19 +61,19 @@ module ForwardMode =
         let path = InnerPath.ofOptions options
 
         let next (s: State<'V, 'S>) =
-            let points = InnerPath.points space path.Momentum
-            let struct (y, z) = points s.Phi s.Previous
-            use linearization = problem.LinearizeInner y
-            let gradient = InnerObjective.gradient space regularizer linearization.Gradient y theta
+            let step gradientAt phi previous = Descent.stepBy space path.Momentum (InnerPath.sizes space path) gradientAt phi previous
+            use linearization = problem.LinearizeInner(InnerPath.point space path s.Phi s.Previous)
+            let gradientAt y = InnerObjective.gradient space regularizer linearization.Gradient y theta
 
             let tangent i direction =
-                let struct (yDot, zDot) = points s.Tangents[i] s.PreviousTangents[i]
-                let product = InnerObjective.hessianProduct space regularizer linearization yDot
-                let pull = space.Axpy(space.Scalar -1.0, regularizer.Apply(space, direction), product)
-                StepSizes.move space path.Sizes zDot pull
+                let pull yDot =
+                    let product = InnerObjective.hessianProduct space regularizer linearization yDot
+                    space.Axpy(space.Scalar -1.0, regularizer.Apply(space, direction), product)
+
+                step pull s.Tangents[i] s.PreviousTangents[i]
 
             {
-                Phi = StepSizes.move space path.Sizes z gradient
+                Phi = step gradientAt s.Phi s.Previous
                 Previous = Mask.copyVector space s.Phi
                 Tangents = Array.mapi tangent directions
                 PreviousTangents = s.Tangents |> Array.map (Mask.copyVector space)

@@ -1,14 +1,11 @@
-// The path of T steps of descent on G(·, θ) from φ₀, which unrolled and truncated back-propagation differentiate (Finn et al. 2017).
+// The path of T steps of descent on G(·, θ) from φ₀, by Descent.step with given sizes, which unrolled and truncated back-propagation
+// differentiate (Finn et al. 2017). A step that a task measures for itself would have a derivative of its own: only steps of given sizes
+// are unrolled.
 //
-//     φₜ₊₁ = zₜ − S∇G(yₜ, θ),   φ₋₁ = φ₀,   (yₜ, zₜ) = P(φₜ, φₜ₋₁)
-//
-// S holds the step sizes, αI or diag(α) (StepSizes.fs). P is linear and is all that the methods of Momentum.fs differ in: with
-// x = φₜ + b(φₜ − φₜ₋₁),
-//
-//     gradient descent (φₜ, φₜ),   heavy ball (φₜ, x),   Nesterov (x, x).
-//
-// So tangents go through P, and adjoints through Pᵀ. A step that a task measures for itself would have a derivative of its own: only
-// steps of given sizes are unrolled.
+// A path can be stored in part: every ⌈√T⌉-th iterate is kept, and the stretch between two of them is followed anew when back-propagation
+// comes to it (Griewank 1992; Chen et al. 2016). Memory falls from T vectors to about 2√T, for at most T more gradients. The stretch is
+// followed by the text that made it the first time, so its iterates are the same to the last bit, and so is the gradient, as far as the
+// problem's own gradient repeats itself.
 
 namespace Imaml.Math
 
@@ -24,13 +21,35 @@ type UnrolledOptions =
         Steps: int
     }
 
+/// What back-propagation keeps of the path.
+type PathMemory =
+    /// Every iterate: one vector a step.
+    | EveryIterate
+    /// Every ⌈√T⌉-th; the others are recomputed.
+    | Recompute
+
 /// A path with its step sizes, whatever they are.
 [<NoComparison; NoEquality>]
 type internal PathOptions<'V> =
     {
         Momentum: Momentum
-        Sizes: StepSizes<'V>
+        Sizes: PathSizes<'V>
         Steps: int
+    }
+
+/// S of every step: αI for all tasks, or diag(α).
+and [<NoComparison; NoEquality>] internal PathSizes<'V> =
+    | OneStepSize of alpha: float
+    | StepSizeVector of coordinates: ICoordinates<'V> * alpha: 'V
+
+/// An iterate and the one before it, from which the path goes on.
+[<NoComparison; NoEquality>]
+type internal Checkpoint<'V> =
+    {
+        /// t
+        Step: int
+        Phi: 'V
+        Previous: 'V
     }
 
 [<RequireQualifiedAccess>]
@@ -41,8 +60,8 @@ module internal InnerPath =
             invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
 
     let check (options: UnrolledOptions) =
-        Momentum.check options.Momentum
-        StepSizes.check options.Step
+        options.Momentum.Check()
+        (ConstantStep options.Step).Check options.Momentum
         checkSteps options.Steps
 
     let ofOptions (options: UnrolledOptions) : PathOptions<'V> =
@@ -54,25 +73,15 @@ module internal InnerPath =
             Steps = options.Steps
         }
 
-    /// (y, z) = P(φₜ, φₜ₋₁): where the gradient is taken, and where the step starts.
-    let points (space: IInnerProductSpace<'V, 'S>) momentum (phi: 'V) (previous: 'V) =
-        let ahead (b: float) = space.Axpy(space.Scalar b, space.Axpy(space.Scalar -1.0, previous, phi), phi)
+    /// S in a space.
+    let sizes (space: IInnerProductSpace<'V, 'S>) (path: PathOptions<'V>) : StepSizes<'V, 'S> =
+        match path.Sizes with
+        | OneStepSize alpha -> SizePerTask(space.Scalar alpha)
+        | StepSizeVector(coordinates, alpha) -> SizePerCoordinate(coordinates, alpha)
 
-        match momentum with
-        | NoMomentum -> struct (phi, phi)
-        | HeavyBall b -> struct (phi, ahead b)
-        | Nesterov b ->
-            let x = ahead b
-            struct (x, x)
-
-    /// Pᵀ(ȳ, z̄): what falls to φₜ and to φₜ₋₁.
-    let adjointOfPoints (space: IInnerProductSpace<'V, 'S>) momentum (y: 'V) (z: 'V) =
-        let sum () = space.Axpy(space.Scalar 1.0, y, z)
-
-        match momentum with
-        | NoMomentum -> struct (sum (), space.Zero z)
-        | HeavyBall b -> struct (space.Axpy(space.Scalar b, z, sum ()), space.Scale(space.Scalar -b, z))
-        | Nesterov b -> struct (space.Scale(space.Scalar(1.0 + b), sum ()), space.Scale(space.Scalar -b, sum ()))
+    /// yₜ: where step t takes its gradient.
+    let point (space: IInnerProductSpace<'V, 'S>) (path: PathOptions<'V>) (phi: 'V) previous =
+        Descent.point space path.Momentum (space.Scalar 1.0) phi previous
 
     /// φₜ₊₁ from φₜ and φₜ₋₁, one gradient. What it makes on the way is in the region that is open.
     let next
@@ -84,9 +93,8 @@ module internal InnerPath =
         (phi: 'V)
         (previous: 'V)
         =
-        let struct (y, z) = points space path.Momentum phi previous
-        let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient y) y theta
-        StepSizes.move space path.Sizes z gradient
+        let gradientAt y = InnerObjective.gradient space regularizer (problem.InnerGradient y) y theta
+        Descent.stepBy space path.Momentum (sizes space path) gradientAt phi previous
 
     /// The last `keep` ≥ 2 of φ₀ … φ_T, oldest first; the older ones die on the way, but for φ₀ = start, which is the caller's.
     ///
@@ -121,16 +129,76 @@ module internal InnerPath =
 
         kept.ToArray()
 
-    /// φ_T with its counts: `gradients` of them were evaluated on the way.
+    /// φ_T with its counts: `steps` gradients were evaluated on the way. NonFinite where φ_T is not finite.
     let iterate (space: IInnerProductSpace<'V, 'S>) (steps: int) (phi: 'V) : InnerIterate<'V, 'S> =
-        let zero () = space.Scalar 0.0
-        let count () = space.Scalar(float steps)
-        let finite = space.Exceeds(space.Scalar infinity, space.Norm phi)
-
         { InnerSolver.blackBox space phi with
-            Steps = count ()
-            Gradients = count ()
-            Met = zero ()
-            NonFinite = space.Exceeds(space.Scalar 1.0, finite)
+            Counts =
+                { Counts.Zero space with
+                    Steps = space.Scalar(float steps)
+                    Gradients = space.Scalar(float steps)
+                }
             Reported = true
         }
+
+[<RequireQualifiedAccess>]
+module internal Checkpoints =
+
+    /// ⌈√T⌉
+    let spacing (steps: int) = int (ceil (sqrt (float steps)))
+
+    /// Gradients that are evaluated a second time: of a stretch the last iterate is not needed.
+    let recomputed (steps: int) = steps - (steps + spacing steps - 1) / spacing steps
+
+    /// Follows the whole path, keeping (φₜ, φₜ₋₁) at every t below T that is a multiple of the spacing, and φ_T.
+    ///
+    /// Cost: T gradients; a vector a checkpoint, two with momentum.
+    let follow
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (problem: IBilevelProblem<'V, 'S>)
+        (path: PathOptions<'V>)
+        (theta: 'V)
+        =
+        let every = spacing path.Steps
+        let kept = ResizeArray()
+        let isKept t = t % every = 0 || (path.Momentum <> NoMomentum && (t + 1) % every = 0)
+        let mutable previous = theta
+        let mutable phi = theta
+
+        for t in 1 .. path.Steps do
+            use region = space.OpenRegion()
+
+            if (t - 1) % every = 0 then
+                // Without momentum φₜ₋₁ has no part in the steps to come.
+                let previous = if path.Momentum = NoMomentum then phi else previous
+
+                kept.Add
+                    {
+                        Step = t - 1
+                        Phi = phi
+                        Previous = previous
+                    }
+
+            let moved = region.KeepVector(InnerPath.next space regularizer problem path theta phi previous)
+
+            if t >= 3 && not (isKept (t - 2)) then
+                region.AdoptVector previous |> ignore
+
+            previous <- phi
+            phi <- moved
+
+        struct (kept.ToArray(), phi)
+
+    /// φₜ of the checkpoint and the iterates after it, up to the next checkpoint or φ_{T−1}. Runs in the region that is open.
+    let stretch space regularizer problem (path: PathOptions<'V>) (theta: 'V) (checkpoint: Checkpoint<'V>) =
+        let last = min (checkpoint.Step + spacing path.Steps) path.Steps - 1
+        let iterates = ResizeArray [ checkpoint.Phi ]
+        let mutable previous = checkpoint.Previous
+
+        for _ in checkpoint.Step + 1 .. last do
+            use region = (space: IInnerProductSpace<'V, 'S>).OpenRegion()
+            let phi = iterates[iterates.Count - 1]
+            iterates.Add(region.KeepVector(InnerPath.next space regularizer problem path theta phi previous))
+            previous <- phi
+
+        iterates.ToArray()

@@ -9,12 +9,12 @@ module MetaGradient =
     /// differentiate the path. A black-box inner solver adds nothing that is known. On a device this waits for it.
     let cost (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : WorkCount[] =
         let sum a b = space.Read(space.Add(a, b))
-        let gradients = sum result.Inner.Gradients result.DerivativeGradients
+        let gradients = sum result.Inner.Counts.Gradients result.DerivativeGradients
 
         let products =
-            sum (space.Add(result.Inner.HessianProducts, result.DerivativeProducts)) result.Solve.Products
+            sum (space.Add(result.Inner.Counts.Products, result.DerivativeProducts)) result.Solve.Products
 
-        let losses = space.Read result.Inner.Losses
+        let losses = space.Read result.Inner.Counts.Losses
         let outer = space.Read result.OuterGradients
 
         Array.init outer.Length (fun task ->

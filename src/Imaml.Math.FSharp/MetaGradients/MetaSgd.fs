@@ -1,6 +1,6 @@
 // Meta-SGD (Li, Zhou, Chen and Li 2017): MAML whose step sizes are learned beside θ, one for each coordinate, or for each layer.
 //
-//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (BackPropagation.fs)
+//     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (Unrolled.fs)
 //
 // The authors make one step without a proximal term; here T steps on G. A size may become negative: it is a direction as well as a length.
 
@@ -26,14 +26,19 @@ type StepSizeGradient<'V, 'S> =
 /// Errors: fewer steps than 1; a size that is not finite.
 type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
     do InnerPath.checkSteps steps
-    let sizes = StepSizes.ofVector coordinates alpha
+
+    do
+        for row in coordinates.ToRows alpha do
+            for value in row do
+                if not (System.Double.IsFinite value) then
+                    invalidArg (nameof alpha) $"step sizes must be finite, not {value}"
 
     member internal _.Coordinates = coordinates
 
     member internal _.Path: PathOptions<'V> =
         {
             Momentum = NoMomentum
-            Sizes = sizes
+            Sizes = StepSizeVector(coordinates, alpha)
             Steps = steps
         }
 

@@ -14,24 +14,34 @@ module UnrolledDescent =
     let private follow (space: IInnerProductSpace<'V, 'S>) regularizer (problem: IBilevelProblem<'V, 'S>) rule steps (theta: 'V) =
         let iterates = ResizeArray [ theta ]
         let lengths = ResizeArray()
+        let all = space.Scalar 1.0
+        let gradientAt phi = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
         let mutable last = ValueNone
 
         for _ in 1..steps do
             use region = space.OpenRegion()
             let phi = iterates[iterates.Count - 1]
-            let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
+            let before = last
 
-            let length =
-                match rule, last with
-                | ConstantStep length, _ -> space.Scalar length
-                | MeasuredCurvature, ValueSome before -> StepRule.measured space lengths[lengths.Count - 1] before gradient
-                | MeasuredCurvature, ValueNone ->
-                    use linearization = problem.LinearizeInner phi
-                    StepRule.cauchy space regularizer linearization gradient
+            let choose gradient =
+                let length =
+                    match rule, before with
+                    | ConstantStep length, _ -> space.Scalar length
+                    | MeasuredCurvature, ValueSome before -> Descent.measured space lengths[lengths.Count - 1] before gradient
+                    | MeasuredCurvature, ValueNone ->
+                        use linearization = problem.LinearizeInner phi
+                        Descent.cauchy space regularizer linearization gradient
 
+                {
+                    Moving = all
+                    Sizes = SizePerTask length
+                    Decision = length
+                }
+
+            let struct (next, gradient, length) = Descent.step space NoMomentum all gradientAt choose phi phi
             last <- ValueSome(region.KeepVector gradient)
             lengths.Add(region.KeepScalar length)
-            iterates.Add(region.KeepVector(space.Axpy(space.Multiply(space.Scalar -1.0, length), gradient, phi)))
+            iterates.Add(region.KeepVector next)
 
         struct (iterates.ToArray(), lengths.ToArray())
 
@@ -70,6 +80,7 @@ module UnrolledDescent =
     ///
     /// Cost: 2T + 1 gradients, T Hessian–vector products and one more for MeasuredCurvature, one outer gradient. Memory grows by two vectors
     /// for each of the T steps. Errors: steps below 1, a constant step that is not positive and finite.
+    [<CompiledName("Compute")>]
     let compute
         (rule: StepRule)
         (steps: int)
@@ -83,12 +94,7 @@ module UnrolledDescent =
         Region.run space (fun () ->
             let struct (iterates, lengths) = follow space regularizer problem rule steps theta
 
-            let inner =
-                { InnerSolver.blackBox space iterates[steps] with
-                    Steps = space.Scalar(float steps)
-                    Gradients = space.Scalar(float steps)
-                    Reported = true
-                }
+            let inner = InnerPath.iterate space steps iterates[steps]
 
             let derivative v =
                 let mutable adjoint =

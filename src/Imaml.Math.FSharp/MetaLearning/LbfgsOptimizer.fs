@@ -1,4 +1,4 @@
-// L-BFGS as an outer optimiser (Liu and Nocedal 1989), with the memory of LbfgsMemory.fs and no line search: F costs as much as ∇F.
+// L-BFGS as an outer optimiser (Liu and Nocedal 1989), with the memory of Lbfgs.fs and no line search: F costs as much as ∇F.
 //
 // A pair measures the curvature of one function. So this is for a meta-batch that does not change, the whole family of tasks; between
 // different meta-batches the pairs measure the noise as well. Pairs without positive curvature are void.

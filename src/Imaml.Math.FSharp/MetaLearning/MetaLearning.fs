@@ -126,12 +126,20 @@ module MetaLearning =
     let chunks (space: IInnerProductSpace<'V, 'S>) (problems: IBilevelProblem<'V, 'S>[]) : TaskChunk<'V, 'S>[] =
         problems |> Array.map (fun problem -> TaskChunk(space, problem))
 
-    /// 1 for the tasks whose g can be used: a solve that met what is not finite answers with its last finite iterate, which is no meta-gradient.
+    /// 1 for the tasks whose g can be used: it is finite, and so was all that it was made of. A solve that met what is not finite answers with
+    /// its last finite iterate, which is no meta-gradient; a φ that is not finite can have a finite g where the losses are linear.
     let private usable (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) =
-        let solved =
-            space.Multiply(Mask.complement space result.Solve.NonFinite, Mask.finite space result.Solve.RightHandSideNorm)
+        let met =
+            space.Exceeds(space.Add(result.Solve.NonFinite, result.Inner.Marks.NonFinite), space.Scalar 0.0)
 
-        space.Multiply(solved, Mask.finite space (space.Norm result.Gradient))
+        [
+            result.Solve.RightHandSideNorm
+            result.InnerLoss
+            result.InnerGradientNorm
+            space.Norm result.Gradient
+        ]
+        |> List.map (Mask.finite space)
+        |> List.fold (fun all finite -> space.Multiply(all, finite)) (Mask.complement space met)
 
     /// A chunk's part from its meta-gradients: for a host that looks at them too. Reads the reports, so a device is waited for.
     [<CompiledName("ContributionOf")>]
@@ -146,7 +154,7 @@ module MetaLearning =
             let innerNorms = space.Read result.InnerGradientNorm
             let negative = space.Read result.NegativeCurvature
             let raised = space.Read result.Raised
-            let inners = InnerSolver.read space result.Inner
+            let inners = result.Inner.Read space
             let solves = LinearSolver.read space result.Solve
             let costs = MetaGradient.cost space result
 

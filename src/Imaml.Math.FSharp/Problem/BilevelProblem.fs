@@ -8,6 +8,7 @@
 namespace Imaml.Math
 
 open System
+open MathNet.Numerics.LinearAlgebra
 
 /// A loss near one point φ: what is computed once there and serves every Hessian–vector product.
 type ILinearization<'V, 'S> =
@@ -37,19 +38,73 @@ type IBilevelProblem<'V, 'S> =
     /// L(φ) and ∇L(φ)
     abstract OuterLossAndGradient: phi: 'V -> struct ('S * 'V)
 
+/// Bilevel problems from delegates: L̂, ∇L̂ and its Hessian–vector products, L and ∇L. The proximal term is the regularizer's: it belongs in
+/// none of them. A problem that shares work between these implements IBilevelProblem.
+[<AbstractClass; Sealed>]
+type BilevelProblem =
+
+    /// The problem of L̂(φ), ∇L̂(φ), (φ, w) ↦ ∇²L̂(φ)w, L(φ) and ∇L(φ).
+    ///
+    /// Cost: a linearization takes L̂ and ∇L̂ once; OuterLossAndGradient takes L and ∇L. Errors: a delegate that is null.
+    static member FromDelegates<'V, 'S>
+        (
+            innerLoss: Func<'V, 'S>,
+            innerGradient: Func<'V, 'V>,
+            innerHessianProduct: Func<'V, 'V, 'V>,
+            outerLoss: Func<'V, 'S>,
+            outerGradient: Func<'V, 'V>
+        ) : IBilevelProblem<'V, 'S> =
+        ArgumentNullException.ThrowIfNull(innerLoss, nameof innerLoss)
+        ArgumentNullException.ThrowIfNull(innerGradient, nameof innerGradient)
+        ArgumentNullException.ThrowIfNull(innerHessianProduct, nameof innerHessianProduct)
+        ArgumentNullException.ThrowIfNull(outerLoss, nameof outerLoss)
+        ArgumentNullException.ThrowIfNull(outerGradient, nameof outerGradient)
+
+        { new IBilevelProblem<'V, 'S> with
+            member _.InnerLoss phi = innerLoss.Invoke phi
+            member _.InnerGradient phi = innerGradient.Invoke phi
+
+            member _.LinearizeInner phi =
+                let loss = innerLoss.Invoke phi
+                let gradient = innerGradient.Invoke phi
+
+                { new ILinearization<'V, 'S> with
+                    member _.Loss = loss
+                    member _.Gradient = gradient
+                    member _.HessianProduct w = innerHessianProduct.Invoke(phi, w)
+                    member _.Dispose() = ()
+                }
+
+            member _.OuterLossAndGradient phi = struct (outerLoss.Invoke phi, outerGradient.Invoke phi)
+        }
+
+    /// The same on ℝᵈ, where C# need not be told the types.
+    static member FromDelegates
+        (
+            innerLoss: Func<Vector<float>, float>,
+            innerGradient: Func<Vector<float>, Vector<float>>,
+            innerHessianProduct: Func<Vector<float>, Vector<float>, Vector<float>>,
+            outerLoss: Func<Vector<float>, float>,
+            outerGradient: Func<Vector<float>, Vector<float>>
+        ) : IBilevelProblem<Vector<float>, float> =
+        BilevelProblem.FromDelegates<Vector<float>, float>(innerLoss, innerGradient, innerHessianProduct, outerLoss, outerGradient)
+
 [<RequireQualifiedAccess>]
 module InnerObjective =
 
     /// G(φ, θ) = L̂(φ) + ½(φ−θ)ᵀΛ(φ−θ), from L̂(φ).
+    [<CompiledName("Value")>]
     let value (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (loss: 'S) (phi: 'V) (theta: 'V) =
         space.Add(loss, Regularizer.value space regularizer (space.Axpy(space.Scalar -1.0, theta, phi)))
 
     /// ∇_φ G(φ, θ) = ∇L̂(φ) + Λ(φ − θ), from ∇L̂(φ).
+    [<CompiledName("Gradient")>]
     let gradient (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (lossGradient: 'V) (phi: 'V) (theta: 'V) =
         let displacement = space.Axpy(space.Scalar -1.0, theta, phi)
         space.Axpy(space.Scalar 1.0, lossGradient, regularizer.Apply(space, displacement))
 
     /// ∇²_φ G(φ, θ) w = (H + Λ)w
+    [<CompiledName("HessianProduct")>]
     let hessianProduct
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)

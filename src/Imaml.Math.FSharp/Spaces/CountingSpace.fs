@@ -17,7 +17,6 @@ type internal IMortal =
     abstract Home: HashSet<IMortal> | null with get, set
 
 /// A value that knows whether it is still alive.
-[<AllowNullLiteral>]
 type Counted<'T> internal (value: 'T, what: string, died: unit -> unit) =
     let mutable alive = true
     let mutable home: HashSet<IMortal> | null = null

@@ -60,6 +60,21 @@ type IInnerProductSpace<'V, 'S> =
     abstract Divide: x: 'V * divisor: float -> 'V
     abstract OpenRegion: unit -> IRegion<'V, 'S>
 
+/// What works coordinate by coordinate needs of a vector. All operations are pure.
+type ICoordinates<'V> =
+    /// a·x + b·y
+    abstract Combine: a: float * x: 'V * b: float * y: 'V -> 'V
+    /// xᵢyᵢ
+    abstract Product: x: 'V * y: 'V -> 'V
+    /// xᵢ / yᵢ
+    abstract Quotient: x: 'V * y: 'V -> 'V
+    /// xᵢ / (√yᵢ + epsilon)
+    abstract DivideByRoot: x: 'V * y: 'V * epsilon: float -> 'V
+    /// The d coordinates of each task, on the host. On a device this waits for it.
+    abstract ToRows: x: 'V -> float[][]
+    /// A vector of the kind of `like` from the d coordinates of each task.
+    abstract OfRows: like: 'V * rows: float[][] -> 'V
+
 /// The state of an iteration, whose values can be handed from one region to the next.
 type ICarried<'V, 'S, 'State> =
     /// Applies the functions to every vector and every scalar of the state.
@@ -87,3 +102,59 @@ module Region =
         use region = space.OpenRegion()
         adopt region state
         keep region (step state)
+
+/// Statements about scalars as scalars: 1 where they hold, 0 elsewhere. With them an iteration decides for each task without a branch.
+[<RequireQualifiedAccess>]
+module internal Mask =
+
+    /// 1 where the mask is 0.
+    let complement (space: IInnerProductSpace<'V, 'S>) mask = space.Exceeds(space.Scalar 1.0, mask)
+
+    /// 1 where the scalar is a finite number: neither comparison holds of one that is not a number.
+    let finite (space: IInnerProductSpace<'V, 'S>) a =
+        space.Multiply(space.Exceeds(a, space.Scalar -infinity), space.Exceeds(space.Scalar infinity, a))
+
+    /// The larger of two scalars; b where one of them is not a number.
+    let larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
+
+    /// The scalar where it is above 0, else 0: a tolerance that is not a number asks for nothing, and no comparison with it would say so.
+    let tolerance (space: IInnerProductSpace<'V, 'S>) a =
+        let none = space.Scalar 0.0
+        space.Select(space.Exceeds(a, none), a, none)
+
+    /// The vector x where the mask is 1, y where it is 0, even where the other is not finite.
+    let select (space: IInnerProductSpace<'V, 'S>) mask (x: 'V) (y: 'V) =
+        space.Axpy(complement space mask, y, space.Axpy(mask, x, space.Zero x))
+
+    /// The scalar where the mask is 1, 0 where it is 0.
+    let keep (space: IInnerProductSpace<'V, 'S>) mask a = space.Select(mask, a, space.Scalar 0.0)
+
+    /// The scalar as a value of its own.
+    let copy (space: IInnerProductSpace<'V, 'S>) a = space.Add(a, space.Scalar 0.0)
+
+    /// The vector as a value of its own.
+    let copyVector (space: IInnerProductSpace<'V, 'S>) (x: 'V) = space.Axpy(space.Scalar 0.0, x, x)
+
+    /// The distance from 1 to the next number of the space, 2⁻⁵² in double and 2⁻²³ in single precision: 1 + 2⁻⁴⁰ tells them apart.
+    let epsilon (space: IInnerProductSpace<'V, 'S>) =
+        let one = space.Scalar 1.0
+        let double = space.Exceeds(space.Add(one, space.Scalar(2.0 ** -40.0)), one)
+        space.Select(double, space.Scalar(2.0 ** -52.0), space.Scalar(2.0 ** -23.0))
+
+/// How two vectors compare, task by task.
+[<RequireQualifiedAccess>]
+module Direction =
+
+    /// ⟨x, y⟩/(‖x‖‖y‖), and 0 where one of them is 0. Both are scaled to length 1 first, so that no product of norms leaves the range of numbers.
+    [<CompiledName("Cosine")>]
+    let cosine (space: IInnerProductSpace<'V, 'S>) (x: 'V) (y: 'V) : 'S =
+        use region = space.OpenRegion()
+        let unit v = space.Scale(space.DivideOrZero(space.Scalar 1.0, space.Norm v), v)
+        region.KeepScalar(space.Inner(unit x, unit y))
+
+    /// ‖x − y‖/‖whole‖, and 0 where the whole is 0.
+    [<CompiledName("RelativeDistance")>]
+    let relativeDistance (space: IInnerProductSpace<'V, 'S>) (x: 'V) (y: 'V) (whole: 'V) : 'S =
+        use region = space.OpenRegion()
+        let difference = space.Norm(space.Axpy(space.Scalar -1.0, y, x))
+        region.KeepScalar(space.DivideOrZero(difference, space.Norm whole))

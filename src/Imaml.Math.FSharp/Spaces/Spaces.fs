@@ -1,5 +1,5 @@
-// The two reference spaces, over MathNet: one task, and B tasks as the rows of a matrix.
-// They define the meaning that every other space is tested against.
+// The two reference spaces, over MathNet: one task, and B tasks as the rows of a matrix. They define the meaning that every other space is
+// tested against. And vectors by their coordinates, where a formula cannot do without: a diagonal Λ, Adam's moments, a dense solve.
 
 namespace Imaml.Math
 
@@ -154,3 +154,23 @@ type BatchedRowsSpace(tasks: int) =
 
         member _.Divide(x, divisor) = x / divisor
         member _.OpenRegion() = new FreeRegion<_, _>()
+
+/// The coordinates of ℝᵈ.
+type EuclideanCoordinates() =
+    interface ICoordinates<Vector<float>> with
+        member _.Combine(a, x, b, y) = a * x + b * y
+        member _.Product(x, y) = x.PointwiseMultiply y
+        member _.Quotient(x, y) = x.PointwiseDivide y
+        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
+        member _.ToRows x = [| x.ToArray() |]
+        member _.OfRows(_, rows) = Vector<float>.Build.DenseOfArray(Guarded.perTask 1 rows |> Array.head)
+
+/// The coordinates of B vectors as the rows of a matrix.
+type BatchedRowsCoordinates() =
+    interface ICoordinates<Matrix<float>> with
+        member _.Combine(a, x, b, y) = a * x + b * y
+        member _.Product(x, y) = x.PointwiseMultiply y
+        member _.Quotient(x, y) = x.PointwiseDivide y
+        member _.DivideByRoot(x, y, epsilon) = x.PointwiseDivide(y.PointwiseSqrt() + epsilon)
+        member _.ToRows x = x.ToRowArrays()
+        member _.OfRows(like, rows) = Matrix<float>.Build.DenseOfRowArrays(Guarded.perTask like.RowCount rows)

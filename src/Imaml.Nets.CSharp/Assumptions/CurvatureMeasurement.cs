@@ -45,7 +45,7 @@ internal static class CurvatureMeasurement
         using var scope = NewDisposeScope();
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
-        var gradients = space.Read(space.Norm(InnerObjective.gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
+        var gradients = space.Read(space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
         var report = Lanczos.run(space, int.Min(options.LanczosSteps, tasks.Parameters), LinearOperators.LossHessian(linearization), tasks.RandomVectors(RandomPurpose.LanczosStart));
         var spectra = Lanczos.read(space, report);
         var top = Lanczos.vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);

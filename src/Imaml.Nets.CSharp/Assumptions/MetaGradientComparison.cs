@@ -1,7 +1,6 @@
 // Four meta-gradients at one θ and φ, and how their directions agree: for each task, for the mean of a meta-batch, for the mean of all.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -30,7 +29,8 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     {
         using var scope = NewDisposeScope();
         var run = tasks.Run();
-        var unrolled = Strategies.Unrolled(tasks.Space, tasks.StepRule, tasks.Method.Inner.Steps).Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
+        IMetaGradientStrategy<Tensor, Tensor> descent = new UnrolledDescentStrategy<Tensor, Tensor>(tasks.StepRule, tasks.Method.Inner.Steps);
+        var unrolled = descent.Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);
         Tensor[] kept = [run.Gradient, firstOrder.Gradient, unrolled.Gradient, converged.Gradient, run.Phi, run.InnerGradientNorm, run.Solve.RelativeResidual];
@@ -61,7 +61,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
         var space = new TensorSpace(rows, Implicit);
         Agreement[] Pair(Tensor x, Tensor y)
         {
-            var (cosines, distances) = (space.Read(Direction.cosine(space, x, y)), space.Read(Direction.relativeDistance(space, x, y, y)));
+            var (cosines, distances) = (space.Read(Direction.Cosine(space, x, y)), space.Read(Direction.RelativeDistance(space, x, y, y)));
             return [.. cosines.Zip(distances, (cosine, distance) => new Agreement(cosine, distance))];
         }
 

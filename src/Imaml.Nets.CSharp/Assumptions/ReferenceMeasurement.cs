@@ -8,7 +8,6 @@
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
 
 using Imaml.Math;
-using Imaml.Math.Interop;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -72,11 +71,12 @@ internal static class ReferenceMeasurement
     private static (Tensor Phi, Tensor Gradient, ReferenceStatus[] Statuses, double[] Reached) Reference(TaskBatch tasks)
     {
         var space = tasks.Space;
-        Tensor GradientNorm(Tensor phi) => space.Norm(InnerObjective.gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(phi), phi, tasks.Theta));
+        Tensor GradientNorm(Tensor phi) => space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(phi), phi, tasks.Theta));
         var atTheta = GradientNorm(tasks.Theta);
         var enough = space.Multiply(space.Scalar(InnerTolerance), atTheta);
         var descent = tasks.Adapted(LongDescent);
-        var newton = InnerSolvers.NewtonConjugateGradient(space, NewtonSteps, NewtonDirectionSteps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
+        IInnerSolver<Tensor, Tensor> newtonSolver = new NewtonConjugateGradientSolver<Tensor, Tensor>(NewtonSteps, NewtonDirectionSteps);
+        var newton = newtonSolver.Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
         var phi = where(GradientNorm(newton).lt(GradientNorm(descent)), newton, descent);
         ILinearSolver<Tensor, Tensor> solver = tasks.Parameters <= AssumptionOptions.LargestDense ? new DenseSolver<Tensor, Tensor>(Coordinates) : new MinresSolver<Tensor, Tensor>(ToRounding);
         var result = tasks.ImplicitAt(phi, solver);
@@ -95,14 +95,14 @@ internal static class ReferenceMeasurement
         var (space, own) = (tasks.Space, tasks.Method.Adjoint.Steps);
         var phi = inner is { } steps ? tasks.Adapted(steps) : exactPhi;
         var solved = inner is null ? exact : tasks.ImplicitAt(phi, new MinresSolver<Tensor, Tensor>(ToRounding)).Gradient;
-        var innerErrors = space.Read(Direction.relativeDistance(space, solved, exact, exact));
+        var innerErrors = space.Read(Direction.RelativeDistance(space, solved, exact, exact));
         var cells = new List<BudgetError[]>();
         foreach (var budget in LinearBudgets(own))
         {
             using var one = NewDisposeScope();
             var gradient = (budget == 0 ? tasks.FirstOrderAt(phi) : tasks.RunAt(phi, budget)).Gradient;
-            var total = space.Read(Direction.relativeDistance(space, gradient, exact, exact));
-            var linear = space.Read(Direction.relativeDistance(space, gradient, solved, exact));
+            var total = space.Read(Direction.RelativeDistance(space, gradient, exact, exact));
+            var linear = space.Read(Direction.RelativeDistance(space, gradient, solved, exact));
             var estimates = budget == own ? Estimates(tasks, phi, gradient, exact) : null;
             cells.Add([.. total.Select((error, task) => new BudgetError(inner, budget, error, linear[task], innerErrors[task], estimates?[task]))]);
         }

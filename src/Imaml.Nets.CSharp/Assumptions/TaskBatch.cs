@@ -80,7 +80,7 @@ internal sealed class TaskBatch
 
     /// <summary>∇L(φ), the meta-gradient of FOMAML, at a φ that is known.</summary>
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>
-        Strategies.FirstOrder(Space, Known(phi), 0).Compute(Space, Regularizer, Problem, Theta);
+        ((IMetaGradientStrategy<Tensor, Tensor>)new FirstOrderStrategy<Tensor, Tensor>(Known(phi), 0)).Compute(Space, Regularizer, Problem, Theta);
 
     /// <summary>A normal vector for each task that depends on the seed, the purpose and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
     public Tensor RandomVectors(RandomPurpose purpose)
@@ -98,5 +98,5 @@ internal sealed class TaskBatch
         return tensor(numbers, ScalarType.Float64, Theta.device);
     }
 
-    private IInnerSolver<Tensor, Tensor> Known(Tensor phi) => InnerSolvers.FromDelegate(Space, (_, _) => phi);
+    private IInnerSolver<Tensor, Tensor> Known(Tensor phi) => new DelegateInnerSolver<Tensor, Tensor>((_, _) => phi);
 }

@@ -76,7 +76,7 @@ public static class Evaluator
         }
 
         var adapted = learner.Adapt(problem, range.Count);
-        var statuses = InnerSolver.read(new TensorSpace(range.Count, learner.Theta), adapted).Select(one => one.Status).ToArray();
+        var statuses = adapted.Read(new TensorSpace(range.Count, learner.Theta)).Select(one => one.Status).ToArray();
         // What diverged is not a network, though its last finite iterate may classify something.
         var values = LearningProblem.Measure(problem, adapted.Phi).Zip(statuses, (value, status) => status == InnerStatus.NonFinite ? double.NaN : value);
         return ([.. values], statuses);

@@ -54,7 +54,7 @@ module IterationCounts =
         let c = BilevelTask.constants task
         let mu = convexityFactor * c.StrongConvexity
         let delta = 1e-3 * radius task c
-        let struct (step, momentum) = Momentum.nesterov mu c.Smoothness
+        let struct (step, momentum) = Momentum.NesterovFor(mu, c.Smoothness)
         let steps = ErrorBounds.nesterovSteps { c with StrongConvexity = mu } (radius task c) delta
         descend (ConstantStep step) momentum steps task |> reachMargin task delta
 
@@ -82,7 +82,7 @@ module IterationCounts =
     let private neededOfNesterov =
         neededMargin
             (fun c ->
-                let struct (_, momentum) = Momentum.nesterov c.StrongConvexity c.Smoothness
+                let struct (_, momentum) = Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
                 momentum)
             ErrorBounds.nesterovSteps
 

@@ -96,7 +96,7 @@ module Maml =
                     Steps = 4
                 }
 
-            (InnerSolver.read space (compute (UnrolledStrategy options) t).Inner)[0]
+            ((compute (UnrolledStrategy options) t).Inner.Read space)[0]
 
         let far, near = status 1e300, status (0.9 / (BilevelTask.constants t.Task).Smoothness)
 

@@ -45,7 +45,7 @@ module Table1Claims =
     /// The exponent of κ in T where the momentum is that of κ = 10 everywhere.
     let private wrongMomentum expected =
         Instances.from (fun _ ->
-            let struct (_, momentum) = Momentum.nesterov 1.0 10.0
+            let struct (_, momentum) = Momentum.NesterovFor(1.0, 10.0)
 
             let steps =
                 problems
@@ -80,7 +80,7 @@ module Table1Claims =
         Instances.from (fun _ ->
             problems
             |> Seq.map (fun struct (seed, task) ->
-                let struct (step, momentum) = Momentum.nesterov task.Lambda task.Smoothness
+                let struct (step, momentum) = Momentum.NesterovFor(task.Lambda, task.Smoothness)
                 let options = Table1Methods.innerSteps task momentum step Table1.Accuracy
                 let p = Table1Methods.implicitWith 2 seed Table1.Accuracy task options
                 Claim.instance (name p) p.Error p.ErrorBound))

@@ -48,7 +48,7 @@ module Figure2aProblem =
 
         let struct (step, momentum) =
             if accelerated then
-                Momentum.nesterov c.StrongConvexity c.Smoothness
+                Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
             else
                 struct (1.0 / c.Smoothness, NoMomentum)
 

@@ -172,7 +172,7 @@ module Table1Methods =
     let all seed accuracy (task: SpectralTask) : Table1Point[] =
         let step = 1.0 / task.Smoothness
         let plain = innerSteps task NoMomentum step accuracy
-        let struct (step, momentum) = Momentum.nesterov task.Lambda task.Smoothness
+        let struct (step, momentum) = Momentum.NesterovFor(task.Lambda, task.Smoothness)
         let accelerated = innerSteps task momentum step accuracy
 
         [|
