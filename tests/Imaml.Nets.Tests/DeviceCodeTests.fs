@@ -56,6 +56,7 @@ let private waits =
             // Numbers that all tasks share, which live on the host; and on the processor alone, whether one is zero.
             "TensorSpace.Axpy"
             "TensorSpace.Beside"
+            "TensorSpace.Gather"
             // Once a meta-step or less, when its work is done.
             "LearningProblem.Measure"
             "FewShotProblem.QueryAccuracy"
