@@ -22,16 +22,17 @@ open Imaml.Testing
 
 let private lambda, innerSteps, cgSteps = 2.0, 4, 2
 
-let private training =
+let private trainingBy (adjoint: Adjoint) (remedy: CurvatureRemedy) =
     Experiment(
         ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 2, 1, 2),
         StridedConvolutions(1, Activation.Softplus),
-        ImplicitMaml(Inner.GradientDescent innerSteps, lambda, Adjoint.ConjugateGradients cgSteps),
+        ImplicitMaml(Inner.GradientDescent innerSteps, lambda, adjoint, Remedy = remedy),
         Outer.Adam(1e-2, Schedule.Constant),
         Budget(5, 2),
         3UL
     )
 
+let private training = trainingBy (Adjoint.ConjugateGradients cgSteps) CurvatureRemedy.Truncate
 let private parts = lazy BuiltIn.Open training
 
 let private problem =
@@ -190,6 +191,78 @@ let tests =
                 |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
                 |> should equal true)
 
+            for name, adjoint, remedy in
+                ([
+                    "a preconditioner", Adjoint.PreconditionedConjugateGradients(cgSteps, 3), CurvatureRemedy.Truncate
+                    "MINRES", Adjoint.MinimalResidual cgSteps, CurvatureRemedy.Truncate
+                    "Neumann's series", Adjoint.NeumannSeries(cgSteps, 0.01), CurvatureRemedy.Truncate
+                    "the Gauss–Newton matrix", Adjoint.ConjugateGradients cgSteps, CurvatureRemedy.GaussNewton
+                    "a raised λ", Adjoint.ConjugateGradients cgSteps, CurvatureRemedy.RaiseLambda
+                ]
+                : (string * Adjoint * CurvatureRemedy) list) do
+                scoped $"what is measured is the run's own method: {name}" (fun () ->
+                    let own = trainingBy adjoint remedy
+
+                    let measured =
+                        AssumptionCheck.Measure(
+                            RunState(0, null),
+                            own,
+                            problem.Value,
+                            options 2 1,
+                            torch.CPU,
+                            null,
+                            CancellationToken.None
+                        )
+
+                    use learner = MetaLearner.Create(own.Plan, problem.Value, 1)
+
+                    for task in measured.Tasks do
+                        let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
+                        let problem = problem.Value.Problem(TaskRange(ClassPart.Validation, 17UL, task.Episode, 1), theta)
+
+                        let bound =
+                            own.Method.Bind(MethodContext(learner.Problem.LayerSizes, theta, null, own.Seed, uint64 task.Episode))
+
+                        let result = bound.Compute(TensorSpace(1, theta), problem, theta)
+                        let struct (_, v) = problem.OuterLossAndGradient result.Phi
+                        let g, v = Vector<float>.Build.Dense(numbers result.Gradient), Vector<float>.Build.Dense(numbers v)
+                        near (cosine g v) task.Gradients.ImplicitFirstOrder.Cosine "implicit, first-order"
+                        near ((g - v).L2Norm() / v.L2Norm()) task.Gradients.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
+
+                    // Only where negative curvature is met does a remedy change g.
+                    if remedy = CurvatureRemedy.Truncate then
+                        let cell (task: TaskErrors) =
+                            task.Errors
+                            |> Seq.find (fun cell -> cell.InnerSteps = Nullable innerSteps && cell.CgSteps = cgSteps)
+
+                        abs ((cell measured.Reference[0]).Linear - (cell four.Value.Reference[0]).Linear)
+                        |> should be (greaterThan 1e-6)
+
+                        abs (measured.Tasks[0].CgResidual - four.Value.Tasks[0].CgResidual) |> should be (greaterThan 1e-6))
+
+            testCase "what cannot be measured is refused in one line" (fun () ->
+                let plain = training.Method :?> ImplicitMaml
+                isNull (AssumptionCheck.Refusal plain) |> should equal true
+
+                for method, why in
+                    ([
+                        ImplicitMaml(Inner.GradientDescent 4, lambda, plain.Adjoint, LearnedLambda = LearnedLambda(LearnedPer.Layer, 1e-2)),
+                        "more than one λ"
+                        ImplicitMaml(Inner.GradientDescent 4, lambda, plain.Adjoint, Delta = 1e-2), "at δ"
+                        ImplicitMaml(Inner.HessianFree(4, 5), lambda, plain.Adjoint), "imaml-hf"
+                        Reptile(Inner.GradientDescent 4, Nullable lambda), "reptile"
+                    ]
+                    : (Method * string) list) do
+                    let said = AssumptionCheck.Refusal method |> nonNull
+                    said |> should haveSubstring why
+                    said |> should not' (haveSubstring "\n"))
+
+            testCase "the count for all tasks together is of fewer than that of each alone, and of none that is refuted" (fun () ->
+                for task in four.Value.Tasks do
+                    for point in [ task.Theta; task.Phi ] do
+                        (point.Probable || not point.ProbableAmongAll) |> should equal true
+                        (point.Refuted && point.Probable) |> should equal false)
+
             testCase "a task's figures do not depend on how many are measured" (fun () ->
                 let two = (measure 2 0).Tasks
 
@@ -207,8 +280,16 @@ let tests =
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 
-            testCase "quantiles are nearest ranks" (fun () ->
+            testCase "quantiles are MathNet's, and infinite between infinities" (fun () ->
                 Quantiles.Of [ 3.0; 1.0; 2.0 ] |> should equal (Quantiles(1.0, 1.0, 2.0, 3.0, 3.0))
-                Quantiles.Of [ 1.0 .. 10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
+                let ten = Quantiles.Of [ 1.0 .. 10.0 ]
+                // The place of the quantile q among n is (n + 1/3)q + 1/3.
+                Check.near 1e-14 (31.0 / 30.0 + 1.0 / 3.0) ten.Tenth "10 %"
+                Check.near 1e-14 5.5 ten.Median "median"
+                Check.near 1e-14 (9.3 + 1.0 / 3.0) ten.NinetyHundredths "90 %"
+
+                Quantiles.Of [ 1.0; infinity; infinity; infinity ]
+                |> should equal (Quantiles(1.0, 1.0, infinity, infinity, infinity))
+
                 Double.IsNaN (Quantiles.Of []).Median |> should equal true)
         ]

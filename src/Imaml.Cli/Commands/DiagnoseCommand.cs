@@ -6,7 +6,6 @@ using Imaml.Cli.Diagnoses;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -42,10 +41,9 @@ internal static class DiagnoseCommand
             SharedOptions.Require(parsed, lanczos, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var (last, all) = RunState.All(folder);
-            if (last.Experiment.Method is not ImplicitMaml { Inner: Inner.GradientDescent, LearnedLambda: null })
+            if (AssumptionCheck.Refusal(last.Experiment.Method) is { } why)
             {
-                var learns = last.Experiment.Method is ImplicitMaml { LearnedLambda: not null } ? " that learns λ" : "";
-                throw new ArgumentException($"{folder.FolderPath} is a run of {last.Experiment.Method.Name}{learns}; diagnose looks at imaml-gd with a fixed λ");
+                throw new ArgumentException($"{folder.FolderPath} is {why}");
             }
 
             var options = new AssumptionOptions

@@ -42,7 +42,7 @@ internal static class DiagnosisTable
         Row("‖φ − θ‖", state.Displacement);
         Row("‖∇G(φ)‖", state.Phi.GradientNorm);
         Row("δ, estimated: ‖∇G(φ)‖/µ", state.Phi.InnerError);
-        Row("CG residual", state.CgResidual);
+        Row("residual of the linear solve", state.CgResidual);
         foreach (var change in state.HessianChanges)
         {
             Row(string.Create(CultureInfo.InvariantCulture, $"ρ at least, {Words(change.Direction)}, h = {change.Distance:0e-0}"), change.Quotient);
@@ -71,7 +71,7 @@ internal static class DiagnosisTable
             Title = new TableTitle(
                 $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖"),
         };
-        table.AddColumns("inner steps", "CG steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
+        table.AddColumns("inner steps", "linear steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
         foreach (var cell in reference.Errors)
         {
             table.AddRow(

@@ -2,6 +2,7 @@
 // not depend on the number of tasks.
 
 using Imaml.Nets.Learning;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using static TorchSharp.torch;
@@ -12,6 +13,15 @@ namespace Imaml.Nets.Assumptions;
 public static class AssumptionCheck
 {
     private const int TasksAtOnce = 8;
+
+    /// <summary>Why runs by this method cannot be measured, or null where they can: Λ = λI, and inner steps whose derivative is that of a descent of a fixed number of steps.</summary>
+    public static string? Refusal(Method method) => method switch
+    {
+        ImplicitMaml { LearnedLambda.Per: LearnedPer.Layer or LearnedPer.Parameter } => "a run that learns more than one λ; diagnose looks at one λ for all parameters",
+        ImplicitMaml { Delta: not null } => "a run that ends its inner solves at δ; diagnose compares with the derivative of a fixed number of inner steps",
+        ImplicitMaml { Inner: Inner.GradientDescent } => null,
+        _ => $"a run of {method.Name}; diagnose looks at imaml-gd",
+    };
 
     /// <summary>Measures one state on episodes 0, 1, 2, … of a part of the classes.</summary>
     /// <param name="state">The state.</param>
@@ -26,6 +36,7 @@ public static class AssumptionCheck
         using var learner = state.Load(training, problem);
         learner.MoveTo(device);
         var tasks = new List<TaskAssumptions>();
+        var lambda = double.NaN;
         var changes = new List<HessianChanges>();
         var metaBatches = new List<Agreements>();
         using var whole = new RunningSum();
@@ -38,6 +49,7 @@ public static class AssumptionCheck
             var inBatch = tasks.Count % training.Budget.MetaBatch;
             var count = int.Min(int.Min(TasksAtOnce, training.Budget.MetaBatch - inBatch), options.Tasks - tasks.Count);
             var batch = new TaskBatch(learner, new TaskRange(options.Part, options.Seed, tasks.Count, count), stop);
+            lambda = batch.Lambda;
             tasks.AddRange(OfBatch(batch, options, changes, out var gradients));
             whole.Add(gradients);
             metaBatch.Add(gradients);
@@ -61,7 +73,7 @@ public static class AssumptionCheck
         }
 
         using var last = NewDisposeScope();
-        return new StateAssumptions(state.MetaStep, problem.ParameterCount, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
+        return new StateAssumptions(state.MetaStep, problem.ParameterCount, lambda, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
     }
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)

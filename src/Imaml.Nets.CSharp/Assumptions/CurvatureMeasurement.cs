@@ -53,7 +53,7 @@ internal static class CurvatureMeasurement
 
     private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, int allTasks, double gradient)
     {
-        ObservedCurvature Seen(double failure) => ObservedCurvature.Of(spectrum, tasks.Method.Lambda, tasks.Parameters, failure);
+        ObservedCurvature Seen(double failure) => ObservedCurvature.Of(spectrum, tasks.Lambda, tasks.Parameters, failure);
         var curvature = Seen(AssumptionOptions.Failure);
         return new PointCurvature(
             spectrum.Smallest,

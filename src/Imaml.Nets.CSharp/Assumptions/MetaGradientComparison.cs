@@ -28,9 +28,8 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     public static (MetaGradients Gradients, MetaGradient<Tensor, Tensor> Run) Of(TaskBatch tasks)
     {
         using var scope = NewDisposeScope();
-        var method = tasks.Method;
-        var run = tasks.Implicit(tasks.Descent(method.Inner.Steps), TaskBatch.ConjugateGradients(method.Adjoint.Steps));
-        IMetaGradientStrategy<Tensor, Tensor> descent = new UnrolledDescentStrategy<Tensor, Tensor>(tasks.StepRule, method.Inner.Steps);
+        var run = tasks.Run();
+        IMetaGradientStrategy<Tensor, Tensor> descent = new UnrolledDescentStrategy<Tensor, Tensor>(tasks.StepRule, tasks.Method.Inner.Steps);
         var unrolled = descent.Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);

@@ -90,6 +90,7 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 
 /// <summary>One state of a run.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Lambda">λ at this state.</param>
 /// <param name="Tasks">Tasks measured.</param>
 /// <param name="Accuracy">Their mean accuracy after adapting.</param>
 /// <param name="Theta">The curvature at θ.</param>
@@ -103,6 +104,7 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 /// <param name="Reference">The comparison with the exact meta-gradient.</param>
 public sealed record StateSummary(
     int MetaStep,
+    double Lambda,
     int Tasks,
     double Accuracy,
     CurvatureSummary Theta,
@@ -118,6 +120,7 @@ public sealed record StateSummary(
     /// <summary>The summary of what was measured.</summary>
     public static StateSummary Of(StateAssumptions state) => new(
         state.MetaStep,
+        state.Lambda,
         state.Tasks.Count,
         state.Tasks.Average(task => task.Accuracy),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Theta)]),

@@ -1,4 +1,5 @@
-// B tasks at a state of a run, in double precision, with the solvers that the run uses: what every measurement starts from.
+// B tasks at a state of a run, in double precision, with the method that the run uses: its inner solver, its linear solver with preconditioner, remedy
+// and threshold, its λ even where it is learned. Every measurement starts from here, and other budgets are budgets of the same solvers.
 
 using Imaml.Math;
 using Imaml.Nets.Learning;
@@ -14,6 +15,7 @@ internal sealed class TaskBatch
 {
     private readonly TaskRange _tasks;
     private readonly IBilevelProblem<Tensor, Tensor> _problem;
+    private readonly MethodContext _context;
 
     public TaskBatch(MetaLearner learner, TaskRange tasks, CancellationToken stop)
     {
@@ -23,7 +25,8 @@ internal sealed class TaskBatch
         Space = new TensorSpace(tasks.Count, Theta);
         _problem = learner.Problem.Problem(tasks, Theta);
         Problem = new InterruptibleProblem<Tensor, Tensor>(_problem, stop);
-        Regularizer = new ScalarRegularizer<Tensor, Tensor>(Method.Lambda);
+        _context = new MethodContext(learner.Problem.LayerSizes, Theta.narrow(0, 0, 1), learner.Learned?.Numbers, learner.Plan.Seed, (ulong)tasks.First);
+        Regularizer = Method.Bind(_context).Regularizer;
     }
 
     /// <summary>The run's method.</summary>
@@ -40,7 +43,11 @@ internal sealed class TaskBatch
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }
 
-    public ScalarRegularizer<Tensor, Tensor> Regularizer { get; }
+    /// <summary>Λ = λI.</summary>
+    public IRegularizer<Tensor, Tensor> Regularizer { get; }
+
+    /// <summary>λ at this state.</summary>
+    public double Lambda => Regularizer.SmallestEigenvalue;
 
     /// <summary>[B, d], alike in all rows.</summary>
     public Tensor Theta { get; }
@@ -50,19 +57,25 @@ internal sealed class TaskBatch
     /// <summary>The rule of the run's inner step.</summary>
     public StepRule StepRule => Method.Inner is Inner.GradientDescent { StepSize: { } step } ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature;
 
-    /// <summary>Gradient descent by the run's rule.</summary>
-    public IInnerSolver<Tensor, Tensor> Descent(int steps) => new GradientDescentSolver<Tensor, Tensor>(StepRule, steps);
+    /// <summary>The run's own meta-gradients.</summary>
+    public MetaGradient<Tensor, Tensor> Run() => Method.Bind(_context).Compute(Space, Problem, Theta);
 
-    /// <summary>The run's conjugate gradients, with this many steps.</summary>
-    public static ILinearSolver<Tensor, Tensor> ConjugateGradients(int steps) =>
-        new ConjugateGradientSolver<Tensor, Tensor>(new LinearSolveOptions(steps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false));
+    /// <summary>φ by the run's inner solver with this many steps.</summary>
+    public Tensor Adapted(int steps) => Method.WithInnerSteps(steps).Bind(_context).Adapt(Space, Problem, Theta).Phi;
 
-    /// <summary>Algorithm 2 with fixed budgets.</summary>
-    public MetaGradient<Tensor, Tensor> Implicit(IInnerSolver<Tensor, Tensor> inner, ILinearSolver<Tensor, Tensor> linear) =>
-        ImplicitMetaGradient.Compute(Space, Regularizer, Problem, inner, linear, Theta);
+    /// <summary>The meta-gradients at a φ that is known, by the run's linear solver with this many steps.</summary>
+    public MetaGradient<Tensor, Tensor> RunAt(Tensor phi, int linearSteps) => ImplicitMetaGradient.Compute(
+        Space,
+        Regularizer,
+        Problem,
+        Known(phi),
+        (Method with { Adjoint = Method.Adjoint with { Steps = linearSteps } }).Solver(_context),
+        Thresholds.OfAccuracies(Space, Regularizer, Lambda, 0, Method.DeltaPrime ?? 0),
+        Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>
-    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) => Implicit(Known(phi), linear);
+    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) =>
+        ImplicitMetaGradient.Compute(Space, Regularizer, Problem, Known(phi), linear, Theta);
 
     /// <summary>∇L(φ), the meta-gradient of FOMAML, at a φ that is known.</summary>
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>

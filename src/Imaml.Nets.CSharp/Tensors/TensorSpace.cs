@@ -179,6 +179,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Gather(Tensor mask, Tensor x)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var zero = zeros_like(x); // [B, d]
         var part = mask.dim() > 0 ? where(mask.Exceeds(0.5), x, zero) : mask.Number() > 0.5 ? x : zero;
