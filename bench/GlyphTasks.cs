@@ -11,21 +11,29 @@ namespace Imaml.Bench;
 /// <summary>Meta-batches of one setting, and θ of a run of iMAML with gradient descent on them.</summary>
 internal sealed class GlyphTasks
 {
-    private readonly TrainingOptions _options;
-    private readonly EpisodeSampler _sampler;
+    private readonly Experiment _experiment;
+    private readonly ImageTasks _tasks;
+    private readonly ImageClassifier _model;
 
     /// <summary>Loads libtorch and draws the images.</summary>
     public GlyphTasks(string setting, int metaBatch)
     {
         LibTorchLoader.EnsureLoaded();
-        _options = BenchMethod.Of(BenchMethod.Imaml).Options(
-            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.ConvolutionalNetworks.OmniglotFilters, Environment.ProcessorCount);
-        _sampler = TaskSource.Open(_options, null, null, Console.Error.WriteLine).Sampler(_options, ClassPart.Train, _options.Queries, _options.Seed);
+        _experiment = BenchMethod.Of(BenchMethod.Imaml).Experiment(
+            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.ConvolutionalNetworks.OmniglotFilters);
+        (_tasks, var network) = BuiltIn.Open(_experiment);
+        _model = new ImageClassifier(network);
     }
 
     /// <summary>The episodes of a meta-step.</summary>
-    public EpisodeBatch Batch(int metaStep) => _sampler.Batch((long)metaStep * _options.MetaBatch, _options.MetaBatch);
+    public TaskRange Tasks(int metaStep) => new(ClassPart.Train, _experiment.Seed, (long)metaStep * _experiment.Budget.MetaBatch, _experiment.Budget.MetaBatch);
 
-    /// <summary>θ before the first step, and the network.</summary>
-    public MetaLearner Learner() => MetaLearner.Create(_options, TaskSource.Network(_options));
+    /// <summary>The episodes of a meta-step, packed.</summary>
+    public EpisodeBatch Batch(int metaStep) => _tasks.Take(Tasks(metaStep));
+
+    /// <summary>The network.</summary>
+    public Nets.Models.Network Network => _model.Network;
+
+    /// <summary>θ before the first step.</summary>
+    public MetaLearner Learner() => MetaLearner.Create(_experiment.Plan, LearningProblem.Of(_tasks, _model), Environment.ProcessorCount);
 }

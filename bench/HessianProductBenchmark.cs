@@ -28,7 +28,7 @@ public class HessianProductBenchmark
         var tasks = new GlyphTasks(Setting, count);
         set_num_threads(1);
         _learner = tasks.Learner();
-        _problem = new FewShotProblem(_learner.Network, tasks.Batch(0), _learner.Theta);
+        _problem = new FewShotProblem(tasks.Network, tasks.Batch(0), _learner.Theta);
         _theta = _learner.Theta.expand(count, -1);
         _linearization = _problem.LinearizeInner(_theta);
     }

@@ -25,7 +25,7 @@ public class MetaStepBenchmark
 
     /// <summary>Draws the episodes and moves θ.</summary>
     [Benchmark]
-    public StepReport Step() => _learner.Step(_tasks.Batch(_learner.MetaStep));
+    public StepReport Step() => _learner.Step(_tasks.Tasks(_learner.MetaStep));
 
     /// <summary>Gives the tensors back.</summary>
     [GlobalCleanup]

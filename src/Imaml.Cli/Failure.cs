@@ -3,7 +3,9 @@
 
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Imaml.Cli.Commands;
 using Imaml.Cli.Problems;
+using Imaml.Nets;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
@@ -23,6 +25,7 @@ internal sealed record Failure(string Message, int ExitCode)
         LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
+        ExperimentException { Origin: null } faults => new(string.Join("; ", faults.Complaints.Select(one => $"{ExperimentOptions.NameOf(one.Field)} {one.Rule}")), Cli.ExitCode.Usage),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
         OutOfMemoryException => new("the memory does not suffice; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
         // What libtorch throws carries its C++ stack from the second line on.

@@ -12,6 +12,7 @@ var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAM
     VerifyCommand.Create(interruption.Token),
     ReproduceCommand.Create(interruption.Token),
     TrainCommand.Create(interruption.Token),
+    PresetsCommand.Create(),
     EvaluateCommand.Create(interruption.Token),
     DiagnoseCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),

@@ -2,6 +2,8 @@
 // that no table is broken into pieces.
 
 using System.Globalization;
+using System.Text.Json;
+using Imaml.Math;
 using Spectre.Console;
 
 namespace Imaml.Cli;
@@ -28,6 +30,14 @@ internal static class Terminal
 
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
+
+    /// <summary>An accuracy with its interval, or that there is none.</summary>
+    public static string Accuracy(double mean, double halfWidth95) =>
+        double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * mean:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
+
+    /// <summary>How many inner solves ended how.</summary>
+    public static string Statuses(IReadOnlyDictionary<InnerStatus, int> counts) =>
+        string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value} {JsonNamingPolicy.KebabCaseLower.ConvertName(one.Key.ToString()).Replace('-', ' ')}"));
 
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)

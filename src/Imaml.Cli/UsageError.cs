@@ -19,7 +19,9 @@ internal static partial class UsageError
         }
 
         var path = Path(parsed.CommandResult);
-        var mistake = parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
+        // A misspelt option may have been taken for an argument.
+        var astray = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).FirstOrDefault(one => one.Value.StartsWith("--", StringComparison.Ordinal));
+        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
         return $"{mistake}; see `{path} --help`";
     }
 

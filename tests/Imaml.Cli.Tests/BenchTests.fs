@@ -42,10 +42,10 @@ let private rate = MatrixMultiplyRate(100.0, 200.0)
 let private row setting (methodName: string) innerSteps seconds (mib: int64) =
     let isMethod = methodName <> BenchRow.Gradient
 
-    let options =
+    let experiment =
         BenchMethod
             .Of(if isMethod then methodName else BenchMethod.Imaml)
-            .Options(BenchSetting.Of setting, Nullable(), innerSteps, 1, ConvolutionalNetworks.OmniglotFilters, 2)
+            .Experiment(BenchSetting.Of setting, Nullable(), innerSteps, 1, ConvolutionalNetworks.OmniglotFilters)
 
     let cost work flops = TaskCost(seconds, work, flops)
 
@@ -61,7 +61,7 @@ let private row setting (methodName: string) innerSteps seconds (mib: int64) =
         else
             MeasuredWork.Gradient
 
-    struct (BenchPlan(BenchSetting.Of setting, methodName, MeasurementRequest(options, work, 1)),
+    struct (BenchPlan(BenchSetting.Of setting, methodName, MeasurementRequest(experiment, 2, work, 1)),
             Measurement(1, cost TaskWork.OneGradient 1e9, 0L, Nullable(mib <<< 20), product))
 
 [<Tests>]
@@ -94,7 +94,7 @@ let tests =
                     let rows = array "rows" written
 
                     rows
-                    |> List.map (fun row -> text "method" row, row.GetProperty("options").GetProperty("innerSteps").GetInt32())
+                    |> List.map (fun row -> text "method" row, row.GetProperty("innerSteps").GetInt32())
                     |> should
                         equal
                         [
@@ -168,7 +168,7 @@ let tests =
                 for setting in BenchSetting.All do
                     for one in BenchMethod.All do
                         for innerSteps in [ Nullable(); Nullable 1 ] do
-                            one.Options(setting, Nullable(), innerSteps, 1, 2, 1).Validate())
+                            one.Experiment(setting, Nullable(), innerSteps, 1, 2).Validate())
 
             testCase "names that are not known, and numbers that make no sense, are one line and exit code 2" (fun () ->
                 refused
@@ -183,11 +183,11 @@ let tests =
 
                 refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0"
                 refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch: 0 is less than 1; see `imaml bench --help`"
-                refused 1 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0"
+                refused 2 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0"
                 refused 2 [ "reproduce"; "fig2b"; "--most-memory"; "0" ] "imaml: --most-memory must be at least 1, not 0")
 
             testCase "a measurement that fails says why in one line" (fun () ->
-                refused 2 [ MeasuringProcess.Command; "{}" ] "imaml: the request has no options"
+                refused 2 [ MeasuringProcess.Command; "{}" ] "imaml: the request has no experiment"
 
                 let outcome = Imaml.runWith [ "IMAML_LIBTORCH", "/nowhere" ] ([ "bench"; "--settings"; "5w1s" ] @ tiny)
 

@@ -64,16 +64,16 @@ let tests =
         [
             testCase "a name that is none is refused with those that are" (fun () ->
                 for name in [ "gpu"; "cuda:"; "cuda:-1"; "cuda:0:1"; "CPU" ] do
-                    refused [ "--device"; name ] [ $"--device {name} is not known"; "cpu, cuda or cuda:N" ])
+                    refused [ "--device"; name ] [ $"device {name} is not known"; "cpu, cuda or cuda:N" ])
 
-            testCase "TF32 is refused on the processor" (fun () -> refused [ "--tf32" ] [ "--tf32"; "--device cuda" ])
+            testCase "TF32 is refused on the processor" (fun () -> refused [ "--tf32" ] [ "TF32"; "name cuda" ])
 
             testCase "without CUDA the line says how to come by it, with CUDA which GPUs there are" (fun () ->
                 if hasCuda.Value then
-                    refused [ "--device"; "cuda:4096" ] [ "--device cuda:4096 does not exist"; "cuda:0" ]
+                    refused [ "--device"; "cuda:4096" ] [ "device cuda:4096 does not exist"; "cuda:0" ]
                 else
                     for name in [ "cuda"; "cuda:1" ] do
-                        refused [ "--device"; name ] [ $"--device {name}: "; "-p:Cuda=true"; "IMAML_LIBTORCH" ])
+                        refused [ "--device"; name ] [ $"device {name}: "; "-p:Cuda=true"; "IMAML_LIBTORCH" ])
 
             testCase "a result says which device computed it" (fun () ->
                 inFolder (fun folder ->

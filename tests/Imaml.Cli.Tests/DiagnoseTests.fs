@@ -211,7 +211,7 @@ let tests =
 
                     withRun [ "--filters"; "3" ] (fun other ->
                         File.Copy(Path.Combine(other, "checkpoint.bin"), middle, true)
-                        refused 1 "holds a state of other options (filters 2 → 3)" (diagnose run []))
+                        refused 1 "holds a state of another experiment (network.filters 2 → 3)" (diagnose run []))
 
                     Directory.Exists(Path.Combine(run, "diagnosis")) |> should equal false))
 

@@ -62,7 +62,7 @@ let tests =
                     let absent = Path.Combine(folder, "absent")
                     let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; absent ]
                     outcome.ExitCode |> should equal 0
-                    outcome.Output |> should haveSubstring $"the data folder {absent} (--data) does not exist"))
+                    outcome.Output |> should haveSubstring $"the data folder {absent} (as given) does not exist"))
 
             testCase "processes that race for the first copy all load" (fun () ->
                 inFolder (fun cache ->

@@ -302,28 +302,28 @@ let tests =
 
                     for name, special, line in
                         [
-                            "imaml-gd", [ "--lambda", "2" ], "imaml-gd needs --cg-steps"
+                            "imaml-gd", [ "--lambda", "2" ], "missing option: --cg-steps (for imaml-gd)"
                             "imaml-nesterov",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ],
-                            "imaml-nesterov needs --momentum"
+                            "missing option: --momentum (for imaml-nesterov)"
                             "imaml-hf",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--inner-step-size", "0.1" ],
-                            "--inner-step-size has no part in imaml-hf; leave it out"
-                            "maml", [ "--inner-step-size", "0.1" ], "maml needs --lambda for a proximal term, or --no-proximal for none"
+                            "unused option: --inner-step-size (with imaml-hf)"
+                            "maml", [ "--inner-step-size", "0.1" ], "missing option: --lambda (or --no-proximal) (for maml)"
                             "maml",
                             [ "--inner-step-size", "0.1"; "--lambda", "2"; "--no-proximal", "" ],
                             "--lambda and --no-proximal contradict each other"
                             "maml",
                             [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--cg-steps", "2" ],
-                            "--cg-steps has no part in maml"
+                            "unused option: --cg-steps (with maml)"
                             "fomaml",
                             [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--recompute", "" ],
-                            "--recompute has no part in fomaml"
-                            "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2" ], "truncated needs --truncate"
+                            "unused option: --recompute (with fomaml)"
+                            "truncated", [ "--inner-step-size", "0.1"; "--lambda", "2" ], "missing option: --truncate (for truncated)"
                             "truncated",
                             [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ],
-                            "--truncate must be at most --inner-steps 3, not 5"
-                            "reptile", [ "--no-proximal", "" ], "--no-proximal needs --inner-step-size"
+                            "--truncate must be at most the 3 inner steps, not 5"
+                            "reptile", [ "--no-proximal", "" ], "--inner-step-size is missing: without a proximal term the step size must be given"
                             "imaml-heavy-ball",
                             [
                                 "--lambda", "2"
@@ -334,16 +334,16 @@ let tests =
                             "--momentum must be at least 0 and below 1, not 1"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "pcg" ],
-                            "--linear-solver pcg needs --probes"
+                            "missing option: --probes (for imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--neumann-step", "0.1" ],
-                            "--neumann-step has no part here without --linear-solver neumann"
+                            "unused option: --neumann-step (with imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ],
                             "lu is none of cg, pcg, minres, neumann"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ],
-                            "--learn-lambda needs --lambda-rate"
+                            "missing option: --lambda-rate (for imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
                             "ignore is none of truncate, raise-lambda, minres, gauss-newton"
@@ -360,7 +360,7 @@ let tests =
                                 "--learn-lambda", "one"
                                 "--lambda-rate", "1"
                             ],
-                            "--learn-lambda has no part in meta-sgd"
+                            "unused options: --learn-lambda, --lambda-rate (with meta-sgd)"
                         ] do
                         refused line (trainBy name special 2 run)
                         Directory.Exists run |> should equal false))
@@ -370,7 +370,7 @@ let tests =
                     let run = Path.Combine(folder, "run")
                     succeed (options [] run) |> ignore
                     let before = state run
-                    refused "holds a run of other options (lambda 2 → 3)" (options [ "--lambda", "3" ] run)
+                    refused "holds a run of another experiment (method.lambda 2 → 3)" (options [ "--lambda", "3" ] run)
                     state run = before |> should equal true))
 
             testCase "a folder of something else is not written to" (fun () ->
@@ -393,7 +393,7 @@ let tests =
                     refused "is cut off or damaged" [ "evaluate"; run ]
                     File.WriteAllText(path, "not a checkpoint at all")
                     refused "is no checkpoint of this program" [ "evaluate"; run ]
-                    File.WriteAllText(path, "IMAMLCK1 and the rest")
+                    File.WriteAllText(path, "IMAMLCK2 and the rest")
                     refused "was written by another version" [ "evaluate"; run ]
                     File.Delete path
                     refused "there is no checkpoint" [ "evaluate"; run ]))
@@ -402,8 +402,8 @@ let tests =
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    refused "name another folder with --out" (options [] (Path.Combine(file, "run")))
-                    refused "name another folder with --out" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    refused "name another folder" (options [] (Path.Combine(file, "run")))
+                    refused "name another folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
                     Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
 
             testCase "omniglot without a data folder: one line that says how to get it" (fun () ->

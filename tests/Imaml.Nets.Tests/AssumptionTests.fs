@@ -20,48 +20,42 @@ open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-let private training: TrainingOptions =
-    TrainingOptions(
-        Dataset = TaskSource.GlyphsName,
-        Split = TaskSource.SeededSplit,
-        ValidationClasses = 100,
-        Ways = 2,
-        Shots = 1,
-        Queries = 2,
-        Algorithm = Algorithm.ImamlGd,
-        MetaSteps = 5,
-        MetaBatch = 2,
-        Lambda = 2.0,
-        InnerSteps = 4,
-        InnerStepSize = Nullable(),
-        CgSteps = 2,
-        OuterRate = 1e-2,
-        OuterSchedule = OuterSchedule.Constant,
-        Filters = 1,
-        Activation = Activation.Softplus,
-        Seed = 3UL,
-        Threads = 1
+let private lambda, innerSteps, cgSteps = 2.0, 4, 2
+
+let private trainingBy (adjoint: Adjoint) (remedy: CurvatureRemedy) =
+    Experiment(
+        ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 2, 1, 2),
+        StridedConvolutions(1, Activation.Softplus),
+        ImplicitMaml(Inner.GradientDescent innerSteps, lambda, adjoint, Remedy = remedy),
+        Outer.Adam(1e-2, Schedule.Constant),
+        Budget(5, 2),
+        3UL
     )
 
-let private source = lazy TaskSource.Open(training, null, null, ignore)
+let private training = trainingBy (Adjoint.ConjugateGradients cgSteps) CurvatureRemedy.Truncate
+let private parts = lazy BuiltIn.Open training
+
+let private problem =
+    lazy
+        (let struct (tasks, network) = parts.Value
+         LearningProblem.Of(tasks, ImageClassifier network))
 
 let private options tasks reference =
     AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)
 
 let private measure tasks reference =
-    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
+    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
 
 let private four = lazy measure 4 2
 
 /// One task of the diagnosis as dense matrices.
 type private Dense(episode: int64) =
-    let sampler = source.Value.Sampler(training, ClassPart.Validation, training.Queries, 17UL)
     let space = TensorSpace(1, torch.ScalarType.Float64, torch.CPU) :> IInnerProductSpace<_, _>
-    let regularizer = ScalarRegularizer<Tensor, Tensor> training.Lambda.Value
-    let learner = MetaLearner.Create(training, TaskSource.Network training)
+    let regularizer = ScalarRegularizer<Tensor, Tensor> lambda
+    let learner = MetaLearner.Create(training.Plan, problem.Value, 1)
 
     let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
-    let problem = FewShotProblem(learner.Network, sampler.Batch(episode, 1), theta) :> IBilevelProblem<_, _>
+    let problem = problem.Value.Problem(TaskRange(ClassPart.Validation, 17UL, episode, 1), theta)
 
     let solve (solver: IInnerSolver<Tensor, Tensor>) start = solver.Solve(space, regularizer, problem, theta, start, space.Scalar 0.0).Phi
 
@@ -83,13 +77,12 @@ type private Dense(episode: int64) =
     member this.Implicit phi =
         let h = this.Hessian phi
 
-        training.Lambda.Value
-        * (h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
+        lambda * (h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount).Solve(this.OuterGradient phi)
 
     /// The same by k steps of conjugate gradients on the dense matrix, from their definition: the best in the Krylov space in the A-norm.
     member this.Conjugate steps phi =
         let h = this.Hessian phi
-        let a = h + training.Lambda.Value * Matrix<float>.Build.DenseIdentity h.RowCount
+        let a = h + lambda * Matrix<float>.Build.DenseIdentity h.RowCount
         let v = this.OuterGradient phi
         let basis = ResizeArray [ v.Normalize 2.0 ]
 
@@ -100,8 +93,7 @@ type private Dense(episode: int64) =
 
         let q = Matrix<float>.Build.DenseOfColumnVectors basis
 
-        training.Lambda.Value
-        * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
+        lambda * (q * (q.TransposeThisAndMultiply(a * q)).Solve(q.TransposeThisAndMultiply v))
 
 let private cosine (x: Vector<float>) (y: Vector<float>) = x.DotProduct y / (x.L2Norm() * y.L2Norm())
 let private scoped name body = testCase name (fun () -> using (torch.NewDisposeScope()) (fun _ -> body ()))
@@ -118,40 +110,33 @@ let tests =
                 for task in four.Value.Tasks do
                     let dense = Dense task.Episode
 
-                    for what, point, measured in
-                        [
-                            "θ", dense.Theta, task.Theta
-                            "φ", dense.Descent training.InnerSteps, task.Phi
-                        ] do
+                    for what, point, measured in [ "θ", dense.Theta, task.Theta; "φ", dense.Descent innerSteps, task.Phi ] do
                         let system = Eigensystem.Of(dense.Hessian point)
                         let values = system.Scale * system.ScaledValues
                         near system.Smallest measured.Smallest $"λ_min at {what}"
                         near system.Largest measured.Largest $"λ_max at {what}"
-                        near (training.Lambda.Value + system.Smallest) measured.StrongConvexity $"µ at {what}"
-                        measured.Refuted |> should equal (training.Lambda.Value + system.Smallest < 0.0)
+                        near (lambda + system.Smallest) measured.StrongConvexity $"µ at {what}"
+                        measured.Refuted |> should equal (lambda + system.Smallest < 0.0)
 
                         if not measured.Refuted then
-                            near
-                                ((training.Lambda.Value + system.Largest) / (training.Lambda.Value + system.Smallest))
-                                measured.Condition
-                                $"κ at {what}"
+                            near ((lambda + system.Largest) / (lambda + system.Smallest)) measured.Condition $"κ at {what}"
 
-                            near (measured.GradientNorm / (training.Lambda.Value + system.Smallest)) measured.InnerError $"δ at {what}"
+                            near (measured.GradientNorm / (lambda + system.Smallest)) measured.InnerError $"δ at {what}"
 
                         let negative = values.Enumerate() |> Seq.filter (fun value -> value < -1e-6) |> Seq.length
                         measured.Negative |> should be (lessThanOrEqualTo negative)
                         measured.Negative |> should be (greaterThan 0)
 
-                    let moved = dense.Descent(training.InnerSteps).sub(dense.Theta)
+                    let moved = dense.Descent(innerSteps).sub(dense.Theta)
                     near (norm moved) task.Displacement "‖φ − θ‖")
 
             scoped "the meta-gradients' angles and distances are those of dense solves" (fun () ->
                 for task in four.Value.Tasks do
                     let dense = Dense task.Episode
-                    let phi = dense.Descent training.InnerSteps
+                    let phi = dense.Descent innerSteps
                     let v = dense.OuterGradient phi
                     let solved = dense.Implicit phi
-                    let g = dense.Conjugate training.CgSteps.Value phi
+                    let g = dense.Conjugate cgSteps phi
                     let pairs = task.Gradients
                     near (cosine g v) pairs.ImplicitFirstOrder.Cosine "implicit, first-order"
                     near ((g - v).L2Norm() / v.L2Norm()) pairs.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
@@ -163,8 +148,8 @@ let tests =
                 let mean (tasks: int list) (gradient: Dense -> Vector<float>) =
                     tasks |> List.map (fun task -> gradient (Dense task)) |> List.reduce (+)
 
-                let g (dense: Dense) = dense.Conjugate training.CgSteps.Value (dense.Descent training.InnerSteps)
-                let v (dense: Dense) = dense.OuterGradient(dense.Descent training.InnerSteps)
+                let g (dense: Dense) = dense.Conjugate cgSteps (dense.Descent innerSteps)
+                let v (dense: Dense) = dense.OuterGradient(dense.Descent innerSteps)
                 four.Value.MetaBatches.Count |> should equal 2
                 near (cosine (mean [ 2; 3 ] g) (mean [ 2; 3 ] v)) four.Value.MetaBatches[1].ImplicitFirstOrder.Cosine "tasks 2 and 3"
                 near (cosine (mean [ 0..3 ] g) (mean [ 0..3 ] v)) four.Value.AllTasks.ImplicitFirstOrder.Cosine "all tasks")
@@ -200,11 +185,83 @@ let tests =
 
                             Check.near 1e-6 ((dense.Implicit phi - exact).L2Norm() / exact.L2Norm()) cell.Inner $"inner, {what}"
                             Check.atMost (cell.Linear + cell.Inner + 1e-12) cell.Total "the triangle"
-                            cell.Estimate.HasValue |> should equal (cell.CgSteps = training.CgSteps.Value)
+                            cell.Estimate.HasValue |> should equal (cell.CgSteps = cgSteps)
 
                 four.Value.Reference
                 |> Seq.exists (fun task -> task.Status = ReferenceStatus.Exact)
                 |> should equal true)
+
+            for name, adjoint, remedy in
+                ([
+                    "a preconditioner", Adjoint.PreconditionedConjugateGradients(cgSteps, 3), CurvatureRemedy.Truncate
+                    "MINRES", Adjoint.MinimalResidual cgSteps, CurvatureRemedy.Truncate
+                    "Neumann's series", Adjoint.NeumannSeries(cgSteps, 0.01), CurvatureRemedy.Truncate
+                    "the Gauss–Newton matrix", Adjoint.ConjugateGradients cgSteps, CurvatureRemedy.GaussNewton
+                    "a raised λ", Adjoint.ConjugateGradients cgSteps, CurvatureRemedy.RaiseLambda
+                ]
+                : (string * Adjoint * CurvatureRemedy) list) do
+                scoped $"what is measured is the run's own method: {name}" (fun () ->
+                    let own = trainingBy adjoint remedy
+
+                    let measured =
+                        AssumptionCheck.Measure(
+                            RunState(0, null),
+                            own,
+                            problem.Value,
+                            options 2 1,
+                            torch.CPU,
+                            null,
+                            CancellationToken.None
+                        )
+
+                    use learner = MetaLearner.Create(own.Plan, problem.Value, 1)
+
+                    for task in measured.Tasks do
+                        let theta = learner.Theta.to_type(torch.ScalarType.Float64).expand(1L, -1L).contiguous()
+                        let problem = problem.Value.Problem(TaskRange(ClassPart.Validation, 17UL, task.Episode, 1), theta)
+
+                        let bound =
+                            own.Method.Bind(MethodContext(learner.Problem.LayerSizes, theta, null, own.Seed, uint64 task.Episode))
+
+                        let result = bound.Compute(TensorSpace(1, theta), problem, theta)
+                        let struct (_, v) = problem.OuterLossAndGradient result.Phi
+                        let g, v = Vector<float>.Build.Dense(numbers result.Gradient), Vector<float>.Build.Dense(numbers v)
+                        near (cosine g v) task.Gradients.ImplicitFirstOrder.Cosine "implicit, first-order"
+                        near ((g - v).L2Norm() / v.L2Norm()) task.Gradients.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
+
+                    // Only where negative curvature is met does a remedy change g.
+                    if remedy = CurvatureRemedy.Truncate then
+                        let cell (task: TaskErrors) =
+                            task.Errors
+                            |> Seq.find (fun cell -> cell.InnerSteps = Nullable innerSteps && cell.CgSteps = cgSteps)
+
+                        abs ((cell measured.Reference[0]).Linear - (cell four.Value.Reference[0]).Linear)
+                        |> should be (greaterThan 1e-6)
+
+                        abs (measured.Tasks[0].CgResidual - four.Value.Tasks[0].CgResidual) |> should be (greaterThan 1e-6))
+
+            testCase "what cannot be measured is refused in one line" (fun () ->
+                let plain = training.Method :?> ImplicitMaml
+                isNull (AssumptionCheck.Refusal plain) |> should equal true
+
+                for method, why in
+                    ([
+                        ImplicitMaml(Inner.GradientDescent 4, lambda, plain.Adjoint, LearnedLambda = LearnedLambda(LearnedPer.Layer, 1e-2)),
+                        "more than one λ"
+                        ImplicitMaml(Inner.GradientDescent 4, lambda, plain.Adjoint, Delta = 1e-2), "at δ"
+                        ImplicitMaml(Inner.HessianFree(4, 5), lambda, plain.Adjoint), "imaml-hf"
+                        Reptile(Inner.GradientDescent 4, Nullable lambda), "reptile"
+                    ]
+                    : (Method * string) list) do
+                    let said = AssumptionCheck.Refusal method |> nonNull
+                    said |> should haveSubstring why
+                    said |> should not' (haveSubstring "\n"))
+
+            testCase "the count for all tasks together is of fewer than that of each alone, and of none that is refuted" (fun () ->
+                for task in four.Value.Tasks do
+                    for point in [ task.Theta; task.Phi ] do
+                        (point.Probable || not point.ProbableAmongAll) |> should equal true
+                        (point.Refuted && point.Probable) |> should equal false)
 
             testCase "a task's figures do not depend on how many are measured" (fun () ->
                 let two = (measure 2 0).Tasks
@@ -219,12 +276,20 @@ let tests =
                 stop.Cancel()
 
                 (fun () ->
-                    AssumptionCheck.Measure(RunState(0, null), training, source.Value, options 4 0, torch.CPU, null, stop.Token)
+                    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options 4 0, torch.CPU, null, stop.Token)
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 
-            testCase "quantiles are nearest ranks" (fun () ->
+            testCase "quantiles are MathNet's, and infinite between infinities" (fun () ->
                 Quantiles.Of [ 3.0; 1.0; 2.0 ] |> should equal (Quantiles(1.0, 1.0, 2.0, 3.0, 3.0))
-                Quantiles.Of [ 1.0 .. 10.0 ] |> should equal (Quantiles(1.0, 1.0, 5.0, 9.0, 10.0))
+                let ten = Quantiles.Of [ 1.0 .. 10.0 ]
+                // The place of the quantile q among n is (n + 1/3)q + 1/3.
+                Check.near 1e-14 (31.0 / 30.0 + 1.0 / 3.0) ten.Tenth "10 %"
+                Check.near 1e-14 5.5 ten.Median "median"
+                Check.near 1e-14 (9.3 + 1.0 / 3.0) ten.NinetyHundredths "90 %"
+
+                Quantiles.Of [ 1.0; infinity; infinity; infinity ]
+                |> should equal (Quantiles(1.0, 1.0, infinity, infinity, infinity))
+
                 Double.IsNaN (Quantiles.Of []).Median |> should equal true)
         ]

@@ -73,6 +73,87 @@ let private metaGradient (problem: IBilevelProblem<Tensor, Tensor>) (theta: Tens
         theta
     )
 
+/// ½‖φ − 1‖² of every task.
+let private bowl (phi: Tensor) =
+    let away = phi.sub (torch.ones_like phi)
+    away.mul(away).sum([| 1L |], keepdim = true) |> scaled 0.5
+
+/// Losses that have no derivative, and what the exception says of each. The space's type is float64.
+let private lost: (string * string * (Tensor -> Tensor)) list =
+    [
+        "detached", "recorded nothing", (fun phi -> (bowl phi).detach())
+        "under no_grad",
+        "recorded nothing",
+        (fun phi ->
+            use _ = torch.no_grad ()
+            bowl phi)
+        "under inference_mode",
+        "recorded nothing",
+        (fun phi ->
+            use _ = torch.inference_mode true
+            bowl phi)
+        "made of numbers that were read", "recorded nothing", (fun phi -> torch.tensor(numbers (bowl phi)).view(-1L, 1L))
+        "of a detached φ and a leaf of its own",
+        "recorded nothing",
+        (fun phi ->
+            let own = (torch.ones [| phi.shape[0]; 1L |]).to_type(torch.float64).requires_grad_()
+            own.mul ((bowl phi).detach()))
+        "of whole numbers", "must be Float64, not Int64", (fun phi -> (bowl phi).to_type torch.int64)
+        "rounded to whole numbers, as Float64", "recorded nothing", (fun phi -> (bowl phi).to_type(torch.int64).to_type torch.float64)
+        "in single precision", "must be Float64, not Float32", (fun phi -> (bowl phi).to_type torch.float32)
+        "complex", "must be Float64", (fun phi -> (bowl phi).to_type torch.complex128)
+        "on another device", "not on meta", (fun phi -> (bowl phi).``to`` torch.META)
+        "overwritten where its derivative needs it",
+        "inplace operation",
+        (fun phi ->
+            let e = phi.exp ()
+            e.sigmoid_ () |> ignore
+            e.sum ([| 1L |], keepdim = true))
+        "overwriting φ",
+        "leaf Variable",
+        (fun phi ->
+            phi.sigmoid_ () |> ignore
+            bowl phi)
+        "null", "gave null", (fun _ -> Unchecked.defaultof<Tensor>)
+        "disposed",
+        "disposed",
+        (fun phi ->
+            let losses = bowl phi
+            losses.Dispose()
+            losses)
+        "that disposes of φ",
+        "disposed",
+        (fun phi ->
+            let losses = bowl phi
+            phi.Dispose()
+            losses)
+        "of no dimension", "must be [2, 1]", (fun phi -> phi.sum ())
+        "of one task", "must be [2, 1]", (fun phi -> (bowl phi).narrow(0L, 0L, 1L))
+        "that throws", "no such loss", (fun _ -> invalidOp "no such loss")
+        "of a shape that does not fit", "shape", (fun phi -> phi.view (3L, -1L))
+    ]
+
+let private refusal (body: unit -> unit) =
+    try
+        body ()
+        failtest "a loss without a derivative was taken"
+    with
+    | :? ArgumentException as e -> e.Message
+    | :? InvalidOperationException as e -> e.Message
+    | :? Runtime.InteropServices.ExternalException as e -> e.Message
+
+/// Losses that do not depend on φ.
+let private constants: (string * (Tensor -> Tensor)) list =
+    [
+        "zeros", (fun phi -> phi.new_zeros [| phi.shape[0]; 1L |])
+        "a number that was kept", (let kept = torch.tensor([| 3.0; 4.0 |]).view(2L, 1L) in fun _ -> kept)
+        "of weights of its own",
+        (fun phi ->
+            let own = (torch.ones [| phi.shape[0]; 1L |]).to_type(torch.float64).requires_grad_()
+            own.mul own)
+        "the sum over no example", (fun phi -> phi.narrow(1L, 0L, 0L).sum([| 1L |], keepdim = true))
+    ]
+
 /// 64 filters, 28 × 28, 5-way 1-shot: the network of the experiments.
 let private omniglot = strided (ImageShape(28, 28, 1)) ConvolutionalNetworks.OmniglotFilters 5
 
@@ -114,24 +195,55 @@ let tests =
                     same slope (own.InnerGradient phi) "∇L̂"
                     same (torch.zeros_like phi) (hessianProduct own phi (normal 3 [ 2; 4 ])) "∇²L̂w")
 
-                scoped "a loss that is not one number a task is refused with both shapes" (fun () ->
-                    let own = AutogradProblem((fun phi -> phi.sum ()), (fun phi -> phi)) :> IBilevelProblem<_, _>
-                    let phi = normal 1 [ 2; 4 ]
+                for what, says, loss in lost do
+                    scoped $"a loss {what} is an exception that says so, never a zero and never the end of the process" (fun () ->
+                        let phi = normal 1 [ 2; 4 ]
 
-                    for refused in
-                        [
-                            fun () -> own.InnerGradient phi |> ignore
-                            fun () -> own.LinearizeInner phi |> ignore
-                            fun () -> own.OuterLossAndGradient phi |> ignore
-                        ] do
-                        let message =
-                            try
-                                refused ()
-                                failtest "a loss of a wrong shape was taken"
-                            with :? ArgumentException as e ->
-                                e.Message
+                        for inner, outer in [ loss, bowl; bowl, loss ] do
+                            let own = AutogradProblem(inner, outer) :> IBilevelProblem<_, _>
 
-                        message |> should haveSubstring "[2, 4] must be [2, 1]")
+                            let said =
+                                if Object.ReferenceEquals(inner, loss) then
+                                    [
+                                        refusal (fun () -> own.InnerGradient phi |> ignore)
+                                        refusal (fun () -> (own.LinearizeInner phi).Dispose())
+                                    ]
+                                else
+                                    [ refusal (fun () -> own.OuterLossAndGradient phi |> ignore) ]
+
+                            for message in said do
+                                message |> should haveSubstring says)
+
+                for what, loss in constants do
+                    scoped $"a constant loss, {what}, has derivative 0: the outer one gives g = 0, the inner one g = ∇L(θ)" (fun () ->
+                        let theta = normal 1 [ 2; 4 ]
+                        let outer = metaGradient (AutogradProblem(bowl, loss)) theta
+                        same (torch.zeros_like theta) outer.Gradient "g of a constant L"
+                        let inner = metaGradient (AutogradProblem(loss, bowl)) theta
+                        let slope = theta.sub (torch.ones_like theta)
+                        // λ(0 + λI)⁻¹∇L: one rounding each in λ⁻¹∇L and in λ times it.
+                        agree (4.0 * epsilon) slope inner.Gradient "g of a constant L̂")
+
+                scoped "a constant that is not finite has no derivative" (fun () ->
+                    let own =
+                        AutogradProblem(bowl, (fun phi -> phi.new_full ([| 2L; 1L |], nan.ToScalar()))) :> IBilevelProblem<_, _>
+
+                    let struct (_, slope) = own.OuterLossAndGradient(normal 1 [ 2; 4 ])
+                    slope.isnan().all().ToBoolean() |> should equal true)
+
+                scoped "the caller's mode does not matter: no_grad and inference_mode around give the same bits" (fun () ->
+                    let theta = normal 1 [ 2; 4 ]
+                    let expected = metaGradient (AutogradProblem(bowl, bowl)) theta
+
+                    for mode in [ torch.no_grad; (fun () -> torch.inference_mode true) ] do
+                        use _ = mode ()
+                        // Made in the mode: libtorch does not let it start a graph.
+                        let inside = theta.clone ()
+                        same expected.Gradient (metaGradient (AutogradProblem(bowl, bowl)) inside).Gradient "g"
+                        let network = draw 3 small 2 6
+                        let written = metaGradient network.Problem
+                        let outside = written network.Parameters
+                        same outside.Gradient (written (network.Parameters.clone ())).Gradient "g of the network")
 
                 scoped "it leaves its results and nothing else" (fun () ->
                     let instance = draw 3 small 2 6

@@ -56,12 +56,15 @@ let private waits =
             // Numbers that all tasks share, which live on the host; and on the processor alone, whether one is zero.
             "TensorSpace.Axpy"
             "TensorSpace.Beside"
+            "TensorSpace.Gather"
             // Once a meta-step or less, when its work is done.
-            "MetaLearner.Step"
+            "LearningProblem.Measure"
             "FewShotProblem.QueryAccuracy"
             "Checkpoint.Write"
             "RunState.Load"
             "RunState.ThetaHash"
+            // A loss without a graph: a constant, or a mistake.
+            "TaskLoss.Same"
         ]
 
 let private library () = AssemblyDefinition.ReadAssembly(typeof<TensorSpace>.Assembly.Location)

@@ -138,7 +138,7 @@ let private problemOn (device: torch.Device) dtype (network: Network) =
     use generator = new torch.Generator(1UL, torch.CPU)
     let row = network.InitialParameters(generator).to_type(dtype).``to``(device)
     let theta = row.unsqueeze(0L).expand(int64 tasks, -1L)
-    struct (row.unsqueeze 0L, theta, FewShotProblem(network, batch 0, theta))
+    struct (row.unsqueeze 0L, theta, FewShotProblem(network, sampler.Value.Batch(0L, 3), theta))
 
 let private algorithms =
     testList
@@ -149,10 +149,9 @@ let private algorithms =
                     there $"of {name}, {dtype}" (fun device ->
                         let network = network ()
                         let struct (like, theta, problem) = problemOn device dtype network
-                        let learned = Method.Start(options, network) |> Option.ofObj |> Option.map _.Numbers |> Option.toObj
+                        let learned = numbersOf options network |> Option.toObj
 
-                        let result =
-                            Method.Create(options, network, like, learned, 0UL).Compute(TensorSpace(tasks, theta), problem, theta).Result
+                        let result = (bind options network like learned).Compute(TensorSpace(tasks, theta), problem, theta)
 
                         for vector in [ result.Gradient; result.Phi; result.Solve.Solution ] do
                             onDevice device vector

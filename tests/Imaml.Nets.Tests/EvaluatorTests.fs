@@ -7,10 +7,13 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
+
+let private accuracy (shares: float[]) = Evaluated(LearningProblem.Accuracy, shares, Collections.Generic.Dictionary())
 
 [<Tests>]
 let tests =
@@ -20,19 +23,19 @@ let tests =
         [
             // 0.2, 0.4, 0.6, 0.8: mean ½, squared deviations 0.09 + 0.01 + 0.01 + 0.09 = 0.2, variance 0.2/3, 1.96·√(0.2/3/4) = 1.96/√60.
             testCase "mean and 95 % half-width are those computed by hand" (fun () ->
-                let accuracy = Accuracy [| 0.2; 0.4; 0.6; 0.8 |]
-                near (4.0 * epsilon) 0.5 accuracy.Mean "mean"
-                near (8.0 * epsilon) (1.96 / sqrt 60.0) accuracy.HalfWidth95 "half-width"
-                Accuracy([| 0.75; 0.75; 0.75 |]).HalfWidth95 |> should equal 0.0)
+                let measured = accuracy [| 0.2; 0.4; 0.6; 0.8 |]
+                near (4.0 * epsilon) 0.5 measured.Mean "mean"
+                near (8.0 * epsilon) (1.96 / sqrt 60.0) measured.HalfWidth95 "half-width"
+                (accuracy [| 0.75; 0.75; 0.75 |]).HalfWidth95 |> should equal 0.0)
 
             testCase "one episode has no interval" (fun () ->
-                let accuracy = Accuracy [| 0.25 |]
-                accuracy.Mean |> should equal 0.25
-                accuracy.HalfWidth95 |> should equal infinity)
+                let measured = accuracy [| 0.25 |]
+                measured.Mean |> should equal 0.25
+                measured.HalfWidth95 |> should equal infinity)
 
             testCase "the same episodes give the same accuracies, and more episodes begin with them" (fun () ->
                 use learner = learner 1UL
-                let measure episodes = Evaluator.AfterAdapting(learner, sampler.Value, episodes, CancellationToken.None).PerEpisode
+                let measure episodes = Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, episodes, CancellationToken.None).PerTask
                 let forty = Seq.toArray (measure 40)
                 forty.Length |> should equal 40
                 Seq.toArray (measure 40) |> should equal forty
@@ -46,17 +49,17 @@ let tests =
             testCase "before adapting, each episode's accuracy is that of θ on its query set" (fun () ->
                 use learner = learner 1UL
                 use _ = torch.NewDisposeScope()
-                let measured = Evaluator.BeforeAdapting(learner, sampler.Value, 32, CancellationToken.None)
+                let measured = Evaluator.BeforeAdapting(learner, ClassPart.Test, 1UL, 32, CancellationToken.None)
 
                 // In the portions that the evaluator takes, so that not even rounding differs.
                 let expected =
                     [| 0L, 20; 20L, 12 |]
                     |> Array.collect (fun (first, count) ->
-                        let problem = FewShotProblem(learner.Network, sampler.Value.Batch(first, count), learner.Theta)
+                        let problem = FewShotProblem(network (), sampler.Value.Batch(first, count), learner.Theta)
 
                         problem.QueryAccuracy(learner.Theta.expand (int64 count, -1L)))
 
-                Seq.toArray measured.PerEpisode |> should equal expected
+                Seq.toArray measured.PerTask |> should equal expected
                 expected[20..] |> should not' (equal expected[..11]))
 
             testCase "evaluating does not move θ, reports its progress to the end, and can be cancelled" (fun () ->
@@ -69,10 +72,12 @@ let tests =
                         member _.Report share = shares <- share :: shares
                     }
 
-                Evaluator.AfterAdapting(learner, sampler.Value, 50, CancellationToken.None, progress) |> ignore
+                Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken.None, progress)
+                |> ignore
+
                 numbers learner.Theta |> should equal theta
                 shares |> should equal [ 1.0; 0.8; 0.4 ]
 
-                (fun () -> Evaluator.AfterAdapting(learner, sampler.Value, 50, CancellationToken true) |> ignore)
+                (fun () -> Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken true) |> ignore)
                 |> should throw typeof<OperationCanceledException>)
         ]

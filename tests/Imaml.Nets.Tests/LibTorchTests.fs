@@ -27,11 +27,14 @@ let private patched = lazy (ElfSymbolPatch.Apply(snd original.Value, version, sy
 
 /// The test in a folder of its own; on other systems than Linux there is no such library and nothing to load early.
 let private onLinux name (body: string -> unit) =
-    testCase name (fun () ->
-        if OperatingSystem.IsLinux() then
-            inFolder body
-        else
-            Console.WriteLine $"Not checked, Linux only: {name}")
+    Needs.unlessLacking
+        (fun () ->
+            if OperatingSystem.IsLinux() then
+                None
+            else
+                Some "needs Linux")
+        name
+        (fun () -> inFolder body)
 
 let private written (folder: string) (content: byte array) =
     let path = Path.Combine(folder, "libLibTorchSharp.so")
@@ -88,7 +91,7 @@ let tests =
                             ]
                     with
                     | Some path -> ElfSymbolPatch.Requires(File.ReadAllBytes path, version) |> should equal false
-                    | None -> Console.WriteLine $"Not checked, {library} is in none of the usual folders")
+                    | None -> skiptest $"needs {library} in one of the usual folders")
 
             onLinux "the patch changes three places and nothing else" (fun _ ->
                 let before, after = snd original.Value, patched.Value

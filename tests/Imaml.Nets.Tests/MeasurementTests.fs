@@ -18,28 +18,21 @@ open Imaml.Nets.Runs
 open Imaml.Nets.Tasks
 
 /// The paper's iMAML with gradient descent on 1-shot glyphs, one query image for each class.
-let private paper ways filters metaBatch : TrainingOptions =
-    TrainingOptions(
-        Dataset = TaskSource.GlyphsName,
-        Split = TaskSource.SeededSplit,
-        ValidationClasses = 0,
-        Ways = ways,
-        Shots = 1,
-        Queries = 1,
-        Algorithm = Algorithm.ImamlGd,
-        MetaSteps = 3,
-        MetaBatch = metaBatch,
-        Lambda = TrainingOptions.PaperOmniglotLambda,
-        InnerSteps = TrainingOptions.PaperOmniglotInnerSteps,
-        CgSteps = Nullable TrainingOptions.PaperCgSteps,
-        OuterRate = 1e-3,
-        OuterSchedule = OuterSchedule.Constant,
-        Filters = filters,
-        Seed = 1UL,
-        Threads = 1
+let private paper ways filters metaBatch =
+    Experiment(
+        ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, ways, 1, 1),
+        StridedConvolutions filters,
+        ImplicitMaml(
+            Inner.GradientDescent ImplicitMaml.PaperOmniglotInnerSteps,
+            ImplicitMaml.PaperOmniglotLambda,
+            Adjoint.ConjugateGradients Adjoint.PaperSteps
+        ),
+        Outer.Adam(1e-3, Schedule.Constant),
+        Budget(3, metaBatch),
+        1UL
     )
 
-let private take options work = MetaBatchMeasurement.Take(MeasurementRequest(options, work, 1), CancellationToken.None)
+let private take experiment work = MetaBatchMeasurement.Take(MeasurementRequest(experiment, 1, work, 1), CancellationToken.None)
 
 [<MethodImpl(MethodImplOptions.NoInlining)>]
 let private touch bytes =

@@ -39,14 +39,16 @@ let tests =
                 once - before |> should equal 3L)
 
             testCase "a step that is refused leaves none behind" (fun () ->
-                use learner = learner 1UL
-                let spoiled = batch 0
-                Array.fill spoiled.Support 0 spoiled.Support.Length nanf
+                let spoiled = tasksWith (fun batch -> Array.fill batch.Support 0 batch.Support.Length nanf)
+
+                use learner =
+                    MetaLearner.Create((experimentOf imaml 1UL).Plan, LearningProblem.Of(spoiled, model ()), 1)
+
                 let before = live ()
 
                 for _ in 1..3 do
                     try
-                        learner.Step spoiled |> ignore
+                        learner.Step(batch 0) |> ignore
                     with :? TrainingDivergedException ->
                         ()
 
@@ -57,8 +59,8 @@ let tests =
 
                 let run () =
                     use learner = learner 1UL
-                    Evaluator.AfterAdapting(learner, sampler.Value, 25, CancellationToken.None) |> ignore
-                    Evaluator.BeforeAdapting(learner, sampler.Value, 25, CancellationToken.None) |> ignore
+                    Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
+                    Evaluator.BeforeAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
 
                 run ()
                 live () |> should equal before)

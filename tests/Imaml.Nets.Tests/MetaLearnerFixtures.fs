@@ -1,7 +1,6 @@
 /// A small meta-learner and where its episodes come from.
 module Imaml.Nets.Tests.MetaLearnerFixtures
 
-open System
 open Imaml.Nets.Tasks
 open Imaml.Nets.Models
 open Imaml.Nets.Learning
@@ -9,33 +8,12 @@ open Imaml.Nets.Methods
 open Imaml.Nets.Runs
 open Imaml.Nets.Tests.DataFixtures
 
-let optionsOn dataset split algorithm seed threads : TrainingOptions =
-    TrainingOptions(
-        Dataset = dataset,
-        Split = split,
-        ValidationClasses = 0,
-        Ways = 3,
-        Shots = 1,
-        Queries = 2,
-        Algorithm = algorithm,
-        MetaSteps = 200,
-        MetaBatch = 3,
-        Lambda = 2.0,
-        InnerSteps = 3,
-        InnerStepSize = Nullable(),
-        CgSteps = 2,
-        OuterRate = 1e-2,
-        OuterSchedule = OuterSchedule.Constant,
-        Filters = 2,
-        Seed = seed,
-        Threads = threads
-    )
+let experimentOn (tasks: TaskSpec) (method: Method) seed =
+    Experiment(tasks, StridedConvolutions 2, method, Outer.Adam(1e-2, Schedule.Constant), Budget(200, 3), seed)
 
-let optionsWith algorithm seed threads = optionsOn "patterned" "none" algorithm seed threads
+let imaml: Method = ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2)
 
-let optionsOf algorithm seed = optionsWith algorithm seed 1
-
-let options seed = optionsOf Algorithm.ImamlGd seed
+let experimentOf method seed = experimentOn (OwnTasks "patterned") method seed
 
 /// 3-way 1-shot on 6 × 6 images.
 let sampler =
@@ -43,7 +21,27 @@ let sampler =
 
 let network () = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3)
 
-let learner seed = MetaLearner.Create(options seed, network ())
+let model () = ImageClassifier(network ())
+
+/// The sampler's episodes as tasks; the seed of a range chooses nothing, and `change` may spoil them.
+let tasksWith (change: EpisodeBatch -> unit) =
+    { new ITaskSource<EpisodeBatch> with
+        member _.Identity = "patterned"
+        member _.SupportExamples = 3
+
+        member _.Take range =
+            let batch = sampler.Value.Batch(range.First, range.Count)
+            change batch
+            batch
+    }
+
+let problem () = LearningProblem.Of(tasksWith ignore, model ())
+
+let learnerOf (experiment: Experiment) threads = MetaLearner.Create(experiment.Plan, problem (), threads)
+
+let learner seed = learnerOf (experimentOf imaml seed) 1
+
+let range first count = TaskRange(ClassPart.Train, 1UL, first, count)
 
 /// The meta-batch of a step: episodes 3i, 3i + 1, 3i + 2.
-let batch (step: int) = sampler.Value.Batch(int64 (3 * step), 3)
+let batch (step: int) = range (int64 (3 * step)) 3

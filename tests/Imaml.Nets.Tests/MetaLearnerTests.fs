@@ -17,6 +17,15 @@ open Imaml.Nets.Methods
 
 let private theta (learner: MetaLearner) = numbers learner.Theta
 
+/// What Adam remembers.
+let private moments (learner: MetaLearner) =
+    [
+        for struct (name, vector) in learner.Outer.Vectors do
+            name, numbers vector
+    ]
+
+let private firstMoment (learner: MetaLearner) = learner.Outer.Vector "first moment"
+
 /// Some pixels of one task are not numbers.
 let private spoil (task: int) (pixels: float32[]) (tasks: int) =
     let each = pixels.Length / tasks
@@ -44,23 +53,21 @@ let private reproducibility =
                     use learner = learner seed
                     let reports = List.init 5 (fun step -> learner.Step(batch step))
 
-                    struct (reports, theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment)
+                    struct (reports, theta learner, moments learner)
 
-                let struct (reports, theta, first, second) = run 4UL
-                let struct (reports', theta', first', second') = run 4UL
+                let struct (reports, theta, first) = run 4UL
+                let struct (reports', theta', first') = run 4UL
                 reports' |> should equal reports
                 theta' |> should equal theta
                 first' |> should equal first
-                second' |> should equal second
-                let struct (_, other, _, _) = run 5UL
+                let struct (_, other, _) = run 5UL
                 other |> should not' (equal theta))
 
             // Forty tasks of three images are chunks of five.
             testCase "the number of threads changes no bit" (fun () ->
                 let run threads =
-                    let options = optionsWith Algorithm.ImamlGd 7UL threads
-                    use learner = MetaLearner.Create(options, network ())
-                    let reports = List.init 3 (fun step -> learner.Step(sampler.Value.Batch(int64 (40 * step), 40)))
+                    use learner = learnerOf (experimentOf imaml 7UL) threads
+                    let reports = List.init 3 (fun step -> learner.Step(range (int64 (40 * step)) 40))
                     struct (reports, theta learner)
 
                 let struct (reports, alone) = run 1
@@ -98,17 +105,14 @@ let private reproducibility =
 
             testCase "fomaml moves θ by Adam along the mean of ∇L(φ), and solves nothing" (fun () ->
                 use _ = torch.NewDisposeScope()
-                let first = optionsOf Algorithm.Fomaml 4UL
-                use learner = MetaLearner.Create(first, network ())
+                let first = experimentOf (FirstOrder(Inner.GradientDescent 3, Nullable 2.0)) 4UL
+                use learner = learnerOf first 1
                 let tasks = batch 0
                 // Task by task, as the chunks of so small a batch are.
                 let slope task =
-                    let problem = FewShotProblem(learner.Network, tasks.Part(task, 1), learner.Theta)
-
-                    let struct (_, v) =
-                        (problem :> Imaml.Math.IBilevelProblem<_, _>).OuterLossAndGradient(learner.Adapt(problem, 1))
-
-                    v.squeeze 0L
+                    let problem = learner.Problem.Problem(tasks.Slice(task, 1), learner.Theta)
+                    let struct (_, v) = problem.OuterLossAndGradient((learner.Adapt(problem, 1)).Phi)
+                    v
 
                 let sum = List.init tasks.Count slope |> List.reduce (fun a b -> a.add b)
 
@@ -116,8 +120,12 @@ let private reproducibility =
                     Imaml.Math.Adam.Step(
                         TensorCoordinates(),
                         Imaml.Math.AdamOptions.Authors,
-                        first.OuterRateAt 0,
-                        learner.Outer,
+                        1e-2,
+                        {
+                            Steps = 0
+                            FirstMoment = firstMoment learner
+                            SecondMoment = learner.Outer.Vector "second moment"
+                        },
                         sum.div (torch.tensor (float32 tasks.Count)),
                         learner.Theta
                     )
@@ -165,39 +173,68 @@ let private reproducibility =
                 finite report)
         ]
 
+/// Episodes 0 and 2, by the numbers 0 and 1.
+let private withoutSecond =
+    { new ITaskSource<EpisodeBatch> with
+        member _.Identity = "patterned, without the second"
+        member _.SupportExamples = 3
+
+        member _.Take range =
+            EpisodeBatch.Pack(
+                sampler.Value.Set,
+                [|
+                    for i in 0 .. range.Count - 1 -> sampler.Value.Sample(2L * (range.First + int64 i))
+                |]
+            )
+    }
+
 let private outliers =
     testList
         "tasks without a finite meta-gradient"
         [
             for what in [ "support"; "query" ] do
                 testCase $"one with NaN in its {what} set is left out of the mean and counted" (fun () ->
-                    use learner = learner 2UL
-                    use other = MetaLearnerFixtures.learner 2UL
-                    let three = batch 0
-                    spoil 1 (if what = "support" then three.Support else three.Query) 3
-                    let report = learner.Step three
+                    let spoiled = (sampler.Value.Sample 1L).Number
+
+                    let tasks =
+                        tasksWith (fun batch ->
+                            for i in 0 .. batch.Count - 1 do
+                                if batch.Episodes[i].Number = spoiled then
+                                    spoil i (if what = "support" then batch.Support else batch.Query) batch.Count)
+
+                    use learner = MetaLearner.Create((experimentOf imaml 2UL).Plan, LearningProblem.Of(tasks, model ()), 1)
+                    let report = learner.Step(batch 0)
                     report.NonFinite |> should equal 1
                     finite report
-                    let episodes = [| sampler.Value.Sample 0L; sampler.Value.Sample 2L |]
-                    let expected = other.Step(EpisodeBatch.Pack(sampler.Value.Set, episodes))
-                    expected.NonFinite |> should equal 0
+                    // The same step of the two others, put together by the core.
+                    let expected =
+                        MetaLearner.Create((experimentOf imaml 2UL).Plan, LearningProblem.Of(withoutSecond, model ()), 1)
+
+                    use expected = expected
+                    (expected.Step(range 0L 2)).NonFinite |> should equal 0
 
                     // The first moment is the mean meta-gradient times 1 − β₁. In single precision the batch of two rounds otherwise than the
                     // batch of three: 24 layers' sums of at most 54 terms in five gradients and four products, ε = 2⁻²³, times 10 for
                     // what the normalisations magnify.
-                    agree (10.0 * 24.0 * 54.0 * 9.0 * 2.0 ** -23.0) other.Outer.FirstMoment learner.Outer.FirstMoment "mean meta-gradient"
+                    agree (10.0 * 24.0 * 54.0 * 9.0 * 2.0 ** -23.0) (firstMoment expected) (firstMoment learner) "mean meta-gradient"
                     theta learner |> Array.forall Double.IsFinite |> should equal true)
 
             testCase "where no task has one the step is refused, and θ, the optimiser and the count are as they were" (fun () ->
-                use learner = learner 3UL
+                let spoiling = ref false
+
+                let tasks =
+                    tasksWith (fun batch ->
+                        if spoiling.Value then
+                            Array.fill batch.Support 0 batch.Support.Length nanf)
+
+                use learner = MetaLearner.Create((experimentOf imaml 3UL).Plan, LearningProblem.Of(tasks, model ()), 1)
                 learner.Step(batch 0) |> ignore
-                let before = theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment
-                let spoiled = batch 1
-                Array.fill spoiled.Support 0 spoiled.Support.Length nanf
+                let before = theta learner, moments learner
+                spoiling.Value <- true
 
                 let message =
                     try
-                        learner.Step spoiled |> ignore
+                        learner.Step(batch 1) |> ignore
                         failtest "a step without a finite meta-gradient was made"
                     with :? TrainingDivergedException as e ->
                         e.Message
@@ -205,10 +242,10 @@ let private outliers =
                 message |> should haveSubstring "meta-step 2"
                 message |> should not' (haveSubstring "\n")
 
-                (theta learner, numbers learner.Outer.FirstMoment, numbers learner.Outer.SecondMoment)
-                |> should equal before
+                (theta learner, moments learner) |> should equal before
 
                 learner.MetaStep |> should equal 1
+                spoiling.Value <- false
                 (learner.Step(batch 1)).MetaStep |> should equal 2)
         ]
 
@@ -224,64 +261,28 @@ let private learning =
                 (fun () ->
                     let set = Glyphs.Create(120, 10, 1UL)
                     let split = ClassSplit.Seeded(set, 1UL, RotationMode.None, 100, 0, 20)
-                    let sampler classes seed = EpisodeSampler(set, classes, RotationMode.None, 5, 1, 5, seed)
-                    let train, test = sampler split.Train 2UL, sampler split.Test 3UL
+                    let tasks = ImageTasks(set, split, 5, 1, 5)
                     let network = ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), 8, 5)
+                    let method = ImplicitMaml(Inner.GradientDescent 8, 2.0, Adjoint.ConjugateGradients 3)
+                    let plan = LearningPlan(method, Outer.Adam(1e-2, Schedule.Constant), 40, 4, 2UL)
+                    use learner = MetaLearner.Create(plan, LearningProblem.Of(tasks, ImageClassifier network), 1)
 
-                    let options =
-                        TrainingOptions(
-                            Dataset = "glyphs",
-                            Split = split.Name,
-                            ValidationClasses = 0,
-                            Ways = 5,
-                            Shots = 1,
-                            Queries = 5,
-                            Algorithm = Algorithm.ImamlGd,
-                            MetaSteps = 40,
-                            MetaBatch = 4,
-                            Lambda = 2.0,
-                            InnerSteps = 8,
-                            InnerStepSize = Nullable(),
-                            CgSteps = 3,
-                            OuterRate = 1e-2,
-                            OuterSchedule = OuterSchedule.Constant,
-                            Filters = 8,
-                            Seed = 1UL,
-                            Threads = 1
-                        )
+                    let accuracy () = Evaluator.AfterAdapting(learner, ClassPart.Test, 3UL, 60, CancellationToken.None).Mean
 
-                    use learner = MetaLearner.Create(options, network)
-                    let accuracy () = Evaluator.AfterAdapting(learner, test, 60, CancellationToken.None).Mean
                     let untrained = accuracy ()
 
-                    for step in 0..39 do
-                        learner.Step(train.Batch(int64 (4 * step), 4)) |> ignore
+                    for _ in 0..39 do
+                        learner.Step learner.NextTasks |> ignore
 
                     let trained = accuracy ()
                     trained |> should be (greaterThan (0.2 + 6.0 * 0.0103))
                     trained - untrained |> should be (greaterThan (6.0 * 0.0183)))
         ]
 
-/// The options of the usual run in another algorithm.
-let private optionsOf (json: string -> string) =
-    let text = Text.Json.JsonSerializer.Serialize(options 7UL, RunJson.Options)
-
-    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(json text, RunJson.Options)
-    |> Option.ofObj
-    |> Option.get
-
-let private metaSgd =
-    optionsOf (fun text ->
-        text
-            .Replace("\"imaml-gd\"", "\"meta-sgd\"")
-            .Replace("\"lambda\":2", "\"lambda\":null")
-            .Replace("\"noProximal\":false", "\"noProximal\":true")
-            .Replace("\"cgSteps\":2", "\"cgSteps\":null")
-            .Replace("\"innerStepSize\":null", "\"innerStepSize\":0.1"))
+let private metaSgd = experimentOf (MetaSgd(Inner.GradientDescent(3, Nullable 0.1), Nullable())) 7UL
 
 let private layerwise =
-    optionsOf (fun text ->
-        text.Replace("\"learnLambda\":null", "\"learnLambda\":\"layer\"").Replace("\"lambdaRate\":null", "\"lambdaRate\":0.05"))
+    experimentOf (ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2, LearnedLambda(LearnedPer.Layer, 0.05))) 7UL
 
 let private learnedNumbers (learner: MetaLearner) =
     match learner.Learned with
@@ -292,11 +293,11 @@ let private beside =
     testList
         "what is learned beside θ"
         [
-            for name, options in [ "meta-sgd", metaSgd; "λ for each layer", layerwise ] do
+            for name, experiment in [ "meta-sgd", metaSgd; "λ for each layer", layerwise ] do
                 testCase $"it moves, is reported, and a run that is read back goes on to the same last bit: {name}" (fun () ->
                     Imaml.Testing.TemporaryFolder.inFolder (fun folder ->
-                        options.Validate()
-                        use learner = MetaLearner.Create(options, network ())
+                        experiment.Validate()
+                        use learner = learnerOf experiment 1
                         let start = learnedNumbers learner
                         let first = learner.Step(batch 0)
                         learnedNumbers learner |> should not' (equal start)
@@ -305,52 +306,30 @@ let private beside =
                         // The range is that of the step, before it moved the numbers; one ulp for λ = e^log λ.
                         range.Smallest |> should (equalWithin 1e-15) (if name = "meta-sgd" then 0.1 else 2.0)
                         let path = IO.Path.Combine(folder, "checkpoint.bin")
-                        Checkpoint.Write(path, CheckpointHeader(options, "none", learner.MetaStep, 1.0), learner)
-                        let struct (header, read) = Checkpoint.Read(path, fun _ -> network ())
+                        Checkpoint.Write(path, experiment, 1.0, learner)
+                        let struct (header, read) = Checkpoint.Read(path, problem (), 1)
                         use read = read
-                        header.Options |> should equal options
+                        header.Experiment |> should equal experiment
                         learnedNumbers read |> should equal (learnedNumbers learner)
                         read.Step(batch 1) |> should equal (learner.Step(batch 1))
                         learnedNumbers read |> should equal (learnedNumbers learner)
                         theta read |> should equal (theta learner)))
 
             testCase "it adapts with what it has learned" (fun () ->
-                use learner = MetaLearner.Create(metaSgd, network ())
+                use learner = learnerOf metaSgd 1
                 use _ = torch.NewDisposeScope()
-                let problem = Imaml.Nets.Learning.FewShotProblem(learner.Network, batch 0, learner.Theta)
+                let problem = learner.Problem.Problem(batch 0, learner.Theta)
                 learner.Step(batch 0) |> ignore
-                let phi = learner.Adapt(problem, 3)
+                let phi = (learner.Adapt(problem, 3)).Phi
                 let sizes = learnedNumbers learner |> Array.map float32
                 let mutable expected = learner.Theta.expand (3L, -1L)
 
-                for _ in 1 .. metaSgd.InnerSteps do
+                for _ in 1..3 do
                     expected <- expected.sub ((problem.InnerGradient expected).mul(torch.tensor sizes))
 
                 // Three steps, each of a subtraction and a product.
                 agree (6.0 * 2.0 ** -23.0) (expected.to_type torch.float64) (phi.to_type torch.float64) "φ")
         ]
 
-let private compatibility =
-    testList
-        "options of older runs"
-        [
-            testCase "options that were written before there were other algorithms are read, and are valid" (fun () ->
-                let written =
-                    """{"dataset":"omniglot","split":"seeded","validationClasses":100,"ways":5,"shots":1,"queries":5,"algorithm":"imaml-gd","metaSteps":7000,"metaBatch":4,"lambda":2,"innerSteps":16,"innerStepSize":null,"cgSteps":5,"outerRate":0.003,"outerSchedule":"cosine","filters":64,"seed":1,"threads":2}"""
-
-                let read =
-                    Text.Json.JsonSerializer.Deserialize<TrainingOptions>(written, RunJson.Options)
-                    |> Option.ofObj
-                    |> Option.get
-
-                read.Validate()
-
-                (read.Lambda, read.CgSteps, read.NoProximal, read.Recompute)
-                |> should equal (Nullable 2.0, Nullable 5, false, false)
-
-                read.DifferencesFrom read |> should be Empty)
-        ]
-
 [<Tests>]
-let tests =
-    testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside; compatibility ])
+let tests = testSequenced (testList "Meta-learner" [ reproducibility; outliers; learning; beside ])

@@ -7,8 +7,6 @@ open Imaml.Nets.Tensors
 open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Methods
-open Imaml.Nets.Runs
-open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.Tensors
 
@@ -51,80 +49,104 @@ let drawTasks seed =
         Like = support.Parameters.narrow (0L, 0L, 1L)
     }
 
-/// What the tests choose of a run's options; what an algorithm has no use for is left out.
+/// The algorithms by their names on the command line.
+[<RequireQualifiedAccess>]
+module Algorithm =
+    let ImamlGd, ImamlNesterov, ImamlHeavyBall, ImamlHf =
+        "imaml-gd", "imaml-nesterov", "imaml-heavy-ball", "imaml-hf"
+
+    let Maml, Truncated, Fomaml, Reptile, MetaSgd = "maml", "truncated", "fomaml", "reptile", "meta-sgd"
+
+/// What solves (H + Λ)u = v; conjugate gradients where none is chosen.
+[<RequireQualifiedAccess>]
+type LinearSolverKind =
+    | Pcg
+    | Minres
+    | Neumann
+
+/// What the tests choose of a method; what an algorithm has no use for is left out.
 type Options =
     static member Of
         (
-            algorithm,
+            algorithm: string,
             steps: int,
             ?lambda: float,
             ?alpha: float,
-            ?linearSteps,
+            ?linearSteps: int,
             ?momentum: float,
-            ?truncate,
-            ?recompute,
-            ?stepSizes,
-            ?linearSolver,
-            ?probes,
+            ?truncate: int,
+            ?recompute: bool,
+            ?stepSizes: LearnedPer,
+            ?linearSolver: LinearSolverKind,
+            ?probes: int,
             ?neumannStep: float,
             ?delta: float,
             ?deltaPrime: float,
-            ?remedy,
-            ?learnLambda
-        ) =
-        let options =
-            TrainingOptions(
-                Dataset = "none",
-                Split = "none",
-                ValidationClasses = 0,
-                Ways = 3,
-                Shots = 2,
-                Queries = 3,
-                Algorithm = algorithm,
-                MetaSteps = 1,
-                MetaBatch = tasks,
-                InnerSteps = steps,
-                Lambda = Option.toNullable lambda,
-                NoProximal = (lambda.IsNone),
-                InnerStepSize = Option.toNullable alpha,
-                CgSteps = Option.toNullable linearSteps,
-                Momentum = Option.toNullable momentum,
-                Truncate = Option.toNullable truncate,
-                Recompute = defaultArg recompute false,
-                StepSizes = Option.toNullable stepSizes,
-                LinearSolver = Option.toNullable linearSolver,
-                Probes = Option.toNullable probes,
-                NeumannStep = Option.toNullable neumannStep,
-                Delta = Option.toNullable delta,
-                DeltaPrime = Option.toNullable deltaPrime,
-                OnNegativeCurvature = Option.toNullable remedy,
-                LearnLambda = Option.toNullable learnLambda,
-                LambdaRate = Option.toNullable (learnLambda |> Option.map (fun _ -> 0.1)),
-                OuterRate = 1e-2,
-                OuterSchedule = OuterSchedule.Constant,
-                Filters = 2,
-                Seed = 1UL,
-                Threads = 1
+            ?remedy: CurvatureRemedy,
+            ?learnLambda: LearnedPer
+        ) : Method =
+        let descent = Inner.GradientDescent(steps, Option.toNullable alpha) :> Inner
+        let some = Option.toNullable lambda
+        let recompute = defaultArg recompute false
+
+        let implicit (inner: Inner) : Method =
+            let products = Option.get linearSteps
+
+            let adjoint: Adjoint =
+                match linearSolver with
+                | None -> Adjoint.ConjugateGradients products
+                | Some LinearSolverKind.Pcg -> Adjoint.PreconditionedConjugateGradients(products, Option.get probes)
+                | Some LinearSolverKind.Minres -> Adjoint.MinimalResidual products
+                | Some LinearSolverKind.Neumann -> Adjoint.NeumannSeries(products, Option.get neumannStep)
+
+            let learned: LearnedLambda | null =
+                match learnLambda with
+                | Some per -> LearnedLambda(per, 0.1)
+                | None -> null
+
+            ImplicitMaml(
+                inner,
+                Option.get lambda,
+                adjoint,
+                learned,
+                Option.toNullable delta,
+                Option.toNullable deltaPrime,
+                defaultArg remedy CurvatureRemedy.Truncate
             )
 
-        options.Validate()
-        options
+        let method: Method =
+            match algorithm with
+            | "imaml-gd" -> implicit descent
+            | "imaml-nesterov" -> implicit (Inner.Nesterov(steps, Option.get alpha, Option.get momentum))
+            | "imaml-heavy-ball" -> implicit (Inner.HeavyBall(steps, Option.get alpha, Option.get momentum))
+            | "imaml-hf" -> implicit (Inner.HessianFree(steps, Inner.HessianFree.PaperDirectionSteps))
+            | "maml" -> Maml(descent, some, recompute)
+            | "truncated" -> TruncatedMaml(descent, Option.get lambda, Option.get truncate)
+            | "fomaml" -> FirstOrder(descent, some)
+            | "reptile" -> Reptile(descent, some)
+            | "meta-sgd" -> MetaSgd(descent, some, defaultArg stepSizes LearnedPer.Parameter, Nullable(), recompute)
+            | other -> invalidArg (nameof algorithm) other
+
+        List.ofSeq (method.Complaints()) |> List.map string |> Expecto.Flip.Expect.isEmpty "complaints"
+        method.Name |> Expecto.Flip.Expect.equal "name" algorithm
+        method
 
 /// What is learned beside θ before the first step, or nothing.
-let numbersOf (options: TrainingOptions) network =
-    Method.Start(options, network) |> Option.ofObj |> Option.map (fun learned -> learned.Numbers)
+let numbersOf (method: Method) (network: Network) =
+    method.Learns |> Option.ofObj |> Option.map (fun learned -> learned.Numbers network.LayerSizes)
 
-let compute (options: TrainingOptions) (drawn: Tasks) (theta: Tensor) =
+/// The method at these learned numbers.
+let bind (method: Method) (network: Network) like learned = method.Bind(MethodContext(network.LayerSizes, like, learned, 1UL, 0UL))
+
+let compute (method: Method) (drawn: Tasks) (theta: Tensor) =
     let network = drawn.Support.Network
 
-    Method
-        .Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL)
-        .Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
+    (bind method network drawn.Like (Option.toObj (numbersOf method network))).Compute(TensorSpace(tasks, theta), drawn.Problem, theta)
 
 let lambda, alpha, steps = 6.0, 0.05, 4
 
 /// Every algorithm with a fixed budget of steps, and every solver with one: none of them needs to look at a number on its way.
-let fixedBudgets: (string * TrainingOptions) list =
+let fixedBudgets: (string * Method) list =
     let implicit algorithm = Options.Of(algorithm, steps, lambda, linearSteps = 5)
     let solvedBy solver = Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, linearSolver = solver)
 
@@ -147,7 +169,7 @@ let fixedBudgets: (string * TrainingOptions) list =
     ]
 
 /// The others look at numbers: for a stopping rule, a line search, a remedy, or what is learned beside θ.
-let lookingBudgets: (string * TrainingOptions) list =
+let lookingBudgets: (string * Method) list =
     [
         "imaml-hf", Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5)
         "imaml-gd to δ and δ′", Options.Of(Algorithm.ImamlGd, 100, lambda, linearSteps = 50, delta = 1e-2, deltaPrime = 1e-2)

@@ -12,8 +12,6 @@ open Imaml.Nets.Tensors
 open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Methods
-open Imaml.Nets.Runs
-open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.MethodFixtures
 open Imaml.Nets.Tests.Oracle
 open Imaml.Nets.Tests.TensorSpaceSubject
@@ -97,7 +95,7 @@ let private gd = Algorithm.ImamlGd
 let private stepSizes (d: int) = StepSizeOptions(BatchedRowsCoordinates(), Matrix<float>.Build.Dense(tasks, d, alpha), steps)
 
 /// Every algorithm with Λ and the strategy of the core that it must agree with, on vectors of d numbers.
-let private cases: (string * TrainingOptions * IRegularizer<_, _> * (int -> IMetaGradientStrategy<Matrix<float>, float[]>)) list =
+let private cases: (string * Method * IRegularizer<_, _> * (int -> IMetaGradientStrategy<Matrix<float>, float[]>)) list =
     let of' name options regularizer strategy = name, options, regularizer, (fun _ -> strategy)
 
     [
@@ -167,7 +165,7 @@ let private agreement =
                 scoped $"{name}: φ, g, losses and counts are the same numbers" (fun () ->
                     for seed in 1..3 do
                         let drawn = drawTasks seed
-                        let actual = (compute options drawn drawn.Theta).Result
+                        let actual = (compute options drawn drawn.Theta)
                         let theta = Matrix<float>.Build.DenseOfRowArrays(toRows (drawn.Theta.contiguous ()))
                         let expected = (strategy theta.ColumnCount).Compute(rows, regularizer, dense drawn.Problem, theta)
                         // The two spaces add in another order: an ε for each of d summands in every inner product. A network's gradient
@@ -197,8 +195,8 @@ let private adapting =
                 scoped $"{name}: at test time to the very φ that the meta-gradient is taken at" (fun () ->
                     let drawn = drawTasks 2
                     let network = drawn.Support.Network
-                    let method = Method.Create(options, network, drawn.Like, Option.toObj (numbersOf options network), 0UL)
-                    let expected = method.Compute(space.Value, drawn.Problem, drawn.Theta).Result.Phi
+                    let method = bind options network drawn.Like (Option.toObj (numbersOf options network))
+                    let expected = method.Compute(space.Value, drawn.Problem, drawn.Theta).Phi
                     same expected (method.Adapt(space.Value, drawn.Problem, drawn.Theta)).Phi "φ")
         ]
 
@@ -230,8 +228,8 @@ let private differences =
                     for seed in 1..3 do
                         let drawn = drawTasks seed
                         let w = normal (seed + 7) (sizes drawn.Theta)
-                        let at t = (compute options drawn (along drawn.Theta w t)).Result
-                        check drawn (2 * options.InnerSteps) (fun t -> (at t).OuterLoss) (along' (at 0.0).Gradient w) "⟨g, w⟩")
+                        let at t = (compute options drawn (along drawn.Theta w t))
+                        check drawn (2 * options.InnerSteps.Value) (fun t -> (at t).OuterLoss) (along' (at 0.0).Gradient w) "⟨g, w⟩")
 
             for per in [ LearnedPer.Layer; LearnedPer.Parameter ] do
                 scoped $"meta-sgd, a size for every {per}: the learned gradient is that of α ↦ L(φ_T)" (fun () ->
@@ -243,17 +241,14 @@ let private differences =
                         let direction = numbers (normal (seed + 9) [ sizes.Count ]) |> Vector<float>.Build.DenseOfArray
 
                         let at (t: float) =
-                            Method
-                                .Create(options, network, drawn.Like, sizes + t * alpha * direction, 0UL)
+                            (bind options network drawn.Like (sizes + t * alpha * direction))
                                 .Compute(space.Value, drawn.Problem, drawn.Theta)
 
                         let slopes =
                             (at 0.0).Learned
-                            |> Option.ofObj
-                            |> Option.get
                             |> Array.map (fun gradient -> alpha * direction.DotProduct(Vector<float>.Build.DenseOfArray gradient))
 
-                        check drawn (2 * steps) (fun t -> (at t).Result.OuterLoss.flatten()) (torch.tensor slopes) "⟨dL/dα, w⟩")
+                        check drawn (2 * steps) (fun t -> (at t).OuterLoss.flatten()) (torch.tensor slopes) "⟨dL/dα, w⟩")
 
             scoped "truncated: g is the gradient of the last K steps' pull to θ, the iterate before them held fast" (fun () ->
                 for seed in 1..3 do
@@ -273,7 +268,7 @@ let private differences =
                         loss
 
                     let g =
-                        (compute (Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)) drawn drawn.Theta).Result.Gradient
+                        (compute (Options.Of(Algorithm.Truncated, steps, lambda, alpha, truncate = 2)) drawn drawn.Theta).Gradient
 
                     check drawn (2 * steps) at (along' g w) "⟨g, w⟩")
 
@@ -281,14 +276,14 @@ let private differences =
                 for seed in 1..3 do
                     let drawn = drawTasks seed
                     let w = normal (seed + 7) (sizes drawn.Theta)
-                    let result = (compute (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) drawn drawn.Theta).Result
+                    let result = (compute (Options.Of(Algorithm.Fomaml, steps, alpha = alpha)) drawn drawn.Theta)
 
                     let at t =
                         let struct (loss, _) = drawn.Problem.OuterLossAndGradient(along result.Phi w t)
                         loss
 
                     check drawn 0 at (along' result.Gradient w) "⟨g, w⟩"
-                    let reptile = (compute (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) drawn drawn.Theta).Result
+                    let reptile = (compute (Options.Of(Algorithm.Reptile, steps, alpha = alpha)) drawn drawn.Theta)
                     same result.Phi reptile.Phi "φ"
                     same (drawn.Theta.sub result.Phi) reptile.Gradient "θ − φ")
 
@@ -303,7 +298,7 @@ let private differences =
                 scoped $"{name}: g is the gradient of θ ↦ L(Alg*(θ))" (fun () ->
                     let drawn = drawTasks 1
                     let w = normal 8 (sizes drawn.Theta)
-                    let at t = (compute options drawn (along drawn.Theta w t)).Result
+                    let at t = (compute options drawn (along drawn.Theta w t))
                     let here = at 0.0
                     let slope = norm here.Gradient
                     let delta = (space.Value.Read here.InnerGradientNorm |> Array.max) / 10.0
@@ -393,7 +388,7 @@ let private curvature =
                     let small, budget = 0.02, LinearSolveOptions.FixedBudget 3
                     let drawn = drawTasks 2
                     let options = Options.Of(gd, 2, small, 0.05, 3, remedy = remedy)
-                    let actual = (compute options drawn drawn.Theta).Result
+                    let actual = (compute options drawn drawn.Theta)
                     let theta = Matrix<float>.Build.DenseOfRowArrays(toRows (drawn.Theta.contiguous ()))
 
                     let solver: IAdjointSolver<_, _> =
@@ -426,9 +421,9 @@ let private curvature =
 
                     compute plain drawn drawn.Theta
 
-                let cg = (options None None).Result
-                let pcg = (options (Some LinearSolverKind.Pcg) (Some 3)).Result
-                same pcg.Gradient (options (Some LinearSolverKind.Pcg) (Some 3)).Result.Gradient "g again"
+                let cg = options None None
+                let pcg = options (Some LinearSolverKind.Pcg) (Some 3)
+                same pcg.Gradient (options (Some LinearSolverKind.Pcg) (Some 3)).Gradient "g again"
 
                 for result in [ cg; pcg ] do
                     for solve in result.Solve.Read(space.Value) do
@@ -441,7 +436,7 @@ let private learning =
     testList
         "learned λ"
         [
-            for per in [ LearnedPer.Task; LearnedPer.Layer; LearnedPer.Parameter ] do
+            for per in [ LearnedPer.One; LearnedPer.Layer; LearnedPer.Parameter ] do
                 scoped $"one for every {per}: the learned gradient is that of log λ ↦ L(Alg*(θ)), and g that of θ" (fun () ->
                     let drawn = drawTasks 1
                     let network = drawn.Support.Network
@@ -455,29 +450,25 @@ let private learning =
                     |> should
                         equal
                         (match per with
-                         | LearnedPer.Task -> 1
+                         | LearnedPer.One -> 1
                          | LearnedPer.Layer -> 5
                          | _ -> network.ParameterCount)
 
                     let direction = numbers (normal 9 [ start.Count ]) |> Vector<float>.Build.DenseOfArray
 
                     let at (t: float) =
-                        Method
-                            .Create(options, network, drawn.Like, start + t * direction, 0UL)
-                            .Compute(space.Value, drawn.Problem, drawn.Theta)
+                        (bind options network drawn.Like (start + t * direction)).Compute(space.Value, drawn.Problem, drawn.Theta)
 
                     let here = at 0.0
 
                     let slopes =
                         here.Learned
-                        |> Option.ofObj
-                        |> Option.get
                         |> Array.map (fun gradient -> direction.DotProduct(Vector<float>.Build.DenseOfArray gradient))
 
                     let h = 1e-3
-                    let f t = (at t).Result.OuterLoss.flatten()
-                    let slope = norm here.Result.Gradient
-                    let delta = (space.Value.Read here.Result.InnerGradientNorm |> Array.max) / 10.0
+                    let f t = (at t).OuterLoss.flatten()
+                    let slope = norm here.Gradient
+                    let delta = (space.Value.Read here.InnerGradientNorm |> Array.max) / 10.0
                     delta |> should be (lessThan 1e-10)
 
                     let struct (expected, tolerance) =

@@ -1,7 +1,7 @@
 // What every test program shares: how it runs, how FsUnit's assertions become Expecto's failures, how random draws are seeded, and how a
 // test says that it needs data.
 //
-//   IMAML_DATA     the folder with omniglot/ and the other data sets; a test that needs it says so where it is absent
+//   IMAML_DATA     the folder with omniglot/ and the other data sets; a test that needs it is skipped where it is absent
 //   IMAML_REPLAY   `SEED,GAMMA` of a failed property, as Expecto prints them; or `random` for new draws on every run
 //   IMAML_DRAWS    how many draws a property makes, in place of its own number
 namespace Imaml.Testing
@@ -50,7 +50,6 @@ module Draws =
     /// What a plain `testProperty` gets.
     let usual: FsCheckConfig = times 100
 
-/// Tests that need something this machine may lack: they say so in one line and pass, never silently.
 [<AutoOpen>]
 module TemporaryFolder =
     /// Runs the body in a new folder and removes it.
@@ -62,15 +61,24 @@ module TemporaryFolder =
         finally
             Directory.Delete(folder, true)
 
+/// Tests that need something this machine may lack. Where it does they are skipped: the summary counts them as ignored, never as passed, and
+/// names each with what it lacks.
 [<RequireQualifiedAccess>]
 module Needs =
+    /// A test that is skipped where `lack` says what is missing.
+    let unlessLacking (lack: unit -> string option) (name: string) (body: unit -> unit) : Test =
+        testCase name (fun () ->
+            match lack () with
+            | Some what -> skiptest what
+            | None -> body ())
+
     let private data (folder: string) (name: string) (body: string -> unit) : Test =
         testCase name (fun () ->
             match Environment.GetEnvironmentVariable "IMAML_DATA" with
             | null
-            | "" -> Console.WriteLine $"Not checked, IMAML_DATA is not set (it names the folder with {folder}/): {name}"
+            | "" -> skiptest $"needs {folder}: IMAML_DATA is not set (it names the folder with {folder}/)"
             | root when not (Directory.Exists(Path.Combine(root, folder))) ->
-                Console.WriteLine $"Not checked, IMAML_DATA={root} holds no {folder}/: {name}"
+                skiptest $"needs {folder}: IMAML_DATA={root} holds no {folder}/"
             | root -> body (Path.GetFullPath root))
 
     /// A test on the real Omniglot archives; the body gets the data root, the folder with omniglot/.
@@ -80,7 +88,12 @@ module Needs =
 [<RequireQualifiedAccess>]
 module Suite =
     /// FsUnit throws NUnit's exception, which Expecto would report as an error in place of a failure.
-    let private bridge (code: TestCode) : TestCode =
+    /// A skipped test is named with what it lacks: Expecto's summary counts it only.
+    let private bridge (name: string | null) (code: TestCode) : TestCode =
+        let skipped (e: IgnoreException) =
+            Console.WriteLine $"Skipped, {e.Message}: {name}"
+            raise e
+
         let failed (e: NUnit.Framework.AssertionException) =
             let line =
                 (string e.StackTrace).Split '\n'
@@ -93,8 +106,9 @@ module Suite =
             Sync(fun () ->
                 try
                     body ()
-                with :? NUnit.Framework.AssertionException as e ->
-                    failed e)
+                with
+                | :? IgnoreException as e -> skipped e
+                | :? NUnit.Framework.AssertionException as e -> failed e)
         | SyncWithCancel body ->
             SyncWithCancel(fun token ->
                 try
@@ -127,7 +141,7 @@ module Suite =
             Option.ofObj (Assembly.GetEntryAssembly())
             |> Option.bind Impl.testFromAssembly
             |> Option.defaultValue (testList "" [])
-            |> Test.replaceTestCode (fun name code -> named name (bridge code))
+            |> Test.replaceTestCode (fun name code -> named name (bridge name code))
 
         let only, rest =
             match Array.tryFindIndex ((=) "--only") arguments with

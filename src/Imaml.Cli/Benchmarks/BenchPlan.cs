@@ -21,8 +21,8 @@ internal sealed record BenchPlan(BenchSetting Setting, string Method, Measuremen
     {
         BenchPlan Plan(string name, string method, MeasuredWork work, int? innerSteps, int steps)
         {
-            var run = BenchMethod.Of(method).Options(setting, options.MetaBatch, innerSteps, steps, options.Filters, options.Threads);
-            return new BenchPlan(setting, name, new MeasurementRequest(run, work, steps, options.Device, options.Tf32));
+            var run = BenchMethod.Of(method).Experiment(setting, options.MetaBatch, innerSteps, steps, options.Filters);
+            return new BenchPlan(setting, name, new MeasurementRequest(run, options.Threads, work, steps, options.Device, options.Tf32));
         }
 
         yield return Plan(BenchRow.Gradient, BenchMethod.Imaml, MeasuredWork.Gradient, options.InnerSteps, options.Steps);

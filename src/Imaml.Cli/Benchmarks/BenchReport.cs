@@ -60,7 +60,7 @@ internal static class BenchReport
 
     private static string[] Cells(BenchRow row) =>
     [
-        row.Setting, row.Method, $"{row.Options.MetaBatch}", row.Method is BenchRow.Gradient or BenchRow.HessianProduct ? "" : $"{row.Options.InnerSteps}",
+        row.Setting, row.Method, $"{row.Experiment.Budget.MetaBatch}", row.Method is BenchRow.Gradient or BenchRow.HessianProduct ? "" : $"{row.InnerSteps}",
         Number(row.SecondsPerTask, "F4"), Number(row.FlopsPerTask / 1e9, "G3"), Number(row.Gflops, "F1"), Number(row.FractionOfMatrixMultiply, "P1"),
         Number(row.PeakBytes / Mebi, "F1"), Number(row.PeakOverGradient, "F2"),
     ];

@@ -15,7 +15,9 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
 /// <param name="ResidentBytes">What it held before.</param>
 /// <param name="Work">What a task evaluated.</param>
-/// <param name="Options">The run.</param>
+/// <param name="InnerSteps">Steps of the inner solver.</param>
+/// <param name="Threads">Threads that shared out the tasks.</param>
+/// <param name="Experiment">The run.</param>
 internal sealed record BenchRow(
     string Setting,
     string Method,
@@ -28,7 +30,9 @@ internal sealed record BenchRow(
     double? PeakOverGradient,
     long ResidentBytes,
     TaskWork Work,
-    TrainingOptions Options)
+    int InnerSteps,
+    int Threads,
+    Experiment Experiment)
 {
     /// <summary>The rows that are no method: one gradient, one product.</summary>
     public const string Gradient = "gradient", HessianProduct = "hessian-product";
@@ -42,7 +46,8 @@ internal sealed record BenchRow(
             var gflops = task.Flops / task.Seconds / 1e9;
             var overGradient = (double?)peak / GradientPeak(plan.Setting);
             return new BenchRow(
-                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work, plan.Request.Options);
+                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work,
+                plan.Request.Experiment.Method.InnerSteps!.Value, plan.Request.Threads, plan.Request.Experiment);
         }
 
         return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak)))];

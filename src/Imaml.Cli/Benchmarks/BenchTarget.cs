@@ -21,13 +21,13 @@ internal sealed record BenchTarget(string Quantity, string Setting, double Measu
     /// <summary>The targets of which these rows tell something; those of another network, meta-batch or number of threads tell nothing.</summary>
     public static IReadOnlyList<BenchTarget> Of(IReadOnlyList<BenchRow> all)
     {
-        BenchRow[] rows = [.. all.Where(row => row.Options.Filters == ConvolutionalNetworks.OmniglotFilters && row.Options.Threads == Threads && row.Options.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
+        BenchRow[] rows = [.. all.Where(row => (row.Experiment.Network as StridedConvolutions)?.Filters == ConvolutionalNetworks.OmniglotFilters && row.Threads == Threads && row.Experiment.Budget.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
         IEnumerable<BenchRow> Usual(string? setting = null) => rows.Where(row =>
-            row.Method == BenchMethod.Imaml && (setting ?? row.Setting) == row.Setting && row.Options.InnerSteps == BenchSetting.Of(row.Setting).InnerSteps);
+            row.Method == BenchMethod.Imaml && (setting ?? row.Setting) == row.Setting && row.InnerSteps == BenchSetting.Of(row.Setting).InnerSteps);
         BenchRow? Find(string setting, string method, int innerSteps) =>
-            rows.FirstOrDefault(row => row.Setting == setting && row.Method == method && row.Options.InnerSteps == innerSteps);
+            rows.FirstOrDefault(row => row.Setting == setting && row.Method == method && row.InnerSteps == innerSteps);
 
-        var memory = rows.Where(row => row.Method == BenchMethod.Imaml && row.Options.InnerSteps == BenchPlan.MostInnerSteps)
+        var memory = rows.Where(row => row.Method == BenchMethod.Imaml && row.InnerSteps == BenchPlan.MostInnerSteps)
             .Select(most => (most.Setting, (double?)most.PeakBytes / Find(most.Setting, BenchMethod.Imaml, BenchPlan.FewestInnerSteps)?.PeakBytes));
         var products = rows.Where(row => row.Method == BenchRow.HessianProduct)
             .Select(product => (product.Setting, product.SecondsPerTask / rows.FirstOrDefault(row => row.Method == BenchRow.Gradient && row.Setting == product.Setting)?.SecondsPerTask));

@@ -52,7 +52,7 @@ internal static class MeasuringProcess
         var said = errors.Result.Trim();
         return process.ExitCode == ExitCode.Success
             ? JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options)!
-            : throw new IOException($"the process that measures {request.Options.Algorithm} failed: {(said.Length > 0 ? said : $"exit code {process.ExitCode}")}");
+            : throw new IOException($"the process that measures {request.Experiment.Method.Name} failed: {(said.Length > 0 ? said : $"exit code {process.ExitCode}")}");
     }
 
     // The program itself, whether it was started by its own name or by `dotnet`.

@@ -8,7 +8,6 @@ using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Results;
 using Imaml.Nets.Cost;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using TorchSharp;
@@ -32,7 +31,7 @@ internal static class BenchCommand
         var innerSteps = SharedOptions.AtLeast(
             new Option<int?>("--inner-steps")
             {
-                Description = $"Steps of the inner solver [default: {string.Join(", ", BenchSetting.All.Select(one => $"{one.InnerSteps} for {one.Name}"))}; {BenchMethod.Of(Algorithm.ImamlHf).InnerSteps} for {Algorithm.ImamlHf}]",
+                Description = $"Steps of the inner solver [default: {string.Join(", ", BenchSetting.All.Select(one => $"{one.InnerSteps} for {one.Name}"))}; {BenchMethod.Of("imaml-hf").InnerSteps} for {"imaml-hf"}]",
                 HelpName = "n",
             },
             1);
@@ -68,7 +67,7 @@ internal static class BenchCommand
         foreach (var plan in plans)
         {
             // Before the first process, not in it.
-            plan.Request.Options.Validate();
+            plan.Request.Experiment.Validate();
         }
 
         using var folder = output is null ? null : new ResultFolder(output);
@@ -85,7 +84,7 @@ internal static class BenchCommand
             rate,
             device.Device.type == DeviceType.CPU ? BenchTarget.Of(rows) : [],
             rows,
-            [.. measured.Where(one => one.Outcome.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Options.InnerSteps, one.Outcome.Reason!))]);
+            [.. measured.Where(one => one.Outcome.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Experiment.Method.InnerSteps!.Value, one.Outcome.Reason!))]);
         folder?.WriteJson($"{Name}.json", file);
         folder?.Write($"{Name}.md", BenchReport.Markdown(file));
         if (json)
@@ -116,7 +115,7 @@ internal static class BenchCommand
 
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Options.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task")}"));
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task")}"));
         return (result, result is null ? reason : null);
     }
 }

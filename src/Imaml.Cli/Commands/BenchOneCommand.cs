@@ -17,9 +17,9 @@ internal static class BenchOneCommand
         command.Hidden = true;
         command.SetAction(parsed =>
         {
-            if (JsonSerializer.Deserialize<MeasurementRequest>(parsed.GetRequiredValue(request), RunJson.Options) is not { Options: not null } asked)
+            if (JsonSerializer.Deserialize<MeasurementRequest>(parsed.GetRequiredValue(request), RunJson.Options) is not { Experiment: not null } asked)
             {
-                throw new ArgumentException("the request has no options");
+                throw new ArgumentException("the request has no experiment");
             }
 
             Terminal.Line(JsonSerializer.Serialize(MetaBatchMeasurement.Take(asked, stop), RunJson.Options));

@@ -1,11 +1,14 @@
 // imaml demo: the whole story in a few minutes, with no download: meta-train on drawn characters, adapt to characters never seen, show it.
 
 using System.CommandLine;
+using Imaml.Cli.Plots;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -42,47 +45,33 @@ internal static class DemoCommand
         return command;
     }
 
-    private static TrainingOptions Options(Length length, int threads) => new()
-    {
-        Dataset = TaskSource.GlyphsName,
-        Split = TaskSource.SeededSplit,
-        ValidationClasses = 0,
-        Ways = Ways,
-        Shots = Shots,
-        Queries = Queries,
-        Algorithm = Algorithm.ImamlGd,
-        MetaSteps = length.MetaSteps,
-        MetaBatch = 8,
-        Lambda = TrainingOptions.PaperOmniglotLambda,
-        InnerSteps = TrainingOptions.PaperOmniglotInnerSteps,
-        InnerStepSize = null,
-        CgSteps = TrainingOptions.PaperCgSteps,
-        OuterRate = 2e-3,
-        OuterSchedule = OuterSchedule.Cosine,
-        Filters = 32,
-        Seed = 1,
-        Threads = threads,
-    };
+    private static Experiment Experiment(Length length) => new(
+        new ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, ValidationClasses: 0, Ways, Shots, Queries),
+        new StridedConvolutions(Filters: 32),
+        new ImplicitMaml(new Inner.GradientDescent(ImplicitMaml.PaperOmniglotInnerSteps), ImplicitMaml.PaperOmniglotLambda, new Adjoint.ConjugateGradients(Adjoint.PaperSteps)),
+        new Outer.Adam(2e-3, Schedule.Cosine),
+        new Budget(length.MetaSteps, MetaBatch: 8),
+        Seed: 1);
 
     private static int Run(Length length, string output, int threads, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
         // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
         WritableFolder.Require(output, "--out");
-        var options = Options(length, threads);
-        var source = SharedOptions.OpenTasks(options, null);
-        var test = source.Sampler(options, ClassPart.Test, Queries, TaskSource.EvaluationSeed);
+        var experiment = Experiment(length);
+        var (source, network) = SharedOptions.OpenParts(experiment, null);
         Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
         Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
 
-        using var learner = MetaLearner.Create(options, TaskSource.Network(options));
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, new ImageClassifier(network)), threads);
         learner.MoveTo(device.Device);
-        var untrained = Evaluator.AfterAdapting(learner, test, length.Episodes, stop);
+        Evaluated Measure(IProgress<double>? progress = null) => Evaluator.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
+        var untrained = Measure();
         var watch = Stopwatch.StartNew();
-        Train(learner, source.Sampler(options, ClassPart.Train, Queries, options.Seed), options, stop);
+        Train(learner, stop);
         var seconds = watch.Elapsed.TotalSeconds;
-        var before = Evaluator.BeforeAdapting(learner, test, length.Episodes, stop);
-        var after = ProgressBar.Run("adapting to new characters", progress => Evaluator.AfterAdapting(learner, test, length.Episodes, stop, progress));
+        var before = Evaluator.BeforeAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop);
+        var after = ProgressBar.Run("adapting to new characters", Measure);
 
         var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"Right answers on characters never seen, {length.Episodes} episodes") };
         table.AddColumns("network", "accuracy");
@@ -93,35 +82,41 @@ internal static class DemoCommand
         Terminal.Out.Write(table);
 
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
-        AtomicFile.Write(picture, Picture(learner, test));
-        var tasks = options.MetaSteps * options.MetaBatch;
+        AtomicFile.Write(picture, Picture(learner, source));
+        var tasks = length.MetaSteps * learner.Plan.MetaBatch;
         Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads)"));
         Terminal.Line($"one episode with its predictions: {picture}");
-        return ExitCode.Success;
+        if (untrained.NotFinite + before.NotFinite + after.NotFinite == 0)
+        {
+            return ExitCode.Success;
+        }
+
+        Terminal.Fail($"no accuracy: adapted networks are not finite ({InnerStatus.NonFinite.Describe()})");
+        return ExitCode.Failed;
     }
 
-    private static void Train(MetaLearner learner, EpisodeSampler tasks, TrainingOptions options, CancellationToken stop) =>
+    private static void Train(MetaLearner learner, CancellationToken stop) =>
         ProgressBar.Run("meta-training", progress =>
         {
-            while (learner.MetaStep < options.MetaSteps)
+            while (learner.MetaStep < learner.Plan.MetaSteps)
             {
                 stop.ThrowIfCancellationRequested();
-                learner.Step(tasks.Batch((long)learner.MetaStep * options.MetaBatch, options.MetaBatch));
-                progress.Report((double)learner.MetaStep / options.MetaSteps);
+                learner.Step(learner.NextTasks);
+                progress.Report((double)learner.MetaStep / learner.Plan.MetaSteps);
             }
 
             return learner.MetaStep;
         });
 
-    private static byte[] Picture(MetaLearner learner, EpisodeSampler sampler)
+    private static byte[] Picture(MetaLearner learner, ImageTasks source)
     {
         using var scope = NewDisposeScope();
-        var batch = sampler.Batch(PictureEpisode, 1);
-        var problem = new FewShotProblem(learner.Network, batch, learner.Theta);
-        var predictions = problem.QueryLogits(learner.Adapt(problem, 1)).argmax(-1).cpu().data<long>().Select(label => (int)label).ToArray();
-        return EpisodePicture.Render(sampler.Set, batch.Episodes[0], predictions);
+        var batch = source.Take(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1));
+        var problem = (FewShotProblem)learner.Problem.Problem(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1), learner.Theta);
+        var predictions = problem.QueryLogits(learner.Adapt(problem, 1).Phi).argmax(-1).cpu().data<long>().Select(label => (int)label).ToArray();
+        return EpisodePicture.Render(source.Images, batch.Episodes[0], predictions);
     }
 
-    private static string Percent(Accuracy accuracy) =>
-        string.Create(CultureInfo.InvariantCulture, $"{100 * accuracy.Mean:F1} ± {100 * accuracy.HalfWidth95:F1} %");
+    private static string Percent(Evaluated accuracy) =>
+        double.IsFinite(accuracy.Mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * accuracy.Mean:F1} ± {100 * accuracy.HalfWidth95:F1} %") : "no accuracy";
 }

@@ -4,8 +4,8 @@ using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Diagnoses;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -27,7 +27,7 @@ internal static class DiagnoseCommand
         var lanczos = new Option<int>("--lanczos-steps") { Description = "Lanczos steps for the ends of a spectrum", HelpName = "n", DefaultValueFactory = _ => AssumptionOptions.DefaultLanczosSteps };
         var part = SharedOptions.OneOf(
             new Option<ClassPart?>("--part") { Description = "validation or train [default: validation, where the run has validation classes]", HelpName = "PART" }, "validation", "train");
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed };
         var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command goes on from the states that are there", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
         var data = SharedOptions.Data();
@@ -41,20 +41,20 @@ internal static class DiagnoseCommand
             SharedOptions.Require(parsed, lanczos, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var (last, all) = RunState.All(folder);
-            if (last.Options is not { Algorithm: Algorithm.ImamlGd, LearnLambda: null })
+            if (AssumptionCheck.Refusal(last.Experiment.Method) is { } why)
             {
-                throw new ArgumentException($"{folder.FolderPath} is a run of {last.Options.Algorithm}{(last.Options.LearnLambda is null ? "" : " that learns λ")}; diagnose looks at {Algorithm.ImamlGd} with a fixed λ");
+                throw new ArgumentException($"{folder.FolderPath} is {why}");
             }
 
             var options = new AssumptionOptions
             {
-                Part = parsed.GetValue(part) ?? (last.Options.ValidationClasses > 0 ? ClassPart.Validation : ClassPart.Train),
+                Part = parsed.GetValue(part) ?? (last.Experiment.Tasks.HasValidation ? ClassPart.Validation : ClassPart.Train),
                 Seed = parsed.GetValue(seed),
                 Tasks = parsed.GetValue(tasks),
                 ReferenceTasks = int.Min(parsed.GetValue(tasks), parsed.GetValue(reference) ?? DefaultReferenceTasks),
                 LanczosSteps = parsed.GetValue(lanczos),
             };
-            if (options.Part == ClassPart.Validation && last.Options.ValidationClasses == 0)
+            if (options.Part == ClassPart.Validation && !last.Experiment.Tasks.HasValidation)
             {
                 throw new ArgumentException("--part validation: the run has no validation classes; use train");
             }
@@ -78,17 +78,13 @@ internal static class DiagnoseCommand
 
     private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
-        var source = SharedOptions.OpenTasks(last.Options, data);
-        if (source.Split.Manifest.Hash != last.ManifestHash)
-        {
-            throw new CheckpointException("the run was trained on other classes than these data have; give the data set it was trained on with --data");
-        }
-
+        var (tasks, network) = SharedOptions.OpenParts(last, data);
+        var problem = LearningProblem.Of(tasks, new ImageClassifier(network));
         // Before the work, not after it.
         WritableFolder.Require(output, "--out");
         try
         {
-            var (report, measured) = Measure(last, states, options, source, output, json, device, stop);
+            var (report, measured) = Measure(last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
             return ExitCode.Success;
@@ -100,19 +96,19 @@ internal static class DiagnoseCommand
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(
-        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, TaskSource source, string output, bool json, ComputeDevice device, CancellationToken stop)
+        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, LearningProblem problem, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
         var measured = new List<StateAssumptions>();
         foreach (var state in states)
         {
-            measured.Add(StateFile.ReadOrMeasure(output, state, last, options, device, () =>
-                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Options, source, options, device.Device, progress, stop))));
+            measured.Add(StateFile.ReadOrMeasure(output, state, last, problem, options, device, () =>
+                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Experiment, problem, options, device.Device, progress, stop))));
             if (!json)
             {
                 DiagnosisTable.Print(StateSummary.Of(measured[^1]));
             }
         }
 
-        return (new AssumptionReport(options, last.Options, last.ManifestHash, Provenance.Current(device), measured[0].Parameters, [.. measured.Select(StateSummary.Of)]), measured);
+        return (new AssumptionReport(options, last.Experiment, last.Tasks, Provenance.Current(device), measured[0].Parameters, [.. measured.Select(StateSummary.Of)]), measured);
     }
 }

@@ -1,8 +1,9 @@
 // imaml evaluate: the accuracy of a trained run on classes that it has never seen.
 
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
+using Imaml.Math;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
@@ -11,16 +12,13 @@ namespace Imaml.Cli.Commands;
 
 internal static class EvaluateCommand
 {
-    // The least that the literature's protocol asks for.
-    private const int DefaultEpisodes = 600;
-
     public static Command Create(CancellationToken stop)
     {
         var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made" };
-        var episodes = new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => DefaultEpisodes };
+        var episodes = new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes };
         var part = SharedOptions.OneOf(
             new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => TaskSource.EvaluationSeed };
+        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed };
         var queries = new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" };
         var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" };
         SharedOptions.AtLeast(queries, 1);
@@ -34,57 +32,46 @@ internal static class EvaluateCommand
             SharedOptions.Require(parsed, episodes, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var opened = SharedOptions.OpenDevice(parsed, device, tf32);
-            return Evaluate(folder, parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(data), opened, stop);
+            return Evaluate(folder, new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed)), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(data), opened, stop);
         });
         return command;
     }
 
-    private static int Evaluate(RunFolder folder, ClassPart part, int episodes, ulong seed, int? queries, int? innerSteps, string? data, ComputeDevice device, CancellationToken stop)
+    private static int Evaluate(RunFolder folder, EvaluationRequest request, int? queries, int? innerSteps, string? data, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
-        var (header, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, innerSteps, Environment.ProcessorCount);
-        using var trained = learner;
-        trained.MoveTo(device.Device);
-        var options = header.Options;
-        var source = SharedOptions.OpenTasks(options, data);
-        if (source.Split.Manifest.Hash != header.ManifestHash)
+        var header = Checkpoint.ReadHeader(folder.CheckpointPath);
+        var experiment = header.Experiment;
+        if (innerSteps is { } steps)
         {
-            throw new CheckpointException($"{folder.FolderPath} was trained on other classes than these data have; give the data set it was trained on with --data");
+            experiment = experiment with { Method = experiment.Method.WithInnerSteps(steps) };
         }
 
-        var sampler = source.Sampler(options, part, queries ?? options.Queries, seed);
-        var watch = Stopwatch.StartNew();
-        var accuracy = ProgressBar.Run($"{episodes} {part.ToString().ToLowerInvariant()} episodes", progress => Evaluator.AfterAdapting(trained, sampler, episodes, stop, progress));
-        var result = new EvaluationResult(
-            options,
-            source.Split.Manifest,
-            Provenance.Current(device),
-            header.MetaStep,
-            part,
-            seed,
-            sampler.Queries,
-            innerSteps ?? options.InnerSteps,
-            EvaluationResult.Transductive,
-            episodes,
-            accuracy.Mean,
-            accuracy.HalfWidth95,
-            header.Seconds / ((double)header.MetaStep * options.MetaBatch),
-            header.Seconds,
-            watch.Elapsed.TotalSeconds / episodes,
-            accuracy.PerEpisode);
-        // What departs from the usual is in the name, so that a quick look does not replace a full measurement.
-        var name = string.Concat(
-            $"evaluation-{part.ToString().ToLowerInvariant()}",
-            episodes == DefaultEpisodes ? "" : $"-episodes{episodes}",
-            seed == TaskSource.EvaluationSeed ? "" : $"-seed{seed}",
-            sampler.Queries == options.Queries ? "" : $"-queries{sampler.Queries}",
-            result.InnerSteps == options.InnerSteps ? "" : $"-steps{result.InnerSteps}",
-            ".json");
-        RunFolder.WriteJson(folder.File(name), result);
+        var (images, network) = SharedOptions.OpenParts(header, data);
+        var tasks = queries is { } q ? images.WithQueries(q) : images;
+        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, LearningProblem.Of(tasks, new ImageClassifier(network)), Environment.ProcessorCount, experiment);
+        using var trained = learner;
+        trained.MoveTo(device.Device);
+        var part = request.Part.ToString().ToLowerInvariant();
+        var result = ProgressBar.Run(
+            $"{request.Episodes} {part} episodes",
+            progress => EvaluationResult.Measure(trained, header.Experiment, tasks.Split.Manifest, device, header.Seconds, request, stop, progress)) with
+        {
+            Queries = tasks.Queries,
+            BatchNormalization = EvaluationResult.Transductive,
+        };
+        RunFolder.WriteJson(folder.File(result.FileName), result);
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"{options.Dataset} {options.Ways}-way {options.Shots}-shot, {part.ToString().ToLowerInvariant()} classes: {100 * accuracy.Mean:F2} ± {100 * accuracy.HalfWidth95:F2} % "
-            + $"({episodes} episodes, {sampler.Queries} query images per class, chance {100.0 / options.Ways:F0} %); written to {folder.File(name)}"));
-        return ExitCode.Success;
+            $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {part} classes: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
+            + $"({request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); written to {folder.File(result.FileName)}"));
+        Terminal.Line($"inner solves: {Terminal.Statuses(result.Inner)}");
+        if (result.NotFinite == 0)
+        {
+            return ExitCode.Success;
+        }
+
+        Terminal.Fail($"no accuracy: in {result.NotFinite} of {request.Episodes} episodes the adapted network is not finite ({InnerStatus.NonFinite.Describe()})");
+        return ExitCode.Failed;
     }
 }

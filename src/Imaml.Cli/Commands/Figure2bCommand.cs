@@ -7,7 +7,6 @@ using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Results;
 using Imaml.Nets.Cost;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Spectre.Console;
@@ -21,7 +20,7 @@ internal static class Figure2bCommand
     private const long Mebi = 1 << 20;
 
     private static readonly int[] DefaultInnerSteps = [1, 2, 5, 10, 16, 25, 50, 75, 100];
-    private static readonly string[] Methods = [BenchMethod.Imaml, BenchMethod.Maml, BenchMethod.MamlRecompute, Algorithm.Fomaml];
+    private static readonly string[] Methods = [BenchMethod.Imaml, BenchMethod.Maml, BenchMethod.MamlRecompute, "fomaml"];
 
     public static Command Create(CancellationToken stop)
     {
@@ -62,7 +61,7 @@ internal static class Figure2bCommand
         foreach (var (_, request) in requests)
         {
             // Before the first process, not in it.
-            request.Options.Validate();
+            request.Experiment.Validate();
         }
 
         using var folder = new ResultFolder(output);
@@ -85,11 +84,11 @@ internal static class Figure2bCommand
     }
 
     private static MeasurementRequest Request(Figure2bOptions options, string method, int innerSteps) => new(
-        BenchMethod.Of(method).Options(BenchSetting.Of(options.Setting), options.MetaBatch, innerSteps, options.Steps, options.Filters, options.Threads), MeasuredWork.MetaStep, options.Steps);
+        BenchMethod.Of(method).Experiment(BenchSetting.Of(options.Setting), options.MetaBatch, innerSteps, options.Steps, options.Filters), options.Threads, MeasuredWork.MetaStep, options.Steps);
 
     private static Figure2bPoint Measure(string method, MeasurementRequest request, Figure2bOptions options, string number, CancellationToken stop)
     {
-        var point = new Figure2bPoint(method, request.Options.InnerSteps, MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop));
+        var point = new Figure2bPoint(method, request.Experiment.Method.InnerSteps!.Value, MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop));
         Terminal.Progress(point.Measured is null
             ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {options.MostMemoryMib} MiB of memory do not suffice"
             : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task"));

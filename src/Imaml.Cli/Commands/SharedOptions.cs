@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
@@ -88,27 +89,20 @@ internal static class SharedOptions
         return option;
     }
 
-    /// <summary>The option, reading words as what they stand for and refusing others.</summary>
-    public static Option<T?> OneOfNames<T>(Option<T?> option, params (string Word, T Value)[] words)
-        where T : struct
+    /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>
+    public static (ImageTasks Tasks, Network Network) OpenParts(Experiment experiment, string? data) =>
+        ProgressBar.Run(
+            $"preparing {(experiment.Tasks as ImageEpisodes)?.Dataset}",
+            progress => BuiltIn.Open(experiment, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
+
+    /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>
+    public static (ImageTasks Tasks, Network Network) OpenParts(CheckpointHeader run, string? data)
     {
-        option.CustomParser = result =>
-        {
-            var text = result.Tokens[0].Value;
-            if (words.FirstOrDefault(one => one.Word == text) is { Word: not null } found)
-            {
-                return found.Value;
-            }
-
-            result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words.Select(one => one.Word))}");
-            return null;
-        };
-        return option;
+        var parts = OpenParts(run.Experiment, data);
+        return parts.Tasks.Identity == run.Tasks
+            ? parts
+            : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");
     }
-
-    /// <summary>The images and classes of a run, with a bar while they are read for the first time.</summary>
-    public static TaskSource OpenTasks(TrainingOptions options, string? data) =>
-        ProgressBar.Run($"preparing {options.Dataset}", progress => TaskSource.Open(options, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
 
     /// <summary>The option, refusing smaller numbers.</summary>
     public static Option<int?> AtLeast(Option<int?> option, int least)

@@ -2,6 +2,7 @@
 
 using Imaml.Cli.Plots;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Methods;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -21,7 +22,8 @@ internal static class DiagnosisFigures
             };
         }
 
-        var minusLambda = new PlotCurve("−λ: below it G is not convex at φ", 2, [report.States[0].MetaStep, report.States[^1].MetaStep], [-report.Training.Lambda!.Value, -report.Training.Lambda!.Value]) { Markers = false };
+        var method = (ImplicitMaml)report.Training.Method;
+        var minusLambda = new PlotCurve("−λ: below it G is not convex at φ", 2, [.. report.States.Select(state => (double)state.MetaStep)], [.. report.States.Select(state => -state.Lambda)]) { Markers = false };
         Figure.Write(
             folder,
             "diagnosis-curvature",
@@ -38,7 +40,7 @@ internal static class DiagnosisFigures
                 [Over("at φ, after the inner steps", 0, state => state.Phi.Smallest), minusLambda],
                 LegendPlace.Below));
 
-        var (inner, cg) = (report.Training.InnerSteps, report.Training.CgSteps!.Value);
+        var (inner, linear) = (method.Inner.Steps, method.Adjoint.Steps);
         BudgetSummary? Cell(StateSummary state, int? innerSteps, int cgSteps) => state.Reference.Errors.FirstOrDefault(cell => cell.InnerSteps == innerSteps && cell.CgSteps == cgSteps);
         Figure.Write(
             folder,
@@ -59,11 +61,11 @@ internal static class DiagnosisFigures
                 steps,
                 new PlotAxis("‖g − g*‖/‖g*‖", Scale.Logarithmic),
                 [
-                    Over($"{inner} inner steps, {cg} CG steps", 0, state => Cell(state, inner, cg)?.Total),
-                    Over("  its linear part δ′", 1, state => Cell(state, inner, cg)?.Linear),
-                    Over("  its inner part", 3, state => Cell(state, inner, cg)?.Inner),
+                    Over($"{inner} inner steps, {linear} linear steps", 0, state => Cell(state, inner, linear)?.Total),
+                    Over("  its linear part δ′", 1, state => Cell(state, inner, linear)?.Linear),
+                    Over("  its inner part", 3, state => Cell(state, inner, linear)?.Inner),
                     Over($"{inner} inner steps, first-order", 4, state => Cell(state, inner, 0)?.Total),
-                    Over("Theorem 1 with measured constants", 2, state => Cell(state, inner, cg)?.Estimate),
+                    Over("Theorem 1 with measured constants", 2, state => Cell(state, inner, linear)?.Estimate),
                 ],
                 LegendPlace.Below));
     }

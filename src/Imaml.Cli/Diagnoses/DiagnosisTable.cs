@@ -30,18 +30,19 @@ internal static class DiagnosisTable
             Row($"λ_max of ∇²L̂ at {at}, at least", point.Largest);
             Row("  an eigenvalue is within, of the first", point.SmallestResidual);
             Row("  an eigenvalue is within, of the second", point.LargestResidual);
-            Row("  the spectrum reaches farther, but for 1 %, by at most", point.Missed);
+            Row("  the spectrum reaches farther by at most (error 1 % a task)", point.Missed);
             Row($"negative eigenvalues at {at}, at least", point.Negative);
             Row($"µ = λ + λ_min at {at}, at most", point.StrongConvexity);
             Row($"κ of G at {at}, at least", point.Condition);
             table.AddRow($"G not convex at {at}", $"{point.Refuted} of {state.Tasks}");
-            table.AddRow($"G strongly convex at {at}, but for 1 %", $"{point.Probable} of {state.Tasks}");
+            table.AddRow($"G strongly convex at {at} (error 1 % a task)", $"{point.Probable} of {state.Tasks}");
+            table.AddRow($"G strongly convex at {at} (error 1 % for all together)", $"{point.ProbableAmongAll} of {state.Tasks}");
         }
 
         Row("‖φ − θ‖", state.Displacement);
         Row("‖∇G(φ)‖", state.Phi.GradientNorm);
         Row("δ, estimated: ‖∇G(φ)‖/µ", state.Phi.InnerError);
-        Row("CG residual", state.CgResidual);
+        Row("residual of the linear solve", state.CgResidual);
         foreach (var change in state.HessianChanges)
         {
             Row(string.Create(CultureInfo.InvariantCulture, $"ρ at least, {Words(change.Direction)}, h = {change.Distance:0e-0}"), change.Quotient);
@@ -70,7 +71,7 @@ internal static class DiagnosisTable
             Title = new TableTitle(
                 $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖"),
         };
-        table.AddColumns("inner steps", "CG steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
+        table.AddColumns("inner steps", "linear steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
         foreach (var cell in reference.Errors)
         {
             table.AddRow(

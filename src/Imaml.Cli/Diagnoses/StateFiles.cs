@@ -4,6 +4,7 @@
 
 using System.Text.Json;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
 
@@ -11,18 +12,18 @@ namespace Imaml.Cli.Diagnoses;
 
 /// <summary>The measurements of one state with what they depend on: figures of other options, data or parameters are not taken up.</summary>
 /// <param name="Options">What was looked at.</param>
-/// <param name="ManifestHash">The run's classes.</param>
+/// <param name="Tasks">The run's tasks.</param>
 /// <param name="ThetaHash">The parameters.</param>
 /// <param name="Version">The program's version and commit.</param>
 /// <param name="Device">What computed.</param>
 /// <param name="State">The figures.</param>
-internal sealed record StateFile(AssumptionOptions Options, string ManifestHash, string ThetaHash, string Version, string Device, StateAssumptions State)
+internal sealed record StateFile(AssumptionOptions Options, string Tasks, string ThetaHash, string Version, string Device, StateAssumptions State)
 {
     /// <summary>The figures of a state from its file where they fit, else measured and written there.</summary>
-    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
+    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, LearningProblem problem, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
     {
         var path = Path.Combine(folder, $"state-{state.MetaStep:D6}.json");
-        var unmeasured = new StateFile(options, run.ManifestHash, state.ThetaHash(run.Options), Provenance.Current(device).Version, device.Description, null!);
+        var unmeasured = new StateFile(options, run.Tasks, state.ThetaHash(run.Experiment, problem), Provenance.Current(device).Version, device.Description, null!);
         if (Read(path) is { } file && file with { State = null! } == unmeasured)
         {
             return file.State;

@@ -3,7 +3,7 @@ using SkiaSharp;
 
 namespace Imaml.Cli.Plots;
 
-/// <summary>The font of every plot: DejaVu Sans, carried in the program, so that a plot looks the same on a machine without fonts.</summary>
+/// <summary>The font of every picture: DejaVu Sans, carried in the program, so that it looks the same on a machine without fonts.</summary>
 internal sealed class PlotFont : IFontResolver
 {
     public const string Name = "DejaVu Sans";
@@ -26,7 +26,7 @@ internal sealed class PlotFont : IFontResolver
         _face = SKTypeface.FromStream(data);
     }
 
-    /// <summary>Makes it the font that plots are drawn with, and returns it in a size.</summary>
+    /// <summary>Makes it the font that plots are drawn with, and returns it in a size. The caller disposes it.</summary>
     public static SKFont OfSize(float size) => new(Installed.Value._face, size) { Edging = SKFontEdging.Antialias, Subpixel = true };
 
     /// <inheritdoc/>

@@ -1,6 +1,8 @@
 // Theorem 1's assumptions at the states of a run, and what its meta-gradients are worth: all measurements, batch by batch, so that memory does
 // not depend on the number of tasks.
 
+using Imaml.Nets.Learning;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using static TorchSharp.torch;
@@ -12,20 +14,29 @@ public static class AssumptionCheck
 {
     private const int TasksAtOnce = 8;
 
+    /// <summary>Why runs by this method cannot be measured, or null where they can: Λ = λI, and inner steps whose derivative is that of a descent of a fixed number of steps.</summary>
+    public static string? Refusal(Method method) => method switch
+    {
+        ImplicitMaml { LearnedLambda.Per: LearnedPer.Layer or LearnedPer.Parameter } => "a run that learns more than one λ; diagnose looks at one λ for all parameters",
+        ImplicitMaml { Delta: not null } => "a run that ends its inner solves at δ; diagnose compares with the derivative of a fixed number of inner steps",
+        ImplicitMaml { Inner: Inner.GradientDescent } => null,
+        _ => $"a run of {method.Name}; diagnose looks at imaml-gd",
+    };
+
     /// <summary>Measures one state on episodes 0, 1, 2, … of a part of the classes.</summary>
     /// <param name="state">The state.</param>
-    /// <param name="training">The run's options.</param>
-    /// <param name="source">The run's images and classes.</param>
+    /// <param name="training">The run's experiment.</param>
+    /// <param name="problem">The run's tasks and model.</param>
     /// <param name="options">What to look at.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
     /// <param name="stop">Ends it with an <see cref="OperationCanceledException"/>.</param>
-    public static StateAssumptions Measure(RunState state, TrainingOptions training, TaskSource source, AssumptionOptions options, Device device, IProgress<double>? progress, CancellationToken stop)
+    public static StateAssumptions Measure(RunState state, Experiment training, LearningProblem problem, AssumptionOptions options, Device device, IProgress<double>? progress, CancellationToken stop)
     {
-        using var learner = state.Load(training);
+        using var learner = state.Load(training, problem);
         learner.MoveTo(device);
-        var sampler = source.Sampler(training, options.Part, training.Queries, options.Seed);
         var tasks = new List<TaskAssumptions>();
+        var lambda = double.NaN;
         var changes = new List<HessianChanges>();
         var metaBatches = new List<Agreements>();
         using var whole = new RunningSum();
@@ -35,13 +46,14 @@ public static class AssumptionCheck
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var inBatch = tasks.Count % training.MetaBatch;
-            var count = int.Min(int.Min(TasksAtOnce, training.MetaBatch - inBatch), options.Tasks - tasks.Count);
-            var batch = new TaskBatch(learner, training, sampler, tasks.Count, count, stop);
+            var inBatch = tasks.Count % training.Budget.MetaBatch;
+            var count = int.Min(int.Min(TasksAtOnce, training.Budget.MetaBatch - inBatch), options.Tasks - tasks.Count);
+            var batch = new TaskBatch(learner, new TaskRange(options.Part, options.Seed, tasks.Count, count), stop);
+            lambda = batch.Lambda;
             tasks.AddRange(OfBatch(batch, options, changes, out var gradients));
             whole.Add(gradients);
             metaBatch.Add(gradients);
-            if (inBatch + count == training.MetaBatch)
+            if (inBatch + count == training.Budget.MetaBatch)
             {
                 metaBatches.AddRange(metaBatch.Take().Compare());
             }
@@ -55,24 +67,24 @@ public static class AssumptionCheck
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            errors.AddRange(ReferenceMeasurement.Of(new TaskBatch(learner, training, sampler, errors.Count, int.Min(TasksAtOnce, options.ReferenceTasks - errors.Count), stop)));
+            errors.AddRange(ReferenceMeasurement.Of(new TaskBatch(learner, new TaskRange(options.Part, options.Seed, errors.Count, int.Min(TasksAtOnce, options.ReferenceTasks - errors.Count)), stop)));
             progress?.Report((options.Tasks + errors.Count) / work);
             GC.Collect(0);
         }
 
         using var last = NewDisposeScope();
-        return new StateAssumptions(state.MetaStep, learner.Network.ParameterCount, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
+        return new StateAssumptions(state.MetaStep, problem.ParameterCount, lambda, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
     }
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)
     {
         (gradients, var run) = MetaGradients.Of(batch);
-        var (theta, _) = CurvatureMeasurement.At(batch, batch.Theta, options.LanczosSteps);
-        var (phi, top) = CurvatureMeasurement.At(batch, run.Phi, options.LanczosSteps);
+        var (theta, _) = CurvatureMeasurement.At(batch, batch.Theta, options);
+        var (phi, top) = CurvatureMeasurement.At(batch, run.Phi, options);
         changes.AddRange(HessianChangeMeasurement.At(batch, run.Phi, top));
         var displacements = batch.Space.Read(batch.Space.Norm(run.Phi - batch.Theta));
         var residuals = batch.Space.Read(run.Solve.RelativeResidual);
-        var accuracies = batch.Images.QueryAccuracy(run.Phi);
+        var accuracies = batch.Measure(run.Phi);
         var compared = gradients.Compare();
         return [.. Enumerable.Range(0, batch.Count).Select(task =>
             new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], accuracies[task], residuals[task], compared[task]))];

@@ -12,7 +12,10 @@ public sealed record AssumptionOptions
     /// <summary>Up to this many parameters the reference's linear system is solved by its dense matrix.</summary>
     public const int LargestDense = 1000;
 
-    /// <summary>The chance that the spectrum reaches farther than is said.</summary>
+    /// <summary>
+    /// The chance that a statement on spectra is wrong: of one task's where it speaks of a task, of any task's where it speaks of all of a state together,
+    /// for which each task gets this chance over their number (union bound).
+    /// </summary>
     public const double Failure = 0.01;
 
     /// <summary>The part of the classes that tasks are drawn from.</summary>

@@ -1,6 +1,7 @@
 // The ends of ∇²L̂'s spectrum at a point, task by task.
 
 using Imaml.Math;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
@@ -10,12 +11,13 @@ namespace Imaml.Nets.Assumptions;
 /// <param name="SmallestResidual">An eigenvalue is this near to it.</param>
 /// <param name="Largest">The largest Ritz value: λ_max is at least this.</param>
 /// <param name="LargestResidual">An eigenvalue is this near to it.</param>
-/// <param name="Missed">The spectrum may reach this much farther at either end, but for a chance of 1 %.</param>
+/// <param name="Missed">The spectrum may reach this much farther at either end, with a chance of error of 1 % for this task alone.</param>
 /// <param name="Negative">At least so many eigenvalues are negative.</param>
 /// <param name="StrongConvexity">λ + Smallest, which µ is at most.</param>
 /// <param name="Condition">κ of G as seen; infinite where µ is not positive.</param>
 /// <param name="Refuted">Whether a curvature below −λ was met, so that G is not convex here.</param>
-/// <param name="Probable">Whether G is strongly convex here, but for a chance of 1 %.</param>
+/// <param name="Probable">Whether G is strongly convex here, with a chance of error of 1 % for this task alone.</param>
+/// <param name="ProbableAmongAll">The same with that chance for all tasks of the state together: 1 % over their number for this one.</param>
 /// <param name="GradientNorm">‖∇G‖.</param>
 /// <param name="InnerError">‖∇G‖/µ with the µ that was seen, an estimate of δ; infinite where µ is not positive.</param>
 public sealed record PointCurvature(
@@ -29,6 +31,7 @@ public sealed record PointCurvature(
     double Condition,
     bool Refuted,
     bool Probable,
+    bool ProbableAmongAll,
     double GradientNorm,
     double InnerError);
 
@@ -36,21 +39,22 @@ public sealed record PointCurvature(
 internal static class CurvatureMeasurement
 {
     /// <summary>The curvature of every task at a point, and the unit vectors along which it is largest, [B, d].</summary>
-    public static (PointCurvature[] Curvature, Tensor Top) At(TaskBatch tasks, Tensor point, int steps)
+    public static (PointCurvature[] Curvature, Tensor Top) At(TaskBatch tasks, Tensor point, AssumptionOptions options)
     {
         using var scope = NewDisposeScope();
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(point);
         var gradients = space.Read(space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, linearization.Gradient, point, tasks.Theta)));
-        var report = Lanczos.Run(space, int.Min(steps, tasks.Parameters), LinearOperator.Of<Tensor>(linearization.HessianProduct), tasks.RandomVectors());
+        var report = Lanczos.Run(space, int.Min(options.LanczosSteps, tasks.Parameters), LinearOperator.Of<Tensor>(linearization.HessianProduct), tasks.RandomVectors(RandomPurpose.LanczosStart));
         var spectra = Lanczos.Read(space, report);
         var top = Lanczos.Vector(space, report, [.. spectra.Select(spectrum => spectrum.Vectors.LastOrDefault([]))]);
-        return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, gradients[task]))], top.MoveToOuterDisposeScope());
+        return ([.. spectra.Select((spectrum, task) => Of(spectrum, tasks, options.Tasks, gradients[task]))], top.MoveToOuterDisposeScope());
     }
 
-    private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, double gradient)
+    private static PointCurvature Of(RitzSpectrum spectrum, TaskBatch tasks, int allTasks, double gradient)
     {
-        var curvature = ObservedCurvature.Of(spectrum, tasks.Options.Lambda!.Value, tasks.Parameters, AssumptionOptions.Failure);
+        ObservedCurvature Seen(double failure) => ObservedCurvature.Of(spectrum, tasks.Lambda, tasks.Parameters, failure);
+        var curvature = Seen(AssumptionOptions.Failure);
         return new PointCurvature(
             spectrum.Smallest,
             spectrum.Residuals.FirstOrDefault(double.NaN),
@@ -62,6 +66,7 @@ internal static class CurvatureMeasurement
             curvature.ConditionAtLeast,
             curvature.IsRefuted,
             curvature.IsProbable,
+            Seen(AssumptionOptions.Failure / allTasks).IsProbable,
             gradient,
             curvature.InnerError(gradient));
     }

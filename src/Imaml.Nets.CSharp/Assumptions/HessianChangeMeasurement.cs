@@ -1,6 +1,7 @@
 // ρ seen from φ: how fast ∇²L̂ changes along three directions, over shrinking distances.
 
 using Imaml.Math;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
@@ -37,7 +38,7 @@ internal static class HessianChangeMeasurement
         var space = tasks.Space;
         using var linearization = tasks.Problem.LinearizeInner(phi);
         (ChangeDirection Name, Tensor Vector)[] directions =
-            [(ChangeDirection.Random, tasks.RandomVectors()), (ChangeDirection.Displacement, phi - tasks.Theta), (ChangeDirection.Top, top)];
+            [(ChangeDirection.Random, tasks.RandomVectors(RandomPurpose.ChangeDirection)), (ChangeDirection.Displacement, phi - tasks.Theta), (ChangeDirection.Top, top)];
         return
         [
             .. from direction in directions

@@ -28,9 +28,8 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     public static (MetaGradients Gradients, MetaGradient<Tensor, Tensor> Run) Of(TaskBatch tasks)
     {
         using var scope = NewDisposeScope();
-        var options = tasks.Options;
-        var run = tasks.Implicit(tasks.Descent(options.InnerSteps), TaskBatch.ConjugateGradients(options.CgSteps!.Value));
-        IMetaGradientStrategy<Tensor, Tensor> descent = new UnrolledDescentStrategy<Tensor, Tensor>(options.StepRule, options.InnerSteps);
+        var run = tasks.Run();
+        IMetaGradientStrategy<Tensor, Tensor> descent = new UnrolledDescentStrategy<Tensor, Tensor>(tasks.StepRule, tasks.Method.Inner.Steps);
         var unrolled = descent.Compute(tasks.Space, tasks.Regularizer, tasks.Problem, tasks.Theta);
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);

@@ -4,7 +4,7 @@
 // A rectifier's kinks are in the way: where the least G lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
 // reference is the point with the least ‖∇G‖ that was found, and says how small that is: exact where it is rounding, else the best there is.
 //
-// The error of g after n inner and k linear steps is split at g(n, ∞), the exact solve at the φ that was reached:
+// The error of g after n steps of the run's inner solver and k of its linear solver is split at g(n, ∞), the exact solve at the φ that was reached:
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
 
 using Imaml.Math;
@@ -15,7 +15,7 @@ namespace Imaml.Nets.Assumptions;
 
 /// <summary>The errors of one task at one pair of budgets, relative to ‖g*‖.</summary>
 /// <param name="InnerSteps">n, or null for the exact φ*.</param>
-/// <param name="CgSteps">k; 0 is g = ∇L(φ), no solve at all.</param>
+/// <param name="CgSteps">k, steps of the run's linear solver; 0 is g = ∇L(φ), no solve at all.</param>
 /// <param name="Total">The exact-solve error (Definition 3).</param>
 /// <param name="Linear">δ′ (Definition 2).</param>
 /// <param name="Inner">What the inner solve alone leaves.</param>
@@ -64,7 +64,7 @@ internal static class ReferenceMeasurement
     {
         using var scope = NewDisposeScope();
         var reference = Reference(tasks);
-        var cells = InnerBudgets(tasks.Options.InnerSteps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
+        var cells = InnerBudgets(tasks.Method.Inner.Steps).SelectMany(inner => Cells(tasks, inner, reference.Phi, reference.Gradient)).ToArray();
         return [.. reference.Statuses.Select((status, task) => new TaskErrors(tasks.Episode(task), status, reference.Reached[task], [.. cells.Select(cell => cell[task])]))];
     }
 
@@ -74,7 +74,7 @@ internal static class ReferenceMeasurement
         Tensor GradientNorm(Tensor phi) => space.Norm(InnerObjective.Gradient(space, tasks.Regularizer, tasks.Problem.InnerGradient(phi), phi, tasks.Theta));
         var atTheta = GradientNorm(tasks.Theta);
         var enough = space.Multiply(space.Scalar(InnerTolerance), atTheta);
-        var descent = tasks.Descent(LongDescent).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi;
+        var descent = tasks.Adapted(LongDescent);
         IInnerSolver<Tensor, Tensor> newtonSolver = new NewtonConjugateGradientSolver<Tensor, Tensor>(NewtonSteps, NewtonDirectionSteps);
         var newton = newtonSolver.Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, descent, enough).Phi;
         var phi = where(GradientNorm(newton).lt(GradientNorm(descent)), newton, descent);
@@ -92,18 +92,18 @@ internal static class ReferenceMeasurement
     private static List<BudgetError[]> Cells(TaskBatch tasks, int? inner, Tensor exactPhi, Tensor exact)
     {
         using var scope = NewDisposeScope();
-        var (space, options) = (tasks.Space, tasks.Options);
-        var phi = inner is { } steps ? tasks.Descent(steps).Solve(space, tasks.Regularizer, tasks.Problem, tasks.Theta, tasks.Theta, space.Scalar(0)).Phi : exactPhi;
+        var (space, own) = (tasks.Space, tasks.Method.Adjoint.Steps);
+        var phi = inner is { } steps ? tasks.Adapted(steps) : exactPhi;
         var solved = inner is null ? exact : tasks.ImplicitAt(phi, new MinresSolver<Tensor, Tensor>(ToRounding)).Gradient;
         var innerErrors = space.Read(Direction.RelativeDistance(space, solved, exact, exact));
         var cells = new List<BudgetError[]>();
-        foreach (var budget in LinearBudgets(options.CgSteps!.Value))
+        foreach (var budget in LinearBudgets(own))
         {
             using var one = NewDisposeScope();
-            var gradient = (budget == 0 ? tasks.FirstOrderAt(phi) : tasks.ImplicitAt(phi, TaskBatch.ConjugateGradients(budget))).Gradient;
+            var gradient = (budget == 0 ? tasks.FirstOrderAt(phi) : tasks.RunAt(phi, budget)).Gradient;
             var total = space.Read(Direction.RelativeDistance(space, gradient, exact, exact));
             var linear = space.Read(Direction.RelativeDistance(space, gradient, solved, exact));
-            var estimates = budget == options.CgSteps ? Estimates(tasks, phi, gradient, exact) : null;
+            var estimates = budget == own ? Estimates(tasks, phi, gradient, exact) : null;
             cells.Add([.. total.Select((error, task) => new BudgetError(inner, budget, error, linear[task], innerErrors[task], estimates?[task]))]);
         }
 

@@ -1,11 +1,10 @@
-// The states of a run that can still be looked at: the initial one, which seed and options determine, the checkpoints that were kept, and the
+// The states of a run that can still be looked at: the initial one, which the experiment determines, the checkpoints that were kept, and the
 // last.
 
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Runs;
-using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -26,10 +25,10 @@ public sealed record RunState(int MetaStep, string? Path)
         foreach (var (metaStep, path) in kept)
         {
             var header = Checkpoint.ReadHeader(path);
-            var differences = header.Options.DifferencesFrom(last.Options);
-            if (differences.Count > 0 || header.ManifestHash != last.ManifestHash || header.MetaStep != metaStep)
+            var differences = header.Experiment.DifferencesFrom(last.Experiment);
+            if (differences.Count > 0 || header.Tasks != last.Tasks || header.MetaStep != metaStep)
             {
-                var what = differences.Count > 0 ? $"other options ({string.Join(", ", differences)})" : header.MetaStep != metaStep ? $"meta-step {header.MetaStep}" : "other classes";
+                var what = differences.Count > 0 ? $"another experiment ({string.Join(", ", differences)})" : header.MetaStep != metaStep ? $"meta-step {header.MetaStep}" : "other tasks";
                 throw new CheckpointException($"{path} holds a state of {what}, not of the run in {folder.FolderPath}; remove the file");
             }
 
@@ -40,22 +39,22 @@ public sealed record RunState(int MetaStep, string? Path)
     }
 
     /// <summary>SHA-256 of θ in hexadecimal digits.</summary>
-    public string ThetaHash(TrainingOptions options)
+    public string ThetaHash(Experiment experiment, LearningProblem problem)
     {
-        using var learner = Load(options);
+        using var learner = Load(experiment, problem);
         return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(learner.Theta.data<float>().ToArray())));
     }
 
     /// <summary>θ and its network. The caller disposes the learner.</summary>
     /// <exception cref="CheckpointException">The checkpoint is damaged or does not fit its network.</exception>
-    public MetaLearner Load(TrainingOptions options)
+    public MetaLearner Load(Experiment experiment, LearningProblem problem)
     {
         if (Path is null)
         {
-            return MetaLearner.Create(options, TaskSource.Network(options));
+            return MetaLearner.Create(experiment.Plan, problem, Environment.ProcessorCount);
         }
 
-        var (_, learner) = Checkpoint.Read(Path, TaskSource.Network);
+        var (_, learner) = Checkpoint.Read(Path, problem, Environment.ProcessorCount);
         using var scope = NewDisposeScope();
         if (!learner.Theta.isfinite().all().Truth())
         {

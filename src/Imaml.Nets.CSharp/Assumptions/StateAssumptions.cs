@@ -22,6 +22,7 @@ public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCu
 /// <summary>One state.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Parameters">d.</param>
+/// <param name="Lambda">λ at this state.</param>
 /// <param name="Tasks">Every task.</param>
 /// <param name="HessianChanges">ρ seen from φ, for each direction and distance.</param>
 /// <param name="MetaBatches">The meta-gradients of whole meta-batches, averaged as in training, compared.</param>
@@ -30,6 +31,7 @@ public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCu
 public sealed record StateAssumptions(
     int MetaStep,
     int Parameters,
+    double Lambda,
     IReadOnlyList<TaskAssumptions> Tasks,
     IReadOnlyList<HessianChangeSummary> HessianChanges,
     IReadOnlyList<Agreements> MetaBatches,

@@ -5,7 +5,7 @@ using Imaml.Nets.Runs;
 namespace Imaml.Nets.Assumptions;
 
 /// <summary>
-/// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted and Probable count the tasks.
+/// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted, Probable and ProbableAmongAll count the tasks.
 /// </summary>
 public sealed record CurvatureSummary(
     Quantiles Smallest,
@@ -19,7 +19,8 @@ public sealed record CurvatureSummary(
     Quantiles GradientNorm,
     Quantiles InnerError,
     int Refuted,
-    int Probable)
+    int Probable,
+    int ProbableAmongAll)
 {
     internal static CurvatureSummary Of(IReadOnlyList<PointCurvature> points)
     {
@@ -36,7 +37,8 @@ public sealed record CurvatureSummary(
             Over(point => point.GradientNorm),
             Over(point => point.InnerError),
             points.Count(point => point.Refuted),
-            points.Count(point => point.Probable));
+            points.Count(point => point.Probable),
+            points.Count(point => point.ProbableAmongAll));
     }
 }
 
@@ -88,6 +90,7 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 
 /// <summary>One state of a run.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Lambda">λ at this state.</param>
 /// <param name="Tasks">Tasks measured.</param>
 /// <param name="Accuracy">Their mean accuracy after adapting.</param>
 /// <param name="Theta">The curvature at θ.</param>
@@ -101,6 +104,7 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 /// <param name="Reference">The comparison with the exact meta-gradient.</param>
 public sealed record StateSummary(
     int MetaStep,
+    double Lambda,
     int Tasks,
     double Accuracy,
     CurvatureSummary Theta,
@@ -116,6 +120,7 @@ public sealed record StateSummary(
     /// <summary>The summary of what was measured.</summary>
     public static StateSummary Of(StateAssumptions state) => new(
         state.MetaStep,
+        state.Lambda,
         state.Tasks.Count,
         state.Tasks.Average(task => task.Accuracy),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Theta)]),
@@ -132,9 +137,9 @@ public sealed record StateSummary(
 /// <summary>The content of diagnosis.json.</summary>
 /// <param name="Options">What was looked at.</param>
 /// <param name="Training">How the run was trained.</param>
-/// <param name="ManifestHash">Its classes.</param>
+/// <param name="Tasks">Its classes.</param>
 /// <param name="Provenance">Program and machine of the diagnosis.</param>
 /// <param name="Parameters">d.</param>
 /// <param name="States">In the order of their meta-steps.</param>
 public sealed record AssumptionReport(
-    AssumptionOptions Options, TrainingOptions Training, string ManifestHash, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);
+    AssumptionOptions Options, Experiment Training, string Tasks, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);

@@ -1,8 +1,9 @@
-// B tasks at a state of a run, in double precision, with the solvers that the run uses: what every measurement starts from.
+// B tasks at a state of a run, in double precision, with the method that the run uses: its inner solver, its linear solver with preconditioner, remedy
+// and threshold, its λ even where it is learned. Every measurement starts from here, and other budgets are budgets of the same solvers.
 
 using Imaml.Math;
 using Imaml.Nets.Learning;
-using Imaml.Nets.Runs;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -12,68 +13,88 @@ namespace Imaml.Nets.Assumptions;
 /// <summary>B tasks at θ. Its tensors belong to the scope that was open when it was made.</summary>
 internal sealed class TaskBatch
 {
-    private readonly EpisodeBatch _episodes;
-    private readonly ulong _seed;
-    private readonly long _first;
+    private readonly TaskRange _tasks;
+    private readonly IBilevelProblem<Tensor, Tensor> _problem;
+    private readonly MethodContext _context;
 
-    public TaskBatch(MetaLearner learner, TrainingOptions options, EpisodeSampler sampler, long first, int count, CancellationToken stop)
+    public TaskBatch(MetaLearner learner, TaskRange tasks, CancellationToken stop)
     {
-        (Options, _first, _seed) = (options, first, sampler.Seed);
-        _episodes = sampler.Batch(first, count);
-        Theta = learner.Theta.to_type(ScalarType.Float64).expand(count, -1).contiguous();
-        Space = new TensorSpace(count, Theta);
-        Images = new FewShotProblem(learner.Network, _episodes, Theta);
-        Problem = new InterruptibleProblem<Tensor, Tensor>(Images, stop);
-        Regularizer = new ScalarRegularizer<Tensor, Tensor>(options.Lambda!.Value);
+        _tasks = tasks;
+        Method = learner.Plan.Method as ImplicitMaml ?? throw new ArgumentException($"the assumptions of {learner.Plan.Method.Name} are not Theorem 1's");
+        Theta = learner.Theta.to_type(ScalarType.Float64).expand(tasks.Count, -1).contiguous();
+        Space = new TensorSpace(tasks.Count, Theta);
+        _problem = learner.Problem.Problem(tasks, Theta);
+        Problem = new InterruptibleProblem<Tensor, Tensor>(_problem, stop);
+        _context = new MethodContext(learner.Problem.LayerSizes, Theta.narrow(0, 0, 1), learner.Learned?.Numbers, learner.Plan.Seed, (ulong)tasks.First);
+        Regularizer = Method.Bind(_context).Regularizer;
     }
 
-    public TrainingOptions Options { get; }
+    /// <summary>The run's method.</summary>
+    public ImplicitMaml Method { get; }
 
-    public int Count => _episodes.Count;
+    public int Count => _tasks.Count;
 
-    public long Episode(int task) => _first + task;
+    public long Episode(int task) => _tasks.First + task;
 
     public TensorSpace Space { get; }
 
-    public FewShotProblem Images { get; }
+    /// <summary>Accuracy of φ on the query sets, or the outer loss where the tasks are no classification.</summary>
+    public double[] Measure(Tensor phi) => LearningProblem.Measure(_problem, phi);
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }
 
-    public ScalarRegularizer<Tensor, Tensor> Regularizer { get; }
+    /// <summary>Λ = λI.</summary>
+    public IRegularizer<Tensor, Tensor> Regularizer { get; }
+
+    /// <summary>λ at this state.</summary>
+    public double Lambda => Regularizer.SmallestEigenvalue;
 
     /// <summary>[B, d], alike in all rows.</summary>
     public Tensor Theta { get; }
 
     public int Parameters => (int)Theta.shape[1];
 
-    /// <summary>Gradient descent by the run's rule.</summary>
-    public IInnerSolver<Tensor, Tensor> Descent(int steps) => new GradientDescentSolver<Tensor, Tensor>(Options.StepRule, steps);
+    /// <summary>The rule of the run's inner step.</summary>
+    public StepRule StepRule => Method.Inner is Inner.GradientDescent { StepSize: { } step } ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature;
 
-    /// <summary>The run's conjugate gradients, with this many steps.</summary>
-    public static ILinearSolver<Tensor, Tensor> ConjugateGradients(int steps) =>
-        new ConjugateGradientSolver<Tensor, Tensor>(new LinearSolveOptions(steps, relativeResidual: 0, checkEvery: 0, recomputeResidual: false));
+    /// <summary>The run's own meta-gradients.</summary>
+    public MetaGradient<Tensor, Tensor> Run() => Method.Bind(_context).Compute(Space, Problem, Theta);
 
-    /// <summary>Algorithm 2 with fixed budgets.</summary>
-    public MetaGradient<Tensor, Tensor> Implicit(IInnerSolver<Tensor, Tensor> inner, ILinearSolver<Tensor, Tensor> linear) =>
-        ImplicitMetaGradient.Compute(Space, Regularizer, Problem, inner, linear, Theta);
+    /// <summary>φ by the run's inner solver with this many steps.</summary>
+    public Tensor Adapted(int steps) => Method.WithInnerSteps(steps).Bind(_context).Adapt(Space, Problem, Theta).Phi;
+
+    /// <summary>The meta-gradients at a φ that is known, by the run's linear solver with this many steps.</summary>
+    public MetaGradient<Tensor, Tensor> RunAt(Tensor phi, int linearSteps) => ImplicitMetaGradient.Compute(
+        Space,
+        Regularizer,
+        Problem,
+        Known(phi),
+        (Method with { Adjoint = Method.Adjoint with { Steps = linearSteps } }).Solver(_context),
+        Thresholds.OfAccuracies(Space, Regularizer, Lambda, 0, Method.DeltaPrime ?? 0),
+        Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>
-    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) => Implicit(Known(phi), linear);
+    public MetaGradient<Tensor, Tensor> ImplicitAt(Tensor phi, ILinearSolver<Tensor, Tensor> linear) =>
+        ImplicitMetaGradient.Compute(Space, Regularizer, Problem, Known(phi), linear, Theta);
 
     /// <summary>∇L(φ), the meta-gradient of FOMAML, at a φ that is known.</summary>
     public MetaGradient<Tensor, Tensor> FirstOrderAt(Tensor phi) =>
         ((IMetaGradientStrategy<Tensor, Tensor>)new FirstOrderStrategy<Tensor, Tensor>(Known(phi), 0)).Compute(Space, Regularizer, Problem, Theta);
 
-    /// <summary>A normal vector for each task that depends on the seed and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
-    public Tensor RandomVectors()
+    /// <summary>A normal vector for each task that depends on the seed, the purpose and the episode alone, [B, d]; drawn on the host, so that no device changes it.</summary>
+    public Tensor RandomVectors(RandomPurpose purpose)
     {
-        using var scope = NewDisposeScope();
-        var rows = Enumerable.Range(0, Count).Select(task =>
+        var numbers = new double[Count, Parameters];
+        for (var task = 0; task < Count; task++)
         {
-            using var generator = new Generator(unchecked(_seed + (ulong)Episode(task)), CPU);
-            return randn([Parameters], ScalarType.Float64, CPU, generator: generator);
-        });
-        return stack(rows).to(Theta.device).MoveToOuterDisposeScope();
+            var random = new CounterRandom(_tasks.Seed, purpose, unchecked((ulong)Episode(task)));
+            for (var i = 0; i < Parameters; i++)
+            {
+                numbers[task, i] = random.NextNormal();
+            }
+        }
+
+        return tensor(numbers, ScalarType.Float64, Theta.device);
     }
 
     private IInnerSolver<Tensor, Tensor> Known(Tensor phi) => new DelegateInnerSolver<Tensor, Tensor>((_, _) => phi);

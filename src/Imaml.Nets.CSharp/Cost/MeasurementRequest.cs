@@ -15,9 +15,10 @@ public enum MeasuredWork
 }
 
 /// <summary>One measurement, which wants a process of its own: its peak memory is the process's.</summary>
-/// <param name="Options">The run whose meta-batch is measured.</param>
+/// <param name="Experiment">The run whose meta-batch is measured.</param>
+/// <param name="Threads">Threads that share out the tasks.</param>
 /// <param name="Work">What of it.</param>
 /// <param name="Steps">Meta-steps that are measured after one that is not; for a gradient the least number of repetitions.</param>
 /// <param name="Device">Where, by its name on the command line.</param>
 /// <param name="Tf32">Whether a GPU may compute in TF32.</param>
-public sealed record MeasurementRequest(TrainingOptions Options, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);
+public sealed record MeasurementRequest(Experiment Experiment, int Threads, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);

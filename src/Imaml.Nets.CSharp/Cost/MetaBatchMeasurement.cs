@@ -2,9 +2,11 @@
 // and θ is there: what remains is what the method takes, and what the libraries take at their first use.
 
 using System.Diagnostics;
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.Statistics;
@@ -19,47 +21,54 @@ public static class MetaBatchMeasurement
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
 
     /// <summary>Measures, in this process.</summary>
-    /// <exception cref="DataException">The options make no sense.</exception>
+    /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient.</exception>
     /// <exception cref="OperationCanceledException">Asked to stop between two meta-steps.</exception>
     public static Measurement Take(MeasurementRequest request, CancellationToken stop)
     {
-        var options = request.Options;
-        options.Validate();
+        var experiment = request.Experiment;
+        experiment.Validate();
         var device = ComputeDevice.Open(request.Device, request.Tf32);
-        var source = TaskSource.Open(options, null, null, _ => { });
-        var sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
-        using var learner = MetaLearner.Create(options, TaskSource.Network(options));
+        var (images, network) = BuiltIn.Open(experiment);
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, new ImageClassifier(network)), request.Threads);
         learner.MoveTo(device.Device);
         ProcessMemory.StartAnew();
-        return request.Work == MeasuredWork.MetaStep ? MetaSteps(request, sampler, learner, stop) : Gradients(request, sampler, learner, stop);
+        var measured = new Measured(request, images, network, learner);
+        return request.Work == MeasuredWork.MetaStep ? MetaSteps(measured, stop) : Gradients(measured, stop);
     }
 
-    private static Measurement MetaSteps(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner, CancellationToken stop)
+    /// <summary>What is measured.</summary>
+    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, Network Network, MetaLearner Learner)
     {
-        var batch = request.Options.MetaBatch;
+        public TaskRange Tasks(int step) => new(ClassPart.Train, Learner.Plan.Seed, (long)step * Learner.Plan.MetaBatch, Learner.Plan.MetaBatch);
+    }
+
+    private static Measurement MetaSteps(Measured measured, CancellationToken stop)
+    {
+        var learner = measured.Learner;
         var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
-        for (var step = 0; step <= request.Steps; step++)
+        for (var step = 0; step <= measured.Request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () => learner.Step(sampler.Batch((long)step * batch, batch))));
+            seconds.Add(Seconds(learner, () => learner.Step(measured.Tasks(step))));
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
-        var work = Count(request, sampler, learner) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(request, learner, seconds[1..].Median(), work), memory.Before, peak);
+        var work = Count(measured) with { QueryPasses = 1 };
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
-    private static Measurement Gradients(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner, CancellationToken stop)
+    private static Measurement Gradients(Measured measured, CancellationToken stop)
     {
+        var (request, learner) = (measured.Request, measured.Learner);
         var memory = DeviceMemory.Of(learner.Theta.device);
-        var batch = sampler.Batch(0, request.Options.MetaBatch);
+        var batch = measured.Tasks(0);
         for (var time = 0; time < 2; time++)
         {
-            learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) =>
+            learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) =>
             {
                 problem.InnerGradient(theta);
                 return part.Count;
@@ -67,18 +76,18 @@ public static class MetaBatchMeasurement
         }
 
         var peak = memory.Peak();
-        var chunks = learner.InChunks(batch, (part, _) => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
-        var threads = int.Min(request.Options.Threads, chunks.Length);
+        var chunks = learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
+        var threads = int.Min(request.Threads, chunks.Length);
         return new Measurement(
             Environment.ProcessId,
-            Cost(request, learner, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
+            Cost(measured, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
             memory.Before,
             peak,
-            Cost(request, learner, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
+            Cost(measured, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
     }
 
     // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
-    private static (double Gradient, double Product) InTurns(MetaLearner learner, FewShotProblem problem, Tensor theta, int times, CancellationToken stop)
+    private static (double Gradient, double Product) InTurns(MetaLearner learner, IBilevelProblem<Tensor, Tensor> problem, Tensor theta, int times, CancellationToken stop)
     {
         using var linearization = problem.LinearizeInner(theta);
         var (gradients, products) = (new List<double>(), new List<double>());
@@ -94,28 +103,27 @@ public static class MetaBatchMeasurement
         return (gradients.Median(), products.Median());
     }
 
-    private static TaskCost Cost(MeasurementRequest request, MetaLearner learner, double seconds, TaskWork work)
+    private static TaskCost Cost(Measured measured, double seconds, TaskWork work)
     {
-        var options = request.Options;
-        return new TaskCost(seconds / options.MetaBatch, work, work.Flops(learner.Network.Flops, options.Ways * options.Shots, options.Ways * options.Queries));
+        var images = measured.Images;
+        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(measured.Network.Flops, images.Ways * images.Shots, images.Ways * images.Queries));
     }
 
     // The counts of the meta-batch that would come next.
-    private static TaskWork Count(MeasurementRequest request, EpisodeSampler sampler, MetaLearner learner)
+    private static TaskWork Count(Measured measured)
     {
-        var batch = sampler.Batch((long)learner.MetaStep * request.Options.MetaBatch, request.Options.MetaBatch);
-        return TaskWork.Mean([.. learner.InChunks(batch, (part, first) => OnChunk(learner, part, (problem, theta) =>
+        var learner = measured.Learner;
+        return TaskWork.Mean([.. learner.InChunks(measured.Tasks(learner.MetaStep), part => OnChunk(learner, part, (problem, theta) =>
         {
             var space = new TensorSpace(part.Count, learner.Theta);
-            var method = Method.Create(request.Options, learner.Network, learner.Theta.unsqueeze(0), learner.Learned?.Numbers, (ulong)first);
-            return method.Compute(space, problem, theta).Result.Cost(space);
+            return learner.CurrentMethod(part.First).Compute(space, problem, theta).Cost(space);
         })).SelectMany(chunk => chunk)]);
     }
 
-    private static T OnChunk<T>(MetaLearner learner, EpisodeBatch part, Func<FewShotProblem, Tensor, T> work)
+    private static T OnChunk<T>(MetaLearner learner, TaskRange part, Func<IBilevelProblem<Tensor, Tensor>, Tensor, T> work)
     {
         using var scope = NewDisposeScope();
-        return work(new FewShotProblem(learner.Network, part, learner.Theta), learner.Theta.expand(part.Count, -1));
+        return work(learner.Problem.Problem(part, learner.Theta), learner.Theta.expand(part.Count, -1));
     }
 
     private static double Seconds(MetaLearner learner, Action work)

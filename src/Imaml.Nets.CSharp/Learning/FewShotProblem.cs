@@ -3,6 +3,7 @@
 using Imaml.Math;
 using Imaml.Nets.Models;
 using Imaml.Nets.Tasks;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Learning;
@@ -28,7 +29,7 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 }
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
-public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IBilevelProblem<Tensor, Tensor>
+public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IMeasuredProblem
 {
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
     public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
@@ -70,12 +71,13 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         return network.Forward(phi, query.Images).Logits.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The share of query images that φ classifies correctly, one number per task, on the host.</summary>
+    /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
     public double[] QueryAccuracy(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var right = QueryLogits(phi).argmax(-1).eq(query.OneHot.argmax(-1)); // [B, n]
-        return right.to_type(ScalarType.Float64).mean([1]).cpu().data<double>().ToArray();
+        var logits = QueryLogits(phi); // [B, n, N]
+        var right = logits.argmax(-1).eq(query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>

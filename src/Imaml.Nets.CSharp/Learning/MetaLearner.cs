@@ -2,109 +2,142 @@
 
 using Imaml.Math;
 using Imaml.Nets.Methods;
-using Imaml.Nets.Models;
-using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
 using TorchSharp;
 using static TorchSharp.torch;
-using LearnedNumbers = Imaml.Nets.Methods.LearnedNumbers;
 
 namespace Imaml.Nets.Learning;
 
 /// <summary>Meta-training has no finite number to go on with.</summary>
 public sealed class TrainingDivergedException(string message) : Exception(message);
 
+/// <summary>How θ is learned: all that Algorithm 1 depends on besides the tasks and the model.</summary>
+/// <param name="Method">How a task is adapted to, and how its meta-gradient is made.</param>
+/// <param name="Outer">What moves θ.</param>
+/// <param name="MetaSteps">T, outer steps.</param>
+/// <param name="MetaBatch">B, tasks of an outer step.</param>
+/// <param name="Seed">Seed of the initial parameters and of the tasks.</param>
+public sealed record LearningPlan(Method Method, Outer Outer, int MetaSteps, int MetaBatch, ulong Seed);
+
 /// <summary>The meta-parameters θ with the outer optimiser that moves them.</summary>
 public sealed class MetaLearner : IDisposable
 {
-    // Support images of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
+    // Support examples of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
     // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
-    private const int ImagesAtOnce = 20, ChunksAtLeast = 8;
+    private const int ExamplesAtOnce = 20, ChunksAtLeast = 8;
 
-    private static readonly TensorCoordinates Coordinates = new();
+    private readonly int _threads;
+    private MetaLearningState<Tensor, Tensor> _state;
 
-    private readonly TrainingOptions _options;
-
-    /// <summary>Starts from given meta-parameters, [d].</summary>
-    internal MetaLearner(TrainingOptions options, Network network, Tensor theta, AdamState<Tensor> outer, LearnedNumbers? learned)
+    /// <summary>Starts from a state, whose tensors are the learner's from now on.</summary>
+    private MetaLearner(LearningPlan plan, LearningProblem problem, int threads, MetaLearningState<Tensor, Tensor> state)
     {
-        (_options, Network, Theta, Outer, Learned) = (options, network, theta.DetachFromDisposeScope(), outer, learned);
-        outer.FirstMoment.DetachFromDisposeScope();
-        outer.SecondMoment.DetachFromDisposeScope();
+        (Plan, Problem, _threads, _state) = (plan, problem, threads, state);
+        foreach (var tensor in Tensors(state))
+        {
+            tensor.DetachFromDisposeScope();
+        }
     }
 
-    /// <summary>New meta-parameters by the options' seed.</summary>
-    public static MetaLearner Create(TrainingOptions options, Network network)
+    /// <summary>New meta-parameters by the plan's seed.</summary>
+    /// <param name="plan">How they are learned.</param>
+    /// <param name="problem">The tasks and the model.</param>
+    /// <param name="threads">Threads that share out the tasks; no number depends on how many there are.</param>
+    public static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator(options.Seed, CPU);
-        var theta = network.InitialParameters(generator);
-        return new MetaLearner(options, network, theta, new AdamState<Tensor>(0, zeros_like(theta), zeros_like(theta)), Method.Start(options, network));
+        var theta = problem.InitialParameters(plan.Seed);
+        return theta.shape is [var d] && d == problem.ParameterCount && theta.dtype == ScalarType.Float32
+            ? new MetaLearner(plan, problem, threads, Start(plan, problem, theta.unsqueeze(0)))
+            : throw new ArgumentException($"the initial parameters must be [{problem.ParameterCount}] in float32, the sum of the layers' sizes, not [{string.Join(", ", theta.shape)}] in {theta.dtype}");
     }
 
-    /// <summary>The network.</summary>
-    public Network Network { get; }
+    /// <summary>The learner that a saved state belongs to.</summary>
+    /// <param name="plan">How it goes on.</param>
+    /// <param name="problem">The tasks and the model.</param>
+    /// <param name="threads">Threads.</param>
+    /// <param name="theta">θ, [1, d].</param>
+    /// <param name="outer">What its outer optimiser remembers.</param>
+    /// <param name="learned">The numbers that are learned beside θ with their optimiser's memory, or null.</param>
+    /// <exception cref="ArgumentException">The memory is that of another optimiser.</exception>
+    internal static MetaLearner Restore(
+        LearningPlan plan, LearningProblem problem, int threads, Tensor theta, OptimizerState<Tensor> outer, (Vector<double> Numbers, OptimizerState<Vector<double>> Outer)? learned)
+    {
+        using var scope = NewDisposeScope();
+        var start = Start(plan, problem, theta);
+        var numbers = learned is { } saved ? new LearnedNumbers(saved.Numbers, start.Learned!.Optimizer.Restore(new EuclideanSpace(), saved.Outer)) : null;
+        return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(outer.Steps, theta, start.Optimizer.Restore(new TensorSpace(1, theta), outer), numbers));
+    }
 
-    /// <summary>θ, [d].</summary>
-    public Tensor Theta { get; private set; }
+    private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)
+    {
+        var numbers = plan.Method.Learns?.Numbers(problem.LayerSizes);
+        var learned = numbers is null ? null : new LearnedNumbers(numbers, plan.Outer.StartLearned(numbers, plan.Method.Learns!.Rate, plan.MetaSteps));
+        return new MetaLearningState<Tensor, Tensor>(0, theta, plan.Outer.Start(new TensorSpace(1, theta), theta, plan.MetaSteps), learned);
+    }
 
-    /// <summary>The outer optimiser's state.</summary>
-    public AdamState<Tensor> Outer { get; private set; }
+    /// <summary>How θ is learned.</summary>
+    public LearningPlan Plan { get; }
+
+    /// <summary>The tasks and the model.</summary>
+    public LearningProblem Problem { get; }
+
+    /// <summary>θ, [1, d].</summary>
+    public Tensor Theta => _state.Theta;
+
+    /// <summary>What the outer optimiser remembers. The tensors are the learner's.</summary>
+    public OptimizerState<Tensor> Outer => _state.Optimizer.State(new TensorSpace(1, Theta));
 
     /// <summary>What is learned beside θ, or null.</summary>
-    public LearnedNumbers? Learned { get; private set; }
+    public LearnedNumbers? Learned => _state.Learned;
 
     /// <summary>Meta-steps made.</summary>
-    public int MetaStep => Outer.Steps;
+    public int MetaStep => _state.Steps;
 
-    /// <summary>The algorithm at the learned numbers as they are now. Its vectors are in the dispose scope that is open.</summary>
+    /// <summary>The method at the learned numbers as they are now. Its vectors are in the dispose scope that is open.</summary>
     /// <param name="firstTask">The number of its first task in the run, from which random probes are drawn.</param>
-    private Method CurrentMethod(long firstTask) => Method.Create(_options, Network, Theta.unsqueeze(0), Learned?.Numbers, (ulong)firstTask);
+    internal BoundMethod CurrentMethod(long firstTask = 0) => Bind(Learned, firstTask);
 
-    /// <summary>One outer step on the tasks of <paramref name="batch"/>.</summary>
-    /// <exception cref="TrainingDivergedException">No task of the batch had a finite meta-gradient; θ is as it was.</exception>
-    public StepReport Step(EpisodeBatch batch)
+    private BoundMethod Bind(LearnedNumbers? learned, long firstTask) =>
+        Plan.Method.Bind(new MethodContext(Problem.LayerSizes, Theta, learned?.Numbers, Plan.Seed, (ulong)firstTask));
+
+    /// <summary>The tasks of the next meta-step.</summary>
+    public TaskRange NextTasks => new(ClassPart.Train, Plan.Seed, (long)MetaStep * Plan.MetaBatch, Plan.MetaBatch);
+
+    /// <summary>One outer step on these tasks.</summary>
+    /// <exception cref="TrainingDivergedException">No task had a finite meta-gradient; θ is as it was.</exception>
+    public StepReport Step(TaskRange range)
     {
         using var scope = NewDisposeScope();
         using var alone = new OneThread();
-        var chunks = InChunks(batch, MetaGradients);
-        var tasks = chunks.SelectMany(chunk => chunk.Tasks).ToArray();
-        var healthy = tasks.Where(task => task.Healthy).ToArray();
+        var chunks = InChunks(range, Contribution);
         foreach (var chunk in chunks)
         {
-            scope.Attach(chunk.Sum);
+            scope.Attach(chunk.Part.Sum);
         }
 
-        if (healthy.Length == 0)
+        var (next, step) = MetaLearning.Next(new TensorSpace(1, Theta), [.. chunks.Select(chunk => chunk.Part)], _state);
+        if (step.Usable == 0)
         {
             throw new TrainingDivergedException(
-                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatus.NonFinite.Describe()}); lower --outer-rate or --inner-step-size, or raise --lambda or --inner-steps");
+                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatus.NonFinite.Describe()}); lower the outer rate or the inner step size, or raise λ or the inner steps");
         }
 
-        var mean = chunks[0].Sum; // [d]
-        foreach (var chunk in chunks[1..])
-        {
-            mean.Add(chunk.Sum);
-        }
-
-        mean.DivideBy(healthy.Length);
-        var (moved, outer) = Adam.Step(Coordinates, AdamOptions.Authors, _options.OuterRateAt(MetaStep), Outer, mean, Theta);
-        var report = StepReport.Create(_options, CurrentMethod(0), outer.Steps, tasks, mean.norm().Number());
-        var learned = Learned is null ? null : StepLearned([.. healthy.Select(task => task.LearnedGradient!)]);
-        Replace(moved, outer);
-        Learned = learned;
+        var report = StepReport.Create(Plan.MetaBatch, CurrentMethod(), step, [.. chunks.SelectMany(chunk => chunk.Accuracies)]);
+        RefuseOutOfRange(next);
+        Replace(next);
         return report;
     }
 
-    /// <summary>φ ≈ Alg*(θ) for every task of a problem, [B, d].</summary>
-    public Tensor Adapt(FewShotProblem problem, int tasks)
+    /// <summary>φ ≈ Alg*(θ) for B tasks, [B, d], and how it was found. Its tensors belong to the scope that is open.</summary>
+    public InnerIterate<Tensor, Tensor> Adapt(IBilevelProblem<Tensor, Tensor> problem, int tasks)
     {
         using var scope = NewDisposeScope();
         var space = new TensorSpace(tasks, Theta);
-        var theta = Theta.expand(tasks, -1);
-        return CurrentMethod(0).Adapt(space, problem, theta).Phi.MoveToOuterDisposeScope();
+        ICarried<Tensor, Tensor, InnerIterate<Tensor, Tensor>> adapted = CurrentMethod().Adapt(space, problem, space.Spread(Theta));
+        return adapted.Carry(tensor => tensor.MoveToOuterDisposeScope(), tensor => tensor.MoveToOuterDisposeScope());
     }
 
     /// <summary>Moves the state to a device, where all that is computed from it then is.</summary>
@@ -112,59 +145,73 @@ public sealed class MetaLearner : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor To(Tensor x) => x.to(device, copy: true);
-        Replace(To(Theta), new AdamState<Tensor>(Outer.Steps, To(Outer.FirstMoment), To(Outer.SecondMoment)));
+        Replace(Carry(_state, To));
     }
 
-    /// <summary>Work on the tasks of a batch in chunks, by the options' threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
-    internal T[] InChunks<T>(EpisodeBatch batch, Func<EpisodeBatch, int, T> work)
+    /// <summary>Work on tasks in chunks, by the learner's threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
+    internal T[] InChunks<T>(TaskRange tasks, Func<TaskRange, T> work)
     {
         var (atOnce, threads) = Theta.device_type == DeviceType.CPU
-            ? (int.Max(1, int.Min(ImagesAtOnce / (batch.Ways * batch.Shots), batch.Count / ChunksAtLeast)), _options.Threads)
-            : (batch.Count, 1);
-        return TaskChunks.Map(batch.Count, atOnce, threads, (first, count) => work(batch.Part(first, count), first));
+            ? (int.Max(1, int.Min(ExamplesAtOnce / Problem.SupportExamples, tasks.Count / ChunksAtLeast)), _threads)
+            : (tasks.Count, 1);
+        return TaskChunks.Map(tasks.Count, atOnce, threads, (first, count) => work(tasks.Slice(first, count)));
     }
 
-    private ChunkResult MetaGradients(EpisodeBatch batch, int first)
+    private (Contribution<Tensor, Tensor> Part, double[] Accuracies) Contribution(TaskRange range)
     {
         using var scope = NewDisposeScope();
-        var space = new TensorSpace(batch.Count, Theta);
-        var problem = new FewShotProblem(Network, batch, Theta);
-        var result = CurrentMethod((long)MetaStep * _options.MetaBatch + first).Compute(space, problem, Theta.expand(batch.Count, -1));
-        var tasks = TaskReport.Read(space, result, problem.QueryAccuracy(result.Result.Phi));
-        var gradient = result.Result.Gradient;
-        var healthy = tensor(tasks.Select(task => task.Healthy).ToArray(), ScalarType.Bool, gradient.device).unsqueeze(1); // [B, 1]
-        return new ChunkResult(where(healthy, gradient, zeros_like(gradient)).sum([0]).DetachFromDisposeScope(), tasks);
+        var space = new TensorSpace(range.Count, Theta);
+        var problem = Problem.Problem(range, Theta);
+        var result = CurrentMethod(range.First).Compute(space, problem, space.Spread(Theta));
+        var accuracies = (problem as IMeasuredProblem)?.QueryAccuracy(result.Phi) ?? [.. Enumerable.Repeat(double.NaN, range.Count)];
+        var part = MetaLearning.ContributionOf(space, result);
+        part.Sum.DetachFromDisposeScope();
+        return (part, accuracies);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Theta.Dispose();
-        Outer.FirstMoment.Dispose();
-        Outer.SecondMoment.Dispose();
+        foreach (var tensor in Tensors(_state))
+        {
+            tensor.Dispose();
+        }
     }
 
-    private LearnedNumbers StepLearned(double[][] gradients)
+    // λ = e^ρ may leave the range of numbers.
+    private void RefuseOutOfRange(MetaLearningState<Tensor, Tensor> next)
     {
-        var mean = gradients.Select(Vector<double>.Build.Dense).Aggregate((a, b) => a + b) / gradients.Length;
-        var learned = Learned!.Step(_options.LearnedRateAt(MetaStep), mean);
         try
         {
-            _ = Method.Create(_options, Network, Theta.unsqueeze(0), learned.Numbers, 0);
+            _ = Bind(next.Learned, 0);
         }
         catch (ArgumentException e)
         {
-            throw new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower --lambda-rate or --step-size-rate");
+            Tensors(_state).ForEach(tensor => tensor.DetachFromDisposeScope());
+            throw new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower the rate of the learned numbers");
         }
-
-        return learned;
     }
 
-    private void Replace(Tensor theta, AdamState<Tensor> outer)
+    // Values that do not change may be handed on from one state to the next.
+    private void Replace(MetaLearningState<Tensor, Tensor> next)
     {
-        Dispose();
-        (Theta, Outer) = (theta.DetachFromDisposeScope(), outer);
-        outer.FirstMoment.DetachFromDisposeScope();
-        outer.SecondMoment.DetachFromDisposeScope();
+        var kept = Tensors(next);
+        Tensors(_state).Except(kept, ReferenceEqualityComparer.Instance).OfType<Tensor>().ToList().ForEach(tensor => tensor.Dispose());
+        kept.ForEach(tensor => tensor.DetachFromDisposeScope());
+        _state = next;
+    }
+
+    private static MetaLearningState<Tensor, Tensor> Carry(MetaLearningState<Tensor, Tensor> state, Func<Tensor, Tensor> map) =>
+        ((ICarried<Tensor, Tensor, MetaLearningState<Tensor, Tensor>>)state).Carry(map, map);
+
+    private static List<Tensor> Tensors(MetaLearningState<Tensor, Tensor> state)
+    {
+        var all = new List<Tensor>();
+        Carry(state, tensor =>
+        {
+            all.Add(tensor);
+            return tensor;
+        });
+        return all;
     }
 }

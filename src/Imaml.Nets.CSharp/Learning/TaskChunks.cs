@@ -33,7 +33,7 @@ internal static class TaskChunks
                     results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
-                    GC.Collect(0);
+                    Collection.Collect();
                 }
             }
             catch (Exception e)

@@ -45,10 +45,10 @@ public sealed record ComputeDevice
     {
         if (name == ProcessorName)
         {
-            return tf32 ? throw new ArgumentException($"--tf32 has no part in --device {ProcessorName}; leave it out, or compute on a GPU with --device {CudaName}") : Processor;
+            return tf32 ? throw new ArgumentException($"TF32 is of GPUs alone: the device {ProcessorName} has none; leave it out, or name {CudaName}") : Processor;
         }
 
-        var index = Index(name) ?? throw new ArgumentException($"--device {name} is not known; it is {ProcessorName}, {CudaName} or {CudaName}:N");
+        var index = Index(name) ?? throw new ArgumentException($"device {name} is not known; it is {ProcessorName}, {CudaName} or {CudaName}:N");
         var origin = LibTorchLoader.EnsureLoaded();
         if (!torch.cuda.is_available())
         {
@@ -58,7 +58,7 @@ public sealed record ComputeDevice
         var names = CudaDevices.Names();
         if (index >= names.Count)
         {
-            throw new ArgumentException($"--device {name} does not exist; libtorch sees {string.Join(", ", names.Select((gpu, i) => $"{CudaName}:{i} ({gpu})"))}");
+            throw new ArgumentException($"device {name} does not exist; libtorch sees {string.Join(", ", names.Select((gpu, i) => $"{CudaName}:{i} ({gpu})"))}");
         }
 
         (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) = (tf32, tf32);
@@ -77,8 +77,8 @@ public sealed record ComputeDevice
 
     /// <summary>Why there is no GPU, and what to do.</summary>
     internal static string Absence(string name, string folder, bool builtForCuda) => builtForCuda
-        ? $"--device {name}: libtorch in {folder} can compute on NVIDIA's GPUs but finds none; `nvidia-smi` shows what the driver sees"
-        : $"--device {name}: libtorch in {folder} computes on the processor alone; build with -p:Cuda=true, or set {LibTorchLoader.FolderVariable} to the torch/lib folder of a PyTorch installation with CUDA";
+        ? $"device {name}: libtorch in {folder} can compute on NVIDIA's GPUs but finds none; `nvidia-smi` shows what the driver sees"
+        : $"device {name}: libtorch in {folder} computes on the processor alone; build with -p:Cuda=true, or set {LibTorchLoader.FolderVariable} to the torch/lib folder of a PyTorch installation with CUDA";
 
     private static int? Index(string name) => name.Split(':') switch
     {

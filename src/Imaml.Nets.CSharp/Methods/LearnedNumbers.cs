@@ -1,24 +1,49 @@
-// What is learned beside θ: log λ, or Meta-SGD's step sizes, with the moments of the Adam that moves them. On the host, in double precision.
+// What is learned beside θ: log λ, or Meta-SGD's step sizes.
 
 using Imaml.Math;
 using MathNet.Numerics.LinearAlgebra;
 
 namespace Imaml.Nets.Methods;
 
-/// <summary>Learned numbers with their outer optimiser's state.</summary>
-public sealed record LearnedNumbers(Vector<double> Numbers, AdamState<Vector<double>> Outer)
+/// <summary>What has a learned number of its own.</summary>
+public enum LearnedPer
 {
-    /// <summary>Before the first step.</summary>
-    public static LearnedNumbers Start(int count, double value)
-    {
-        Vector<double> All(double one) => Vector<double>.Build.Dense(count, one);
-        return new LearnedNumbers(All(value), new AdamState<Vector<double>>(0, All(0), All(0)));
-    }
+    /// <summary>One number for all parameters.</summary>
+    One,
 
-    /// <summary>After one step of Adam against <paramref name="gradient"/>.</summary>
-    public LearnedNumbers Step(double rate, Vector<double> gradient)
+    /// <summary>Every layer.</summary>
+    Layer,
+
+    /// <summary>Every parameter.</summary>
+    Parameter,
+}
+
+/// <summary>The learned numbers of a method.</summary>
+/// <param name="Per">What has one of its own.</param>
+/// <param name="Start">Their first value.</param>
+/// <param name="Rate">Adam's first step size for them, or null for that of θ.</param>
+internal sealed record LearnedPart(LearnedPer Per, double Start, double? Rate)
+{
+    /// <summary>Which coordinates share a number.</summary>
+    public Sharing Sharing(IReadOnlyList<int> layerSizes) => Per switch
     {
-        var (numbers, outer) = Adam.Step(new EuclideanCoordinates(), AdamOptions.Authors, rate, Outer, gradient, Numbers);
-        return new LearnedNumbers(numbers, outer);
-    }
+        LearnedPer.One => Imaml.Math.Sharing.OneForAll,
+        LearnedPer.Layer => Imaml.Math.Sharing.NewOnePerLayer([.. layerSizes]),
+        LearnedPer.Parameter => Imaml.Math.Sharing.OnePerCoordinate,
+        _ => throw new InvalidOperationException($"{Per} is not a sharing"),
+    };
+
+    /// <summary>The numbers before the first step.</summary>
+    public Vector<double> Numbers(IReadOnlyList<int> layerSizes) =>
+        Vector<double>.Build.Dense(Sharing(layerSizes).Count(layerSizes.Sum()), Start);
+}
+
+/// <summary>The range of the numbers that are learned beside θ.</summary>
+/// <param name="Name">What they are: λ, or α for step sizes.</param>
+/// <param name="Smallest">The smallest of them.</param>
+/// <param name="Mean">Their mean.</param>
+/// <param name="Largest">The largest of them.</param>
+public sealed record LearnedRange(string Name, double Smallest, double Mean, double Largest)
+{
+    internal static LearnedRange Of(string name, double[] numbers) => new(name, numbers.Min(), numbers.Average(), numbers.Max());
 }

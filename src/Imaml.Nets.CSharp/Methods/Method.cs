@@ -1,159 +1,87 @@
-// The algorithms as values of the core: Λ, an inner solver and a way to the meta-gradient, chosen by the options. Nothing else changes when
-// one is swapped for another.
+// An algorithm as a value: one record for each, with parts that are records too, written as JSON by their kinds. A method validates itself
+// and builds its core strategy itself; nothing else changes when one is swapped for another.
 
+using System.Text.Json.Serialization;
 using Imaml.Math;
-using Imaml.Nets.Learning;
-using Imaml.Nets.Models;
-using Imaml.Nets.Runs;
-using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Methods;
 
-/// <summary>A meta-gradient in θ, and that of every task in the learned numbers, where there are any.</summary>
-public sealed record MethodGradient(MetaGradient<Tensor, Tensor> Result, double[][]? Learned);
-
-/// <summary>An algorithm at one value of its learned numbers. Its vectors are in the dispose scope that it was made in.</summary>
-public sealed class Method
+/// <summary>How a task is adapted to, and how its meta-gradient is made.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(ImplicitMaml), "imaml")]
+[JsonDerivedType(typeof(Maml), "maml")]
+[JsonDerivedType(typeof(MetaSgd), "meta-sgd")]
+[JsonDerivedType(typeof(TruncatedMaml), "truncated")]
+[JsonDerivedType(typeof(FirstOrder), "fomaml")]
+[JsonDerivedType(typeof(Reptile), "reptile")]
+[JsonDerivedType(typeof(OwnMethod), "own")]
+public abstract record Method
 {
-    private static readonly TensorCoordinates Coordinates = new();
+    /// <summary>What it is called in tables and messages.</summary>
+    [JsonIgnore]
+    public abstract string Name { get; }
 
-    private readonly Func<TensorSpace, IBilevelProblem<Tensor, Tensor>, Tensor, MethodGradient> _compute;
-    private readonly IInnerSolver<Tensor, Tensor> _innerSolver;
-    private readonly Func<TensorSpace, Tensor> _innerGradientNorm;
+    /// <summary>Which numbers are learned beside θ, or null where none are.</summary>
+    [JsonIgnore]
+    internal virtual LearnedPart? Learns => null;
 
-    private Method(
-        IRegularizer<Tensor, Tensor> regularizer,
-        IInnerSolver<Tensor, Tensor> innerSolver,
-        Func<TensorSpace, IBilevelProblem<Tensor, Tensor>, Tensor, MethodGradient> compute,
-        Func<TensorSpace, Tensor>? innerGradientNorm = null) =>
-        (Regularizer, _innerSolver, _compute, _innerGradientNorm) = (regularizer, innerSolver, compute, innerGradientNorm ?? (space => space.Scalar(0)));
+    /// <summary>All that is wrong with it; nothing where it can be used.</summary>
+    public abstract IEnumerable<Complaint> Complaints();
 
-    /// <summary>Λ; NoProximalTerm where there is none.</summary>
-    public IRegularizer<Tensor, Tensor> Regularizer { get; }
+    /// <summary>The method for vectors of one kind. Its vectors belong to the dispose scope that is open.</summary>
+    /// <exception cref="ArgumentException">The learned numbers have left the range that the method allows.</exception>
+    public abstract BoundMethod Bind(MethodContext context);
 
-    /// <summary>The numbers that are learned beside θ, or null.</summary>
-    public LearnedRange? Learned { get; private init; }
+    /// <summary>The same method with another number of inner steps.</summary>
+    public abstract Method WithInnerSteps(int steps);
 
-    /// <summary>How the algorithm adapts to tasks from θ, [B, d], in training and at test time.</summary>
-    public InnerIterate<Tensor, Tensor> Adapt(TensorSpace space, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) =>
-        _innerSolver.Solve(space, Regularizer, problem, theta, theta, _innerGradientNorm(space));
+    /// <summary>Steps of the inner solver, or null where they are not known.</summary>
+    [JsonIgnore]
+    public abstract int? InnerSteps { get; }
 
-    /// <summary>The meta-gradients of every task at θ, [B, d].</summary>
-    public MethodGradient Compute(TensorSpace space, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) => _compute(space, problem, theta);
-
-    /// <summary>Which coordinates share a learned number, or null where none is learned.</summary>
-    public static Sharing? Sharing(TrainingOptions options, Network network) => options.Learns switch
-    {
-        null => null,
-        LearnedPer.Task => Imaml.Math.Sharing.OneForAll,
-        LearnedPer.Layer => Imaml.Math.Sharing.NewOnePerLayer(network.LayerSizes),
-        LearnedPer.Parameter => Imaml.Math.Sharing.OnePerCoordinate,
-        _ => throw new ArgumentOutOfRangeException(nameof(options), options.Learns, "not a sharing"),
-    };
-
-    /// <summary>The learned numbers before the first step, or null where none is learned.</summary>
-    public static LearnedNumbers? Start(TrainingOptions options, Network network) =>
-        Sharing(options, network) is { } sharing
-            ? LearnedNumbers.Start(sharing.Count(network.ParameterCount), options.Algorithm == Algorithm.MetaSgd ? options.InnerStepSize!.Value : double.Log(options.Lambda!.Value))
-            : null;
-
-    /// <summary>The algorithm of the options.</summary>
-    /// <param name="options">The options, valid.</param>
-    /// <param name="network">The network.</param>
-    /// <param name="like">A vector of one row for all tasks, [1, d].</param>
-    /// <param name="learned">The learned numbers, or null where none is learned.</param>
-    /// <param name="firstTask">The number of the first task in the run, from which random probes are drawn.</param>
-    public static Method Create(TrainingOptions options, Network network, Tensor like, Vector<double>? learned, ulong firstTask)
-    {
-        IRegularizer<Tensor, Tensor> regularizer = options.Lambda is { } lambda ? new ScalarRegularizer<Tensor, Tensor>(lambda) : new NoProximalTerm<Tensor, Tensor>();
-        if (Algorithm.Find(options.Algorithm)!.IsImplicit)
-        {
-            return Implicit(options, network, regularizer, like, learned, firstTask);
-        }
-
-        UnrolledOptions Path() => new(Imaml.Math.Momentum.NoMomentum, options.InnerStepSize!.Value, options.InnerSteps);
-        var descent = new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerSteps);
-        var memory = options.Recompute ? PathMemory.Recompute : PathMemory.EveryIterate;
-        switch (options.Algorithm)
-        {
-            case Algorithm.Maml:
-                return Plain(regularizer, descent, _ => new UnrolledStrategy<Tensor, Tensor>(Path(), memory));
-            case Algorithm.Truncated:
-                return Plain(regularizer, descent, _ => new TruncatedStrategy<Tensor, Tensor>(Path(), options.Truncate!.Value));
-            case Algorithm.Fomaml:
-                return Plain(regularizer, descent, _ => new FirstOrderStrategy<Tensor, Tensor>(descent, 0));
-            case Algorithm.Reptile:
-                return Plain(regularizer, descent, _ => new ReptileStrategy<Tensor, Tensor>(descent, 0));
-            case Algorithm.MetaSgd:
-                var sharing = Sharing(options, network)!;
-                var sizes = new StepSizeOptions<Tensor>(Coordinates, sharing.Vector(Coordinates, like, learned!.ToArray()), options.InnerSteps);
-                var strategy = new MetaSgdStrategy<Tensor, Tensor>(sizes, memory);
-                return new Method(regularizer, new StepSizeSolver<Tensor, Tensor>(sizes), (space, problem, theta) =>
-                {
-                    var both = strategy.ComputeBoth(space, regularizer, problem, theta);
-                    return new MethodGradient(both.Result, sharing.Gradient(Coordinates, both.StepSizes));
-                })
-                {
-                    Learned = Range("α", learned!.ToArray()),
-                };
-            default:
-                throw new ArgumentOutOfRangeException(nameof(options), options.Algorithm, "not an algorithm");
-        }
-    }
-
-    private static LearnedRange Range(string name, double[] numbers) => new(name, numbers.Min(), numbers.Average(), numbers.Max());
-
-    private static Method Plain(
-        IRegularizer<Tensor, Tensor> regularizer, IInnerSolver<Tensor, Tensor> innerSolver, Func<TensorSpace, IMetaGradientStrategy<Tensor, Tensor>> strategy) =>
-        new(regularizer, innerSolver, (space, problem, theta) => new MethodGradient(strategy(space).Compute(space, regularizer, problem, theta), null));
-
-    private static Method Implicit(TrainingOptions options, Network network, IRegularizer<Tensor, Tensor> fixedRegularizer, Tensor like, Vector<double>? learned, ulong firstTask)
-    {
-        var innerSolver = InnerSolverOf(options);
-        var solver = ImplicitSolverOf(options, firstTask);
-        var sharing = Sharing(options, network);
-        var learnable = sharing is null ? null : new LearnedRegularizer<Tensor, Tensor>(Coordinates, sharing, like, learned!.ToArray());
-        var regularizer = learnable?.Regularizer ?? fixedRegularizer;
-        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.OfAccuracies(space, regularizer, regularizer.SmallestEigenvalue, options.Delta ?? 0, options.DeltaPrime ?? 0);
-        return new Method(
-            regularizer,
-            innerSolver,
-            (space, problem, theta) =>
-            {
-                var result = ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, solver, Accuracies(space), theta);
-                return new MethodGradient(result, learnable?.LogGradient(space, result, theta));
-            },
-            space => Accuracies(space).InnerGradientNorm)
-        {
-            Learned = learnable is null ? null : Range("λ", learnable.Lambda),
-        };
-    }
-
-    private static IInnerSolver<Tensor, Tensor> InnerSolverOf(TrainingOptions options) => options.Algorithm == Algorithm.ImamlHf
-        ? new NewtonConjugateGradientSolver<Tensor, Tensor>(options.InnerSteps, options.DirectionSteps ?? NewtonConjugateGradient.PaperDirectionSteps)
-        : new GradientDescentSolver<Tensor, Tensor>(options.StepRule, options.InnerMomentum, options.InnerSteps, options.Delta is null ? 0 : 1);
-
-    private static IAdjointSolver<Tensor, Tensor> ImplicitSolverOf(TrainingOptions options, ulong firstTask)
-    {
-        var budget = new LinearSolveOptions(options.CgSteps!.Value, relativeResidual: 0, checkEvery: options.DeltaPrime is null ? 0 : 1, recomputeResidual: false);
-        IAdjointSolver<Tensor, Tensor> Plain(ILinearSolver<Tensor, Tensor> solver) => new LinearAdjointSolver<Tensor, Tensor>(solver);
-        var solver = options.LinearSolver switch
-        {
-            null or LinearSolverKind.Cg => Plain(new ConjugateGradientSolver<Tensor, Tensor>(budget)),
-            LinearSolverKind.Pcg => new EstimatedDiagonalSolver<Tensor, Tensor>(Coordinates, budget, options.Probes!.Value, RandomSigns.Of(options.Seed, firstTask)),
-            LinearSolverKind.Minres => Plain(new MinresSolver<Tensor, Tensor>(budget)),
-            LinearSolverKind.Neumann => Plain(new NeumannSolver<Tensor, Tensor>(options.NeumannStep!.Value, budget)),
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.LinearSolver, "not a solver"),
-        };
-        return options.OnNegativeCurvature switch
-        {
-            null or CurvatureRemedy.Truncate => solver,
-            CurvatureRemedy.RaiseLambda => new RemediedSolver<Tensor, Tensor>(solver, NegativeCurvatureRemedy.RaiseLambda, budget),
-            CurvatureRemedy.Minres => new RemediedSolver<Tensor, Tensor>(solver, NegativeCurvatureRemedy.SolveIndefinite, budget),
-            CurvatureRemedy.GaussNewton => new RemediedSolver<Tensor, Tensor>(solver, NegativeCurvatureRemedy.GaussNewton, budget),
-            _ => throw new ArgumentOutOfRangeException(nameof(options), options.OnNegativeCurvature, "not a remedy"),
-        };
-    }
+    /// <summary>λ of the proximal term, or none.</summary>
+    private protected static IRegularizer<Tensor, Tensor> Proximal(double? lambda) =>
+        lambda is { } one ? new ScalarRegularizer<Tensor, Tensor>(one) : new NoProximalTerm<Tensor, Tensor>();
 }
+
+/// <summary>What a method is bound to.</summary>
+/// <param name="LayerSizes">Parameters of each layer, in the order of the vector.</param>
+/// <param name="Like">A vector of one row for all tasks, [1, d].</param>
+/// <param name="Learned">The learned numbers, or null where none are.</param>
+/// <param name="Seed">The run's seed, from which random probes are drawn.</param>
+/// <param name="FirstTask">The number of the first task in the run, likewise.</param>
+public sealed record MethodContext(IReadOnlyList<int> LayerSizes, Tensor Like, Vector<double>? Learned, ulong Seed, ulong FirstTask);
+
+/// <summary>A method of the user's own, which the program that has it builds.</summary>
+/// <param name="Name">What result files call it.</param>
+public sealed record OwnMethod(string Name) : Method
+{
+    /// <summary>A method of this name, built by <paramref name="bind"/> for every portion of tasks.</summary>
+    public OwnMethod(string name, Func<MethodContext, BoundMethod> bind)
+        : this(name) => Build = bind;
+
+    /// <inheritdoc/>
+    public override string Name { get; } = Name;
+
+    /// <inheritdoc/>
+    public override int? InnerSteps => null;
+
+    [JsonIgnore]
+    private Func<MethodContext, BoundMethod>? Build { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<Complaint> Complaints() => [];
+
+    /// <inheritdoc/>
+    public override BoundMethod Bind(MethodContext context) =>
+        Build is { } build ? build(context) : throw new OwnPartException($"the method {Name}");
+
+    /// <inheritdoc/>
+    public override Method WithInnerSteps(int steps) => throw new ArgumentException($"the steps of {Name} are its own; another number cannot be asked for");
+}
+
+/// <summary>A part of a run that only the program has which made it.</summary>
+/// <param name="part">What it is.</param>
+public sealed class OwnPartException(string part) : ArgumentException($"{part} is not part of Imaml: the program that has it must train and evaluate this run");

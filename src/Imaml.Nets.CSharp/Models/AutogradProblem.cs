@@ -1,74 +1,173 @@
-// B tasks whose losses are written in libtorch's operations: the way in for a network of one's own, and the reference for this library's.
+// B tasks whose losses are written in libtorch's operations: the entry for a network of your own, and the reference for this library's.
 //
 // A Hessian–vector product is the gradient of ⟨∇L̂, w⟩ (Pearlmutter 1994), by walking the gradient's own graph backwards. One graph serves all
 // products at a point. It costs more than the hand-written passes of FewShotProblem, which say what a layer's second derivative is.
+//
+// A loss whose graph does not lead back to φ is either a constant, with derivative 0 (an empty support set), or a function of φ whose derivative
+// was lost (detach, no_grad, numbers taken out and put in again). One more evaluation at another point tells them apart: a constant does not change.
 
 using Imaml.Math;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;
 
 /// <summary>The inner and outer losses of B tasks as functions of their parameters, differentiated by libtorch's autograd.</summary>
-/// <param name="innerLoss">L̂: parameters [B, d] → losses [B, 1], the loss of a task a function of its own row alone.</param>
-/// <param name="outerLoss">L, likewise.</param>
-public sealed class AutogradProblem(Func<Tensor, Tensor> innerLoss, Func<Tensor, Tensor> outerLoss) : IBilevelProblem<Tensor, Tensor>
+/// <remarks>
+/// A loss must be a tensor of its own in the parameters' type, where they are. A constant loss has gradient 0, for one more evaluation of it.
+/// Every other loss without a derivative is an <see cref="ArgumentException"/> that names the cause: a detached loss, one computed under <c>no_grad</c>
+/// or <c>inference_mode</c> or from numbers, one of whole numbers, and an operation that overwrites what its derivative needs. The caller's own mode does not matter.
+/// </remarks>
+public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
 {
+    private readonly TaskLoss _inner, _outer;
+
+    /// <param name="innerLoss">L̂: parameters [B, d] → losses [B, 1], the loss of a task a function of its own row alone.</param>
+    /// <param name="outerLoss">L, likewise.</param>
+    public AutogradProblem(Func<Tensor, Tensor> innerLoss, Func<Tensor, Tensor> outerLoss)
+    {
+        ArgumentNullException.ThrowIfNull(innerLoss);
+        ArgumentNullException.ThrowIfNull(outerLoss);
+        (_inner, _outer) = (new TaskLoss("inner", innerLoss), new TaskLoss("outer", outerLoss));
+    }
+
     /// <inheritdoc/>
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        using var off = no_grad();
-        return Losses(innerLoss, phi).MoveToOuterDisposeScope();
+        return _inner.Value(phi).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return LossAndGradient(innerLoss, phi).Gradient.MoveToOuterDisposeScope();
+        return _inner.ValueAndGradient(phi).Gradient.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(innerLoss, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_inner, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var (loss, gradient) = LossAndGradient(outerLoss, phi);
+        var (loss, gradient) = _outer.ValueAndGradient(phi);
         return scope.MoveToOuter(loss, gradient);
     }
 
-    private static (Tensor Loss, Tensor Gradient) LossAndGradient(Func<Tensor, Tensor> loss, Tensor phi)
+    /// <summary>A loss, checked at each call.</summary>
+    private sealed class TaskLoss(string name, Func<Tensor, Tensor> ownLoss)
     {
-        using var recording = enable_grad();
-        var variable = phi.detach().requires_grad_();
-        var losses = Losses(loss, variable);
-        return (losses.detach(), autograd.grad([losses.sum()], [variable])[0]);
-    }
+        private readonly Func<Tensor, Tensor> _loss = phi => Collection.During(() => ownLoss(phi));
 
-    /// <exception cref="ArgumentException">The losses are not one number a task.</exception>
-    private static Tensor Losses(Func<Tensor, Tensor> loss, Tensor phi)
-    {
-        var losses = loss(phi);
-        return losses.dim() == 2 && losses.shape[0] == phi.shape[0] && losses.shape[1] == 1
-            ? losses
-            : throw new ArgumentException($"the loss of [B, d] = [{string.Join(", ", phi.shape)}] must be [{phi.shape[0]}, 1], not [{string.Join(", ", losses.shape)}]", nameof(loss));
+        /// <summary>The losses at φ, [B, 1].</summary>
+        public Tensor Value(Tensor phi)
+        {
+            using var off = Unrecorded.Begin();
+            return Checked(_loss(phi), phi).detach();
+        }
+
+        /// <summary>The losses and their gradient, [B, d].</summary>
+        public (Tensor Value, Tensor Gradient) ValueAndGradient(Tensor phi)
+        {
+            using var normal = inference_mode(false);
+            using var recording = enable_grad();
+            var variable = Operation.Variable(phi);
+            var losses = Checked(_loss(variable), variable);
+            return (losses.detach(), Pulled(Derivative.Once, losses, variable) ?? OfConstant(losses, variable));
+        }
+
+        /// <summary>The losses, their gradient with its graph, and the parameters that the graph leads to.</summary>
+        public (Tensor Value, Tensor Recorded, Tensor Variable) Recorded(Tensor phi)
+        {
+            using var normal = inference_mode(false);
+            using var recording = enable_grad();
+            var variable = Operation.Variable(phi);
+            var losses = Checked(_loss(variable), variable);
+            return (losses.detach(), Pulled(Derivative.WithGraph, losses, variable) ?? OfConstant(losses, variable), variable);
+        }
+
+        /// <summary>∇²L̂w from the gradient with its graph; null where no graph leads from it to the parameters: a linear loss.</summary>
+        public Tensor? Product(Tensor recorded, Tensor variable, Tensor w)
+        {
+            using var normal = inference_mode(false);
+            return recorded.requires_grad ? Named(() => Derivative.Again(recorded, variable, w)) : null;
+        }
+
+        private Tensor? Pulled(Func<Tensor, Tensor, Tensor, Tensor?> derivative, Tensor losses, Tensor variable) =>
+            losses.requires_grad ? Named(() => derivative(losses, variable, ones_like(losses))) : null;
+
+        private Tensor? Named(Func<Tensor?> derivative)
+        {
+            try
+            {
+                return derivative();
+            }
+            catch (UndifferentiableException e)
+            {
+                throw new ArgumentException($"libtorch cannot differentiate the {name} loss: {e.Message}", e);
+            }
+        }
+
+        /// <summary>0 where the loss is a constant; not a number for a task whose constant is not finite.</summary>
+        /// <exception cref="ArgumentException">The loss changes with its parameters.</exception>
+        private Tensor OfConstant(Tensor losses, Tensor variable)
+        {
+            using var off = Unrecorded.Begin();
+            var phi = variable.detach();
+            var signs = RandomSigns.Of(0, 0)(phi);
+            // Not near φ, so that a loss of whole numbers moves too; 0.37, so that no round φ goes to a point of the same size.
+            var elsewhere = _loss(phi.PlusProduct(signs, phi.abs().Plus(1).Times(0.37)));
+            return elsewhere is { IsInvalid: false } && Same(losses, elsewhere)
+                ? zeros_like(phi).Plus(losses.detach().sub(losses))
+                : throw new ArgumentException(
+                    $"the {name} loss changes with its parameters, but libtorch recorded nothing that leads from one to the other: it was detached, computed under no_grad or inference_mode, rounded to whole numbers, or made of numbers that were read");
+        }
+
+        private static bool Same(Tensor x, Tensor y) => x.shape.SequenceEqual(y.shape) && x.eq(y).logical_or(x.isnan().logical_and(y.isnan())).all().Truth();
+
+        /// <exception cref="ArgumentException">No losses, or not one number a task in the parameters' type and place.</exception>
+        private Tensor Checked(Tensor? losses, Tensor phi)
+        {
+            if (losses is null || losses.IsInvalid)
+            {
+                throw new ArgumentException($"the {name} loss gave {(losses is null ? "null" : "a tensor that is disposed")}");
+            }
+
+            if (phi.IsInvalid)
+            {
+                throw new ArgumentException($"the {name} loss disposed of its parameters");
+            }
+
+            if (losses.dim() != 2 || losses.shape[0] != phi.shape[0] || losses.shape[1] != 1)
+            {
+                throw new ArgumentException($"the {name} loss of [B, d] = [{string.Join(", ", phi.shape)}] must be [{phi.shape[0]}, 1], not [{string.Join(", ", losses.shape)}]");
+            }
+
+            if (losses.dtype != phi.dtype)
+            {
+                throw new ArgumentException($"the {name} loss of parameters in {phi.dtype} must be {phi.dtype}, not {losses.dtype}");
+            }
+
+            return losses.device_type == phi.device_type && losses.device_index == phi.device_index
+                ? losses
+                : throw new ArgumentException($"the {name} loss of parameters on {phi.device} must be there, not on {losses.device}");
+        }
     }
 
     /// <summary>The gradient with its graph, from which every product is taken.</summary>
     private sealed class Linearization : ILinearization<Tensor, Tensor>
     {
+        private readonly TaskLoss _loss;
         private readonly Tensor _variable, _recorded;
 
-        public Linearization(Func<Tensor, Tensor> loss, Tensor phi)
+        public Linearization(TaskLoss loss, Tensor phi)
         {
             using var scope = NewDisposeScope();
-            using var recording = enable_grad();
-            _variable = phi.detach().requires_grad_();
-            var losses = Losses(loss, _variable);
-            _recorded = autograd.grad([losses.sum()], [_variable], retain_graph: true, create_graph: true)[0];
-            (Loss, Gradient) = (losses.detach(), _recorded.detach());
+            _loss = loss;
+            (Loss, _recorded, _variable) = loss.Recorded(phi);
+            Gradient = _recorded.detach();
             foreach (var tensor in (Tensor[])[_variable, _recorded, Loss, Gradient])
             {
                 tensor.DetachFromDisposeScope();
@@ -82,9 +181,7 @@ public sealed class AutogradProblem(Func<Tensor, Tensor> innerLoss, Func<Tensor,
         public Tensor HessianProduct(Tensor w)
         {
             using var scope = NewDisposeScope();
-            // A loss that is linear in the parameters has a gradient that no graph leads back to them, and no Hessian.
-            var product = _recorded.requires_grad ? autograd.grad([_recorded], [_variable], [w], retain_graph: true, allow_unused: true)[0] : null;
-            return (product is null || product.IsInvalid ? zeros_like(w) : product).MoveToOuterDisposeScope();
+            return (_loss.Product(_recorded, _variable, w) ?? zeros_like(w)).MoveToOuterDisposeScope();
         }
 
         public void Dispose()

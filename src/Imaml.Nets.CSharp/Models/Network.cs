@@ -1,5 +1,6 @@
 // A network as a function of its parameters: logits = f(parameters [B, d], images [B, n, H, W, C]), all B tasks in one pass.
 
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;
@@ -58,6 +59,7 @@ public sealed class Network
                 $"images must be [{parameters.shape[0]}, n, {Input.Height}, {Input.Width}, {Input.Channels}], not [{string.Join(", ", images.shape)}]", nameof(images));
         }
 
+        using var off = Unrecorded.Begin();
         var passes = new LayerPass[_layers.Length];
         var value = TaskRows.ToImages(images.flatten(2), Input);
         foreach (var (i, slice) in Slices(parameters))
@@ -113,11 +115,16 @@ public sealed class NetworkPass
     public Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, toInput) => pass.Transpose(gradient, toInput));
 
     /// <summary>Computes what products at this point need and the gradient alone does not. Call after Backward, once.</summary>
-    public void PrepareProducts() => Array.ForEach(_passes, pass => pass.PrepareProducts());
+    public void PrepareProducts()
+    {
+        using var off = Unrecorded.Begin();
+        Array.ForEach(_passes, pass => pass.PrepareProducts());
+    }
 
     /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>
     public Tensor Tangent(Tensor w)
     {
+        using var off = Unrecorded.Begin();
         Tensor? tangent = null;
         foreach (var (i, slice) in _network.Slices(w))
         {
@@ -132,6 +139,7 @@ public sealed class NetworkPass
 
     private Tensor Pull(Tensor logitGradient, Func<LayerPass, Tensor, bool, LayerGradient> back)
     {
+        using var off = Unrecorded.Begin();
         var parts = new Stack<Tensor[]>();
         Tensor? gradient = TaskRows.ToImages(logitGradient, _output);
         for (var i = _passes.Length - 1; i >= 0 && gradient is not null; i--)

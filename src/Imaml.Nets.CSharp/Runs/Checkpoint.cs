@@ -1,8 +1,8 @@
-// A run's state in one file, from which it goes on as if it had never stopped: θ and Adam's moments to the last bit, and the options under
-// which they were made. Episodes need no state: episode number n is a function of (seed, n).
+// A run's state in one file, from which it goes on as if it had never stopped: θ and what the outer optimiser remembers, to the last bit, and the
+// experiment that made them. Tasks need no state: task number n is a function of (seed, n).
 //
-//     "IMAMLCK2" · header length (int32) · header (JSON) · θ · m · v (float32, little-endian, d each)
-//                · learned numbers · m · v (float64, p each; p is 0 where nothing but θ is learned) · SHA-256 of all before
+//     "IMAMLCK3" · header length (int32) · header (JSON) · θ · the optimiser's vectors (float32, little-endian, d each)
+//                · learned numbers · their optimiser's vectors (float64, p each; none where nothing but θ is learned) · SHA-256 of all before
 
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
@@ -11,34 +11,50 @@ using System.Text;
 using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Learning;
-using Imaml.Nets.Methods;
-using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
-using LearnedNumbers = Imaml.Nets.Methods.LearnedNumbers;
 
 namespace Imaml.Nets.Runs;
 
 /// <summary>A checkpoint cannot be used; the message says which file, why, and what to do.</summary>
 public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The state of a training run.</summary>
-/// <param name="Options">What the run is doing.</param>
-/// <param name="ManifestHash">The classes it trains, validates and tests on.</param>
+/// <summary>A number that an optimiser remembers.</summary>
+public sealed record RememberedNumber(string Name, double Value);
+
+/// <summary>What an optimiser remembers: the vectors by name, in the order of the file, and the numbers.</summary>
+public sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
+{
+    internal static OptimizerMemory Of<TVector>(OptimizerState<TVector> state) => new(
+        [.. state.Vectors.Select(one => one.Item1)], [.. state.Numbers.Select(one => new RememberedNumber(one.Item1, one.Item2))]);
+
+    internal OptimizerState<TVector> With<TVector>(int steps, Func<int, TVector> vector) => new(
+        steps, [.. Vectors.Select((name, i) => (name, vector(i)))], [.. Numbers.Select(one => (one.Name, one.Value))]);
+}
+
+/// <summary>The header of a checkpoint.</summary>
+/// <param name="Experiment">What the run is doing.</param>
+/// <param name="Tasks">What determines its tasks.</param>
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Seconds">Wall seconds that they took.</param>
-public sealed record CheckpointHeader(TrainingOptions Options, string ManifestHash, int MetaStep, double Seconds);
+/// <param name="Outer">What the outer optimiser remembers.</param>
+/// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
+public sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned);
 
 /// <summary>Reads and writes checkpoints.</summary>
 public static class Checkpoint
 {
-    // The last digit is the format's version: in the first a convolution's weights lay inputs by outputs.
-    private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'2'];
+    // The last digit is the format's version: the first two had their options as a list in place of an experiment.
+    private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];
 
     /// <summary>Writes the state in one piece.</summary>
-    public static void Write(string path, CheckpointHeader header, MetaLearner learner)
+    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner)
     {
+        using var scope = NewDisposeScope();
+        var outer = learner.Outer;
+        var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
+        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
         var json = JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options);
         using var stream = new MemoryStream();
         stream.Write(Magic);
@@ -46,18 +62,14 @@ public static class Checkpoint
         BinaryPrimitives.WriteInt32LittleEndian(length, json.Length);
         stream.Write(length);
         stream.Write(json);
-        foreach (var tensor in (Tensor[])[learner.Theta, learner.Outer.FirstMoment, learner.Outer.SecondMoment])
+        foreach (var tensor in outer.Vectors.Select(one => one.Item2).Prepend(learner.Theta))
         {
-            using var scope = NewDisposeScope();
             stream.Write(MemoryMarshal.AsBytes<float>(tensor.cpu().data<float>().ToArray()));
         }
 
-        if (learner.Learned is { } learned)
+        foreach (var numbers in learned?.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers) ?? [])
         {
-            foreach (var numbers in (Vector<double>[])[learned.Numbers, learned.Outer.FirstMoment, learned.Outer.SecondMoment])
-            {
-                stream.Write(MemoryMarshal.AsBytes<double>(numbers.ToArray()));
-            }
+            stream.Write(MemoryMarshal.AsBytes<double>(numbers.ToArray()));
         }
 
         stream.Write(SHA256.HashData(stream.GetBuffer().AsSpan(0, (int)stream.Length)));
@@ -70,29 +82,36 @@ public static class Checkpoint
 
     /// <summary>Reads the whole state, to the processor, wherever it was computed.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="network">Builds the network that the options describe.</param>
-    /// <param name="innerSteps">Steps of the inner solver, where they are to differ from training's.</param>
-    /// <param name="threads">Threads of the learner, where they are to differ from training's; no number depends on them.</param>
-    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the network.</exception>
-    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, Func<TrainingOptions, Network> network, int? innerSteps = null, int? threads = null)
+    /// <param name="problem">The tasks and the model.</param>
+    /// <param name="threads">Threads of the learner; no number depends on them.</param>
+    /// <param name="experiment">The experiment that goes on with it, or null for its own.</param>
+    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model.</exception>
+    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, LearningProblem problem, int threads, Experiment? experiment = null)
     {
         var (header, state) = Open(path);
-        var built = network(header.Options);
-        var each = built.ParameterCount * sizeof(float);
-        var start = Method.Start(header.Options, built);
-        var eachLearned = (start?.Numbers.Count ?? 0) * sizeof(double);
-        if (state.Length != 3 * (each + eachLearned))
+        var each = problem.ParameterCount * sizeof(float);
+        var eachLearned = (header.Experiment.Method.Learns?.Numbers(problem.LayerSizes).Count ?? 0) * sizeof(double);
+        var vectors = 1 + header.Outer.Vectors.Count;
+        var needed = (long)vectors * each + (1L + (header.Learned?.Vectors.Count ?? 0)) * eachLearned;
+        if (state.Length != needed || header.Learned is null != (eachLearned == 0))
         {
-            throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and algorithm need {3 * (each + eachLearned)}; it was written by another version: train anew");
+            throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and method need {needed}; it was written by another version or for another network: train anew");
         }
 
         using var scope = NewDisposeScope();
-        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray(), ScalarType.Float32, CPU);
-        Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(3 * each + index * eachLearned, eachLearned)).ToArray());
-        var learned = start is null ? null : new LearnedNumbers(Learned(0), new AdamState<Vector<double>>(header.MetaStep, Learned(1), Learned(2)));
-        var outer = new AdamState<Tensor>(header.MetaStep, Part(1), Part(2));
-        var options = header.Options with { InnerSteps = innerSteps ?? header.Options.InnerSteps, Threads = threads ?? header.Options.Threads };
-        return (header, new MetaLearner(options, built, Part(0), outer, learned));
+        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray(), [1, problem.ParameterCount], ScalarType.Float32, CPU);
+        Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(vectors * each + index * eachLearned, eachLearned)).ToArray());
+        var outer = header.Outer.With(header.MetaStep, i => Part(1 + i));
+        try
+        {
+            return (header, MetaLearner.Restore(
+                (experiment ?? header.Experiment).Plan, problem, threads, Part(0), outer,
+                header.Learned is { } learned ? (Learned(0), learned.With(header.MetaStep, i => Learned(1 + i))) : null));
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{path} cannot be used ({e.Message}); train anew", e);
+        }
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path)
@@ -104,13 +123,13 @@ public static class Checkpoint
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new CheckpointException($"there is no checkpoint {path}; `imaml train --out {Path.GetDirectoryName(path)}` makes one", e);
+            throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e);
         }
 
         if (bytes.Length < Magic.Length || !bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic))
         {
             throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
-                ? $"{path} was written by another version of this program, whose parameters lie in another order; train anew"
+                ? $"{path} was written by another version of this program; train anew"
                 : $"{path} is no checkpoint of this program; name a folder that `imaml train` made");
         }
 

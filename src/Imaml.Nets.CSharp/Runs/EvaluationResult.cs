@@ -1,43 +1,123 @@
+// A result file: one measurement of a trained run with all that is needed to take it again.
 
+using System.Diagnostics;
+using System.Text.Json.Serialization;
+using Imaml.Math;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
 
-/// <summary>A result file: one measured accuracy with all that is needed to measure it again.</summary>
-/// <param name="Options">How the run was trained, its seed among them.</param>
-/// <param name="Manifest">The classes of each part, with their hash.</param>
+/// <summary>What is measured of a run.</summary>
+/// <param name="Part">The part of the tasks.</param>
+/// <param name="Episodes">How many tasks, from number 0 on.</param>
+/// <param name="Seed">Their seed.</param>
+public sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong Seed = ImageTasks.EvaluationSeed)
+{
+    /// <summary>The least that the literature's protocol asks for.</summary>
+    public const int DefaultEpisodes = 600;
+}
+
+/// <summary>The content of evaluation-*.json.</summary>
+/// <param name="Experiment">How the run was trained, its seed among it.</param>
+/// <param name="Manifest">The classes of each part, with their hash; null where the tasks are no images.</param>
+/// <param name="Tasks">What determines the tasks.</param>
 /// <param name="Provenance">Program and machine of the evaluation.</param>
 /// <param name="MetaStep">Meta-steps of training.</param>
-/// <param name="Part">The part of the classes that was measured.</param>
-/// <param name="EpisodeSeed">Seed of the episodes.</param>
-/// <param name="Queries">Query images per class.</param>
-/// <param name="InnerSteps">Steps of the inner solver.</param>
-/// <param name="BatchNormalization">Whose statistics normalise the query images.</param>
+/// <param name="Part">The part of the tasks that was measured.</param>
+/// <param name="EpisodeSeed">Seed of the episodes: the interval is over episodes of this one seed and this one run.</param>
+/// <param name="InnerSteps">Steps of the inner solver, where they are known.</param>
 /// <param name="Episodes">n.</param>
-/// <param name="Accuracy">Mean over episodes.</param>
-/// <param name="HalfWidth95">1.96·s/√n.</param>
+/// <param name="Accuracy">Mean over episodes; null where the problem is no classification, not a number where an adapted network is not finite.</param>
+/// <param name="Loss">Mean outer loss over episodes, where the problem is no classification.</param>
+/// <param name="HalfWidth95">1.96·s/√n over the episodes.</param>
+/// <param name="NotFinite">Episodes of which nothing can be said, since the adapted network is not finite.</param>
+/// <param name="Inner">How many episodes' inner solves ended how.</param>
 /// <param name="TrainingSecondsPerTask">Wall seconds of training over tasks.</param>
 /// <param name="TrainingSeconds">Wall seconds of training.</param>
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
-/// <param name="AccuracyPerEpisode">In the order of the episodes' numbers.</param>
+/// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
+/// <param name="LossPerEpisode">Likewise, where it is none.</param>
+/// <param name="Queries">Query images per class; null where the tasks are no images.</param>
+/// <param name="BatchNormalization">Whose statistics normalise the query images; null where the tasks are no images.</param>
 public sealed record EvaluationResult(
-    TrainingOptions Options,
-    ClassManifest Manifest,
+    Experiment Experiment,
+    ClassManifest? Manifest,
+    string Tasks,
     Provenance Provenance,
     int MetaStep,
     ClassPart Part,
     ulong EpisodeSeed,
-    int Queries,
-    int InnerSteps,
-    string BatchNormalization,
+    int? InnerSteps,
     int Episodes,
-    double Accuracy,
+    double? Accuracy,
+    double? Loss,
     double HalfWidth95,
+    int NotFinite,
+    IReadOnlyDictionary<InnerStatus, int> Inner,
     double TrainingSecondsPerTask,
     double TrainingSeconds,
     double EvaluationSecondsPerEpisode,
-    IReadOnlyList<double> AccuracyPerEpisode)
+    IReadOnlyList<double>? AccuracyPerEpisode,
+    IReadOnlyList<double>? LossPerEpisode,
+    int? Queries = null,
+    string? BatchNormalization = null)
 {
     /// <summary>The query batch's own statistics normalise it, as in all published figures.</summary>
     public const string Transductive = "transductive";
+
+    /// <summary>The name of its file. What departs from the usual is in it, so that a quick look does not replace a full measurement.</summary>
+    [JsonIgnore]
+    public string FileName => string.Concat(
+        $"evaluation-{Part.ToString().ToLowerInvariant()}",
+        Episodes == EvaluationRequest.DefaultEpisodes ? "" : $"-episodes{Episodes}",
+        EpisodeSeed == ImageTasks.EvaluationSeed ? "" : $"-seed{EpisodeSeed}",
+        Queries is null || Queries == (Experiment.Tasks as ImageEpisodes)?.Queries ? "" : $"-queries{Queries}",
+        InnerSteps == Experiment.Method.InnerSteps ? "" : $"-steps{InnerSteps}",
+        ".json");
+
+    /// <summary>Measures a learner.</summary>
+    /// <param name="learner">The learner.</param>
+    /// <param name="experiment">How it was trained.</param>
+    /// <param name="manifest">The classes, where the tasks are images.</param>
+    /// <param name="device">What computes.</param>
+    /// <param name="trainingSeconds">Wall seconds of training.</param>
+    /// <param name="request">What to measure.</param>
+    /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    /// <param name="progress">How far the work is, from 0 to 1.</param>
+    public static EvaluationResult Measure(
+        MetaLearner learner,
+        Experiment experiment,
+        ClassManifest? manifest,
+        ComputeDevice device,
+        double trainingSeconds,
+        EvaluationRequest request,
+        CancellationToken cancel,
+        IProgress<double>? progress = null)
+    {
+        var watch = Stopwatch.StartNew();
+        var measured = Evaluator.AfterAdapting(learner, request.Part, request.Seed, request.Episodes, cancel, progress);
+        var accuracy = measured.Metric == LearningProblem.Accuracy;
+        return new EvaluationResult(
+            experiment,
+            manifest,
+            learner.Problem.Identity,
+            Provenance.Current(device),
+            learner.MetaStep,
+            request.Part,
+            request.Seed,
+            learner.Plan.Method.InnerSteps,
+            request.Episodes,
+            accuracy ? measured.Mean : null,
+            accuracy ? null : measured.Mean,
+            measured.HalfWidth95,
+            measured.NotFinite,
+            measured.Inner,
+            trainingSeconds / ((double)learner.MetaStep * experiment.Budget.MetaBatch),
+            trainingSeconds,
+            watch.Elapsed.TotalSeconds / request.Episodes,
+            accuracy ? measured.PerTask : null,
+            accuracy ? null : measured.PerTask);
+    }
 }

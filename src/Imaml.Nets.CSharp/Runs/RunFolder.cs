@@ -1,6 +1,7 @@
 // The files of one run.
 //
-//     run.json            options, classes, program and machine
+//     run.json            the experiment
+//     provenance.json     classes, program and machine
 //     checkpoint.bin      the state to go on from, and the result of training
 //     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
 //     progress.jsonl      one line a meta-step
@@ -55,6 +56,9 @@ public sealed class RunFolder(string path)
     /// <summary>The path of run.json.</summary>
     public string DescriptionPath => File("run.json");
 
+    /// <summary>The path of provenance.json.</summary>
+    public string OriginPath => File("provenance.json");
+
     /// <summary>The path of the log with one line a meta-step.</summary>
     public string ProgressPath => File("progress.jsonl");
 
@@ -76,7 +80,7 @@ public sealed class RunFolder(string path)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder with --out", e);
+            throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder", e);
         }
 
         if (System.IO.File.Exists(CheckpointPath))
@@ -89,7 +93,7 @@ public sealed class RunFolder(string path)
         if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(AtomicFile.DraftSuffix, StringComparison.Ordinal) && !logs.Contains(path)))
         {
             held.Dispose();
-            throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder with --out");
+            throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder");
         }
 
         Array.ForEach(logs, System.IO.File.Delete);
@@ -125,9 +129,9 @@ public sealed class RunFolder(string path)
     public static IEnumerable<T> Read<T>(string path) =>
         System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
 
-    /// <summary>Keeps a log's lines up to a meta-step, so that it fits a checkpoint made then.</summary>
+    /// <summary>Keeps a log's lines of these meta-steps, so that it fits a checkpoint.</summary>
     /// <exception cref="CheckpointException">A line before the last is damaged.</exception>
-    public static void Truncate(string path, int metaStep)
+    public static void Keep(string path, Func<int, bool> keep)
     {
         if (!System.IO.File.Exists(path))
         {
@@ -142,7 +146,7 @@ public sealed class RunFolder(string path)
             throw new CheckpointException($"{path}: line {damaged + 1} is damaged; delete the file to go on without the lines before");
         }
 
-        var kept = lines.Where((_, i) => steps[i] <= metaStep).ToArray();
+        var kept = lines.Where((_, i) => steps[i] is { } step && keep(step)).ToArray();
         if (kept.Length < lines.Length)
         {
             AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));

@@ -1,18 +1,12 @@
 // A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
 
 using System.Diagnostics;
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
-
-/// <summary>How often a run looks up from its work. None of it changes the numbers.</summary>
-/// <param name="CheckpointEvery">Meta-steps between checkpoints.</param>
-/// <param name="ValidateEvery">Meta-steps between validations; 0 for none.</param>
-/// <param name="ValidationEpisodes">Episodes of one validation.</param>
-/// <param name="KeepEvery">Meta-steps between the checkpoints that stay beside the last one; 0 for none.</param>
-public sealed record RunCadence(int CheckpointEvery, int ValidateEvery, int ValidationEpisodes, int KeepEvery = 0);
 
 /// <summary>A line of progress.jsonl.</summary>
 public sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
@@ -21,49 +15,53 @@ public sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step)
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Tasks">Tasks seen.</param>
 /// <param name="Seconds">Wall seconds of training, without validation.</param>
-/// <param name="Accuracy">Mean accuracy on the validation episodes.</param>
-/// <param name="HalfWidth95">Of its 95 % interval.</param>
+/// <param name="Accuracy">Mean accuracy on the validation episodes; null where the problem is no classification, not a number where an adapted network is not finite.</param>
+/// <param name="Loss">Mean outer loss on them, where the problem is no classification.</param>
+/// <param name="HalfWidth95">Half the 95 % interval over these tasks, which are of one seed.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖.</param>
 /// <param name="CgResidual">Largest relative CG residual.</param>
 /// <param name="LargestCurvature">Largest estimate of ∇²L̂'s top eigenvalue.</param>
 /// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
 /// <param name="NonFinite">Tasks left out because their meta-gradient was not finite.</param>
+/// <param name="Inner">How many validation tasks' inner solves ended how.</param>
 public sealed record CurveLine(
     int MetaStep,
     long Tasks,
     double Seconds,
-    double Accuracy,
+    double? Accuracy,
+    double? Loss,
     double HalfWidth95,
     double InnerGradientNorm,
     double CgResidual,
     double LargestCurvature,
     int NonPositiveCurvature,
-    int NonFinite);
+    int NonFinite,
+    IReadOnlyDictionary<InnerStatus, int> Inner);
 
 /// <summary>A run of meta-training, bound to its folder.</summary>
 public sealed class TrainingRun : IDisposable
 {
-    private readonly TaskSource _source;
-    private readonly EpisodeSampler _sampler;
+    private readonly RunOrigin _origin;
     private readonly List<ProgressLine> _unwritten = [];
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
     private readonly FileStream _lock;
     private double _seconds;
     private int _lastValidation;
+    private bool _described;
 
-    private TrainingRun(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device, MetaLearner learner, double seconds, FileStream held)
+    private TrainingRun(RunFolder folder, Experiment experiment, ClassManifest? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
     {
-        (Folder, Options, _source, Device, Learner, _seconds, _lock) = (folder, options, source, device, learner, seconds, held);
+        (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
+        _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
         learner.MoveTo(device.Device);
-        _sampler = source.Sampler(options, ClassPart.Train, options.Queries, options.Seed);
     }
 
     /// <summary>The run's files.</summary>
     public RunFolder Folder { get; }
 
-    /// <summary>The run's options.</summary>
-    public TrainingOptions Options { get; }
+    /// <summary>What is trained.</summary>
+    public Experiment Experiment { get; }
 
     /// <summary>What computes.</summary>
     public ComputeDevice Device { get; }
@@ -71,34 +69,46 @@ public sealed class TrainingRun : IDisposable
     /// <summary>The meta-parameters as they are now.</summary>
     public MetaLearner Learner { get; }
 
+    /// <summary>Threads that share out the tasks; no number depends on how many there are.</summary>
+    public int Threads { get; }
+
     /// <summary>Wall seconds of training so far, without validation.</summary>
     public double Seconds => _seconds;
 
-    /// <summary>Begins a run in an empty or new folder, or continues the one that is there if its options are the same.</summary>
-    /// <remarks>
-    /// A new run writes nothing before its first meta-step is made, so that options that cannot run leave nothing behind. A run may go on on
-    /// another device than it began on; its numbers then are those of a run that was not stopped but for their rounding.
-    /// </remarks>
-    /// <exception cref="CheckpointException">
-    /// The folder cannot be written, is in use, or holds a run of other options or data, a damaged one, or files of something else.
-    /// </exception>
-    /// <exception cref="DataException">The options make no sense, or not with these data.</exception>
-    public static TrainingRun Open(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device)
-    {
-        options.Validate();
-        foreach (var part in Enum.GetValues<ClassPart>().Where(part => part != ClassPart.Validation || options.ValidationClasses > 0))
-        {
-            // Now, not when the part is needed: every part must allow these episodes.
-            source.Sampler(options, part, options.Queries, TaskSource.EvaluationSeed);
-        }
+    /// <summary>Whether all meta-steps are made.</summary>
+    public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
 
+    /// <summary>Begins a run in an empty or new folder, or continues the one that is there if it is the same experiment.</summary>
+    /// <remarks>
+    /// A new run writes nothing before its first meta-step is made, so that an experiment that cannot run leaves nothing behind. A run may be continued
+    /// on another device than it began on; its numbers then are those of a run that was not stopped, up to rounding. It may be given more meta-steps
+    /// (or fewer, down to those that are made) where its schedule does not depend on their number: it then goes on to the same bits as a run that was
+    /// asked for as many at once.
+    /// </remarks>
+    /// <param name="folder">Where.</param>
+    /// <param name="experiment">What.</param>
+    /// <param name="tasks">The tasks.</param>
+    /// <param name="model">What learns them.</param>
+    /// <param name="device">What computes, or null for the processor.</param>
+    /// <param name="threads">Threads that share out the tasks, or null for as many as there are cores.</param>
+    /// <exception cref="CheckpointException">
+    /// The folder cannot be written, is in use, or holds another experiment or other tasks, a damaged run, or files of something else.
+    /// </exception>
+    /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
+    public static TrainingRun Open<TTasks>(
+        RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device = null, int? threads = null)
+    {
+        experiment.Validate();
         LibTorchLoader.EnsureLoaded();
+        var problem = LearningProblem.Of(tasks, model);
+        var manifest = (tasks as ImageTasks)?.Split.Manifest;
+        var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         var held = folder.Lock();
         try
         {
             return File.Exists(folder.CheckpointPath)
-                ? Continue(folder, options, source, device, held)
-                : new TrainingRun(folder, options, source, device, MetaLearner.Create(options, TaskSource.Network(options)), 0, held);
+                ? Continue(folder, experiment, problem, manifest, on, by, held)
+                : new TrainingRun(folder, experiment, manifest, on, MetaLearner.Create(experiment.Plan, problem, by), by, 0, held);
         }
         catch
         {
@@ -108,23 +118,17 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
-    private static TrainingRun Continue(RunFolder folder, TrainingOptions options, TaskSource source, ComputeDevice device, FileStream held)
+    private static TrainingRun Continue(RunFolder folder, Experiment experiment, LearningProblem problem, ClassManifest? manifest, ComputeDevice device, int threads, FileStream held)
     {
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
-        if (options.DifferencesFrom(header.Options) is { Count: > 0 } differences)
-        {
-            throw new CheckpointException($"{folder.FolderPath} holds a run of other options ({string.Join(", ", differences)}); repeat its options to continue it, or name another folder with --out");
-        }
-
-        if (header.ManifestHash != source.Split.Manifest.Hash)
-        {
-            throw new CheckpointException($"{folder.FolderPath} holds a run on other classes (manifest {header.ManifestHash[..12]}…, not {source.Split.Manifest.Hash[..12]}…); name another folder with --out");
-        }
-
-        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, TaskSource.Network, threads: options.Threads);
-        RunFolder.Truncate(folder.ProgressPath, header.MetaStep);
-        RunFolder.Truncate(folder.CurvePath, header.MetaStep);
-        var run = new TrainingRun(folder, options, source, device, learner, header.Seconds, held)
+        RefuseOther(folder, header, experiment, problem);
+        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, problem, threads, experiment);
+        // A validation at the end that the run had is no validation of a longer run.
+        var every = experiment.Budget.ValidateEvery;
+        var extended = experiment.Budget.MetaSteps != header.Experiment.Budget.MetaSteps;
+        RunFolder.Keep(folder.ProgressPath, step => step <= header.MetaStep);
+        RunFolder.Keep(folder.CurvePath, step => step <= header.MetaStep && (!extended || step == experiment.Budget.MetaSteps || (every > 0 && step % every == 0)));
+        var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
         };
@@ -133,11 +137,36 @@ public sealed class TrainingRun : IDisposable
         return run;
     }
 
+    private static void RefuseOther(RunFolder folder, CheckpointHeader header, Experiment experiment, LearningProblem problem)
+    {
+        if (experiment.DifferencesFrom(header.Experiment) is { Count: > 0 } differences)
+        {
+            throw new CheckpointException($"{folder.FolderPath} holds a run of another experiment ({string.Join(", ", differences)}); repeat its own to continue it, or name another folder");
+        }
+
+        if (header.Tasks != problem.Identity)
+        {
+            throw new CheckpointException($"{folder.FolderPath} holds a run on other tasks ({header.Tasks}, not {problem.Identity}); name another folder");
+        }
+
+        var (before, now) = (header.Experiment.Budget.MetaSteps, experiment.Budget.MetaSteps);
+        if (before != now && experiment.Outer.DependsOnLength)
+        {
+            throw new CheckpointException(
+                $"{folder.FolderPath} holds a run of {before} meta-steps, not {now}, whose step sizes fall to zero over its length (schedule cosine): another length is another run from its first step on; only runs of a constant schedule can be made longer");
+        }
+
+        if (now < header.MetaStep)
+        {
+            throw new CheckpointException($"{folder.FolderPath} has made {header.MetaStep} meta-steps already, more than {now}; name another folder");
+        }
+    }
+
     /// <summary>Trains to the end, or until asked to stop; either way the folder then holds the state reached.</summary>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved.</exception>
-    public void Run(RunCadence cadence, Action<ProgressLine> onStep, Action<CurveLine> onValidation, CancellationToken cancel)
+    public void Run(CancellationToken cancel, Action<ProgressLine>? onStep = null, Action<CurveLine>? onValidation = null)
     {
-        var validation = cadence.ValidateEvery > 0 ? _source.Sampler(Options, ClassPart.Validation, Options.Queries, TaskSource.EvaluationSeed) : null;
+        var cadence = Experiment.Budget;
         try
         {
             while (true)
@@ -148,18 +177,19 @@ public sealed class TrainingRun : IDisposable
                     Keep();
                 }
 
-                if (validation is not null && ValidationIsDue(cadence.ValidateEvery))
+                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery))
                 {
-                    onValidation(Validate(validation, cadence.ValidationEpisodes, cancel));
+                    var point = Validate(cadence.ValidationEpisodes, cancel);
+                    onValidation?.Invoke(point);
                 }
 
-                if (Learner.MetaStep >= Options.MetaSteps || cancel.IsCancellationRequested)
+                if (Finished || cancel.IsCancellationRequested)
                 {
                     return;
                 }
 
                 var line = Step();
-                onStep(line);
+                onStep?.Invoke(line);
                 if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue(cadence.KeepEvery))
                 {
                     Save();
@@ -176,6 +206,17 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
+    /// <summary>Measures the state reached on tasks of a part, and writes the result beside the run.</summary>
+    /// <param name="tasks">Their number.</param>
+    /// <param name="part">The part.</param>
+    /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    public EvaluationResult Evaluate(int tasks, ClassPart part = ClassPart.Test, CancellationToken cancel = default)
+    {
+        var result = EvaluationResult.Measure(Learner, Experiment, _origin.Manifest, Device, _seconds, new EvaluationRequest(part, tasks), cancel);
+        RunFolder.WriteJson(Folder.File(result.FileName), result);
+        return result;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -185,20 +226,18 @@ public sealed class TrainingRun : IDisposable
     }
 
     private bool ValidationIsDue(int every) =>
-        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || Learner.MetaStep == Options.MetaSteps);
+        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || Finished);
 
     private bool KeepIsDue(int every) =>
         every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
 
     // After the checkpoint of the same state, so that no kept state is ahead of the run.
-    private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Header(), Learner);
-
-    private CheckpointHeader Header() => new(Options, _source.Split.Manifest.Hash, Learner.MetaStep, _seconds);
+    private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Experiment, _seconds, Learner);
 
     private ProgressLine Step()
     {
         var watch = Stopwatch.StartNew();
-        var report = Learner.Step(_sampler.Batch((long)Learner.MetaStep * Options.MetaBatch, Options.MetaBatch));
+        var report = Learner.Step(Learner.NextTasks);
         _seconds += watch.Elapsed.TotalSeconds;
         var line = new ProgressLine(Learner.MetaStep, _seconds, report);
         _unwritten.Add(line);
@@ -206,20 +245,22 @@ public sealed class TrainingRun : IDisposable
         return line;
     }
 
-    private CurveLine Validate(EpisodeSampler validation, int episodes, CancellationToken cancel)
+    private CurveLine Validate(int episodes, CancellationToken cancel)
     {
-        var accuracy = Evaluator.AfterAdapting(Learner, validation, episodes, cancel);
+        var measured = Evaluator.AfterAdapting(Learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
         var point = new CurveLine(
             Learner.MetaStep,
-            (long)Learner.MetaStep * Options.MetaBatch,
+            (long)Learner.MetaStep * Experiment.Budget.MetaBatch,
             _seconds,
-            accuracy.Mean,
-            accuracy.HalfWidth95,
+            measured.Metric == LearningProblem.Accuracy ? measured.Mean : null,
+            measured.Metric == LearningProblem.Loss ? measured.Mean : null,
+            measured.HalfWidth95,
             _sinceValidation.Max(step => step.InnerGradientNorm),
             _sinceValidation.Max(step => step.CgResidual),
             _sinceValidation.Max(step => step.LargestCurvature),
             _sinceValidation.Sum(step => step.NonPositiveCurvature),
-            _sinceValidation.Sum(step => step.NonFinite));
+            _sinceValidation.Sum(step => step.NonFinite),
+            measured.Inner);
         _unwrittenCurve.Add(point);
         _sinceValidation.Clear();
         _lastValidation = Learner.MetaStep;
@@ -236,10 +277,17 @@ public sealed class TrainingRun : IDisposable
 
         RunFolder.Append(Folder.ProgressPath, _unwritten);
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
-        Checkpoint.Write(Folder.CheckpointPath, Header(), Learner);
-        if (!File.Exists(Folder.DescriptionPath))
+        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner);
+        if (!_described)
         {
-            RunFolder.WriteJson(Folder.DescriptionPath, new RunDescription(Options, _source.Split.Manifest, Provenance.Current(Device)));
+            // The experiment as it is now: a run that goes on may have been made longer.
+            RunFolder.WriteJson(Folder.DescriptionPath, Experiment);
+            _described = true;
+        }
+
+        if (!File.Exists(Folder.OriginPath))
+        {
+            RunFolder.WriteJson(Folder.OriginPath, _origin);
         }
     }
 }

@@ -23,7 +23,7 @@ public sealed record DataRoot(string Folder, string Origin)
     /// <exception cref="DataException">Neither names a folder, or the folder does not exist.</exception>
     public static DataRoot Resolve(string? argument, bool mayBeMissing = false)
     {
-        var (named, origin) = argument is { Length: > 0 } ? (argument, "--data") : (Environment.GetEnvironmentVariable(Variable), Variable);
+        var (named, origin) = argument is { Length: > 0 } ? (argument, "as given") : (Environment.GetEnvironmentVariable(Variable), Variable);
         if (named is not { Length: > 0 })
         {
             throw new DataException($"no data folder is named; give --data DIR or set {Variable} (imaml data get omniglot --data DIR fills it), or use the built-in glyphs");

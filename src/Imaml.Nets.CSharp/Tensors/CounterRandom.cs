@@ -1,7 +1,7 @@
 // Counter-based random numbers: the i-th number of a stream is mix(key + i·γ), the output function of SplitMix64 (Steele, Lea and
 // Flood 2014), and a stream's key is a hash of its path (seed, purpose, number, …). Nothing is shared between streams, so an episode, a
 // split or a glyph depends on its path alone: not on what was drawn before it, the machine, or the number of threads. Only integer
-// arithmetic, and double arithmetic that IEEE 754 rounds exactly.
+// arithmetic, and double arithmetic that IEEE 754 rounds exactly; NextNormal alone takes a logarithm and a cosine.
 
 
 namespace Imaml.Nets.Tensors;
@@ -13,6 +13,9 @@ internal enum RandomPurpose : ulong
     Split = 2,
     GlyphShape = 3,
     GlyphDrawing = 4,
+    Signs = 5,
+    LanczosStart = 6,
+    ChangeDirection = 7,
 }
 
 /// <summary>A reproducible stream of random numbers, named by its path.</summary>
@@ -62,6 +65,9 @@ internal sealed class CounterRandom
 
     /// <summary>Bell-shaped with mean 0 and variance 1, within ±2√3: the sum of four uniform numbers, which needs no transcendental function.</summary>
     public double NextBell() => 1.7320508075688772 * (NextUnit() + NextUnit() + NextUnit() + NextUnit() - 2);
+
+    /// <summary>Standard normal (Box and Muller 1958). The last digits are those of the machine's logarithm and cosine.</summary>
+    public double NextNormal() => double.Sqrt(-2 * double.Log(1 - NextUnit())) * double.CosPi(2 * NextUnit());
 
     /// <summary>Puts a uniformly drawn selection of <paramref name="count"/> items, in uniformly random order, at the front (Fisher-Yates).</summary>
     public void ShuffleFront<T>(Span<T> items, int count)

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Tensors;
 
 /// <summary>The operations that take or return a TorchSharp Scalar.</summary>
-internal static class HeldScalars
+public static class HeldScalars
 {
     private static readonly Scalar One = 1, MinusOne = -1;
 

@@ -1,5 +1,5 @@
-// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task), so that a run that was stopped goes on as if
-// it had not been, and neither the tasks beside it nor the device changes what a task gets. They are drawn on the host and copied.
+// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task, number of the call), so that a run that was
+// stopped goes on as if it had not been, and neither the tasks beside it nor the device changes what a task gets. They are drawn on the host and copied.
 
 using static TorchSharp.torch;
 
@@ -12,18 +12,27 @@ internal static class RandomSigns
     /// <param name="firstTask">The number of the task of the first row; the others follow.</param>
     public static Func<Tensor, Tensor> Of(ulong seed, ulong firstTask)
     {
-        // Odd multipliers, so that neighbouring seeds, tasks and calls do not share probes.
-        var state = seed * 0x9E3779B97F4A7C15UL;
+        var call = 0UL;
         return like =>
         {
-            using var scope = NewDisposeScope();
-            state += 0x9E3779B97F4A7C15UL;
-            var halves = Enumerable.Range(0, (int)like.shape[0]).Select(row =>
+            var signs = new float[like.shape[0], like.shape[1]];
+            for (var row = 0; row < signs.GetLength(0); row++)
             {
-                using var generator = new Generator(state ^ (firstTask + (ulong)row + 1) * 0xD1B54A32D192ED03UL, CPU);
-                return rand([like.shape[1]], ScalarType.Float32, CPU, generator: generator).Exceeds(0.5); // [d]
-            });
-            return stack(halves).to_type(like.dtype).Times(2).Plus(-1).to(like.device).MoveToOuterDisposeScope();
+                Fill(signs, row, new CounterRandom(seed, RandomPurpose.Signs, firstTask + (ulong)row, call));
+            }
+
+            call++;
+            return tensor(signs, like.dtype, like.device);
         };
+    }
+
+    private static void Fill(float[,] signs, int row, CounterRandom random)
+    {
+        var bits = 0UL;
+        for (var i = 0; i < signs.GetLength(1); i++, bits >>= 1)
+        {
+            bits = i % 64 == 0 ? random.NextBits() : bits;
+            signs[row, i] = (bits & 1) == 0 ? -1 : 1;
+        }
     }
 }

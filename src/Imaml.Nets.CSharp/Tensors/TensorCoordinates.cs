@@ -11,19 +11,29 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     /// <inheritdoc/>
     public Tensor Combine(double a, Tensor x, double b, Tensor y)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return x.Times(a).PlusMultiple(b, y).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public Tensor Product(Tensor x, Tensor y) => x.mul(y);
+    public Tensor Product(Tensor x, Tensor y)
+    {
+        using var off = Unrecorded.Begin();
+        return x.mul(y);
+    }
 
     /// <inheritdoc/>
-    public Tensor Quotient(Tensor x, Tensor y) => x.div(y);
+    public Tensor Quotient(Tensor x, Tensor y)
+    {
+        using var off = Unrecorded.Begin();
+        return x.div(y);
+    }
 
     /// <inheritdoc/>
     public Tensor DivideByRoot(Tensor x, Tensor y, double epsilon)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return x.div(y.sqrt().Plus(epsilon)).MoveToOuterDisposeScope();
     }
@@ -31,6 +41,7 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
     /// <inheritdoc/>
     public double[][] ToRows(Tensor x)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var numbers = x.to_type(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
         return [.. numbers.Chunk((int)x.shape[^1])];

@@ -12,6 +12,7 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Tensors;
 
 /// <summary>B vectors of ℝᵈ as the rows of a tensor [B, d]; scalars are [B, 1], or of no dimension where all tasks share them.</summary>
+/// <remarks>Its results have no graph, though a vector may come with <c>requires_grad</c>.</remarks>
 public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
 {
     /// <param name="tasks">B, at least 1.</param>
@@ -58,15 +59,20 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     public int Dimension(Tensor like) => checked((int)like.shape[1]);
 
     /// <inheritdoc/>
-    public Tensor Scale(Tensor a, Tensor x) => x.mul(a);
+    public Tensor Scale(Tensor a, Tensor x)
+    {
+        using var off = Unrecorded.Begin();
+        return x.mul(a);
+    }
 
     /// <inheritdoc/>
     public Tensor Axpy(Tensor a, Tensor x, Tensor y)
     {
+        using var off = Unrecorded.Begin();
         if (a.dim() == 0)
         {
             var number = a.Number();
-            return number == 0 ? y.alias() : y.PlusMultiple(number, x);
+            return number == 0 ? y.detach() : y.PlusMultiple(number, x);
         }
 
         using var scope = NewDisposeScope();
@@ -78,6 +84,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Inner(Tensor x, Tensor y)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return x.mul(y).sum([1], keepdim: true).MoveToOuterDisposeScope();
     }
@@ -85,6 +92,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Norm(Tensor x)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var largest = x.abs().amax([1], keepdim: true); // [B, 1]
         var divisor = where(largest.Exceeds(0) & largest.IsBelow(double.PositiveInfinity), largest, ones_like(largest));
@@ -101,17 +109,30 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
         : throw new ArgumentException($"{a.Length} numbers for {Tasks} tasks", nameof(a));
 
     /// <inheritdoc/>
-    public Tensor Add(Tensor a, Tensor b) => a.Plus(b);
+    public Tensor Add(Tensor a, Tensor b)
+    {
+        using var off = Unrecorded.Begin();
+        return a.Plus(b);
+    }
 
     /// <inheritdoc/>
-    public Tensor Multiply(Tensor a, Tensor b) => a.mul(b);
+    public Tensor Multiply(Tensor a, Tensor b)
+    {
+        using var off = Unrecorded.Begin();
+        return a.mul(b);
+    }
 
     /// <inheritdoc/>
-    public Tensor SquareRoot(Tensor a) => a.sqrt();
+    public Tensor SquareRoot(Tensor a)
+    {
+        using var off = Unrecorded.Begin();
+        return a.sqrt();
+    }
 
     /// <inheritdoc/>
     public Tensor DivideOrZero(Tensor numerator, Tensor denominator)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var divisor = Beside(numerator, denominator);
         var positive = divisor.Exceeds(0);
@@ -130,6 +151,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Select(Tensor mask, Tensor a, Tensor b)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var like = mask.dim() > 0 ? mask : a.dim() > 0 ? a : b;
         return where(Beside(like, mask).Exceeds(0.5), Beside(like, a), Beside(like, b)).MoveToOuterDisposeScope();
@@ -157,6 +179,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Gather(Tensor mask, Tensor x)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var zero = zeros_like(x); // [B, d]
         var part = mask.dim() > 0 ? where(mask.Exceeds(0.5), x, zero) : mask.Number() > 0.5 ? x : zero;

@@ -1,11 +1,11 @@
 /// The picture of an episode shows its images and what became of each.
-module Imaml.Nets.Tests.EpisodePictureTests
+module Imaml.Cli.Tests.EpisodePictureTests
 
 open System
 open Expecto
 open FsUnit
 open Imaml.Nets.Tasks
-open Imaml.Nets.Runs
+open Imaml.Cli.Plots
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.EpisodesFixtures
 open SkiaSharp

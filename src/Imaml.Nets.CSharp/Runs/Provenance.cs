@@ -40,8 +40,8 @@ public sealed record Provenance(string Version, string Processor, int Cores, str
             : Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown";
 }
 
-/// <summary>The content of run.json.</summary>
-/// <param name="Options">The options.</param>
-/// <param name="Manifest">The classes of each part, with their hash.</param>
+/// <summary>The content of provenance.json: what a run was begun with besides its experiment.</summary>
+/// <param name="Tasks">What determines the tasks.</param>
+/// <param name="Manifest">For images the classes of each part, with their hash.</param>
 /// <param name="Provenance">The program and the machine that began the run.</param>
-public sealed record RunDescription(TrainingOptions Options, ClassManifest Manifest, Provenance Provenance);
+public sealed record RunOrigin(string Tasks, ClassManifest? Manifest, Provenance Provenance);

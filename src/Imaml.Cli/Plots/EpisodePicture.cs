@@ -4,14 +4,17 @@
 using Imaml.Nets.Tasks;
 using SkiaSharp;
 
-namespace Imaml.Nets.Runs;
+namespace Imaml.Cli.Plots;
 
 /// <summary>Draws an episode with predictions.</summary>
-public static class EpisodePicture
+internal static class EpisodePicture
 {
     // Sizes in pixels: images are enlarged to about ImageGoal, by whole factors so that their pixels stay sharp.
     private const int ImageGoal = 84, Frame = 4, Tab = 24, Gap = 10, Margin = 24, Badge = 30, Divider = 48;
     private const int TitleHeight = 15, TextHeight = 10, HeadTop = Margin + TitleHeight + 24, RowsTop = HeadTop + TextHeight + 16, LegendHeight = 34;
+
+    // Of DejaVu Sans: the height of a capital letter over the size of the font. Heights of text are those of its capitals.
+    private const float Capital = 0.729f;
 
     private const char RightSign = '\u2713', WrongSign = '\u2717';
 
@@ -49,9 +52,9 @@ public static class EpisodePicture
         using (var canvas = new SKCanvas(bitmap))
         {
             canvas.Clear(Paper);
-            StrokeFont.Draw(canvas, title, Margin, Margin, TitleHeight, Ink);
-            StrokeFont.Draw(canvas, Examples(episode.Shots), layout.SupportX(0), HeadTop, TextHeight, Quiet);
-            StrokeFont.Draw(canvas, "new: which class is it?", layout.QueryX(0), HeadTop, TextHeight, Quiet);
+            Write(canvas, title, Margin, Margin, TitleHeight, Ink);
+            Write(canvas, Examples(episode.Shots), layout.SupportX(0), HeadTop, TextHeight, Quiet);
+            Write(canvas, "new: which class is it?", layout.QueryX(0), HeadTop, TextHeight, Quiet);
             DrawRows(canvas, layout, EpisodeBatch.Pack(set, [episode]), predictions);
             DrawLegend(canvas, layout);
         }
@@ -109,11 +112,11 @@ public static class EpisodePicture
             Fill(canvas, box, colour, 4);
             Centred(canvas, $"{sign}", box, 9);
             x += box.Width + 7;
-            StrokeFont.Draw(canvas, words, x, y, TextHeight, Quiet);
-            x += StrokeFont.Width(words, TextHeight) + 18;
+            Write(canvas, words, x, y, TextHeight, Quiet);
+            x += Width(words, TextHeight) + 18;
         }
 
-        StrokeFont.Draw(canvas, "the letter is the class it was taken for", x, y, TextHeight, Quiet);
+        Write(canvas, "the letter is the class it was taken for", x, y, TextHeight, Quiet);
     }
 
     private static void DrawImage(SKCanvas canvas, Layout layout, EpisodeBatch batch, float[] pixels, int index, int x, int y, SKColor frame, int frameBelow)
@@ -147,8 +150,21 @@ public static class EpisodePicture
         canvas.DrawRoundRect(where, corner, corner, brush);
     }
 
+    private static void Write(SKCanvas canvas, string text, float x, float top, float height, SKColor colour)
+    {
+        using var font = PlotFont.OfSize(height / Capital);
+        using var brush = new SKPaint { Color = colour, IsAntialias = true };
+        canvas.DrawText(text, x, top + height, font, brush);
+    }
+
+    private static float Width(string text, float height)
+    {
+        using var font = PlotFont.OfSize(height / Capital);
+        return font.MeasureText(text);
+    }
+
     private static void Centred(SKCanvas canvas, string text, SKRect where, float height) =>
-        StrokeFont.Draw(canvas, text, where.MidX - (StrokeFont.Width(text, height) / 2), where.MidY - (height / 2), height, OnColour);
+        Write(canvas, text, where.MidX - (Width(text, height) / 2), where.MidY - (height / 2), height, OnColour);
 
     /// <summary>Where things are; images' places are those of their own corners, inside the frames.</summary>
     private sealed class Layout
@@ -160,7 +176,7 @@ public static class EpisodePicture
             (_shots, Ways) = (episode.Shots, episode.Ways);
             Scale = int.Max(1, ImageGoal / int.Max(set.Height, set.Width));
             (ImageWidth, ImageHeight) = (set.Width * Scale, set.Height * Scale);
-            Width = int.Max(QueryX(episode.Queries) - Gap - Frame, Margin + (int)float.Ceiling(StrokeFont.Width(title, TitleHeight))) + Margin;
+            Width = int.Max(QueryX(episode.Queries) - Gap - Frame, Margin + (int)float.Ceiling(EpisodePicture.Width(title, TitleHeight))) + Margin;
             Height = RowY(Ways) + LegendHeight + Gap;
         }
 

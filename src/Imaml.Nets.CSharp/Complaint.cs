@@ -1,0 +1,62 @@
+// What is wrong with an experiment: every fault at once, each with the field that it is in. Fields are named as in an experiment file
+// (method.inner.steps); whoever made the value otherwise, by options of a command line say, has other names for them.
+
+using System.Globalization;
+
+namespace Imaml.Nets;
+
+/// <summary>One fault of an experiment or of a part of it.</summary>
+/// <param name="Field">Where: the path of the field from the part that complains.</param>
+/// <param name="Rule">What is wrong, after the field's name: <c>must be at least 1, not 0</c>.</param>
+/// <param name="Kind">Of what kind it is.</param>
+public sealed record Complaint(string Field, string Rule, ComplaintKind Kind = ComplaintKind.Invalid)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Field} {Rule}";
+
+    internal Complaint In(string part) => this with { Field = $"{part}.{Field}" };
+}
+
+/// <summary>What kind of fault a complaint is about.</summary>
+public enum ComplaintKind
+{
+    /// <summary>A value that is not allowed.</summary>
+    Invalid,
+
+    /// <summary>A field that is needed and not there.</summary>
+    Missing,
+
+    /// <summary>A field that its part does not have.</summary>
+    Unknown,
+}
+
+/// <summary>An experiment that cannot be run, with all its faults.</summary>
+/// <param name="complaints">The faults, at least one.</param>
+/// <param name="origin">The file that it was read from, or null.</param>
+public sealed class ExperimentException(IReadOnlyList<Complaint> complaints, string? origin = null)
+    : ArgumentException($"{(origin is null ? "" : $"{origin}: ")}{string.Join("; ", complaints)}")
+{
+    /// <summary>The file that it was read from, or null.</summary>
+    public string? Origin { get; } = origin;
+
+    /// <summary>The faults.</summary>
+    public IReadOnlyList<Complaint> Complaints { get; } = complaints;
+}
+
+/// <summary>The rules that single numbers obey.</summary>
+internal static class Rule
+{
+    public static IEnumerable<Complaint> AtLeast(int least, int value, string field) =>
+        value >= least ? [] : [new Complaint(field, $"must be at least {least}, not {value}")];
+
+    public static IEnumerable<Complaint> AtMost(long most, long count, string field, int value, string what) =>
+        count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
+
+    public static IEnumerable<Complaint> Positive(double? value, string field) =>
+        value is null or > 0 and < double.PositiveInfinity ? [] : [new Complaint(field, $"must be positive and finite, not {Text(value.Value)}")];
+
+    public static IEnumerable<Complaint> Defined<T>(T value, string field)
+        where T : struct, Enum => Enum.IsDefined(value) ? [] : [new Complaint(field, $"must be one of {string.Join(", ", Enum.GetNames<T>())}")];
+
+    public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,94 @@
+// The outer optimiser of Algorithm 1, line 7, as a value, with its schedule. It builds the core's.
+
+using System.Text.Json.Serialization;
+using Imaml.Math;
+using Imaml.Nets.Tensors;
+using MathNet.Numerics.LinearAlgebra;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Learning;
+
+/// <summary>How the outer step size changes over a run of T meta-steps.</summary>
+public enum Schedule
+{
+    /// <summary>The same at every meta-step.</summary>
+    Constant,
+
+    /// <summary>rate·(1 + cos(πt/T))/2: from the rate to zero.</summary>
+    Cosine,
+}
+
+/// <summary>What moves θ against the meta-gradient.</summary>
+/// <param name="Rate">Its step size at the first meta-step.</param>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(Adam), "adam")]
+[JsonDerivedType(typeof(GradientDescent), "gradient-descent")]
+[JsonDerivedType(typeof(Lbfgs), "lbfgs")]
+public abstract record Outer(double Rate)
+{
+    /// <summary>Whether its step sizes depend on the number of meta-steps, so that a longer run is another run from its first step on.</summary>
+    [JsonIgnore]
+    public virtual bool DependsOnLength => false;
+
+    /// <summary>All that is wrong with it.</summary>
+    public virtual IEnumerable<Complaint> Complaints() => Rule.Positive(Rate, "rate");
+
+    /// <summary>The core's optimiser before the first of <paramref name="metaSteps"/> steps, for a θ like this one, [1, d].</summary>
+    internal abstract IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps);
+
+    /// <summary>Adam for the numbers that are learned beside θ, at a rate of their own or θ's, in θ's schedule.</summary>
+    internal virtual IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
+        AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, OuterSchedule.Constant(rate ?? Rate), numbers);
+
+    /// <summary>An optimiser whose step size follows a schedule.</summary>
+    /// <param name="Rate">Its step size at the first meta-step.</param>
+    /// <param name="Schedule">How its step size changes.</param>
+    public abstract record Scheduled(double Rate, Schedule Schedule) : Outer(Rate)
+    {
+        /// <inheritdoc/>
+        public override bool DependsOnLength => Schedule == Schedule.Cosine;
+
+        /// <inheritdoc/>
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Defined(Schedule, "schedule")];
+
+        internal override IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
+            AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, Over(rate ?? Rate, metaSteps), numbers);
+
+        private protected OuterSchedule Over(double rate, int metaSteps) => Schedule switch
+        {
+            Schedule.Constant => OuterSchedule.Constant(rate),
+            Schedule.Cosine => OuterSchedule.Cosine(rate, metaSteps),
+            _ => throw new InvalidOperationException($"no schedule {Schedule}"),
+        };
+    }
+
+    /// <summary>Adam with its authors' constants.</summary>
+    /// <param name="Rate">Its step size at the first meta-step.</param>
+    /// <param name="Schedule">How its step size changes.</param>
+    public sealed record Adam(double Rate, Schedule Schedule) : Scheduled(Rate, Schedule)
+    {
+        internal override IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) =>
+            AdamOptimizer<Tensor, Tensor>.Start(space, new TensorCoordinates(), AdamOptions.Authors, Over(Rate, metaSteps), theta);
+    }
+
+    /// <summary>θ ← θ − ηg, the paper's outer step.</summary>
+    /// <param name="Rate">η at the first meta-step.</param>
+    /// <param name="Schedule">How its step size changes.</param>
+    public sealed record GradientDescent(double Rate, Schedule Schedule) : Scheduled(Rate, Schedule)
+    {
+        internal override IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) =>
+            new GradientDescentOptimizer<Tensor, Tensor>(Over(Rate, metaSteps));
+    }
+
+    /// <summary>L-BFGS without a line search, for a meta-batch that does not change much from step to step.</summary>
+    /// <param name="Rate">The first step is −rate·g; the later ones follow the curvature.</param>
+    /// <param name="Memory">Pairs that it keeps.</param>
+    public sealed record Lbfgs(double Rate, int Memory) : Outer(Rate)
+    {
+        /// <inheritdoc/>
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.AtLeast(1, Memory, "memory")];
+
+        internal override IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) =>
+            LbfgsOptimizer<Tensor, Tensor>.Start(space, Memory, Rate);
+    }
+}

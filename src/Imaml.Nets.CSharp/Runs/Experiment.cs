@@ -1,0 +1,102 @@
+// An experiment as a value: all that the numbers of a run depend on. It is written as JSON, in a file of the user's, in a preset, in the run's own
+// folder and in every result file, and it is the same value however it was made.
+
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Imaml.Nets.Learning;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Nets.Runs;
+
+/// <summary>How long a run is, and how often it looks up from its work; the latter changes no number.</summary>
+/// <param name="MetaSteps">T, outer steps.</param>
+/// <param name="MetaBatch">B, tasks of an outer step.</param>
+/// <param name="ValidateEvery">Meta-steps between validations; 0 for none.</param>
+/// <param name="ValidationEpisodes">Tasks of a validation.</param>
+/// <param name="CheckpointEvery">Meta-steps between checkpoints.</param>
+/// <param name="KeepEvery">Meta-steps between the checkpoints that are kept besides the last one; 0 for none.</param>
+public sealed record Budget(int MetaSteps, int MetaBatch, int ValidateEvery = 0, int ValidationEpisodes = 200, int CheckpointEvery = 100, int KeepEvery = 0)
+{
+    /// <summary>All that is wrong with it.</summary>
+    public IEnumerable<Complaint> Complaints() =>
+    [
+        .. Rule.AtLeast(1, MetaSteps, "metaSteps"),
+        .. Rule.AtLeast(1, MetaBatch, "metaBatch"),
+        .. Rule.AtLeast(0, ValidateEvery, "validateEvery"),
+        .. Rule.AtLeast(2, ValidationEpisodes, "validationEpisodes"),
+        .. Rule.AtLeast(1, CheckpointEvery, "checkpointEvery"),
+        .. Rule.AtLeast(0, KeepEvery, "keepEvery"),
+    ];
+}
+
+/// <summary>Tasks, network, method, outer optimiser, budget and seed of a run.</summary>
+/// <param name="Tasks">What is learned.</param>
+/// <param name="Network">What learns it.</param>
+/// <param name="Method">How a task is adapted to, and how its meta-gradient is made.</param>
+/// <param name="Outer">What moves the meta-parameters.</param>
+/// <param name="Budget">How long.</param>
+/// <param name="Seed">Seed of the initial parameters and of the training tasks; the division of the classes does not depend on it.</param>
+/// <param name="Note">Anything that is to be said about it; no number depends on it.</param>
+public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Method, Outer Outer, Budget Budget, ulong Seed, string? Note = null)
+{
+    // Far above any batch of use, far below what overflows an array.
+    private const long LargestArray = 100_000_000;
+
+    /// <summary>What the meta-learner needs of it.</summary>
+    [JsonIgnore]
+    public LearningPlan Plan => new(Method, Outer, Budget.MetaSteps, Budget.MetaBatch, Seed);
+
+    /// <summary>All that is wrong with it; nothing where it can be run.</summary>
+    public IReadOnlyList<Complaint> Complaints()
+    {
+        static IEnumerable<Complaint> In(string part, IEnumerable<Complaint> complaints) => complaints.Select(one => one.In(part));
+        IEnumerable<Complaint> together = [];
+        if (Budget.ValidateEvery > 0 && !Tasks.HasValidation)
+        {
+            together = [new Complaint("budget.validateEvery", $"{Budget.ValidateEvery} needs validation classes, of which there are none")];
+        }
+
+        if (Tasks is ImageEpisodes { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
+        {
+            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * Glyphs.Size * Glyphs.Size;
+            together = together.Concat(Rule.AtMost(LargestArray, (long)decimal.Min(pixels, long.MaxValue), "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
+        }
+
+        return
+        [
+            .. In("tasks", Tasks.Complaints()), .. In("network", Network.Complaints()), .. In("method", Method.Complaints()), .. In("outer", Outer.Complaints()),
+            .. In("budget", Budget.Complaints()), .. together,
+        ];
+    }
+
+    /// <summary>Refuses what cannot be run.</summary>
+    /// <exception cref="ExperimentException">With all that is wrong.</exception>
+    public void Validate()
+    {
+        if (Complaints() is { Count: > 0 } complaints)
+        {
+            throw new ExperimentException(complaints);
+        }
+    }
+
+    /// <summary>The fields in which two experiments differ that their numbers depend on, each with both values; empty where they agree.</summary>
+    /// <remarks>The number of meta-steps is not among them: see <see cref="TrainingRun"/> for when a run may be made longer.</remarks>
+    public IReadOnlyList<string> DifferencesFrom(Experiment other) => [.. Differences("", Numbers(this), Numbers(other))];
+
+    private static JsonElement Numbers(Experiment one) =>
+        JsonSerializer.SerializeToElement(one with { Note = null, Budget = new Budget(1, one.Budget.MetaBatch) }, RunJson.Options);
+
+    private static IEnumerable<string> Differences(string path, JsonElement mine, JsonElement theirs)
+    {
+        if (mine.ValueKind != JsonValueKind.Object || theirs.ValueKind != JsonValueKind.Object)
+        {
+            return mine.GetRawText() == theirs.GetRawText() ? [] : [$"{path} {theirs} → {mine}"];
+        }
+
+        static IEnumerable<string> Names(JsonElement one) => one.EnumerateObject().Select(field => field.Name);
+        static JsonElement Field(JsonElement one, string name) => one.TryGetProperty(name, out var value) ? value : JsonSerializer.SerializeToElement<object?>(null);
+        return Names(theirs).Union(Names(mine)).SelectMany(name => Differences(path.Length == 0 ? name : $"{path}.{name}", Field(mine, name), Field(theirs, name)));
+    }
+}

@@ -1,0 +1,209 @@
+// Experiments as JSON. A file is held against the types that it describes before it is read, so that all fields that are missing, misspelt or of
+// another type are reported together; the types' own contracts (System.Text.Json) say which fields there are.
+
+using System.Reflection;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Imaml.Nets.Learning;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Nets.Runs;
+
+/// <summary>How run files are written: readable names, numbers to the last bit, and infinities as words.</summary>
+public static class RunJson
+{
+    /// <summary>One line, for logs and headers.</summary>
+    public static readonly JsonSerializerOptions Options = Create(indented: false);
+
+    /// <summary>Indented, for result files.</summary>
+    public static readonly JsonSerializerOptions Indented = Create(indented: true);
+
+    private static JsonSerializerOptions Create(bool indented) => new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = indented,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        AllowOutOfOrderMetadataProperties = true,
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutIgnored } },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
+    };
+
+    // System.Text.Json does not look for the attribute at what a property overrides.
+    private static void LeaveOutIgnored(JsonTypeInfo type)
+    {
+        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.IsDefined(info, typeof(JsonIgnoreAttribute), inherit: true)).ToArray())
+        {
+            type.Properties.Remove(property);
+        }
+    }
+}
+
+/// <summary>Reads and writes experiments.</summary>
+public static class ExperimentFile
+{
+    /// <summary>The name of the field that says which record a part is.</summary>
+    public const string Kind = "kind";
+
+    /// <summary>The experiment as indented JSON.</summary>
+    public static string Write(Experiment experiment) => JsonSerializer.Serialize(experiment, RunJson.Indented) + "\n";
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="ExperimentException">With the file's name and all that is wrong in it.</exception>
+    /// <exception cref="IOException">There is no such file, or it cannot be read.</exception>
+    public static Experiment Read(string path) => Parse(File.ReadAllText(path), path);
+
+    /// <summary>Reads JSON text.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="origin">The name that messages give it, or null.</param>
+    /// <exception cref="ExperimentException">With all that is wrong.</exception>
+    public static Experiment Parse(string json, string? origin = null) => Of(Tree(json, origin), origin);
+
+    /// <summary>The text as a tree.</summary>
+    /// <exception cref="ExperimentException">It is no JSON object.</exception>
+    public static JsonObject Tree(string json, string? origin = null)
+    {
+        try
+        {
+            return JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+                ?? throw new ExperimentException([new Complaint("an experiment", "must be a JSON object")], origin);
+        }
+        catch (JsonException e)
+        {
+            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].TrimEnd('.')})")], origin);
+        }
+    }
+
+    /// <summary>The experiment that a tree describes.</summary>
+    /// <exception cref="ExperimentException">With all that is wrong.</exception>
+    public static Experiment Of(JsonObject tree, string? origin = null)
+    {
+        var complaints = Complaints(tree);
+        if (complaints.Count == 0)
+        {
+            var experiment = tree.Deserialize<Experiment>(RunJson.Options)!;
+            complaints = experiment.Complaints();
+            if (complaints.Count == 0)
+            {
+                return experiment;
+            }
+        }
+
+        else
+        {
+            complaints = [.. complaints, .. OfWholeParts(tree, complaints)];
+        }
+
+        throw new ExperimentException(complaints, origin);
+    }
+
+    // Parts of the right form are asked for their faults even where another part's form is wrong.
+    private static IEnumerable<Complaint> OfWholeParts(JsonObject tree, IReadOnlyList<Complaint> form)
+    {
+        IEnumerable<Complaint> Of<T>(string part, Func<T, IEnumerable<Complaint>> complaints) =>
+            form.Any(one => one.Field == part || one.Field.StartsWith(part + ".", StringComparison.Ordinal))
+                ? []
+                : complaints(tree[part].Deserialize<T>(RunJson.Options)!).Select(one => one.In(part));
+        return
+        [
+            .. Of<TaskSpec>("tasks", one => one.Complaints()), .. Of<NetworkSpec>("network", one => one.Complaints()), .. Of<Method>("method", one => one.Complaints()),
+            .. Of<Outer>("outer", one => one.Complaints()), .. Of<Budget>("budget", one => one.Complaints()),
+        ];
+    }
+
+    /// <summary>Where a tree does not have the form of an experiment.</summary>
+    public static IReadOnlyList<Complaint> Complaints(JsonObject tree) => [.. OfObject(tree, typeof(Experiment), "")];
+
+    private static IEnumerable<Complaint> OfObject(JsonObject node, Type declared, string path)
+    {
+        string At(string field) => path.Length == 0 ? field : $"{path}.{field}";
+        var contract = RunJson.Options.GetTypeInfo(declared);
+        if (contract.PolymorphismOptions is { } kinds)
+        {
+            var known = string.Join(", ", kinds.DerivedTypes.Select(one => one.TypeDiscriminator));
+            if (node[Kind] is not { } kind)
+            {
+                return [new Complaint(At(Kind), $"is missing; it is one of {known}", ComplaintKind.Missing)];
+            }
+
+            if (kinds.DerivedTypes.FirstOrDefault(one => kind is JsonValue text && text.TryGetValue<string>(out var word) && word == (string?)one.TypeDiscriminator).DerivedType is not { } derived)
+            {
+                return [new Complaint(At(Kind), $"{kind} is not known; it is one of {known}")];
+            }
+
+            contract = RunJson.Options.GetTypeInfo(derived);
+        }
+
+        var fields = contract.Properties.Where(one => one.AssociatedParameter is not null).ToDictionary(one => one.Name);
+        var unknown = node.Select(field => field.Key).Where(name => name != Kind && !fields.ContainsKey(name))
+            .Select(name => new Complaint(At(name), $"is unknown; there are {string.Join(", ", fields.Keys)}", ComplaintKind.Unknown));
+        return fields.Values.SelectMany(field => OfField(node, field, At(field.Name))).Concat(unknown);
+    }
+
+    private static IEnumerable<Complaint> OfField(JsonObject node, JsonPropertyInfo field, string path)
+    {
+        var there = node.TryGetPropertyValue(field.Name, out var value);
+        var nullable = field.IsGetNullable || Nullable.GetUnderlyingType(field.PropertyType) is not null;
+        if (!there && field.AssociatedParameter!.HasDefaultValue || there && value is null && nullable)
+        {
+            return [];
+        }
+
+        if (value is null)
+        {
+            return [new Complaint(path, "is missing", ComplaintKind.Missing)];
+        }
+
+        var type = Nullable.GetUnderlyingType(field.PropertyType) ?? field.PropertyType;
+        if (RunJson.Options.GetTypeInfo(type).Kind == JsonTypeInfoKind.Object)
+        {
+            return value is JsonObject part ? OfObject(part, type, path) : [new Complaint(path, $"must be an object, not {value.ToJsonString()}")];
+        }
+
+        try
+        {
+            _ = value.Deserialize(type, RunJson.Options);
+            return [];
+        }
+        catch (JsonException)
+        {
+            return [new Complaint(path, $"must be {Expected(type)}, not {value.ToJsonString()}")];
+        }
+    }
+
+    private static string Expected(Type type) =>
+        type.IsEnum ? $"one of {string.Join(", ", Enum.GetNames(type).Select(JsonNamingPolicy.KebabCaseLower.ConvertName))}"
+        : type == typeof(string) ? "text"
+        : type == typeof(bool) ? "true or false"
+        : type == typeof(double) ? "a number"
+        : "a whole number in its range";
+}
+
+/// <summary>The experiments that come with the program.</summary>
+public static class Presets
+{
+    private const string Prefix = "preset:";
+
+    /// <summary>Their names: <c>omniglot-5w1s/imaml-gd</c> and so on.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+        [.. typeof(Presets).Assembly.GetManifestResourceNames().Where(one => one.StartsWith(Prefix, StringComparison.Ordinal)).Select(one => one[Prefix.Length..]).Order(StringComparer.Ordinal)];
+
+    /// <summary>The file of a preset.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    public static string Text(string name)
+    {
+        using var stream = typeof(Presets).Assembly.GetManifestResourceStream(Prefix + name)
+            ?? throw new ArgumentException($"there is no preset {name}; there are {string.Join(", ", Names)}");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>The experiment of a preset.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    public static Experiment Open(string name) => ExperimentFile.Parse(Text(name), name);
+}

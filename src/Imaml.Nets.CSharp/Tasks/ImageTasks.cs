@@ -1,0 +1,104 @@
+// Few-shot episodes as tasks: an image set, a division of its classes, and N, K, Q.
+
+using System.Collections.Concurrent;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>N-way K-shot episodes with Q query images per class.</summary>
+public sealed class ImageTasks : ITaskSource<EpisodeBatch>
+{
+    /// <summary>Episodes for validation and test are the same in every run that does not ask for others.</summary>
+    public const ulong EvaluationSeed = 20191208;
+
+    // The division is the same whatever a run's seed: options chosen on its validation classes have never met its test classes.
+    private const ulong SplitSeed = 1, GlyphsSeed = 1;
+    private const int GlyphsTrain = 1000, GlyphsTest = 200;
+
+    private readonly ConcurrentDictionary<(ClassPart, ulong), EpisodeSampler> _samplers = new();
+
+    /// <summary>Episodes of any images.</summary>
+    /// <exception cref="DataException">A part has too few classes, or its classes too few images.</exception>
+    public ImageTasks(ImageSet images, ClassSplit split, int ways, int shots, int queries)
+    {
+        (Images, Split, Ways, Shots, Queries) = (images, split, ways, shots, queries);
+        foreach (var part in Enum.GetValues<ClassPart>().Where(Has))
+        {
+            // Now, not when the part is needed: every part must allow these episodes.
+            Sampler(part, EvaluationSeed);
+        }
+    }
+
+    /// <summary>The images.</summary>
+    public ImageSet Images { get; }
+
+    /// <summary>The classes.</summary>
+    public ClassSplit Split { get; }
+
+    /// <summary>N.</summary>
+    public int Ways { get; }
+
+    /// <summary>K.</summary>
+    public int Shots { get; }
+
+    /// <summary>Q.</summary>
+    public int Queries { get; }
+
+    /// <inheritdoc/>
+    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name} (images {Images.ContentHash[..16]}, classes {Split.Manifest.Hash[..16]})";
+
+    /// <inheritdoc/>
+    public int SupportExamples => Ways * Shots;
+
+    /// <summary>Opens the data set and the division that an experiment names.</summary>
+    /// <param name="spec">The tasks.</param>
+    /// <param name="dataFolder">The folder with the data sets, or null for the one that <see cref="DataRoot.Variable"/> names; the built-in glyphs need none.</param>
+    /// <param name="progress">How far the first reading of the archives is, from 0 to 1.</param>
+    /// <param name="warn">Told where the data can be used but not kept ready for the next time.</param>
+    /// <exception cref="DataException">The data set is missing or damaged, or does not allow these episodes.</exception>
+    public static ImageTasks Open(ImageEpisodes spec, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
+    {
+        if (spec.Complaints().ToArray() is { Length: > 0 } complaints)
+        {
+            throw new ExperimentException([.. complaints.Select(one => one.In("tasks"))]);
+        }
+
+        ImageTasks Of(ImageSet images, ClassSplit split) => new(images, split, spec.Ways, spec.Shots, spec.Queries);
+        if (spec.Dataset == ImageEpisodes.Glyphs)
+        {
+            var glyphs = Glyphs.Create(Glyphs.DefaultClasses, Glyphs.DefaultDrawings, GlyphsSeed);
+            return Of(glyphs, ClassSplit.Seeded(glyphs, SplitSeed, RotationMode.Augment, GlyphsTrain, spec.ValidationClasses, GlyphsTest));
+        }
+
+        var loaded = Omniglot.Load(DataRoot.Resolve(dataFolder).Folder, progress: progress);
+        if (loaded.Warning is { } warning)
+        {
+            warn?.Invoke(warning);
+        }
+
+        return Of(loaded.Set, spec.Split == ImageEpisodes.VinyalsSplit
+            ? VinyalsSplit.Create(validation: spec.ValidationClasses > 0)
+            : ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, spec.ValidationClasses, ClassSplit.OmniglotTest));
+    }
+
+    /// <inheritdoc/>
+    public bool Has(ClassPart part) => part != ClassPart.Validation || Split.Validation.Count > 0;
+
+    /// <summary>The classes of a part.</summary>
+    public IReadOnlyList<string> Classes(ClassPart part) => part switch
+    {
+        ClassPart.Train => Split.Train,
+        ClassPart.Validation => Split.Validation,
+        ClassPart.Test => Split.Test,
+        _ => throw new ArgumentOutOfRangeException(nameof(part), part, "not a part"),
+    };
+
+    /// <summary>The episodes of a part.</summary>
+    public EpisodeSampler Sampler(ClassPart part, ulong seed) =>
+        _samplers.GetOrAdd((part, seed), _ => new EpisodeSampler(Images, Classes(part), Split.Rotations, Ways, Shots, Queries, seed));
+
+    /// <summary>The same tasks with another number of query images per class.</summary>
+    public ImageTasks WithQueries(int queries) => new(Images, Split, Ways, Shots, queries);
+
+    /// <inheritdoc/>
+    public EpisodeBatch Take(TaskRange range) => Sampler(range.Part, range.Seed).Batch(range.First, range.Count);
+}

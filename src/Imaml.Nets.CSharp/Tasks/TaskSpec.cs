@@ -1,0 +1,71 @@
+// The tasks of an experiment as a value: few-shot episodes of a named data set, or tasks that a program of the user's own has.
+
+using System.Text.Json.Serialization;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>Which tasks are learned.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(ImageEpisodes), "images")]
+[JsonDerivedType(typeof(OwnTasks), "own")]
+public abstract record TaskSpec
+{
+    /// <summary>All that is wrong with them.</summary>
+    public abstract IEnumerable<Complaint> Complaints();
+
+    /// <summary>Whether there are tasks to choose options by.</summary>
+    [JsonIgnore]
+    public virtual bool HasValidation => true;
+}
+
+/// <summary>Tasks of the user's own, which the program that has them gives by an <see cref="ITaskSource{TTasks}"/>.</summary>
+/// <param name="Name">What result files call them.</param>
+public sealed record OwnTasks(string Name) : TaskSpec
+{
+    /// <inheritdoc/>
+    public override IEnumerable<Complaint> Complaints() => [];
+}
+
+/// <summary>N-way K-shot episodes of a data set that comes with the program or that it can read.</summary>
+/// <param name="Dataset">omniglot, or glyphs (built in).</param>
+/// <param name="Split">The division into training, validation and test classes: seeded, or for omniglot vinyals.</param>
+/// <param name="ValidationClasses">Training characters set aside for validation.</param>
+/// <param name="Ways">N, classes of an episode.</param>
+/// <param name="Shots">K, support images per class.</param>
+/// <param name="Queries">Q, query images per class.</param>
+public sealed record ImageEpisodes(string Dataset, string Split, int ValidationClasses, int Ways, int Shots, int Queries) : TaskSpec
+{
+    /// <summary>The data sets.</summary>
+    public const string Omniglot = "omniglot", Glyphs = "glyphs";
+
+    /// <summary>The division by seeded shuffle, 1,200/423 characters for Omniglot; and that of Vinyals et al. 2016.</summary>
+    public const string SeededSplit = "seeded", VinyalsSplit = "vinyals";
+
+    internal const int VinyalsValidation = 172;
+
+    /// <inheritdoc/>
+    public override bool HasValidation => ValidationClasses > 0;
+
+    /// <summary>How many training characters a division sets aside for validation, where nothing else is asked for.</summary>
+    public static int DefaultValidationClasses(string? split) => split == VinyalsSplit ? VinyalsValidation : ClassSplit.OmniglotValidation;
+
+    /// <inheritdoc/>
+    public override IEnumerable<Complaint> Complaints() =>
+    [
+        .. Dataset is Omniglot or Glyphs ? [] : new[] { Unknown("dataset", Dataset, $"{Omniglot} and {Glyphs}") },
+        .. Dataset switch
+        {
+            Glyphs when Split is not SeededSplit => [Unknown("split", Split, SeededSplit)],
+            Omniglot when Split is not (SeededSplit or VinyalsSplit) => [Unknown("split", Split, $"{SeededSplit} and {VinyalsSplit}")],
+            Omniglot when Split == VinyalsSplit && ValidationClasses is not (0 or VinyalsValidation) =>
+                [new Complaint("validationClasses", $"must be {VinyalsValidation}, or 0 to train on them too, in the split of Vinyals, not {ValidationClasses}")],
+            _ => Array.Empty<Complaint>(),
+        },
+        .. Rule.AtLeast(0, ValidationClasses, "validationClasses"),
+        .. Rule.AtLeast(2, Ways, "ways"),
+        .. Rule.AtLeast(1, Shots, "shots"),
+        .. Rule.AtLeast(1, Queries, "queries"),
+    ];
+
+    private static Complaint Unknown(string field, string value, string known) => new(field, $"{value} is not known; this data set and version have {known}");
+}

@@ -1,0 +1,27 @@
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Tensors;
+
+/// <summary>
+/// Arithmetic of which libtorch records no graph, whatever its operands: a θ with <c>requires_grad</c> would otherwise keep every iterate alive that descends from it.
+/// </summary>
+internal static class Unrecorded
+{
+    /// <summary>
+    /// Recording is off until this is disposed; null where it is off already. Outside of libtorch's inference mode, whose tensors can have no graph later
+    /// on, where a derivative needs one.
+    /// </summary>
+    public static IDisposable? Begin() => is_inference_mode_enabled() ? new Both() : is_grad_enabled() ? no_grad() : null;
+
+    /// <summary>Leaving inference mode turns recording on.</summary>
+    private sealed class Both : IDisposable
+    {
+        private readonly IDisposable _normal = inference_mode(false), _off = no_grad();
+
+        public void Dispose()
+        {
+            _off.Dispose();
+            _normal.Dispose();
+        }
+    }
+}

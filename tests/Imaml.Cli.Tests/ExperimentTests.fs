@@ -1,0 +1,494 @@
+/// Experiments: files, presets and options make the same values; runs that are made longer; runs of own parts.
+module Imaml.Cli.Tests.ExperimentTests
+
+open System
+open System.CommandLine
+open System.IO
+open System.Text.Json
+open System.Threading
+open Expecto
+open FsUnit
+open Imaml.Cli.Commands
+open Imaml.Nets
+open Imaml.Nets.Learning
+open Imaml.Nets.LibTorch
+open Imaml.Nets.Methods
+open Imaml.Nets.Models
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
+open Imaml.Testing
+
+/// The experiment of a command line.
+let private read (arguments: string list) =
+    let options = ExperimentOptions()
+    let command = Command "train"
+    options.AddTo command
+    options.Read(command.Parse(List.toArray arguments))
+
+let private complaint (arguments: string list) =
+    try
+        read arguments |> ignore
+        failtest "it was read"
+    with :? ArgumentException as e ->
+        e.Message
+
+let private number (x: float) = x.ToString("R", Globalization.CultureInfo.InvariantCulture)
+
+/// An experiment drawn from a seed, and a command line that says the same.
+let private drawn (seed: int) : struct (Experiment * string list) =
+    let random = Random seed
+    let choose (items: 'T list) = items[random.Next items.Length]
+    let coin () = random.Next 2 = 0
+    let count most = 1 + random.Next most
+    let real () = Math.Exp(6.0 * random.NextDouble() - 3.0)
+    let steps = count 30
+
+    let fixedDescent () =
+        let size = real ()
+        struct (Inner.GradientDescent(steps, Nullable size) :> Inner, [ "--inner-step-size"; number size ])
+
+    let descent () =
+        if coin () then
+            struct (Inner.GradientDescent steps :> Inner, [])
+        else
+            fixedDescent ()
+
+    let proximal () : struct (Nullable<float> * string list) =
+        if coin () then
+            let lambda = real ()
+            struct (Nullable lambda, [ "--lambda"; number lambda ])
+        else
+            struct (Nullable(), [ "--no-proximal" ])
+
+    let implicit name (inner: Inner) own : struct (Method * string list) =
+        let lambda, products, probes, step = real (), count 9, count 3, real ()
+
+        let struct (adjoint: Adjoint, solver) =
+            match random.Next 4 with
+            | 0 -> struct (Adjoint.ConjugateGradients products, [])
+            | 1 ->
+                struct (Adjoint.PreconditionedConjugateGradients(products, probes), [ "--linear-solver"; "pcg"; "--probes"; string probes ])
+            | 2 -> struct (Adjoint.MinimalResidual products, [ "--linear-solver"; "minres" ])
+            | _ -> struct (Adjoint.NeumannSeries(products, step), [ "--linear-solver"; "neumann"; "--neumann-step"; number step ])
+
+        let struct (learned: LearnedLambda | null, learning) =
+            if coin () then
+                let per, rate =
+                    choose
+                        [
+                            LearnedPer.One, "one"
+                            LearnedPer.Layer, "layer"
+                            LearnedPer.Parameter, "parameter"
+                        ],
+                    real ()
+
+                struct (LearnedLambda(fst per, rate), [ "--learn-lambda"; snd per; "--lambda-rate"; number rate ])
+            else
+                struct (null, [])
+
+        let delta, deltaPrime = real (), real ()
+        let accuracies = coin ()
+
+        let remedy, word =
+            choose
+                [
+                    CurvatureRemedy.Truncate, "truncate"
+                    CurvatureRemedy.GaussNewton, "gauss-newton"
+                ]
+
+        struct (ImplicitMaml(
+                    inner,
+                    lambda,
+                    adjoint,
+                    learned,
+                    (if accuracies then Nullable delta else Nullable()),
+                    (if accuracies then Nullable deltaPrime else Nullable()),
+                    remedy
+                ),
+                [
+                    "--algorithm"
+                    name
+                    "--lambda"
+                    number lambda
+                    "--cg-steps"
+                    string products
+                    "--on-negative-curvature"
+                    word
+                ]
+                @ (if accuracies then
+                       [ "--delta"; number delta; "--delta-prime"; number deltaPrime ]
+                   else
+                       [])
+                @ own
+                @ solver
+                @ learning)
+
+    let momentum () = 0.9 * random.NextDouble()
+
+    let struct (method: Method, ofMethod) =
+        match random.Next 9 with
+        | 0 ->
+            let struct (inner, own) = descent ()
+            implicit "imaml-gd" inner own
+        | 1 ->
+            let size, b = real (), momentum ()
+            implicit "imaml-nesterov" (Inner.Nesterov(steps, size, b)) [ "--inner-step-size"; number size; "--momentum"; number b ]
+        | 2 ->
+            let size, b = real (), momentum ()
+            implicit "imaml-heavy-ball" (Inner.HeavyBall(steps, size, b)) [ "--inner-step-size"; number size; "--momentum"; number b ]
+        | 3 ->
+            let products = count 9
+            implicit "imaml-hf" (Inner.HessianFree(steps, products)) [ "--direction-steps"; string products ]
+        | 4 ->
+            let struct (inner, own), struct (lambda, proximal), again = fixedDescent (), proximal (), coin ()
+            struct (Maml(inner, lambda, again), [ "--algorithm"; "maml" ] @ own @ proximal @ (if again then [ "--recompute" ] else []))
+        | 5 ->
+            let struct (inner, own), lambda, last = fixedDescent (), real (), count steps
+
+            struct (TruncatedMaml(inner, lambda, last),
+                    [
+                        "--algorithm"
+                        "truncated"
+                        "--lambda"
+                        number lambda
+                        "--truncate"
+                        string last
+                    ]
+                    @ own)
+        | 6 ->
+            let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
+            struct (FirstOrder(inner, lambda), [ "--algorithm"; "fomaml" ] @ own @ proximal)
+        | 7 ->
+            let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
+            struct (Reptile(inner, lambda), [ "--algorithm"; "reptile" ] @ own @ proximal)
+        | _ ->
+            let struct (inner, own), struct (lambda, proximal), rate = fixedDescent (), proximal (), real ()
+
+            struct (MetaSgd(inner, lambda, LearnedPer.Layer, Nullable rate),
+                    [
+                        "--algorithm"
+                        "meta-sgd"
+                        "--step-sizes"
+                        "layer"
+                        "--step-size-rate"
+                        number rate
+                    ]
+                    @ own
+                    @ proximal)
+
+    let rate, memory = real (), count 9
+
+    let struct (outer: Outer, ofOuter) =
+        match random.Next 3 with
+        | 0 -> struct (Outer.Adam(rate, Schedule.Cosine), [])
+        | 1 ->
+            struct (Outer.GradientDescent(rate, Schedule.Constant),
+                    [ "--outer-optimizer"; "gradient-descent"; "--outer-schedule"; "constant" ])
+        | _ -> struct (Outer.Lbfgs(rate, memory), [ "--outer-optimizer"; "lbfgs"; "--outer-memory"; string memory ])
+
+    let ways, shots, queries, metaSteps, metaBatch, every =
+        2 + random.Next 9, count 5, count 5, count 900, count 9, random.Next 9
+
+    let seed = uint64 (random.NextInt64())
+
+    struct (Experiment(
+                ImageEpisodes("omniglot", "seeded", 100, ways, shots, queries),
+                StridedConvolutions(ways, Activation.Softplus),
+                method,
+                outer,
+                Budget(metaSteps, metaBatch, every, 200, 100, every),
+                seed
+            ),
+            [
+                "--dataset"
+                "omniglot"
+                "--ways"
+                string ways
+                "--shots"
+                string shots
+                "--queries"
+                string queries
+                "--filters"
+                string ways
+                "--activation"
+                "softplus"
+                "--inner-steps"
+                string steps
+                "--outer-rate"
+                number rate
+                "--meta-steps"
+                string metaSteps
+                "--meta-batch"
+                string metaBatch
+                "--validate-every"
+                string every
+                "--keep-every"
+                string every
+                "--seed"
+                string seed
+            ]
+            @ ofMethod
+            @ ofOuter)
+
+let private file (folder: string) (text: string) =
+    let path = Path.Combine(folder, "experiment.json")
+    File.WriteAllText(path, text)
+    path
+
+let private values =
+    testList
+        "values"
+        [
+            testCase "options and JSON make the same value, and JSON gives it back exactly" (fun () ->
+                inFolder (fun folder ->
+                    for seed in 1..300 do
+                        let struct (experiment, arguments) = drawn seed
+                        let json = ExperimentFile.Write experiment
+                        ExperimentFile.Parse json |> should equal experiment
+                        read arguments |> should equal experiment
+                        read [ file folder json ] |> should equal experiment))
+
+            testCase "options override a file's fields, whatever its method was" (fun () ->
+                inFolder (fun folder ->
+                    for seed in 1..100 do
+                        let struct (before, _) = drawn seed
+                        let struct (after, arguments) = drawn (seed + 1000)
+                        let path = file folder (ExperimentFile.Write before)
+                        // What the options leave out is the file's: the split, the validation classes, the schedule where it has none.
+                        let read =
+                            read (
+                                path :: arguments
+                                @ (match after.Outer with
+                                   | :? Outer.Adam -> [ "--outer-optimizer"; "adam"; "--outer-schedule"; "cosine" ]
+                                   | _ -> [])
+                            )
+
+                        (read.Tasks, read.Network, read.Outer, read.Budget, read.Seed)
+                        |> should equal (after.Tasks, after.Network, after.Outer, after.Budget, after.Seed)
+
+                        read.Method.Name |> should equal after.Method.Name))
+
+            testCase "every preset is an experiment; there is one for each cell and method, by the paper's values" (fun () ->
+                for name in Presets.Names do
+                    (Presets.Open name).Complaints() |> should be Empty
+                    read [ "--preset"; name ] |> should equal (Presets.Open name)
+
+                let cells =
+                    [
+                        for ways in [ 5; 20 ] do
+                            for shots in [ 1; 5 ] -> $"omniglot-{ways}w{shots}s"
+                    ]
+
+                set
+                    [
+                        "glyphs-5w1s/imaml-gd"
+                        for cell in cells do
+                            for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
+                                $"{cell}/{method}"
+                    ]
+                |> should equal (set Presets.Names)
+
+                (Presets.Open "omniglot-20w1s/imaml-gd").Method
+                |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5)))
+
+            testCase "all missing options are reported together, and so are unused ones and values that are wrong" (fun () ->
+                complaint
+                    [
+                        "--algorithm"
+                        "imaml-nesterov"
+                        "--recompute"
+                        "--truncate"
+                        "2"
+                        "--filters"
+                        "0"
+                    ]
+                |> should
+                    equal
+                    "missing options: --dataset, --ways, --shots, --inner-step-size, --momentum, --inner-steps, --lambda, --cg-steps, --meta-steps, --meta-batch, --seed (for imaml-nesterov); unused options: --truncate, --recompute (with imaml-nesterov); --filters must be at least 1, not 0"
+
+                let whole =
+                    [
+                        "--dataset"
+                        "glyphs"
+                        "--ways"
+                        "1"
+                        "--shots"
+                        "0"
+                        "--meta-steps"
+                        "1"
+                        "--meta-batch"
+                        "1"
+                        "--seed"
+                        "1"
+                    ]
+
+                complaint (
+                    whole
+                    @ [
+                        "--algorithm"
+                        "imaml-gd"
+                        "--lambda"
+                        "-1"
+                        "--inner-steps"
+                        "0"
+                        "--cg-steps"
+                        "0"
+                    ]
+                )
+                |> should
+                    equal
+                    "--ways must be at least 2, not 1; --shots must be at least 1, not 0; --inner-steps must be at least 1, not 0; --lambda must be positive and finite, not -1; --cg-steps must be at least 1, not 0")
+
+            testCase "a file's misspelt, missing and mistyped fields are errors, all in one line with the file's name" (fun () ->
+                inFolder (fun folder ->
+                    let text = Presets.Text "glyphs-5w1s/imaml-gd"
+
+                    for before, after, rule in
+                        [
+                            "\"lambda\"", "\"lamda\"", "method.lambda is missing; method.lamda is unknown; there are "
+                            "\"lambda\": 2", "\"lambda\": \"two\"", "method.lambda must be a number, not \"two\""
+                            "\"kind\": \"cg\"",
+                            "\"kind\": \"lu\"",
+                            "method.adjoint.kind lu is not known; it is one of cg, pcg, minres, neumann"
+                            "\"lambda\": 2", "\"lambda\": -2", "method.lambda must be positive and finite, not -2"
+                            "\"seed\": 1", "\"seed\": 1.5", "seed must be a whole number in its range, not 1.5"
+                            "\"seed\": 1", "\"seed\": 1, \"threads\": 2", "threads is unknown"
+                            "{", "[", "is not JSON"
+                        ] do
+                        let path = file folder (text.Replace(before, after))
+                        let line = complaint [ path ]
+                        line |> should startWith $"{path}: "
+                        line |> should haveSubstring rule
+                        line |> should not' (haveSubstring "\n")))
+        ]
+
+/// A run of a second, in a constant schedule.
+let private small metaSteps changes output =
+    [
+        "train"
+        "--preset"
+        "glyphs-5w1s/imaml-gd"
+        "--filters"
+        "2"
+        "--inner-steps"
+        "2"
+        "--meta-batch"
+        "2"
+        "--validate-every"
+        "4"
+        "--validation-episodes"
+        "2"
+        "--threads"
+        "1"
+        "--meta-steps"
+        string metaSteps
+        "--out"
+        output
+    ]
+    @ (if List.contains "--outer-schedule" changes then
+           changes
+       else
+           "--outer-schedule" :: "constant" :: changes)
+
+let private succeed arguments =
+    let outcome = Imaml.run arguments
+    Expect.equal outcome.ExitCode 0 outcome.Errors
+    outcome
+
+/// The checkpoint without its header, which holds wall seconds, and its hash.
+let private state (folder: string) =
+    let bytes = File.ReadAllBytes(Path.Combine(folder, "checkpoint.bin"))
+    let header = BitConverter.ToInt32(bytes, 8)
+    bytes[12 + header .. bytes.Length - 33]
+
+let private refused (line: string) arguments =
+    let outcome = Imaml.run arguments
+    outcome.ExitCode |> should not' (equal 0)
+    outcome.Line |> should haveSubstring line
+
+let private runs =
+    testList
+        "runs"
+        [
+            testCase "run.json trains the same run again, to the last bit" (fun () ->
+                inFolder (fun folder ->
+                    let one, other = Path.Combine(folder, "one"), Path.Combine(folder, "other")
+                    succeed (small 3 [] one) |> ignore
+                    succeed [ "train"; Path.Combine(one, "run.json"); "--out"; other; "--threads"; "2" ] |> ignore
+                    state other = state one |> should equal true))
+
+            for optimizer in
+                [
+                    []
+                    [ "--outer-optimizer"; "gradient-descent" ]
+                    [ "--outer-optimizer"; "lbfgs"; "--outer-memory"; "3" ]
+                ] do
+                let name = if optimizer.IsEmpty then "adam" else optimizer[1]
+
+                testCase
+                    $"a finished run of {name} that is made longer ends with the bits of one that was asked for so many steps at once"
+                    (fun () ->
+                        inFolder (fun folder ->
+                            let whole, longer = Path.Combine(folder, "whole"), Path.Combine(folder, "longer")
+
+                            let changes =
+                                if name = "lbfgs" then
+                                    optimizer @ [ "--outer-schedule" ]
+                                else
+                                    optimizer
+                            // L-BFGS has no schedule.
+                            let arguments steps output =
+                                small steps changes output
+                                |> List.filter (fun word -> name <> "lbfgs" || word <> "--outer-schedule")
+
+                            succeed (arguments 9 whole) |> ignore
+                            succeed (arguments 3 longer) |> ignore
+                            (succeed (arguments 3 longer)).Output |> should haveSubstring "finished already"
+                            (succeed (arguments 9 longer)).Errors |> should haveSubstring "continuing at meta-step 3"
+                            state longer = state whole |> should equal true
+
+                            let curve run =
+                                [
+                                    for line in File.ReadAllLines(Path.Combine(run, "curve.jsonl")) do
+                                        use document = JsonDocument.Parse line
+
+                                        document.RootElement.GetProperty("metaStep").GetInt32(),
+                                        document.RootElement.GetProperty("accuracy").GetDouble()
+                                ]
+
+                            curve longer |> should equal (curve whole)
+                            refused "has made 9 meta-steps already, more than 3" (arguments 3 longer)))
+
+            testCase "a run of a cosine schedule is not made longer, and says why" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    let cosine = [ "--outer-schedule"; "cosine" ]
+                    succeed (small 2 cosine run) |> ignore
+                    let before = state run
+                    refused "only runs of a constant schedule can be made longer" (small 4 cosine run)
+                    state run = before |> should equal true))
+
+            testCase
+                "an adapted network that is not finite has no accuracy: exit code 1, and the file says how the inner solves ended"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let run = Path.Combine(folder, "run")
+
+                        // φ − θ grows by 1 − 2·10 = −19 a step: twice in training is harmless, 60 times are 10⁷⁶.
+                        succeed (small 1 [ "--algorithm"; "fomaml"; "--inner-step-size"; "10"; "--lambda"; "2" ] run)
+                        |> ignore
+
+                        let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
+                        outcome.ExitCode |> should equal 1
+                        outcome.Output |> should haveSubstring "no accuracy"
+                        outcome.Line |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
+
+                        use document =
+                            JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-steps60.json")))
+
+                        (document.RootElement.GetProperty "accuracy").ValueEquals "NaN" |> should equal true
+                        document.RootElement.GetProperty("notFinite").GetInt32() |> should equal 4))
+        ]
+
+[<Tests>]
+let tests = testList "Experiments" [ values; runs ]
