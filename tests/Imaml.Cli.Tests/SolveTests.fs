@@ -196,7 +196,7 @@ let private closedForms =
                 // As above, with Λ = λI as a number, a diagonal and a matrix: φ = x/(3 + λ), u = λ⁻¹(v₁e₁ − v₁x/(3 + λ)), v₁ = 1/(3 + λ) − 2.
                 let row (x: float list) y = LinearRegression.loss (Matrix<float>.Build.DenseOfRows [ x ]) (vector [| y |])
 
-                for decade in -12.0 .. 2.0 .. 2.0 do
+                for decade in -12.0 .. 2.0..2.0 do
                     let lambda = 10.0 ** decade
                     let s = 3.0 + lambda
                     let v = 1.0 / s - 2.0
@@ -213,7 +213,9 @@ let private closedForms =
                             Proximal.Diagonal(Vector<float>.Build.Dense(3, lambda)), -(w.PointwiseMultiply u)
                             Proximal.Matrix(lambda * Matrix<float>.Build.DenseIdentity 3), vector (matrix.ToRowMajorArray())
                         ] do
-                        let task = BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) proximal (Vector<float>.Build.Dense 3)
+                        let task =
+                            BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) proximal (Vector<float>.Build.Dense 3)
+
                         let problem = Problem(task, "least-squares", "least-squares", "")
 
                         for asked in [ request Method.Exact; toAccuracy 1e-6; budget 50 10 0.3 ] do
@@ -240,7 +242,10 @@ let private closedForms =
 
             testCase "the example of a small λ, by conjugate gradients: +0.185185" (fun () ->
                 let row (x: float list) y = LinearRegression.loss (Matrix<float>.Build.DenseOfRows [ x ]) (vector [| y |])
-                let task = BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) (Proximal.Scalar 1e-10) (Vector<float>.Build.Dense 3)
+
+                let task =
+                    BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) (Proximal.Scalar 1e-10) (Vector<float>.Build.Dense 3)
+
                 let problem = Problem(task, "least-squares", "least-squares", "scalar")
 
                 for asked in [ request Method.Exact; budget 50 10 0.3 ] do

@@ -278,8 +278,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                             theta
                         )
 
-                    for bound in
-                        Certificate.OfResult(subject.Space, regularizer, problem subject tasks, claimed factor, theta, budget) do
+                    for bound in Certificate.OfResult(subject.Space, regularizer, problem subject tasks, claimed factor, theta, budget) do
                         bound.IsRefuted |> should equal refuted
                         (bound.Kind = BoundKind.None) |> should equal refuted)
 

@@ -85,8 +85,7 @@ type Certificate
                0.0)
 
     /// A Ritz value of conjugate gradients as a curvature that was met: their coefficients lose half of the digits in it.
-    static member internal CurvatureOfRitzValue(c: ErrorConstants, a: Arithmetic, value: float) =
-        value + sqrt a.UnitRoundoff * c.Smoothness
+    static member internal CurvatureOfRitzValue(c: ErrorConstants, a: Arithmetic, value: float) = value + sqrt a.UnitRoundoff * c.Smoothness
 
     /// The certificate from one task's constants, its arithmetic, and what was measured.
     ///

@@ -175,8 +175,7 @@ module Tridiagonal =
 
     /// The eigenvalues of a symmetric tridiagonal matrix, ascending.
     [<CompiledName("Eigenvalues")>]
-    let eigenvalues (diagonal: float[]) (offDiagonal: float[]) =
-        chosen (Array.init diagonal.Length id) diagonal offDiagonal
+    let eigenvalues (diagonal: float[]) (offDiagonal: float[]) = chosen (Array.init diagonal.Length id) diagonal offDiagonal
 
     /// The smallest of them, in time of order k. Errors: a matrix without entries.
     let internal smallest (diagonal: float[]) (offDiagonal: float[]) = (chosen [| 0 |] diagonal offDiagonal)[0]

@@ -143,7 +143,8 @@ module BilevelTask =
         (result: MetaGradient<Vector<float>, float>)
         : RegularizerGradient<Vector<float>, float, ProximalGradient> =
         let refine (regularizer: ILearnableRegularizer<Vector<float>, float, 'P>) (shape: 'P -> ProximalGradient) =
-            let found = RegularizerGradient.Refined(EuclideanSpace(), regularizer, problem, solver, result, task.Theta)
+            let found =
+                RegularizerGradient.Refined(EuclideanSpace(), regularizer, problem, solver, result, task.Theta)
 
             {
                 Gradient = shape found.Gradient
