@@ -3,10 +3,10 @@
 
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Imaml.Nets;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Commands;

@@ -1,5 +1,6 @@
 // The network of an experiment as a value: one of the literature's by name, or one that a program of the user's own has.
 
+using Imaml.Nets.Storage;
 using System.Text.Json.Serialization;
 
 namespace Imaml.Nets.Models;

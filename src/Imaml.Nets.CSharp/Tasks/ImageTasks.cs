@@ -1,5 +1,6 @@
 // Few-shot episodes as tasks: an image set, a division of its classes, and N, K, Q.
 
+using Imaml.Nets.Storage;
 using System.Collections.Concurrent;
 
 namespace Imaml.Nets.Tasks;
