@@ -63,7 +63,7 @@ public static class MetaBatchMeasurement
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
         var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, notFinite);
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
@@ -89,7 +89,7 @@ public static class MetaBatchMeasurement
             Cost(measured, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
             memory.Before,
             peak,
-            HessianProduct: Cost(measured, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
+            Cost(measured, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
     }
 
     // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
