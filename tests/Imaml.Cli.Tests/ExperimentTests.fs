@@ -468,26 +468,41 @@ let private runs =
                     refused "only runs of a constant schedule can be made longer" (small 4 cosine run)
                     state run = before |> should equal true))
 
-            testCase "a run of own parts is not evaluated by the program that lacks them: one line says who must, and the run stays" (fun () ->
-                inFolder (fun folder ->
-                    LibTorchLoader.EnsureLoaded() |> ignore
-                    let run = Path.Combine(folder, "run")
-                    let preset = Presets.Open "glyphs-5w1s/imaml-gd"
-                    let tasks = ImageTasks.Open(preset.Tasks :?> ImageEpisodes)
-                    let network = ConvolutionalNetworks.Strided(ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), 2, tasks.Ways)
+            testCase
+                "a run of own parts is not evaluated by the program that lacks them: one line says who must, and the run stays"
+                (fun () ->
+                    inFolder (fun folder ->
+                        LibTorchLoader.EnsureLoaded() |> ignore
+                        let run = Path.Combine(folder, "run")
+                        let preset = Presets.Open "glyphs-5w1s/imaml-gd"
+                        let tasks = ImageTasks.Open(preset.Tasks :?> ImageEpisodes)
 
-                    let own =
-                        Experiment(preset.Tasks, OwnNetwork "two filters", preset.Method, preset.Outer, Budget(1, 2, 0), 1UL)
+                        let network =
+                            ConvolutionalNetworks.Strided(
+                                ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels),
+                                2,
+                                tasks.Ways
+                            )
 
-                    (use training = TrainingRun.Open(RunFolder run, own, tasks, ImageClassifier network, threads = 1)
-                     training.Run CancellationToken.None)
+                        let own =
+                            Experiment(preset.Tasks, OwnNetwork "two filters", preset.Method, preset.Outer, Budget(1, 2, 0), 1UL)
 
-                    let before = state run
+                        (use training = TrainingRun.Open(RunFolder run, own, tasks, ImageClassifier network, threads = 1)
+                         training.Run CancellationToken.None)
 
-                    for arguments in [ [ "evaluate"; run ]; [ "diagnose"; run ]; [ "train"; Path.Combine(run, "run.json"); "--out"; run ] ] do
-                        refused "the network two filters is not part of Imaml: the program that has it must train and evaluate this run" arguments
+                        let before = state run
 
-                    state run = before |> should equal true))
+                        for arguments in
+                            [
+                                [ "evaluate"; run ]
+                                [ "diagnose"; run ]
+                                [ "train"; Path.Combine(run, "run.json"); "--out"; run ]
+                            ] do
+                            refused
+                                "the network two filters is not part of Imaml: the program that has it must train and evaluate this run"
+                                arguments
+
+                        state run = before |> should equal true))
 
             testCase "twenty broken experiment files: one line each, exit code not zero, no stack trace" (fun () ->
                 inFolder (fun folder ->

@@ -24,8 +24,7 @@ let private lines =
         member _.Identity = "lines through 2"
         member _.SupportExamples = 4
 
-        member _.Take range =
-            Array.init range.Count (fun i -> Random(int range.First + i + 7919 * int range.Part).NextSingle())
+        member _.Take range = Array.init range.Count (fun i -> Random(int range.First + i + 7919 * int range.Part).NextSingle())
     }
 
 /// y = ax + b, whose losses are `error` of (φ, slopes).
@@ -35,7 +34,7 @@ let private lineModel (error: Tensor -> Tensor -> Tensor) =
         member _.InitialParameters generator = torch.randn ([| 2L |], generator = generator, device = torch.CPU)
 
         member _.Problem(slopes, like) =
-            let slopes = torch.tensor(slopes, device = like.device).to_type(like.dtype).view (-1L, 1L)
+            let slopes = torch.tensor(slopes, device = like.device).to_type(like.dtype).view(-1L, 1L)
             AutogradProblem((fun phi -> error phi slopes), (fun phi -> error phi slopes))
     }
 
@@ -44,9 +43,14 @@ let private points (phi: Tensor) = torch.tensor([| -1.0f; 0.0f; 1.0f; 2.0f |], d
 /// With plain numbers, as a user writes them: each is a Scalar that nothing holds.
 let private plain (phi: Tensor) (slopes: Tensor) =
     let x = points phi
-    let apart = x.mul(phi.narrow (1L, 0L, 1L)).add(phi.narrow (1L, 1L, 1L)).sub(x.mul slopes).sub(2.0.ToScalar())
-    let bent = apart.mul(3.0.ToScalar()).add(1.0.ToScalar()).sub(1.0.ToScalar()).div(3.0.ToScalar()).pow (2.0.ToScalar())
-    bent.mul(7.0.ToScalar()).div(7.0.ToScalar()).mean ([| 1L |], keepdim = true)
+
+    let apart =
+        x.mul(phi.narrow (1L, 0L, 1L)).add(phi.narrow (1L, 1L, 1L)).sub(x.mul slopes).sub(2.0.ToScalar())
+
+    let bent =
+        apart.mul(3.0.ToScalar()).add(1.0.ToScalar()).sub(1.0.ToScalar()).div(3.0.ToScalar()).pow(2.0.ToScalar())
+
+    bent.mul(7.0.ToScalar()).div(7.0.ToScalar()).mean([| 1L |], keepdim = true)
 
 /// φ − θ as the meta-gradient, halved: nothing that the library has.
 let private halved: Method =
@@ -81,8 +85,7 @@ let private experiment method steps =
         3UL
     )
 
-let private opened folder method steps =
-    TrainingRun.Open(RunFolder folder, experiment method steps, lines, lineModel plain, threads = 2)
+let private opened folder method steps = TrainingRun.Open(RunFolder folder, experiment method steps, lines, lineModel plain, threads = 2)
 
 let private trained folder method steps =
     use run = opened folder method steps
@@ -104,7 +107,15 @@ let tests =
                         use stop = new CancellationTokenSource()
 
                         (use run = opened (at "stopped") method 9
-                         run.Run(stop.Token, onStep = fun line -> if line.MetaStep = 4 then stop.Cancel())
+
+                         run.Run(
+                             stop.Token,
+                             onStep =
+                                 fun line ->
+                                     if line.MetaStep = 4 then
+                                         stop.Cancel()
+                         )
+
                          run.Learner.MetaStep |> should equal 4)
 
                         (use run = opened (at "stopped") method 9

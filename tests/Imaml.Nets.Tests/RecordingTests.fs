@@ -167,7 +167,7 @@ let tests =
                         $"Algorithm 1 from a θ with requires_grad: no step of any strategy or outer optimiser has a graph, and the bits are the same, {name}"
                         (fun () ->
                             let tasks = drawTasks 5
-                            let theta = tasks.Theta.narrow(0, 0, 1).contiguous ()
+                            let theta = tasks.Theta.narrow(0, 0, 1).contiguous()
                             let space, one = TensorSpace(2, theta), TensorSpace(1, theta)
                             let probe = (normal 9 (sizes tasks.Theta)).sign()
                             let lambda = ScalarRegularizer<Tensor, Tensor> 1.5
