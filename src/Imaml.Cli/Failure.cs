@@ -5,10 +5,10 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Imaml.Cli.Commands;
 using Imaml.Cli.Problems;
-using Imaml.Nets;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli;

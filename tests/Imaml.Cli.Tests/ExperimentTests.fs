@@ -469,6 +469,81 @@ let private runs =
                     state run = before |> should equal true))
 
             testCase
+                "a run of own parts is not evaluated by the program that lacks them: one line says who must, and the run stays"
+                (fun () ->
+                    inFolder (fun folder ->
+                        LibTorchLoader.EnsureLoaded() |> ignore
+                        let run = Path.Combine(folder, "run")
+                        let preset = Presets.Open "glyphs-5w1s/imaml-gd"
+                        let tasks = ImageTasks.Open(preset.Tasks :?> ImageEpisodes)
+
+                        let network =
+                            ConvolutionalNetworks.Strided(
+                                ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels),
+                                2,
+                                tasks.Ways
+                            )
+
+                        let own =
+                            Experiment(preset.Tasks, OwnNetwork "two filters", preset.Method, preset.Outer, Budget(1, 2, 0), 1UL)
+
+                        (use training = TrainingRun.Open(RunFolder run, own, tasks, ImageClassifier network, threads = 1)
+                         training.Run CancellationToken.None)
+
+                        let before = state run
+
+                        for arguments in
+                            [
+                                [ "evaluate"; run ]
+                                [ "diagnose"; run ]
+                                [ "train"; Path.Combine(run, "run.json"); "--out"; run ]
+                            ] do
+                            refused
+                                "the network two filters is not part of Imaml: the program that has it must train and evaluate this run"
+                                arguments
+
+                        state run = before |> should equal true))
+
+            testCase "twenty broken experiment files: one line each, exit code not zero, no stack trace" (fun () ->
+                inFolder (fun folder ->
+                    let text = Presets.Text "glyphs-5w1s/imaml-gd"
+                    let changed (before: string) (after: string) = text.Replace(before, after)
+
+                    for broken in
+                        [
+                            ""
+                            " "
+                            "null"
+                            "3"
+                            "[]"
+                            "\"x\""
+                            text[.. text.Length / 2]
+                            text + "}"
+                            String('[', 100_000)
+                            "{\"a\":" + String('[', 200) + String(']', 200) + "}"
+                            String('x', 10_000_000)
+                            changed "\"seed\": 1" "\"seed\": 1, \"seed\": 2"
+                            changed "\"seed\": 1" "\"seed\": -1"
+                            changed "\"seed\": 1" "\"seed\": 1e400"
+                            changed "\"seed\": 1" "\"seed\": null"
+                            changed "\"lambda\": 2" "\"lambda\": \"NaN\""
+                            changed "\"lambda\": 2" "\"lambda\": 1e400"
+                            changed "\"lambda\": 2" "\"lambda\": NaN"
+                            changed "\"lambda\": 2" "\"lambda\": []"
+                            changed "\"kind\": \"imaml\"" "\"kind\": 7"
+                            changed "\"kind\": \"imaml\"" "\"kind\": null"
+                        ] do
+                        if broken = text then
+                            failtest "nothing was broken"
+
+                        let path = file folder broken
+                        let outcome = Imaml.run [ "train"; path; "--out"; Path.Combine(folder, "run") ]
+                        Expect.notEqual outcome.ExitCode 0 (broken[.. min 80 (broken.Length - 1)])
+                        outcome.Line |> should not' (haveSubstring "   at ")
+                        Expect.isLessThan outcome.Line.Length 2000 (broken[.. min 80 (broken.Length - 1)])
+                        Directory.Exists(Path.Combine(folder, "run")) |> should equal false))
+
+            testCase
                 "an adapted network that is not finite has no accuracy: exit code 1, and the file says how the inner solves ended"
                 (fun () ->
                     inFolder (fun folder ->

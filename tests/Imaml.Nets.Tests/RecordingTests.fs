@@ -108,6 +108,10 @@ let tests =
                             "DivideOrZero", space.DivideOrZero(a, b)
                             "Exceeds", space.Exceeds(a, b)
                             "Select", space.Select(space.Exceeds(a, b), a, b)
+                            "Spread", space.Spread(variable (normal 5 [ 1; 4 ]))
+                            "Gather", space.Gather(space.Exceeds(a, b), x)
+                            "Gather of all", space.Gather(space.Scalar 1.0, x)
+                            "Divide", space.Divide(x, 3.0)
                             "Combine", coordinates.Combine(2.0, x, 3.0, y)
                             "Product", coordinates.Product(x, y)
                             "Quotient", coordinates.Quotient(x, y)
@@ -158,5 +162,40 @@ let tests =
                                 unrecorded $"φ of {what}" result.Phi
                                 Expect.isFalse result.Gradient.requires_grad $"g of {what}"
                                 same expected.Gradient result.Gradient $"g of {what}")
+
+                    scoped
+                        $"Algorithm 1 from a θ with requires_grad: no step of any strategy or outer optimiser has a graph, and the bits are the same, {name}"
+                        (fun () ->
+                            let tasks = drawTasks 5
+                            let theta = tasks.Theta.narrow(0, 0, 1).contiguous()
+                            let space, one = TensorSpace(2, theta), TensorSpace(1, theta)
+                            let probe = (normal 9 (sizes tasks.Theta)).sign()
+                            let lambda = ScalarRegularizer<Tensor, Tensor> 1.5
+                            let chunks = MetaLearning.chunks space [| Watched(problem tasks); Watched(problem tasks) |]
+
+                            let optimizers: (string * IOuterOptimizer<Tensor, Tensor>) list =
+                                [
+                                    "descent", GradientDescentOptimizer 0.1
+                                    "Adam",
+                                    AdamOptimizer<Tensor, Tensor>
+                                        .Start(one, coordinates, AdamOptions.Authors, OuterSchedule.Constant 0.1, theta)
+                                    "L-BFGS", LbfgsOptimizer<Tensor, Tensor>.Start(one, 2, 0.1)
+                                ]
+
+                            let twice strategy optimizer theta =
+                                let mutable state = MetaLearning.start optimizer theta
+
+                                for _ in 1..2 do
+                                    let struct (next, _) = MetaLearning.step one strategy lambda chunks state
+                                    state <- next
+
+                                state.Theta
+
+                            for what, strategy in strategies space (Func<_, _>(fun _ -> probe)) do
+                                for by, optimizer in optimizers do
+                                    let expected = twice strategy optimizer theta
+                                    let result = twice strategy optimizer (variable theta)
+                                    Expect.isFalse result.requires_grad $"θ by {what} and {by}"
+                                    same expected result $"θ by {what} and {by}")
             ]
     )

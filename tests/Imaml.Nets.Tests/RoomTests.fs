@@ -113,6 +113,16 @@ let tests =
                 ]
                 |> should equal List.empty<string>)
 
+            testCase "every type is in a room" (fun () ->
+                use library = AssemblyDefinition.ReadAssembly(typeof<TensorSpace>.Assembly.Location)
+
+                [
+                    for t in library.MainModule.Types do
+                        if t.Namespace = root.TrimEnd '.' then
+                            t.FullName
+                ]
+                |> should equal List.empty<string>)
+
             testCase "the references are seen: Runs refers to Learning, Learning to Methods" (fun () ->
                 let seen = edges ()
                 seen |> should contain ("Runs", "Learning")

@@ -99,6 +99,9 @@ internal static class BenchCommand
         return ExitCode.Success;
     }
 
+    /// <summary>What is said of a measurement in which networks diverged.</summary>
+    internal static string NotFinite(Measurement result) => result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are not finite: this is not the cost of training";
+
     // A method that fails, by lack of memory on a GPU say, is a gap among the others' rows.
     private static (Measurement? Result, string? Reason) Measure(BenchPlan plan, int number, int count, CancellationToken stop)
     {
@@ -115,7 +118,7 @@ internal static class BenchCommand
 
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task")}"));
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task{NotFinite(result)}")}"));
         return (result, result is null ? reason : null);
     }
 }

@@ -3,10 +3,10 @@
 
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Imaml.Nets;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Commands;
@@ -183,8 +183,11 @@ internal sealed class ExperimentOptions
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 
+    private const string Images = "images", Strided = "conv4-strided";
+
     private static void SetDefaults(JsonObject tree, Dictionary<string, string> given)
     {
+        bool IsKind(string path, string kind) => Find(tree, path)?.GetValue<string>() == kind;
         void Default(string path, JsonNode value)
         {
             if (Find(tree, path) is null)
@@ -193,12 +196,21 @@ internal sealed class ExperimentOptions
             }
         }
 
-        Default("tasks.kind", "images");
-        Default("tasks.split", ImageEpisodes.SeededSplit);
-        Default("tasks.validationClasses", ImageEpisodes.DefaultValidationClasses(Find(tree, "tasks.split")?.GetValue<string>()));
-        Default("tasks.queries", DefaultQueries);
-        Default("network.kind", "conv4-strided");
-        Default("network.filters", DefaultFilters);
+        // A file's own tasks and network have no other fields.
+        Default("tasks.kind", Images);
+        if (IsKind("tasks.kind", Images))
+        {
+            Default("tasks.split", ImageEpisodes.SeededSplit);
+            Default("tasks.validationClasses", ImageEpisodes.DefaultValidationClasses(Find(tree, "tasks.split")?.GetValue<string>()));
+            Default("tasks.queries", DefaultQueries);
+        }
+
+        Default("network.kind", Strided);
+        if (IsKind("network.kind", Strided))
+        {
+            Default("network.filters", DefaultFilters);
+        }
+
         Default("outer.kind", "adam");
         Default("outer.rate", DefaultOuterRate);
         if (Find(tree, OuterKind)!.GetValue<string>() != "lbfgs")
@@ -221,7 +233,7 @@ internal sealed class ExperimentOptions
             Default("method.inner.directionSteps", Inner.HessianFree.PaperDirectionSteps);
         }
 
-        var noValidation = Find(tree, "tasks.validationClasses")!.GetValue<int>() == 0;
+        var noValidation = Find(tree, "tasks.validationClasses")?.GetValue<int>() == 0;
         if (noValidation && !given.ContainsKey("budget.validateEvery"))
         {
             Set(tree, "budget.validateEvery", 0);

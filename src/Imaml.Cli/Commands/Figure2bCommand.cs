@@ -91,7 +91,7 @@ internal static class Figure2bCommand
         var point = new Figure2bPoint(method, request.Experiment.Method.InnerSteps!.Value, MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop));
         Terminal.Progress(point.Measured is null
             ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {options.MostMemoryMib} MiB of memory do not suffice"
-            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task"));
+            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task{BenchCommand.NotFinite(point.Measured)}"));
         return point;
     }
 

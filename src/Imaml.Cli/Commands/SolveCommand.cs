@@ -1,22 +1,15 @@
 // imaml solve: the meta-gradient of a small problem from a file, with everything that is known about it, for someone who checks their own code.
 
 using System.CommandLine;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Imaml.Cli.Problems;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Commands;
 
 internal static class SolveCommand
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        WriteIndented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
-    };
+    private static readonly JsonSerializerOptions Json = RunJson.Create(JsonNamingPolicy.CamelCase, indented: true);
 
     public static Command Create(CancellationToken stop)
     {

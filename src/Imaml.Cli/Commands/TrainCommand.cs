@@ -92,7 +92,7 @@ internal static class TrainCommand
             + (step.InnerNonFinite > 0 ? $"inner solve diverged {step.InnerNonFinite}  " : "");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{line.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  accuracy {100 * step.OuterAccuracy:F1} %  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
+            $"{line.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
             + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 

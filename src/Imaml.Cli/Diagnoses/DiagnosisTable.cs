@@ -19,7 +19,7 @@ internal static class DiagnosisTable
 
     private static Table Figures(StateSummary state)
     {
-        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, accuracy {Percent(state.Accuracy)}") };
+        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {Terminal.Statuses(state.Inner)}") };
         table.AddColumns("", "median", "10 %", "90 %", "least", "greatest");
         void Row(string name, Quantiles figure) =>
             table.AddRow(Markup.Escape(name), Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));
@@ -94,7 +94,8 @@ internal static class DiagnosisTable
         _ => throw new ArgumentOutOfRangeException(nameof(direction), direction, "not a direction"),
     };
 
-    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F1} %");
+    private static string Accuracy(StateSummary state) =>
+        double.IsFinite(state.Accuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * state.Accuracy:F1} %") : "no accuracy: adapted networks are not finite";
 
     private static string Number(double value) => value switch
     {

@@ -1,6 +1,7 @@
 // Theorem 1's assumptions at the states of a run, and what its meta-gradients are worth: all measurements, batch by batch, so that memory does
 // not depend on the number of tasks.
 
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
@@ -84,10 +85,11 @@ public static class AssumptionCheck
         changes.AddRange(HessianChangeMeasurement.At(batch, run.Phi, top));
         var displacements = batch.Space.Read(batch.Space.Norm(run.Phi - batch.Theta));
         var residuals = batch.Space.Read(run.Solve.RelativeResidual);
+        var inner = run.Inner.Read(batch.Space);
         var accuracies = batch.Measure(run.Phi);
         var compared = gradients.Compare();
         return [.. Enumerable.Range(0, batch.Count).Select(task =>
-            new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], accuracies[task], residuals[task], compared[task]))];
+            new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], inner[task].Status, inner[task].Status == InnerStatus.NonFinite ? double.NaN : accuracies[task], residuals[task], compared[task]))];
     }
 
     private static HessianChangeSummary[] Summarize(List<HessianChanges> changes) =>

@@ -1,5 +1,6 @@
 // What was measured at one state of a run, task by task.
 
+using Imaml.Math;
 
 namespace Imaml.Nets.Assumptions;
 
@@ -14,10 +15,11 @@ public sealed record HessianChangeSummary(ChangeDirection Direction, double Dist
 /// <param name="Theta">The curvature at θ.</param>
 /// <param name="Phi">The curvature at the φ that the run's inner solver reaches.</param>
 /// <param name="Displacement">‖φ − θ‖.</param>
-/// <param name="Accuracy">Share of the query images that φ classifies correctly.</param>
+/// <param name="Inner">How the run's inner solve ended.</param>
+/// <param name="Accuracy">Share of the query images that φ classifies correctly; not a number where the inner solve is not finite.</param>
 /// <param name="CgResidual">Relative residual of the run's linear solve.</param>
 /// <param name="Gradients">The meta-gradients compared.</param>
-public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCurvature Phi, double Displacement, double Accuracy, double CgResidual, Agreements Gradients);
+public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCurvature Phi, double Displacement, InnerStatus Inner, double Accuracy, double CgResidual, Agreements Gradients);
 
 /// <summary>One state.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>

@@ -1,5 +1,6 @@
 // One state of a run in a few figures: order statistics over its tasks.
 
+using Imaml.Math;
 using Imaml.Nets.Runs;
 
 namespace Imaml.Nets.Assumptions;
@@ -92,7 +93,8 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Lambda">λ at this state.</param>
 /// <param name="Tasks">Tasks measured.</param>
-/// <param name="Accuracy">Their mean accuracy after adapting.</param>
+/// <param name="Inner">How many of their inner solves ended how.</param>
+/// <param name="Accuracy">Their mean accuracy after adapting; not a number where an adapted network is not finite.</param>
 /// <param name="Theta">The curvature at θ.</param>
 /// <param name="Phi">The curvature at φ.</param>
 /// <param name="Displacement">‖φ − θ‖.</param>
@@ -106,6 +108,7 @@ public sealed record StateSummary(
     int MetaStep,
     double Lambda,
     int Tasks,
+    IReadOnlyDictionary<InnerStatus, int> Inner,
     double Accuracy,
     CurvatureSummary Theta,
     CurvatureSummary Phi,
@@ -122,6 +125,7 @@ public sealed record StateSummary(
         state.MetaStep,
         state.Lambda,
         state.Tasks.Count,
+        state.Tasks.CountBy(task => task.Inner).ToDictionary(),
         state.Tasks.Average(task => task.Accuracy),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Theta)]),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Phi)]),

@@ -7,6 +7,7 @@ using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.Statistics;
@@ -48,16 +49,21 @@ public static class MetaBatchMeasurement
         var learner = measured.Learner;
         var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
+        var notFinite = 0;
         for (var step = 0; step <= measured.Request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () => learner.Step(measured.Tasks(step))));
+            seconds.Add(Seconds(learner, () =>
+            {
+                var report = learner.Step(measured.Tasks(step));
+                notFinite += int.Max(report.NonFinite, report.InnerNonFinite);
+            }));
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
         var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak);
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.

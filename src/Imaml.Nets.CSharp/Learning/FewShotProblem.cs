@@ -29,8 +29,11 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 }
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
+/// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
 public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IMeasuredProblem
 {
+    private readonly Tensor _support = network.Arrange(support.Images), _query = network.Arrange(query.Images);
+
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
     public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
         : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like))
@@ -41,25 +44,25 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(network.Forward(phi, support.Images).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
+        return new SoftmaxCrossEntropy(network.ForwardArranged(phi, _support).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.Forward(phi, support.Images);
+        var pass = network.ForwardArranged(phi, _support);
         return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, support, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, _support, support.OneHot, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.Forward(phi, query.Images);
+        var pass = network.ForwardArranged(phi, _query);
         var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
         return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
     }
@@ -68,7 +71,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return network.Forward(phi, query.Images).Logits.MoveToOuterDisposeScope();
+        return network.ForwardArranged(phi, _query).Logits.MoveToOuterDisposeScope();
     }
 
     /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
@@ -87,11 +90,11 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         private readonly SoftmaxCrossEntropy _loss;
         private readonly List<Tensor> _owned;
 
-        public Linearization(Network network, LabelledImages data, Tensor phi)
+        public Linearization(Network network, Tensor images, Tensor oneHot, Tensor phi)
         {
             using var scope = NewDisposeScope();
-            _pass = network.Forward(phi, data.Images);
-            _loss = new SoftmaxCrossEntropy(_pass.Logits, data.OneHot);
+            _pass = network.ForwardArranged(phi, images);
+            _loss = new SoftmaxCrossEntropy(_pass.Logits, oneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
             _pass.PrepareProducts();
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];

@@ -48,7 +48,7 @@ public sealed class MetaLearner : IDisposable
     public static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads)
     {
         using var scope = NewDisposeScope();
-        var theta = problem.InitialParameters(plan.Seed);
+        var theta = problem.InitialParameters(plan.Seed).detach(); // A user's may be recorded.
         return theta.shape is [var d] && d == problem.ParameterCount && theta.dtype == ScalarType.Float32
             ? new MetaLearner(plan, problem, threads, Start(plan, problem, theta.unsqueeze(0)))
             : throw new ArgumentException($"the initial parameters must be [{problem.ParameterCount}] in float32, the sum of the layers' sizes, not [{string.Join(", ", theta.shape)}] in {theta.dtype}");

@@ -2,6 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;

@@ -17,7 +17,10 @@ internal static class TaskChunks
     /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
     /// <param name="threads">Threads, at least 1.</param>
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
-    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
+    /// <remarks>The work may call a user's code, so finalizers are held off as long as it lasts.</remarks>
+    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work) => Finalizers.HeldOffDuring(() => MapHeld(tasks, atOnce, threads, work));
+
+    private static T[] MapHeld<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
     {
         using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
         var results = new T[(tasks + atOnce - 1) / atOnce];
@@ -33,7 +36,7 @@ internal static class TaskChunks
                     results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
-                    Collection.Collect();
+                    GC.Collect(0);
                 }
             }
             catch (Exception e)

@@ -1,6 +1,7 @@
 // The methods that differentiate no inner step: first-order MAML and Reptile, after any inner solver.
 
 using Imaml.Math;
+using Imaml.Nets.Storage;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Methods;

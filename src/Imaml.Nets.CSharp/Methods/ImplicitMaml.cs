@@ -2,6 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 

@@ -2,6 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Storage;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Methods;

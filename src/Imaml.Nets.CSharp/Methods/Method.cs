@@ -3,6 +3,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Storage;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
 
@@ -56,6 +57,7 @@ public sealed record MethodContext(IReadOnlyList<int> LayerSizes, Tensor Like, V
 
 /// <summary>A method of the user's own, which the program that has it builds.</summary>
 /// <param name="Name">What result files call it.</param>
+[method: JsonConstructor]
 public sealed record OwnMethod(string Name) : Method
 {
     /// <summary>A method of this name, built by <paramref name="bind"/> for every portion of tasks.</summary>
@@ -63,6 +65,7 @@ public sealed record OwnMethod(string Name) : Method
         : this(name) => Build = bind;
 
     /// <inheritdoc/>
+    [JsonPropertyName("name")]
     public override string Name { get; } = Name;
 
     /// <inheritdoc/>

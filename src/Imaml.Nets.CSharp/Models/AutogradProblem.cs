@@ -59,7 +59,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
     /// <summary>A loss, checked at each call.</summary>
     private sealed class TaskLoss(string name, Func<Tensor, Tensor> ownLoss)
     {
-        private readonly Func<Tensor, Tensor> _loss = phi => Collection.During(() => ownLoss(phi));
+        private readonly Func<Tensor, Tensor> _loss = phi => Finalizers.HeldOffDuring(() => ownLoss(phi));
 
         /// <summary>The losses at φ, [B, 1].</summary>
         public Tensor Value(Tensor phi)

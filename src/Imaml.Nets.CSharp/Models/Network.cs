@@ -46,29 +46,41 @@ public sealed class Network
     /// <param name="parameters">[B, d]</param>
     /// <param name="images">[B, n, H, W, C]</param>
     /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
-    public NetworkPass Forward(Tensor parameters, Tensor images)
+    public NetworkPass Forward(Tensor parameters, Tensor images) => ForwardArranged(parameters, Arrange(images));
+
+    /// <summary>Images in the order that the layers take, [n, B·C, H, W] with channels last: made once, they serve every pass.</summary>
+    /// <param name="images">[B, n, H, W, C]</param>
+    /// <exception cref="ArgumentException">The shape is not that of the network's images.</exception>
+    internal Tensor Arrange(Tensor images)
     {
-        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount)
+        if (images.dim() != 5 || images.shape[2] != Input.Height || images.shape[3] != Input.Width || images.shape[4] != Input.Channels)
         {
-            throw new ArgumentException($"parameters must be [B, {ParameterCount}], not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
+            throw new ArgumentException($"images must be [B, n, {Input.Height}, {Input.Width}, {Input.Channels}], not [{string.Join(", ", images.shape)}]", nameof(images));
         }
 
-        if (images.dim() != 5 || images.shape[0] != parameters.shape[0] || images.shape[2] != Input.Height || images.shape[3] != Input.Width || images.shape[4] != Input.Channels)
+        using var off = Unrecorded.Begin();
+        return TaskRows.ToImages(images.flatten(2), Input);
+    }
+
+    /// <summary>Forward for images that Arrange has put in order, which stay the caller's.</summary>
+    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged)
+    {
+        var tasks = arranged.shape[1] / Input.Channels;
+        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
         {
-            throw new ArgumentException(
-                $"images must be [{parameters.shape[0]}, n, {Input.Height}, {Input.Width}, {Input.Channels}], not [{string.Join(", ", images.shape)}]", nameof(images));
+            throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
         }
 
         using var off = Unrecorded.Begin();
         var passes = new LayerPass[_layers.Length];
-        var value = TaskRows.ToImages(images.flatten(2), Input);
+        var value = arranged.detach(); // A handle of this pass's own, which a layer may keep and dispose.
         foreach (var (i, slice) in Slices(parameters))
         {
             passes[i] = _layers[i].Forward(slice, value);
             value = passes[i].Output;
         }
 
-        return new NetworkPass(this, passes, TaskRows.Of(value, images.shape[0]));
+        return new NetworkPass(this, passes, TaskRows.Of(value, tasks));
     }
 
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)

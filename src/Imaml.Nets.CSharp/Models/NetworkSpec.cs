@@ -1,6 +1,7 @@
 // The network of an experiment as a value: one of the literature's by name, or one that a program of the user's own has.
 
 using System.Text.Json.Serialization;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Models;
 

@@ -6,6 +6,7 @@ using System.Text.Json.Serialization;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;

@@ -10,20 +10,22 @@ using System.Text.Json.Serialization.Metadata;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
 
-/// <summary>How run files are written: readable names, numbers to the last bit, and infinities as words.</summary>
+/// <summary>How JSON is written: readable names, numbers to the last bit, and infinities as words.</summary>
 public static class RunJson
 {
     /// <summary>One line, for logs and headers.</summary>
-    public static readonly JsonSerializerOptions Options = Create(indented: false);
+    public static readonly JsonSerializerOptions Options = Create(JsonNamingPolicy.KebabCaseLower, indented: false);
 
     /// <summary>Indented, for result files.</summary>
-    public static readonly JsonSerializerOptions Indented = Create(indented: true);
+    public static readonly JsonSerializerOptions Indented = Create(JsonNamingPolicy.KebabCaseLower, indented: true);
 
-    private static JsonSerializerOptions Create(bool indented) => new()
+    /// <summary>Options whose enumerations are words by a naming policy.</summary>
+    public static JsonSerializerOptions Create(JsonNamingPolicy words, bool indented) => new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = indented,
@@ -31,13 +33,13 @@ public static class RunJson
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         AllowOutOfOrderMetadataProperties = true,
         TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { LeaveOutIgnored } },
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
+        Converters = { new JsonStringEnumConverter(words, allowIntegerValues: false) },
     };
 
-    // System.Text.Json does not look for the attribute at what a property overrides.
+    // System.Text.Json does not look for the attribute at what a property overrides. One that has a JSON name of its own is written all the same.
     private static void LeaveOutIgnored(JsonTypeInfo type)
     {
-        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.IsDefined(info, typeof(JsonIgnoreAttribute), inherit: true)).ToArray())
+        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.IsDefined(info, typeof(JsonIgnoreAttribute), inherit: true) && !Attribute.IsDefined(info, typeof(JsonPropertyNameAttribute), inherit: false)).ToArray())
         {
             type.Properties.Remove(property);
         }

@@ -1,6 +1,7 @@
 // Few-shot episodes as tasks: an image set, a division of its classes, and N, K, Q.
 
 using System.Collections.Concurrent;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 

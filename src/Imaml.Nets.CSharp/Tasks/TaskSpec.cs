@@ -1,6 +1,7 @@
 // The tasks of an experiment as a value: few-shot episodes of a named data set, or tasks that a program of the user's own has.
 
 using System.Text.Json.Serialization;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 

@@ -144,6 +144,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public Tensor Exceeds(Tensor a, Tensor b)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return a.gt(b).to_type(DType).MoveToOuterDisposeScope();
     }
@@ -160,6 +161,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public bool Any(Tensor mask)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return mask.max().Number() > 0.5;
     }
@@ -167,14 +169,20 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     /// <inheritdoc/>
     public double[] Read(Tensor scalar)
     {
+        using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         return scalar.to_type(ScalarType.Float64).cpu().expand(Tasks, 1).contiguous().data<double>().ToArray();
     }
 
     /// <inheritdoc/>
-    public Tensor Spread(Tensor theta) => theta.shape is [1, _]
-        ? theta.expand(Tasks, -1)
-        : throw new ArgumentException($"one vector [1, d] is needed, not [{string.Join(", ", theta.shape)}]", nameof(theta));
+    public Tensor Spread(Tensor theta)
+    {
+        // Even unrecorded a view of a vector with requires_grad has it.
+        using var scope = NewDisposeScope();
+        return theta.shape is [1, _]
+            ? theta.detach().expand(Tasks, -1).MoveToOuterDisposeScope()
+            : throw new ArgumentException($"one vector [1, d] is needed, not [{string.Join(", ", theta.shape)}]", nameof(theta));
+    }
 
     /// <inheritdoc/>
     public Tensor Gather(Tensor mask, Tensor x)
@@ -187,7 +195,11 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     }
 
     /// <inheritdoc/>
-    public Tensor Divide(Tensor x, double divisor) => x.DividedBy(divisor);
+    public Tensor Divide(Tensor x, double divisor)
+    {
+        using var off = Unrecorded.Begin();
+        return x.DividedBy(divisor);
+    }
 
     /// <inheritdoc/>
     public IRegion<Tensor, Tensor> OpenRegion() => new TensorRegion();

@@ -3,7 +3,7 @@
 
 using System.Globalization;
 
-namespace Imaml.Nets;
+namespace Imaml.Nets.Storage;
 
 /// <summary>One fault of an experiment or of a part of it.</summary>
 /// <param name="Field">Where: the path of the field from the part that complains.</param>

@@ -1,0 +1,168 @@
+/// Own tasks, an own network and an own method go through the same run as the library's: trained, stopped, continued, extended, evaluated.
+/// Their code may use plain numbers in libtorch's operations.
+module Imaml.Nets.Tests.OwnPartsTests
+
+open System
+open System.IO
+open System.Threading
+open Expecto
+open FsUnit
+open TorchSharp
+open Imaml.Math
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Models
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
+open Imaml.Nets.Tensors
+open Imaml.Nets.Tests.Tensors
+open Imaml.Testing
+
+/// Lines y = 2 + sx at four points, a slope for each task.
+let private lines =
+    { new ITaskSource<float32[]> with
+        member _.Identity = "lines through 2"
+        member _.SupportExamples = 4
+
+        member _.Take range = Array.init range.Count (fun i -> Random(int range.First + i + 7919 * int range.Part).NextSingle())
+    }
+
+/// y = ax + b, whose losses are `error` of (φ, slopes).
+let private lineModel (error: Tensor -> Tensor -> Tensor) =
+    { new IModel<float32[]> with
+        member _.LayerSizes = [| 1; 1 |]
+        member _.InitialParameters generator = torch.randn ([| 2L |], generator = generator, device = torch.CPU)
+
+        member _.Problem(slopes, like) =
+            let slopes = torch.tensor(slopes, device = like.device).to_type(like.dtype).view(-1L, 1L)
+            AutogradProblem((fun phi -> error phi slopes), (fun phi -> error phi slopes))
+    }
+
+let private points (phi: Tensor) = torch.tensor([| -1.0f; 0.0f; 1.0f; 2.0f |], device = phi.device).to_type phi.dtype
+
+/// With plain numbers, as a user writes them: each is a Scalar that nothing holds.
+let private plain (phi: Tensor) (slopes: Tensor) =
+    let x = points phi
+
+    let apart =
+        x.mul(phi.narrow (1L, 0L, 1L)).add(phi.narrow (1L, 1L, 1L)).sub(x.mul slopes).sub(2.0.ToScalar())
+
+    let bent =
+        apart.mul(3.0.ToScalar()).add(1.0.ToScalar()).sub(1.0.ToScalar()).div(3.0.ToScalar()).pow(2.0.ToScalar())
+
+    bent.mul(7.0.ToScalar()).div(7.0.ToScalar()).mean([| 1L |], keepdim = true)
+
+/// φ − θ as the meta-gradient, halved: nothing that the library has.
+let private halved: Method =
+    OwnMethod(
+        "halved",
+        fun _ ->
+            let inner = GradientDescentSolver<Tensor, Tensor>(MeasuredCurvature, 3)
+            let reptile: IMetaGradientStrategy<Tensor, Tensor> = ReptileStrategy(inner, 0.0)
+
+            let strategy =
+                { new IMetaGradientStrategy<Tensor, Tensor> with
+                    member _.Compute(space, regularizer, problem, theta) =
+                        let result = reptile.Compute(space, regularizer, problem, theta)
+
+                        { result with
+                            Gradient = result.Gradient.mul (0.5.ToScalar())
+                        }
+                }
+
+            BoundMethod(ScalarRegularizer<Tensor, Tensor> 1.0, inner, strategy)
+    )
+
+let private implicit': Method = ImplicitMaml(Inner.GradientDescent 3, 1.0, Adjoint.ConjugateGradients 2)
+
+let private experiment method steps =
+    Experiment(
+        OwnTasks "lines",
+        OwnNetwork "a weight and a bias",
+        method,
+        Outer.Adam(0.05, Schedule.Constant),
+        Budget(steps, 8, ValidateEvery = 4, ValidationEpisodes = 4),
+        3UL
+    )
+
+let private opened folder method steps = TrainingRun.Open(RunFolder folder, experiment method steps, lines, lineModel plain, threads = 2)
+
+let private trained folder method steps =
+    use run = opened folder method steps
+    run.Run CancellationToken.None
+    numbers run.Learner.Theta
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "Own parts"
+        [
+            for name, method in [ "an own method", halved; "the library's method", implicit' ] do
+                testCase $"own tasks and losses by {name}: stopped and continued, or made longer, a run ends with the same bits" (fun () ->
+                    inFolder (fun folder ->
+                        let at name = Path.Combine(folder, name)
+                        let whole = trained (at "whole") method 9
+
+                        use stop = new CancellationTokenSource()
+
+                        (use run = opened (at "stopped") method 9
+
+                         run.Run(
+                             stop.Token,
+                             onStep =
+                                 fun line ->
+                                     if line.MetaStep = 4 then
+                                         stop.Cancel()
+                         )
+
+                         run.Learner.MetaStep |> should equal 4)
+
+                        (use run = opened (at "stopped") method 9
+                         run.Learner.MetaStep |> should equal 4)
+
+                        trained (at "stopped") method 9 |> should equal whole
+                        trained (at "longer") method 5 |> ignore
+                        trained (at "longer") method 9 |> should equal whole
+                        File.ReadAllLines(at "longer/curve.jsonl").Length |> should equal 3))
+
+            testCase "a run of own parts is evaluated: its loss falls far below the untrained one" (fun () ->
+                inFolder (fun folder ->
+                    let loss steps =
+                        use run = opened (Path.Combine(folder, string steps)) implicit' steps
+                        run.Run CancellationToken.None
+                        let result = run.Evaluate 50
+                        File.Exists(run.Folder.File result.FileName) |> should equal true
+                        result.NotFinite |> should equal 0
+                        result.Accuracy.HasValue |> should equal false
+                        result.Loss.Value
+
+                    // Slopes are uniform in [0, 1]; what remains after three steps from the best θ is below their variance of 1/12 times the
+                    // points' mean square of 1.5.
+                    loss 150 |> should be (lessThan (min 0.125 (loss 1 / 4.0)))))
+
+            testCase "the program that lacks the parts says so in one line" (fun () ->
+                Expect.throwsC (fun () -> BuiltIn.Open(experiment halved 1) |> ignore) (fun e ->
+                    e.Message
+                    |> should equal "the method halved is not part of Imaml: the program that has it must train and evaluate this run"))
+
+            // Without finalizers held off a thousand of the plain loss's calls meet a freed number here; the process then ends, or the bits differ.
+            testCase "own losses with plain numbers keep their bits on two threads beside a thread that collects garbage" (fun () ->
+                inFolder (fun folder ->
+                    let expected = trained (Path.Combine(folder, "quiet")) implicit' 200
+                    use stop = new CancellationTokenSource()
+
+                    let collector =
+                        Thread(fun () ->
+                            while not stop.IsCancellationRequested do
+                                GC.Collect 0
+                                Thread.Sleep 1)
+
+                    collector.Start()
+
+                    try
+                        trained (Path.Combine(folder, "collected")) implicit' 200 |> should equal expected
+                    finally
+                        stop.Cancel()
+                        collector.Join()))
+        ]
