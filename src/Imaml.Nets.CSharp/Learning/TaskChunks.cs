@@ -31,6 +31,7 @@ internal static class TaskChunks
             try
             {
                 torch.set_num_threads(1);
+                using var off = Unrecorded.Begin(); // Once for the thread, so that no operation has to.
                 for (var i = Interlocked.Increment(ref next); i < results.Length && failure is null; i = Interlocked.Increment(ref next))
                 {
                     results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
