@@ -95,7 +95,8 @@ let private closedForms =
                 let full = solve problem (budget 6 4 0.3)
                 near "φ" rounding phi (values full.Phi)
                 near "g" rounding (q.Dense * q.M.Solve v) (values full.MetaGradient)
-                near "dL/dΛ" rounding (byLambda q phi (q.M.Solve v)) (flat full.RegularizerGradient)
+                // φ* − θ of a quadratic is exact after the Newton step, whatever φ is.
+                near "dL/dΛ" rounding (byLambda q q.Solution (q.M.Solve v)) (flat full.RegularizerGradient)
                 let one = solve problem (budget 6 1 0.3)
                 let u = (v * v / (v * (q.M * v))) * v
                 near "g of one step" rounding (q.Dense * u) (values one.MetaGradient)
@@ -187,9 +188,70 @@ let private closedForms =
                     let answer = solve (Problem(task, "least-squares", "least-squares", "scalar")) (request Method.Exact)
 
                     let expected = (2.0 - 1.0 / (3.0 + lambda)) / (3.0 + lambda) ** 2.0
-                    // φ − θ rounds by u, and along the kernel by u/λ: 10⁻⁶ at λ = 10⁻¹⁰.
-                    relatively "dL/dλ" (1e-14 + 1e-15 / lambda) expected (Seq.head (flat answer.RegularizerGradient))
-                    relatively "exact dL/dλ" (1e-14 + 1e-15 / lambda) expected (Seq.head (flat (nonNull answer.Exact).RegularizerGradient)))
+                    // A dense solve errs by a few roundings of κ(M) = 3/λ, here four: 12·2⁻⁵²/λ.
+                    relatively "dL/dλ" (1e-14 + 3e-15 / lambda) expected (Seq.head (flat answer.RegularizerGradient))
+                    relatively "exact dL/dλ" (1e-14 + 3e-15 / lambda) expected (Seq.head (flat (nonNull answer.Exact).RegularizerGradient)))
+
+            testCase "dL/dΛ by every method with a u is within its printed bound, whatever λ is" (fun () ->
+                // As above, with Λ = λI as a number, a diagonal and a matrix: φ = x/(3 + λ), u = λ⁻¹(v₁e₁ − v₁x/(3 + λ)), v₁ = 1/(3 + λ) − 2.
+                let row (x: float list) y = LinearRegression.loss (Matrix<float>.Build.DenseOfRows [ x ]) (vector [| y |])
+
+                for decade in -12.0 .. 2.0..2.0 do
+                    let lambda = 10.0 ** decade
+                    let s = 3.0 + lambda
+                    let v = 1.0 / s - 2.0
+                    // Entry by entry; their sum, in which 1/λ cancels, is the number's.
+                    let w = vector [| 1.0 / s; 1.0 / s; 1.0 / s |]
+                    let u = vector [| v * (2.0 + lambda) / (s * lambda); -v / (s * lambda); -v / (s * lambda) |]
+                    let slope = (2.0 - 1.0 / s) / s ** 2.0
+                    let product = u.OuterProduct w
+                    let matrix = -0.5 * (product + product.Transpose())
+
+                    for proximal, expected in
+                        [
+                            Proximal.Scalar lambda, vector [| slope |]
+                            Proximal.Diagonal(Vector<float>.Build.Dense(3, lambda)), -(w.PointwiseMultiply u)
+                            Proximal.Matrix(lambda * Matrix<float>.Build.DenseIdentity 3), vector (matrix.ToRowMajorArray())
+                        ] do
+                        let task =
+                            BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) proximal (Vector<float>.Build.Dense 3)
+
+                        let problem = Problem(task, "least-squares", "least-squares", "")
+
+                        for asked in [ request Method.Exact; toAccuracy 1e-6; budget 50 10 0.3 ] do
+                            let answer = solve problem asked
+                            let name = $"λ = {lambda}, {proximal.GetType().Name}, {asked.Method} {answer.Status}"
+
+                            if not (isNull answer.RegularizerGradient) then
+                                let error = (flat answer.RegularizerGradient - expected).L2Norm()
+
+                                // Without a bound nothing is said of it, and nothing is called converged.
+                                if answer.RegularizerGradientBound.HasValue then
+                                    let truth = 1e-14 * expected.L2Norm()
+                                    Expect.isLessThanOrEqual error (answer.RegularizerGradientBound.Value + truth) name
+                                else
+                                    Expect.notEqual answer.Status Outcome.Converged name
+
+                            // From here on arithmetic tells λ from 0 by four digits, and the answer itself is good.
+                            if decade >= -10.0 && asked.Method = Method.Exact then
+                                let error = (flat answer.RegularizerGradient - expected).L2Norm()
+                                Expect.isLessThanOrEqual error (3e-15 / lambda * expected.L2Norm() + 1e-14) name
+
+                            if decade >= 0.0 && asked.Method = Method.Exact then
+                                Expect.isLessThan answer.RegularizerGradientBound.Value 1e-10 name)
+
+            testCase "the example of a small λ, by conjugate gradients: +0.185185" (fun () ->
+                let row (x: float list) y = LinearRegression.loss (Matrix<float>.Build.DenseOfRows [ x ]) (vector [| y |])
+
+                let task =
+                    BilevelTask.create (row [ 1; 1; 1 ] 1.0) (row [ 1; 0; 0 ] 2.0) (Proximal.Scalar 1e-10) (Vector<float>.Build.Dense 3)
+
+                let problem = Problem(task, "least-squares", "least-squares", "scalar")
+
+                for asked in [ request Method.Exact; budget 50 10 0.3 ] do
+                    let answer = solve problem asked
+                    // ε/λ, a few times.
+                    relatively $"dL/dλ, {asked.Method}" 1e-5 (5.0 / 27.0) (Seq.head (flat answer.RegularizerGradient)))
 
             testCase "d = 1" (fun () ->
                 for q in quadratics 2 1 1.0 do
@@ -435,6 +497,7 @@ let private json =
                                 "phi"
                                 "metaGradient"
                                 "regularizerGradient"
+                                "regularizerGradientBound"
                                 "innerLoss"
                                 "outerLoss"
                                 "innerGradientNorm"

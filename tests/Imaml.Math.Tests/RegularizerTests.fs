@@ -308,7 +308,11 @@ let private smallLambda =
 
                     // MINRES errs by κ²ε, and says that it has stagnated; conjugate gradients do not tell a λ of sixteen roundings of ‖H‖ from 0,
                     // nor the dense solve one of a few.
-                    let within name = decade >= (if name = "MINRES" then -6.0 elif name = "dense" then -12.0 else -10.0)
+                    let within name =
+                        decade
+                        >= (if name = "MINRES" then -6.0
+                            elif name = "dense" then -12.0
+                            else -10.0)
 
                     for name, solver in solvers (20 * d) |> List.filter (fun (name, _) -> within name) do
                         let found, task, result =
@@ -318,7 +322,7 @@ let private smallLambda =
 
                         // A Cholesky factor of H + Λ does not tell a λ of a few roundings from 0.
                         if name = "dense" && decade >= -10.0 then
-                            let dense = BilevelTask.exactRegularizerGradient task result.Phi
+                            let dense = (BilevelTask.exactRegularizerGradient task result.Phi).Gradient
 
                             match dense with
                             | ProximalGradient.Scalar slope -> Check.near tolerance expected slope $"λ = {lambda}, the task's own"
@@ -336,8 +340,16 @@ let private smallLambda =
                     for name, solver in solvers (20 * d) do
                         let regularizer = DiagonalRegularizer(EuclideanCoordinates(), lambdas)
                         let found, task, result = refined regularizer inner outer (Proximal.Diagonal lambdas) theta solver
+
                         let certificates =
-                            Certificate.OfResult(space, regularizer, BilevelTask.problem task, [| BilevelTask.losses task |], theta, result)
+                            Certificate.OfResult(
+                                space,
+                                regularizer,
+                                BilevelTask.problem task,
+                                [| BilevelTask.losses task |],
+                                theta,
+                                result
+                            )
 
                         let bound =
                             RegularizerGradientBound.Of(space, regularizer, certificates, theta, result.Phi, found)

@@ -242,6 +242,46 @@ let laws (subject: Subject<'V, 'S>) : Test =
                     outcome.Bound.IsRefuted |> should equal true
                     outcome.Bound.Total |> should equal infinity)
 
+            property "proved constants are never refuted; a µ a tenth too large is, by the Ritz values of the linear solve" (fun drawn ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject drawn
+                // Below what rounding lets be met: the linear solve goes as far as it can, and sees the whole spectrum.
+                let accuracy = subject.Epsilon
+
+                let claimed factor =
+                    Array.map2
+                        (fun (a: Matrix<float>) c ->
+                            let struct (smallest, largest) = Spectrum.ends a
+                            let mu = factor * (smallest + lambda)
+                            let least = mu - lambda - 2.0 ** -45.0
+                            claiming least (max least (largest + 2.0 ** -40.0)) c)
+                        tasks.A
+                        (constants subject tasks)
+
+                let theta = subject.OfRows tasks.Theta
+                let regularizer = ScalarRegularizer<'V, 'S> lambda
+
+                for factor, refuted in [ 1.0, false; 1.1, true ] do
+                    let result = compute subject lambda accuracy (claimed factor) tasks
+
+                    for outcome in result.Tasks do
+                        (outcome.Status = CertifiedStatus.ConstantsRefuted) |> should equal refuted
+                        outcome.Bound.IsRefuted |> should equal refuted
+
+                    let budget =
+                        ImplicitMetaGradient.Compute(
+                            subject.Space,
+                            regularizer,
+                            problem subject tasks,
+                            GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), 10),
+                            ConjugateGradientSolver<'V, 'S>(LinearSolveOptions.FixedBudget 100),
+                            Thresholds.none subject.Space,
+                            theta
+                        )
+
+                    for bound in Certificate.OfResult(subject.Space, regularizer, problem subject tasks, claimed factor, theta, budget) do
+                        bound.IsRefuted |> should equal refuted
+                        (bound.Kind = BoundKind.None) |> should equal refuted)
+
             law "a µ a tenth too large is refuted by any u, whoever made it" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 4; Size = 4; Condition = 1.0 }
                 // Condition 1: A is the identity, and u any vector.

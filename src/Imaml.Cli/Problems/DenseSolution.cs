@@ -28,6 +28,7 @@ internal sealed class DenseSolution
             U = BilevelTaskModule.adjoint(task, phi);
             Gradient = BilevelTaskModule.implicitGradient(task, phi);
             IsFinite = U.ForAll(double.IsFinite) && Gradient.ForAll(double.IsFinite);
+            ByLambda = BilevelTaskModule.exactRegularizerGradient(task, phi);
         }
     }
 
@@ -45,6 +46,9 @@ internal sealed class DenseSolution
 
     /// <summary>g = Λu.</summary>
     public Vector? Gradient { get; }
+
+    /// <summary>dL/dΛ; null where H or φ is not finite.</summary>
+    public RegularizerGradient<Vector, double, ProximalGradient>? ByLambda { get; }
 
     /// <summary>Whether every number of it is finite; nothing that overflowed is a solution.</summary>
     public bool IsFinite { get; }
@@ -72,6 +76,6 @@ internal sealed class DenseSolution
         FiniteNumbers.Of(Phi),
         FiniteNumbers.Of(Gradient!),
         FiniteNumbers.Of(BilevelTaskModule.jacobian(_task, Phi)),
-        FiniteNumbers.Of(BilevelTaskModule.exactRegularizerGradient(_task, Phi)),
+        FiniteNumbers.Of(ByLambda!.Gradient),
         FiniteNumbers.Of(errorBound));
 }

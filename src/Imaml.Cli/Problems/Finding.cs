@@ -2,13 +2,17 @@
 
 using System.Globalization;
 using Imaml.Math;
+using Imaml.Theory;
 using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 
 namespace Imaml.Cli.Problems;
 
-/// <summary>An answer with its status, its bound, and what it cost; u is null where no linear system was solved.</summary>
+/// <summary>dL/dΛ, a bound on its error, and the products that it took.</summary>
+internal sealed record LambdaGradient(ProximalGradient Gradient, double ErrorBound, int Products);
+
+/// <summary>An answer with its status, its bound, and what it cost; dL/dΛ is null where no linear system was solved.</summary>
 internal sealed record Finding(
-    Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, Vector? U, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts)
+    Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, LambdaGradient? ByLambda, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts)
 {
     /// <summary>Why nothing is known of a point.</summary>
     public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";

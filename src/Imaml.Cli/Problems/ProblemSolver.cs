@@ -16,6 +16,9 @@ internal sealed class ProblemSolver
     // Budgets far beyond what Nesterov and conjugate gradients need at κ = 10⁸; one that ends is reported.
     private const int MostInnerSteps = 1_000_000, MostLinearSteps = 100_000, MostRounds = 20, CheckEvery = 1;
 
+    // Of the Newton step that dL/dΛ is refined by: all digits but two.
+    private const double NewtonStepResidual = 1e-14;
+
     // Beyond it Nesterov's method would need millions of steps.
     private const double MostCondition = 1e9;
 
@@ -81,7 +84,7 @@ internal sealed class ProblemSolver
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatus.NonPositiveCurvature.Describe()),
             _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
-        return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, dense.U, SolveBound.Of(bound), null, SolveCounts.None));
+        return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, ByLambda(dense.ByLambda!, phi, bound), SolveBound.Of(bound), null, SolveCounts.None));
     }
 
     private SolveOutcome ToAccuracy(double accuracy)
@@ -110,7 +113,7 @@ internal sealed class ProblemSolver
         // The adaptive search judges its linear solves by the certificate: they have no status of their own.
         var solve = LinearSolve(certified.MetaGradient) with { Status = null };
         var counts = new SolveCounts(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps);
-        return Answer(Found(outcome, message, certified.MetaGradient, certified.MetaGradient.Solve.Solution, SolveBound.Of(task.Bound), solve, counts));
+        return Answer(Found(outcome, message, certified.MetaGradient, ByLambda(certified.MetaGradient, task.Bound), SolveBound.Of(task.Bound), solve, counts));
     }
 
     private SolveOutcome ByBudget()
@@ -119,8 +122,9 @@ internal sealed class ProblemSolver
         var (outcome, message) = Ended(result);
         var u = result.Solve.Solution;
         var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
-        var bound = finite ? SolveBound.Of(Bound(result.Phi, u)) : SolveBound.None("φ or u is not finite", _constants);
-        return Answer(Found(outcome, message, result, u, bound, LinearSolve(result), Counts(result)));
+        var certificate = finite ? Bound(result.Phi, u) : null;
+        var bound = certificate is null ? SolveBound.None("φ or u is not finite", _constants) : SolveBound.Of(certificate);
+        return Answer(Found(outcome, message, result, ByLambda(result, certificate), bound, LinearSolve(result), Counts(result)));
     }
 
     private SolveOutcome ByStrategy()
@@ -140,8 +144,13 @@ internal sealed class ProblemSolver
         return Answer(Found(outcome, message, result, null, bound, null, Counts(result)));
     }
 
-    private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, Vector? u, SolveBound bound, LinearSolve? linear, SolveCounts counts) =>
-        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, u, bound, linear, counts);
+    private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, LambdaGradient? byLambda, SolveBound bound, LinearSolve? linear, SolveCounts counts) =>
+        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, byLambda, bound, linear, byLambda is null ? counts : counts with
+        {
+            // dL/dΛ linearizes once more at φ.
+            Gradients = counts.Gradients + 1,
+            HessianProducts = counts.HessianProducts + byLambda.Products,
+        });
 
     private Finding Overflowed(Vector phi, double gradientNorm)
     {
@@ -170,7 +179,8 @@ internal sealed class ProblemSolver
             StepSize,
             FiniteNumbers.Of(phi),
             solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
-            solved && found.U is { } u ? FiniteNumbers.Of(ByLambda(phi, u)) : null,
+            solved && found.ByLambda is { } byLambda ? FiniteNumbers.Of(byLambda.Gradient) : null,
+            solved && found.ByLambda is { } bounded && bound.Kind is not BoundKind.None ? FiniteNumbers.Of(bounded.ErrorBound) : null,
             FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
             FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
             FiniteNumbers.Of(found.InnerGradientNorm),
@@ -187,8 +197,20 @@ internal sealed class ProblemSolver
             found.Counts);
     }
 
-    private ProximalGradient ByLambda(Vector phi, Vector u) =>
-        _request.Method is Method.Exact ? BilevelTaskModule.exactRegularizerGradient(_task, phi) : BilevelTaskModule.regularizerGradient(_task, phi, u);
+    /// <summary>dL/dΛ by conjugate gradients; null where φ or u is not finite.</summary>
+    private LambdaGradient? ByLambda(MetaGradient<Vector, double> result, Certificate? certificate)
+    {
+        if (certificate is null || !result.Phi.ForAll(double.IsFinite) || !result.Solve.Solution.ForAll(double.IsFinite))
+        {
+            return null;
+        }
+
+        var solver = new ConjugateGradientSolver<Vector, double>(LinearSolveOptions.ToTolerance(System.Math.Min(MostLinearSteps, 20 * _task.Theta.Count), NewtonStepResidual));
+        return ByLambda(BilevelTaskModule.refinedRegularizerGradient(_task, _problem, solver, result), result.Phi, certificate);
+    }
+
+    private LambdaGradient ByLambda(RegularizerGradient<Vector, double, ProximalGradient> gradient, Vector phi, Certificate certificate) =>
+        new(gradient.Gradient, RegularizerGradientBound.Of(Space, _regularizer, [certificate], _task.Theta, phi, gradient)[0].Total, (int)gradient.Products);
 
     private bool Small => _task.Theta.Count <= DenseLimit;
 

@@ -39,7 +39,8 @@ internal enum Outcome
 /// <param name="StepSize">The constant step of the inner solver, where it had one.</param>
 /// <param name="Phi">φ.</param>
 /// <param name="MetaGradient">g; d nulls where it was not computed.</param>
-/// <param name="RegularizerGradient">dL/dΛ in the shape of Λ, from u = (H+Λ)⁻¹∇L(φ); only implicit and exact have a u.</param>
+/// <param name="RegularizerGradient">dL/dΛ in the shape of Λ, from u = (H+Λ)⁻¹∇L(φ) and φ* − θ as one Newton step from φ has it; only implicit and exact have a u.</param>
+/// <param name="RegularizerGradientBound">A bound on its error, that of its entries' Euclidean norm, worth what BoundKind says; null where there is none. Large where λ is as small as rounding.</param>
 /// <param name="InnerLoss">L̂(φ).</param>
 /// <param name="OuterLoss">L(φ).</param>
 /// <param name="InnerGradientNorm">‖∇G(φ, θ)‖.</param>
@@ -64,6 +65,7 @@ internal sealed record SolveOutcome(
     double?[] Phi,
     double?[] MetaGradient,
     object? RegularizerGradient,
+    double? RegularizerGradientBound,
     double? InnerLoss,
     double? OuterLoss,
     double? InnerGradientNorm,

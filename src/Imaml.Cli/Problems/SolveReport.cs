@@ -33,9 +33,10 @@ internal static class SolveReport
         yield return ("status", $"{Words(outcome.Status)}: {outcome.Message}");
         yield return ("φ", Vector(outcome.Phi));
         yield return ("meta-gradient g", outcome.MetaGradient.All(value => value is null) ? "not computed" : Vector(outcome.MetaGradient));
-        if (outcome.RegularizerGradient is { } gradient)
+        yield return ("dL/dΛ", outcome.RegularizerGradient is { } gradient ? Shape(gradient) : outcome.Method is Problems.Method.Implicit or Problems.Method.Exact ? "not computed" : "not computed: only implicit and exact solve (H+Λ)u = ∇L(φ)");
+        if (outcome.RegularizerGradient is not null)
         {
-            yield return ("dL/dΛ", Shape(gradient));
+            yield return ("its error bound", outcome.RegularizerGradientBound is { } byLambda ? $"{Number(byLambda)}, {Words(outcome.BoundKind)}" : "none");
         }
 
         yield return ("losses", $"inner {Number(outcome.InnerLoss)}, outer {Number(outcome.OuterLoss)}");

@@ -78,6 +78,7 @@ type private AdaptiveSearch<'V, 'S>
                 let nonFinite = space.Read report.Marks.NonFinite
                 let relative = space.Read report.RelativeResidual
                 let sizes = space.Read(space.Norm u)
+                let ritz = report.SmallestRitzValues(space, busy.Length)
 
                 for task in 0 .. busy.Length - 1 do
                     if busy[task] then
@@ -87,8 +88,7 @@ type private AdaptiveSearch<'V, 'S>
                                 (int steps[task])
                                 (int products[task])
                                 smallest[task]
-                                // A curvature that is zero to rounding refutes no constants.
-                                (smallest[task] <= 0.0)
+                                ritz[task]
                                 (nonFinite[task] > 0.5)
                                 sizes[task]
                                 (relative[task] * before[task])
@@ -99,7 +99,7 @@ type private AdaptiveSearch<'V, 'S>
 
         for task in 0 .. which.Length - 1 do
             if which[task] && not busy[task] then
-                tasks[task] <- AdaptiveTask.solved 0 0 infinity false false tasks[task].Norms.Solution before[task] tasks[task]
+                tasks[task] <- AdaptiveTask.solved 0 0 infinity infinity false tasks[task].Norms.Solution before[task] tasks[task]
 
         let ending =
             Array.map2 (fun chosen (p: AdaptiveTask) -> chosen && p.Running && not (AdaptiveTask.mustMove p)) which tasks
@@ -135,7 +135,7 @@ type private AdaptiveSearch<'V, 'S>
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
         let struct (outerLoss, v) = problem.OuterLossAndGradient phi
 
-        let operator = LinearOperator.Of (InnerObjective.hessianProduct space regularizer linearization)
+        let operator = LinearOperator.Of(InnerObjective.hessianProduct space regularizer linearization)
 
         let r =
             if Array.exists id warm then
@@ -321,8 +321,8 @@ type AdaptiveAccuracy =
     ///
     /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm: a fixed budget is spent in each
     /// round whatever the accuracy.
-    /// Cost: see each task's Work. Eleven synchronisations a round and eleven a linear solve, beside the solvers' own. Memory does not depend on
-    /// the number of rounds.
+    /// Cost: see each task's Work. Eleven synchronisations a round, eleven a linear solve and two a step of conjugate gradients, for its Ritz
+    /// values, beside the solvers' own. Memory does not depend on the number of rounds.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,

@@ -200,8 +200,12 @@ module internal AdaptiveTask =
 
         { p with Bound = certificate p p.Norms }
 
-    /// After a linear solve, with ‖u‖ and the ‖r‖ of its recurrence.
-    let solved steps products smallest indefinite nonFinite solution residual (p: AdaptiveTask) =
+    /// After a linear solve, with the smallest curvature along a direction of it, its smallest Ritz value, ‖u‖ and the ‖r‖ of its recurrence.
+    let solved steps products smallest ritz nonFinite solution residual (p: AdaptiveTask) =
+        // A curvature that is zero to rounding is none below 0.
+        let indefinite = smallest <= 0.0
+        let smallest = min smallest (Certificate.CurvatureOfRitzValue(p.Constants, p.Arithmetic, ritz))
+
         let p =
             { p with
                 Norms =

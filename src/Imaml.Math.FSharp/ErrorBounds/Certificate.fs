@@ -84,6 +84,9 @@ type Certificate
            else
                0.0)
 
+    /// A Ritz value of conjugate gradients as a curvature that was met: their coefficients lose half of the digits in it.
+    static member internal CurvatureOfRitzValue(c: ErrorConstants, a: Arithmetic, value: float) = value + sqrt a.UnitRoundoff * c.Smoothness
+
     /// The certificate from one task's constants, its arithmetic, and what was measured.
     ///
     /// Counted beside the constants' own roundings of ∇L̂, ∇L and products: φ − θ, Λ(φ−θ), Λu, the sums that make ∇G and r, and the norms.
@@ -254,12 +257,11 @@ type Certificate
         let remedied =
             Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
 
-        let epsilon = Arithmetic.Of(space, regularizer, theta).UnitRoundoff
+        let arithmetic = Arithmetic.Of(space, regularizer, theta)
 
         let seen task (c: ErrorConstants) =
-            // CG's coefficients lose half of the digits in its Ritz values.
-            let ritz = solves[task].RitzValues |> Array.map (fun value -> value + sqrt epsilon * c.Smoothness)
-            Array.fold min solves[task].SmallestCurvature ritz
+            let ritz = solves[task].RitzValues |> Array.fold min infinity
+            min solves[task].SmallestCurvature (Certificate.CurvatureOfRitzValue(c, arithmetic, ritz))
 
         let norms =
             Certificate.Measure(space, regularizer, problem, theta, result.Phi, result.Solve.Solution)

@@ -151,9 +151,8 @@ module Tridiagonal =
 
         count
 
-    /// The eigenvalues of a symmetric tridiagonal matrix, ascending.
-    [<CompiledName("Eigenvalues")>]
-    let eigenvalues (diagonal: float[]) (offDiagonal: float[]) =
+    /// The k-th smallest eigenvalue for every k of `which`, from 0.
+    let private chosen (which: int[]) (diagonal: float[]) (offDiagonal: float[]) =
         let radius i =
             (if i = 0 then 0.0 else abs offDiagonal[i - 1])
             + (if i = diagonal.Length - 1 then 0.0 else abs offDiagonal[i])
@@ -172,14 +171,20 @@ module Tridiagonal =
             else
                 bisect k middle high
 
-        Array.init diagonal.Length (fun k -> bisect k lowest highest)
+        which |> Array.map (fun k -> bisect k lowest highest)
+
+    /// The eigenvalues of a symmetric tridiagonal matrix, ascending.
+    [<CompiledName("Eigenvalues")>]
+    let eigenvalues (diagonal: float[]) (offDiagonal: float[]) = chosen (Array.init diagonal.Length id) diagonal offDiagonal
+
+    /// The smallest of them, in time of order k. Errors: a matrix without entries.
+    let internal smallest (diagonal: float[]) (offDiagonal: float[]) = (chosen [| 0 |] diagonal offDiagonal)[0]
 
 [<RequireQualifiedAccess>]
 module RitzValues =
 
-    /// The Ritz values of k steps (α, β), in the order of the steps and all α > 0: the eigenvalues of A seen from the Krylov space, the
-    /// tridiagonal matrix with diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁ and off-diagonal √βⱼ/αⱼ.
-    let ofSteps (coefficients: struct (float * float)[]) =
+    // T of k steps (α, β): diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁, off-diagonal √βⱼ/αⱼ.
+    let private matrix (coefficients: struct (float * float)[]) =
         let diagonal =
             coefficients
             |> Array.mapi (fun j (struct (alpha, _)) ->
@@ -189,4 +194,18 @@ module RitzValues =
                     let struct (previousAlpha, previousBeta) = coefficients[j - 1]
                     1.0 / alpha + previousBeta / previousAlpha)
 
-        Tridiagonal.eigenvalues diagonal (coefficients |> Array.map (fun (struct (alpha, beta)) -> sqrt beta / alpha))
+        struct (diagonal, coefficients |> Array.map (fun (struct (alpha, beta)) -> sqrt beta / alpha))
+
+    /// The Ritz values of k steps (α, β), in the order of the steps and all α > 0: the eigenvalues of A seen from the Krylov space, those of the
+    /// tridiagonal matrix with diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁ and off-diagonal √βⱼ/αⱼ.
+    let ofSteps (coefficients: struct (float * float)[]) =
+        let struct (diagonal, offDiagonal) = matrix coefficients
+        Tridiagonal.eigenvalues diagonal offDiagonal
+
+    /// The smallest of them; infinite for no steps.
+    let internal smallest (coefficients: struct (float * float)[]) =
+        if coefficients.Length = 0 then
+            infinity
+        else
+            let struct (diagonal, offDiagonal) = matrix coefficients
+            Tridiagonal.smallest diagonal offDiagonal

@@ -119,12 +119,23 @@ type LinearSolveReport<'V, 'S> =
         Coefficients: struct ('S * 'S)[]
     }
 
-    /// The outcome of every task, on the host. On a device this waits for it.
-    member report.Read(space: IInnerProductSpace<'V, 'S>) : SolveStatistics[] =
+    // (α, β) of the steps that every task has made.
+    member private report.Used(space: IInnerProductSpace<'V, 'S>, tasks: int) : struct (float * float)[][] =
         let coefficients =
             report.Coefficients
             |> Array.map (fun struct (alpha, beta) -> struct (space.Read alpha, space.Read beta))
 
+        Array.init tasks (fun task ->
+            coefficients
+            |> Array.map (fun struct (alpha, beta) -> struct (alpha[task], beta[task]))
+            |> Array.filter (fun struct (alpha, _) -> alpha > 0.0))
+
+    /// The smallest Ritz value of every task; infinite where none is known. On a device this waits for it.
+    member internal report.SmallestRitzValues(space: IInnerProductSpace<'V, 'S>, tasks: int) : float[] =
+        report.Used(space, tasks) |> Array.map RitzValues.smallest
+
+    /// The outcome of every task, on the host. On a device this waits for it.
+    member report.Read(space: IInnerProductSpace<'V, 'S>) : SolveStatistics[] =
         let sizes = space.Read report.RightHandSideNorm
         let steps = space.Read report.Counts.Steps
         let products = space.Read report.Counts.Products
@@ -135,6 +146,7 @@ type LinearSolveReport<'V, 'S> =
         let nonFinite = space.Read report.Marks.NonFinite
         let stagnated = space.Read report.Marks.Stagnated
         let notPositive = space.Read report.PreconditionerNotPositive
+        let used = report.Used(space, sizes.Length)
 
         Array.init sizes.Length (fun task ->
             let status =
@@ -157,11 +169,6 @@ type LinearSolveReport<'V, 'S> =
                 else
                     SolveStatus.StepLimit
 
-            let used =
-                coefficients
-                |> Array.map (fun struct (alpha, beta) -> struct (alpha[task], beta[task]))
-                |> Array.filter (fun struct (alpha, _) -> alpha > 0.0)
-
             {
                 Status = status
                 Steps = int steps[task]
@@ -169,7 +176,7 @@ type LinearSolveReport<'V, 'S> =
                 RelativeResidual = residuals[task]
                 RightHandSideNorm = sizes[task]
                 SmallestCurvature = smallest[task]
-                RitzValues = RitzValues.ofSteps used
+                RitzValues = RitzValues.ofSteps used[task]
             })
 
     interface ICarried<'V, 'S, LinearSolveReport<'V, 'S>> with

@@ -23,6 +23,8 @@ type RegularizerGradient<'V, 'S, 'P> =
         Displacement: 'V
         /// u ≈ (H + Λ)⁻¹v
         Solution: 'V
+        /// Hessian–vector products that it took.
+        Products: 'S
     }
 
 /// The gradient of L(Alg*(θ)) in the parameters of Λ.
@@ -67,6 +69,7 @@ type RegularizerGradient =
             Gradient = regularizer.ParameterGradient(space, displacement, solution)
             Displacement = displacement
             Solution = solution
+            Products = space.Add(step.Counts.Products, space.Scalar 1.0)
         }
 
 /// Which coordinates of a vector share a learned number: one for all of them, one for each layer, one for each. The numbers live on the host, p of

@@ -122,8 +122,38 @@ module BilevelTask =
 
     /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
     /// that nothing cancels at a small λ, for any Λ.
-    let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) =
+    let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) : RegularizerGradient<Vector<float>, float, ProximalGradient> =
         let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
         let there = task.Inner.Gradient phi - task.Inner.HessianProduct phi step
         let displacement = -(Proximal.regularizer task.Proximal).ApplyInverse(EuclideanSpace(), there)
-        Proximal.gradient task.Proximal displacement (adjoint task phi)
+        let u = adjoint task phi
+
+        {
+            Gradient = Proximal.gradient task.Proximal displacement u
+            Displacement = displacement
+            Solution = u
+            Products = 1.0
+        }
+
+    /// The same of what Algorithm 2 returned for the task's problem, by RegularizerGradient.Refined; `solver` takes the Newton step.
+    let refinedRegularizerGradient
+        (task: BilevelTask)
+        (problem: IBilevelProblem<Vector<float>, float>)
+        (solver: ILinearSolver<Vector<float>, float>)
+        (result: MetaGradient<Vector<float>, float>)
+        : RegularizerGradient<Vector<float>, float, ProximalGradient> =
+        let refine (regularizer: ILearnableRegularizer<Vector<float>, float, 'P>) (shape: 'P -> ProximalGradient) =
+            let found =
+                RegularizerGradient.Refined(EuclideanSpace(), regularizer, problem, solver, result, task.Theta)
+
+            {
+                Gradient = shape found.Gradient
+                Displacement = found.Displacement
+                Solution = found.Solution
+                Products = found.Products
+            }
+
+        match task.Proximal with
+        | Proximal.Scalar lambda -> refine (ScalarRegularizer lambda) ProximalGradient.Scalar
+        | Proximal.Diagonal lambdas -> refine (DiagonalRegularizer(EuclideanCoordinates(), lambdas)) ProximalGradient.Diagonal
+        | Proximal.Matrix matrix -> refine (MatrixRegularizer matrix) ProximalGradient.Matrix
