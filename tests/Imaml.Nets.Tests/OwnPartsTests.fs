@@ -146,7 +146,7 @@ let tests =
                     e.Message
                     |> should equal "the method halved is not part of Imaml: the program that has it must train and evaluate this run"))
 
-            // Without finalizers held off a thousand of the plain loss's calls meet a freed number here; the process then ends, or the bits differ.
+            // A freed number would end the process or change the bits (see HeldScalars).
             testCase "own losses with plain numbers keep their bits on two threads beside a thread that collects garbage" (fun () ->
                 inFolder (fun folder ->
                     let expected = trained (Path.Combine(folder, "quiet")) implicit' 200

@@ -79,17 +79,16 @@ public static class AssumptionCheck
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)
     {
-        (gradients, var run) = MetaGradients.Of(batch);
+        (gradients, var run, var inner) = MetaGradients.Of(batch);
         var (theta, _) = CurvatureMeasurement.At(batch, batch.Theta, options);
         var (phi, top) = CurvatureMeasurement.At(batch, run.Phi, options);
         changes.AddRange(HessianChangeMeasurement.At(batch, run.Phi, top));
         var displacements = batch.Space.Read(batch.Space.Norm(run.Phi - batch.Theta));
         var residuals = batch.Space.Read(run.Solve.RelativeResidual);
-        var inner = run.Inner.Read(batch.Space);
         var accuracies = batch.Measure(run.Phi);
         var compared = gradients.Compare();
         return [.. Enumerable.Range(0, batch.Count).Select(task =>
-            new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], inner[task].Status, inner[task].Status == InnerStatus.NonFinite ? double.NaN : accuracies[task], residuals[task], compared[task]))];
+            new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], inner[task], inner[task] == InnerStatus.NonFinite ? double.NaN : accuracies[task], residuals[task], compared[task]))];
     }
 
     private static HessianChangeSummary[] Summarize(List<HessianChanges> changes) =>

@@ -25,7 +25,7 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
     private static readonly LinearSolveOptions ToRounding = new(1000, relativeResidual: 1e-10, checkEvery: 1, recomputeResidual: false);
 
     /// <summary>Those of every task after the run's inner solve, whose result is given with them.</summary>
-    public static (MetaGradients Gradients, MetaGradient<Tensor, Tensor> Run) Of(TaskBatch tasks)
+    public static (MetaGradients Gradients, MetaGradient<Tensor, Tensor> Run, InnerStatus[] Inner) Of(TaskBatch tasks)
     {
         using var scope = NewDisposeScope();
         var run = tasks.Run();
@@ -34,8 +34,9 @@ internal sealed record MetaGradients(Tensor Implicit, Tensor FirstOrder, Tensor 
         var converged = tasks.ImplicitAt(run.Phi, new MinresSolver<Tensor, Tensor>(ToRounding));
         var firstOrder = tasks.FirstOrderAt(run.Phi);
         Tensor[] kept = [run.Gradient, firstOrder.Gradient, unrolled.Gradient, converged.Gradient, run.Phi, run.InnerGradientNorm, run.Solve.RelativeResidual];
+        InnerStatus[] inner = [.. run.Inner.Read(tasks.Space).Select(one => one.Status)];
         Array.ForEach(kept, tensor => tensor.MoveToOuterDisposeScope());
-        return (new MetaGradients(run.Gradient, firstOrder.Gradient, unrolled.Gradient, converged.Gradient), run);
+        return (new MetaGradients(run.Gradient, firstOrder.Gradient, unrolled.Gradient, converged.Gradient), run, inner);
     }
 
     /// <summary>The sums over the tasks, [1, d], added to what is there already.</summary>
