@@ -323,7 +323,9 @@ let tests =
                             "truncated",
                             [ "--inner-step-size", "0.1"; "--lambda", "2"; "--truncate", "5" ],
                             "--truncate must be at most the 3 inner steps, not 5"
-                            "reptile", [ "--no-proximal", "" ], "--inner-step-size is missing: without a proximal term the step size must be given"
+                            "reptile",
+                            [ "--no-proximal", "" ],
+                            "--inner-step-size is missing: without a proximal term the step size must be given"
                             "imaml-heavy-ball",
                             [
                                 "--lambda", "2"

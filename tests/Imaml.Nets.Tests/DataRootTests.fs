@@ -17,7 +17,7 @@ let tests =
             testCase "the command line goes before the environment" (fun () ->
                 inFolder (fun folder ->
                     let root = DataRoot.Resolve folder
-                    (root.Folder, root.Origin) |> should equal (folder, "--data")))
+                    (root.Folder, root.Origin) |> should equal (folder, "as given")))
 
             testCase "without the command line, the environment names it, or the message says how to" (fun () ->
                 match Environment.GetEnvironmentVariable DataRoot.Variable with

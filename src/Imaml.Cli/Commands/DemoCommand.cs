@@ -1,9 +1,9 @@
 // imaml demo: the whole story in a few minutes, with no download: meta-train on drawn characters, adapt to characters never seen, show it.
 
 using System.CommandLine;
-using Imaml.Cli.Plots;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Cli.Plots;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;

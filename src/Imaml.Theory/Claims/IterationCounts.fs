@@ -103,7 +103,7 @@ module IterationCounts =
         let lambda = c.LargestRegularization
         let delta = accuracy * lambda * exact.L2Norm()
         let steps = Theorem1.ConjugateGradientSteps(c, v.L2Norm(), delta)
-        let operator = LinearOperator.Of (fun w -> BilevelTask.shiftedHessian task task.Theta * w)
+        let operator = LinearOperator.Of(fun w -> BilevelTask.shiftedHessian task task.Theta * w)
 
         let solver: ILinearSolver<Vector<float>, float> =
             ConjugateGradientSolver(LinearSolveOptions.FixedBudget(max 1 steps))
