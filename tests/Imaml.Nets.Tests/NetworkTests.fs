@@ -118,13 +118,13 @@ let private form =
                     message |> should haveSubstring expected
                     message |> should not' (haveSubstring "\n")
 
-                refused (normal 1 [ 2; d + 1 ]) instance.Images $"[B, {d}], not [2, {d + 1}]"
-                refused (normal 1 [ d ]) instance.Images $"[B, {d}], not [{d}]"
-                refused instance.Parameters (normal 1 [ 3; 3; 12; 12; 1 ]) "[2, n, 12, 12, 1], not [3, 3, 12, 12, 1]"
-                refused instance.Parameters (normal 1 [ 2; 3; 12; 11; 1 ]) "[2, n, 12, 12, 1], not [2, 3, 12, 11, 1]"
-                refused instance.Parameters (normal 1 [ 2; 3; 11; 12; 1 ]) "[2, n, 12, 12, 1], not [2, 3, 11, 12, 1]"
-                refused instance.Parameters (normal 1 [ 2; 3; 12; 12; 2 ]) "[2, n, 12, 12, 1], not [2, 3, 12, 12, 2]"
-                refused instance.Parameters (normal 1 [ 6; 12; 12; 1 ]) "[2, n, 12, 12, 1], not [6, 12, 12, 1]")
+                refused (normal 1 [ 2; d + 1 ]) instance.Images $"[2, {d}] for the images of 2 tasks, not [2, {d + 1}]"
+                refused (normal 1 [ d ]) instance.Images $"[2, {d}] for the images of 2 tasks, not [{d}]"
+                refused instance.Parameters (normal 1 [ 3; 3; 12; 12; 1 ]) $"[3, {d}] for the images of 3 tasks, not [2, {d}]"
+                refused instance.Parameters (normal 1 [ 2; 3; 12; 11; 1 ]) "[B, n, 12, 12, 1], not [2, 3, 12, 11, 1]"
+                refused instance.Parameters (normal 1 [ 2; 3; 11; 12; 1 ]) "[B, n, 12, 12, 1], not [2, 3, 11, 12, 1]"
+                refused instance.Parameters (normal 1 [ 2; 3; 12; 12; 2 ]) "[B, n, 12, 12, 1], not [2, 3, 12, 12, 2]"
+                refused instance.Parameters (normal 1 [ 6; 12; 12; 1 ]) "[B, n, 12, 12, 1], not [6, 12, 12, 1]")
         ]
 
 let private values =
