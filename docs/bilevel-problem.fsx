@@ -120,7 +120,7 @@ let ends =
         for name, solver in solvers do
             let result = solver.Solve(space, regularizer, BilevelTask.problem (task 0.1), theta, theta, 1e-6)
             let delta = (BilevelTask.innerGradient (task 0.1) theta result.Phi).L2Norm() / mu
-            printfn $"{name, -17} {int result.Steps, 3} steps   δ ≤ {short delta}   L(φ) = {outer.Value result.Phi:F9}"
+            printfn $"{name, -17} {int result.Counts.Steps, 3} steps   δ ≤ {short delta}   L(φ) = {outer.Value result.Phi:F9}"
             struct (result.Phi, delta)
     ]
 

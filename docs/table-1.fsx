@@ -302,7 +302,7 @@ let steps (kappa: float) =
             GradientDescentSolver(ConstantStep step, momentum, 1_000_000, 1) :> IInnerSolver<Vector<float>, float>
 
         let accuracy = mu * 1e-4 * solution.L2Norm()
-        int (solver.Solve(space, ScalarRegularizer lambda, problem, zero, zero, accuracy).Steps)
+        int (solver.Solve(space, ScalarRegularizer lambda, problem, zero, zero, accuracy).Counts.Steps)
 
     let struct (step, momentum) = Momentum.NesterovFor(mu, beta)
 
