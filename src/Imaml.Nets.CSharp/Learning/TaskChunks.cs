@@ -17,10 +17,7 @@ internal static class TaskChunks
     /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
     /// <param name="threads">Threads, at least 1.</param>
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
-    /// <remarks>The work may call a user's code, so finalizers are held off as long as it lasts.</remarks>
-    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work) => Finalizers.HeldOffDuring(() => MapHeld(tasks, atOnce, threads, work));
-
-    private static T[] MapHeld<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
+    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
     {
         using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
         var results = new T[(tasks + atOnce - 1) / atOnce];
