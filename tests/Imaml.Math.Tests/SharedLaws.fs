@@ -24,6 +24,7 @@ let private all (subject: Subject<'V, 'S>) =
         RegularizerLaws.laws subject
         ImplicitJacobianLaws.laws subject
         InnerSolverLaws.laws subject
+        SingularLaws.laws subject
     ]
 
 let private mortal =

@@ -135,7 +135,7 @@ type private AdaptiveSearch<'V, 'S>
         let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
         let struct (outerLoss, v) = problem.OuterLossAndGradient phi
 
-        let operator = LinearOperator.Of(InnerObjective.hessianProduct space regularizer linearization)
+        let operator = AdjointSolve.operator space regularizer linearization
 
         let r =
             if Array.exists id warm then

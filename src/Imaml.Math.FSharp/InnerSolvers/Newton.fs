@@ -53,7 +53,10 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 let b = space.Axpy(backwards, point.Gradient, space.Zero point.Gradient)
 
                 let hessian =
-                    LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer point.Linearization w)
+                    LinearOperator.OfSum(
+                        regularizer.SmallestEigenvalue,
+                        InnerObjective.hessianProduct space regularizer point.Linearization
+                    )
 
                 // On a quadratic the residual of the direction is the gradient after the step.
                 let enough = space.Multiply(space.Scalar 0.5, gradientNorm)

@@ -4,9 +4,13 @@
 // the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
 // A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
 //
-// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the largest quotient ⟨p, Ap⟩/‖p‖² met so far and ε the space's rounding: a curvature below is
-// not positive, it is unknown, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. The directions just before it are all but as bad, which
-// only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart, as y, and are part of the answer only if the residual falls again.
+// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the best lower bound on ‖A‖ so far and ε the space's rounding: a curvature below is not
+// positive, it is unknown, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. a is the largest of the quotients ⟨p, Ap⟩/‖p‖² and of the
+// norms of the rows √β/α, β/α that Lanczos's matrix is known to have after a step: where b has hardly a part along A's large eigenvectors the
+// quotients are far below ‖A‖, and p, which rounds by ε‖A‖, hides a null vector from them. Of A = H + Λ it is known that products round by
+// ελ_min(Λ) at least, where b is a null vector itself.
+// The directions just before a null vector are all but as bad, which only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart,
+// as y, and are part of the answer only if the residual falls again, or if no null vector was met and a‖y‖ ≤ ‖b‖/√ε, half of the digits.
 //
 // With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
 // taken in M's norm, so that they do not depend on its scale.
@@ -36,7 +40,7 @@ module internal ConjugateGradient =
             Running: 'S
             Counts: Counts<'S>
             Smallest: 'S
-            /// a, the largest quotient met.
+            /// a, at most ‖A‖; with a preconditioner of M⁻¹A.
             Largest: 'S
             Marks: Marks<'S>
             /// (α, β) of the step just made, until the solver takes it: nothing that grows is carried from step to step.
@@ -114,6 +118,9 @@ module internal ConjugateGradient =
         let struct (z, rho, going) = precondition space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
+        // √(β² + β)/α: the entries β/α and √β/α that Lanczos's matrix has in its next row.
+        let entries = space.SquareRoot(space.Multiply(beta, space.Add(space.Scalar 1.0, beta)))
+        let row = space.DivideOrZero(entries, alpha)
         let counts = s.Counts
         let marks = s.Marks
 
@@ -136,7 +143,7 @@ module internal ConjugateGradient =
                     Products = space.Add(counts.Products, s.Running)
                 }
             Smallest = space.Select(lower, quotient, s.Smallest)
-            Largest = largest
+            Largest = Mask.larger space row largest
             Marks =
                 { marks with
                     Indefinite = space.Add(marks.Indefinite, space.Multiply(s.Running, space.Multiply(finite, complement positive)))
@@ -145,7 +152,7 @@ module internal ConjugateGradient =
             Newest = [ struct (alpha, beta) ]
         }
 
-    let private first (space: IInnerProductSpace<'V, 'S>) inverse (tolerance: 'S) (r: 'V) =
+    let private first (space: IInnerProductSpace<'V, 'S>) inverse (terms: float) (tolerance: 'S) (r: 'V) =
         let square = space.Inner(r, r)
         let struct (z, rho, running) = precondition space inverse r square (space.Exceeds(square, tolerance))
 
@@ -163,7 +170,7 @@ module internal ConjugateGradient =
             Running = running
             Counts = Counts<'S>.Zero space
             Smallest = space.Scalar infinity
-            Largest = space.Scalar 0.0
+            Largest = space.Scalar terms
             Marks = Marks<'S>.None space
             Newest = []
         }
@@ -195,9 +202,25 @@ module internal ConjugateGradient =
             let broken = space.Multiply(unmet, Mask.complement space finite)
             struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
 
+    /// Where steps held back are no longer than half of the digits allow, a‖y‖ ≤ 1/√ε, and no curvature of zero has called them in question: so
+    /// short a budget may end before a residual of up to √κ has fallen again. With a preconditioner a is not A's, and says nothing of y.
+    let private within space (inverse: ('V -> 'V) voption) (epsilon: 'S) (indefinite: 'S) (s: State<'V, 'S>) =
+        let space: IInnerProductSpace<'V, 'S> = space
+
+        if inverse.IsSome then
+            space.Scalar 0.0
+        else
+            let none mark = Mask.complement space (space.Exceeds(mark, space.Scalar 0.0))
+            let most = space.DivideOrZero(space.Scalar 1.0, space.SquareRoot epsilon)
+
+            space.Exceeds(most, space.Multiply(s.Largest, space.Norm s.Y))
+            |> fun short -> space.Multiply(s.Held, short)
+            |> fun short -> space.Multiply(short, none indefinite)
+            |> fun short -> space.Multiply(short, none s.Marks.NonFinite)
+
     let toResidual
         (space: IInnerProductSpace<'V, 'S>)
-        (apply: 'V -> 'V)
+        (operator: ILinearOperator<'V>)
         (inverse: ('V -> 'V) voption)
         (options: LinearSolveOptions)
         (residualNorm: 'S)
@@ -208,8 +231,17 @@ module internal ConjugateGradient =
         Region.run space (fun () ->
             let system = ScaledSystem.ofRightHandSide space options residualNorm b
             let tolerance = space.Multiply(system.Tolerance, system.Tolerance)
-            let rounding = space.Multiply(space.Scalar ScaledSystem.ZeroCurvature, Mask.epsilon space)
+            let epsilon = Mask.epsilon space
+            let rounding = space.Multiply(space.Scalar(ScaledSystem.zeroCurvature space b), epsilon)
             let unit = ScaledSystem.unit space system.Size b
+            let apply = operator.Apply
+            // In M's norm they would be another size.
+            let terms =
+                if inverse.IsSome then
+                    0.0
+                else
+                    LinearOperator.Terms operator
+
             let inverse = inverse |> ValueOption.map (fun inverse -> scaled space inverse unit)
             let coefficients = ResizeArray()
 
@@ -218,7 +250,7 @@ module internal ConjugateGradient =
                 { state with Newest = [] }
 
             let state =
-                first space inverse tolerance unit
+                first space inverse terms tolerance unit
                 |> ScaledSystem.iterate space options _.Running collect (step space apply inverse rounding tolerance)
 
             let unmet = space.Exceeds(state.Square, tolerance)
@@ -227,7 +259,19 @@ module internal ConjugateGradient =
             let met = Mask.complement space unmet
             // Half of the least residual before.
             let lower = space.Exceeds(state.Least, space.Multiply(space.Scalar 4.0, state.Square))
-            let proved = Mask.larger space met lower
+            // A curvature that was all of A that had been met, and is zero beside what came after it.
+            let late =
+                if inverse.IsSome then
+                    space.Scalar 0.0
+                else
+                    space.Exceeds(space.Multiply(rounding, state.Largest), state.Smallest)
+
+            let indefinite = Mask.larger space marks.Indefinite late
+            let short = within space inverse epsilon indefinite state
+
+            let proved =
+                space.Multiply(Mask.larger space met lower, Mask.complement space late) |> Mask.larger space short
+
             let dropped = space.Multiply(state.Held, Mask.complement space proved)
 
             ScaledSystem.report
@@ -243,6 +287,7 @@ module internal ConjugateGradient =
                     Marks =
                         { marks with
                             Met = met
+                            Indefinite = indefinite
                             NonFinite = space.Add(marks.NonFinite, broken)
                         }
                     PreconditionerNotPositive = notPositive
@@ -257,18 +302,10 @@ type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 
     interface ILinearSolver<'V, 'S> with
-        member _.Solve(space, operator, b, residualNorm) =
-            ConjugateGradient.toResidual space operator.Apply ValueNone options residualNorm b
+        member _.Solve(space, operator, b, residualNorm) = ConjugateGradient.toResidual space operator ValueNone options residualNorm b
 
         member _.SolveFrom(space, operator, b, start, residualNorm) =
-            ScaledSystem.shifted
-                space
-                options
-                (ConjugateGradient.toResidual space operator.Apply ValueNone)
-                operator.Apply
-                b
-                start
-                residualNorm
+            ScaledSystem.shifted space options (ConjugateGradient.toResidual space operator ValueNone) operator.Apply b start residualNorm
 
 /// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap beside a product with A.
 ///
@@ -284,9 +321,9 @@ type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, 
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) =
-            ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply) options residualNorm b
+            ConjugateGradient.toResidual space operator (ValueSome preconditioner.Apply) options residualNorm b
 
         member _.SolveFrom(space, operator, b, start, residualNorm) =
-            let solve = ConjugateGradient.toResidual space operator.Apply (ValueSome preconditioner.Apply)
+            let solve = ConjugateGradient.toResidual space operator (ValueSome preconditioner.Apply)
 
             ScaledSystem.shifted space options solve operator.Apply b start residualNorm

@@ -13,6 +13,12 @@ type ILinearOperator<'V> =
     /// Aw
     abstract Apply: w: 'V -> 'V
 
+/// w ↦ Hw + Λw. Each product rounds by ελ_min(Λ)‖w‖ at least, however much of the sum cancels: what is smaller is no curvature.
+type internal IShiftedOperator<'V> =
+    inherit ILinearOperator<'V>
+    /// λ_min(Λ)
+    abstract Shift: float
+
 /// Linear operators, and their matrices.
 [<AbstractClass; Sealed>]
 type LinearOperator =
@@ -27,6 +33,19 @@ type LinearOperator =
         { new ILinearOperator<'V> with
             member _.Apply w = apply.Invoke w
         }
+
+    /// The same of w ↦ Hw + Λw, `shift` = λ_min(Λ).
+    static member internal OfSum(shift: float, apply: 'V -> 'V) : ILinearOperator<'V> =
+        { new IShiftedOperator<'V> with
+            member _.Apply w = apply w
+            member _.Shift = shift
+        }
+
+    /// The size of what an operator's products are summed of, where that is known; else 0.
+    static member internal Terms(operator: ILinearOperator<'V>) =
+        match operator with
+        | :? IShiftedOperator<'V> as sum -> sum.Shift
+        | _ -> 0.0
 
     /// The d × d matrix of every task, column by column from Aeⱼ, for vectors of the kind of `like`.
     ///
@@ -198,6 +217,7 @@ module RitzValues =
 
     /// The Ritz values of k steps (α, β), in the order of the steps and all α > 0: the eigenvalues of A seen from the Krylov space, those of the
     /// tridiagonal matrix with diagonal 1/αⱼ + βⱼ₋₁/αⱼ₋₁ and off-diagonal √βⱼ/αⱼ.
+    [<CompiledName("OfSteps")>]
     let ofSteps (coefficients: struct (float * float)[]) =
         let struct (diagonal, offDiagonal) = matrix coefficients
         Tridiagonal.eigenvalues diagonal offDiagonal

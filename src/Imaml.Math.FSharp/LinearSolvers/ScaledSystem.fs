@@ -22,11 +22,10 @@ module internal ScaledSystem =
     [<Literal>]
     let NegligibleResidual = 1e-18
 
-    /// c: how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product and of an
-    /// inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section 2.8). The
-    /// space does not say d: 16 is √d for d = 256; longer sums are made in blocks, and what passes is caught by LargestGrowth.
-    [<Literal>]
-    let ZeroCurvature = 16.0
+    /// c = max(16, √d): how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product
+    /// and of an inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section
+    /// 2.8); below d = 256 the 16 covers the handful of operations besides.
+    let zeroCurvature (space: IInnerProductSpace<'V, 'S>) (b: 'V) = max 16.0 (sqrt (float (space.Dimension b)))
 
     /// How far a residual may rise above ‖b‖ before the steps that raised it are held back until they have proved themselves. On a positive
     /// definite A it rises to √κ at most, and falls again; where A is singular and b has a part outside its range it rises without end.

@@ -71,7 +71,7 @@ module AdjointSolve =
     /// w ↦ (H + Λ)w, as long as the linearization is not disposed.
     [<CompiledName("Operator")>]
     let operator (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (linearization: ILinearization<'V, 'S>) =
-        LinearOperator.Of(fun w -> InnerObjective.hessianProduct space regularizer linearization w)
+        LinearOperator.OfSum(regularizer.SmallestEigenvalue, InnerObjective.hessianProduct space regularizer linearization)
 
 /// A linear solver that knows of H + Λ its products alone. Where it meets a direction without positive curvature, its own answer stands:
 /// conjugate gradients are truncated there.
