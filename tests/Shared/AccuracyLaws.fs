@@ -328,17 +328,40 @@ let laws (subject: Subject<'V, 'S>) : Test =
                     let least = lambda * lambda / (lambda * lambda) * subject.Epsilon * size
                     Check.atMost bound.Rounding (0.9 * least) $"the least that rounding may do, task {task}"))
 
-            law "what is not finite is reported, and has no bound" (fun () ->
+            law "what is not finite is reported, has no bound and is not used; the other tasks are" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }
+                let known = constants subject tasks
 
-                let broken =
-                    { tasks with
-                        E = Subject.alike subject [| nan; 0.0; 0.0 |]
-                    }
+                for bad in [ nan; infinity; -infinity ] do
+                    // In the first task alone: its numbers, or the whole matrix of its Hessian.
+                    let broken (rows: float[][]) = rows |> Array.mapi (fun task row -> if task = 0 then [| bad; 0.0; 0.0 |] else row)
 
-                for outcome in (compute subject lambda 1e-3 (constants subject tasks) broken).Tasks do
-                    outcome.Status |> should equal CertifiedStatus.NonFinite
-                    outcome.Bound.Kind |> should equal BoundKind.None)
+                    let matrix (matrices: Matrix<float>[]) =
+                        matrices |> Array.mapi (fun task a -> if task = 0 then Matrix<float>.Build.Dense(3, 3, bad) else a)
+
+                    for what, tasks in
+                        [
+                            "e", { tasks with E = broken tasks.E }
+                            "b", { tasks with B = broken tasks.B }
+                            "θ",
+                            { tasks with
+                                Theta = broken tasks.Theta
+                            }
+                            "A", { tasks with A = matrix tasks.A }
+                            "C", { tasks with C = matrix tasks.C }
+                        ] do
+                        let result = compute subject lambda 1e-3 known tasks
+                        let usable = subject.Space.Read(result.MetaGradient.Usable subject.Space)
+
+                        result.Tasks
+                        |> Array.iteri (fun task outcome ->
+                            if task = 0 then
+                                Expect.equal outcome.Status CertifiedStatus.NonFinite what
+                                Expect.equal outcome.Bound.Kind BoundKind.None what
+                                Expect.equal usable[task] 0.0 what
+                            else
+                                Expect.equal outcome.Status CertifiedStatus.Met what
+                                Expect.equal usable[task] 1.0 what))
 
             law "without constants there is a meta-gradient, and no bound" (fun () ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 1; Size = 3; Condition = 1.0 }

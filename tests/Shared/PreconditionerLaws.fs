@@ -175,6 +175,40 @@ let laws (subject: Subject<'V, 'S>) =
                         statistics[task].Status |> should equal SolveStatus.Converged
                         statistics[task].Steps |> should equal ordinary[task].Steps)
 
+            law "a scale at the end of single precision's range, and a batch that mixes scales, change nothing but rounding" (fun () ->
+                // As an operator: the diagonal (A + 1)/scale would itself overflow.
+                let a = [| 8.0; 4.0; 2.0; 1.0 |]
+                let matrices = all (Matrix<float>.Build.DenseOfDiagonalArray a)
+                let b = alike [| 1.0; -2.0; 3.0; 4.0 |]
+
+                let options =
+                    { KrylovLaws.budget 20 with
+                        RelativeResidual = 1e-3
+                        CheckEvery = 1
+                    }
+
+                let solved (scales: float[]) =
+                    let inverse =
+                        LinearOperator.Of(fun w ->
+                            subject.ToRows w
+                            |> Array.map2 (fun scale row -> Array.map2 (fun value w -> scale / (value + 1.0) * w) a row) scales
+                            |> subject.OfRows)
+
+                    solve options inverse matrices b
+
+                let struct (expected, ordinary) = solved (Array.create subject.Tasks 1.0)
+                let each = [| 1e-38; 1.0; 1e37; 1e-20; 1e20 |]
+
+                for shift in 0 .. each.Length - 1 do
+                    let scales = Array.init subject.Tasks (fun task -> each[(task + shift) % each.Length])
+                    let struct (actual, statistics) = solved scales
+                    // Both are within the tolerance of the solution; κ = 8.
+                    Check.rows 2e-2 expected actual $"u, {scales}"
+
+                    for task in 0 .. subject.Tasks - 1 do
+                        statistics[task].Status |> should equal SolveStatus.Converged
+                        statistics[task].Steps |> should equal ordinary[task].Steps)
+
             property "the diagonal of an operator is the one of its matrices" (fun draw ->
                 let struct (_, matrices, b) = systems draw
 

@@ -503,6 +503,62 @@ let private all (subject: Subject<'V, 'S>) =
                             else
                                 Expect.equal usable[task] 1.0 name)
 
+        Subject.law subject "an L̂ that is no number, at a finite φ with finite derivatives, is reported, and its g not used" (fun () ->
+            let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
+            let inner = x.Problem
+
+            for bad in [ nan; infinity; -infinity ] do
+                // Of the first task alone.
+                let spoiled loss =
+                    space.Select(
+                        space.PerTask(Array.init subject.Tasks (fun task -> if task = 0 then 1.0 else 0.0)),
+                        space.Scalar bad,
+                        loss
+                    )
+
+                let problem =
+                    { new IBilevelProblem<'V, 'S> with
+                        member _.InnerLoss phi = spoiled (inner.InnerLoss phi)
+                        member _.InnerGradient phi = inner.InnerGradient phi
+
+                        member _.LinearizeInner phi =
+                            let linearization = inner.LinearizeInner phi
+                            let loss = spoiled linearization.Loss
+
+                            { new ILinearization<'V, 'S> with
+                                member _.Loss = loss
+                                member _.Gradient = linearization.Gradient
+                                member _.HessianProduct w = linearization.HessianProduct w
+                                member _.Dispose() = linearization.Dispose()
+                            }
+
+                        member _.OuterLossAndGradient phi = inner.OuterLossAndGradient phi
+                    }
+
+                let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
+                    ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
+
+                let others: (string * IMetaGradientStrategy<'V, 'S>) list =
+                    [
+                        "implicit, Newton–CG", implicit (NewtonConjugateGradientSolver(3, 3))
+                        "implicit, L-BFGS", implicit (LbfgsSolver(3, 2))
+                        "implicit, measured steps", implicit (GradientDescentSolver(MeasuredCurvature, 3))
+                        "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
+                    ]
+
+                for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
+                    let result = compute subject strategy { x with Problem = problem }
+                    let usable = space.Read(result.Usable space)
+                    let phi = subject.ToRows result.Phi
+
+                    for task, statistics in Array.indexed (result.Inner.Read space) do
+                        if task = 0 then
+                            Expect.isTrue (Array.forall Double.IsFinite phi[task]) name
+                            Expect.equal statistics.Status InnerStatus.NonFinite name
+                            Expect.equal usable[task] 0.0 name
+                        else
+                            Expect.equal usable[task] 1.0 name)
+
         Subject.law subject "a path that diverges to what is no number is reported as that" (fun () ->
             let x = instance subject { Seed = 4; Size = 3; Condition = 10.0 }
 
