@@ -38,6 +38,7 @@ let laws device =
             RegularizerLaws.laws subject
             ImplicitJacobianLaws.laws subject
             InnerSolverLaws.laws subject
+            SingularLaws.laws subject
     ]
 
 let private tasks = 4

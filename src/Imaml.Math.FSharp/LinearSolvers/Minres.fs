@@ -17,8 +17,8 @@ module internal Minres =
 
     /// How many times the rounding of the product with a step must fit into the residual that the step is to lower: two of its digits survive.
     /// Where the Krylov space ends in a null vector of A, Lanczos' lost orthogonality hides it from NullColumn, by 10⁵ roundings in ten
-    /// dimensions; the step along it is then of length 1/ε and more. A step of length 1/√ε and more is of no use either where its rounding
-    /// exceeds what it takes from the residual: with an eigenvalue of ε it takes ε times its length.
+    /// dimensions; the step along it is then of length 1/ε and more. A step of length 1/√ε and more is of no use either where that many roundings
+    /// exceed what it takes from the residual: with an eigenvalue of ε it takes ε times its length.
     [<Literal>]
     let private StepNoise = 100.0
 
@@ -92,7 +92,9 @@ module internal Minres =
         let noise = epsilon * size * length
         // 1 − s of the residual is what the step takes away.
         let gain = space.DivideOrZero(cosine * cosine, space.Scalar 1.0 + sine)
-        let idle = space.Exceeds(noise, gain) * space.Exceeds(noise, space.SquareRoot epsilon)
+
+        let idle =
+            space.Exceeds(space.Scalar StepNoise * noise, gain) * space.Exceeds(noise, space.SquareRoot epsilon)
 
         let usable =
             regular
