@@ -18,6 +18,12 @@ using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
+if (args.Take(2).Any(arg => !int.TryParse(arg, out var number) || number < 1))
+{
+    Console.Error.WriteLine("usage: dotnet run samples/sinusoid.cs -- [SHOTS [META-STEPS [FOLDER]]], with numbers of at least 1");
+    return 2;
+}
+
 var (shots, metaSteps) = (args.Length > 0 ? int.Parse(args[0]) : 5, args.Length > 1 ? int.Parse(args[1]) : 1500);
 var folder = new RunFolder(args.Length > 2 ? args[2] : $"runs/sinusoid-{shots}");
 using var stop = new CancellationTokenSource();

@@ -265,8 +265,8 @@ let tests =
                         [
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
                             "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
-                            "--lambda", "2,5", "--lambda: 2,5 is no number"
-                            "--inner-step-size", "0,1", "--inner-step-size: 0,1 is no number"
+                            "--lambda", "2,5", "--lambda: 2,5 is not a number"
+                            "--inner-step-size", "0,1", "--inner-step-size: 0,1 is not a number"
                             "--outer-rate", "fast", "--outer-rate: fast is no number"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"

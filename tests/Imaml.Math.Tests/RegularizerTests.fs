@@ -416,5 +416,31 @@ let private smallLambda =
                             Check.near tolerance expected found.Gradient[layer] $"layer {layer}, {decade}, {name}")
         ]
 
+let private owned =
+    testList
+        "Own numbers"
+        [
+            testCase "Λ is what it was made of, whatever becomes of the caller's numbers or of those it hands out" (fun () ->
+                let entries = Vector<float>.Build.Dense(2, 2.0)
+                let diagonal = DiagonalRegularizer<_, float>(EuclideanCoordinates(), entries)
+                entries[1] <- 1e-6
+                diagonal.Lambda[0] <- 1e-6
+                let matrix = MatrixRegularizer(2.0 * identity 2)
+                matrix.Lambda[1, 1] <- 1e-6
+                let regularizers: IRegularizer<Vector<float>, float> list = [ diagonal; matrix ]
+
+                for regularizer in regularizers do
+                    regularizer.Apply(space, Vector<float>.Build.Dense(2, 1.0))
+                    |> should equal (Vector<float>.Build.Dense(2, 2.0)))
+
+            testCase "a quadratic is what it was made of, whatever becomes of the caller's matrix" (fun () ->
+                let a = 2.0 * identity 2
+                let loss = Quadratic.loss a (Vector<float>.Build.Dense 2) 0.0
+                a[1, 1] <- 0.0
+                (loss.Hessian(Vector<float>.Build.Dense 2))[0, 0] <- 0.0
+
+                loss.Gradient(Vector<float>.Build.Dense(2, 1.0)) |> should equal (Vector<float>.Build.Dense(2, 2.0)))
+        ]
+
 [<Tests>]
-let tests = testList "Regularizers" [ gradients; matrices; smallLambda ]
+let tests = testList "Regularizers" [ gradients; matrices; smallLambda; owned ]

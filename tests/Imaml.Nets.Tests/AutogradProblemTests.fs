@@ -224,6 +224,35 @@ let tests =
                         // λ(0 + λI)⁻¹∇L: one rounding each in λ⁻¹∇L and in λ times it.
                         agree (4.0 * epsilon) slope inner.Gradient "g of a constant L̂")
 
+                scoped "a loss may differentiate by itself: a gradient penalty has its value, gradient and products" (fun () ->
+                    // Σ(2x)²: the squared gradient of Σx².
+                    let penalty (phi: Tensor) =
+                        let square = phi.mul(phi).sum([| 1L |], true)
+                        let slope = (torch.autograd.grad ([| square.sum () |], [| phi |], create_graph = true))[0]
+                        slope.mul(slope).sum([| 1L |], true)
+
+                    let own = AutogradProblem(penalty, penalty) :> IBilevelProblem<_, _>
+                    let phi = normal 1 [ 2; 4 ]
+                    let expected = phi.mul(phi).sum([| 1L |], true).mul(torch.tensor 4.0)
+                    close 1e-12 expected (own.InnerLoss phi) "L̂"
+                    close 1e-12 (phi.mul (torch.tensor 8.0)) (own.InnerGradient phi) "∇L̂"
+                    close 1e-12 (phi.mul (torch.tensor 8.0)) (hessianProduct own phi phi) "∇²L̂φ")
+
+                scoped "a loss that overwrites its parameters changes no θ" (fun () ->
+                    let overwriting (phi: Tensor) =
+                        (use _ = torch.no_grad ()
+                         phi.add_ (torch.ones_like phi) |> ignore)
+
+                        bowl phi
+
+                    let own = AutogradProblem(overwriting, overwriting) :> IBilevelProblem<_, _>
+                    let phi = normal 1 [ 2; 4 ]
+                    let before = phi.clone ()
+                    own.InnerLoss phi |> ignore
+                    own.InnerGradient phi |> ignore
+                    own.OuterLossAndGradient phi |> ignore
+                    same before phi "φ")
+
                 scoped "a constant that is not finite has no derivative" (fun () ->
                     let own =
                         AutogradProblem(bowl, (fun phi -> phi.new_full ([| 2L; 1L |], nan.ToScalar()))) :> IBilevelProblem<_, _>

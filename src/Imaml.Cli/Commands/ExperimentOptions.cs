@@ -295,10 +295,11 @@ internal sealed class ExperimentOptions
             }
         }
 
+        var ofAlgorithm = missing.Count > 0 && algorithm is not null;
         missing.AddRange(alsoMissing);
         return string.Join("; ", (string[])
         [
-            .. missing.Count > 0 ? [$"missing {(missing.Count == 1 ? "option" : "options")}: {string.Join(", ", missing)}{(algorithm is null ? "" : $" (for {algorithm})")}"] : Array.Empty<string>(),
+            .. missing.Count > 0 ? [$"missing {(missing.Count == 1 ? "option" : "options")}: {string.Join(", ", missing)}{(ofAlgorithm ? $" (for {algorithm})" : "")}"] : Array.Empty<string>(),
             .. unused.Count > 0 ? [$"unused {(unused.Count == 1 ? "option" : "options")}: {string.Join(", ", unused)} (with {algorithm})"] : Array.Empty<string>(),
             .. invalid,
         ]);

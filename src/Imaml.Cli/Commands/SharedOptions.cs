@@ -56,7 +56,7 @@ internal static class SharedOptions
                 return (T)(object)value;
             }
 
-            result.AddError($"{option.Name}: {text} is no number");
+            result.AddError($"{option.Name}: {text} is not a number");
             return default!;
         };
         return option;

@@ -24,7 +24,7 @@ internal enum Method
     Reptile,
 }
 
-/// <summary>What is asked of a problem. What a method has no use for is refused, so that no option is silently without effect.</summary>
+/// <summary>What is asked of a problem. Unused options are errors.</summary>
 /// <param name="Method">The way to the meta-gradient.</param>
 /// <param name="Accuracy">ε, for Implicit.</param>
 /// <param name="InnerSteps">n, in place of ε and for every other method but Exact.</param>
@@ -37,7 +37,7 @@ internal sealed record SolveRequest(Method Method, double? Accuracy, int? InnerS
     public const double UsualAccuracy = 1e-8;
 
     /// <summary>The request, its options checked against the method.</summary>
-    /// <exception cref="ArgumentException">Options that are missing, that contradict each other, or that the method has no use for.</exception>
+    /// <exception cref="ArgumentException">Missing, contradictory or unused options.</exception>
     public SolveRequest Checked()
     {
         var iterates = Method is not Method.Exact;

@@ -334,7 +334,7 @@ type AdaptiveAccuracy =
             options: AdaptiveOptions,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let arithmetic = Arithmetic.Of(space, regularizer, [| theta |])
         AdaptiveAccuracy.ComputeIn(arithmetic, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
     /// The same where nobody knows the constants: they are measured at the φ of each round, and the bounds are estimates. Before any is known
@@ -364,5 +364,5 @@ type AdaptiveAccuracy =
         let unknown = TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With regularizer
         let count = (coordinates.ToRows theta).Length
         let threshold = options.Accuracy * regularizer.SmallestEigenvalue
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let arithmetic = Arithmetic.Of(space, regularizer, [| theta |])
         AdaptiveAccuracy.Run(options, arithmetic, Array.create count unknown, threshold, search, space, theta)

@@ -212,11 +212,13 @@ type Certificate
         let struct (_, v) = problem.OuterLossAndGradient phi
         Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
 
-    static member private OfMeasured(space, regularizer: IRegularizer<'V, 'S>, constants: TaskConstants[], theta, norms: MeasuredNorms[]) =
+    static member private OfMeasured
+        (space, regularizer: IRegularizer<'V, 'S>, constants: TaskConstants[], vectors: 'V[], norms: MeasuredNorms[])
+        =
         if constants.Length <> norms.Length then
             invalidArg (nameof constants) $"{constants.Length} tasks' constants for {norms.Length} tasks"
 
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let arithmetic = Arithmetic.Of(space, regularizer, vectors)
         Array.map2 (fun (c: TaskConstants) norms -> Certificate.Of(c.With regularizer, arithmetic, norms)) constants norms
 
     /// A bound on ‖Λu − d_θL(Alg*(θ))‖ for every task, whoever made φ and u; `constants` has one entry for each task. Whoever has a g asks for
@@ -233,7 +235,8 @@ type Certificate
             phi: 'V,
             u: 'V
         ) : Certificate[] =
-        Certificate.OfMeasured(space, regularizer, constants, theta, Certificate.Measure(space, regularizer, problem, theta, phi, u))
+        let norms = Certificate.Measure(space, regularizer, problem, theta, phi, u)
+        Certificate.OfMeasured(space, regularizer, constants, [| theta; phi; u |], norms)
 
     /// The same for what Algorithm 2 returned at θ; the curvatures and Ritz values that its linear solve met can refute the constants too.
     /// Errors: a meta-gradient of a method that solves no linear system, which has no u.
@@ -257,7 +260,8 @@ type Certificate
         let remedied =
             Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
 
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let vectors = [| theta; result.Phi; result.Solve.Solution |]
+        let arithmetic = Arithmetic.Of(space, regularizer, vectors)
 
         let seen task (c: ErrorConstants) =
             let ritz = solves[task].RitzValues |> Array.fold min infinity
@@ -273,7 +277,7 @@ type Certificate
                         Curvature = min norms.Curvature (seen task (constants[task].With regularizer))
                     })
 
-        Certificate.OfMeasured(space, regularizer, constants, theta, norms)
+        Certificate.OfMeasured(space, regularizer, constants, vectors, norms)
 
     /// An estimate of ‖Λu − d_θL(Alg*(θ))‖ for every task, where nobody knows the constants: they are measured at this φ.
     ///
@@ -292,7 +296,7 @@ type Certificate
         use _ = space.OpenRegion()
         use linearization = problem.LinearizeInner phi
         let struct (_, v) = problem.OuterLossAndGradient phi
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let arithmetic = Arithmetic.Of(space, regularizer, [| theta; phi; u |])
         let norms = Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
 
         EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, options, theta, phi, linearization, v)

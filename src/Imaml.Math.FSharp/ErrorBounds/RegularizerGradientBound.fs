@@ -37,7 +37,7 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
             gradient: RegularizerGradient<'V, 'S, 'P>
         ) : RegularizerGradientBound[] =
         use _ = space.OpenRegion()
-        let arithmetic = Arithmetic.Of(space, regularizer, theta)
+        let arithmetic = Arithmetic.Of(space, regularizer, [| theta; phi; gradient.Solution |])
         let moved = space.Axpy(space.Scalar -1.0, theta, phi)
         let norms x = space.Read(space.Norm x) |> Array.map arithmetic.NormAtMost
         let moves = norms moved

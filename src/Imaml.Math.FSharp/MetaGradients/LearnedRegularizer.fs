@@ -62,7 +62,16 @@ type RegularizerGradient =
         let there =
             space.Axpy(space.Scalar -1.0, linearization.HessianProduct step.Solution, linearization.Gradient)
 
-        let displacement = space.Scale(space.Scalar -1.0, regularizer.ApplyInverse(space, there))
+        // Where H + Λ has no curvature of Λ's size nothing cancels in φ − θ, and Λ⁻¹ would amplify the rounding of ∇L̂ by ‖H‖/λ.
+        let direct =
+            space.Axpy(space.Scalar -1.0, step.Solution, space.Axpy(space.Scalar -1.0, theta, result.Phi))
+
+        let inverse = space.Scale(space.Scalar -1.0, regularizer.ApplyInverse(space, there))
+
+        let curved =
+            space.Exceeds(result.Solve.SmallestCurvature, space.Scalar(2.0 * regularizer.LargestEigenvalue))
+
+        let displacement = Mask.select space curved direct inverse
         let solution = space.Scale(result.Raised, result.Solve.Solution)
 
         {

@@ -73,13 +73,15 @@ type ScalarRegularizer<'V, 'S>(lambda: float) =
 
 /// Λ = diag(λ₁ … λ_d), the same for every task or one for each, as a vector of the space.
 type DiagonalRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, lambda: 'V) =
+    // The caller's vector may change.
+    let lambda = coordinates.Combine(1.0, lambda, 0.0, lambda)
     let entries = coordinates.ToRows lambda |> Array.concat
     do Regularizer.checkPositive (nameof lambda) entries
     let smallest = Array.min entries
     let largest = Array.max entries
 
     /// λ
-    member _.Lambda = lambda
+    member _.Lambda = coordinates.Combine(1.0, lambda, 0.0, lambda)
 
     interface ILearnableRegularizer<'V, 'S, 'V> with
         member _.Apply(_, w) = coordinates.Product(w, lambda)
@@ -136,6 +138,9 @@ type LayerwiseRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, masks: 'V[], la
 /// A full symmetric positive definite Λ on ℝᵈ. Errors: an entry that is not finite or above 10¹⁵⁰ in size, where ‖Λ‖² would overflow; Λ not
 /// symmetric; Λ not positive definite beyond rounding.
 type MatrixRegularizer(lambda: Matrix<float>) =
+    // The caller's matrix may change.
+    let lambda = lambda.Clone()
+
     do
         for value in lambda.Enumerate() do
             if not (abs value <= 1e150) then
@@ -158,7 +163,7 @@ type MatrixRegularizer(lambda: Matrix<float>) =
     let factor = lambda.Cholesky()
 
     /// Λ
-    member _.Lambda = lambda
+    member _.Lambda = lambda.Clone()
 
     interface ILearnableRegularizer<Vector<float>, float, Matrix<float>> with
         member _.Apply(_, w) = lambda * w

@@ -61,11 +61,21 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
     {
         private readonly Func<Tensor, Tensor> _loss = phi => Finalizers.HeldOffDuring(() => ownLoss(phi));
 
+        /// <summary>φ as the start of a graph, in memory of its own: a loss that overwrites its parameters changes no θ.</summary>
+        private static Tensor Own(Tensor phi)
+        {
+            using var off = no_grad();
+            return Operation.Variable(phi.clone());
+        }
+
         /// <summary>The losses at φ, [B, 1].</summary>
         public Tensor Value(Tensor phi)
         {
-            using var off = Unrecorded.Begin();
-            return Checked(_loss(phi), phi).detach();
+            // With a graph to record, since a loss may differentiate by itself.
+            using var normal = inference_mode(false);
+            using var recording = enable_grad();
+            var variable = Own(phi);
+            return Checked(_loss(variable), variable).detach();
         }
 
         /// <summary>The losses and their gradient, [B, d].</summary>
@@ -73,7 +83,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
         {
             using var normal = inference_mode(false);
             using var recording = enable_grad();
-            var variable = Operation.Variable(phi);
+            var variable = Own(phi);
             var losses = Checked(_loss(variable), variable);
             return (losses.detach(), Pulled(Derivative.Once, losses, variable) ?? OfConstant(losses, variable));
         }
@@ -83,7 +93,7 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
         {
             using var normal = inference_mode(false);
             using var recording = enable_grad();
-            var variable = Operation.Variable(phi);
+            var variable = Own(phi);
             var losses = Checked(_loss(variable), variable);
             return (losses.detach(), Pulled(Derivative.WithGraph, losses, variable) ?? OfConstant(losses, variable), variable);
         }
@@ -118,11 +128,18 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
             var phi = variable.detach();
             var signs = RandomSigns.Of(0, 0)(phi);
             // Not near φ, so that a loss of whole numbers moves too; 0.37, so that no round φ goes to a point of the same size.
-            var elsewhere = _loss(phi.PlusProduct(signs, phi.abs().Plus(1).Times(0.37)));
+            var point = phi.PlusProduct(signs, phi.abs().Plus(1).Times(0.37));
+            var elsewhere = At(point);
             return elsewhere is { IsInvalid: false } && Same(losses, elsewhere)
                 ? zeros_like(phi).Plus(losses.detach().sub(losses))
                 : throw new ArgumentException(
                     $"the {name} loss changes with its parameters, but libtorch recorded nothing that leads from one to the other: it was detached, computed under no_grad or inference_mode, rounded to whole numbers, or made of numbers that were read");
+        }
+
+        private Tensor? At(Tensor point)
+        {
+            using var recording = enable_grad();
+            return _loss(Own(point));
         }
 
         private static bool Same(Tensor x, Tensor y) => x.shape.SequenceEqual(y.shape) && x.eq(y).logical_or(x.isnan().logical_and(y.isnan())).all().Truth();

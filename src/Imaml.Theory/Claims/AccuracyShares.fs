@@ -31,7 +31,7 @@ module AccuracyShares =
 
         result.Tasks[0]
 
-    let private double (task: BilevelTask) = Arithmetic.Of(space, Proximal.regularizer task.Proximal, task.Theta)
+    let private double (task: BilevelTask) = Arithmetic.Of(space, Proximal.regularizer task.Proximal, [| task.Theta |])
 
     let private outcome family (seed: int) =
         let task: BilevelTask = Family.regularized family seed

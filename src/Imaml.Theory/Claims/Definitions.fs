@@ -81,7 +81,7 @@ module Definitions =
             |> Array.exactlyOne
 
         let bound =
-            Certificate.Of(c, Arithmetic.Of(space, regularizer, task.Phi), { norms with Curvature = infinity })
+            Certificate.Of(c, Arithmetic.Of(space, regularizer, [| task.Phi |]), { norms with Curvature = infinity })
 
         Claim.margin (measure task) (limit bound)
 

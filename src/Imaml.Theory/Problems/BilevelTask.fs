@@ -121,11 +121,17 @@ module BilevelTask =
         Proximal.gradient task.Proximal (phi - task.Theta) u
 
     /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
-    /// that nothing cancels at a small λ, for any Λ.
+    /// that nothing cancels at a small λ, for any Λ; where H alone is known to be strongly convex, φ − θ itself is accurate.
     let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) : RegularizerGradient<Vector<float>, float, ProximalGradient> =
         let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
-        let there = task.Inner.Gradient phi - task.Inner.HessianProduct phi step
-        let displacement = -(Proximal.regularizer task.Proximal).ApplyInverse(EuclideanSpace(), there)
+        let regularizer = Proximal.regularizer task.Proximal
+
+        let displacement =
+            if (constants task).StrongConvexity > 2.0 * regularizer.LargestEigenvalue then
+                phi - step - task.Theta
+            else
+                -regularizer.ApplyInverse(EuclideanSpace(), task.Inner.Gradient phi - task.Inner.HessianProduct phi step)
+
         let u = adjoint task phi
 
         {

@@ -14,6 +14,8 @@ module LinearRegression =
     /// ‖Xφ − y‖²/(2n) for the n rows of X.
     let loss (x: Matrix<float>) (y: Vector<float>) : SmoothLoss =
         Examples.check x y
+        // The caller's numbers may change.
+        let x, y = x.Clone(), y.Clone()
         let n = float x.RowCount
         let struct (smallest, largest) = Eigenvalues.gramEnclosure x
 
@@ -34,7 +36,7 @@ module LinearRegression =
                     r.DotProduct r / (2.0 * n)
             Gradient = fun phi -> x.TransposeThisAndMultiply(x * phi - y) / n
             HessianProduct = fun _ w -> x.TransposeThisAndMultiply(x * w) / n
-            Hessian = fun _ -> gram.Value
+            Hessian = fun _ -> gram.Value.Clone()
             Constants =
                 Proved.constants
                     smallest

@@ -40,6 +40,7 @@ module LocalPerceptron =
         if centre.Count <> network.Dimension then
             invalidArg (nameof centre) $"the centre has {centre.Count} numbers, the network {network.Dimension} parameters"
 
+        let centre = centre.Clone()
         let within (phi: Vector<float>) = (phi - centre).L2Norm() <= radius
         let guard f nothing phi = if within phi then f phi else nothing
         let nowhere = Vector<float>.Build.Dense(network.Dimension, nan)

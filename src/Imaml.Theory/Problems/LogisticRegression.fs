@@ -31,6 +31,8 @@ module LogisticRegression =
         if y.Exists(fun label -> label <> 0.0 && label <> 1.0) then
             invalidArg (nameof y) "labels must be 0 or 1"
 
+        // The caller's numbers may change.
+        let x, y = x.Clone(), y.Clone()
         let n = float x.RowCount
         let d = x.ColumnCount
         let lengths = Array.init x.RowCount (fun i -> Rounding.norm (x.Row i))

@@ -79,6 +79,8 @@ module MultilayerPerceptron =
     /// The mean loss of the network on the rows of X with targets y (see OutputLoss.targets).
     let loss (layers: int[]) (activation: Activation) (output: OutputLoss) (x: Matrix<float>) (y: Matrix<float>) : SmoothLoss =
         check layers x y
+        // The caller's numbers may change.
+        let layers, x, y = Array.copy layers, x.Clone(), y.Clone()
         let last = layers.Length - 2
         let targets = OutputLoss.targets output layers[layers.Length - 1] y
         let dimension = parameterCount layers

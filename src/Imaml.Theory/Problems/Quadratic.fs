@@ -23,6 +23,8 @@ module Quadratic =
         if not (a.IsSymmetric()) then
             invalidArg (nameof a) "the matrix of a quadratic must be symmetric"
 
+        // The caller's numbers may change.
+        let a, b = a.Clone(), b.Clone()
         let struct (smallest, largest) = Eigenvalues.enclosure a
         let entries = Rounding.absoluteNorm a
 
@@ -31,7 +33,7 @@ module Quadratic =
             Value = fun phi -> 0.5 * phi.DotProduct(a * phi) + b.DotProduct phi + c
             Gradient = fun phi -> a * phi + b
             HessianProduct = fun _ w -> a * w
-            Hessian = fun _ -> a
+            Hessian = fun _ -> a.Clone()
             Constants =
                 Proved.constants
                     smallest
