@@ -267,7 +267,7 @@ let tests =
                             "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
                             "--lambda", "2,5", "--lambda: 2,5 is not a number"
                             "--inner-step-size", "0,1", "--inner-step-size: 0,1 is not a number"
-                            "--outer-rate", "fast", "--outer-rate: fast is no number"
+                            "--outer-rate", "fast", "--outer-rate: fast is not a number"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"

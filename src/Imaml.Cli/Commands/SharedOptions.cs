@@ -109,7 +109,7 @@ internal static class SharedOptions
     {
         option.Validators.Add(result =>
         {
-            // The text, since asking for the value throws where it is no number; the parser reports that itself.
+            // The text, since asking for the value throws where it is not a number; the parser reports that itself.
             if (result.Tokens is [{ Value: var text }] && int.TryParse(text, out var value) && value < least)
             {
                 result.AddError($"{option.Name}: {value} is less than {least}");

@@ -73,12 +73,12 @@ type ScalarRegularizer<'V, 'S>(lambda: float) =
 
 /// Λ = diag(λ₁ … λ_d), the same for every task or one for each, as a vector of the space.
 type DiagonalRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, lambda: 'V) =
-    // The caller's vector may change.
-    let lambda = coordinates.Combine(1.0, lambda, 0.0, lambda)
     let entries = coordinates.ToRows lambda |> Array.concat
     do Regularizer.checkPositive (nameof lambda) entries
     let smallest = Array.min entries
     let largest = Array.max entries
+    // The caller's vector may change.
+    let lambda = coordinates.Combine(1.0, lambda, 0.0, lambda)
 
     /// λ
     member _.Lambda = coordinates.Combine(1.0, lambda, 0.0, lambda)
