@@ -21,8 +21,7 @@ internal sealed class GlyphTasks
         LibTorchLoader.EnsureLoaded();
         _experiment = BenchMethod.Of(BenchMethod.Imaml).Experiment(
             BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.ConvolutionalNetworks.OmniglotFilters);
-        (_tasks, var network) = BuiltIn.Open(_experiment);
-        _model = new ImageClassifier(network);
+        (_tasks, _model) = BuiltIn.Open(_experiment);
     }
 
     /// <summary>The episodes of a meta-step.</summary>

@@ -21,6 +21,7 @@ let private tiny =
             Stride = 2
             Padding = 1
             Rectified = true
+            Pooling = 1
         }
 
     {

@@ -59,11 +59,11 @@ internal static class DemoCommand
         // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
         WritableFolder.Require(output, "--out");
         var experiment = Experiment(length);
-        var (source, network) = SharedOptions.OpenParts(experiment, null);
+        var (source, model) = SharedOptions.OpenParts(experiment, null);
         Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
         Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
 
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, new ImageClassifier(network)), threads);
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, model), threads);
         learner.MoveTo(device.Device);
         Evaluated Measure(IProgress<double>? progress = null) => Evaluator.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
         var untrained = Measure();

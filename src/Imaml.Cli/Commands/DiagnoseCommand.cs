@@ -78,8 +78,8 @@ internal static class DiagnoseCommand
 
     private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
-        var (tasks, network) = SharedOptions.OpenParts(last, data);
-        var problem = LearningProblem.Of(tasks, new ImageClassifier(network));
+        var (tasks, model) = SharedOptions.OpenParts(last, data);
+        var problem = LearningProblem.Of(tasks, model);
         // Before the work, not after it.
         WritableFolder.Require(output, "--out");
         try

@@ -47,9 +47,9 @@ internal static class EvaluateCommand
             experiment = experiment with { Method = experiment.Method.WithInnerSteps(steps) };
         }
 
-        var (images, network) = SharedOptions.OpenParts(header, data);
+        var (images, model) = SharedOptions.OpenParts(header, data);
         var tasks = queries is { } q ? images.WithQueries(q) : images;
-        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, LearningProblem.Of(tasks, new ImageClassifier(network)), Environment.ProcessorCount, experiment);
+        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, LearningProblem.Of(tasks, model), Environment.ProcessorCount, experiment);
         using var trained = learner;
         trained.MoveTo(device.Device);
         var part = request.Part.ToString().ToLowerInvariant();

@@ -30,16 +30,16 @@ public static class MetaBatchMeasurement
         var experiment = request.Experiment;
         experiment.Validate();
         var device = ComputeDevice.Open(request.Device, request.Tf32);
-        var (images, network) = BuiltIn.Open(experiment);
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, new ImageClassifier(network)), request.Threads);
+        var (images, model) = BuiltIn.Open(experiment);
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), request.Threads);
         learner.MoveTo(device.Device);
         ProcessMemory.StartAnew();
-        var measured = new Measured(request, images, network, learner);
+        var measured = new Measured(request, images, model, learner);
         return request.Work == MeasuredWork.MetaStep ? MetaSteps(measured, stop) : Gradients(measured, stop);
     }
 
     /// <summary>What is measured.</summary>
-    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, Network Network, MetaLearner Learner)
+    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, ImageClassifier Model, MetaLearner Learner)
     {
         public TaskRange Tasks(int step) => new(ClassPart.Train, Learner.Plan.Seed, (long)step * Learner.Plan.MetaBatch, Learner.Plan.MetaBatch);
     }
@@ -111,8 +111,10 @@ public static class MetaBatchMeasurement
 
     private static TaskCost Cost(Measured measured, double seconds, TaskWork work)
     {
-        var images = measured.Images;
-        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(measured.Network.Flops, images.Ways * images.Shots, images.Ways * images.Queries));
+        var (images, model) = (measured.Images, measured.Model);
+        // Inductive, the support images pass through the network with the query images.
+        var outer = images.Queries + (model.BatchNorm == BatchNormMode.Inductive ? images.Shots : 0);
+        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(model.Network.Flops, images.Ways * images.Shots, images.Ways * outer));
     }
 
     // The counts of the meta-batch that would come next.

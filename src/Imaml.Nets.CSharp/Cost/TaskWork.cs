@@ -30,7 +30,7 @@ public sealed record TaskWork(double Gradients, double HessianProducts, double L
     /// <summary>Floating-point operations of the task.</summary>
     /// <param name="image">Those of the network for one image.</param>
     /// <param name="supportImages">N·K.</param>
-    /// <param name="queryImages">N·Q.</param>
+    /// <param name="queryImages">N·Q, and N·K more where the support images give the query images their statistics.</param>
     public double Flops(NetworkFlops image, int supportImages, int queryImages) =>
         (supportImages * ((Gradients * image.Gradient) + (HessianProducts * image.HessianProduct) + (Losses * image.Forward)))
         + (queryImages * ((OuterGradients * image.Gradient) + (QueryPasses * image.Forward)));

@@ -30,13 +30,31 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 /// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
-public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IMeasuredProblem
+public sealed class FewShotProblem : IMeasuredProblem
 {
-    private readonly Tensor _support = network.Arrange(support.Images), _query = network.Arrange(query.Images);
+    private readonly Network _network;
+    private readonly LabelledImages _supportSet, _querySet;
+
+    // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
+    private readonly Tensor _support, _outer;
+    private readonly long? _reference;
+
+    /// <summary>The problem of these images.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="support">Of L̂.</param>
+    /// <param name="query">Of L.</param>
+    /// <param name="batchNorm">Whose statistics normalise the query images. L̂ is the same either way.</param>
+    public FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
+    {
+        (_network, _supportSet, _querySet, _support) = (network, support, query, network.Arrange(support.Images));
+        var images = network.Arrange(query.Images);
+        _reference = batchNorm == BatchNormMode.Inductive ? _support.shape[0] : null;
+        _outer = _reference is null ? images : cat([_support, images]);
+    }
 
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
-    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
-        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like))
+    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like, BatchNormMode batchNorm = BatchNormMode.Transductive)
+        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like), batchNorm)
     {
     }
 
@@ -44,42 +62,47 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(network.ForwardArranged(phi, _support).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
+        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support).Logits, _supportSet.OneHot).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.ForwardArranged(phi, _support);
-        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+        var pass = _network.ForwardArranged(phi, _support);
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportSet.OneHot).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, _support, support.OneHot, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, _supportSet.OneHot, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.ForwardArranged(phi, _query);
-        var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
-        return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
+        var pass = _network.ForwardArranged(phi, _outer, _reference);
+        var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _querySet.OneHot);
+        var gradient = loss.LogitGradient();
+        // The support images' own logits have no part in L.
+        var all = _reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
+        return scope.MoveToOuter(loss.Loss(), pass.Backward(all));
     }
 
     /// <summary>The logits of the query images under φ, [B, n, N].</summary>
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return network.ForwardArranged(phi, _query).Logits.MoveToOuterDisposeScope();
+        return OfQueries(_network.ForwardArranged(phi, _outer, _reference).Logits).MoveToOuterDisposeScope();
     }
+
+    private Tensor OfQueries(Tensor logits) => _reference is { } first ? logits.narrow(1, first, logits.shape[1] - first) : logits;
 
     /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
     public double[] QueryAccuracy(Tensor phi)
     {
         using var scope = NewDisposeScope();
         var logits = QueryLogits(phi); // [B, n, N]
-        var right = logits.argmax(-1).eq(query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        var right = logits.argmax(-1).eq(_querySet.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
         return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 

@@ -46,6 +46,21 @@ public abstract class Layer
     /// <param name="parameters">[B, ParameterCount]</param>
     /// <param name="input">[n, B·C, H, W], channels last.</param>
     public abstract LayerPass Forward(Tensor parameters, Tensor input);
+
+    /// <summary>
+    /// The same where the statistics of the batch, for a layer that takes any, are those of its first images, and what follows them does not touch
+    /// them. Of such a pass first derivatives exist, no products.
+    /// </summary>
+    /// <param name="parameters">[B, ParameterCount]</param>
+    /// <param name="input">[n, B·C, H, W], channels last.</param>
+    /// <param name="reference">How many images come first, 1 … n.</param>
+    public virtual LayerPass Forward(Tensor parameters, Tensor input, long reference) => Forward(parameters, input);
+
+    /// <summary>The layer with the statistics of these images, for good: it then maps an image whatever the batch that it is in.</summary>
+    /// <param name="parameters">[B, ParameterCount]</param>
+    /// <param name="input">[n, B·C, H, W], channels last.</param>
+    /// <returns>A layer of as many parameters, and those: the layer itself where it takes nothing from a batch.</returns>
+    public virtual (Layer Layer, Tensor Parameters) Fixed(Tensor parameters, Tensor input) => (this, parameters);
 }
 
 /// <summary>One layer at one point: its output and the maps that the output's derivatives need.</summary>

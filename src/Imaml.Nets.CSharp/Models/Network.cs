@@ -63,24 +63,46 @@ public sealed class Network
     }
 
     /// <summary>Forward for images that Arrange has put in order, which stay the caller's.</summary>
-    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged)
+    /// <param name="parameters">[B, d]</param>
+    /// <param name="arranged">[n, B·C, H, W]</param>
+    /// <param name="reference">How many of the images, the first ones, give the statistics of the batch; null for all.</param>
+    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged, long? reference = null)
     {
         var tasks = arranged.shape[1] / Input.Channels;
-        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
-        {
-            throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
-        }
-
+        CheckParameters(parameters, tasks);
         using var off = Unrecorded.Begin();
         var passes = new LayerPass[_layers.Length];
         var value = arranged.detach(); // A handle of this pass's own, which a layer may keep and dispose.
         foreach (var (i, slice) in Slices(parameters))
         {
-            passes[i] = _layers[i].Forward(slice, value);
+            passes[i] = reference is { } first ? _layers[i].Forward(slice, value, first) : _layers[i].Forward(slice, value);
             value = passes[i].Output;
         }
 
         return new NetworkPass(this, passes, TaskRows.Of(value, tasks));
+    }
+
+    /// <summary>
+    /// The network with the statistics that its layers take from these images, for good, and its parameters: as many, in the same places. It maps an
+    /// image to the same logits whatever the images beside it, to rounding those of an inductive pass.
+    /// </summary>
+    /// <param name="parameters">[B, d]</param>
+    /// <param name="images">[B, n, H, W, C], a task's support images.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
+    public (Network Network, Tensor Parameters) Fixed(Tensor parameters, Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        using var off = Unrecorded.Begin();
+        var value = Arrange(images);
+        CheckParameters(parameters, images.shape[0]);
+        var (layers, parts) = (new Layer[_layers.Length], new Tensor[_layers.Length]);
+        foreach (var (i, slice) in Slices(parameters))
+        {
+            (layers[i], parts[i]) = _layers[i].Fixed(slice, value);
+            value = layers[i].Forward(parts[i], value).Output;
+        }
+
+        return (new Network(Input, layers), cat(parts, 1).MoveToOuterDisposeScope());
     }
 
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)
@@ -90,6 +112,14 @@ public sealed class Network
         {
             yield return (i, parameters.narrow(1, offset, _layers[i].ParameterCount));
             offset += _layers[i].ParameterCount;
+        }
+    }
+
+    private void CheckParameters(Tensor parameters, long tasks)
+    {
+        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
+        {
+            throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
         }
     }
 

@@ -8,6 +8,7 @@ namespace Imaml.Nets.Models;
 /// <summary>Which network is trained.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(StridedConvolutions), "conv4-strided")]
+[JsonDerivedType(typeof(PooledConvolutions), "conv4-pooled")]
 [JsonDerivedType(typeof(OwnNetwork), "own")]
 public abstract record NetworkSpec
 {
@@ -23,13 +24,15 @@ public sealed record OwnNetwork(string Name) : NetworkSpec
     public override IEnumerable<Complaint> Complaints() => [];
 }
 
-/// <summary>The Omniglot network of the few-shot literature, <see cref="ConvolutionalNetworks.Strided"/>.</summary>
+/// <summary>A network of the few-shot literature.</summary>
 /// <param name="Filters">Filters of each convolution.</param>
 /// <param name="Activation">What follows every normalisation.</param>
-public sealed record StridedConvolutions(int Filters, Activation Activation = Activation.Rectifier) : NetworkSpec
+/// <param name="BatchNorm">Whose statistics normalise the query images.</param>
+public abstract record ConvolutionalNetwork(int Filters, Activation Activation, BatchNormMode BatchNorm) : NetworkSpec
 {
     /// <summary>The network for images of a shape and N classes.</summary>
-    public Network Build(ImageShape input, int ways) => ConvolutionalNetworks.Strided(input, Filters, ways, Activation);
+    /// <exception cref="ArgumentException">The images are too small for it.</exception>
+    public abstract Network Build(ImageShape input, int ways);
 
     /// <inheritdoc/>
     public override IEnumerable<Complaint> Complaints() =>
@@ -38,5 +41,24 @@ public sealed record StridedConvolutions(int Filters, Activation Activation = Ac
         // Each of the three convolutions after the first has 9·filters² weights.
         .. Rule.AtMost(100_000_000, 27L * Filters * Filters, "filters", Filters, "weights of the convolutions"),
         .. Rule.Defined(Activation, "activation"),
+        .. Rule.Defined(BatchNorm, "batchNorm"),
     ];
+}
+
+/// <summary>The Omniglot network, <see cref="ConvolutionalNetworks.Strided"/>.</summary>
+/// <inheritdoc cref="ConvolutionalNetwork"/>
+public sealed record StridedConvolutions(int Filters, Activation Activation = Activation.Rectifier, BatchNormMode BatchNorm = BatchNormMode.Transductive)
+    : ConvolutionalNetwork(Filters, Activation, BatchNorm)
+{
+    /// <inheritdoc/>
+    public override Network Build(ImageShape input, int ways) => ConvolutionalNetworks.Strided(input, Filters, ways, Activation);
+}
+
+/// <summary>The mini-ImageNet network, <see cref="ConvolutionalNetworks.Pooled"/>.</summary>
+/// <inheritdoc cref="ConvolutionalNetwork"/>
+public sealed record PooledConvolutions(int Filters, Activation Activation = Activation.Rectifier, BatchNormMode BatchNorm = BatchNormMode.Transductive)
+    : ConvolutionalNetwork(Filters, Activation, BatchNorm)
+{
+    /// <inheritdoc/>
+    public override Network Build(ImageShape input, int ways) => ConvolutionalNetworks.Pooled(input, Filters, ways, Activation);
 }

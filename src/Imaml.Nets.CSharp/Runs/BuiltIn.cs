@@ -18,24 +18,25 @@ public static class BuiltIn
     /// <param name="warn">Likewise.</param>
     /// <exception cref="OwnPartException">A part is the user's own, so the program that has it must do this.</exception>
     /// <exception cref="DataException">The data are missing or do not allow these episodes.</exception>
-    public static (ImageTasks Tasks, Network Network) Open(Experiment experiment, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
+    public static (ImageTasks Tasks, ImageClassifier Model) Open(Experiment experiment, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
     {
         if (experiment.Method is OwnMethod method)
         {
             throw new OwnPartException($"the method {method.Name}");
         }
 
-        var network = experiment.Network as StridedConvolutions ?? throw new OwnPartException($"the network {(experiment.Network as OwnNetwork)?.Name}");
+        var network = experiment.Network as ConvolutionalNetwork ?? throw new OwnPartException($"the network {(experiment.Network as OwnNetwork)?.Name}");
         var episodes = experiment.Tasks as ImageEpisodes ?? throw new OwnPartException($"the task source {(experiment.Tasks as OwnTasks)?.Name}");
         var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn);
-        return (tasks, network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways));
+        var built = network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways);
+        return (tasks, new ImageClassifier(built, network.BatchNorm));
     }
 
     /// <summary>Begins or continues a run of an experiment.</summary>
     /// <inheritdoc cref="Open(Experiment, string?, IProgress{double}?, Action{string}?)"/>
     public static TrainingRun Train(RunFolder folder, Experiment experiment, string? dataFolder = null, ComputeDevice? device = null, int? threads = null)
     {
-        var (tasks, network) = Open(experiment, dataFolder);
-        return TrainingRun.Open(folder, experiment, tasks, new ImageClassifier(network), device, threads);
+        var (tasks, model) = Open(experiment, dataFolder);
+        return TrainingRun.Open(folder, experiment, tasks, model, device, threads);
     }
 }
