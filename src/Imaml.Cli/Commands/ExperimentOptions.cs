@@ -13,10 +13,11 @@ namespace Imaml.Cli.Commands;
 
 internal sealed class ExperimentOptions
 {
-    private const string Method = "method.kind", InnerKind = "method.inner.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind", Lambda = "method.lambda";
+    private const string Images = "images", Strided = "conv4-strided", Pooled = "conv4-pooled";
+    private const string Method = "method.kind", InnerKind = "method.inner.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind", NetworkKind = "network.kind", Lambda = "method.lambda";
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultFilters = ConvolutionalNetworks.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
+    private const int DefaultQueries = 5, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
     private const double DefaultOuterRate = 1e-3;
 
     private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
@@ -44,7 +45,9 @@ internal sealed class ExperimentOptions
         Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N"),
         Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
         Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}]", "Q"),
-        Whole("--filters", "network.filters", $"Filters of each convolution [default: {DefaultFilters}]", "n"),
+        OneOf("--network", NetworkKind, $"{Strided}, or {Pooled} (mini-ImageNet's) [default: {Strided}]", "NAME", Strided, Pooled),
+        Whole("--filters", "network.filters", $"Filters of each convolution [default: {ConvolutionalNetworks.OmniglotFilters}; {ConvolutionalNetworks.MiniImageNetFilters} for {Pooled}]", "n"),
+        OneOf("--batch-norm", "network.batchNorm", "transductive: query images are normalised by their own statistics, all together; or inductive: by the support images' [default: transductive]", "MODE", "transductive", "inductive"),
         OneOf("--activation", "network.activation", "rectifier, or softplus: without kinks [default: rectifier]", "NAME", "rectifier", "softplus"),
         Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
         Number("--inner-step-size", "method.inner.stepSize", "Inner step; the first one for meta-sgd [default: imaml-gd, fomaml and reptile follow the curvature that each task measures]", "α"),
@@ -183,8 +186,6 @@ internal sealed class ExperimentOptions
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 
-    private const string Images = "images", Strided = "conv4-strided";
-
     private static void SetDefaults(JsonObject tree, Dictionary<string, string> given)
     {
         bool IsKind(string path, string kind) => Find(tree, path)?.GetValue<string>() == kind;
@@ -205,10 +206,10 @@ internal sealed class ExperimentOptions
             Default("tasks.queries", DefaultQueries);
         }
 
-        Default("network.kind", Strided);
-        if (IsKind("network.kind", Strided))
+        Default(NetworkKind, Strided);
+        if (!IsKind(NetworkKind, "own"))
         {
-            Default("network.filters", DefaultFilters);
+            Default("network.filters", IsKind(NetworkKind, Pooled) ? ConvolutionalNetworks.MiniImageNetFilters : ConvolutionalNetworks.OmniglotFilters);
         }
 
         Default("outer.kind", "adam");

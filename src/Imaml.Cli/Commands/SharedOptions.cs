@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
