@@ -48,7 +48,7 @@ internal static class EvaluateCommand
         }
 
         var (images, model) = SharedOptions.OpenParts(header, data);
-        var tasks = queries is { } q ? images.WithQueries(q) : images;
+        var tasks = queries is { } q ? images.With(images.Ways, images.Shots, q) : images;
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, LearningProblem.Of(tasks, model), Environment.ProcessorCount, experiment);
         using var trained = learner;
         trained.MoveTo(device.Device);

@@ -18,6 +18,9 @@ public sealed class ImageClassifier(Network network, BatchNormMode batchNorm = B
     /// <summary>Whose statistics normalise the query images.</summary>
     public BatchNormMode BatchNorm { get; } = batchNorm;
 
+    /// <summary>The same network with its query images normalised in another way.</summary>
+    public ImageClassifier With(BatchNormMode mode) => new(Network, mode);
+
     /// <inheritdoc/>
     public IReadOnlyList<int> LayerSizes { get; } = network.LayerSizes;
 

@@ -71,6 +71,21 @@ public sealed class MetaLearner : IDisposable
         return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(outer.Steps, theta, start.Optimizer.Restore(new TensorSpace(1, theta), outer), numbers));
     }
 
+    /// <summary>A learner of the parameters in some places alone, and of the learned numbers that belong to them, for a model that has no others.</summary>
+    /// <param name="problem">The tasks and that model.</param>
+    /// <param name="places">Where each of its parameters is in θ.</param>
+    public MetaLearner Restrict(LearningProblem problem, IReadOnlyList<int> places)
+    {
+        using var scope = NewDisposeScope();
+        var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));
+        var start = Start(Plan, problem, theta);
+        var numbers = Learned?.Numbers;
+        var kept = numbers?.Count == Problem.ParameterCount ? Vector<double>.Build.Dense(places.Count, i => numbers[places[i]]) : numbers;
+        return new MetaLearner(
+            Plan, problem, _threads,
+            new MetaLearningState<Tensor, Tensor>(MetaStep, theta, start.Optimizer, kept is null ? null : new LearnedNumbers(kept, start.Learned!.Optimizer)));
+    }
+
     private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)
     {
         var numbers = plan.Method.Learns?.Numbers(problem.LayerSizes);

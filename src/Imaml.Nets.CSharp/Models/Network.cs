@@ -105,6 +105,21 @@ public sealed class Network
         return (new Network(Input, layers), cat(parts, 1).MoveToOuterDisposeScope());
     }
 
+    /// <summary>The network with these of its outputs alone, for tasks of fewer classes, and the places of its parameters in this one's vector.</summary>
+    /// <param name="outputs">The outputs that stay, in their new order.</param>
+    /// <exception cref="ArgumentException">The last layer is not dense, or has no such output.</exception>
+    public (Network Network, int[] Places) WithOutputs(IReadOnlyList<int> outputs)
+    {
+        if (_layers[^1] is not Dense last || outputs.Any(output => output < 0 || output >= last.OutputShape.Channels))
+        {
+            throw new ArgumentException($"outputs can be taken from a dense last layer, out of those that it has, not {string.Join(", ", outputs)}", nameof(outputs));
+        }
+
+        var (layer, places) = last.WithOutputs(outputs);
+        var before = ParameterCount - last.ParameterCount;
+        return (new Network(Input, [.. _layers[..^1], layer]), [.. Enumerable.Range(0, before), .. places.Select(place => before + place)]);
+    }
+
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)
     {
         var offset = 0;
