@@ -64,26 +64,26 @@ let private form =
         [
             testCase "has 113,221 parameters for 64 filters and 5 ways, 117,076 for 20" (fun () ->
                 let count ways =
-                    ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), ConvolutionalNetworks.OmniglotFilters, ways).ParameterCount
+                    StridedConvolutions(StridedConvolutions.OmniglotFilters).Build(ImageShape(28, 28, 1), ways).ParameterCount
 
                 count 5 |> should equal 113_221
                 count 20 |> should equal 117_076)
 
             testCase "with pooling and three channels it has 32,901 for 32 filters and 5 ways, from 16 × 16 on" (fun () ->
-                let build size = ConvolutionalNetworks.Pooled(ImageShape(size, 84, 3), ConvolutionalNetworks.MiniImageNetFilters, 5)
+                let build size = PooledConvolutions(PooledConvolutions.MiniImageNetFilters).Build(ImageShape(size, 84, 3), 5)
 
                 (build 84).ParameterCount |> should equal 32_901
                 (build 16).ParameterCount |> should equal (32_901 - (25 - 5) * 32 * 5)
 
                 Expect.throwsC (fun () -> build 15 |> ignore) (fun e ->
-                    e.Message |> should haveSubstring "images of 15×84 are too small for four poolings; they need 16×16"))
+                    e.Message |> should haveSubstring "images of 15×84 are too small for conv4-pooled, which halves them four times; they need 16×16"))
 
             scoped
                 "the mini-ImageNet network is four blocks of convolution, normalisation, rectifier and pooling, then a linear classifier"
                 (fun () ->
                     let instance = draw 1 pools 2 5
 
-                    let pooled = ConvolutionalNetworks.Pooled(pools.Input, pools.Blocks.Head.Filters, pools.Ways)
+                    let pooled = PooledConvolutions(pools.Blocks.Head.Filters).Build(pools.Input, pools.Ways)
 
                     same
                         (instance.Network.Forward(instance.Parameters, instance.Images).Logits)
@@ -102,7 +102,7 @@ let private form =
                     let instance = draw 1 architecture 1 5
 
                     let strided =
-                        ConvolutionalNetworks.Strided(architecture.Input, architecture.Blocks.Head.Filters, architecture.Ways)
+                        StridedConvolutions(architecture.Blocks.Head.Filters).Build(architecture.Input, architecture.Ways)
 
                     same
                         (instance.Network.Forward(instance.Parameters, instance.Images).Logits)

@@ -46,7 +46,7 @@ internal sealed class ExperimentOptions
         Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
         Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}]", "Q"),
         OneOf("--network", NetworkKind, $"{Strided}, or {Pooled} (mini-ImageNet's) [default: {Strided}]", "NAME", Strided, Pooled),
-        Whole("--filters", "network.filters", $"Filters of each convolution [default: {ConvolutionalNetworks.OmniglotFilters}; {ConvolutionalNetworks.MiniImageNetFilters} for {Pooled}]", "n"),
+        Whole("--filters", "network.filters", $"Filters of each convolution [default: {StridedConvolutions.OmniglotFilters}; {PooledConvolutions.MiniImageNetFilters} for {Pooled}]", "n"),
         OneOf("--batch-norm", "network.batchNorm", "transductive: query images are normalised by their own statistics, all together; or inductive: by the support images' [default: transductive]", "MODE", "transductive", "inductive"),
         OneOf("--activation", "network.activation", "rectifier, or softplus: without kinks [default: rectifier]", "NAME", "rectifier", "softplus"),
         Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
@@ -182,7 +182,7 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
-        var tree = ExperimentFile.Tree(file is null ? Presets.Text(origin) : File.ReadAllText(file), origin);
+        var tree = ExperimentFile.Tree(file is null ? ExperimentFile.PresetText(origin) : File.ReadAllText(file), origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 
@@ -209,7 +209,7 @@ internal sealed class ExperimentOptions
         Default(NetworkKind, Strided);
         if (!IsKind(NetworkKind, "own"))
         {
-            Default("network.filters", IsKind(NetworkKind, Pooled) ? ConvolutionalNetworks.MiniImageNetFilters : ConvolutionalNetworks.OmniglotFilters);
+            Default("network.filters", IsKind(NetworkKind, Pooled) ? PooledConvolutions.MiniImageNetFilters : StridedConvolutions.OmniglotFilters);
         }
 
         Default("outer.kind", "adam");

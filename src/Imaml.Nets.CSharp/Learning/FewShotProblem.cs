@@ -11,7 +11,7 @@ namespace Imaml.Nets.Learning;
 /// <summary>Labelled images of B tasks.</summary>
 /// <param name="Images">[B, n, H, W, C]</param>
 /// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
-public sealed record LabelledImages(Tensor Images, Tensor OneHot)
+internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 {
     /// <summary>The support sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
     public static LabelledImages Support(EpisodeBatch batch, Tensor like) => From(batch, batch.Support, batch.SupportLabels, like);
@@ -33,7 +33,7 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 public sealed class FewShotProblem : IMeasuredProblem
 {
     private readonly Network _network;
-    private readonly LabelledImages _supportSet, _querySet;
+    private readonly Tensor _supportLabels, _queryLabels;
 
     // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
     private readonly Tensor _support, _outer;
@@ -44,9 +44,9 @@ public sealed class FewShotProblem : IMeasuredProblem
     /// <param name="support">Of L̂.</param>
     /// <param name="query">Of L.</param>
     /// <param name="batchNorm">Whose statistics normalise the query images. L̂ is the same either way.</param>
-    public FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
+    internal FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
     {
-        (_network, _supportSet, _querySet, _support) = (network, support, query, network.Arrange(support.Images));
+        (_network, _supportLabels, _queryLabels, _support) = (network, support.OneHot, query.OneHot, network.Arrange(support.Images));
         var images = network.Arrange(query.Images);
         _reference = batchNorm == BatchNormMode.Inductive ? _support.shape[0] : null;
         _outer = _reference is null ? images : cat([_support, images]);
@@ -62,7 +62,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support).Logits, _supportSet.OneHot).Loss().MoveToOuterDisposeScope();
+        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support).Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -70,18 +70,18 @@ public sealed class FewShotProblem : IMeasuredProblem
     {
         using var scope = NewDisposeScope();
         var pass = _network.ForwardArranged(phi, _support);
-        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportSet.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportLabels).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, _supportSet.OneHot, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, _supportLabels, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
         var pass = _network.ForwardArranged(phi, _outer, _reference);
-        var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _querySet.OneHot);
+        var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _queryLabels);
         var gradient = loss.LogitGradient();
         // The support images' own logits have no part in L.
         var all = _reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
@@ -102,7 +102,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     {
         using var scope = NewDisposeScope();
         var logits = QueryLogits(phi); // [B, n, N]
-        var right = logits.argmax(-1).eq(_querySet.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        var right = logits.argmax(-1).eq(_queryLabels.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
         return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
