@@ -6,7 +6,7 @@ using Imaml.Nets.Tensors;
 namespace Imaml.Nets.Learning;
 
 /// <summary>Which outputs of a network of N classes serve tasks of fewer.</summary>
-public static class FewerWays
+internal static class FewerWays
 {
     private const ulong Seed = 1;
 

@@ -74,7 +74,7 @@ public sealed class MetaLearner : IDisposable
     /// <summary>A learner of the parameters in some places alone, and of the learned numbers that belong to them, for a model that has no others.</summary>
     /// <param name="problem">The tasks and that model.</param>
     /// <param name="places">Where each of its parameters is in θ.</param>
-    public MetaLearner Restrict(LearningProblem problem, IReadOnlyList<int> places)
+    internal MetaLearner Restrict(LearningProblem problem, IReadOnlyList<int> places)
     {
         using var scope = NewDisposeScope();
         var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));

@@ -108,7 +108,7 @@ public sealed class Network
     /// <summary>The network with these of its outputs alone, for tasks of fewer classes, and the places of its parameters in this one's vector.</summary>
     /// <param name="outputs">The outputs that stay, in their new order.</param>
     /// <exception cref="ArgumentException">The last layer is not dense, or has no such output.</exception>
-    public (Network Network, int[] Places) WithOutputs(IReadOnlyList<int> outputs)
+    internal (Network Network, int[] Places) WithOutputs(IReadOnlyList<int> outputs)
     {
         if (_layers[^1] is not Dense last || outputs.Any(output => output < 0 || output >= last.OutputShape.Channels))
         {

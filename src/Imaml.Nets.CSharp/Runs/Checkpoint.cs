@@ -40,7 +40,8 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 /// <param name="Seconds">Wall seconds that they took.</param>
 /// <param name="Outer">What the outer optimiser remembers.</param>
 /// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
-internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned);
+/// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
+internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null);
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
@@ -49,12 +50,12 @@ internal static class Checkpoint
     private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];
 
     /// <summary>Writes the state in one piece.</summary>
-    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner)
+    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner, double? validation = null)
     {
         using var scope = NewDisposeScope();
         var outer = learner.Outer;
         var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
-        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
+        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned), validation);
         var json = JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options);
         using var stream = new MemoryStream();
         stream.Write(Magic);
