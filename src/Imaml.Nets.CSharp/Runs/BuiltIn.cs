@@ -26,7 +26,7 @@ public static class BuiltIn
         }
 
         var network = experiment.Network as StridedConvolutions ?? throw new OwnPartException($"the network {(experiment.Network as OwnNetwork)?.Name}");
-        var episodes = experiment.Tasks as ImageEpisodes ?? throw new OwnPartException($"the task source {(experiment.Tasks as OwnTasks)?.Name}");
+        var episodes = experiment.Tasks as EpisodeSpec ?? throw new OwnPartException($"the task source {(experiment.Tasks as OwnTasks)?.Name}");
         var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn);
         return (tasks, network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways));
     }

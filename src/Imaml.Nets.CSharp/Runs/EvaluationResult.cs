@@ -73,7 +73,7 @@ public sealed record EvaluationResult(
         $"evaluation-{Part.ToString().ToLowerInvariant()}",
         Episodes == EvaluationRequest.DefaultEpisodes ? "" : $"-episodes{Episodes}",
         EpisodeSeed == ImageTasks.EvaluationSeed ? "" : $"-seed{EpisodeSeed}",
-        Queries is null || Queries == (Experiment.Tasks as ImageEpisodes)?.Queries ? "" : $"-queries{Queries}",
+        Queries is null || Queries == (Experiment.Tasks as EpisodeSpec)?.Queries ? "" : $"-queries{Queries}",
         InnerSteps == Experiment.Method.InnerSteps ? "" : $"-steps{InnerSteps}",
         ".json");
 

@@ -59,9 +59,9 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
             together = [new Complaint("budget.validateEvery", $"{Budget.ValidateEvery} needs validation classes, of which there are none")];
         }
 
-        if (Tasks is ImageEpisodes { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
+        if (Tasks is EpisodeSpec { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
         {
-            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * Glyphs.Size * Glyphs.Size;
+            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * images.Form.Bytes;
             together = together.Concat(Rule.AtMost(LargestArray, (long)decimal.Min(pixels, long.MaxValue), "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 

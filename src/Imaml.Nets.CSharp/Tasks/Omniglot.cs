@@ -40,7 +40,7 @@ public static class Omniglot
         var key = SHA256.HashData([.. Encoding.UTF8.GetBytes(Preparation), .. sources.SelectMany(source => source.Hash)]);
         var cached = Path.Combine(cacheFolder ?? ImageCache.DefaultFolder(), $"omniglot-{Convert.ToHexStringLower(key)[..16]}.images");
         var loaded = ImageCache.TryRead(cached) is { } kept
-            ? new LoadedImages(kept, true, null)
+            ? new LoadedImages(kept.Set, true, null)
             : Prepare(sources, cached, progress);
         if (requireComplete)
         {
@@ -61,8 +61,7 @@ public static class Omniglot
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new LoadedImages(
-                set, false, $"the prepared data could not be kept in {Path.GetDirectoryName(cached)} ({e.Message.TrimEnd('.')}); set XDG_CACHE_HOME to a writable folder to save this work next time");
+            return new LoadedImages(set, false, ImageCache.NotKept(Path.GetDirectoryName(cached), e));
         }
     }
 
