@@ -120,9 +120,20 @@ internal sealed class FileTree : IDisposable
     public void Dispose() => _zip?.Dispose();
 
     /// <summary>The name in a path by which it is known as left behind by another program, or null.</summary>
-    public static string? ClutterIn(string path) => path.Split('/').FirstOrDefault(name =>
-        name.StartsWith('.') || name is "__MACOSX" or "@eaDir" or "#recycle" or "lost+found"
-        || name.Equals("Thumbs.db", StringComparison.OrdinalIgnoreCase) || name.Equals("desktop.ini", StringComparison.OrdinalIgnoreCase));
+    public static string? ClutterIn(string path)
+    {
+        foreach (var range in path.AsSpan().Split('/'))
+        {
+            var name = path.AsSpan(range);
+            if (name.StartsWith('.') || name is "__MACOSX" or "@eaDir" or "#recycle" or "lost+found"
+                || name.Equals("Thumbs.db", StringComparison.OrdinalIgnoreCase) || name.Equals("desktop.ini", StringComparison.OrdinalIgnoreCase))
+            {
+                return name.StartsWith("._") ? "._*" : name.ToString();
+            }
+        }
+
+        return null;
+    }
 
     private static FileTree OfFolder(string folder)
     {
@@ -132,9 +143,10 @@ internal sealed class FileTree : IDisposable
             (ref FileSystemEntry entry) => (
                 entry.ToFullPath(), entry.IsDirectory, entry.IsDirectory ? 0 : entry.Length, entry.IsDirectory ? 0 : entry.LastWriteTimeUtc.Ticks),
             new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder });
+        var above = Path.TrimEndingDirectorySeparator(folder).Length + 1;
         tree.Sort(found.Select(one =>
         {
-            var path = Path.GetRelativePath(folder, one.Path).Replace('\\', '/');
+            var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
             return (one.IsFolder ? path + "/" : path, one.Path, one.Length, one.Modified);
         }));
         return tree;
@@ -166,7 +178,7 @@ internal sealed class FileTree : IDisposable
 
     private void Sort(IEnumerable<(string Path, string Where, long Length, long Modified)> all)
     {
-        var (files, folders, clutter) = (new List<TreeFile>(), new SortedSet<string>(StringComparer.Ordinal), new SortedDictionary<string, int>(StringComparer.Ordinal));
+        var (files, known, clutter) = (new List<TreeFile>(), new HashSet<string>(StringComparer.Ordinal), new SortedDictionary<string, int>(StringComparer.Ordinal));
         foreach (var (path, where, length, modified) in all)
         {
             var isFolder = path.EndsWith('/');
@@ -175,7 +187,7 @@ internal sealed class FileTree : IDisposable
             {
                 if (!isFolder)
                 {
-                    clutter[sign.StartsWith("._", StringComparison.Ordinal) ? "._*" : sign] = clutter.GetValueOrDefault(sign.StartsWith("._", StringComparison.Ordinal) ? "._*" : sign) + 1;
+                    clutter[sign] = clutter.GetValueOrDefault(sign) + 1;
                 }
 
                 continue;
@@ -187,13 +199,13 @@ internal sealed class FileTree : IDisposable
                 name = FolderOf(path);
             }
 
-            for (; name.Length > 0 && folders.Add(name); name = FolderOf(name))
+            for (; name.Length > 0 && known.Add(name); name = FolderOf(name))
             {
             }
         }
 
         files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
-        (Files, Folders, Clutter) = (files, folders, clutter);
+        (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
     }
 
     /// <summary>The folder of a path in a tree; empty for the root.</summary>
