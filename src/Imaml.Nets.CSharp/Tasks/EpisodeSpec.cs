@@ -19,7 +19,7 @@ public abstract record EpisodeSpec(int Ways, int Shots, int Queries) : TaskSpec
     public abstract ImageForm Form { get; }
 
     /// <summary>Opens the images and divides their classes.</summary>
-    /// <param name="dataFolder">The folder with the data sets, or null for the one that <see cref="DataRoot.Variable"/> names.</param>
+    /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names.</param>
     /// <param name="progress">How far the first reading is, from 0 to 1.</param>
     /// <param name="warn">Told what was skipped, what makes accuracies false, and why nothing could be kept for the next time.</param>
     /// <param name="cancel">Stops the first reading.</param>

@@ -73,7 +73,7 @@ public sealed record PhotographEpisodes(
 
     /// <summary>The data set's folder or archive, and its name in results.</summary>
     /// <exception cref="DataException">There is none.</exception>
-    public (string Path, string Name) Locate(string? dataFolder)
+    internal (string Path, string Name) Locate(string? dataFolder)
     {
         if (Dataset.StartsWith(FolderPrefix, StringComparison.Ordinal))
         {
@@ -149,7 +149,7 @@ public sealed record PhotographEpisodes(
 internal static class RaviSplit
 {
     /// <summary>The part of each class.</summary>
-    public static IReadOnlyDictionary<string, ClassPart> Parts { get; } = Embedded.Lines("miniimagenet_ravi.txt")
+    public static IReadOnlyDictionary<string, ClassPart> Parts { get; } = Omniglot.Table("miniimagenet_ravi.txt")
         .Select(line => line.Split(' '))
         .SelectMany(words => words.Skip(1).Select(name => (Name: name, Part: LabelTable.PartNamed(words[0])!.Value)))
         .ToDictionary(one => one.Name, one => one.Part, StringComparer.Ordinal);

@@ -94,7 +94,7 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
         }
 
         return (loaded.Set, Split == VinyalsSplit
-            ? Tasks.VinyalsSplit.Create(validation: ValidationClasses > 0)
+            ? ClassSplit.Vinyals(validation: ValidationClasses > 0)
             : ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, ValidationClasses, ClassSplit.OmniglotTest));
     }
 }

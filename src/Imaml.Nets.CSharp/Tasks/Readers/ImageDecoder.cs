@@ -21,8 +21,13 @@ internal static class ImageDecoder
         Path.GetExtension(path).ToLowerInvariant() is ".tif" or ".tiff" or ".heic" or ".heif" or ".avif" or ".jp2" or ".svg" or ".ico" or ".psd" or ".dng" or ".cr2" or ".nef" or ".arw" or ".raw" or ".ppm" or ".pgm" or ".tga" or ".jxl";
 
     /// <summary>Decodes into the target.</summary>
-    /// <exception cref="DataException">It is no image of a known format, is damaged, or claims too many pixels.</exception>
-    public static void Read(ReadOnlySpan<byte> encoded, ImageForm form, Span<byte> target, string name)
+    /// <param name="encoded">The file.</param>
+    /// <param name="form">The form.</param>
+    /// <param name="target">Receives [Size, Size, Channels].</param>
+    /// <param name="name">Names the file in messages.</param>
+    /// <param name="side">Rows and columns that the picture must have, or null for any.</param>
+    /// <exception cref="DataException">It is no image of a known format, is damaged, has another size, or claims too many pixels.</exception>
+    public static void Read(ReadOnlySpan<byte> encoded, ImageForm form, Span<byte> target, string name, int? side = null)
     {
         using var data = SKData.CreateCopy(encoded);
         using var codec = SKCodec.Create(data);
@@ -37,6 +42,11 @@ internal static class ImageDecoder
         }
 
         var (width, height) = (codec.Info.Width, codec.Info.Height);
+        if (side is not null && (width != side || height != side))
+        {
+            throw new DataException($"{name} is {width}×{height} pixels, not {side}×{side}");
+        }
+
         if (width > LongestSide || height > LongestSide || (long)width * height > MostPixels)
         {
             throw new DataException($"{name} claims {width}×{height} pixels; the upper limit is {MostPixels:N0} pixels and {LongestSide:N0} a side");

@@ -18,7 +18,7 @@ namespace Imaml.Nets.Tasks;
 /// <param name="Notes">What was skipped, and equal images of different classes; one line each.</param>
 /// <param name="Damaged">The damaged pictures that were skipped, one line each.</param>
 /// <param name="FromCache">Whether the images that were prepared before are used.</param>
-public sealed record OpenedImages(ImageSet Set, string? Division, IReadOnlyDictionary<string, ClassPart> Parts, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged, bool FromCache);
+internal sealed record OpenedImages(ImageSet Set, string? Division, IReadOnlyDictionary<string, ClassPart> Parts, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged, bool FromCache);
 
 /// <summary>How a folder of pictures is read.</summary>
 /// <param name="Form">The form of the images.</param>
@@ -26,14 +26,14 @@ public sealed record OpenedImages(ImageSet Set, string? Division, IReadOnlyDicti
 /// <param name="Pool">True takes no notice of how the files are divided into parts.</param>
 /// <param name="Verify">True reads and decodes every file, whatever is in the cache.</param>
 /// <param name="CacheFolder">Where prepared images are kept; null for the user's cache folder.</param>
-public sealed record FolderReading(ImageForm Form, bool SkipDamaged = false, bool Pool = false, bool Verify = false, string? CacheFolder = null)
+internal sealed record FolderReading(ImageForm Form, bool SkipDamaged = false, bool Pool = false, bool Verify = false, string? CacheFolder = null)
 {
     /// <summary>A division by class name that is used where the files have none, and its name.</summary>
-    internal (string Name, IReadOnlyDictionary<string, ClassPart> Parts)? Published { get; init; }
+    public (string Name, IReadOnlyDictionary<string, ClassPart> Parts)? Published { get; init; }
 }
 
 /// <summary>Reads folders and archives of pictures.</summary>
-public static class ImageFolder
+internal static class ImageFolder
 {
     // Counted up when the same files give other bytes.
     private const string Preparation = "images 1";
