@@ -92,7 +92,7 @@ internal static class SharedOptions
     /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>
     public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data) =>
         ProgressBar.Run(
-            $"preparing {(experiment.Tasks as ImageEpisodes)?.Dataset}",
+            $"preparing {(experiment.Tasks as EpisodeSpec)?.Dataset}",
             progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
 
     /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>

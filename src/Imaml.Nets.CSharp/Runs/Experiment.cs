@@ -60,9 +60,9 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
             together = [new Complaint("budget.validateEvery", $"{Budget.ValidateEvery} needs validation classes, of which there are none")];
         }
 
-        if (Tasks is ImageEpisodes { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
+        if (Tasks is EpisodeSpec { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
         {
-            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * Glyphs.Size * Glyphs.Size;
+            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * images.Form.Bytes;
             together = together.Concat(Rule.AtMost(LargestArray, (long)decimal.Min(pixels, long.MaxValue), "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 
@@ -97,7 +97,7 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
         }
 
         var network = Network as ConvolutionalNetwork ?? throw new OwnPartException($"the network {(Network as OwnNetwork)?.Name}");
-        var episodes = Tasks as ImageEpisodes ?? throw new OwnPartException($"the task source {(Tasks as OwnTasks)?.Name}");
+        var episodes = Tasks as EpisodeSpec ?? throw new OwnPartException($"the task source {(Tasks as OwnTasks)?.Name}");
         var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn);
         var built = network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways);
         return (tasks, new ImageClassifier(built, network.BatchNorm));

@@ -15,6 +15,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -64,6 +65,7 @@ public sealed class RunFolder(string path)
     /// <exception cref="CheckpointException">There is no such state, it is damaged or not finite, or its parameters are not those of the model.</exception>
     public MetaLearner Load(LearningProblem problem, int? metaStep = null)
     {
+        LibTorchLoader.EnsureLoaded();
         var last = Checkpoint.ReadHeader(CheckpointPath);
         if (metaStep == 0)
         {

@@ -1,77 +1,278 @@
-// Keeps a prepared image set as one file: magic, size, classes, pixels, and at the end the SHA-256 of all that, so that a cut-off or
-// damaged file is noticed and made anew. Written to a draft beside it and renamed, so that no reader ever sees half a file.
+// Keeps a prepared image set as one file that is mapped into memory, so that opening it costs the same whatever its size:
+//
+//     magic · pixels of all images · SHA-256 of each image's pixels · what the set is, as JSON · the two's lengths · SHA-256 of the three
+//
+// A file is taken where its end has the right hash and its length is that of its images; written to a draft beside it and renamed, so that no reader
+// ever sees half a file, and two processes that write the same one do not meet. Each image is checked against its hash before it is used: all
+// at once in a small set, at its first use in a large one. A file that fails is made anew, never trusted.
 
-using System.Runtime.InteropServices;
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.IO.MemoryMappedFiles;
 using System.Security.Cryptography;
-using System.Text;
+using System.Text.Json;
 using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
+/// <summary>What a cache file says of its set, besides pixels.</summary>
+/// <param name="Name">The set's name.</param>
+/// <param name="Height">Rows of an image.</param>
+/// <param name="Width">Columns.</param>
+/// <param name="Channels">Channels.</param>
+/// <param name="Preparation">How the images were prepared, or null.</param>
+/// <param name="Classes">The classes in the order of their images.</param>
+/// <param name="ContentHash">Of the set.</param>
+/// <param name="Division">What divides the classes, or null.</param>
+/// <param name="Notes">What was found while it was prepared.</param>
+/// <param name="Damaged">The damaged files that were skipped.</param>
+internal sealed record CachedIndex(
+    string Name, int Height, int Width, int Channels, string? Preparation, IReadOnlyList<CachedClass> Classes, string ContentHash, string? Division, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged)
+{
+    /// <summary>Bytes of one image.</summary>
+    public long ImageBytes => (long)Height * Width * Channels;
+
+    /// <summary>Number of images.</summary>
+    public long Count => Classes.Sum(one => (long)one.Count);
+}
+
+/// <summary>A class of a cached set.</summary>
+internal sealed record CachedClass(string Name, int Count, ClassPart? Part);
+
+/// <summary>A set and what was kept with it.</summary>
+internal sealed record CachedImages(ImageSet Set, CachedIndex Index);
+
 /// <summary>Image sets on disk.</summary>
 internal static class ImageCache
 {
-    private static readonly byte[] Magic = "imaml image set 1\n"u8.ToArray();
+    private const int FooterLength = (2 * sizeof(long)) + SHA256.HashSizeInBytes;
+
+    // Checked as a whole when it is opened; hashing more would take longer than opening may.
+    private const long CheckedAtOnce = 64 << 20;
+
+    private static readonly TimeSpan DraftsAreKept = TimeSpan.FromDays(1);
+    private static readonly byte[] Magic = "imaml image set 2\n"u8.ToArray();
 
     /// <summary>The per-user folder of prepared data: <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, then <c>imaml/data</c>.</summary>
     public static string DefaultFolder() => UserCache.Folder("data");
 
-    /// <summary>The set in this file, or null where the file is absent, cannot be read, is cut off, or is damaged.</summary>
-    public static ImageSet? TryRead(string path)
+    /// <summary>Why nothing could be kept, in one line.</summary>
+    public static string NotKept(string? folder, Exception e) =>
+        $"the prepared data could not be kept in {folder} ({e.Message.TrimEnd('.')}); set XDG_CACHE_HOME to a writable folder to save this work next time";
+
+    /// <summary>The set in this file, or null where the file is absent, cannot be read, is cut off, is damaged, or is something else.</summary>
+    public static CachedImages? TryRead(string path)
     {
         try
         {
-            var bytes = File.ReadAllBytes(path);
-            var body = bytes.AsSpan(0, System.Math.Max(0, bytes.Length - SHA256.HashSizeInBytes));
-            return body.StartsWith(Magic) && SHA256.HashData(body).AsSpan().SequenceEqual(bytes.AsSpan(body.Length)) ? Parse(bytes, body.Length) : null;
+            using var file = File.OpenHandle(path, share: FileShare.Read | FileShare.Delete);
+            var (length, footer, magic) = (RandomAccess.GetLength(file), new byte[FooterLength], new byte[Magic.Length]);
+            if (length < Magic.Length + FooterLength || RandomAccess.Read(file, magic, 0) < magic.Length || !magic.AsSpan().SequenceEqual(Magic)
+                || RandomAccess.Read(file, footer, length - FooterLength) < FooterLength)
+            {
+                return null;
+            }
+
+            var (digests, json) = (BinaryPrimitives.ReadInt64LittleEndian(footer), BinaryPrimitives.ReadInt64LittleEndian(footer.AsSpan(sizeof(long))));
+            if (digests < 0 || json < 0 || digests > int.MaxValue / 2 || json > int.MaxValue / 2 || digests + json > length - Magic.Length - FooterLength)
+            {
+                return null;
+            }
+
+            var trailer = new byte[digests + json];
+            return RandomAccess.Read(file, trailer, length - FooterLength - trailer.Length) == trailer.Length && HashOf(trailer, footer).AsSpan().SequenceEqual(footer.AsSpan(2 * sizeof(long)))
+                ? Open(path, length, trailer[..(int)digests], trailer.AsSpan((int)digests))
+                : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or ArgumentException or OverflowException or NotSupportedException)
         {
             return null;
         }
     }
 
-    /// <summary>Writes the set, atomically.</summary>
-    /// <exception cref="IOException">The folder cannot be made or written.</exception>
-    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
-    public static void Write(string path, ImageSet set) => AtomicFile.Write(path, Format(set));
-
-    private static byte[] Format(ImageSet set)
+    private static CachedImages? Open(string path, long length, byte[] digests, ReadOnlySpan<byte> json)
     {
-        using var memory = new MemoryStream(set.Pixels.Length + (64 * set.Classes.Count) + 1024);
-        using var writer = new BinaryWriter(memory, Encoding.UTF8);
-        writer.Write(Magic);
-        writer.Write(set.Name);
-        foreach (var number in (int[])[set.Height, set.Width, set.Channels, set.Classes.Count])
+        var pixels = length - Magic.Length - digests.Length - json.Length - FooterLength;
+        if (JsonSerializer.Deserialize<CachedIndex>(json) is not { } index || index.Count * SHA256.HashSizeInBytes != digests.Length || index.Count * index.ImageBytes != pixels)
         {
-            writer.Write(number);
+            return null;
         }
 
-        foreach (var one in set.Classes)
-        {
-            writer.Write(one.Name);
-            writer.Write(one.Count);
-        }
-
-        writer.Write(set.Pixels);
-        writer.Write(SHA256.HashData(memory.GetBuffer().AsSpan(0, (int)memory.Length)));
-        return memory.ToArray();
+        var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        var store = new MappedPixels(path, map, Magic.Length, pixels, (int)index.ImageBytes, digests);
+        return pixels <= CheckedAtOnce && !store.IsSound() ? null : new CachedImages(SetOf(store, index), index);
     }
 
-    /// <summary>Reads what <see cref="Format"/> wrote; the hash has been checked.</summary>
-    private static ImageSet Parse(byte[] bytes, int length)
+    /// <summary>Of what ends a file: the images' hashes, the index, and the lengths of the two.</summary>
+    internal static byte[] HashOf(byte[] trailer, ReadOnlySpan<byte> footer) => SHA256.HashData([.. trailer, .. footer[..(2 * sizeof(long))]]);
+
+    /// <summary>Begins a file of so many images.</summary>
+    /// <exception cref="IOException">The folder cannot be made or written, or has no room.</exception>
+    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    public static ImageCacheWriter Write(string path, long count, int imageBytes)
     {
-        using var reader = new BinaryReader(new MemoryStream(bytes, 0, length, writable: false), Encoding.UTF8);
-        reader.ReadBytes(Magic.Length);
-        var name = reader.ReadString();
-        var (height, width, channels) = (reader.ReadInt32(), reader.ReadInt32(), reader.ReadInt32());
-        var classes = new (string, int)[reader.ReadInt32()];
-        for (var i = 0; i < classes.Length; i++)
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Directory.CreateDirectory(folder);
+        // What a process that was killed has left.
+        foreach (var draft in Directory.EnumerateFiles(folder, $"*.images.*{AtomicFile.DraftSuffix}").Where(one => DateTime.UtcNow - File.GetLastWriteTimeUtc(one) > DraftsAreKept))
         {
-            classes[i] = (reader.ReadString(), reader.ReadInt32());
+            File.Delete(draft);
         }
 
-        var pixels = reader.ReadBytes(length - (int)reader.BaseStream.Position);
-        return new ImageSet(name, height, width, channels, ImmutableCollectionsMarshal.AsImmutableArray(pixels), classes);
+        return new ImageCacheWriter(path, Magic, count, imageBytes);
+    }
+
+    /// <summary>Writes a set that is in memory.</summary>
+    /// <exception cref="IOException">The folder cannot be made or written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    public static void Write(string path, ImageSet set)
+    {
+        using var writer = Write(path, set.Count, set.ImageSize);
+        for (var i = 0; i < set.Count; i++)
+        {
+            writer.Add(i, set.Image(i));
+        }
+
+        writer.Finish(new CachedIndex(
+            set.Name, set.Height, set.Width, set.Channels, set.Preparation, [.. set.Classes.Select(one => new CachedClass(one.Name, one.Count, null))], set.ContentHash, null, [], []));
+    }
+
+    /// <summary>The set that an index describes.</summary>
+    public static ImageSet SetOf(PixelStore store, CachedIndex index) =>
+        new(index.Name, index.Height, index.Width, index.Channels, store, index.Classes.Select(one => (one.Name, one.Count)), index.ContentHash) { Preparation = index.Preparation };
+}
+
+/// <summary>A cache file that is being written: its images in any order, from any thread, then what the set is.</summary>
+internal sealed class ImageCacheWriter : IPreparedImages
+{
+    private readonly string _path, _draft;
+    private readonly FileStream _file;
+    private readonly int _start, _imageBytes;
+    private readonly long _count;
+    private readonly byte[] _digests;
+
+    public ImageCacheWriter(string path, ReadOnlySpan<byte> magic, long count, int imageBytes)
+    {
+        (_path, _draft) = (path, $"{path}.{Guid.NewGuid():N}{AtomicFile.DraftSuffix}");
+        (_start, _count, _imageBytes, _digests) = (magic.Length, count, imageBytes, new byte[count * SHA256.HashSizeInBytes]);
+        // Room for all of it at once: a full disk is met here, before an hour's work.
+        _file = new FileStream(_draft, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Delete, BufferSize = 0, PreallocationSize = _start + (count * imageBytes) + _digests.Length,
+        });
+        RandomAccess.Write(_file.SafeFileHandle, magic, 0);
+    }
+
+    /// <summary>SHA-256 of an image's pixels, once it is added.</summary>
+    public byte[] Digest(int image) => _digests.AsSpan(image * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes).ToArray();
+
+    /// <summary>Writes an image.</summary>
+    public void Add(int image, ReadOnlySpan<byte> pixels)
+    {
+        SHA256.HashData(pixels, _digests.AsSpan(image * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes));
+        RandomAccess.Write(_file.SafeFileHandle, pixels, _start + ((long)image * _imageBytes));
+    }
+
+    /// <summary>The images as they are in the draft, for the set's hash.</summary>
+    public void Read(int image, Span<byte> pixels)
+    {
+        if (RandomAccess.Read(_file.SafeFileHandle, pixels, _start + ((long)image * _imageBytes)) < pixels.Length)
+        {
+            throw new IOException($"{_draft} is shorter than what was written to it");
+        }
+    }
+
+    /// <summary>Ends the file and gives it its name.</summary>
+    public void Finish(CachedIndex index)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(index);
+        byte[] trailer = [.. _digests, .. json];
+        var footer = new byte[(2 * sizeof(long)) + SHA256.HashSizeInBytes];
+        BinaryPrimitives.WriteInt64LittleEndian(footer, _digests.Length);
+        BinaryPrimitives.WriteInt64LittleEndian(footer.AsSpan(sizeof(long)), json.Length);
+        ImageCache.HashOf(trailer, footer).CopyTo(footer, 2 * sizeof(long));
+        var end = _start + (_count * _imageBytes);
+        RandomAccess.Write(_file.SafeFileHandle, trailer, end);
+        RandomAccess.Write(_file.SafeFileHandle, footer, end + trailer.Length);
+        _file.SetLength(end + trailer.Length + footer.Length);
+        _file.Flush(flushToDisk: true);
+        File.Move(_draft, _path, overwrite: true);
+    }
+
+    /// <summary>Removes the draft where it was not finished.</summary>
+    public void Dispose()
+    {
+        _file.Dispose();
+        File.Delete(_draft);
+    }
+}
+
+/// <summary>The pixels of a set's images.</summary>
+internal abstract class PixelStore
+{
+    /// <summary>The pixels of one image; from any thread.</summary>
+    public abstract ReadOnlySpan<byte> Image(int index);
+}
+
+/// <summary>One array of all images.</summary>
+internal sealed class ArrayPixels(ImmutableArray<byte> pixels, int imageBytes) : PixelStore
+{
+    public override ReadOnlySpan<byte> Image(int index) => pixels.AsSpan(index * imageBytes, imageBytes);
+}
+
+/// <summary>An array for each image, of which all together may be longer than an array can be.</summary>
+internal sealed class SeparatePixels(byte[][] images) : PixelStore
+{
+    public override ReadOnlySpan<byte> Image(int index) => images[index];
+}
+
+/// <summary>Images in a mapped file, copied out one at a time; each is held against its hash before its first use.</summary>
+internal sealed class MappedPixels(string path, MemoryMappedFile map, long start, long length, int imageBytes, byte[] digests) : PixelStore
+{
+    private readonly MemoryMappedViewAccessor _view = map.CreateViewAccessor(0, start + length, MemoryMappedFileAccess.Read);
+    private readonly bool[] _sound = new bool[digests.Length / SHA256.HashSizeInBytes];
+
+    public override ReadOnlySpan<byte> Image(int index)
+    {
+        var pixels = GC.AllocateUninitializedArray<byte>(imageBytes);
+        _view.SafeMemoryMappedViewHandle.ReadSpan<byte>((ulong)(start + ((long)index * imageBytes)), pixels);
+        if (!Volatile.Read(ref _sound[index]))
+        {
+            if (!SHA256.HashData(pixels).AsSpan().SequenceEqual(digests.AsSpan(index * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes)))
+            {
+                throw new DataException($"{Removed()}; run again to prepare the images anew");
+            }
+
+            Volatile.Write(ref _sound[index], true);
+        }
+
+        return pixels;
+    }
+
+    /// <summary>Whether all images have their hash.</summary>
+    public bool IsSound()
+    {
+        try
+        {
+            Parallel.For(0, _sound.Length, index => Image(index));
+            return true;
+        }
+        catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is DataException))
+        {
+            return false;
+        }
+    }
+
+    private string Removed()
+    {
+        try
+        {
+            File.Delete(path);
+            return $"the prepared images in {path} are damaged, and have been removed";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"the prepared images in {path} are damaged, and cannot be removed ({e.Message.TrimEnd('.')}); remove them";
+        }
     }
 }

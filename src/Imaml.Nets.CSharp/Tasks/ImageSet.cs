@@ -1,4 +1,4 @@
-// A labelled set of images of one size, held as bytes: the only form in which data reaches the episodes. For Omniglot and the glyphs
+// A labelled set of images of one size, held as bytes, in memory or in a mapped file: the only form in which data reaches the episodes. For Omniglot and the glyphs
 // ink is 255 and paper 0, so that byte/255 has ink = 1 as in the few-shot literature.
 
 using System.Buffers.Binary;
@@ -18,7 +18,7 @@ public sealed record ImageClass(string Name, int First, int Count);
 /// <summary>Images of one size, grouped by class; immutable, and safe to read from many threads.</summary>
 public sealed class ImageSet
 {
-    private readonly ImmutableArray<byte> _pixels;
+    private readonly PixelStore _pixels;
     private readonly FrozenDictionary<string, ImageClass> _byName;
     private readonly Lazy<string> _hash;
 
@@ -31,6 +31,23 @@ public sealed class ImageSet
     /// <param name="classes">Names and numbers of images, in the order of the images.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, a class is empty, or a name occurs twice.</exception>
     public ImageSet(string name, int height, int width, int channels, ImmutableArray<byte> pixels, IEnumerable<(string Name, int Count)> classes)
+        : this(name, height, width, channels, new ArrayPixels(pixels, height * width * channels), classes, null)
+    {
+        if (pixels.IsDefault || pixels.Length != (long)Count * ImageSize)
+        {
+            throw new ArgumentException($"{(pixels.IsDefault ? 0 : pixels.Length)} bytes for {Count} images of {height}×{width}×{channels}", nameof(pixels));
+        }
+    }
+
+    /// <summary>Groups images that lie anywhere.</summary>
+    /// <param name="name">The set's name.</param>
+    /// <param name="height">Rows of an image.</param>
+    /// <param name="width">Columns of an image.</param>
+    /// <param name="channels">Channels of an image.</param>
+    /// <param name="pixels">The images, as many as <paramref name="classes"/> have together.</param>
+    /// <param name="classes">Names and numbers of images.</param>
+    /// <param name="contentHash">Their hash, where it is known.</param>
+    internal ImageSet(string name, int height, int width, int channels, PixelStore pixels, IEnumerable<(string Name, int Count)> classes, string? contentHash)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
@@ -54,13 +71,8 @@ public sealed class ImageSet
             next += count;
         }
 
-        if (pixels.IsDefault || pixels.Length != (long)next * ImageSize)
-        {
-            throw new ArgumentException($"{(pixels.IsDefault ? 0 : pixels.Length)} bytes for {next} images of {height}×{width}×{channels}", nameof(pixels));
-        }
-
         (Classes, Count, _byName) = (list.ToImmutable(), next, byName.ToFrozenDictionary(StringComparer.Ordinal));
-        _hash = new Lazy<string>(ComputeHash);
+        _hash = contentHash is null ? new Lazy<string>(ComputeHash) : new Lazy<string>(contentHash);
     }
 
     /// <summary>The set's name in messages and result files.</summary>
@@ -87,8 +99,8 @@ public sealed class ImageSet
     /// <summary>SHA-256 (lower-case hex) of the size, the classes' names and counts, and all pixels. Computed once, at first use.</summary>
     public string ContentHash => _hash.Value;
 
-    /// <summary>All images one after the other: [Count, Height, Width, Channels].</summary>
-    public ReadOnlySpan<byte> Pixels => _pixels.AsSpan();
+    /// <summary>How the images were brought to this size, for result files; null where that is part of the set's definition.</summary>
+    public string? Preparation { get; internal init; }
 
     /// <summary>The pixels of one image: [Height, Width, Channels], 0 … 255.</summary>
     /// <param name="index">0 … Count − 1.</param>
@@ -97,7 +109,7 @@ public sealed class ImageSet
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
-        return _pixels.AsSpan(index * ImageSize, ImageSize);
+        return _pixels.Image(index);
     }
 
     /// <summary>The class of this name, or null.</summary>
@@ -110,21 +122,32 @@ public sealed class ImageSet
 
     private string ComputeHash()
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var hash = HashOf(Height, Width, Channels, [.. Classes.Select(one => (one.Name, one.Count))]);
+        for (var image = 0; image < Count; image++)
+        {
+            hash.AppendData(Image(image));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>The content hash before its pixels, which follow image by image.</summary>
+    internal static IncrementalHash HashOf(int height, int width, int channels, IReadOnlyList<(string Name, int Count)> classes)
+    {
+        var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Span<byte> number = stackalloc byte[4];
-        foreach (var size in (int[])[Height, Width, Channels, Classes.Count])
+        foreach (var size in (int[])[height, width, channels, classes.Count])
         {
             BinaryPrimitives.WriteInt32LittleEndian(number, size);
             hash.AppendData(number);
         }
 
-        foreach (var one in Classes)
+        foreach (var (name, count) in classes)
         {
-            hash.AppendData(Encoding.UTF8.GetBytes($"{one.Name}\n{one.Count}\n"));
+            hash.AppendData(Encoding.UTF8.GetBytes($"{name}\n{count}\n"));
         }
 
-        hash.AppendData(Pixels);
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        return hash;
     }
 }
 

@@ -11,10 +11,6 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     /// <summary>Episodes for validation and test are the same in every run that does not ask for others.</summary>
     public const ulong EvaluationSeed = 20191208;
 
-    // The division is the same whatever a run's seed: options chosen on its validation classes have never met its test classes.
-    private const ulong SplitSeed = 1, GlyphsSeed = 1;
-    private const int GlyphsTrain = 1000, GlyphsTest = 200;
-
     private readonly ConcurrentDictionary<(ClassPart, ulong), EpisodeSampler> _samplers = new();
 
     /// <summary>Episodes of any images.</summary>
@@ -45,40 +41,27 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     public int Queries { get; }
 
     /// <inheritdoc/>
-    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name} (images {Images.ContentHash[..16]}, classes {Split.Hash[..16]})";
+    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name}{(Images.Preparation is { } how ? $" at {how}" : "")} (images {Images.ContentHash[..16]}, classes {Split.Hash[..16]})";
 
     /// <inheritdoc/>
     public int SupportExamples => Ways * Shots;
 
     /// <summary>Opens the data set and the division that an experiment names.</summary>
     /// <param name="spec">The tasks.</param>
-    /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names; the built-in glyphs need none.</param>
-    /// <param name="progress">How far the first reading of the archives is, from 0 to 1.</param>
-    /// <param name="warn">Told where the data can be used but not kept ready for the next time.</param>
+    /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names; the built-in glyphs and a folder of one's own need none.</param>
+    /// <param name="progress">How far the first reading of the images is, from 0 to 1.</param>
+    /// <param name="warn">Told what was skipped, which equal images make accuracies false, and why nothing could be kept ready for the next time.</param>
+    /// <param name="cancel">Stops the first reading.</param>
     /// <exception cref="DataException">The data set is missing or damaged, or does not allow these episodes.</exception>
-    public static ImageTasks Open(ImageEpisodes spec, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
+    public static ImageTasks Open(EpisodeSpec spec, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null, CancellationToken cancel = default)
     {
         if (spec.Complaints().ToArray() is { Length: > 0 } complaints)
         {
             throw new ExperimentException([.. complaints.Select(one => one.In("tasks"))]);
         }
 
-        ImageTasks Of(ImageSet images, ClassSplit split) => new(images, split, spec.Ways, spec.Shots, spec.Queries);
-        if (spec.Dataset == ImageEpisodes.Glyphs)
-        {
-            var glyphs = Glyphs.Create(Glyphs.DefaultClasses, Glyphs.DefaultDrawings, GlyphsSeed);
-            return Of(glyphs, ClassSplit.Seeded(glyphs, SplitSeed, RotationMode.Augment, GlyphsTrain, spec.ValidationClasses, GlyphsTest));
-        }
-
-        var loaded = Omniglot.Load(DataRoot.Resolve(dataFolder).Folder, progress: progress);
-        if (loaded.Warning is { } warning)
-        {
-            warn?.Invoke(warning);
-        }
-
-        return Of(loaded.Set, spec.Split == ImageEpisodes.VinyalsSplit
-            ? ClassSplit.Vinyals(validation: spec.ValidationClasses > 0)
-            : ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, spec.ValidationClasses, ClassSplit.OmniglotTest));
+        var (images, split) = spec.Open(dataFolder, progress, warn, cancel);
+        return new ImageTasks(images, split, spec.Ways, spec.Shots, spec.Queries);
     }
 
     /// <inheritdoc/>

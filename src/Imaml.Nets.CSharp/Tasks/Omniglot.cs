@@ -23,7 +23,10 @@ internal static class Omniglot
     /// <summary>Drawings of each character.</summary>
     public const int Drawings = 20;
 
-    private const string Preparation = "omniglot 28x28 area 1";
+    private const string Preparation = "omniglot 28x28 area 2";
+
+    // Rows and columns of a drawing's file.
+    private const int FileSize = 105;
 
     /// <summary>
     /// Loads both parts from the archives <c>images_background.zip</c> and <c>images_evaluation.zip</c>, or from unpacked folders of these names,
@@ -38,16 +41,12 @@ internal static class Omniglot
     {
         ArgumentException.ThrowIfNullOrEmpty(dataFolder);
         var sources = OmniglotSource.ReadAll(dataFolder);
-        var key = SHA256.HashData([.. Encoding.UTF8.GetBytes(Preparation), .. sources.SelectMany(source => source.Hash)]);
+        // Only a complete set is kept as one.
+        var key = SHA256.HashData([.. Encoding.UTF8.GetBytes(requireComplete ? Preparation : $"{Preparation}, any part of it"), .. sources.SelectMany(source => source.Hash)]);
         var cached = Path.Combine(cacheFolder ?? ImageCache.DefaultFolder(), $"omniglot-{Convert.ToHexStringLower(key)[..16]}.images");
         var loaded = ImageCache.TryRead(cached) is { } kept
-            ? new LoadedImages(kept, true, null)
-            : Prepare(sources, cached, progress);
-        if (requireComplete)
-        {
-            AssertComplete(loaded.Set, dataFolder);
-        }
-
+            ? new LoadedImages(kept.Set, true, null)
+            : Prepare(sources, cached, progress, requireComplete ? dataFolder : null);
         progress?.Report(1);
         return loaded;
     }
@@ -61,9 +60,16 @@ internal static class Omniglot
         return [.. reader.ReadToEnd().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
     }
 
-    private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, IProgress<double>? progress)
+    private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, IProgress<double>? progress, string? completeIn)
     {
         var set = Decode(sources, progress);
+        if (completeIn is not null && OmniglotCheck.Compare(sources) is { IsComplete: false } report)
+        {
+            throw new DataException(
+                $"Omniglot in {completeIn} has {set.Classes.Count} characters and {set.Count} drawings in place of {Characters} × {Drawings} ({report.Differences}); "
+                + "imaml data check names the differences, imaml data get omniglot gets the official archives");
+        }
+
         try
         {
             ImageCache.Write(cached, set);
@@ -71,8 +77,7 @@ internal static class Omniglot
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new LoadedImages(
-                set, false, $"the prepared data could not be kept in {Path.GetDirectoryName(cached)} ({e.Message.TrimEnd('.')}); set XDG_CACHE_HOME to a writable folder to save this work next time");
+            return new LoadedImages(set, false, ImageCache.NotKept(Path.GetDirectoryName(cached), e));
         }
     }
 
@@ -87,8 +92,8 @@ internal static class Omniglot
                 $"{string.Join(" and ", sources.Select(source => source.Path))} hold no drawings <part>/<alphabet>/<character>/<file>.png; get the official archives: imaml data get omniglot");
         }
 
-        const int ImageSize = OmniglotImage.Size * OmniglotImage.Size;
-        var pixels = new byte[drawings.Length * ImageSize];
+        var form = ImageForm.Drawing;
+        var pixels = new byte[drawings.Length * form.Bytes];
         const int Chunk = 400;
         var chunks = (drawings.Length + Chunk - 1) / Chunk;
         var done = 0;
@@ -98,7 +103,7 @@ internal static class Omniglot
             {
                 for (var i = chunk * Chunk; i < System.Math.Min(drawings.Length, (chunk + 1) * Chunk); i++)
                 {
-                    OmniglotImage.Read(drawings[i].Png, pixels.AsSpan(i * ImageSize, ImageSize), drawings[i].Where);
+                    Read(drawings[i], pixels.AsSpan(i * form.Bytes, form.Bytes));
                 }
 
                 progress?.Report(Interlocked.Increment(ref done) / (double)chunks);
@@ -110,17 +115,20 @@ internal static class Omniglot
         }
 
         var classes = drawings.GroupBy(one => one.ClassName).Select(one => (one.Key, one.Count()));
-        return new ImageSet("omniglot", OmniglotImage.Size, OmniglotImage.Size, 1, ImmutableCollectionsMarshal.AsImmutableArray(pixels), classes);
+        return new ImageSet("omniglot", form.Size, form.Size, form.Channels, ImmutableCollectionsMarshal.AsImmutableArray(pixels), classes);
     }
 
-    private static void AssertComplete(ImageSet set, string dataFolder)
+    /// <summary>Decodes a drawing: ink is 255, paper 0.</summary>
+    /// <exception cref="DataException">It does not decode, is cut off, or is not 105×105.</exception>
+    public static void Read(OmniglotDrawing drawing, Span<byte> target)
     {
-        var incomplete = set.Classes.Count(one => one.Count != Drawings);
-        if (set.Classes.Count != Characters || incomplete > 0)
+        try
         {
-            throw new DataException(
-                $"Omniglot in {dataFolder} has {set.Classes.Count} characters, {incomplete} of them not with {Drawings} drawings, in place of {Characters} × {Drawings}; "
-                + "imaml data check names what is missing, imaml data get omniglot gets the official archives");
+            ImageDecoder.Read(drawing.Png, ImageForm.Drawing, target, drawing.Where, FileSize);
+        }
+        catch (DataException e)
+        {
+            throw new DataException($"{e.Message}; get the archive again (imaml data get omniglot)", e);
         }
     }
 }

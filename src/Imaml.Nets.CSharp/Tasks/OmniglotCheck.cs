@@ -1,6 +1,7 @@
 // Compares the files of an Omniglot download with what the data set holds (Resources/omniglot_alphabets.txt) and names every difference.
 
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Imaml.Nets.Tasks;
 
@@ -28,21 +29,18 @@ internal sealed record OmniglotReport(
     /// <summary>Whether every drawing is there and sound, and nothing besides.</summary>
     public bool IsComplete => MissingCharacters.Count + MissingDrawings.Count + Extra.Count + Damaged.Count == 0;
 
-    /// <summary>One line: complete, or what kinds of difference there are, how many of each, and how to mend them.</summary>
-    public string Verdict
+    /// <summary>What kinds of difference there are, and how many of each; empty where there are none.</summary>
+    [JsonIgnore]
+    public string Differences => string.Join(", ", new[]
     {
-        get
-        {
-            var differences = new[]
-            {
-                Counted(MissingCharacters.Count, "character", "missing"), Counted(MissingDrawings.Count, "drawing", "missing"), Counted(Extra.Count, "file", "too many"),
-                Counted(Damaged.Count, "drawing", "damaged"),
-            };
-            return IsComplete
-                ? $"complete: {Parts.Sum(part => part.Characters)} characters, {Parts.Sum(part => part.Drawings)} drawings"
-                : $"not complete: {string.Join(", ", differences.OfType<string>())}; move it away and get the official archives: imaml data get omniglot";
-        }
-    }
+        Counted(MissingCharacters.Count, "character", "missing"), Counted(MissingDrawings.Count, "drawing", "missing"), Counted(Extra.Count, "file", "too many"),
+        Counted(Damaged.Count, "drawing", "damaged"),
+    }.OfType<string>());
+
+    /// <summary>One line: complete, or how it differs and how to mend that.</summary>
+    public string Verdict => IsComplete
+        ? $"complete: {Parts.Sum(part => part.Characters)} characters, {Parts.Sum(part => part.Drawings)} drawings"
+        : $"not complete: {Differences}; move it away and get the official archives: imaml data get omniglot";
 
     /// <summary>The report in lines of text: the counts, then every difference, then the <see cref="Verdict"/>.</summary>
     public IEnumerable<string> Lines()
@@ -76,8 +74,14 @@ internal static class OmniglotCheck
     public static OmniglotReport Run(string dataFolder, bool decode)
     {
         var sources = OmniglotSource.ReadAll(dataFolder);
-        var (parts, missingCharacters, missingDrawings, extra, damaged) =
-            (new List<OmniglotPartReport>(), new List<string>(), new List<string>(), new List<string>(), new List<string>());
+        var report = Compare(sources);
+        return decode ? report with { Damaged = [.. sources.SelectMany(source => source.Drawings()).AsParallel().Select(Fault).OfType<string>().Order(StringComparer.Ordinal)] } : report;
+    }
+
+    /// <summary>Compares the names of the files, as training does before it takes them.</summary>
+    public static OmniglotReport Compare(IReadOnlyList<OmniglotSource> sources)
+    {
+        var (parts, missingCharacters, missingDrawings, extra) = (new List<OmniglotPartReport>(), new List<string>(), new List<string>(), new List<string>());
         foreach (var source in sources)
         {
             var present = source.ImagePaths().ToHashSet(StringComparer.Ordinal);
@@ -95,13 +99,9 @@ internal static class OmniglotCheck
                 found.Except(absent).Select(one => one.Alphabet).Distinct().Count(),
                 found.Count - absent.Count,
                 found.Sum(one => Omniglot.Drawings - one.Missing.Count)));
-            if (decode)
-            {
-                damaged.AddRange(source.Drawings().AsParallel().Select(Fault).OfType<string>().Order(StringComparer.Ordinal));
-            }
         }
 
-        return new OmniglotReport(parts, missingCharacters, missingDrawings, extra, damaged);
+        return new OmniglotReport(parts, missingCharacters, missingDrawings, extra, []);
     }
 
     /// <summary>Every character of a part, with the paths of its 20 drawings.</summary>
@@ -118,8 +118,8 @@ internal static class OmniglotCheck
     {
         try
         {
-            Span<byte> reduced = stackalloc byte[OmniglotImage.Size * OmniglotImage.Size];
-            OmniglotImage.Read(drawing.Png, reduced, drawing.Where);
+            Span<byte> reduced = stackalloc byte[ImageForm.Drawing.Bytes];
+            Omniglot.Read(drawing, reduced);
             return null;
         }
         catch (DataException e)

@@ -2,7 +2,6 @@
 // folder, in DATA/omniglot or in DATA itself. Both layouts give the same drawings in the same order.
 
 using System.Buffers.Binary;
-using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -21,8 +20,7 @@ internal sealed class OmniglotSource
     /// <summary>The two parts' names, without <c>.zip</c>.</summary>
     public static readonly IReadOnlyList<string> Parts = ["images_background", "images_evaluation"];
 
-    // A drawing has a few hundred bytes; more than this is a damaged directory of an archive, not a drawing.
-    private const int LargestFile = 1 << 20;
+    private const string Remedy = "delete it and get it again: imaml data get omniglot";
 
     private readonly Func<IEnumerable<(string Path, byte[] Bytes)>> _files;
 
@@ -100,52 +98,17 @@ internal sealed class OmniglotSource
 
     private static List<(string Path, byte[] Bytes)> Unzip(byte[] archive, string path)
     {
-        try
-        {
-            using var zip = new ZipArchive(new MemoryStream(archive, writable: false), ZipArchiveMode.Read);
-            var files = new List<(string, byte[])>(zip.Entries.Count);
-            foreach (var entry in zip.Entries.Where(entry => IsImage(entry.FullName)))
-            {
-                if (entry.Length > LargestFile)
-                {
-                    throw new InvalidDataException($"{entry.FullName} claims {entry.Length} bytes");
-                }
-
-                using var stream = entry.Open();
-                var bytes = new byte[entry.Length];
-                stream.ReadExactly(bytes);
-                files.Add((entry.FullName, bytes));
-            }
-
-            return files;
-        }
-        catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException)
-        {
-            throw new DataException($"{path} is not a whole zip archive (it is cut off or damaged); delete it and get it again: imaml data get omniglot", e);
-        }
+        using var tree = FileTree.OfArchive(path, new MemoryStream(archive, writable: false), Remedy);
+        return [.. tree.Files.Where(file => IsImage(file.Path)).Select(file => (file.Path, tree.Read(file)))];
     }
 
     private static (string Path, byte[] Bytes)[] ReadFolder(string part, string path)
     {
-        var names = Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
-            .Select(file => part + "/" + System.IO.Path.GetRelativePath(path, file).Replace('\\', '/'))
-            .Where(IsImage)
-            .Order(StringComparer.Ordinal)
-            .ToArray();
-        var files = new (string, byte[])[names.Length];
-        for (var i = 0; i < names.Length; i++)
-        {
-            files[i] = (names[i], File.ReadAllBytes(System.IO.Path.Combine(path, names[i][(part.Length + 1)..])));
-        }
-
-        return files;
+        using var tree = FileTree.Open(path);
+        return [.. tree.Files.Where(file => IsImage(file.Path)).Select(file => ($"{part}/{file.Path}", tree.Read(file)))];
     }
 
-    /// <summary>PNG files, but not those that a Mac adds to an archive.</summary>
-    private static bool IsImage(string path) =>
-        path.EndsWith(".png", StringComparison.OrdinalIgnoreCase)
-        && !path.StartsWith("__MACOSX/", StringComparison.Ordinal)
-        && !System.IO.Path.GetFileName(path).StartsWith("._", StringComparison.Ordinal);
+    private static bool IsImage(string path) => path.EndsWith(".png", StringComparison.OrdinalIgnoreCase);
 
     private static byte[] HashOf(IEnumerable<(string Path, byte[] Bytes)> files)
     {

@@ -8,6 +8,7 @@ namespace Imaml.Nets.Tasks;
 /// <summary>Which tasks are learned.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ImageEpisodes), "images")]
+[JsonDerivedType(typeof(PhotographEpisodes), "photographs")]
 [JsonDerivedType(typeof(OwnTasks), "own")]
 public abstract record TaskSpec
 {
@@ -27,14 +28,14 @@ public sealed record OwnTasks(string Name) : TaskSpec
     public override IEnumerable<Complaint> Complaints() => [];
 }
 
-/// <summary>N-way K-shot episodes of a data set that comes with the program or that it can read.</summary>
+/// <summary>N-way K-shot episodes of drawn characters, which are rotated.</summary>
 /// <param name="Dataset">omniglot, or glyphs (built in).</param>
 /// <param name="Split">The division into training, validation and test classes: seeded, or for omniglot vinyals.</param>
 /// <param name="ValidationClasses">Training characters set aside for validation.</param>
 /// <param name="Ways">N, classes of an episode.</param>
 /// <param name="Shots">K, support images per class.</param>
 /// <param name="Queries">Q, query images per class.</param>
-public sealed record ImageEpisodes(string Dataset, string Split, int ValidationClasses, int Ways, int Shots, int Queries) : TaskSpec
+public sealed record ImageEpisodes(string Dataset, string Split, int ValidationClasses, int Ways, int Shots, int Queries) : EpisodeSpec(Ways, Shots, Queries)
 {
     /// <summary>The data sets.</summary>
     public const string Omniglot = "omniglot", Glyphs = "glyphs";
@@ -44,7 +45,19 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
 
     internal const int VinyalsValidation = 172;
 
+    // The division is the same whatever a run's seed: options chosen on its validation classes have never met its test classes.
+    private const ulong SplitSeed = 1, GlyphsSeed = 1;
+    private const int GlyphsTrain = 1000, GlyphsTest = 200;
+
     /// <inheritdoc/>
+    public override string Dataset { get; init; } = Dataset;
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override ImageForm Form => ImageForm.Drawing;
+
+    /// <inheritdoc/>
+    [JsonIgnore]
     public override bool HasValidation => ValidationClasses > 0;
 
     /// <summary>How many training characters a division sets aside for validation, where nothing else is asked for.</summary>
@@ -53,7 +66,7 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
     /// <inheritdoc/>
     public override IEnumerable<Complaint> Complaints() =>
     [
-        .. Dataset is Omniglot or Glyphs ? [] : new[] { Unknown("dataset", Dataset, $"{Omniglot} and {Glyphs}") },
+        .. Dataset is Omniglot or Glyphs ? [] : new[] { Unknown("dataset", Dataset, $"{Omniglot}, {Glyphs}, and of photographs {PhotographEpisodes.MiniImageNet}, {PhotographEpisodes.Grocery} and {PhotographEpisodes.FolderPrefix}DIR") },
         .. Dataset switch
         {
             Glyphs when Split is not SeededSplit => [Unknown("split", Split, SeededSplit)],
@@ -63,10 +76,25 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
             _ => Array.Empty<Complaint>(),
         },
         .. Rule.AtLeast(0, ValidationClasses, "validationClasses"),
-        .. Rule.AtLeast(2, Ways, "ways"),
-        .. Rule.AtLeast(1, Shots, "shots"),
-        .. Rule.AtLeast(1, Queries, "queries"),
+        .. NumberComplaints(),
     ];
 
-    private static Complaint Unknown(string field, string value, string known) => new(field, $"{value} is not known; this data set and version have {known}");
+    internal override (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel)
+    {
+        if (Dataset == Glyphs)
+        {
+            var glyphs = Tasks.Glyphs.Create(Tasks.Glyphs.DefaultClasses, Tasks.Glyphs.DefaultDrawings, GlyphsSeed);
+            return (glyphs, ClassSplit.Seeded(glyphs, SplitSeed, RotationMode.Augment, GlyphsTrain, ValidationClasses, GlyphsTest));
+        }
+
+        var loaded = Tasks.Omniglot.Load(DataRoot.Resolve(dataFolder).Folder, progress: progress);
+        if (loaded.Warning is { } warning)
+        {
+            warn?.Invoke(warning);
+        }
+
+        return (loaded.Set, Split == VinyalsSplit
+            ? ClassSplit.Vinyals(validation: ValidationClasses > 0)
+            : ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, ValidationClasses, ClassSplit.OmniglotTest));
+    }
 }

@@ -1,0 +1,218 @@
+// The files of a folder or of a zip archive, by one set of rules: what file managers and notebooks leave behind is no data, an archive that holds a
+// name twice or a name that leads out of it is refused. Nothing is ever unpacked to disk.
+
+using System.IO.Compression;
+using System.IO.Enumeration;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>A file of a tree.</summary>
+/// <param name="Path">Where it is in the tree, with / between names.</param>
+/// <param name="Where">Names it in messages.</param>
+/// <param name="Length">Its bytes.</param>
+/// <param name="Modified">When a file of a folder was last written, in ticks; 0 in an archive.</param>
+internal sealed record TreeFile(string Path, string Where, long Length, long Modified);
+
+/// <summary>The files of a folder or a zip archive.</summary>
+internal sealed class FileTree : IDisposable
+{
+    private const int DeepestFolder = 16;
+
+    private readonly ZipArchive? _zip;
+    private readonly Dictionary<string, ZipArchiveEntry> _entries = new(StringComparer.Ordinal);
+    private readonly string? _remedy;
+
+    private FileTree(string root, ZipArchive? zip, string? remedy) => (Root, _zip, _remedy) = (root, zip, remedy);
+
+    /// <summary>The folder or archive.</summary>
+    public string Root { get; }
+
+    /// <summary>Its files without clutter, in ordinal order of their paths.</summary>
+    public IReadOnlyList<TreeFile> Files { get; private set; } = [];
+
+    /// <summary>Its folders without clutter, the root not among them.</summary>
+    public IReadOnlyCollection<string> Folders { get; private set; } = [];
+
+    /// <summary>Files that are left behind by other programs, by the name that tells them.</summary>
+    public IReadOnlyDictionary<string, int> Clutter { get; private set; } = new Dictionary<string, int>();
+
+    /// <summary>Lists a folder, or the zip archive of that name.</summary>
+    /// <param name="path">The folder or archive.</param>
+    /// <param name="remedy">What to do about a damaged archive, or null for something general.</param>
+    /// <exception cref="DataException">There is none, it cannot be read, or the archive is damaged or refused.</exception>
+    public static FileTree Open(string path, string? remedy = null)
+    {
+        try
+        {
+            return Directory.Exists(path) ? OfFolder(path) : OfArchive(path, File.OpenRead(path), remedy);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, e);
+        }
+    }
+
+    /// <summary>Lists an archive that is in memory.</summary>
+    /// <exception cref="DataException">It is damaged or refused.</exception>
+    public static FileTree OfArchive(string path, Stream bytes, string? remedy)
+    {
+        ZipArchive? zip = null;
+        try
+        {
+            zip = new ZipArchive(bytes, ZipArchiveMode.Read);
+            var tree = new FileTree(path, zip, remedy);
+            tree.ReadEntries(zip);
+            return tree;
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException or ArgumentException or OverflowException)
+        {
+            Close();
+            throw NotWhole(path, remedy, e);
+        }
+        catch (DataException)
+        {
+            Close();
+            throw;
+        }
+
+        void Close()
+        {
+            zip?.Dispose();
+            bytes.Dispose();
+        }
+    }
+
+    /// <summary>A file's bytes; from any thread.</summary>
+    /// <exception cref="DataException">It cannot be read, or is larger than any picture.</exception>
+    public byte[] Read(TreeFile file)
+    {
+        if (file.Length > ImageDecoder.LargestFile)
+        {
+            throw new DataException($"{file.Where} has {file.Length:N0} bytes; the upper limit is {ImageDecoder.LargestFile:N0}");
+        }
+
+        try
+        {
+            if (_zip is null)
+            {
+                return File.ReadAllBytes(Path.Combine(Root, file.Path));
+            }
+
+            lock (_zip)
+            {
+                using var stream = _entries[file.Path].Open();
+                var bytes = new byte[file.Length];
+                stream.ReadExactly(bytes);
+                return bytes;
+            }
+        }
+        catch (Exception e) when (_zip is not null && e is InvalidDataException or IOException or NotSupportedException or ArgumentException)
+        {
+            throw _remedy is null ? new DataException($"{file.Where} cannot be read; the archive is damaged there", e) : NotWhole(Root, _remedy, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(file.Where, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _zip?.Dispose();
+
+    /// <summary>The name in a path by which it is known as left behind by another program, or null.</summary>
+    public static string? ClutterIn(string path)
+    {
+        foreach (var range in path.AsSpan().Split('/'))
+        {
+            var name = path.AsSpan(range);
+            if (name.StartsWith('.') || name is "__MACOSX" or "@eaDir" or "#recycle" or "lost+found"
+                || name.Equals("Thumbs.db", StringComparison.OrdinalIgnoreCase) || name.Equals("desktop.ini", StringComparison.OrdinalIgnoreCase))
+            {
+                return name.StartsWith("._") ? "._*" : name.ToString();
+            }
+        }
+
+        return null;
+    }
+
+    private static FileTree OfFolder(string folder)
+    {
+        var tree = new FileTree(folder, null, null);
+        var found = new FileSystemEnumerable<(string Path, bool IsFolder, long Length, long Modified)>(
+            folder,
+            (ref FileSystemEntry entry) => (
+                entry.ToFullPath(), entry.IsDirectory, entry.IsDirectory ? 0 : entry.Length, entry.IsDirectory ? 0 : entry.LastWriteTimeUtc.Ticks),
+            new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder });
+        var above = Path.TrimEndingDirectorySeparator(folder).Length + 1;
+        tree.Sort(found.Select(one =>
+        {
+            var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
+            return (one.IsFolder ? path + "/" : path, one.Path, one.Length, one.Modified);
+        }));
+        return tree;
+    }
+
+    private void ReadEntries(ZipArchive zip)
+    {
+        Sort(zip.Entries.Select(entry =>
+        {
+            var path = entry.FullName.Replace('\\', '/');
+            while (path.StartsWith("./", StringComparison.Ordinal))
+            {
+                path = path[2..];
+            }
+
+            if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
+            {
+                throw new DataException($"{Root} holds {entry.FullName}, a name that leads out of the archive; make the archive again without it");
+            }
+
+            if (!path.EndsWith('/') && ClutterIn(path) is null && !_entries.TryAdd(path, entry))
+            {
+                throw new DataException($"{Root} holds {path} twice; make the archive again with one of them");
+            }
+
+            return (path, $"{path} of {Root}", entry.Length, 0L);
+        }));
+    }
+
+    private void Sort(IEnumerable<(string Path, string Where, long Length, long Modified)> all)
+    {
+        var (files, known, clutter) = (new List<TreeFile>(), new HashSet<string>(StringComparer.Ordinal), new SortedDictionary<string, int>(StringComparer.Ordinal));
+        foreach (var (path, where, length, modified) in all)
+        {
+            var isFolder = path.EndsWith('/');
+            var name = isFolder ? path[..^1] : path;
+            if (ClutterIn(name) is { } sign)
+            {
+                if (!isFolder)
+                {
+                    clutter[sign] = clutter.GetValueOrDefault(sign) + 1;
+                }
+
+                continue;
+            }
+
+            if (!isFolder)
+            {
+                files.Add(new TreeFile(path, where, length, modified));
+                name = FolderOf(path);
+            }
+
+            for (; name.Length > 0 && known.Add(name); name = FolderOf(name))
+            {
+            }
+        }
+
+        files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
+        (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
+    }
+
+    /// <summary>The folder of a path in a tree; empty for the root.</summary>
+    public static string FolderOf(string path) => path.LastIndexOf('/') is var at && at > 0 ? path[..at] : "";
+
+    private static DataException Unreadable(string path, Exception e) => new($"{path} cannot be read ({e.Message.TrimEnd('.')}); check its name and permissions", e);
+
+    private static DataException NotWhole(string path, string? remedy, Exception e) =>
+        new($"{path} is not a whole zip archive (it is cut off or damaged); {remedy ?? "get it again"}", e);
+}

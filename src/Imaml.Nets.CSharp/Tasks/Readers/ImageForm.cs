@@ -1,0 +1,92 @@
+// The form in which a network takes an image: size, channels, and how a picture of another shape is fitted. Training, evaluation and prediction
+// read pictures by this one type, so that the same file always gives the same bytes.
+
+using System.Text.Json.Serialization;
+
+namespace Imaml.Nets.Tasks;
+
+/// <summary>How a picture that is not square becomes one.</summary>
+public enum ImageFit
+{
+    /// <summary>The largest square in its middle is taken; the rest is cut off.</summary>
+    Crop,
+
+    /// <summary>All of it is taken; the longer side is reduced more.</summary>
+    Squeeze,
+}
+
+/// <summary>A form of image: [Size, Size, Channels] bytes.</summary>
+/// <param name="Size">Rows and columns.</param>
+/// <param name="Channels">3 for red, green, blue; 1 for grey.</param>
+/// <param name="Fit">How a picture that is not square becomes one.</param>
+/// <param name="Ink">True reads a drawing: 255 is ink, 0 is paper, and ink of any colour counts as 255 − min(red, green, blue). One channel.</param>
+public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.Crop, bool Ink = false)
+{
+    /// <summary>Drawings as Omniglot and the glyphs have them: 28×28, one channel, ink is 255.</summary>
+    public static readonly ImageForm Drawing = new(28, 1, ImageFit.Squeeze, Ink: true);
+
+    /// <summary>Bytes of one image.</summary>
+    [JsonIgnore]
+    public int Bytes => Size * Size * Channels;
+
+    /// <summary>Reads a PNG, JPEG, WebP, BMP or GIF file; of a GIF its first frame. Transparency lies over white, and EXIF orientation is applied.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>[Size, Size, Channels], row by row.</returns>
+    /// <exception cref="DataException">It is no image, is damaged, or claims more pixels than the upper limit; one line that names it.</exception>
+    public byte[] Read(string path)
+    {
+        try
+        {
+            return Read(File.ReadAllBytes(path), path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{path} cannot be read ({e.Message.TrimEnd('.')})", e);
+        }
+    }
+
+    /// <summary>Reads a stream to its end, as <see cref="Read(string)"/> reads a file.</summary>
+    /// <param name="stream">The encoded image.</param>
+    /// <param name="name">Names it in messages.</param>
+    /// <exception cref="DataException">It is no image, or is damaged.</exception>
+    public byte[] Read(Stream stream, string name)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        using var memory = new MemoryStream();
+        stream.CopyTo(memory);
+        return Read(memory.ToArray(), name);
+    }
+
+    /// <summary>Reads the bytes of a file, as <see cref="Read(string)"/> does.</summary>
+    /// <param name="encoded">The encoded image.</param>
+    /// <param name="name">Names it in messages.</param>
+    /// <exception cref="DataException">It is no image, or is damaged.</exception>
+    public byte[] Read(ReadOnlySpan<byte> encoded, string name)
+    {
+        var target = new byte[Bytes];
+        ImageDecoder.Read(encoded, this, target, name);
+        return target;
+    }
+
+    /// <summary>Brings pixels that are in memory into this form.</summary>
+    /// <param name="pixels">[height, width, channels], row by row.</param>
+    /// <param name="height">Rows.</param>
+    /// <param name="width">Columns.</param>
+    /// <param name="channels">1 for grey; 3 for red, green, blue; 4 with alpha, not premultiplied, which lies over white.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree or are out of range.</exception>
+    public byte[] FromPixels(ReadOnlySpan<byte> pixels, int height, int width, int channels)
+    {
+        if (channels is not (1 or 3 or 4) || height is < 1 or > ImageDecoder.LongestSide || width is < 1 or > ImageDecoder.LongestSide || pixels.Length != (long)height * width * channels)
+        {
+            throw new ArgumentException($"{pixels.Length} bytes for {height}×{width} pixels of {channels} channels; there are 1, 3 or 4 channels, and sides of 1 to {ImageDecoder.LongestSide}");
+        }
+
+        var target = new byte[Bytes];
+        new Resampling(height, width, this, mirroredRows: false, mirroredColumns: false).Run(pixels, channels, width * channels, target);
+        return target;
+    }
+
+    /// <summary>For result files: <c>84×84 colour, cropped</c>.</summary>
+    public override string ToString() =>
+        $"{Size}×{Size} {(Ink ? "ink" : Channels == 1 ? "grey" : "colour")}, {(Fit == ImageFit.Crop ? "cropped" : "squeezed")}";
+}
