@@ -14,6 +14,8 @@ var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAM
     TrainCommand.Create(interruption.Token),
     PresetsCommand.Create(),
     EvaluateCommand.Create(interruption.Token),
+    PredictCommand.Create(interruption.Token),
+    ModelsCommand.Create(),
     DiagnoseCommand.Create(interruption.Token),
     DemoCommand.Create(interruption.Token),
     DataCommand.Create(interruption.Token),

@@ -106,7 +106,8 @@ let tests =
                     norm (transductive - expected) |> should be (greaterThan (1e-3 * norm expected)))
 
             property 8 "the network with fixed statistics has the same logits, one image at a time" (fun support query ->
-                let struct (network, parameters) = support.Network.Fixed(support.Parameters, support.Images)
+                let network = support.Network.WithFixedStatistics
+                let parameters = support.Network.FixStatistics(support.Parameters, support.Images)
                 network.ParameterCount |> should equal support.Network.ParameterCount
                 let expected = (problem BatchNormMode.Inductive support query).QueryLogits support.Parameters
 

@@ -80,12 +80,18 @@ public sealed class MetaLearner : IDisposable
     {
         using var scope = NewDisposeScope();
         var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));
-        var start = Start(Plan, problem, theta);
         var numbers = Learned?.Numbers;
         var kept = numbers?.Count == Problem.ParameterCount ? Vector<double>.Build.Dense(places.Count, i => numbers[places[i]]) : numbers;
-        return new MetaLearner(
-            Plan, problem, _threads,
-            new MetaLearningState<Tensor, Tensor>(MetaStep, theta, start.Optimizer, kept is null ? null : new LearnedNumbers(kept, start.Learned!.Optimizer)));
+        return Trained(Plan, problem, _threads, MetaStep, theta, kept);
+    }
+
+    /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
+    internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned)
+    {
+        using var scope = NewDisposeScope();
+        var start = Start(plan, problem, theta);
+        var numbers = learned is null ? null : new LearnedNumbers(learned, start.Learned!.Optimizer);
+        return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(metaStep, theta, start.Optimizer, numbers));
     }
 
     private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)

@@ -80,13 +80,16 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
     }
 
     /// <inheritdoc/>
-    public override (Layer Layer, Tensor Parameters) Fixed(Tensor parameters, Tensor input)
+    public override Layer WithFixedStatistics => new ChannelScaling(shape);
+
+    /// <inheritdoc/>
+    public override Tensor FixStatistics(Tensor parameters, Tensor input)
     {
         using var scope = NewDisposeScope();
         var (gamma, beta) = Split(parameters);
         var (scale, shift) = Scaling(input, PerChannel(gamma), PerChannel(beta));
         Tensor Row(Tensor x) => x.view(parameters.shape[0], -1);
-        return (new ChannelScaling(shape), cat([Row(scale), Row(shift)], 1).MoveToOuterDisposeScope());
+        return cat([Row(scale), Row(shift)], 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>γ/s and β − mγ/s, [1, B·C, 1, 1] each, with the statistics of x.</summary>

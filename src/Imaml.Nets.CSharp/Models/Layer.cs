@@ -56,11 +56,13 @@ public abstract class Layer
     /// <param name="reference">How many images come first, 1 … n.</param>
     public virtual LayerPass Forward(Tensor parameters, Tensor input, long reference) => Forward(parameters, input);
 
-    /// <summary>The layer with the statistics of these images, for good: it then maps an image whatever the batch that it is in.</summary>
+    /// <summary>The layer once the statistics that it takes from a batch are fixed: one of as many parameters; itself where it takes none.</summary>
+    public virtual Layer WithFixedStatistics => this;
+
+    /// <summary>The parameters of <see cref="WithFixedStatistics"/> with the statistics of these images.</summary>
     /// <param name="parameters">[B, ParameterCount]</param>
     /// <param name="input">[n, B·C, H, W], channels last.</param>
-    /// <returns>A layer of as many parameters, and those: the layer itself where it takes nothing from a batch.</returns>
-    public virtual (Layer Layer, Tensor Parameters) Fixed(Tensor parameters, Tensor input) => (this, parameters);
+    public virtual Tensor FixStatistics(Tensor parameters, Tensor input) => parameters;
 }
 
 /// <summary>One layer at one point: its output and the maps that the output's derivatives need.</summary>

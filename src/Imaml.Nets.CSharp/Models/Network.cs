@@ -82,27 +82,30 @@ public sealed class Network
         return new NetworkPass(this, passes, TaskRows.Of(value, tasks));
     }
 
+    /// <summary>The network once the statistics that its layers take from a batch are fixed; it has as many parameters, in the same places.</summary>
+    public Network WithFixedStatistics => new(Input, [.. _layers.Select(layer => layer.WithFixedStatistics)]);
+
     /// <summary>
-    /// The network with the statistics that its layers take from these images, for good, and its parameters: as many, in the same places. It maps an
-    /// image to the same logits whatever the images beside it, to rounding those of an inductive pass.
+    /// The parameters of <see cref="WithFixedStatistics"/> with the statistics of these images: an image's logits then do not depend on the images that it
+    /// comes with, and are to rounding those of an inductive pass.
     /// </summary>
     /// <param name="parameters">[B, d]</param>
     /// <param name="images">[B, n, H, W, C], a task's support images.</param>
     /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
-    public (Network Network, Tensor Parameters) Fixed(Tensor parameters, Tensor images)
+    public Tensor FixStatistics(Tensor parameters, Tensor images)
     {
         using var scope = NewDisposeScope();
         using var off = Unrecorded.Begin();
         var value = Arrange(images);
         CheckParameters(parameters, images.shape[0]);
-        var (layers, parts) = (new Layer[_layers.Length], new Tensor[_layers.Length]);
+        var parts = new Tensor[_layers.Length];
         foreach (var (i, slice) in Slices(parameters))
         {
-            (layers[i], parts[i]) = _layers[i].Fixed(slice, value);
-            value = layers[i].Forward(parts[i], value).Output;
+            parts[i] = _layers[i].FixStatistics(slice, value);
+            value = _layers[i].WithFixedStatistics.Forward(parts[i], value).Output;
         }
 
-        return (new Network(Input, layers), cat(parts, 1).MoveToOuterDisposeScope());
+        return cat(parts, 1).MoveToOuterDisposeScope();
     }
 
     /// <summary>The network with these of its outputs alone, for tasks of fewer classes, and the places of its parameters in this one's vector.</summary>
