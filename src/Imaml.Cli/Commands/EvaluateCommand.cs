@@ -47,7 +47,7 @@ internal static class EvaluateCommand
             experiment = experiment with { Method = experiment.Method.WithInnerSteps(steps) };
         }
 
-        var (images, network) = SharedOptions.OpenParts(header, data);
+        var (images, network) = SharedOptions.OpenParts(header, data, stop);
         var tasks = queries is { } q ? images.WithQueries(q) : images;
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, LearningProblem.Of(tasks, new ImageClassifier(network)), Environment.ProcessorCount, experiment);
         using var trained = learner;
