@@ -89,7 +89,7 @@ internal static class DataCommand
         episode.AddTo(command);
         command.SetAction(parsed => parsed.GetValue(name) is { } dataset && dataset != OmniglotName
             ? CheckPhotographs(episode.Read(parsed, dataset), parsed.GetValue(data), parsed.GetValue(json), stop)
-            : CheckOmniglot(parsed.GetValue(data), parsed.GetValue(json)));
+            : CheckOmniglot(episode.Given(parsed), parsed.GetValue(data), parsed.GetValue(json)));
         return command;
     }
 
@@ -105,8 +105,13 @@ internal static class DataCommand
         return ExitCode.Success;
     }
 
-    private static int CheckOmniglot(string? data, bool json)
+    private static int CheckOmniglot(IReadOnlyList<string> unused, string? data, bool json)
     {
+        if (unused.Count > 0)
+        {
+            throw new ArgumentException($"unused {(unused.Count == 1 ? "option" : "options")}: {string.Join(", ", unused)} (with {OmniglotName})");
+        }
+
         var report = OmniglotCheck.Run(DataRoot.Resolve(data).Folder, decode: true);
         Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
         if (report.IsComplete)
@@ -145,13 +150,18 @@ internal static class DataCommand
         private readonly Option<int> _channels = Number("--channels", "3 for colour, 1 for grey", 3);
         private readonly Option<bool> _skipDamaged = new("--skip-damaged") { Description = "Skip damaged images and list all of them" };
 
+        private IReadOnlyList<Option> All => [_ways, _shots, _queries, _size, _channels, _fit, _split, _validation, _test, _skipDamaged];
+
         public void AddTo(Command command)
         {
-            foreach (var option in (Option[])[_ways, _shots, _queries, _size, _channels, _fit, _split, _validation, _test, _skipDamaged])
+            foreach (var option in All)
             {
                 command.Add(option);
             }
         }
+
+        /// <summary>The options that the command line has.</summary>
+        public IReadOnlyList<string> Given(ParseResult parsed) => [.. All.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => option.Name)];
 
         public PhotographEpisodes Read(ParseResult parsed, string dataset) => new(
             dataset,
