@@ -77,7 +77,7 @@ internal static class DiagnoseCommand
 
     private static int Diagnose(RunFolder run, CheckpointHeader last, IReadOnlyList<int> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
-        var (tasks, model) = SharedOptions.OpenParts(last, data);
+        var (tasks, model) = SharedOptions.OpenParts(last, data, stop);
         var problem = LearningProblem.Of(tasks, model);
         // Before the work, not after it.
         WritableFolder.Require(output, "--out");

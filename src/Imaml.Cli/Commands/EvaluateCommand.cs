@@ -61,7 +61,7 @@ internal static class EvaluateCommand
             var path = State == EvaluationResult.Best ? Folder.BestCheckpointPath : Folder.CheckpointPath;
             var header = Checkpoint.ReadHeader(path);
             var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
-            var (images, model) = SharedOptions.OpenParts(header, Data);
+            var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
             var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
             var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
             var (network, places) = model.Network.WithOutputs(outputs);

@@ -13,11 +13,11 @@ namespace Imaml.Cli.Commands;
 
 internal sealed class ExperimentOptions
 {
-    private const string Images = "images", Strided = "conv4-strided", Pooled = "conv4-pooled";
+    private const string Dataset = "--dataset", TasksKind = "tasks.kind", Images = "images", Photographs = "photographs", Strided = "conv4-strided", Pooled = "conv4-pooled";
     private const string Method = "method.kind", InnerKind = "method.inner.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind", NetworkKind = "network.kind", Lambda = "method.lambda";
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
+    private const int DefaultQueries = 5, DefaultPhotographQueries = 15, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
     private const double DefaultOuterRate = 1e-3;
 
     private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
@@ -39,12 +39,17 @@ internal sealed class ExperimentOptions
     private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as their authors have it" };
     private readonly Field[] _fields =
     [
-        Word("--dataset", "tasks.dataset", "omniglot, or glyphs (built in)", "NAME"),
-        Word("--split", "tasks.split", $"Division of the classes: seeded, or (omniglot) vinyals [default: {ImageEpisodes.SeededSplit}]", "NAME"),
-        Whole("--validation-classes", "tasks.validationClasses", "Training characters set aside to choose options by [default: 100; 172 for vinyals]", "n"),
+        Word(Dataset, "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME"),
+        Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (images) given: as folders or csv files have it [default: seeded; for images auto: given where there is a division, else seeded]", "NAME"),
+        Whole("--validation-classes", "tasks.validationClasses", "Classes set aside to choose options by [default: 100; 172 for vinyals; for images 16 %, or the given ones]", "n"),
+        Whole("--test-classes", "tasks.testClasses", "Classes held back by a seeded split of images [default: 20 %]", "n"),
+        Whole("--size", "tasks.size", $"Rows and columns that images are brought to [default: {PhotographEpisodes.UsualSize}]", "n"),
+        Whole("--channels", "tasks.channels", "3 for colour, 1 for grey (images) [default: 3]", "n"),
+        OneOf("--fit", "tasks.fit", "How an image becomes a square: crop (its middle) or squeeze [default: crop]", "NAME", "crop", "squeeze"),
+        Flag("--skip-damaged", "tasks.skipDamaged", "Skip damaged images and list them"),
         Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N"),
         Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
-        Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}]", "Q"),
+        Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}; for images {DefaultPhotographQueries}]", "Q"),
         OneOf("--network", NetworkKind, $"{Strided}, or {Pooled} (mini-ImageNet's) [default: {Strided}]", "NAME", Strided, Pooled),
         Whole("--filters", "network.filters", $"Filters of each convolution [default: {StridedConvolutions.OmniglotFilters}; {PooledConvolutions.MiniImageNetFilters} for {Pooled}]", "n"),
         OneOf("--batch-norm", "network.batchNorm", "transductive: query images are normalised by their own statistics, all together; or inductive: by the support images' [default: transductive]", "MODE", "transductive", "inductive"),
@@ -135,6 +140,18 @@ internal sealed class ExperimentOptions
             Give(field.Path, field.Value(parsed), field.Option.Name);
         }
 
+        if (given.ContainsKey("tasks.dataset") && Find(tree, TasksKind)?.GetValue<string>() is null or Images or Photographs
+            && (PhotographEpisodes.Names(Find(tree, "tasks.dataset")?.GetValue<string>()) ? Photographs : Images) is var kind && kind != Find(tree, TasksKind)?.GetValue<string>())
+        {
+            // Another kind of data set has another division.
+            foreach (var field in ((string[])["split", "validationClasses", "testClasses"]).Where(field => !given.ContainsKey($"tasks.{field}")))
+            {
+                (tree["tasks"] as JsonObject)?.Remove(field);
+            }
+
+            Give(TasksKind, kind, Dataset);
+        }
+
         if (parsed.GetValue(_noProximal))
         {
             if (given.ContainsKey(Lambda))
@@ -198,8 +215,13 @@ internal sealed class ExperimentOptions
         }
 
         // A file's own tasks and network have no other fields.
-        Default("tasks.kind", Images);
-        if (IsKind("tasks.kind", Images))
+        Default(TasksKind, Images);
+        if (IsKind(TasksKind, Photographs))
+        {
+            Default("tasks.queries", DefaultPhotographQueries);
+        }
+
+        if (IsKind(TasksKind, Images))
         {
             Default("tasks.split", ImageEpisodes.SeededSplit);
             Default("tasks.validationClasses", ImageEpisodes.DefaultValidationClasses(Find(tree, "tasks.split")?.GetValue<string>()));

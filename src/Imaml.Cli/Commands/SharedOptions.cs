@@ -90,15 +90,15 @@ internal static class SharedOptions
     }
 
     /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>
-    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data) =>
+    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data, CancellationToken stop = default) =>
         ProgressBar.Run(
             $"preparing {(experiment.Tasks as EpisodeSpec)?.Dataset}",
-            progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
+            progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}"), stop));
 
     /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>
-    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data)
+    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)
     {
-        var parts = OpenParts(run.Experiment, data);
+        var parts = OpenParts(run.Experiment, data, stop);
         return parts.Tasks.Identity == run.Tasks
             ? parts
             : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");

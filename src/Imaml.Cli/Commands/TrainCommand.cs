@@ -35,7 +35,7 @@ internal static class TrainCommand
 
     private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, CancellationToken stop)
     {
-        var (tasks, model) = SharedOptions.OpenParts(experiment, data);
+        var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
         using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
         var budget = experiment.Budget;
         if (run.Finished && File.Exists(folder.SummaryPath))

@@ -87,9 +87,10 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     /// <param name="dataFolder">See <see cref="ImageTasks.Open"/>.</param>
     /// <param name="progress">Likewise.</param>
     /// <param name="warn">Likewise.</param>
+    /// <param name="cancel">Likewise.</param>
     /// <exception cref="ArgumentException">A part is the user's own, so the program that has it must do this.</exception>
     /// <exception cref="DataException">The data are missing or do not allow these episodes.</exception>
-    public (ImageTasks Tasks, ImageClassifier Model) Open(string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
+    public (ImageTasks Tasks, ImageClassifier Model) Open(string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null, CancellationToken cancel = default)
     {
         if (Method is OwnMethod method)
         {
@@ -98,7 +99,7 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
 
         var network = Network as ConvolutionalNetwork ?? throw new OwnPartException($"the network {(Network as OwnNetwork)?.Name}");
         var episodes = Tasks as EpisodeSpec ?? throw new OwnPartException($"the task source {(Tasks as OwnTasks)?.Name}");
-        var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn);
+        var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn, cancel);
         var built = network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways);
         return (tasks, new ImageClassifier(built, network.BatchNorm));
     }

@@ -105,6 +105,11 @@ public sealed class TrainingRun : IDisposable
         experiment.Validate();
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
+        if (experiment.Budget.ValidateEvery > 0 && !problem.Has(ClassPart.Validation))
+        {
+            throw new ExperimentException([new Complaint("budget.validateEvery", $"{experiment.Budget.ValidateEvery} needs validation classes, of which these tasks have none; set it to 0")]);
+        }
+
         var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         var held = folder.Lock();

@@ -40,14 +40,18 @@ internal sealed record DataRoot(string Folder, string Origin)
     /// <summary>The data sets in the folder; those of which nothing is there are left out.</summary>
     public IReadOnlyList<FoundData> Find()
     {
+        var photographs = ((string[])[PhotographEpisodes.MiniImageNet, PhotographEpisodes.Grocery])
+            .Select(name => (Name: name, Path: PhotographEpisodes.Find(Folder, name)))
+            .Where(one => one.Path is not null)
+            .Select(one => new FoundData(one.Name, true, one.Path!));
         var parts = OmniglotSource.Locate(Folder);
         var found = parts.Select(one => one.Path).OfType<string>().ToList();
         if (found.Count == 0)
         {
-            return [];
+            return [.. photographs];
         }
 
         var missing = parts.Where(one => one.Path is null).Select(one => one.Part).ToList();
-        return [new FoundData("omniglot", missing.Count == 0, string.Join(", ", found) + (missing.Count == 0 ? "" : $"; {string.Join(" and ", missing)} missing"))];
+        return [new FoundData("omniglot", missing.Count == 0, string.Join(", ", found) + (missing.Count == 0 ? "" : $"; {string.Join(" and ", missing)} missing")), .. photographs];
     }
 }

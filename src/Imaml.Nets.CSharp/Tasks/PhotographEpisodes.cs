@@ -50,6 +50,7 @@ public sealed record PhotographEpisodes(
     public override ImageForm Form => new(Size, Channels, Fit);
 
     /// <inheritdoc/>
+    [JsonPropertyOrder(-1)]
     public override string Dataset { get; init; } = Dataset;
 
     /// <inheritdoc/>

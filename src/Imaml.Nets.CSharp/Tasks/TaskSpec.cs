@@ -50,6 +50,7 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
     private const int GlyphsTrain = 1000, GlyphsTest = 200;
 
     /// <inheritdoc/>
+    [JsonPropertyOrder(-1)]
     public override string Dataset { get; init; } = Dataset;
 
     /// <inheritdoc/>
