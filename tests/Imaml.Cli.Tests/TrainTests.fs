@@ -237,7 +237,7 @@ let tests =
                     let evaluate = [ "evaluate"; run; "--episodes"; "40" ]
                     let first = succeed evaluate
                     first.Output |> should haveSubstring "40 episodes"
-                    let path = Path.Combine(run, "evaluation-test-episodes40.json")
+                    let path = Path.Combine(run, "evaluation-test-episodes40-best.json")
 
                     let read () =
                         use document = JsonDocument.Parse(File.ReadAllText path)
@@ -256,6 +256,65 @@ let tests =
                     String.IsNullOrEmpty hash |> should equal false
                     succeed evaluate |> ignore
                     read () |> should equal (perEpisode, mean, hash)))
+
+            testCase "evaluate names the state that it measures: of the best validation, or the last one" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [ "--validate-every", "1" ] run) |> ignore
+
+                    let curve =
+                        [
+                            for line in File.ReadLines(Path.Combine(run, "curve.jsonl")) do
+                                use document = JsonDocument.Parse line
+
+                                document.RootElement.GetProperty("accuracy").GetDouble(),
+                                document.RootElement.GetProperty("metaStep").GetInt32()
+                        ]
+
+                    let best = curve |> List.map fst |> List.max
+                    let step = curve |> List.find (fun (accuracy, _) -> accuracy = best) |> snd
+                    let output options = (succeed ([ "evaluate"; run; "--episodes"; "4" ] @ options)).Output
+                    output [] |> should haveSubstring $"the state of the best validation, {step} meta-steps"
+                    output [ "--state"; "last" ] |> should haveSubstring "the last state, 6 meta-steps"
+                    succeed (options [ "--validate-every", "0" ] (run + "2")) |> ignore
+
+                    (succeed [ "evaluate"; run + "2"; "--episodes"; "4" ]).Output
+                    |> should haveSubstring "the last state, 6 meta-steps"))
+
+            testCase "a run that is stopped and goes on keeps the same best state" (fun () ->
+                inFolder (fun folder ->
+                    let whole, parts = Path.Combine(folder, "whole"), Path.Combine(folder, "parts")
+                    let changes = [ "--validate-every", "1"; "--outer-schedule", "constant" ]
+                    succeed (options changes whole) |> ignore
+                    succeed (options (("--meta-steps", "3") :: changes) parts) |> ignore
+                    succeed (options changes parts) |> ignore
+
+                    let theta (run: string) =
+                        let bytes = File.ReadAllBytes(Path.Combine(run, "checkpoint-best.bin"))
+                        let header = BitConverter.ToInt32(bytes, 8)
+                        bytes[12 + header .. bytes.Length - 33]
+
+                    theta whole = theta parts |> should equal true))
+
+            testCase "evaluate with other ways, shots, queries and normalisation says so, on the screen and in the file's name" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let evaluate options = [ "evaluate"; run; "--episodes"; "4"; "--state"; "last" ] @ options
+                    let both = (succeed (evaluate [ "--batch-norm"; "both" ])).Output
+                    both |> should haveSubstring "5-way 1-shot, test classes, transductive: "
+                    both |> should haveSubstring "5-way 1-shot, test classes, inductive: "
+                    File.Exists(Path.Combine(run, "evaluation-test-episodes4-inductive.json")) |> should equal true
+                    let fewer = (succeed (evaluate [ "--ways"; "3"; "--shots"; "2"; "--queries"; "4" ])).Output
+                    fewer |> should haveSubstring "3-way 2-shot"
+                    fewer |> should haveSubstring "chance 33 %"
+
+                    File.Exists(Path.Combine(run, "evaluation-test-episodes4-ways3-shots2-queries4.json"))
+                    |> should equal true
+
+                    refused
+                        "6 classes are more than the network has outputs: it was trained on 5-way tasks; take at most 5"
+                        (evaluate [ "--ways"; "6" ])))
 
             testCase "options that no run can have: one line that names the option, its value and the rule" (fun () ->
                 inFolder (fun folder ->
@@ -388,17 +447,17 @@ let tests =
                     let path = Path.Combine(run, "checkpoint.bin")
                     let whole = File.ReadAllBytes path
                     File.WriteAllBytes(path, whole[.. whole.Length / 2])
-                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]
                     refused "is cut off or damaged" (options [] run)
                     whole[whole.Length / 2] <- whole[whole.Length / 2] ^^^ 1uy
                     File.WriteAllBytes(path, whole)
-                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "not a checkpoint at all")
-                    refused "is no checkpoint of this program" [ "evaluate"; run ]
+                    refused "is no checkpoint of this program" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "IMAMLCK2 and the rest")
-                    refused "was written by another version" [ "evaluate"; run ]
+                    refused "was written by another version" [ "evaluate"; run; "--state"; "last" ]
                     File.Delete path
-                    refused "there is no checkpoint" [ "evaluate"; run ]))
+                    refused "there is no checkpoint" [ "evaluate"; run; "--state"; "last" ]))
 
             testCase "an output that cannot be a folder: one line, and nothing is written" (fun () ->
                 inFolder (fun folder ->
