@@ -184,7 +184,8 @@ let tests =
                     |> should equal $"the prepared images in {path} are damaged, and have been removed; run again to prepare the images anew"
 
                     let again = opens ()
-                    (again.FromCache, again.Set.Image(5).ToArray()) |> should equal (false, first.Set.Image(4).ToArray() |> Array.mapi (fun i b -> if i % 3 = 0 then 100uy else b))))
+                    again.FromCache |> should equal false
+                    again.Set.Image(5).SequenceEqual(first.Set.Image(5)) |> should equal true))
 
             testCase "is done without where its folder cannot be written, with a note" (fun () ->
                 withImages (fun data cache ->

@@ -359,7 +359,7 @@ let refusals =
                 refused "DATA/t.csv line 4 names 1.png again, after line 2" [ "t.csv", table [ "1.png,a"; "2.png,b"; "1.png,b" ]; yield! images [ "1.png"; "2.png" ] ]
 
                 refused
-                    "DATA/train.csv line 2 names images/1.png again, after DATA/test.csv line 2"
+                    "DATA/test.csv line 2 names 1.png again, after DATA/train.csv line 2"
                     [ "train.csv", table [ "images/1.png,a" ]; "test.csv", table [ "1.png,b" ]; yield! images [ "images/1.png" ] ])
 
             testCase "a name that two files have" (fun () ->
