@@ -553,7 +553,7 @@ let private runs =
                         let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
                         outcome.ExitCode |> should equal 1
                         outcome.Output |> should haveSubstring "no accuracy"
-                        outcome.Line |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
+                        outcome.Errors |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
 
                         use document =
                             JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-steps60.json")))
