@@ -79,6 +79,45 @@ let tests =
 
                     dataError (fun () -> Omniglot.Load(folder, Path.Combine(folder, "cache"))) |> says [ "0965_21.png" ]))
 
+            Needs.omniglot "accepts what training accepts: an archive with a name twice is refused by both, in one line" (fun root ->
+                let twice (zip: ZipArchive) =
+                    use stream = zip.CreateEntry("images_evaluation/Tengwar/character25/1555_20.png").Open()
+                    stream.Write("no picture"B, 0, 10)
+
+                withCopy root twice (fun folder ->
+                    let line =
+                        $"{folder}/images_evaluation.zip holds images_evaluation/Tengwar/character25/1555_20.png twice; make the archive again with one of them"
+
+                    dataError (fun () -> OmniglotCheck.Run(folder, true)) |> should equal line
+
+                    dataError (fun () -> Omniglot.Load(folder, Path.Combine(folder, "cache")))
+                    |> should equal line))
+
+            Needs.omniglot "accepts what training accepts: what notebooks and file managers leave is skipped by both" (fun root ->
+                let clutter (zip: ZipArchive) =
+                    for path in
+                        [
+                            "images_evaluation/Tengwar/character25/.ipynb_checkpoints/1555_20-checkpoint.png"
+                            "images_evaluation/Tengwar/.ipynb_checkpoints/1555_20.png"
+                            "__MACOSX/images_evaluation/Tengwar/character25/._1555_20.png"
+                            "images_evaluation/Tengwar/character25/.DS_Store"
+                        ] do
+                        use stream = zip.CreateEntry(path).Open()
+                        stream.Write("no picture"B, 0, 10)
+
+                withCopy root clutter (fun folder ->
+                    OmniglotCheck.Run(folder, true).IsComplete |> should equal true
+                    Omniglot.Load(folder, Path.Combine(folder, "cache")).Set.Count |> should equal 32460))
+
+            Needs.omniglot "accepts what training accepts: a file too many is refused by both" (fun root ->
+                let extra (zip: ZipArchive) = zip.CreateEntry("images_evaluation/Tengwar/1555_20.png") |> ignore
+
+                withCopy root extra (fun folder ->
+                    OmniglotCheck.Run(folder, false).IsComplete |> should equal false
+
+                    dataError (fun () -> Omniglot.Load(folder, Path.Combine(folder, "cache")))
+                    |> says [ "(1 file too many)"; "imaml data check" ]))
+
             testCase "works on folders, and counts everything as missing where little is there" (fun () ->
                 inFolder (fun folder ->
                     writeFolders folder

@@ -84,6 +84,9 @@ module Needs =
     /// A test on the real Omniglot archives; the body gets the data root, the folder with omniglot/.
     let omniglot (name: string) (body: string -> unit) : Test = data "omniglot" name body
 
+    /// A test on the photographs of grocery_84; the body gets the data root, the folder with grocery_84/.
+    let grocery (name: string) (body: string -> unit) : Test = data "grocery_84" name body
+
 /// Runs the test program.
 [<RequireQualifiedAccess>]
 module Suite =

@@ -48,12 +48,11 @@ internal sealed class EpisodeSampler
             throw new DataException($"{ways}-way episodes need {ways} classes, but this part of {set.Name} has {_classes.Length}; choose at most {_classes.Length} ways");
         }
 
-        var smallest = _classes.MinBy(one => one.Images.Count);
-        if (shots > smallest.Images.Count - queries)
+        var small = _classes.Where(one => shots > one.Images.Count - queries).Select(one => $"{one.Name} has {one.Images.Count}").ToList();
+        if (small.Count > 0)
         {
             throw new DataException(
-                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but class {smallest.Name} of {set.Name} has {smallest.Images.Count}; "
-                + "choose fewer shots or queries");
+                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but in {set.Name} class {LayoutReader.Listed(small)}; choose fewer shots or queries");
         }
 
         (Set, Rotations, Ways, Shots, Queries, Seed) = (set, rotations, ways, shots, queries, seed);

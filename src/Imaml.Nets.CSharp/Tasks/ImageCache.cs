@@ -16,6 +16,7 @@ using Imaml.Nets.Storage;
 namespace Imaml.Nets.Tasks;
 
 /// <summary>What a cache file says of its set, besides pixels.</summary>
+/// <param name="Key">What it was prepared from; a file under another key's name is foreign.</param>
 /// <param name="Name">The set's name.</param>
 /// <param name="Height">Rows of an image.</param>
 /// <param name="Width">Columns.</param>
@@ -27,7 +28,7 @@ namespace Imaml.Nets.Tasks;
 /// <param name="Notes">What was found while it was prepared.</param>
 /// <param name="Damaged">The damaged files that were skipped.</param>
 internal sealed record CachedIndex(
-    string Name, int Height, int Width, int Channels, string? Preparation, IReadOnlyList<CachedClass> Classes, string ContentHash, string? Division, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged)
+    string Key, string Name, int Height, int Width, int Channels, string? Preparation, IReadOnlyList<CachedClass> Classes, string ContentHash, string? Division, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged)
 {
     /// <summary>Bytes of one image.</summary>
     public long ImageBytes => (long)Height * Width * Channels;
@@ -60,8 +61,8 @@ internal static class ImageCache
     public static string NotKept(string? folder, Exception e) =>
         $"the prepared data could not be kept in {folder} ({e.Message.TrimEnd('.')}); set XDG_CACHE_HOME to a writable folder to save this work next time";
 
-    /// <summary>The set in this file, or null where the file is absent, cannot be read, is cut off, is damaged, or is something else.</summary>
-    public static CachedImages? TryRead(string path)
+    /// <summary>The set of this key in this file, or null where the file is absent, cannot be read, is cut off, is damaged, or is something else.</summary>
+    public static CachedImages? TryRead(string path, byte[] key)
     {
         try
         {
@@ -81,7 +82,7 @@ internal static class ImageCache
 
             var trailer = new byte[digests + json];
             return RandomAccess.Read(file, trailer, length - FooterLength - trailer.Length) == trailer.Length && HashOf(trailer, footer).AsSpan().SequenceEqual(footer.AsSpan(2 * sizeof(long)))
-                ? Open(path, length, trailer[..(int)digests], trailer.AsSpan((int)digests))
+                ? Open(path, length, key, trailer[..(int)digests], trailer.AsSpan((int)digests))
                 : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or ArgumentException or OverflowException or NotSupportedException)
@@ -90,10 +91,10 @@ internal static class ImageCache
         }
     }
 
-    private static CachedImages? Open(string path, long length, byte[] digests, ReadOnlySpan<byte> json)
+    private static CachedImages? Open(string path, long length, byte[] key, byte[] digests, ReadOnlySpan<byte> json)
     {
         var pixels = length - Magic.Length - digests.Length - json.Length - FooterLength;
-        if (JsonSerializer.Deserialize<CachedIndex>(json) is not { } index || index.Count * SHA256.HashSizeInBytes != digests.Length || index.Count * index.ImageBytes != pixels)
+        if (JsonSerializer.Deserialize<CachedIndex>(json) is not { } index || index.Key != Text(key) || index.Count * SHA256.HashSizeInBytes != digests.Length || index.Count * index.ImageBytes != pixels)
         {
             return null;
         }
@@ -125,7 +126,7 @@ internal static class ImageCache
     /// <summary>Writes a set that is in memory.</summary>
     /// <exception cref="IOException">The folder cannot be made or written.</exception>
     /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
-    public static void Write(string path, ImageSet set)
+    public static void Write(string path, byte[] key, ImageSet set)
     {
         using var writer = Write(path, set.Count, set.ImageSize);
         for (var i = 0; i < set.Count; i++)
@@ -134,8 +135,11 @@ internal static class ImageCache
         }
 
         writer.Finish(new CachedIndex(
-            set.Name, set.Height, set.Width, set.Channels, set.Preparation, [.. set.Classes.Select(one => new CachedClass(one.Name, one.Count, null))], set.ContentHash, null, [], []));
+            Text(key), set.Name, set.Height, set.Width, set.Channels, set.Preparation, [.. set.Classes.Select(one => new CachedClass(one.Name, one.Count, null))], set.ContentHash, null, [], []));
     }
+
+    /// <summary>A key as an index has it.</summary>
+    public static string Text(byte[] key) => Convert.ToHexStringLower(key);
 
     /// <summary>The set that an index describes.</summary>
     public static ImageSet SetOf(PixelStore store, CachedIndex index) =>

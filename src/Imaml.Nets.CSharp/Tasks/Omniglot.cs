@@ -43,10 +43,10 @@ internal static class Omniglot
         var sources = OmniglotSource.ReadAll(dataFolder);
         // Only a complete set is kept as one.
         var key = SHA256.HashData([.. Encoding.UTF8.GetBytes(requireComplete ? Preparation : $"{Preparation}, any part of it"), .. sources.SelectMany(source => source.Hash)]);
-        var cached = Path.Combine(cacheFolder ?? ImageCache.DefaultFolder(), $"omniglot-{Convert.ToHexStringLower(key)[..16]}.images");
-        var loaded = ImageCache.TryRead(cached) is { } kept
+        var cached = Path.Combine(cacheFolder ?? ImageCache.DefaultFolder(), $"omniglot-{ImageCache.Text(key)[..16]}.images");
+        var loaded = ImageCache.TryRead(cached, key) is { } kept
             ? new LoadedImages(kept.Set, true, null)
-            : Prepare(sources, cached, progress, requireComplete ? dataFolder : null);
+            : Prepare(sources, cached, key, progress, requireComplete ? dataFolder : null);
         progress?.Report(1);
         return loaded;
     }
@@ -60,7 +60,7 @@ internal static class Omniglot
         return [.. reader.ReadToEnd().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
     }
 
-    private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, IProgress<double>? progress, string? completeIn)
+    private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, byte[] key, IProgress<double>? progress, string? completeIn)
     {
         var set = Decode(sources, progress);
         if (completeIn is not null && OmniglotCheck.Compare(sources) is { IsComplete: false } report)
@@ -72,7 +72,7 @@ internal static class Omniglot
 
         try
         {
-            ImageCache.Write(cached, set);
+            ImageCache.Write(cached, key, set);
             return new LoadedImages(set, false, null);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

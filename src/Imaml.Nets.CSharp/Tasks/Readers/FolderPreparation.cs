@@ -25,19 +25,19 @@ internal sealed class FolderPreparation(
         var path = cache.Images(content);
         try
         {
-            if (!reading.Verify && ImageCache.TryRead(path) is { } known)
+            if (!reading.Verify && cache.ByContent(content) is { } known)
             {
                 return Kept(ImageFolder.Opened(known, fromCache: true), listing, content);
             }
 
-            Decode(hashes, unreadable, hashingShare, count => ImageCache.Write(path, count, reading.Form.Bytes));
+            Decode(hashes, content, unreadable, hashingShare, count => ImageCache.Write(path, count, reading.Form.Bytes));
             // Mapped, not kept in memory. Another process may have replaced it by an equal one meanwhile.
-            var written = ImageCache.TryRead(path) ?? throw new IOException("what was written cannot be read again");
+            var written = cache.ByContent(content) ?? throw new IOException("what was written cannot be read again");
             return Kept(ImageFolder.Opened(written, fromCache: false), listing, content);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return InMemory(hashes, unreadable, hashingShare, NotKept(e));
+            return InMemory(hashes, content, unreadable, hashingShare, NotKept(e));
         }
     }
 
@@ -58,16 +58,16 @@ internal sealed class FolderPreparation(
         }
     }
 
-    private OpenedImages InMemory(byte[][] hashes, IReadOnlyDictionary<int, string> unreadable, double from, string warning)
+    private OpenedImages InMemory(byte[][] hashes, byte[] content, IReadOnlyDictionary<int, string> unreadable, double from, string warning)
     {
         byte[][] pixels = [];
-        var index = Decode(hashes, unreadable, from, count => new ImageMemory(pixels = new byte[count][]));
+        var index = Decode(hashes, content, unreadable, from, count => new ImageMemory(pixels = new byte[count][]));
         progress?.Report(1);
         var opened = ImageFolder.Opened(new CachedImages(ImageCache.SetOf(new SeparatePixels(pixels), index), index), fromCache: false);
         return opened with { Notes = [.. opened.Notes, warning] };
     }
 
-    private CachedIndex Decode(byte[][] hashes, IReadOnlyDictionary<int, string> unreadable, double from, Func<long, IPreparedImages> begin)
+    private CachedIndex Decode(byte[][] hashes, byte[] content, IReadOnlyDictionary<int, string> unreadable, double from, Func<long, IPreparedImages> begin)
     {
         var damaged = new SortedDictionary<int, string>(unreadable.ToDictionary());
         while (true)
@@ -100,14 +100,14 @@ internal sealed class FolderPreparation(
             // Their places are closed by decoding the others again; damaged files are few.
             if (failed.Count == 0)
             {
-                return Finish(target, sound, damaged);
+                return Finish(target, content, sound, damaged);
             }
 
             RefuseDamaged(damaged);
         }
     }
 
-    private CachedIndex Finish(IPreparedImages target, int[] sound, SortedDictionary<int, string> damaged)
+    private CachedIndex Finish(IPreparedImages target, byte[] content, int[] sound, SortedDictionary<int, string> damaged)
     {
         List<string> notes = [.. layout.Notes];
         if (damaged.Count > 0)
@@ -133,6 +133,7 @@ internal sealed class FolderPreparation(
         }
 
         var index = new CachedIndex(
+            ImageCache.Text(content),
             name,
             reading.Form.Size,
             reading.Form.Size,

@@ -124,7 +124,10 @@ internal sealed class FolderCache(string folder, string name)
     public string Folder { get; } = folder;
 
     /// <summary>The file of prepared images.</summary>
-    public string Images(byte[] content) => Path.Combine(Folder, $"{_prefix}-{Convert.ToHexStringLower(content)[..16]}.images");
+    public string Images(byte[] content) => Path.Combine(Folder, $"{_prefix}-{ImageCache.Text(content)[..16]}.images");
+
+    /// <summary>The images prepared from this content, or null.</summary>
+    public CachedImages? ByContent(byte[] content) => ImageCache.TryRead(Images(content), content);
 
     /// <summary>The prepared images that the note of a listing leads to, or null.</summary>
     public CachedImages? ByListing(byte[] listing)
@@ -133,7 +136,7 @@ internal sealed class FolderCache(string folder, string name)
         {
             var note = File.ReadAllBytes(Note(listing));
             return note.Length == 2 * SHA256.HashSizeInBytes && SHA256.HashData([.. listing, .. note[..SHA256.HashSizeInBytes]]).AsSpan().SequenceEqual(note.AsSpan(SHA256.HashSizeInBytes))
-                ? ImageCache.TryRead(Images(note[..SHA256.HashSizeInBytes]))
+                ? ByContent(note[..SHA256.HashSizeInBytes])
                 : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -145,5 +148,5 @@ internal sealed class FolderCache(string folder, string name)
     /// <summary>Writes the note that leads from a listing to the images.</summary>
     public void Keep(byte[] listing, byte[] content) => Storage.AtomicFile.Write(Note(listing), [.. content, .. SHA256.HashData([.. listing, .. content])]);
 
-    private string Note(byte[] listing) => Path.Combine(Folder, $"{_prefix}-{Convert.ToHexStringLower(listing)[..16]}.listing");
+    private string Note(byte[] listing) => Path.Combine(Folder, $"{_prefix}-{ImageCache.Text(listing)[..16]}.listing");
 }

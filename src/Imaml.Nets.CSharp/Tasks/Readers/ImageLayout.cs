@@ -42,6 +42,7 @@ internal sealed record ImageLayout(IReadOnlyList<ListedImage> Images, string? Di
 internal sealed class LayoutReader
 {
     private readonly FileTree _root;
+    private readonly IReadOnlyList<FileTree> _trees;
     private readonly List<Item> _pictures = [], _others = [], _tables = [];
     private readonly List<string> _notes = [];
     private readonly SortedSet<string> _folders = new(StringComparer.Ordinal);
@@ -60,12 +61,12 @@ internal sealed class LayoutReader
         var nearest = _tables.Count == 0 ? 0 : _tables.Min(item => item.Path.Count(one => one == '/'));
         _others.AddRange(_tables.Where(item => item.Path.Count(one => one == '/') > nearest));
         _tables.RemoveAll(item => item.Path.Count(one => one == '/') > nearest);
-        NoteSkipped([root, .. images is null ? Array.Empty<FileTree>() : [images]]);
+        _trees = [root, .. images is null ? Array.Empty<FileTree>() : [images]];
     }
 
     public ImageLayout Read((string Name, IReadOnlyDictionary<string, ClassPart> Parts)? published, bool pool)
     {
-        var parted = _tables.Where(table => PartOf(table) is not null).ToList();
+        var parted = _tables.Where(table => PartOf(table) is not null).OrderBy(PartOf).ToList();
         if (parted.Count == 0 && _tables.Count > 1)
         {
             throw Refused($"has {_tables.Count} csv files ({Listed(_tables.Select(one => one.Path))}); name them train.csv, val.csv and test.csv, or keep one with the columns filename, label and part");
@@ -81,7 +82,7 @@ internal sealed class LayoutReader
         {
             Images = [.. layout.Images.OrderBy(one => one.Class, StringComparer.Ordinal).ThenBy(one => one.File.Path, StringComparer.Ordinal)],
             Division = pool ? null : layout.Division,
-            Notes = _notes,
+            Notes = [.. Skipped([.. layout.Images.Select(one => one.File)]), .. _notes],
         };
     }
 
@@ -272,19 +273,21 @@ internal sealed class LayoutReader
 
     private static bool IsTable(string path) => path.EndsWith(".csv", StringComparison.OrdinalIgnoreCase);
 
-    private void NoteSkipped(IReadOnlyList<FileTree> trees)
+    /// <summary>Files that are neither images nor used, whatever their names.</summary>
+    private IEnumerable<string> Skipped(HashSet<TreeFile> used)
     {
-        var foreign = _others.Where(item => ImageDecoder.HasForeignPictureName(item.Path)).ToList();
+        var foreign = _others.Where(item => ImageDecoder.HasForeignPictureName(item.Path) && !used.Contains(item.File)).ToList();
         if (foreign.Count > 0)
         {
-            _notes.Add($"skipped {Counted(foreign.Count, "image")} of formats that are not read ({Counts(foreign.Select(item => Path.GetExtension(item.Path).ToLowerInvariant()))}); convert to PNG, JPEG, WebP, BMP or GIF");
+            yield return $"skipped {Counted(foreign.Count, "image")} of formats that are not read ({Counts(foreign.Select(item => Path.GetExtension(item.Path).ToLowerInvariant()))}); convert to PNG, JPEG, WebP, BMP or GIF";
         }
 
-        var clutter = trees.SelectMany(tree => tree.Clutter).SelectMany(one => Enumerable.Repeat(one.Key, one.Value));
-        var skipped = clutter.Concat(_others.Except(foreign).Select(item => Path.GetExtension(item.Path) is { Length: > 0 } ending ? "*" + ending : Path.GetFileName(item.Path))).ToList();
+        var clutter = _trees.SelectMany(tree => tree.Clutter).SelectMany(one => Enumerable.Repeat(one.Key, one.Value));
+        var others = _others.Where(item => !ImageDecoder.HasForeignPictureName(item.Path) && !used.Contains(item.File));
+        var skipped = clutter.Concat(others.Select(item => Path.GetExtension(item.Path) is { Length: > 0 } ending ? "*" + ending : Path.GetFileName(item.Path))).ToList();
         if (skipped.Count > 0)
         {
-            _notes.Add($"skipped {Counted(skipped.Count, "file")} that {(skipped.Count == 1 ? "is no image" : "are no images")} ({Counts(skipped)})");
+            yield return $"skipped {Counted(skipped.Count, "file")} that {(skipped.Count == 1 ? "is no image" : "are no images")} ({Counts(skipped)})";
         }
     }
 
