@@ -3,7 +3,7 @@
 
 using System.Globalization;
 using System.Text.Json;
-using Imaml.Math;
+using Imaml.Nets.Learning;
 using Spectre.Console;
 
 namespace Imaml.Cli;
@@ -35,9 +35,13 @@ internal static class Terminal
     public static string Accuracy(double mean, double halfWidth95) =>
         double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * mean:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
 
-    /// <summary>How many inner solves ended how.</summary>
-    public static string Statuses(IReadOnlyDictionary<InnerStatus, int> counts) =>
+    /// <summary>How many inner or linear solves ended how: <c>3 step limit, 1 non finite</c>.</summary>
+    public static string Statuses<T>(IReadOnlyDictionary<T, int> counts)
+        where T : struct, Enum =>
         string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value} {JsonNamingPolicy.KebabCaseLower.ConvertName(one.Key.ToString()).Replace('-', ' ')}"));
+
+    /// <summary>How the tasks' solves ended, the inner ones and the linear ones.</summary>
+    public static string Statuses(TaskStatuses counts) => $"inner solves: {Statuses(counts.Inner)}; linear solves: {Statuses(counts.Linear)}";
 
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)

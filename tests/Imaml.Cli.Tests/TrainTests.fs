@@ -209,6 +209,25 @@ let tests =
                     (succeed (options [] run)).Output |> should haveSubstring "is finished already"
                     files () |> should equal before))
 
+            testCase "training.json and the screen count how the solves ended, in a stopped run too" (fun () ->
+                inFolder (fun folder ->
+                    succeed (options [ "--meta-steps", "3"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+                    |> ignore
+
+                    let outcome =
+                        succeed (options [ "--meta-steps", "6"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+
+                    outcome.Output |> should haveSubstring "inner solves: 12 step limit; linear solves: "
+                    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "training.json")))
+                    let statuses = document.RootElement.GetProperty "statuses"
+                    statuses.GetProperty("inner").GetProperty("step-limit").GetInt32() |> should equal 12
+
+                    statuses.GetProperty("linear").EnumerateObject()
+                    |> Seq.sumBy (fun one -> one.Value.GetInt32())
+                    |> should equal 12
+
+                    statuses.GetProperty("notFinite").GetInt32() |> should equal 0))
+
             testCase "validation needs classes" (fun () ->
                 inFolder (fun folder ->
                     refused

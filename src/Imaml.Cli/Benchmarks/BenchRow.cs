@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
+using Imaml.Nets.Learning;
 using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;
@@ -15,6 +17,7 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
 /// <param name="ResidentBytes">What it held before.</param>
 /// <param name="Work">What a task evaluated.</param>
+/// <param name="Statuses">How the tasks' solves ended; null for a gradient or product.</param>
 /// <param name="InnerSteps">Steps of the inner solver.</param>
 /// <param name="Threads">Threads that shared out the tasks.</param>
 /// <param name="Experiment">The run.</param>
@@ -30,12 +33,17 @@ internal sealed record BenchRow(
     double? PeakOverGradient,
     long ResidentBytes,
     TaskWork Work,
+    TaskStatuses? Statuses,
     int InnerSteps,
     int Threads,
     Experiment Experiment)
 {
     /// <summary>The rows that are no method: one gradient, one product.</summary>
     public const string Gradient = "gradient", HessianProduct = "hessian-product";
+
+    /// <summary>Whether all networks stayed finite. Where some did not, the row is not the cost of training, and is held against no target.</summary>
+    [JsonIgnore]
+    public bool Finite => Statuses is null or { NotFinite: 0 };
 
     /// <summary>The rows of these measurements.</summary>
     public static IReadOnlyList<BenchRow> Of(IReadOnlyCollection<(BenchPlan Plan, Measurement Result)> measured, MatrixMultiplyRate rate)
@@ -46,7 +54,7 @@ internal sealed record BenchRow(
             var gflops = task.Flops / task.Seconds / 1e9;
             var overGradient = (double?)peak / GradientPeak(plan.Setting);
             return new BenchRow(
-                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work,
+                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work, result.Statuses,
                 plan.Request.Experiment.Method.InnerSteps!.Value, plan.Request.Threads, plan.Request.Experiment);
         }
 

@@ -19,13 +19,18 @@ internal static class MeasuringProcess
     // Seldom enough to take no time from what is measured.
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The result, or null where the memory does not suffice.</summary>
+    /// <summary>What came of a measurement.</summary>
+    /// <param name="Result">The result, or null.</param>
+    /// <param name="Reason">Why there is none, in one line: the memory, or what the process said.</param>
+    /// <param name="AtLimit">Whether the process was ended because it reached the memory that it was allowed.</param>
+    internal sealed record Outcome(Measurement? Result, string? Reason = null, bool AtLimit = false);
+
+    /// <summary>Takes a measurement.</summary>
     /// <param name="request">What to measure.</param>
     /// <param name="mostBytes">Resident memory at which the process is ended.</param>
     /// <param name="stop">Ends the process.</param>
-    /// <exception cref="IOException">The process failed; the message is its own.</exception>
     /// <exception cref="OperationCanceledException">Asked to stop.</exception>
-    public static Measurement? Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
+    public static Outcome Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
         using var process = Process.Start(Start(Command, JsonSerializer.Serialize(request, RunJson.Options)))!;
@@ -46,13 +51,13 @@ internal static class MeasuringProcess
         stop.ThrowIfCancellationRequested();
         if (tooMuch || process.ExitCode == Killed)
         {
-            return null;
+            return new Outcome(null, tooMuch ? $"{mostBytes >> 20} MiB of memory do not suffice" : "the memory does not suffice", tooMuch);
         }
 
         var said = errors.Result.Trim();
         return process.ExitCode == ExitCode.Success
-            ? JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options)!
-            : throw new IOException($"the process that measures {request.Experiment.Method.Name} failed: {(said.Length > 0 ? said : $"exit code {process.ExitCode}")}");
+            ? new Outcome(JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options))
+            : new Outcome(null, said.Length > 0 ? string.Join("; ", said.Split('\n')).Replace("imaml: ", "", StringComparison.Ordinal) : $"the process ended with exit code {process.ExitCode}");
     }
 
     // The program itself, whether it was started by its own name or by `dotnet`.

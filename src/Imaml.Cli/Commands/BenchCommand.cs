@@ -96,29 +96,33 @@ internal static class BenchCommand
             BenchReport.Print(file);
         }
 
-        return ExitCode.Success;
+        return Verdict(rows.Count(row => !row.Finite), file.NotMeasured.Count, plans.Count);
     }
 
-    /// <summary>What is said of a measurement in which networks diverged.</summary>
-    internal static string NotFinite(Measurement result) => result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are not finite: this is not the cost of training";
+    /// <summary>Success where everything was measured on networks that stayed finite; else a line that says how much was not.</summary>
+    internal static int Verdict(int notFinite, int failed, int all)
+    {
+        if (notFinite + failed == 0)
+        {
+            return ExitCode.Success;
+        }
+
+        string[] parts = [$"{failed} failed", $"{notFinite} are of networks that are not finite, which is not the cost of training"];
+        Terminal.Fail($"of {all} measurements {string.Join("; ", parts.Where((_, part) => (part == 0 ? failed : notFinite) > 0))}");
+        return ExitCode.Failed;
+    }
+
+    /// <summary>How the solves of a measurement ended, and whether it is the cost of training.</summary>
+    internal static string Ended(Measurement result) =>
+        result.Statuses is not { } counts ? "" : $"; {Terminal.Statuses(counts)}{(result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are NOT FINITE: this is not the cost of training")}";
 
     // A method that fails, by lack of memory on a GPU say, is a gap among the others' rows.
-    private static (Measurement? Result, string? Reason) Measure(BenchPlan plan, int number, int count, CancellationToken stop)
+    private static MeasuringProcess.Outcome Measure(BenchPlan plan, int number, int count, CancellationToken stop)
     {
-        Measurement? result = null;
-        var reason = "the memory does not suffice";
-        try
-        {
-            result = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
-        }
-        catch (IOException e)
-        {
-            reason = e.Message;
-        }
-
+        var outcome = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task{NotFinite(result)}")}"));
-        return (result, result is null ? reason : null);
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(outcome.Result is { } result ? $"{result.Task.Seconds:F4} s a task{Ended(result)}" : outcome.Reason)}"));
+        return outcome;
     }
 }

@@ -86,12 +86,13 @@ internal static class DemoCommand
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
         Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads)"));
         Terminal.Line($"one episode with its predictions: {picture}");
-        if (untrained.NotFinite + before.NotFinite + after.NotFinite == 0)
+        var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;
+        if (notFinite == 0)
         {
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: adapted networks are not finite ({InnerStatus.NonFinite.Describe()})");
+        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {Terminal.Statuses(untrained.Inner)}, meta-trained {Terminal.Statuses(after.Inner)} ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 

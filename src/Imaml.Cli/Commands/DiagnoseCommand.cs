@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Diagnoses;
+using Imaml.Math;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -87,12 +88,25 @@ internal static class DiagnoseCommand
             var (report, measured) = Measure(last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
-            return ExitCode.Success;
+            return Verdict(report.States);
         }
         finally
         {
             new RunFolder(output).RemoveIfEmpty();
         }
+    }
+
+    private static int Verdict(IReadOnlyList<StateSummary> states)
+    {
+        var unusable = states.Where(state => state.NotFinite > 0).ToArray();
+        if (unusable is [])
+        {
+            return ExitCode.Success;
+        }
+
+        var counts = unusable.Select(state => $"{state.NotFinite} of {state.Tasks} tasks after {state.MetaStep} meta-steps");
+        Terminal.Fail($"adapted networks are not finite, and the figures of these states are not to be used: {string.Join(", ", counts)} ({InnerStatus.NonFinite.Describe()})");
+        return ExitCode.Failed;
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
@@ -50,19 +51,20 @@ internal static class TrainCommand
         }
 
         var sincePrint = Stopwatch.StartNew();
-        var (nonPositive, nonFinite) = (0, 0);
+        var (nonPositive, nonFinite, diverged) = (0, 0, 0);
         var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
         run.Run(
             stop,
             line =>
             {
                 (nonPositive, nonFinite) = (nonPositive + line.Step.NonPositiveCurvature, nonFinite + line.Step.NonFinite);
+                diverged += line.Step.Ended!.Inner.GetValueOrDefault(InnerStatus.NonFinite);
                 if (line.MetaStep == startStep + 1 || line.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
                 {
                     sincePrint.Restart();
                     var perStep = (line.Seconds - startSeconds) / (line.MetaStep - startStep);
-                    Terminal.Error.WriteLine(Describe(line, budget, perStep, nonPositive, nonFinite));
-                    (nonPositive, nonFinite) = (0, 0);
+                    Terminal.Error.WriteLine(Describe(line, budget, perStep, nonPositive, nonFinite, diverged));
+                    (nonPositive, nonFinite, diverged) = (0, 0, 0);
                 }
             },
             point => Terminal.Error.WriteLine(
@@ -79,17 +81,18 @@ internal static class TrainCommand
         Terminal.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"));
+        Terminal.Line(Terminal.Statuses(summary.Statuses));
         Terminal.Line($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
         return ExitCode.Success;
     }
 
-    private static string Describe(ProgressLine line, Budget budget, double secondsPerStep, int nonPositive, int nonFinite)
+    private static string Describe(ProgressLine line, Budget budget, double secondsPerStep, int nonPositive, int nonFinite, int diverged)
     {
         var step = line.Step;
         var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - line.MetaStep));
         // Counted since the last line, of which most steps have none.
         var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "")
-            + (step.InnerNonFinite > 0 ? $"inner solve diverged {step.InnerNonFinite}  " : "");
+            + (diverged > 0 ? $"inner solve diverged {diverged}  " : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{line.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"

@@ -1,5 +1,6 @@
 // Figure 2(b): memory and time of a meta-step against the number of inner steps, and what the points say of each method.
 
+using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
 using Imaml.Nets.Runs;
 using MathNet.Numerics;
@@ -10,10 +11,19 @@ namespace Imaml.Cli.Results;
 internal sealed record Figure2bOptions(
     string Setting, IReadOnlyList<string> Methods, IReadOnlyList<int> InnerSteps, int MetaBatch, int Steps, int Filters, int Threads, long MostMemoryMib);
 
-/// <summary>One method with one number of inner steps; null where the memory did not suffice.</summary>
-internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement? Measured)
+/// <summary>One method with one number of inner steps.</summary>
+/// <param name="Method">The method.</param>
+/// <param name="InnerSteps">Its inner steps.</param>
+/// <param name="Measured">The measurement, or null where there is none.</param>
+/// <param name="Reason">Why there is none.</param>
+/// <param name="Failed">Whether that is a failure, not the memory that was allowed.</param>
+internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement? Measured, string? Reason = null, bool Failed = false)
 {
     private const double Mebi = 1 << 20;
+
+    /// <summary>Whether all networks stayed finite. Where some did not, the point is marked, and belongs to no curve and no slope.</summary>
+    [JsonIgnore]
+    public bool Finite => Measured is null or { NotFinite: 0 };
 
     /// <summary>Peak memory over what the process held before its first meta-step; not a number where it is not known.</summary>
     public double Mib => Measured?.PeakBytes / Mebi ?? double.NaN;
@@ -34,7 +44,7 @@ internal sealed record Figure2bSummary(string Method, int FewestInnerSteps, int 
     /// <summary>Of every method of which two points are known.</summary>
     public static IReadOnlyList<Figure2bSummary> Of(IEnumerable<Figure2bPoint> points) =>
     [
-        .. points.Where(point => double.IsFinite(point.Mib)).GroupBy(point => point.Method)
+        .. points.Where(point => point.Finite && double.IsFinite(point.Mib)).GroupBy(point => point.Method)
             .Select(method => (method.Key, Points: method.OrderBy(point => point.InnerSteps).ToArray()))
             .Where(method => method.Points.Length > 1)
             .Select(method => Of(method.Key, method.Points)),

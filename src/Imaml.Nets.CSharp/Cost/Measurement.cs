@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+using Imaml.Nets.Learning;
 
 namespace Imaml.Nets.Cost;
 
@@ -12,6 +14,11 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
 /// <param name="Task">One task's share.</param>
 /// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
-/// <param name="NotFinite">Tasks of the measured meta-steps whose inner solve or meta-gradient was not finite: what they took is not what training takes.</param>
+/// <param name="Statuses">How the tasks' solves ended in all meta-steps made; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, int NotFinite = 0);
+public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, TaskStatuses? Statuses = null)
+{
+    /// <summary>Tasks whose inner solve or meta-gradient is not finite.</summary>
+    [JsonIgnore]
+    public int NotFinite => Statuses?.NotFinite ?? 0;
+}

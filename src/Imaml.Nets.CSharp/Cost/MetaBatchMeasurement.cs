@@ -49,21 +49,17 @@ public static class MetaBatchMeasurement
         var learner = measured.Learner;
         var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
-        var notFinite = 0;
+        var statuses = new List<TaskStatuses>();
         for (var step = 0; step <= measured.Request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () =>
-            {
-                var report = learner.Step(measured.Tasks(step));
-                notFinite += int.Max(report.NonFinite, report.InnerNonFinite);
-            }));
+            seconds.Add(Seconds(learner, () => statuses.Add(learner.Step(measured.Tasks(step)).Ended!)));
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
         var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, Statuses: TaskStatuses.Sum(statuses));
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
