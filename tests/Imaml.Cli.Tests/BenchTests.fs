@@ -255,10 +255,10 @@ let tests =
                     [ "bench"; "--settings"; "5w2s" ]
                     "imaml: --settings: 5w2s is none of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
 
-                refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0"
-                refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch: 0 is less than 1; see `imaml bench --help`"
-                refused 2 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0"
-                refused 2 [ "reproduce"; "fig2b"; "--most-memory"; "0" ] "imaml: --most-memory must be at least 1, not 0")
+                refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
+                refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"
+                refused 2 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0; see `imaml reproduce fig2b --help`"
+                refused 2 [ "reproduce"; "fig2b"; "--most-memory"; "0" ] "imaml: --most-memory must be at least 1, not 0; see `imaml reproduce fig2b --help`")
 
             testCase "a measurement that fails says why in one line" (fun () ->
                 refused 2 [ MeasuringProcess.Command; "{}" ] "imaml: the request has no experiment"

@@ -284,9 +284,9 @@ let tests =
                         [
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
                             "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
-                            "--lambda", "2,5", "--lambda: 2,5 is not a number"
-                            "--inner-step-size", "0,1", "--inner-step-size: 0,1 is not a number"
-                            "--outer-rate", "fast", "--outer-rate: fast is not a number"
+                            "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
+                            "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
+                            "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"

@@ -35,17 +35,16 @@ internal static class BenchCommand
                 HelpName = "n",
             },
             1);
-        var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
-        var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters };
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters }, 1);
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var output = new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" };
+        var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" });
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method; a quiet machine, please") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, steps, 1);
             var options = new BenchOptions(
                 [.. parsed.GetRequiredValue(settings).Distinct()],
                 [.. parsed.GetRequiredValue(methods).Distinct()],

@@ -31,7 +31,7 @@ internal static class DemoCommand
     public static Command Create(CancellationToken stop)
     {
         var quick = new Option<bool>("--quick") { Description = "A tenth of the training: shows that it runs, not what it can do" };
-        var output = new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();

@@ -179,6 +179,11 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
+        if (file is not null && !File.Exists(file))
+        {
+            throw new ArgumentException($"{file} is {(Directory.Exists(file) ? "a folder, not a file" : "not there")}; FILE is an experiment as JSON");
+        }
+
         var tree = ExperimentFile.Tree(file is null ? Presets.Text(origin) : File.ReadAllText(file), origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
@@ -332,20 +337,20 @@ internal sealed class ExperimentOptions
 
     private static Field Whole(string name, string path, string description, string placeholder)
     {
-        var option = new Option<int?>(name) { Description = description, HelpName = placeholder };
+        var option = SharedOptions.AtLeast(new Option<int?>(name) { Description = description, HelpName = placeholder });
         return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
     }
 
     private static Field Seed()
     {
-        var option = new Option<ulong?>("--seed") { Description = "Seed of initial parameters and episodes", HelpName = "S" };
+        var option = SharedOptions.AtLeast(new Option<ulong?>("--seed") { Description = "Seed of initial parameters and episodes", HelpName = "S" });
         return new Field(option, "seed", parsed => JsonValue.Create(parsed.GetValue(option)));
     }
 
     private static Field Number(string name, string path, string description, string placeholder)
     {
         var option = SharedOptions.Decimal(new Option<double?>(name) { Description = description, HelpName = placeholder });
-        return new Field(option, path, parsed => parsed.GetValue(option) is { } value ? double.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(value.ToString(System.Globalization.CultureInfo.InvariantCulture)) : null);
+        return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
     }
 
     private static Field Word(string name, string path, string description, string placeholder)

@@ -38,15 +38,13 @@ internal static class Figure2aCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var output = new Option<string>("--out") { Description = "Folder for the figures and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-fig2a" };
-        var problems = new Option<int>("--problems") { Description = "Random problems", HelpName = "n", DefaultValueFactory = _ => DefaultProblems };
-        var seed = new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figures and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-fig2a" });
+        var problems = SharedOptions.AtLeast(new Option<int>("--problems") { Description = "Random problems", HelpName = "n", DefaultValueFactory = _ => DefaultProblems }, 1);
+        var seed = SharedOptions.AtLeast(new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 }, 0);
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var command = new Command("fig2a", "Figure 2(a): the error of MAML's and iMAML's meta-gradients on ill-conditioned linear regressions") { output, problems, seed, json };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, problems, 1);
-            SharedOptions.Require(parsed, seed, 0);
             return Run(parsed.GetValue(problems), parsed.GetValue(seed), parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
         });
         return command;

@@ -25,13 +25,13 @@ internal static class Figure2bCommand
     public static Command Create(CancellationToken stop)
     {
         var methods = SharedOptions.SeveralOf(new Option<string[]>("--methods") { Description = "Methods to measure", HelpName = "NAME", DefaultValueFactory = _ => Methods }, Methods);
-        var innerSteps = new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps };
-        var metaBatch = new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch };
-        var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
-        var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters };
-        var memory = new Option<int>("--most-memory") { Description = "MiB at which a process is ended and its point left out", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory };
+        var innerSteps = SharedOptions.AtLeast(new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps }, 1);
+        var metaBatch = SharedOptions.AtLeast(new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch }, 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters }, 1);
+        var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "MiB at which a process is ended and its point left out", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
         var threads = SharedOptions.Threads();
-        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" });
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; minutes, on a quiet machine")
         {
@@ -39,8 +39,6 @@ internal static class Figure2bCommand
         };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, steps, 1);
-            SharedOptions.Require(parsed, memory, 1);
             var options = new Figure2bOptions(
                 BenchSetting.Largest,
                 [.. parsed.GetRequiredValue(methods).Distinct()],

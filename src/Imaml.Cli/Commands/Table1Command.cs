@@ -25,13 +25,12 @@ internal static class Table1Command
 {
     public static Command Create(CancellationToken stop)
     {
-        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-table1" };
-        var seed = new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-table1" });
+        var seed = SharedOptions.AtLeast(new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 }, 0);
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var command = new Command("table1", "Table 1: compute and memory of the four methods, as slopes measured on the code that runs") { output, seed, json };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, seed, 0);
             return Run(parsed.GetValue(seed), parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
         });
         return command;

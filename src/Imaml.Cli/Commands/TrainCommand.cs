@@ -18,7 +18,7 @@ internal static class TrainCommand
     public static Command Create(CancellationToken stop)
     {
         var experiment = new ExperimentOptions();
-        var output = new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", HelpName = "RUN" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", HelpName = "RUN" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();

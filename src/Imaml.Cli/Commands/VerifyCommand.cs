@@ -27,7 +27,7 @@ internal static class VerifyCommand
     {
         var quick = new Option<bool>("--quick") { Description = "Few instances of each claim: under half a minute (the default)" };
         var full = new Option<bool>("--full") { Description = "Many instances of each claim: minutes" };
-        var output = new Option<string?>("--out") { Description = $"Folder for {Name}.md and {Name}.json", HelpName = "DIR" };
+        var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.md and {Name}.json", HelpName = "DIR" });
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var command = new Command("verify", "Check the paper's claims on random instances, and show by what margin they hold") { quick, full, output, json };
         command.Validators.Add(result =>
