@@ -1,4 +1,4 @@
-// What is wrong with a command line, in one line: the first mistake, the nearest name that exists, and where the list of names is.
+// The error message of a command line, in one line: the first mistake, the nearest existing name, and the command that lists the names.
 
 using System.CommandLine;
 using System.CommandLine.Invocation;

@@ -248,12 +248,12 @@ let tests =
                 refused
                     2
                     [ "bench"; "--methods"; "imaml-gd"; "imaml" ]
-                    "imaml: --methods: imaml is none of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd; see `imaml bench --help`"
+                    "imaml: --methods: imaml is not one of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd; see `imaml bench --help`"
 
                 refused
                     2
                     [ "bench"; "--settings"; "5w2s" ]
-                    "imaml: --settings: 5w2s is none of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
+                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
 
                 refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
                 refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"
@@ -375,7 +375,7 @@ let tests =
                             "maml", "3", "20", "7", "3"
                         ]))
 
-            testCase "fig2b leaves out a point for which the memory does not suffice, and says so" (fun () ->
+            testCase "fig2b omits a point that needs more memory than allowed, and reports it" (fun () ->
                 inFolder (fun folder ->
                     // Less than the program itself needs.
                     let outcome =
@@ -396,7 +396,7 @@ let tests =
                         )
 
                     outcome.Output
-                    |> should haveSubstring "1 of 1 points are not measured: 20 MiB of memory do not suffice"
+                    |> should haveSubstring "1 of 1 points are not measured: 20 MiB of memory are not enough"
 
                     let rows = File.ReadAllLines(Path.Combine(folder, "fig2b.csv"))
                     rows[1] |> should equal "maml,2,20,5,1,,,,,,,"))

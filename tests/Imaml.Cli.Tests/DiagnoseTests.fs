@@ -205,7 +205,7 @@ let tests =
                     refused 1 "there is no checkpoint" (diagnose absent [])
                     refused 2 "--tasks must be at least 1, not 0" [ "diagnose"; run; "--tasks"; "0" ]
                     refused 2 "--lanczos-steps must be at least 2, not 1" [ "diagnose"; run; "--lanczos-steps"; "1" ]
-                    refused 2 "--part: test is none of validation, train" (diagnose run [ "--part"; "test" ])
+                    refused 2 "--part: test is not one of validation, train" (diagnose run [ "--part"; "test" ])
                     let middle = Path.Combine(run, "checkpoint-000003.bin")
                     let whole = File.ReadAllBytes middle
                     File.WriteAllBytes(middle, whole[.. whole.Length / 2])

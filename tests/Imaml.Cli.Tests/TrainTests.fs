@@ -295,8 +295,8 @@ let tests =
                             "--ways", "101", "101-way episodes need 101 classes, but this part of glyphs has 100"
                             "--filters", "10000", "--filters 10000 makes 2,700,000,000 weights"
                             "--meta-batch", "600000", "--meta-batch 600000 makes"
-                            "--outer-schedule", "linear", "linear is none of constant, cosine"
-                            "--outer-schedule", "7", "7 is none of constant, cosine"
+                            "--outer-schedule", "linear", "linear is not one of constant, cosine"
+                            "--outer-schedule", "7", "7 is not one of constant, cosine"
                             "--shots", "20", "20 support + 5 query images per class need 25"
                             "--dataset", "letters", "--dataset letters is not known"
                             "--algorithm", "sgd", "--algorithm sgd is not known"
@@ -362,19 +362,19 @@ let tests =
                             "unused option: --neumann-step (with imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ],
-                            "lu is none of cg, pcg, minres, neumann"
+                            "lu is not one of cg, pcg, minres, neumann"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ],
                             "missing option: --lambda-rate (for imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
-                            "ignore is none of truncate, raise-lambda, minres, gauss-newton"
+                            "ignore is not one of truncate, raise-lambda, minres, gauss-newton"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ],
                             "--delta must be positive and finite, not 0"
                             "meta-sgd",
                             [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ],
-                            "task is none of layer, parameter"
+                            "task is not one of layer, parameter"
                             "meta-sgd",
                             [
                                 "--inner-step-size", "0.1"

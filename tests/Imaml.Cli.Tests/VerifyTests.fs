@@ -147,7 +147,7 @@ let tests =
                 outcome.ExitCode |> should equal 2
 
                 outcome.Line
-                |> should equal "imaml: --quick and --full exclude each other; see `imaml verify --help`")
+                |> should equal "imaml: --quick and --full cannot be used together; see `imaml verify --help`")
 
             testCase "a folder that cannot be written is one line and exit code 1, before anything is checked" (fun () ->
                 inFolder (fun folder ->

@@ -13,10 +13,10 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
 /// <param name="Gflops">10⁹ of them per second.</param>
 /// <param name="FractionOfMatrixMultiply">That over the machine's rate.</param>
-/// <param name="PeakBytes">Peak memory of the process over what it held before the first meta-step; null where it is not known.</param>
+/// <param name="PeakBytes">Peak memory of the process minus its memory before the first meta-step; null where unknown.</param>
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
-/// <param name="ResidentBytes">What it held before.</param>
-/// <param name="Work">What a task evaluated.</param>
+/// <param name="ResidentBytes">The memory before.</param>
+/// <param name="Work">The evaluations of a task.</param>
 /// <param name="Statuses">How the tasks' solves ended; null for a gradient or product.</param>
 /// <param name="InnerSteps">Steps of the inner solver.</param>
 /// <param name="Threads">Threads that shared out the tasks.</param>
@@ -38,10 +38,10 @@ internal sealed record BenchRow(
     int Threads,
     Experiment Experiment)
 {
-    /// <summary>The rows that are no method: one gradient, one product.</summary>
+    /// <summary>The rows without a method: one gradient, one product.</summary>
     public const string Gradient = "gradient", HessianProduct = "hessian-product";
 
-    /// <summary>Whether all networks stayed finite. Where some did not, the row is not the cost of training, and is held against no target.</summary>
+    /// <summary>Whether all networks stayed finite. Where some did not, the row is not the cost of training, and is compared with no target.</summary>
     [JsonIgnore]
     public bool Finite => Statuses is null or { NotFinite: 0 };
 
@@ -61,7 +61,7 @@ internal sealed record BenchRow(
         return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak)))];
     }
 
-    // A gradient's measurement is two rows: a product is timed beside it, of which no peak is known.
+    // A gradient's measurement is two rows: a product is timed in the same process, without a peak of its own.
     private static IEnumerable<(string Method, TaskCost Task, long? Peak)> Parts(string method, Measurement result)
     {
         yield return (method, result.Task, result.PeakBytes);

@@ -1,5 +1,5 @@
 // A measurement in a process of its own: `imaml bench-one REQUEST`, which prints the result as one line of JSON. Its peak memory is then
-// that of one method, and no method finds the allocator as another one left it.
+// that of one method, independent of the methods measured before.
 
 using System.Diagnostics;
 using System.Text.Json;
@@ -13,15 +13,15 @@ internal static class MeasuringProcess
     /// <summary>The hidden command.</summary>
     public const string Command = "bench-one";
 
-    // 128 + SIGKILL: how a process ends that the system takes for the one that holds too much.
+    // 128 + SIGKILL: the exit code of a process that the system ends for lack of memory.
     private const int Killed = 137;
 
-    // Seldom enough to take no time from what is measured.
+    // Rare enough not to slow the measurement.
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>What came of a measurement.</summary>
+    /// <summary>The outcome of a measurement.</summary>
     /// <param name="Result">The result, or null.</param>
-    /// <param name="Reason">Why there is none, in one line: the memory, or what the process said.</param>
+    /// <param name="Reason">Why there is none, in one line: out of memory, or the message of the process.</param>
     /// <param name="AtLimit">Whether the process was ended because it reached the memory that it was allowed.</param>
     internal sealed record Outcome(Measurement? Result, string? Reason = null, bool AtLimit = false);
 
@@ -51,7 +51,7 @@ internal static class MeasuringProcess
         stop.ThrowIfCancellationRequested();
         if (tooMuch || process.ExitCode == Killed)
         {
-            return new Outcome(null, tooMuch ? $"{mostBytes >> 20} MiB of memory do not suffice" : "the memory does not suffice", tooMuch);
+            return new Outcome(null, tooMuch ? $"{mostBytes >> 20} MiB of memory are not enough" : "out of memory", tooMuch);
         }
 
         var said = errors.Result.Trim();

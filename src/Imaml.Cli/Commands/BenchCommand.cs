@@ -35,14 +35,14 @@ internal static class BenchCommand
                 HelpName = "n",
             },
             1);
-        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
         var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters }, 1);
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" });
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method; a quiet machine, please") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method, on an otherwise idle machine") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
         command.SetAction(parsed =>
         {
             var options = new BenchOptions(
@@ -106,7 +106,7 @@ internal static class BenchCommand
             return ExitCode.Success;
         }
 
-        string[] parts = [$"{failed} failed", $"{notFinite} are of networks that are not finite, which is not the cost of training"];
+        string[] parts = [$"{failed} failed", $"{notFinite} are of networks that are not finite, and not the cost of training"];
         Terminal.Fail($"of {all} measurements {string.Join("; ", parts.Where((_, part) => (part == 0 ? failed : notFinite) > 0))}");
         return ExitCode.Failed;
     }
@@ -115,7 +115,7 @@ internal static class BenchCommand
     internal static string Ended(Measurement result) =>
         result.Statuses is not { } counts ? "" : $"; {Terminal.Statuses(counts)}{(result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are NOT FINITE: this is not the cost of training")}";
 
-    // A method that fails, by lack of memory on a GPU say, is a gap among the others' rows.
+    // A method that fails, for example for lack of memory, is reported among the others' rows.
     private static MeasuringProcess.Outcome Measure(BenchPlan plan, int number, int count, CancellationToken stop)
     {
         var outcome = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);

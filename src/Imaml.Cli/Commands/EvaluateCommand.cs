@@ -1,4 +1,4 @@
-// imaml evaluate: the accuracy of a trained run on classes that it has never seen.
+// imaml evaluate: the accuracy of a trained run on new classes.
 
 using System.CommandLine;
 using System.Globalization;
@@ -14,10 +14,10 @@ internal static class EvaluateCommand
 {
     public static Command Create(CancellationToken stop)
     {
-        var run = SharedOptions.Folder(new Argument<string>("RUN") { Description = "Folder that `imaml train` made" });
+        var run = SharedOptions.Folder(new Argument<string>("RUN") { Description = "Folder of a run of `imaml train`" });
         var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes }, 2);
         var part = SharedOptions.OneOf(
-            new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
+            new Option<ClassPart>("--part") { Description = "test, or validation for choosing options", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
         var seed = SharedOptions.AtLeast(new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed });
         var queries = SharedOptions.AtLeast(new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" }, 1);
         var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" }, 1);

@@ -1,5 +1,5 @@
-// imaml reproduce fig2a: how far MAML's and iMAML's meta-gradients are from the exact one. The experiment is Imaml.Theory's; here it is
-// drawn and written.
+// imaml reproduce fig2a: the errors of MAML's and iMAML's meta-gradients against the exact one. The experiment is in Imaml.Theory; this
+// command draws and writes it.
 
 using System.CommandLine;
 using System.Text.Json;
@@ -9,7 +9,7 @@ using Imaml.Theory;
 
 namespace Imaml.Cli.Commands;
 
-/// <summary>What can be chosen, and what is declared.</summary>
+/// <summary>The options and the fixed parameters.</summary>
 internal sealed record Figure2aOptions(int Problems, int Seed, int Parameters, int SupportExamples, int QueryExamples, double InputCondition, double Condition, IReadOnlyList<int> InnerSteps);
 
 /// <summary>Medians over the problems, and the band from the 10 % to the 90 % quantile.</summary>
@@ -56,7 +56,7 @@ internal static class Figure2aCommand
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figures and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-fig2a" });
         var problems = SharedOptions.AtLeast(new Option<int>("--problems") { Description = "Random problems", HelpName = "n", DefaultValueFactory = _ => DefaultProblems }, 1);
         var seed = SharedOptions.AtLeast(new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 }, 0);
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
         var command = new Command("fig2a", "Figure 2(a): the error of MAML's and iMAML's meta-gradients on ill-conditioned linear regressions") { output, problems, seed, json };
         command.SetAction(parsed =>
         {

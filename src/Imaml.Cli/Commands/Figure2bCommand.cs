@@ -1,4 +1,4 @@
-// imaml reproduce fig2b: memory and time of a meta-step against the number of inner steps, each point in a process of its own.
+// imaml reproduce fig2b: memory and time of a meta-step against the number of inner steps, each point in its own process.
 
 using System.CommandLine;
 using System.Globalization;
@@ -27,13 +27,13 @@ internal static class Figure2bCommand
         var methods = SharedOptions.SeveralOf(new Option<string[]>("--methods") { Description = "Methods to measure", HelpName = "NAME", DefaultValueFactory = _ => Methods }, Methods);
         var innerSteps = SharedOptions.AtLeast(new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps }, 1);
         var metaBatch = SharedOptions.AtLeast(new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch }, 1);
-        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
         var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters }, 1);
-        var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "MiB at which a process is ended and its point left out", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
+        var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "Upper limit of a process's memory in MiB; a process that reaches it is ended, and its point is omitted", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
         var threads = SharedOptions.Threads();
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" });
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; minutes, on a quiet machine")
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; takes minutes, on an otherwise idle machine")
         {
             methods, innerSteps, metaBatch, steps, filters, memory, threads, output, json,
         };

@@ -1,4 +1,4 @@
-// imaml: the root command, whose subcommands live one in each file.
+// imaml: the root command; each subcommand has its own file.
 
 using System.CommandLine;
 

@@ -10,7 +10,7 @@ using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
 
-/// <summary>Options that several commands have, said once.</summary>
+/// <summary>Options of several commands.</summary>
 internal static class SharedOptions
 {
     // libtorch takes memory for each, and ends the process where there is not enough.
@@ -21,7 +21,7 @@ internal static class SharedOptions
         Folder(new Option<string?>("--data") { Description = $"Folder with the data sets [default: the one that {DataRoot.Variable} names]", HelpName = "DIR" });
 
     /// <summary><c>--threads N</c>.</summary>
-    public static Option<int?> Threads(string description = "Threads; what is trained does not depend on their number") =>
+    public static Option<int?> Threads(string description = "Threads; the result does not depend on their number") =>
         AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1, MostThreads);
 
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
@@ -33,7 +33,7 @@ internal static class SharedOptions
     };
 
     /// <summary><c>--tf32</c>.</summary>
-    public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers by 10 bits of mantissa: faster, less exact" };
+    public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
 
     /// <summary>The device that the options name.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
@@ -125,7 +125,7 @@ internal static class SharedOptions
         {
             if (result.Tokens is [{ Value: var text }] && !words.Contains(text, StringComparer.OrdinalIgnoreCase))
             {
-                result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words)}");
+                result.AddError($"{option.Name}: {text} is not one of {string.Join(", ", words)}");
             }
         });
         return option;
@@ -139,7 +139,7 @@ internal static class SharedOptions
         {
             if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, StringComparer.Ordinal)) is { } unknown)
             {
-                result.AddError($"{option.Name}: {unknown.Value} is none of {string.Join(", ", words)}");
+                result.AddError($"{option.Name}: {unknown.Value} is not one of {string.Join(", ", words)}");
             }
         });
         return option;

@@ -18,7 +18,7 @@ internal static class TrainCommand
     public static Command Create(CancellationToken stop)
     {
         var experiment = new ExperimentOptions();
-        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", HelpName = "RUN" });
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a stopped run", HelpName = "RUN" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
@@ -41,7 +41,7 @@ internal static class TrainCommand
         var budget = experiment.Budget;
         if (run.Finished && File.Exists(folder.SummaryPath))
         {
-            Terminal.Line($"the run in {folder.FolderPath} is finished already; `imaml evaluate` measures it");
+            Terminal.Line($"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`");
             return ExitCode.Success;
         }
 
@@ -72,7 +72,7 @@ internal static class TrainCommand
 
         if (run.Learner.MetaStep < budget.MetaSteps)
         {
-            Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command goes on from there");
+            Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command continues it");
             return ExitCode.Stopped;
         }
 
@@ -90,7 +90,7 @@ internal static class TrainCommand
     {
         var step = line.Step;
         var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - line.MetaStep));
-        // Counted since the last line, of which most steps have none.
+        // Counted since the last line; usually zero.
         var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "")
             + (diverged > 0 ? $"inner solve diverged {diverged}  " : "");
         return string.Create(
@@ -99,7 +99,7 @@ internal static class TrainCommand
             + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 
-    // What is known of the linear solve: nothing where none is made, no curvature where there are no Ritz values.
+    // The linear solve's figures, as far as they exist: without a solve none, without Ritz values no curvature.
     private static string Solved(StepReport step) => string.Concat(
         double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
         double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),

@@ -1,4 +1,4 @@
-// Figure 2(b): memory and time of a meta-step against the number of inner steps, and what the points say of each method.
+// Figure 2(b): memory and time of a meta-step against the number of inner steps, and each method's slopes.
 
 using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
@@ -7,7 +7,7 @@ using MathNet.Numerics;
 
 namespace Imaml.Cli.Results;
 
-/// <summary>What can be chosen, and what is declared.</summary>
+/// <summary>The options and the fixed parameters.</summary>
 internal sealed record Figure2bOptions(
     string Setting, IReadOnlyList<string> Methods, IReadOnlyList<int> InnerSteps, int MetaBatch, int Steps, int Filters, int Threads, long MostMemoryMib);
 
@@ -25,14 +25,14 @@ internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement?
     [JsonIgnore]
     public bool Finite => Measured is null or { NotFinite: 0 };
 
-    /// <summary>Peak memory over what the process held before its first meta-step; not a number where it is not known.</summary>
+    /// <summary>Peak memory minus the process's memory before its first meta-step; NaN where unknown.</summary>
     public double Mib => Measured?.PeakBytes / Mebi ?? double.NaN;
 
     /// <summary>Seconds a task; not a number where it was not measured.</summary>
     public double Seconds => Measured?.Task.Seconds ?? double.NaN;
 }
 
-/// <summary>What the points of a method say; null where fewer than two are known.</summary>
+/// <summary>The slopes of a method, of which at least two points are known.</summary>
 /// <param name="Method">The method.</param>
 /// <param name="FewestInnerSteps">The fewest inner steps that are known.</param>
 /// <param name="MostInnerSteps">The most.</param>
