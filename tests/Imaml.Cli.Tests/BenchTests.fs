@@ -257,8 +257,16 @@ let tests =
 
                 refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
                 refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"
-                refused 2 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0; see `imaml reproduce fig2b --help`"
-                refused 2 [ "reproduce"; "fig2b"; "--most-memory"; "0" ] "imaml: --most-memory must be at least 1, not 0; see `imaml reproduce fig2b --help`")
+
+                refused
+                    2
+                    [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ]
+                    "imaml: --inner-steps must be at least 1, not 0; see `imaml reproduce fig2b --help`"
+
+                refused
+                    2
+                    [ "reproduce"; "fig2b"; "--most-memory"; "0" ]
+                    "imaml: --most-memory must be at least 1, not 0; see `imaml reproduce fig2b --help`")
 
             testCase "a measurement that fails says why in one line" (fun () ->
                 refused 2 [ MeasuringProcess.Command; "{}" ] "imaml: the request has no experiment"

@@ -51,7 +51,15 @@ let private said (arguments: string list) =
     | mistake -> mistake, ExitCode.Usage
 
 let private isNumber (kind: Type) =
-    List.contains kind [ typeof<int>; typeof<Nullable<int>>; typeof<int[]>; typeof<uint64>; typeof<Nullable<uint64>> ]
+    List.contains
+        kind
+        [
+            typeof<int>
+            typeof<Nullable<int>>
+            typeof<int[]>
+            typeof<uint64>
+            typeof<Nullable<uint64>>
+        ]
 
 let private isDecimal (kind: Type) = kind = typeof<Nullable<double>>
 
@@ -119,33 +127,36 @@ let tests =
                 refused [ "doctor"; "--threads"; "0" ] "imaml: --threads must be at least 1, not 0; see `imaml doctor --help`")
 
             testCase "every whole number: what is none, negative or too large is refused in one line that names the option" (fun () ->
-                refuses
-                    (fun option -> isNumber option.ValueType)
-                    (fun folder ->
-                        File.WriteAllText(Path.Combine(folder, "file"), "x")
-                        [ ""; "x"; "NaN"; "1e400"; "1.5"; "0x10"; "-1"; "-2147483649"; "99999999999999999999" ]))
+                refuses (fun option -> isNumber option.ValueType) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+
+                    [
+                        ""
+                        "x"
+                        "NaN"
+                        "1e400"
+                        "1.5"
+                        "0x10"
+                        "-1"
+                        "-2147483649"
+                        "99999999999999999999"
+                    ]))
 
             testCase "every other number: what is none, negative or not finite is refused in one line that names the option" (fun () ->
-                refuses
-                    (fun option -> isDecimal option.ValueType)
-                    (fun folder ->
-                        File.WriteAllText(Path.Combine(folder, "file"), "x")
-                        [ ""; "x"; "1,5"; "NaN"; "Infinity"; "1e400"; "-1e400"; "-1" ]))
+                refuses (fun option -> isDecimal option.ValueType) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+                    [ ""; "x"; "1,5"; "NaN"; "Infinity"; "1e400"; "-1e400"; "-1" ]))
 
             testCase "every option that takes a word or a path refuses an empty one" (fun () ->
-                refuses
-                    (fun option -> option.Arity.MaximumNumberOfValues > 0 && option.ValueType <> typeof<bool>)
-                    (fun folder ->
-                        File.WriteAllText(Path.Combine(folder, "file"), "x")
-                        [ "" ]))
+                refuses (fun option -> option.Arity.MaximumNumberOfValues > 0 && option.ValueType <> typeof<bool>) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+                    [ "" ]))
 
             testCase "every folder that is a file, or lies in one, is refused" (fun () ->
-                refuses
-                    (fun option -> List.contains option.Name [ "--out"; "--data" ])
-                    (fun folder ->
-                        let file = Path.Combine(folder, "file")
-                        File.WriteAllText(file, "x")
-                        [ file; Path.Combine(file, "below"); Path.Combine(file, "below", "it") ]))
+                refuses (fun option -> List.contains option.Name [ "--out"; "--data" ]) (fun folder ->
+                    let file = Path.Combine(folder, "file")
+                    File.WriteAllText(file, "x")
+                    [ file; Path.Combine(file, "below"); Path.Combine(file, "below", "it") ]))
 
             testCase "a run that is a file, and an experiment that is a folder or missing, are refused" (fun () ->
                 inFolder (fun folder ->

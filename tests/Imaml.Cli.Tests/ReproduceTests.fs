@@ -87,14 +87,14 @@ let tests =
             testCase "a figure that is not there is answered with the nearest name" (fun () ->
                 mistake [ "fig2" ] "imaml: unknown command fig2 (did you mean fig2a?); see `imaml reproduce --help`")
 
-            testCase "a folder that cannot be written is one line and exit code 1" (fun () ->
+            testCase "a folder that is a file is one line and exit code 2" (fun () ->
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
 
                     for what in [ "fig2a"; "table1" ] do
                         let outcome = Imaml.run [ "reproduce"; what; "--out"; file ]
-                        outcome.ExitCode |> should equal 1
+                        outcome.ExitCode |> should equal 2
                         Expect.stringContains outcome.Line "--out" "the line"))
 
             testCase "a claim that fails is named, and the exit code is 1, though the files are written" (fun () ->
