@@ -240,7 +240,7 @@ let tests =
                     Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
                     let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])
                     outcome.ExitCode |> should equal 1
-                    outcome.Line |> should haveSubstring "not to be used: 4 of 4 tasks after 0 meta-steps"
+                    outcome.Errors |> should haveSubstring "not to be used: 4 of 4 tasks after 0 meta-steps"
                     outcome.Output |> says [ "no accuracy"; "inner solves: 4 non finite" ]
                     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "diagnosis", "diagnosis.json")))
                     let state = document.RootElement.GetProperty("states")[0]
