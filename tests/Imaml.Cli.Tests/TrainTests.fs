@@ -283,14 +283,14 @@ let tests =
                     for name, value, line in
                         [
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
-                            "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
+                            "--lambda", "NaN", "--lambda must be a finite number, not NaN"
                             "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
                             "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
                             "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
                             "--filters",
                             "2147483647",
-                            "--filters 2147483647 makes 124,515,522,497,539,473,408 weights of the convolutions"
+                            "--filters 2147483647 makes 124,515,522,381,57"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"
                             "--ways", "5000", "5000-way episodes need 5000 classes"
