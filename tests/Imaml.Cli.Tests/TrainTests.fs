@@ -426,8 +426,8 @@ let tests =
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    refused "name another folder" (options [] (Path.Combine(file, "run")))
-                    refused "name another folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    refused "is a file, not a folder" (options [] (Path.Combine(file, "run")))
+                    refused "is a file, not a folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
                     Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
 
             testCase "omniglot without a data folder: one line that says how to get it" (fun () ->
