@@ -235,7 +235,7 @@ let tests =
                         )
 
                     LibTorchLoader.EnsureLoaded() |> ignore
-                    let struct (tasks, network) = BuiltIn.Open diverging
+                    let struct (tasks, network) = diverging.Open()
                     use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, ImageClassifier network), 1)
                     Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
                     let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])

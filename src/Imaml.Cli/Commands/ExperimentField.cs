@@ -22,7 +22,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
     public const string Images = "images", Strided = "conv4-strided";
 
     private const string AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind";
-    private const int DefaultQueries = 5, DefaultFilters = ConvolutionalNetworks.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
+    private const int DefaultQueries = 5, DefaultFilters = StridedConvolutions.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
     private const double DefaultOuterRate = 1e-3;
 
     /// <summary>The value of a field that is not given, as the experiment is so far; null for none.</summary>

@@ -138,7 +138,7 @@ internal sealed class ExperimentOptions
             throw new ArgumentException($"{file} is {(Directory.Exists(file) ? "a folder, not a file" : "not there")}; FILE is an experiment as JSON");
         }
 
-        var tree = ExperimentFile.Tree(file is null ? Presets.Text(origin) : File.ReadAllText(file), origin);
+        var tree = ExperimentFile.Tree(file is null ? ExperimentFile.PresetText(origin) : File.ReadAllText(file), origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 

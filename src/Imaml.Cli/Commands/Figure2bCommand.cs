@@ -28,7 +28,7 @@ internal static class Figure2bCommand
         var innerSteps = SharedOptions.AtLeast(new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps }, 1);
         var metaBatch = SharedOptions.AtLeast(new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch }, 1);
         var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
-        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => ConvolutionalNetworks.OmniglotFilters }, 1);
+        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters }, 1);
         var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "Upper limit of a process's memory in MiB; a process that reaches it is ended, and its point is omitted", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
         var threads = SharedOptions.Threads();
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" });
