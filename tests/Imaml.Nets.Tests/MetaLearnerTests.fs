@@ -210,7 +210,7 @@ let private outliers =
                     | null -> failtest "no statuses"
                     | ended ->
                         ended.NotFinite |> should equal 1
-                        ended.Linear[SolveStatus.NonFinite] |> should equal 1
+                        ended.Linear[Imaml.Math.SolveStatus.NonFinite] |> should equal 1
                         Seq.sum ended.Inner.Values |> should equal 3
                         Seq.sum ended.Linear.Values |> should equal 3
 
