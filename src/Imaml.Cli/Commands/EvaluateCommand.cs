@@ -1,4 +1,4 @@
-// imaml evaluate: the accuracy of a trained run on classes that it has never seen.
+// imaml evaluate: the accuracy of a trained run on new classes.
 
 using System.CommandLine;
 using System.Globalization;
@@ -17,30 +17,25 @@ internal static class EvaluateCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made" };
-        var episodes = new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes };
+        var run = SharedOptions.Folder(new Argument<string>("RUN") { Description = "Folder of a run of `imaml train`" });
+        var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes }, 2);
         var part = SharedOptions.OneOf(
-            new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed };
-        var ways = new Option<int?>("--ways") { Description = "Classes of an episode, at most as many as in training [default: as in training]", HelpName = "N" };
-        var shots = new Option<int?>("--shots") { Description = "Support images per class [default: as in training]", HelpName = "K" };
-        var queries = new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" };
-        var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" };
+            new Option<ClassPart>("--part") { Description = "test, or validation for choosing options", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
+        var seed = SharedOptions.AtLeast(new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed });
+        var ways = SharedOptions.AtLeast(new Option<int?>("--ways") { Description = "Classes of an episode, at most as many as in training [default: as in training]", HelpName = "N" }, 2);
+        var shots = SharedOptions.AtLeast(new Option<int?>("--shots") { Description = "Support images per class [default: as in training]", HelpName = "K" }, 1);
+        var queries = SharedOptions.AtLeast(new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" }, 1);
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" }, 1);
         var batchNorm = SharedOptions.OneOf(
-            new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own, all together), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, Transductive, Inductive, Both);
+            new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, Transductive, Inductive, Both);
         var state = SharedOptions.OneOf(
-            new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one [default: best, where the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last);
-        SharedOptions.AtLeast(ways, 2);
-        SharedOptions.AtLeast(shots, 1);
-        SharedOptions.AtLeast(queries, 1);
-        SharedOptions.AtLeast(innerSteps, 1);
+            new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last);
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, data, device, tf32 };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, episodes, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var opened = SharedOptions.OpenDevice(parsed, device, tf32);
             var request = new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed));
