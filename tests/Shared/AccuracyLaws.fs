@@ -274,7 +274,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                             problem subject tasks,
                             GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), 10),
                             ConjugateGradientSolver<'V, 'S>(LinearSolveOptions.FixedBudget 100),
-                            Thresholds.none subject.Space,
+                            Thresholds.None,
                             theta
                         )
 

@@ -118,7 +118,7 @@ internal sealed class ProblemSolver
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None(Space), _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None, _task.Theta);
         var (outcome, message) = Ended(result);
         var u = result.Solve.Solution;
         var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
