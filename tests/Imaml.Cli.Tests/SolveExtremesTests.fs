@@ -275,6 +275,32 @@ let private sweep =
                                 checkTruth $"{name}, λ = {lambda}, step {step}, {asked.Method}" answer
                                 answer.Status |> should not' (equal Outcome.Converged))
 
+                testCase
+                    $"{name}: the same of accuracies that are asked for with a step, none of which runs to a million steps where it is too long"
+                    (fun () ->
+                        for lambda in [ 0.01; 0.1; 1.0; 10.0; 100.0; 1000.0 ] do
+                            let problem = withLambda lambda name
+
+                            for step in
+                                [ 1e-3; 1e-2; 0.1; 0.3; 1.0; 10.0; 100.0; 1000.0 ]
+                                // The slowest of all takes two million steps.
+                             do
+                                for accuracy in (if step * lambda < 2e-5 then [ 1e-2 ] else [ 1e-2; 1e-8 ]) do
+                                    let asked =
+                                        SolveRequest(Method.Implicit, Nullable accuracy, Nullable(), Nullable(), Nullable step, Nullable())
+
+                                    let answer = solve problem asked
+                                    let what = $"{name}, λ = {lambda}, step {step}, ε = {accuracy}"
+                                    checkTruth what answer
+
+                                    if answer.Status = Outcome.Converged then
+                                        Expect.isLessThanOrEqual answer.ErrorBound.Value accuracy what
+
+                                    // A descent with step·λ < 1 that contracts is done after ln(10¹⁶)/(step·λ) steps, and no round of the search
+                                    // takes more; one that does not is seen after some windows.
+                                    let rate = min 1.0 (step * lambda)
+                                    Expect.isLessThan (float answer.Counts.InnerSteps) (100_000.0 + 40.0 / rate) what)
+
             testCase "perceptron, λ = 10, step 0.3: estimates are those of the φ that is returned" (fun () ->
                 let problem = withLambda 10.0 "perceptron"
 

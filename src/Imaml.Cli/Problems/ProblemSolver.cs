@@ -100,6 +100,8 @@ internal sealed class ProblemSolver
             CertifiedStatus.NonFinite => (Outcome.NonFinite, task.Status.Describe()),
             // A proof holds wherever φ is; an estimate is that of where it has gone.
             _ when !Known && HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            CertifiedStatus.BudgetSpent when HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            CertifiedStatus.BudgetSpent when certified.MetaGradient.Inner.Read(Space)[0].Status is InnerStatus.Stalled => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
             CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
             CertifiedStatus.NoConstants => Ended(certified.MetaGradient),
             var status => (status switch
