@@ -38,7 +38,7 @@ let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
 
 /// What is proved of the tasks' losses. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds
 /// both. A ⪰ 0 but for a rounding, for which the smallest curvature has room: µ = λ is proved without looking at the spectrum.
-let private constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
+let constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
     let rounding (matrix: Matrix<float>) = float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
     let size = float (tasks.Size + 4) * subject.Epsilon
 
@@ -160,6 +160,30 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
                 for outcome in (compute subject lambda accuracy constants tasks).Tasks do
                     (outcome.Status = CertifiedStatus.Met) |> should equal (outcome.Bound.Total <= accuracy))
+
+            property "from θ = 0 too the rounding of a bound is that of the vectors' own precision" (fun drawn ->
+                let struct (_, tasks: Quadratics) = draw subject drawn
+                let theta = Subject.alike subject (Array.zeroCreate tasks.Size)
+                let tasks = { tasks with Theta = theta }
+                let lambda = 8.0
+                let constants = constants subject tasks
+                let found = compute subject lambda 1e-2 constants tasks
+
+                let certificates =
+                    Certificate.OfSolution(
+                        subject.Space,
+                        ScalarRegularizer<'V, 'S> lambda,
+                        problem subject tasks,
+                        constants,
+                        subject.OfRows theta,
+                        found.MetaGradient.Phi,
+                        found.MetaGradient.Solve.Solution
+                    )
+
+                for task in 0 .. subject.Tasks - 1 do
+                    // A d + 8th part of a norm's rounding in single precision, which is all that may differ.
+                    let expected = certificates[task].Rounding
+                    Check.near (1e-4 * expected) expected found.Tasks[task].Bound.Rounding $"task {task}")
 
             property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn

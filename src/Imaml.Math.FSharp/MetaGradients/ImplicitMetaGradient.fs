@@ -93,6 +93,7 @@ type ImplicitMetaGradient =
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0
                 Learned = [||]
+                LearnedRounding = [||]
             }
             |> MetaGradient.judged space)
 
