@@ -52,6 +52,7 @@ public static class LibTorchLoader
         // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower beside other programs.
         // .NET's own SetEnvironmentVariable does not reach native code. What the user has set stays.
         _ = SetEnvironment("OMP_WAIT_POLICY", "passive", 0);
+        AllocatorSettings.KeepFreedMemory();
         var packaged = PackagedFolder();
         var named = Environment.GetEnvironmentVariable(FolderVariable);
         var (folder, handles) = LoadLibTorch(packaged, named is { Length: > 0 } ? named : null);

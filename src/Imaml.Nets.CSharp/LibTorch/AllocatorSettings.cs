@@ -1,0 +1,34 @@
+// glibc's allocator returns freed memory to the system and takes it again a moment later. Every tensor of a training step then costs page
+// faults: half a million in 60 meta-steps, 7 % of the processor's time. This keeps freed memory in the process for the next tensor.
+
+using System.Runtime.InteropServices;
+
+namespace Imaml.Nets.LibTorch;
+
+/// <summary>Settings of the C library's allocator, for the whole process.</summary>
+internal static class AllocatorSettings
+{
+    // mallopt(3).
+    private const int TrimThreshold = -1, TopPad = -2, MmapThreshold = -3;
+    private static readonly (int Parameter, string Variable, int Bytes)[] Settings =
+        [(TrimThreshold, "MALLOC_TRIM_THRESHOLD_", 1 << 30), (TopPad, "MALLOC_TOP_PAD_", 64 << 20), (MmapThreshold, "MALLOC_MMAP_THRESHOLD_", 1 << 30)];
+
+    /// <summary>Makes glibc keep freed memory. What the user has set by glibc's variables stays; other C libraries are left as they are.</summary>
+    public static void KeepFreedMemory()
+    {
+        foreach (var (parameter, variable, bytes) in Settings.Where(setting => Environment.GetEnvironmentVariable(setting.Variable) is null))
+        {
+            try
+            {
+                _ = SetOption(parameter, bytes);
+            }
+            catch (EntryPointNotFoundException)
+            {
+                return;
+            }
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "mallopt")]
+    private static extern int SetOption(int parameter, int value);
+}
