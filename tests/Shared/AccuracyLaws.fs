@@ -185,6 +185,50 @@ let laws (subject: Subject<'V, 'S>) : Test =
                     let expected = certificates[task].Rounding
                     Check.near (1e-4 * expected) expected found.Tasks[task].Bound.Rounding $"task {task}")
 
+            law "a search ends at the first φ that is not one: a ∇G that is not finite, a descent that has diverged" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 6; Size = 3; Condition = 10.0 }
+                let quadratic = problem subject tasks
+
+                // Products and ∇L are finite, and the black box says nothing of its φ.
+                let broken =
+                    { new IBilevelProblem<'V, 'S> with
+                        member _.InnerLoss phi = quadratic.InnerLoss phi
+                        member _.InnerGradient phi = quadratic.InnerGradient phi
+                        member _.OuterLossAndGradient phi = quadratic.OuterLossAndGradient phi
+
+                        member _.LinearizeInner phi =
+                            let linearization = quadratic.LinearizeInner phi
+                            let slope = subject.OfRows(subject.ToRows phi |> Array.map (Array.map (fun _ -> infinity)))
+
+                            { new ILinearization<'V, 'S> with
+                                member _.Loss = linearization.Loss
+                                member _.Gradient = slope
+                                member _.HessianProduct w = linearization.HessianProduct w
+                                member _.Dispose() = linearization.Dispose()
+                            }
+                    }
+
+                let start: IInnerSolver<'V, 'S> = DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun _ start -> start))
+                let diverging: IInnerSolver<'V, 'S> = GradientDescentSolver<'V, 'S>(ConstantStep 1e3, 2000, 1)
+
+                for problem, inner, what in [ broken, start, "∇G"; quadratic, diverging, "descent" ] do
+                    let found =
+                        AdaptiveAccuracy.Compute(
+                            subject.Space,
+                            ScalarRegularizer<'V, 'S> lambda,
+                            problem,
+                            inner,
+                            ConjugateGradientSolver<'V, 'S> linear,
+                            constants subject tasks,
+                            { Accuracy = 1e-2; MaxRounds = 5 },
+                            subject.OfRows tasks.Theta
+                        )
+
+                    for task in found.Tasks do
+                        Expect.equal task.Status CertifiedStatus.NonFinite what
+                        Expect.equal task.Bound.Kind BoundKind.None what
+                        Expect.equal (task.Work.OuterGradients, task.Work.LinearSteps) (1, 0) what)
+
             property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let constants = constants subject tasks

@@ -373,6 +373,89 @@ let private bounds (subject: Subject<'V, 'S>) =
                             Array.init layers (fun layer -> Seq.sum (seq { for j in layer..layers .. d - 1 -> all[j] })))
                         useful)
 
+        Subject.law subject "of a wrong w and of a wrong u is no more than what either spoils, where nothing else is wrong" (fun () ->
+            // L̂ = −2φ, L = 4φ, λ = 1: φ* − θ = 2 and u* = 4, and µ = λ is G's curvature, so that the bounds on both errors are the errors.
+            let matrix = Array.init subject.Tasks (fun _ -> Matrix<float>.Build.Dense(1, 1))
+            let constant value = Subject.alike subject [| value |]
+
+            let tasks: Quadratics =
+                {
+                    A = matrix
+                    B = constant -2.0
+                    C = matrix
+                    E = constant 4.0
+                    Theta = constant 1.0
+                }
+
+            let scalar = ScalarRegularizer<'V, 'S> 1.0
+            let learnable: ILearnableRegularizer<'V, 'S, 'S> = scalar
+            let theta = subject.OfRows tasks.Theta
+
+            for w, u in [ 2.5, 4.0; 2.0, 3.0 ] do
+                let phi, solution, moved =
+                    subject.OfRows(constant (1.0 + w)), subject.OfRows(constant u), subject.OfRows(constant w)
+
+                let certificates =
+                    Certificate.OfSolution(
+                        space,
+                        scalar,
+                        problem subject tasks,
+                        AccuracyLaws.constants subject tasks,
+                        theta,
+                        phi,
+                        solution
+                    )
+
+                let found: RegularizerGradient<'V, 'S, 'S> =
+                    {
+                        Gradient = learnable.ParameterGradient(space, moved, solution)
+                        Displacement = moved
+                        Solution = solution
+                        Products = space.Scalar 0.0
+                    }
+
+                for bound in RegularizerGradientBound.Of(space, scalar, certificates, theta, phi, found) do
+                    let error = abs (w * u - 8.0)
+                    // L is claimed to be 2⁻⁴⁰, which δ = ½ and ‖w‖ ≤ 3 multiply.
+                    Check.near (1000.0 * subject.Epsilon + 2.0 ** -38.0) error bound.Total $"w = {w}, u = {u}"
+                    Check.atMost bound.Total error $"w = {w}, u = {u}")
+
+        Subject.law subject "of a learned λ's rounding holds what φ's and θ's last digits change, with φ near θ" (fun () ->
+            let d = 4
+            let random = Random 9
+            let near = Subject.rows subject random d
+            let tasks = fewExamples subject { Seed = 9; Size = d; Condition = 10.0 }
+            let tasks = { tasks with Theta = near }
+            let theta = subject.OfRows near
+            let learned = LearnedRegularizer<'V, 'S>(subject.Coordinates, OneForAll, theta, [| log 1e6 |])
+
+            let strategy: IMetaGradientStrategy<'V, 'S> =
+                LearnedRegularizerStrategy(FirstOrderStrategy(GradientDescentSolver(MeasuredCurvature, 3), 0.0), learned)
+
+            let result = strategy.Compute(space, learned.Regularizer, problem subject tasks, theta)
+            let g = subject.ToRows result.Gradient
+            // By a digit, in the direction that changes ⟨φ − θ, g⟩ most.
+            let moved =
+                Array.map2
+                    (Array.map2 (fun value slope -> value * (1.0 + 0.75 * subject.Epsilon * float (sign (value * slope)))))
+                    (subject.ToRows result.Phi)
+                    g
+
+            let other =
+                { result with
+                    Inner =
+                        { result.Inner with
+                            Phi = subject.OfRows moved
+                        }
+                }
+
+            let changed = learned.LogGradient(space, other, theta)
+
+            for task in 0 .. subject.Tasks - 1 do
+                let change = abs (changed[task][0] - result.Learned[task][0])
+                Check.atMost result.LearnedRounding[task] change $"task {task}"
+                change |> should be (greaterThan 0.0))
+
         Subject.property subject 6 "of the rounding of a learned λ's gradient, whatever λ is and whoever shares it" (fun drawn ->
             let tasks = fewExamples subject drawn
             let d = tasks.Size
