@@ -20,8 +20,8 @@ internal sealed class GlyphTasks
     {
         LibTorchLoader.EnsureLoaded();
         _experiment = BenchMethod.Of(BenchMethod.Imaml).Experiment(
-            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.ConvolutionalNetworks.OmniglotFilters);
-        (_tasks, var network) = BuiltIn.Open(_experiment);
+            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.StridedConvolutions.OmniglotFilters);
+        (_tasks, var network) = _experiment.Open();
         _model = new ImageClassifier(network);
     }
 

@@ -45,7 +45,7 @@ let private row setting (methodName: string) innerSteps seconds (mib: int64) =
     let experiment =
         BenchMethod
             .Of(if isMethod then methodName else BenchMethod.Imaml)
-            .Experiment(BenchSetting.Of setting, Nullable(), innerSteps, 1, ConvolutionalNetworks.OmniglotFilters)
+            .Experiment(BenchSetting.Of setting, Nullable(), innerSteps, 1, StridedConvolutions.OmniglotFilters)
 
     let cost work flops = TaskCost(seconds, work, flops)
 

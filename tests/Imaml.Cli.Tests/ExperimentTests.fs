@@ -269,9 +269,9 @@ let private values =
                         read.Method.Name |> should equal after.Method.Name))
 
             testCase "every preset is an experiment; there is one for each cell and method, by the paper's values" (fun () ->
-                for name in Presets.Names do
-                    (Presets.Open name).Complaints() |> should be Empty
-                    read [ "--preset"; name ] |> should equal (Presets.Open name)
+                for name in ExperimentFile.Presets do
+                    (ExperimentFile.Preset name).Complaints() |> should be Empty
+                    read [ "--preset"; name ] |> should equal (ExperimentFile.Preset name)
 
                 let cells =
                     [
@@ -286,9 +286,9 @@ let private values =
                             for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
                                 $"{cell}/{method}"
                     ]
-                |> should equal (set Presets.Names)
+                |> should equal (set ExperimentFile.Presets)
 
-                (Presets.Open "omniglot-20w1s/imaml-gd").Method
+                (ExperimentFile.Preset "omniglot-20w1s/imaml-gd").Method
                 |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5)))
 
             testCase "all missing options are reported together, and so are unused ones and values that are wrong" (fun () ->
@@ -341,7 +341,7 @@ let private values =
 
             testCase "a file's misspelt, missing and mistyped fields are errors, all in one line with the file's name" (fun () ->
                 inFolder (fun folder ->
-                    let text = Presets.Text "glyphs-5w1s/imaml-gd"
+                    let text = ExperimentFile.PresetText "glyphs-5w1s/imaml-gd"
 
                     for before, after, rule in
                         [
@@ -474,15 +474,12 @@ let private runs =
                     inFolder (fun folder ->
                         LibTorchLoader.EnsureLoaded() |> ignore
                         let run = Path.Combine(folder, "run")
-                        let preset = Presets.Open "glyphs-5w1s/imaml-gd"
+                        let preset = ExperimentFile.Preset "glyphs-5w1s/imaml-gd"
                         let tasks = ImageTasks.Open(preset.Tasks :?> ImageEpisodes)
 
                         let network =
-                            ConvolutionalNetworks.Strided(
-                                ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels),
-                                2,
-                                tasks.Ways
-                            )
+                            StridedConvolutions(2)
+                                .Build(ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways)
 
                         let own =
                             Experiment(preset.Tasks, OwnNetwork "two filters", preset.Method, preset.Outer, Budget(1, 2, 0), 1UL)
@@ -506,7 +503,7 @@ let private runs =
 
             testCase "twenty broken experiment files: one line each, exit code not zero, no stack trace" (fun () ->
                 inFolder (fun folder ->
-                    let text = Presets.Text "glyphs-5w1s/imaml-gd"
+                    let text = ExperimentFile.PresetText "glyphs-5w1s/imaml-gd"
                     let changed (before: string) (after: string) = text.Replace(before, after)
 
                     for broken in
@@ -556,7 +553,7 @@ let private runs =
                         let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
                         outcome.ExitCode |> should equal 1
                         outcome.Output |> should haveSubstring "no accuracy"
-                        outcome.Line |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
+                        outcome.Errors |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"
 
                         use document =
                             JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-steps60.json")))

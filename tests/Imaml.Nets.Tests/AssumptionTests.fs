@@ -33,7 +33,7 @@ let private trainingBy (adjoint: Adjoint) (remedy: CurvatureRemedy) =
     )
 
 let private training = trainingBy (Adjoint.ConjugateGradients cgSteps) CurvatureRemedy.Truncate
-let private parts = lazy BuiltIn.Open training
+let private parts = lazy training.Open()
 
 let private problem =
     lazy
@@ -43,8 +43,11 @@ let private problem =
 let private options tasks reference =
     AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)
 
-let private measure tasks reference =
-    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options tasks reference, torch.CPU, null, CancellationToken.None)
+let private measured (experiment: Experiment) options =
+    use learner = MetaLearner.Create(experiment.Plan, problem.Value, 1)
+    AssumptionCheck.Measure(learner, options)
+
+let private measure tasks reference = measured training (options tasks reference)
 
 let private four = lazy measure 4 2
 
@@ -203,17 +206,7 @@ let tests =
                 scoped $"what is measured is the run's own method: {name}" (fun () ->
                     let own = trainingBy adjoint remedy
 
-                    let measured =
-                        AssumptionCheck.Measure(
-                            RunState(0, null),
-                            own,
-                            problem.Value,
-                            options 2 1,
-                            torch.CPU,
-                            null,
-                            CancellationToken.None
-                        )
-
+                    let measured = measured own (options 2 1)
                     use learner = MetaLearner.Create(own.Plan, problem.Value, 1)
 
                     for task in measured.Tasks do
@@ -255,7 +248,12 @@ let tests =
                     : (Method * string) list) do
                     let said = AssumptionCheck.Refusal method |> nonNull
                     said |> should haveSubstring why
-                    said |> should not' (haveSubstring "\n"))
+                    said |> should not' (haveSubstring "\n")
+
+                    let own =
+                        Experiment(training.Tasks, training.Network, method, training.Outer, training.Budget, training.Seed)
+
+                    Expect.throwsC (fun () -> measured own (options 1 0) |> ignore) (fun e -> e.Message |> should haveSubstring said))
 
             testCase "the count for all tasks together is of fewer than that of each alone, and of none that is refuted" (fun () ->
                 for task in four.Value.Tasks do
@@ -275,9 +273,9 @@ let tests =
                 use stop = new CancellationTokenSource()
                 stop.Cancel()
 
-                (fun () ->
-                    AssumptionCheck.Measure(RunState(0, null), training, problem.Value, options 4 0, torch.CPU, null, stop.Token)
-                    |> ignore)
+                use learner = MetaLearner.Create(training.Plan, problem.Value, 1)
+
+                (fun () -> AssumptionCheck.Measure(learner, options 4 0, stop = stop.Token) |> ignore)
                 |> should throw typeof<OperationCanceledException>)
 
             testCase "quantiles are MathNet's, and infinite between infinities" (fun () ->

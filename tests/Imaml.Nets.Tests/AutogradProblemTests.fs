@@ -155,7 +155,7 @@ let private constants: (string * (Tensor -> Tensor)) list =
     ]
 
 /// 64 filters, 28 × 28, 5-way 1-shot: the network of the experiments.
-let private omniglot = strided (ImageShape(28, 28, 1)) ConvolutionalNetworks.OmniglotFilters 5
+let private omniglot = strided (ImageShape(28, 28, 1)) StridedConvolutions.OmniglotFilters 5
 
 [<Tests>]
 let tests =

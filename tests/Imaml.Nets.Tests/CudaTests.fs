@@ -124,7 +124,7 @@ let private training (device: ComputeDevice) =
             testCase "adapts to what is evaluated" (fun () ->
                 use one = learnerOn device.Device 1UL
 
-                let measured = Evaluator.AfterAdapting(one, ClassPart.Test, 1UL, 8, CancellationToken.None)
+                let measured = Evaluation.AfterAdapting(one, ClassPart.Test, 1UL, 8, CancellationToken.None)
 
                 measured.PerTask |> Seq.forall (fun share -> 0.0 <= share && share <= 1.0) |> should equal true)
         ]
@@ -176,7 +176,7 @@ let private runs (device: ComputeDevice) =
             let experiment =
                 experimentOn (ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 3, 1, 2)) imaml 1UL
 
-            let struct (tasks, network) = BuiltIn.Open experiment
+            let struct (tasks, network) = experiment.Open()
 
             for place in [ ComputeDevice.Processor; device; ComputeDevice.Processor; device ] do
                 use run = TrainingRun.Open(RunFolder folder, experiment, tasks, ImageClassifier network, place, 1)

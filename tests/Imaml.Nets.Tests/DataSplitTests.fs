@@ -37,8 +37,8 @@ let tests =
                 dataError (fun () -> ClassSplit("s", RotationMode.AsClasses, [ "a" ], [], []))
                 |> says [ "a names no rotation" ])
 
-            testCase "the manifest's hash changes with the name, the mode, every class and its part" (fun () ->
-                let hash name mode (train: string list) validation test = ClassSplit(name, mode, train, validation, test).Manifest.Hash
+            testCase "the hash changes with the name, the mode, every class and its part" (fun () ->
+                let hash name mode (train: string list) validation test = ClassSplit(name, mode, train, validation, test).Hash
 
                 let all =
                     [
@@ -86,9 +86,9 @@ let tests =
 
             testCase "the Vinyals split has 1,028, 172 and 423 characters, each with four rotations" (fun () ->
                 let count (split: ClassSplit) = split.Train.Count, split.Validation.Count, split.Test.Count
-                count (VinyalsSplit.Create()) |> should equal (4112, 688, 1692)
-                count (VinyalsSplit.Create(RotationMode.Augment)) |> should equal (1028, 172, 423)
-                count (VinyalsSplit.Create(RotationMode.Augment, false)) |> should equal (1200, 0, 423))
+                count (ClassSplit.Vinyals()) |> should equal (4112, 688, 1692)
+                count (ClassSplit.Vinyals(RotationMode.Augment)) |> should equal (1028, 172, 423)
+                count (ClassSplit.Vinyals(RotationMode.Augment, false)) |> should equal (1200, 0, 423))
 
             Needs.omniglot "the Vinyals split is that of the published lists, line by line" (fun root ->
                 let lists = Path.Combine(root, "splits", "omniglot_vinyals")
@@ -97,9 +97,9 @@ let tests =
                     skiptest $"needs the published lists: {lists} is not there"
 
                 let published name = File.ReadAllLines(Path.Combine(lists, name + ".txt")) |> Array.filter ((<>) "") |> Set.ofArray
-                let split = VinyalsSplit.Create()
+                let split = ClassSplit.Vinyals()
                 Set.ofSeq split.Train |> should equal (published "train")
                 Set.ofSeq split.Validation |> should equal (published "val")
                 Set.ofSeq split.Test |> should equal (published "test")
-                Set.ofSeq (VinyalsSplit.Create(validation = false)).Train |> should equal (published "trainval"))
+                Set.ofSeq (ClassSplit.Vinyals(validation = false)).Train |> should equal (published "trainval"))
         ]

@@ -61,8 +61,7 @@ let private waits =
             "LearningProblem.Measure"
             "FewShotProblem.QueryAccuracy"
             "Checkpoint.Write"
-            "RunState.Load"
-            "RunState.ThetaHash"
+            "RunFolder.Load"
             // A loss without a graph: a constant, or a mistake.
             "TaskLoss.Same"
         ]

@@ -183,7 +183,7 @@ let private algorithms =
                     onDevice device vector)
 
             there "of the smooth network, and Gauss–Newton products" (fun device ->
-                let network = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3, Activation.Softplus)
+                let network = StridedConvolutions(2, Activation.Softplus).Build(ImageShape(6, 6, 1), 3)
                 let struct (_, theta, problem) = problemOn device torch.float32 network
                 use linearization = (problem :> IBilevelProblem<_, _>).LinearizeInner theta
                 let gaussNewton = linearization :?> IGaussNewtonLinearization<Tensor, Tensor>

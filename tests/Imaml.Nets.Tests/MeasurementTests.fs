@@ -32,7 +32,7 @@ let private paper ways filters metaBatch =
         1UL
     )
 
-let private take experiment work = MetaBatchMeasurement.Take(MeasurementRequest(experiment, 1, work, 1), CancellationToken.None)
+let private take experiment work = Measurement.Take(MeasurementRequest(experiment, 1, work, 1), CancellationToken.None)
 
 [<MethodImpl(MethodImplOptions.NoInlining)>]
 let private touch bytes =
@@ -49,7 +49,7 @@ let tests =
                 // 4 → 2 → 1 → 1 → 1, two filters, three ways. A multiplication and an addition for every position, place in the kernel, channel
                 // and filter:
                 let first, others, classifier = 2 * (2 * 2) * 9 * 1 * 2, 3 * (2 * 1 * 9 * 2 * 2), 2 * 2 * 3
-                let flops = ConvolutionalNetworks.Strided(ImageShape(4, 4, 1), 2, 3).Flops
+                let flops = StridedConvolutions(2).Build(ImageShape(4, 4, 1), 3).Flops
                 flops.Forward |> should equal (float (first + others + classifier))
                 // Forward; by weights and by inputs backwards, but for the images.
                 flops.Gradient |> should equal (float (2 * first + 3 * (others + classifier)))
@@ -63,7 +63,7 @@ let tests =
                 work.Flops(image, 7, 9) |> should equal (7.0 * 39.0 + 9.0 * 20.0))
 
             testCase "iMAML with 16 inner and 5 CG steps takes 2.2 to 3 GFLOP for a 5-way 1-shot task, as published code does" (fun () ->
-                let task = (take (paper 5 ConvolutionalNetworks.OmniglotFilters 1) MeasuredWork.MetaStep).Task
+                let task = (take (paper 5 StridedConvolutions.OmniglotFilters 1) MeasuredWork.MetaStep).Task
                 // One gradient a step and one at φ; one product for the first step's length and five for the solve.
                 task.Work |> should equal (TaskWork(17.0, 6.0, 0.0, 1.0, 1.0))
                 task.Flops |> should be (greaterThan 2.2e9)
@@ -77,7 +77,7 @@ let tests =
                 measured.ResidentBytes |> should be (greaterThan 0L)
 
                 measured.Task.Flops
-                |> should equal (measured.Task.Work.Flops(ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), 2, 3).Flops, 3, 3))
+                |> should equal (measured.Task.Work.Flops(StridedConvolutions(2).Build(ImageShape(28, 28, 1), 3).Flops, 3, 3))
 
                 isNull measured.HessianProduct |> should equal true
                 DisposeScopeManager.Statistics.ThreadTotalLiveCount |> should equal before)

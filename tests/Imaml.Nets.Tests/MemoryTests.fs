@@ -59,8 +59,8 @@ let tests =
 
                 let run () =
                     use learner = learner 1UL
-                    Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
-                    Evaluator.BeforeAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
+                    Evaluation.AfterAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
+                    Evaluation.BeforeAdapting(learner, ClassPart.Test, 1UL, 25, CancellationToken.None) |> ignore
 
                 run ()
                 live () |> should equal before)

@@ -45,7 +45,7 @@ type private IsDefined = delegate of tensor: nativeint * defined: byref<byte> ->
 let private version = (2UL <<< 56) ||| (10UL <<< 48)
 
 let private native =
-    lazy NativeLibrary.Load(Path.Combine(LibTorchLoader.EnsureLoaded().Folder, "libtorch_cpu.so"))
+    lazy NativeLibrary.Load(Path.Combine(LibTorchLoader.Loaded.Folder, "libtorch_cpu.so"))
 
 let private imported<'F when 'F :> Delegate> name = Marshal.GetDelegateForFunctionPointer<'F>(NativeLibrary.GetExport(native.Value, name))
 

@@ -19,7 +19,7 @@ let experimentOf method seed = experimentOn (OwnTasks "patterned") method seed
 let sampler =
     lazy EpisodeSampler(patterned 6 1 8 5, classNames (patterned 6 1 8 5), RotationMode.None, 3, 1, 2, 1UL)
 
-let network () = ConvolutionalNetworks.Strided(ImageShape(6, 6, 1), 2, 3)
+let network () = StridedConvolutions(2).Build(ImageShape(6, 6, 1), 3)
 
 let model () = ImageClassifier(network ())
 

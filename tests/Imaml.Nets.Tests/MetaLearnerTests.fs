@@ -262,12 +262,12 @@ let private learning =
                     let set = Glyphs.Create(120, 10, 1UL)
                     let split = ClassSplit.Seeded(set, 1UL, RotationMode.None, 100, 0, 20)
                     let tasks = ImageTasks(set, split, 5, 1, 5)
-                    let network = ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), 8, 5)
+                    let network = StridedConvolutions(8).Build(ImageShape(28, 28, 1), 5)
                     let method = ImplicitMaml(Inner.GradientDescent 8, 2.0, Adjoint.ConjugateGradients 3)
                     let plan = LearningPlan(method, Outer.Adam(1e-2, Schedule.Constant), 40, 4, 2UL)
                     use learner = MetaLearner.Create(plan, LearningProblem.Of(tasks, ImageClassifier network), 1)
 
-                    let accuracy () = Evaluator.AfterAdapting(learner, ClassPart.Test, 3UL, 60, CancellationToken.None).Mean
+                    let accuracy () = Evaluation.AfterAdapting(learner, ClassPart.Test, 3UL, 60, CancellationToken.None).Mean
 
                     let untrained = accuracy ()
 

@@ -61,7 +61,7 @@ let private form =
         [
             testCase "has 113,221 parameters for 64 filters and 5 ways, 117,076 for 20" (fun () ->
                 let count ways =
-                    ConvolutionalNetworks.Strided(ImageShape(28, 28, 1), ConvolutionalNetworks.OmniglotFilters, ways).ParameterCount
+                    StridedConvolutions(StridedConvolutions.OmniglotFilters).Build(ImageShape(28, 28, 1), ways).ParameterCount
 
                 count 5 |> should equal 113_221
                 count 20 |> should equal 117_076)
@@ -78,7 +78,7 @@ let private form =
                     let instance = draw 1 architecture 1 5
 
                     let strided =
-                        ConvolutionalNetworks.Strided(architecture.Input, architecture.Blocks.Head.Filters, architecture.Ways)
+                        StridedConvolutions(architecture.Blocks.Head.Filters).Build(architecture.Input, architecture.Ways)
 
                     same
                         (instance.Network.Forward(instance.Parameters, instance.Images).Logits)

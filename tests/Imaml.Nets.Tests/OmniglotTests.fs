@@ -116,7 +116,7 @@ let reading =
                         seconds |> should be (lessThan 1.0)
 
                         // Every character of the published split is in the set, and the split uses all of it.
-                        let split = VinyalsSplit.Create(RotationMode.Augment)
+                        let split = ClassSplit.Vinyals(RotationMode.Augment)
 
                         Set.ofSeq (Seq.concat [ split.Train; split.Validation; split.Test ])
                         |> should equal (Set.ofArray (classNames first.Set))))

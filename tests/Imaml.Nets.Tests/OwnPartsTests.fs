@@ -141,8 +141,60 @@ let tests =
                     // points' mean square of 1.5.
                     loss 150 |> should be (lessThan (min 0.125 (loss 1 / 4.0)))))
 
+            testCase "the states that a run kept are loaded: the initial one, those on the way, the last" (fun () ->
+                inFolder (fun path ->
+                    let folder, seen = RunFolder path, Collections.Generic.Dictionary()
+
+                    let keeping =
+                        Experiment(
+                            OwnTasks "lines",
+                            OwnNetwork "a weight and a bias",
+                            implicit',
+                            Outer.Adam(0.05, Schedule.Constant),
+                            Budget(5, 8, KeepEvery = 2),
+                            3UL
+                        )
+
+                    (use run = TrainingRun.Open(folder, keeping, lines, lineModel plain, threads = 1)
+                     seen[0] <- numbers run.Learner.Theta
+                     run.Run(CancellationToken.None, (fun step -> seen[step.MetaStep] <- numbers run.Learner.Theta)))
+
+                    let problem = LearningProblem.Of(lines, lineModel plain)
+                    Seq.toList (folder.States()) |> should equal [ 0; 2; 4; 5 ]
+
+                    for state in folder.States() do
+                        use learner = folder.Load(problem, state)
+                        learner.MetaStep |> should equal state
+                        numbers learner.Theta |> should equal seen[state]
+
+                    use last = folder.Load problem
+                    last.MetaStep |> should equal 5
+
+                    Expect.throwsC (fun () -> folder.Load(problem, 3) |> ignore) (fun e ->
+                        e.Message |> should haveSubstring "checkpoint-000003.bin")))
+
+            testCase "an experiment of the library's parts trains itself, and its folder says what it is" (fun () ->
+                inFolder (fun path ->
+                    let folder = RunFolder path
+
+                    let own =
+                        Experiment(
+                            ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 2, 1, 1),
+                            StridedConvolutions 1,
+                            implicit',
+                            Outer.Adam(0.05, Schedule.Constant),
+                            Budget(1, 2),
+                            3UL
+                        )
+
+                    (use run = own.Train(folder, threads = 1)
+                     run.Run CancellationToken.None
+                     run.Finished |> should equal true)
+
+                    ExperimentFile.Read folder.DescriptionPath |> should equal own))
+
             testCase "the program that lacks the parts says so in one line" (fun () ->
-                Expect.throwsC (fun () -> BuiltIn.Open(experiment halved 1) |> ignore) (fun e ->
+                Expect.throwsC (fun () -> (experiment halved 1).Open() |> ignore) (fun e ->
                     e.Message
                     |> should equal "the method halved is not part of Imaml: the program that has it must train and evaluate this run"))
 

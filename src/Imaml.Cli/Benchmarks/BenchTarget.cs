@@ -21,7 +21,7 @@ internal sealed record BenchTarget(string Quantity, string Setting, double Measu
     /// <summary>The targets of which these rows tell something; those of another network, meta-batch or number of threads tell nothing.</summary>
     public static IReadOnlyList<BenchTarget> Of(IReadOnlyList<BenchRow> all)
     {
-        BenchRow[] rows = [.. all.Where(row => (row.Experiment.Network as StridedConvolutions)?.Filters == ConvolutionalNetworks.OmniglotFilters && row.Threads == Threads && row.Experiment.Budget.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
+        BenchRow[] rows = [.. all.Where(row => (row.Experiment.Network as StridedConvolutions)?.Filters == StridedConvolutions.OmniglotFilters && row.Threads == Threads && row.Experiment.Budget.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
         IEnumerable<BenchRow> Usual(string? setting = null) => rows.Where(row =>
             row.Method == BenchMethod.Imaml && (setting ?? row.Setting) == row.Setting && row.InnerSteps == BenchSetting.Of(row.Setting).InnerSteps);
         BenchRow? Find(string setting, string method, int innerSteps) =>

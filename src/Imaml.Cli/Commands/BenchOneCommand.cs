@@ -22,7 +22,7 @@ internal static class BenchOneCommand
                 throw new ArgumentException("the request has no experiment");
             }
 
-            Terminal.Line(JsonSerializer.Serialize(MetaBatchMeasurement.Take(asked, stop), RunJson.Options));
+            Terminal.Line(JsonSerializer.Serialize(Measurement.Take(asked, stop), RunJson.Options));
             return ExitCode.Success;
         });
         return command;

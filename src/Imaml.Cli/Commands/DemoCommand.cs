@@ -65,12 +65,12 @@ internal static class DemoCommand
 
         using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, new ImageClassifier(network)), threads);
         learner.MoveTo(device.Device);
-        Evaluated Measure(IProgress<double>? progress = null) => Evaluator.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
+        Evaluation Measure(IProgress<double>? progress = null) => Evaluation.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
         var untrained = Measure();
         var watch = Stopwatch.StartNew();
         Train(learner, stop);
         var seconds = watch.Elapsed.TotalSeconds;
-        var before = Evaluator.BeforeAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop);
+        var before = Evaluation.BeforeAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop);
         var after = ProgressBar.Run("adapting to new characters", Measure);
 
         var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"Right answers on characters never seen, {length.Episodes} episodes") };
@@ -117,6 +117,6 @@ internal static class DemoCommand
         return EpisodePicture.Render(source.Images, batch.Episodes[0], predictions);
     }
 
-    private static string Percent(Evaluated accuracy) =>
+    private static string Percent(Evaluation accuracy) =>
         double.IsFinite(accuracy.Mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * accuracy.Mean:F1} ± {100 * accuracy.HalfWidth95:F1} %") : "no accuracy";
 }

@@ -7,7 +7,6 @@ using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
-using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
 using TorchSharp;
@@ -40,7 +39,7 @@ internal static class DiagnoseCommand
             SharedOptions.Require(parsed, tasks, 1);
             SharedOptions.Require(parsed, lanczos, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
-            var (last, all) = RunState.All(folder);
+            var (all, last) = (folder.States(), Checkpoint.ReadHeader(folder.CheckpointPath));
             if (AssumptionCheck.Refusal(last.Experiment.Method) is { } why)
             {
                 throw new ArgumentException($"{folder.FolderPath} is {why}");
@@ -63,20 +62,20 @@ internal static class DiagnoseCommand
             LibTorchLoader.EnsureLoaded();
             var opened = SharedOptions.OpenDevice(parsed, device);
             torch.set_num_threads(parsed.GetValue(threads) ?? Environment.ProcessorCount);
-            return Diagnose(last, chosen, options, parsed.GetValue(data), parsed.GetValue(output) ?? folder.File("diagnosis"), parsed.GetValue(json), opened, stop);
+            return Diagnose(folder, last, chosen, options, parsed.GetValue(data), parsed.GetValue(output) ?? folder.File("diagnosis"), parsed.GetValue(json), opened, stop);
         });
         return command;
     }
 
-    private static IReadOnlyList<RunState> Choose(IReadOnlyList<RunState> all, int[] wanted)
+    private static IReadOnlyList<int> Choose(IReadOnlyList<int> all, int[] wanted)
     {
-        var missing = wanted.Except(all.Select(state => state.MetaStep)).ToArray();
+        var missing = wanted.Except(all).ToArray();
         return missing.Length > 0
-            ? throw new ArgumentException($"--states {string.Join(", ", missing)}: the run has kept the states {string.Join(", ", all.Select(state => state.MetaStep))}")
-            : [.. all.Where(state => wanted.Length == 0 || wanted.Contains(state.MetaStep))];
+            ? throw new ArgumentException($"--states {string.Join(", ", missing)}: the run has kept the states {string.Join(", ", all)}")
+            : [.. all.Where(state => wanted.Length == 0 || wanted.Contains(state))];
     }
 
-    private static int Diagnose(CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
+    private static int Diagnose(RunFolder run, CheckpointHeader last, IReadOnlyList<int> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
         var (tasks, network) = SharedOptions.OpenParts(last, data);
         var problem = LearningProblem.Of(tasks, new ImageClassifier(network));
@@ -84,7 +83,7 @@ internal static class DiagnoseCommand
         WritableFolder.Require(output, "--out");
         try
         {
-            var (report, measured) = Measure(last, states, options, problem, output, json, device, stop);
+            var (report, measured) = Measure(run, last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
             return ExitCode.Success;
@@ -96,13 +95,15 @@ internal static class DiagnoseCommand
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(
-        CheckpointHeader last, IReadOnlyList<RunState> states, AssumptionOptions options, LearningProblem problem, string output, bool json, ComputeDevice device, CancellationToken stop)
+        RunFolder run, CheckpointHeader last, IReadOnlyList<int> states, AssumptionOptions options, LearningProblem problem, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
         var measured = new List<StateAssumptions>();
         foreach (var state in states)
         {
-            measured.Add(StateFile.ReadOrMeasure(output, state, last, problem, options, device, () =>
-                ProgressBar.Run($"state {state.MetaStep}", progress => AssumptionCheck.Measure(state, last.Experiment, problem, options, device.Device, progress, stop))));
+            using var learner = run.Load(problem, state);
+            learner.MoveTo(device.Device);
+            measured.Add(StateFile.ReadOrMeasure(output, learner, last.Tasks, options, device, () =>
+                ProgressBar.Run($"state {state}", progress => AssumptionCheck.Measure(learner, options, progress, stop))));
             if (!json)
             {
                 DiagnosisTable.Print(StateSummary.Of(measured[^1]));

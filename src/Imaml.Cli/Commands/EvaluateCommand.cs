@@ -55,7 +55,7 @@ internal static class EvaluateCommand
         var part = request.Part.ToString().ToLowerInvariant();
         var result = ProgressBar.Run(
             $"{request.Episodes} {part} episodes",
-            progress => EvaluationResult.Measure(trained, header.Experiment, tasks.Split.Manifest, device, header.Seconds, request, stop, progress)) with
+            progress => EvaluationResult.Measure(trained, header.Experiment, tasks.Split, device, header.Seconds, request, stop, progress)) with
         {
             Queries = tasks.Queries,
             BatchNormalization = EvaluationResult.Transductive,

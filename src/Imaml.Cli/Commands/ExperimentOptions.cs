@@ -16,7 +16,7 @@ internal sealed class ExperimentOptions
     private const string Method = "method.kind", InnerKind = "method.inner.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind", Lambda = "method.lambda";
 
     // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultFilters = ConvolutionalNetworks.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
+    private const int DefaultQueries = 5, DefaultFilters = StridedConvolutions.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
     private const double DefaultOuterRate = 1e-3;
 
     private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
@@ -179,7 +179,7 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
-        var tree = ExperimentFile.Tree(file is null ? Presets.Text(origin) : File.ReadAllText(file), origin);
+        var tree = ExperimentFile.Tree(file is null ? ExperimentFile.PresetText(origin) : File.ReadAllText(file), origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 

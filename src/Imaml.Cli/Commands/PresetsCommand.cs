@@ -15,11 +15,11 @@ internal static class PresetsCommand
         {
             if (parsed.GetValue(name) is { } one)
             {
-                Console.Out.Write(Presets.Text(one));
+                Console.Out.Write(ExperimentFile.PresetText(one));
                 return ExitCode.Success;
             }
 
-            foreach (var preset in Presets.Names)
+            foreach (var preset in ExperimentFile.Presets)
             {
                 Terminal.Line(preset);
             }

@@ -93,7 +93,7 @@ internal static class SharedOptions
     public static (ImageTasks Tasks, Network Network) OpenParts(Experiment experiment, string? data) =>
         ProgressBar.Run(
             $"preparing {(experiment.Tasks as ImageEpisodes)?.Dataset}",
-            progress => BuiltIn.Open(experiment, data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
+            progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}")));
 
     /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>
     public static (ImageTasks Tasks, Network Network) OpenParts(CheckpointHeader run, string? data)

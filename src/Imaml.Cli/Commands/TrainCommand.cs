@@ -54,14 +54,14 @@ internal static class TrainCommand
         var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
         run.Run(
             stop,
-            line =>
+            step =>
             {
-                (nonPositive, nonFinite) = (nonPositive + line.Step.NonPositiveCurvature, nonFinite + line.Step.NonFinite);
-                if (line.MetaStep == startStep + 1 || line.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
+                (nonPositive, nonFinite) = (nonPositive + step.NonPositiveCurvature, nonFinite + step.NonFinite);
+                if (step.MetaStep == startStep + 1 || step.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
                 {
                     sincePrint.Restart();
-                    var perStep = (line.Seconds - startSeconds) / (line.MetaStep - startStep);
-                    Terminal.Error.WriteLine(Describe(line, budget, perStep, nonPositive, nonFinite));
+                    var perStep = (run.Seconds - startSeconds) / (step.MetaStep - startStep);
+                    Terminal.Error.WriteLine(Describe(step, budget, perStep, nonPositive, nonFinite));
                     (nonPositive, nonFinite) = (0, 0);
                 }
             },
@@ -83,16 +83,15 @@ internal static class TrainCommand
         return ExitCode.Success;
     }
 
-    private static string Describe(ProgressLine line, Budget budget, double secondsPerStep, int nonPositive, int nonFinite)
+    private static string Describe(StepReport step, Budget budget, double secondsPerStep, int nonPositive, int nonFinite)
     {
-        var step = line.Step;
-        var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - line.MetaStep));
+        var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - step.MetaStep));
         // Counted since the last line, of which most steps have none.
         var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "")
             + (step.InnerNonFinite > 0 ? $"inner solve diverged {step.InnerNonFinite}  " : "");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{line.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
+            $"{step.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
             + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 

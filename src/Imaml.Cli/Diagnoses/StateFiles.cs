@@ -2,11 +2,14 @@
 //
 //     state-000500.json         in the folder of the results
 
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
+using static TorchSharp.torch;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -20,10 +23,10 @@ namespace Imaml.Cli.Diagnoses;
 internal sealed record StateFile(AssumptionOptions Options, string Tasks, string ThetaHash, string Version, string Device, StateAssumptions State)
 {
     /// <summary>The figures of a state from its file where they fit, else measured and written there.</summary>
-    public static StateAssumptions ReadOrMeasure(string folder, RunState state, CheckpointHeader run, LearningProblem problem, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
+    public static StateAssumptions ReadOrMeasure(string folder, MetaLearner learner, string tasks, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
     {
-        var path = Path.Combine(folder, $"state-{state.MetaStep:D6}.json");
-        var unmeasured = new StateFile(options, run.Tasks, state.ThetaHash(run.Experiment, problem), Provenance.Current(device).Version, device.Description, null!);
+        var path = Path.Combine(folder, $"state-{learner.MetaStep:D6}.json");
+        var unmeasured = new StateFile(options, tasks, Hash(learner), Provenance.Current(device).Version, device.Description, null!);
         if (Read(path) is { } file && file with { State = null! } == unmeasured)
         {
             return file.State;
@@ -32,6 +35,13 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
         var measured = measure();
         RunFolder.WriteJson(path, unmeasured with { State = measured });
         return measured;
+    }
+
+    // SHA-256 of θ in hexadecimal digits.
+    private static string Hash(MetaLearner learner)
+    {
+        using var scope = NewDisposeScope();
+        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(learner.Theta.cpu().data<float>().ToArray())));
     }
 
     private static StateFile? Read(string path)

@@ -10,6 +10,67 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
 
+/// <summary>What <c>imaml diagnose</c> looks at, and how closely.</summary>
+public sealed record AssumptionOptions
+{
+    /// <summary>Lanczos steps that show both ends of a spectrum whose outer eigenvalues stand apart.</summary>
+    public const int DefaultLanczosSteps = 40;
+
+    /// <summary>Up to this many parameters the reference's linear system is solved by its dense matrix.</summary>
+    public const int LargestDense = 1000;
+
+    /// <summary>
+    /// The chance that a statement on spectra is wrong: of one task's where it speaks of a task, of any task's where it speaks of all of a state together,
+    /// for which each task gets this chance over their number (union bound).
+    /// </summary>
+    public const double Failure = 0.01;
+
+    /// <summary>The part of the classes that tasks are drawn from.</summary>
+    public required ClassPart Part { get; init; }
+
+    /// <summary>Seed of the episodes and of Lanczos's start vectors.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Tasks at each state.</summary>
+    public required int Tasks { get; init; }
+
+    /// <summary>Of them the first ones, on which the exact meta-gradient is found too.</summary>
+    public required int ReferenceTasks { get; init; }
+
+    /// <summary>Lanczos steps.</summary>
+    public required int LanczosSteps { get; init; }
+}
+
+/// <summary>One task.</summary>
+/// <param name="Episode">Its number.</param>
+/// <param name="Theta">The curvature at θ.</param>
+/// <param name="Phi">The curvature at the φ that the run's inner solver reaches.</param>
+/// <param name="Displacement">‖φ − θ‖.</param>
+/// <param name="Inner">How the run's inner solve ended.</param>
+/// <param name="Accuracy">Share of the query images that φ classifies correctly; not a number where the inner solve is not finite.</param>
+/// <param name="CgResidual">Relative residual of the run's linear solve.</param>
+/// <param name="Gradients">The meta-gradients compared.</param>
+public sealed record TaskAssumptions(long Episode, PointCurvature Theta, PointCurvature Phi, double Displacement, InnerStatus Inner, double Accuracy, double CgResidual, Agreements Gradients);
+
+/// <summary>One state.</summary>
+/// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Parameters">d.</param>
+/// <param name="Lambda">λ at this state.</param>
+/// <param name="Tasks">Every task.</param>
+/// <param name="HessianChanges">Lower bounds on ρ at φ, for each direction and distance.</param>
+/// <param name="MetaBatches">The meta-gradients of whole meta-batches, averaged as in training, compared.</param>
+/// <param name="AllTasks">The meta-gradients averaged over all tasks, compared.</param>
+/// <param name="Reference">Errors against the exact meta-gradient, of the first tasks.</param>
+public sealed record StateAssumptions(
+    int MetaStep,
+    int Parameters,
+    double Lambda,
+    IReadOnlyList<TaskAssumptions> Tasks,
+    IReadOnlyList<HessianChanges> HessianChanges,
+    IReadOnlyList<Agreements> MetaBatches,
+    Agreements AllTasks,
+    IReadOnlyList<TaskErrors> Reference);
+
 /// <summary>Checks the theory's assumptions on a network.</summary>
 public static class AssumptionCheck
 {
@@ -24,18 +85,20 @@ public static class AssumptionCheck
         _ => $"a run of {method.Name}; diagnose looks at imaml-gd",
     };
 
-    /// <summary>Measures one state on episodes 0, 1, 2, … of a part of the classes.</summary>
-    /// <param name="state">The state.</param>
-    /// <param name="training">The run's experiment.</param>
-    /// <param name="problem">The run's tasks and model.</param>
+    /// <summary>Measures a learner as it is now on episodes 0, 1, 2, … of a part of the classes, where its state is.</summary>
+    /// <param name="learner">The state: of a run (<see cref="TrainingRun.Learner"/>), or one that a run has kept (<see cref="RunFolder.Load"/>).</param>
     /// <param name="options">What to look at.</param>
-    /// <param name="device">Where to compute.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
     /// <param name="stop">Ends it with an <see cref="OperationCanceledException"/>.</param>
-    public static StateAssumptions Measure(RunState state, Experiment training, LearningProblem problem, AssumptionOptions options, Device device, IProgress<double>? progress, CancellationToken stop)
+    /// <exception cref="ArgumentException">The learner's method cannot be measured; the message is that of <see cref="Refusal"/>.</exception>
+    public static StateAssumptions Measure(MetaLearner learner, AssumptionOptions options, IProgress<double>? progress = null, CancellationToken stop = default)
     {
-        using var learner = state.Load(training, problem);
-        learner.MoveTo(device);
+        if (Refusal(learner.Plan.Method) is { } why)
+        {
+            throw new ArgumentException($"this is {why}", nameof(learner));
+        }
+
+        var metaBatchSize = learner.Plan.MetaBatch;
         var tasks = new List<TaskAssumptions>();
         var lambda = double.NaN;
         var changes = new List<HessianChanges>();
@@ -47,14 +110,14 @@ public static class AssumptionCheck
         {
             stop.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var inBatch = tasks.Count % training.Budget.MetaBatch;
-            var count = int.Min(int.Min(TasksAtOnce, training.Budget.MetaBatch - inBatch), options.Tasks - tasks.Count);
+            var inBatch = tasks.Count % metaBatchSize;
+            var count = int.Min(int.Min(TasksAtOnce, metaBatchSize - inBatch), options.Tasks - tasks.Count);
             var batch = new TaskBatch(learner, new TaskRange(options.Part, options.Seed, tasks.Count, count), stop);
             lambda = batch.Lambda;
             tasks.AddRange(OfBatch(batch, options, changes, out var gradients));
             whole.Add(gradients);
             metaBatch.Add(gradients);
-            if (inBatch + count == training.Budget.MetaBatch)
+            if (inBatch + count == metaBatchSize)
             {
                 metaBatches.AddRange(metaBatch.Take().Compare());
             }
@@ -74,7 +137,7 @@ public static class AssumptionCheck
         }
 
         using var last = NewDisposeScope();
-        return new StateAssumptions(state.MetaStep, problem.ParameterCount, lambda, tasks, Summarize(changes), metaBatches, whole.Take().Compare()[0], errors);
+        return new StateAssumptions(learner.MetaStep, learner.Problem.ParameterCount, lambda, tasks, Together(changes), metaBatches, whole.Take().Compare()[0], errors);
     }
 
     private static IEnumerable<TaskAssumptions> OfBatch(TaskBatch batch, AssumptionOptions options, List<HessianChanges> changes, out MetaGradients gradients)
@@ -91,11 +154,11 @@ public static class AssumptionCheck
             new TaskAssumptions(batch.Episode(task), theta[task], phi[task], displacements[task], inner[task], inner[task] == InnerStatus.NonFinite ? double.NaN : accuracies[task], residuals[task], compared[task]))];
     }
 
-    private static HessianChangeSummary[] Summarize(List<HessianChanges> changes) =>
+    private static HessianChanges[] Together(List<HessianChanges> batches) =>
     [
-        .. from change in changes
-           group change by (change.Direction, change.Distance) into one
-           select new HessianChangeSummary(one.Key.Direction, one.Key.Distance, Quantiles.Of(one.SelectMany(change => change.PerTask))),
+        .. from batch in batches
+           group batch by (batch.Direction, batch.Distance) into one
+           select new HessianChanges(one.Key.Direction, one.Key.Distance, [.. one.SelectMany(batch => batch.PerTask)]),
     ];
 
     /// <summary>Sums of meta-gradients that outlive the batches; a mean has the direction of its sum.</summary>

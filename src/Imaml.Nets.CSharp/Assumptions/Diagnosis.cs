@@ -18,7 +18,7 @@ namespace Imaml.Nets.Assumptions;
 /// <param name="Threads">Threads that one operation may use.</param>
 /// <param name="Cuda">Whether it can compute on a GPU.</param>
 /// <param name="Devices">The GPUs' names.</param>
-public sealed record LibTorchFacts(string Version, string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing, int Threads, bool Cuda, IReadOnlyList<string> Devices);
+internal sealed record LibTorchFacts(string Version, string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing, int Threads, bool Cuda, IReadOnlyList<string> Devices);
 
 /// <summary>The facts that <c>imaml doctor</c> prints.</summary>
 /// <param name="Imaml">This program's version, with the commit it was built from.</param>
@@ -33,7 +33,7 @@ public sealed record LibTorchFacts(string Version, string Folder, string? Compat
 /// <param name="DataFolder">The data folder, or null where none is named or it does not exist.</param>
 /// <param name="DataSets">What lies in it; the built-in glyphs need no folder and are not listed.</param>
 /// <param name="DataProblem">Why there is no data folder, in one line.</param>
-public sealed record Diagnosis(
+internal sealed record Diagnosis(
     string Imaml,
     string Runtime,
     string System,
@@ -85,7 +85,7 @@ public sealed record Diagnosis(
     {
         try
         {
-            var origin = LibTorchLoader.EnsureLoaded();
+            var origin = LibTorchLoader.Loaded;
             if (threads is { } count)
             {
                 torch.set_num_threads(count);

@@ -3,7 +3,7 @@ using Imaml.Math;
 namespace Imaml.Nets.Assumptions;
 
 /// <summary>A problem whose every evaluation ends with an <see cref="OperationCanceledException"/> once the user asks the program to stop: a solver may take a million.</summary>
-public sealed class InterruptibleProblem<TVector, TScalar>(IBilevelProblem<TVector, TScalar> problem, CancellationToken stop) : IBilevelProblem<TVector, TScalar>
+internal sealed class InterruptibleProblem<TVector, TScalar>(IBilevelProblem<TVector, TScalar> problem, CancellationToken stop) : IBilevelProblem<TVector, TScalar>
 {
     /// <inheritdoc/>
     public TScalar InnerLoss(TVector phi)

@@ -2,13 +2,40 @@
 
 using Imaml.Math;
 using Imaml.Nets.Runs;
+using MathNet.Numerics.Statistics;
 
 namespace Imaml.Nets.Assumptions;
+
+/// <summary>Order statistics of one figure over the tasks, by MathNet's definition of quantiles (median-unbiased, R8). Not a number where there is no task.</summary>
+/// <param name="Least">The least.</param>
+/// <param name="Tenth">The 10 % quantile.</param>
+/// <param name="Median">The median.</param>
+/// <param name="NinetyHundredths">The 90 % quantile.</param>
+/// <param name="Greatest">The greatest.</param>
+internal sealed record Quantiles(double Least, double Tenth, double Median, double NinetyHundredths, double Greatest)
+{
+    /// <summary>Those of these numbers, of which some may be infinite.</summary>
+    public static Quantiles Of(IEnumerable<double> numbers)
+    {
+        var sorted = numbers.Order().ToArray();
+        // Between two infinities of one sign lies that infinity, where an interpolation would be ∞ − ∞.
+        double At(double share) => SortedArrayStatistics.Quantile(sorted, share) is var quantile && double.IsNaN(quantile) && sorted.Length > 0
+            ? sorted[int.Clamp((int)(share * sorted.Length), 0, sorted.Length - 1)]
+            : quantile;
+        return new Quantiles(At(0), At(0.1), At(0.5), At(0.9), At(1));
+    }
+}
+
+/// <summary>How ∇²L̂ changes near φ along one direction, over the tasks: lower bounds on ρ.</summary>
+/// <param name="Direction">s.</param>
+/// <param name="Distance">h.</param>
+/// <param name="Quotient">‖(H(φ + hs) − H(φ))s‖/h.</param>
+internal sealed record HessianChangeSummary(ChangeDirection Direction, double Distance, Quantiles Quotient);
 
 /// <summary>
 /// The curvature at a point, over the tasks; the fields of <see cref="PointCurvature"/>, of which Refuted, Probable and ProbableAmongAll count the tasks.
 /// </summary>
-public sealed record CurvatureSummary(
+internal sealed record CurvatureSummary(
     Quantiles Smallest,
     Quantiles SmallestResidual,
     Quantiles Largest,
@@ -44,10 +71,10 @@ public sealed record CurvatureSummary(
 }
 
 /// <summary>How two meta-gradients compare, over tasks or meta-batches.</summary>
-public sealed record AgreementSummary(Quantiles Cosine, Quantiles Distance);
+internal sealed record AgreementSummary(Quantiles Cosine, Quantiles Distance);
 
 /// <summary>The comparisons of <see cref="Agreements"/>, over tasks or meta-batches.</summary>
-public sealed record AgreementsSummary(
+internal sealed record AgreementsSummary(
     AgreementSummary ImplicitFirstOrder, AgreementSummary ImplicitUnrolled, AgreementSummary FirstOrderUnrolled, AgreementSummary ImplicitConverged, AgreementSummary FirstOrderConverged)
 {
     internal static AgreementsSummary Of(IReadOnlyList<Agreements> all)
@@ -59,7 +86,7 @@ public sealed record AgreementsSummary(
 }
 
 /// <summary>Errors at one pair of budgets, over the tasks; the fields of <see cref="BudgetError"/>.</summary>
-public sealed record BudgetSummary(int? InnerSteps, int CgSteps, Quantiles Total, Quantiles Linear, Quantiles Inner, Quantiles? Estimate);
+internal sealed record BudgetSummary(int? InnerSteps, int CgSteps, Quantiles Total, Quantiles Linear, Quantiles Inner, Quantiles? Estimate);
 
 /// <summary>The comparison with the exact meta-gradient, or the best that was found.</summary>
 /// <param name="Tasks">Tasks in which it was looked for.</param>
@@ -68,7 +95,7 @@ public sealed record BudgetSummary(int? InnerSteps, int CgSteps, Quantiles Total
 /// <param name="Reached">‖∇G‖ at the reference over ‖∇G(θ)‖.</param>
 /// <param name="Dense">Whether the linear system was solved by its dense matrix, or by MINRES.</param>
 /// <param name="Errors">For each pair of budgets.</param>
-public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quantiles Reached, bool Dense, IReadOnlyList<BudgetSummary> Errors)
+internal sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quantiles Reached, bool Dense, IReadOnlyList<BudgetSummary> Errors)
 {
     internal static ReferenceSummary Of(IReadOnlyList<TaskErrors> tasks, bool dense) => new(
         tasks.Count,
@@ -104,7 +131,7 @@ public sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Quan
 /// <param name="MetaBatches">Meta-gradients of meta-batches compared.</param>
 /// <param name="AllTasks">The mean over all tasks compared.</param>
 /// <param name="Reference">The comparison with the exact meta-gradient.</param>
-public sealed record StateSummary(
+internal sealed record StateSummary(
     int MetaStep,
     double Lambda,
     int Tasks,
@@ -131,7 +158,7 @@ public sealed record StateSummary(
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Phi)]),
         Quantiles.Of(state.Tasks.Select(task => task.Displacement)),
         Quantiles.Of(state.Tasks.Select(task => task.CgResidual)),
-        state.HessianChanges,
+        [.. state.HessianChanges.Select(change => new HessianChangeSummary(change.Direction, change.Distance, Quantiles.Of(change.PerTask)))],
         AgreementsSummary.Of([.. state.Tasks.Select(task => task.Gradients)]),
         AgreementsSummary.Of(state.MetaBatches),
         state.AllTasks,
@@ -145,5 +172,5 @@ public sealed record StateSummary(
 /// <param name="Provenance">Program and machine of the diagnosis.</param>
 /// <param name="Parameters">d.</param>
 /// <param name="States">In the order of their meta-steps.</param>
-public sealed record AssumptionReport(
+internal sealed record AssumptionReport(
     AssumptionOptions Options, Experiment Training, string Tasks, Provenance Provenance, int Parameters, IReadOnlyList<StateSummary> States);

@@ -1,5 +1,71 @@
+// Time and memory of one meta-batch, and what its tasks evaluate. Memory is counted from just before the first meta-step, when libtorch is loaded, the
+// images are drawn and θ is there: what remains is what the method takes, and what the libraries take at their first use.
+//
+// Floating-point operations are the counts of the core's own records (MetaGradient.Cost) times what one evaluation costs an image. Operations on
+// parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
+
+using System.Diagnostics;
+using Imaml.Math;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Tasks;
+using Imaml.Nets.Tensors;
+using MathNet.Numerics.Statistics;
+using static TorchSharp.torch;
 
 namespace Imaml.Nets.Cost;
+
+/// <summary>What is measured of a meta-batch.</summary>
+public enum MeasuredWork
+{
+    /// <summary>Meta-steps as training makes them.</summary>
+    MetaStep,
+
+    /// <summary>One gradient of the support loss at θ for every task; and beside it, in time alone, one Hessian–vector product.</summary>
+    Gradient,
+}
+
+/// <summary>One measurement, which wants a process of its own: its peak memory is the process's.</summary>
+/// <param name="Experiment">The run whose meta-batch is measured.</param>
+/// <param name="Threads">Threads that share out the tasks.</param>
+/// <param name="Work">What of it.</param>
+/// <param name="Steps">Meta-steps that are measured after one that is not; for a gradient the least number of repetitions.</param>
+/// <param name="Device">Where, by its name on the command line.</param>
+/// <param name="Tf32">Whether a GPU may compute in TF32.</param>
+public sealed record MeasurementRequest(Experiment Experiment, int Threads, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);
+
+/// <summary>How often one task evaluates what; means where tasks differ.</summary>
+/// <param name="Gradients">∇L̂ on the support images; a linearization counts as one.</param>
+/// <param name="HessianProducts">∇²L̂·w on the support images.</param>
+/// <param name="Losses">L̂ alone, on the support images.</param>
+/// <param name="OuterGradients">∇L on the query images.</param>
+/// <param name="QueryPasses">Forward passes over the query images that are made for the accuracy alone, which a meta-step reports.</param>
+public sealed record TaskWork(double Gradients, double HessianProducts, double Losses, double OuterGradients, double QueryPasses = 0)
+{
+    /// <summary>One gradient of the support loss.</summary>
+    public static TaskWork OneGradient { get; } = new(1, 0, 0, 0);
+
+    /// <summary>One Hessian–vector product at a point whose gradient is known.</summary>
+    public static TaskWork OneHessianProduct { get; } = new(0, 1, 0, 0);
+
+    /// <summary>The mean over these tasks, of which there is at least one.</summary>
+    public static TaskWork Mean(IReadOnlyCollection<WorkCount> tasks) => new(
+        tasks.Average(task => task.Gradients),
+        tasks.Average(task => task.HessianProducts),
+        tasks.Average(task => task.Losses),
+        tasks.Average(task => task.OuterGradients));
+
+    /// <summary>Floating-point operations of the task.</summary>
+    /// <param name="image">Those of the network for one image.</param>
+    /// <param name="supportImages">N·K.</param>
+    /// <param name="queryImages">N·Q.</param>
+    internal double Flops(NetworkFlops image, int supportImages, int queryImages) =>
+        (supportImages * ((Gradients * image.Gradient) + (HessianProducts * image.HessianProduct) + (Losses * image.Forward)))
+        + (queryImages * ((OuterGradients * image.Gradient) + (QueryPasses * image.Forward)));
+}
 
 /// <summary>What one task of a meta-batch takes.</summary>
 /// <param name="Seconds">Wall seconds of the meta-batch over its tasks, by medians of the repetitions; of a meta-step, drawing its episodes included; of a gradient or product, the chunks' seconds over the threads, as if these shared them evenly.</param>
@@ -14,4 +80,127 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
 /// <param name="NotFinite">Tasks of the measured meta-steps whose inner solve or meta-gradient was not finite: what they took is not what training takes.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, int NotFinite = 0);
+public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, int NotFinite = 0)
+{
+    // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
+    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
+
+    /// <summary>Measures a meta-batch, in this process.</summary>
+    /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
+    /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient.</exception>
+    /// <exception cref="OperationCanceledException">Asked to stop between two meta-steps.</exception>
+    public static Measurement Take(MeasurementRequest request, CancellationToken stop = default)
+    {
+        var experiment = request.Experiment;
+        experiment.Validate();
+        var device = ComputeDevice.Open(request.Device, request.Tf32);
+        var (images, network) = experiment.Open();
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, new ImageClassifier(network)), request.Threads);
+        learner.MoveTo(device.Device);
+        ProcessMemory.StartAnew();
+        var measured = new Measured(request, images, network, learner);
+        return request.Work == MeasuredWork.MetaStep ? MetaSteps(measured, stop) : Gradients(measured, stop);
+    }
+
+    /// <summary>What is measured.</summary>
+    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, Network Network, MetaLearner Learner)
+    {
+        public TaskRange Tasks(int step) => new(ClassPart.Train, Learner.Plan.Seed, (long)step * Learner.Plan.MetaBatch, Learner.Plan.MetaBatch);
+    }
+
+    private static Measurement MetaSteps(Measured measured, CancellationToken stop)
+    {
+        var learner = measured.Learner;
+        var memory = DeviceMemory.Of(learner.Theta.device);
+        var seconds = new List<double>();
+        var notFinite = 0;
+        for (var step = 0; step <= measured.Request.Steps; step++)
+        {
+            stop.ThrowIfCancellationRequested();
+            seconds.Add(Seconds(learner, () =>
+            {
+                var report = learner.Step(measured.Tasks(step));
+                notFinite += int.Max(report.NonFinite, report.InnerNonFinite);
+            }));
+        }
+
+        var peak = memory.Peak();
+        // The first step also paid for the libraries' start.
+        var work = Count(measured) with { QueryPasses = 1 };
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
+    }
+
+    // In chunks of tasks and by as many threads as a meta-step.
+    private static Measurement Gradients(Measured measured, CancellationToken stop)
+    {
+        var (request, learner) = (measured.Request, measured.Learner);
+        var memory = DeviceMemory.Of(learner.Theta.device);
+        var batch = measured.Tasks(0);
+        for (var time = 0; time < 2; time++)
+        {
+            learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) =>
+            {
+                problem.InnerGradient(theta);
+                return part.Count;
+            }));
+        }
+
+        var peak = memory.Peak();
+        var chunks = learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
+        var threads = int.Min(request.Threads, chunks.Length);
+        return new Measurement(
+            Environment.ProcessId,
+            Cost(measured, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
+            memory.Before,
+            peak,
+            Cost(measured, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
+    }
+
+    // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
+    private static (double Gradient, double Product) InTurns(MetaLearner learner, IBilevelProblem<Tensor, Tensor> problem, Tensor theta, int times, CancellationToken stop)
+    {
+        using var linearization = problem.LinearizeInner(theta);
+        var (gradients, products) = (new List<double>(), new List<double>());
+        linearization.HessianProduct(linearization.Gradient).Dispose();
+        var start = Stopwatch.GetTimestamp();
+        while (gradients.Count < times || Stopwatch.GetElapsedTime(start) < LeastTime)
+        {
+            stop.ThrowIfCancellationRequested();
+            gradients.Add(Seconds(learner, () => problem.InnerGradient(theta).Dispose()));
+            products.Add(Seconds(learner, () => linearization.HessianProduct(linearization.Gradient).Dispose()));
+        }
+
+        return (gradients.Median(), products.Median());
+    }
+
+    private static TaskCost Cost(Measured measured, double seconds, TaskWork work)
+    {
+        var images = measured.Images;
+        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(measured.Network.Flops, images.Ways * images.Shots, images.Ways * images.Queries));
+    }
+
+    // The counts of the meta-batch that would come next.
+    private static TaskWork Count(Measured measured)
+    {
+        var learner = measured.Learner;
+        return TaskWork.Mean([.. learner.InChunks(measured.Tasks(learner.MetaStep), part => OnChunk(learner, part, (problem, theta) =>
+        {
+            var space = new TensorSpace(part.Count, learner.Theta);
+            return learner.CurrentMethod(part.First).Compute(space, problem, theta).Cost(space);
+        })).SelectMany(chunk => chunk)]);
+    }
+
+    private static T OnChunk<T>(MetaLearner learner, TaskRange part, Func<IBilevelProblem<Tensor, Tensor>, Tensor, T> work)
+    {
+        using var scope = NewDisposeScope();
+        return work(learner.Problem.Problem(part, learner.Theta), learner.Theta.expand(part.Count, -1));
+    }
+
+    private static double Seconds(MetaLearner learner, Action work)
+    {
+        var start = Stopwatch.GetTimestamp();
+        work();
+        ComputeDevice.WaitFor(learner.Theta.device);
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+}

@@ -7,7 +7,7 @@ namespace Imaml.Nets.Cost;
 /// <summary>How fast a device multiplies matrices: the upper end of what training can reach there.</summary>
 /// <param name="Device"><c>cpu</c> or <c>cuda:N</c>.</param>
 /// <param name="Gflops">10⁹ float32 operations per second, 2n³ for a product of two n×n matrices.</param>
-public sealed record Throughput(string Device, double Gflops)
+internal sealed record Throughput(string Device, double Gflops)
 {
     private const double Seconds = 1;
     private const int ProcessorSize = 1024, GpuSize = 4096;

@@ -11,7 +11,7 @@ namespace Imaml.Nets.Learning;
 /// <summary>Labelled images of B tasks.</summary>
 /// <param name="Images">[B, n, H, W, C]</param>
 /// <param name="OneHot">[B, n, N], in the type of the parameters.</param>
-public sealed record LabelledImages(Tensor Images, Tensor OneHot)
+internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 {
     /// <summary>The support sets of a batch of episodes, in the type of <paramref name="like"/> and where it is.</summary>
     public static LabelledImages Support(EpisodeBatch batch, Tensor like) => From(batch, batch.Support, batch.SupportLabels, like);
@@ -30,9 +30,15 @@ public sealed record LabelledImages(Tensor Images, Tensor OneHot)
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 /// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
-public sealed class FewShotProblem(Network network, LabelledImages support, LabelledImages query) : IMeasuredProblem
+public sealed class FewShotProblem : IMeasuredProblem
 {
-    private readonly Tensor _support = network.Arrange(support.Images), _query = network.Arrange(query.Images);
+    private readonly Network _network;
+
+    // Arranged images and one-hot labels.
+    private readonly LabelledImages _support, _query;
+
+    internal FewShotProblem(Network network, LabelledImages support, LabelledImages query) => (_network, _support, _query) =
+        (network, support with { Images = network.Arrange(support.Images) }, query with { Images = network.Arrange(query.Images) });
 
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
     public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
@@ -44,26 +50,26 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(network.ForwardArranged(phi, _support).Logits, support.OneHot).Loss().MoveToOuterDisposeScope();
+        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support.Images).Logits, _support.OneHot).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.ForwardArranged(phi, _support);
-        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+        var pass = _network.ForwardArranged(phi, _support.Images);
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(network, _support, support.OneHot, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = network.ForwardArranged(phi, _query);
-        var loss = new SoftmaxCrossEntropy(pass.Logits, query.OneHot);
+        var pass = _network.ForwardArranged(phi, _query.Images);
+        var loss = new SoftmaxCrossEntropy(pass.Logits, _query.OneHot);
         return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
     }
 
@@ -71,7 +77,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return network.ForwardArranged(phi, _query).Logits.MoveToOuterDisposeScope();
+        return _network.ForwardArranged(phi, _query.Images).Logits.MoveToOuterDisposeScope();
     }
 
     /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
@@ -79,7 +85,7 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
     {
         using var scope = NewDisposeScope();
         var logits = QueryLogits(phi); // [B, n, N]
-        var right = logits.argmax(-1).eq(query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        var right = logits.argmax(-1).eq(_query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
         return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
@@ -90,11 +96,11 @@ public sealed class FewShotProblem(Network network, LabelledImages support, Labe
         private readonly SoftmaxCrossEntropy _loss;
         private readonly List<Tensor> _owned;
 
-        public Linearization(Network network, Tensor images, Tensor oneHot, Tensor phi)
+        public Linearization(Network network, LabelledImages support, Tensor phi)
         {
             using var scope = NewDisposeScope();
-            _pass = network.ForwardArranged(phi, images);
-            _loss = new SoftmaxCrossEntropy(_pass.Logits, oneHot);
+            _pass = network.ForwardArranged(phi, support.Images);
+            _loss = new SoftmaxCrossEntropy(_pass.Logits, support.OneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
             _pass.PrepareProducts();
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];

@@ -1,6 +1,7 @@
 // Algorithm 1 on networks: θ, and the outer optimiser's state, moved one meta-batch at a time by an algorithm's meta-gradient.
 
 using Imaml.Math;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
@@ -47,6 +48,7 @@ public sealed class MetaLearner : IDisposable
     /// <param name="threads">Threads that share out the tasks; no number depends on how many there are.</param>
     public static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads)
     {
+        LibTorchLoader.EnsureLoaded();
         using var scope = NewDisposeScope();
         var theta = problem.InitialParameters(plan.Seed).detach(); // A user's may be recorded.
         return theta.shape is [var d] && d == problem.ParameterCount && theta.dtype == ScalarType.Float32

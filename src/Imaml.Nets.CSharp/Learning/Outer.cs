@@ -27,47 +27,37 @@ public enum Schedule
 [JsonDerivedType(typeof(Lbfgs), "lbfgs")]
 public abstract record Outer(double Rate)
 {
+    /// <summary>How its step size changes.</summary>
+    private protected virtual Schedule Follows => Schedule.Constant;
+
     /// <summary>Whether its step sizes depend on the number of meta-steps, so that a longer run is another run from its first step on.</summary>
     [JsonIgnore]
-    public virtual bool DependsOnLength => false;
+    public bool DependsOnLength => Follows == Schedule.Cosine;
 
     /// <summary>All that is wrong with it.</summary>
-    public virtual IEnumerable<Complaint> Complaints() => Rule.Positive(Rate, "rate");
+    public virtual IEnumerable<Complaint> Complaints() => [.. Rule.Positive(Rate, "rate"), .. Rule.Defined(Follows, "schedule")];
 
     /// <summary>The core's optimiser before the first of <paramref name="metaSteps"/> steps, for a θ like this one, [1, d].</summary>
     internal abstract IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps);
 
     /// <summary>Adam for the numbers that are learned beside θ, at a rate of their own or θ's, in θ's schedule.</summary>
-    internal virtual IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
-        AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, OuterSchedule.Constant(rate ?? Rate), numbers);
+    internal IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
+        AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, Over(rate ?? Rate, metaSteps), numbers);
 
-    /// <summary>An optimiser whose step size follows a schedule.</summary>
-    /// <param name="Rate">Its step size at the first meta-step.</param>
-    /// <param name="Schedule">How its step size changes.</param>
-    public abstract record Scheduled(double Rate, Schedule Schedule) : Outer(Rate)
+    private protected OuterSchedule Over(double rate, int metaSteps) => Follows switch
     {
-        /// <inheritdoc/>
-        public override bool DependsOnLength => Schedule == Schedule.Cosine;
-
-        /// <inheritdoc/>
-        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Defined(Schedule, "schedule")];
-
-        internal override IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
-            AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, Over(rate ?? Rate, metaSteps), numbers);
-
-        private protected OuterSchedule Over(double rate, int metaSteps) => Schedule switch
-        {
-            Schedule.Constant => OuterSchedule.Constant(rate),
-            Schedule.Cosine => OuterSchedule.Cosine(rate, metaSteps),
-            _ => throw new InvalidOperationException($"no schedule {Schedule}"),
-        };
-    }
+        Schedule.Constant => OuterSchedule.Constant(rate),
+        Schedule.Cosine => OuterSchedule.Cosine(rate, metaSteps),
+        _ => throw new InvalidOperationException($"no schedule {Follows}"),
+    };
 
     /// <summary>Adam with its authors' constants.</summary>
     /// <param name="Rate">Its step size at the first meta-step.</param>
     /// <param name="Schedule">How its step size changes.</param>
-    public sealed record Adam(double Rate, Schedule Schedule) : Scheduled(Rate, Schedule)
+    public sealed record Adam(double Rate, Schedule Schedule) : Outer(Rate)
     {
+        private protected override Schedule Follows => Schedule;
+
         internal override IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) =>
             AdamOptimizer<Tensor, Tensor>.Start(space, new TensorCoordinates(), AdamOptions.Authors, Over(Rate, metaSteps), theta);
     }
@@ -75,8 +65,10 @@ public abstract record Outer(double Rate)
     /// <summary>θ ← θ − ηg, the paper's outer step.</summary>
     /// <param name="Rate">η at the first meta-step.</param>
     /// <param name="Schedule">How its step size changes.</param>
-    public sealed record GradientDescent(double Rate, Schedule Schedule) : Scheduled(Rate, Schedule)
+    public sealed record GradientDescent(double Rate, Schedule Schedule) : Outer(Rate)
     {
+        private protected override Schedule Follows => Schedule;
+
         internal override IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) =>
             new GradientDescentOptimizer<Tensor, Tensor>(Over(Rate, metaSteps));
     }

@@ -4,6 +4,8 @@
 // is told not to; by default it does so for convolutions. Here it does neither unless it is asked for both.
 
 using System.Globalization;
+using MathNet.Numerics;
+using MathNet.Numerics.Providers.LinearAlgebra;
 using TorchSharp;
 
 namespace Imaml.Nets.LibTorch;
@@ -49,7 +51,7 @@ public sealed record ComputeDevice
         }
 
         var index = Index(name) ?? throw new ArgumentException($"device {name} is not known; it is {ProcessorName}, {CudaName} or {CudaName}:N");
-        var origin = LibTorchLoader.EnsureLoaded();
+        var origin = LibTorchLoader.Loaded;
         if (!torch.cuda.is_available())
         {
             throw new ArgumentException(Absence(name, origin.Folder, File.Exists(Path.Combine(origin.Folder, LibTorchLoader.CudaLibrary))));
@@ -86,4 +88,25 @@ public sealed record ComputeDevice
         [CudaName, var number] when int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var index) => index,
         _ => null,
     };
+}
+
+/// <summary>MathNet's native linear algebra: its packages are looked up at run time and are not part of the ordinary build.</summary>
+internal static class NativeProvider
+{
+    /// <summary>The first one that answers, or null; the provider in use stays what it was.</summary>
+    public static string? Find()
+    {
+        var current = LinearAlgebraControl.Provider;
+        try
+        {
+            return Control.TryUseNativeCUDA() ? "CUDA" : Control.TryUseNativeMKL() ? "MKL" : Control.TryUseNativeOpenBLAS() ? "OpenBLAS" : null;
+        }
+        finally
+        {
+            LinearAlgebraControl.Provider = current;
+        }
+    }
+
+    /// <summary>Solves dense systems (the oracles of diagnoses and tests) on the GPU from now on, if the provider answers; else all stays as it is.</summary>
+    public static bool UseCuda() => Control.TryUseNativeCUDA();
 }

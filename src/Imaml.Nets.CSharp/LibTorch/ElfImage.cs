@@ -1,5 +1,15 @@
-// What the loader reads of a 64-bit little-endian ELF library: its dynamic symbols, and the versions that it asks for.
+// What the loader reads and changes of a 64-bit little-endian ELF library.
 // Layouts and constants: System V ABI, chapters 4 and 5, and the LSB's "Symbol Versioning".
+//
+// A library linked on a newer system may ask for one symbol version that an older C++ runtime lacks. Where that symbol is not needed
+// (here: std::ios_base_library_init, which only makes sure that iostreams are initialised, and libtorch has initialised them by then),
+// three edits let the older loader accept the library:
+//   1. .gnu.version_r: the required version becomes weak (VER_FLG_WEAK), so that its absence is no error;
+//   2. .dynsym: the symbol takes the name of a stand-in that is undefined in the same library already, has no argument and no effect;
+//   3. .gnu.version: the symbol takes the stand-in's version.
+//
+// The system's loader maps a library without asking for its length: where the file is cut off, the first touch of a missing page ends the
+// process with a bus error that nothing can catch. The headers say where the file must end.
 
 using System.Buffers.Binary;
 using System.Text;
@@ -135,4 +145,70 @@ internal sealed class ElfImage
     private Span<byte> Span(int at, int length) => at >= 0 && at <= _bytes.Length - length ? _bytes.AsSpan(at, length) : throw CutOff();
 
     private static InvalidDataException CutOff() => new("the ELF file is cut off or damaged");
+}
+
+/// <summary>Replaces a versioned undefined symbol of an ELF library by another that the library imports already.</summary>
+internal static class ElfSymbolPatch
+{
+    /// <summary>A copy of <paramref name="image"/> in which <paramref name="symbol"/> is bound to <paramref name="standIn"/> and <paramref name="version"/> is optional.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged, or lacks the version or one of the symbols.</exception>
+    public static byte[] Apply(byte[] image, string version, string symbol, string standIn)
+    {
+        var patched = (byte[])image.Clone();
+        var elf = new ElfImage(patched);
+        var requirement = elf.FindRequirement(version) ?? throw new InvalidDataException($"the library does not ask for {version}");
+        var (from, to) = (elf.FindUndefined(symbol), elf.FindUndefined(standIn));
+        elf.WriteUInt16(requirement.FlagsAt, (ushort)(elf.ReadUInt16(requirement.FlagsAt) | ElfImage.WeakFlag));
+        elf.WriteUInt32(elf.SymbolAt(from), elf.ReadUInt32(elf.SymbolAt(to)));
+        elf.WriteUInt16(elf.VersionOfSymbolAt(from), elf.ReadUInt16(elf.VersionOfSymbolAt(to)));
+        return patched;
+    }
+}
+
+/// <summary>Tells a library file that is cut off, or no library at all, before it is loaded.</summary>
+internal static class ElfLength
+{
+    private const int HeaderSize = 64, SegmentSize = 56;
+
+    /// <summary>Returns where the file is a 64-bit little-endian ELF file that is as long as its headers say.</summary>
+    /// <exception cref="InvalidDataException">It is not.</exception>
+    public static void Check(string path)
+    {
+        using var file = File.OpenRead(path);
+        var header = Read(file, 0, HeaderSize);
+        if (!header.AsSpan(0, 6).SequenceEqual((byte[])[0x7f, (byte)'E', (byte)'L', (byte)'F', 2, 1]))
+        {
+            throw new InvalidDataException("not a 64-bit little-endian ELF file");
+        }
+
+        var sections = Int64(header, 40) + (long)UInt16(header, 58) * UInt16(header, 60);
+        long segments = Int64(header, 32), ends = sections;
+        for (var i = 0; i < UInt16(header, 56); i++)
+        {
+            var segment = Read(file, segments + (long)i * UInt16(header, 54), SegmentSize);
+            ends = System.Math.Max(ends, Int64(segment, 8) + Int64(segment, 32));
+        }
+
+        if (ends < 0 || ends > file.Length)
+        {
+            throw new InvalidDataException($"cut off: {file.Length} of {ends} bytes");
+        }
+    }
+
+    private static byte[] Read(FileStream file, long at, int length)
+    {
+        if (at < 0 || at > file.Length - length)
+        {
+            throw new InvalidDataException($"cut off: {file.Length} bytes");
+        }
+
+        var bytes = new byte[length];
+        file.Position = at;
+        file.ReadExactly(bytes);
+        return bytes;
+    }
+
+    private static ushort UInt16(byte[] bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(at));
+
+    private static long Int64(byte[] bytes, int at) => BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at));
 }

@@ -6,9 +6,12 @@
 // from that folder, for instance the torch/lib of a PyTorch installation, CUDA libraries included; for builds without a libtorch of their own
 // (-p:LibTorch=external).
 
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Imaml.Nets.Storage;
+using TorchSharp;
 
 namespace Imaml.Nets.LibTorch;
 
@@ -16,7 +19,7 @@ namespace Imaml.Nets.LibTorch;
 /// <param name="Folder">The folder of libtorch_cpu.so; empty where the operating system's own search is left to find it.</param>
 /// <param name="CompatibilityCopy">The patched copy of TorchSharp's library that is in use, or null where none was needed.</param>
 /// <param name="Missing">Symbols that TorchSharp needs and this libtorch, of another version, lacks: to use one of them ends the process.</param>
-public sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing);
+internal sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing);
 
 /// <summary>libtorch could not be loaded; the message names the cause and the cure in one line.</summary>
 public sealed class LibTorchLoadException(string message, Exception? inner = null) : Exception(message, inner);
@@ -38,9 +41,13 @@ public static class LibTorchLoader
 
     private static readonly Lazy<LibTorchOrigin> Origin = new(LoadAll);
 
+    /// <summary>Where libtorch came from; loads it where that has not happened.</summary>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
+    internal static LibTorchOrigin Loaded => Origin.Value;
+
     /// <summary>Makes TorchSharp usable; later calls cost nothing.</summary>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
-    public static LibTorchOrigin EnsureLoaded() => Origin.Value;
+    public static void EnsureLoaded() => _ = Loaded;
 
     private static LibTorchOrigin LoadAll()
     {
@@ -151,4 +158,28 @@ public static class LibTorchLoader
         var portable = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");
         return File.Exists(Path.Combine(portable, "libLibTorchSharp.so")) ? portable : AppContext.BaseDirectory;
     }
+}
+
+/// <summary>Versions of libtorch.</summary>
+internal static partial class LibTorchVersion
+{
+    // TorchSharp's own property of this value would load libtorch first.
+    private const string Constant = "libtorchPackageVersion";
+
+    /// <summary>The one that TorchSharp is built for, in the three numbers of a PyTorch version.</summary>
+    public static string Expected { get; } =
+        typeof(torch).GetField(Constant, BindingFlags.Static | BindingFlags.NonPublic)?.GetRawConstantValue() is string text && System.Version.TryParse(text, out var version)
+            ? version.ToString(3)
+            : "unknown";
+
+    /// <summary>The one in a folder: a PyTorch installation says it beside its lib folder; any other is taken for the expected one.</summary>
+    public static string Of(string folder)
+    {
+        var file = Path.Combine(folder, "..", "version.py");
+        var found = File.Exists(file) ? Stated().Match(File.ReadAllText(file)) : Match.Empty;
+        return found.Success ? found.Groups["version"].Value : Expected;
+    }
+
+    [GeneratedRegex("__version__ = '(?<version>.*)'")]
+    private static partial Regex Stated();
 }

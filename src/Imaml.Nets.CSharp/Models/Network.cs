@@ -33,7 +33,7 @@ public sealed class Network
     public int[] LayerSizes => [.. _layers.Select(layer => layer.ParameterCount).Where(count => count > 0)];
 
     /// <summary>What a pass over one image costs.</summary>
-    public NetworkFlops Flops { get; }
+    internal NetworkFlops Flops { get; }
 
     /// <summary>New meta-parameters, [d], in float32 on the CPU.</summary>
     public Tensor InitialParameters(Generator generator)
@@ -102,7 +102,7 @@ public sealed class Network
 /// <param name="Forward">The forward pass.</param>
 /// <param name="Gradient">The loss's gradient, its forward pass included.</param>
 /// <param name="HessianProduct">A product with the loss's Hessian, where the gradient has been taken.</param>
-public sealed record NetworkFlops(double Forward, double Gradient, double HessianProduct);
+internal sealed record NetworkFlops(double Forward, double Gradient, double HessianProduct);
 
 /// <summary>A network at one point of parameter space, for one set of images.</summary>
 public sealed class NetworkPass

@@ -7,7 +7,7 @@ namespace Imaml.Nets.Models;
 
 /// <summary>Cross-entropy of B tasks' logits z [B, n, N] against labels given as one-hot rows [B, n, N].</summary>
 /// <exception cref="ArgumentException">The labels' shape is not the logits'; libtorch would broadcast it in silence.</exception>
-public sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
+internal sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot)
 {
     private readonly Tensor _probabilities = logits.shape.AsSpan().SequenceEqual(oneHot.shape)
         ? logits.softmax(-1)

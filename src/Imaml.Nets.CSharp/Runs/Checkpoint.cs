@@ -21,10 +21,10 @@ namespace Imaml.Nets.Runs;
 public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>A number that an optimiser remembers.</summary>
-public sealed record RememberedNumber(string Name, double Value);
+internal sealed record RememberedNumber(string Name, double Value);
 
 /// <summary>What an optimiser remembers: the vectors by name, in the order of the file, and the numbers.</summary>
-public sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
+internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
 {
     internal static OptimizerMemory Of<TVector>(OptimizerState<TVector> state) => new(
         [.. state.Vectors.Select(one => one.Item1)], [.. state.Numbers.Select(one => new RememberedNumber(one.Item1, one.Item2))]);
@@ -40,10 +40,10 @@ public sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyLis
 /// <param name="Seconds">Wall seconds that they took.</param>
 /// <param name="Outer">What the outer optimiser remembers.</param>
 /// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
-public sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned);
+internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned);
 
 /// <summary>Reads and writes checkpoints.</summary>
-public static class Checkpoint
+internal static class Checkpoint
 {
     // The last digit is the format's version: the first two had their options as a list in place of an experiment.
     private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];

@@ -13,7 +13,7 @@ namespace Imaml.Nets.Runs;
 /// <param name="Part">The part of the tasks.</param>
 /// <param name="Episodes">How many tasks, from number 0 on.</param>
 /// <param name="Seed">Their seed.</param>
-public sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong Seed = ImageTasks.EvaluationSeed)
+internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong Seed = ImageTasks.EvaluationSeed)
 {
     /// <summary>The least that the literature's protocol asks for.</summary>
     public const int DefaultEpisodes = 600;
@@ -43,7 +43,7 @@ public sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong Seed 
 /// <param name="BatchNormalization">Whose statistics normalise the query images; null where the tasks are no images.</param>
 public sealed record EvaluationResult(
     Experiment Experiment,
-    ClassManifest? Manifest,
+    ClassSplit? Manifest,
     string Tasks,
     Provenance Provenance,
     int MetaStep,
@@ -86,10 +86,10 @@ public sealed record EvaluationResult(
     /// <param name="request">What to measure.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
-    public static EvaluationResult Measure(
+    internal static EvaluationResult Measure(
         MetaLearner learner,
         Experiment experiment,
-        ClassManifest? manifest,
+        ClassSplit? manifest,
         ComputeDevice device,
         double trainingSeconds,
         EvaluationRequest request,
@@ -97,7 +97,7 @@ public sealed record EvaluationResult(
         IProgress<double>? progress = null)
     {
         var watch = Stopwatch.StartNew();
-        var measured = Evaluator.AfterAdapting(learner, request.Part, request.Seed, request.Episodes, cancel, progress);
+        var measured = Evaluation.AfterAdapting(learner, request.Part, request.Seed, request.Episodes, cancel, progress);
         var accuracy = measured.Metric == LearningProblem.Accuracy;
         return new EvaluationResult(
             experiment,

@@ -4,6 +4,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
@@ -80,6 +81,37 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
         {
             throw new ExperimentException(complaints);
         }
+    }
+
+    /// <summary>The tasks and the network, where all parts come with the library: through the same doors that a user's own parts go through.</summary>
+    /// <param name="dataFolder">See <see cref="ImageTasks.Open"/>.</param>
+    /// <param name="progress">Likewise.</param>
+    /// <param name="warn">Likewise.</param>
+    /// <exception cref="ArgumentException">A part is the user's own, so the program that has it must do this.</exception>
+    /// <exception cref="DataException">The data are missing or do not allow these episodes.</exception>
+    public (ImageTasks Tasks, Network Network) Open(string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null)
+    {
+        if (Method is OwnMethod method)
+        {
+            throw new OwnPartException($"the method {method.Name}");
+        }
+
+        var network = Network as StridedConvolutions ?? throw new OwnPartException($"the network {(Network as OwnNetwork)?.Name}");
+        var episodes = Tasks as ImageEpisodes ?? throw new OwnPartException($"the task source {(Tasks as OwnTasks)?.Name}");
+        var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn);
+        return (tasks, network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways));
+    }
+
+    /// <summary>Begins or continues a run of it, where all parts come with the library.</summary>
+    /// <param name="folder">See <see cref="TrainingRun.Open"/>.</param>
+    /// <param name="dataFolder">See <see cref="Open"/>.</param>
+    /// <param name="device">What computes, or null for the processor.</param>
+    /// <param name="threads">Threads that share out the tasks, or null for as many as there are cores.</param>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public TrainingRun Train(RunFolder folder, string? dataFolder = null, ComputeDevice? device = null, int? threads = null)
+    {
+        var (tasks, network) = Open(dataFolder);
+        return TrainingRun.Open(folder, this, tasks, new ImageClassifier(network), device, threads);
     }
 
     /// <summary>The fields in which two experiments differ that their numbers depend on, each with both values; empty where they agree.</summary>

@@ -16,7 +16,7 @@ using Imaml.Nets.Tasks;
 namespace Imaml.Nets.Runs;
 
 /// <summary>How JSON is written: readable names, numbers to the last bit, and infinities as words.</summary>
-public static class RunJson
+internal static class RunJson
 {
     /// <summary>One line, for logs and headers.</summary>
     public static readonly JsonSerializerOptions Options = Create(JsonNamingPolicy.KebabCaseLower, indented: false);
@@ -46,11 +46,11 @@ public static class RunJson
     }
 }
 
-/// <summary>Reads and writes experiments.</summary>
+/// <summary>Reads and writes experiments, and opens those that come with the program.</summary>
 public static class ExperimentFile
 {
     /// <summary>The name of the field that says which record a part is.</summary>
-    public const string Kind = "kind";
+    internal const string Kind = "kind";
 
     /// <summary>The experiment as indented JSON.</summary>
     public static string Write(Experiment experiment) => JsonSerializer.Serialize(experiment, RunJson.Indented) + "\n";
@@ -68,7 +68,7 @@ public static class ExperimentFile
 
     /// <summary>The text as a tree.</summary>
     /// <exception cref="ExperimentException">It is no JSON object.</exception>
-    public static JsonObject Tree(string json, string? origin = null)
+    internal static JsonObject Tree(string json, string? origin = null)
     {
         try
         {
@@ -83,7 +83,7 @@ public static class ExperimentFile
 
     /// <summary>The experiment that a tree describes.</summary>
     /// <exception cref="ExperimentException">With all that is wrong.</exception>
-    public static Experiment Of(JsonObject tree, string? origin = null)
+    internal static Experiment Of(JsonObject tree, string? origin = null)
     {
         var complaints = Complaints(tree);
         if (complaints.Count == 0)
@@ -119,7 +119,7 @@ public static class ExperimentFile
     }
 
     /// <summary>Where a tree does not have the form of an experiment.</summary>
-    public static IReadOnlyList<Complaint> Complaints(JsonObject tree) => [.. OfObject(tree, typeof(Experiment), "")];
+    internal static IReadOnlyList<Complaint> Complaints(JsonObject tree) => [.. OfObject(tree, typeof(Experiment), "")];
 
     private static IEnumerable<Complaint> OfObject(JsonObject node, Type declared, string path)
     {
@@ -184,28 +184,24 @@ public static class ExperimentFile
         : type == typeof(bool) ? "true or false"
         : type == typeof(double) ? "a number"
         : "a whole number in its range";
-}
 
-/// <summary>The experiments that come with the program.</summary>
-public static class Presets
-{
     private const string Prefix = "preset:";
 
-    /// <summary>Their names: <c>omniglot-5w1s/imaml-gd</c> and so on.</summary>
-    public static IReadOnlyList<string> Names { get; } =
-        [.. typeof(Presets).Assembly.GetManifestResourceNames().Where(one => one.StartsWith(Prefix, StringComparison.Ordinal)).Select(one => one[Prefix.Length..]).Order(StringComparer.Ordinal)];
-
-    /// <summary>The file of a preset.</summary>
-    /// <exception cref="ArgumentException">There is none of that name.</exception>
-    public static string Text(string name)
-    {
-        using var stream = typeof(Presets).Assembly.GetManifestResourceStream(Prefix + name)
-            ?? throw new ArgumentException($"there is no preset {name}; there are {string.Join(", ", Names)}");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
-    }
+    /// <summary>The names of the experiments that come with the program: <c>omniglot-5w1s/imaml-gd</c> and so on.</summary>
+    public static IReadOnlyList<string> Presets { get; } =
+        [.. typeof(ExperimentFile).Assembly.GetManifestResourceNames().Where(one => one.StartsWith(Prefix, StringComparison.Ordinal)).Select(one => one[Prefix.Length..]).Order(StringComparer.Ordinal)];
 
     /// <summary>The experiment of a preset.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
-    public static Experiment Open(string name) => ExperimentFile.Parse(Text(name), name);
+    public static Experiment Preset(string name) => Parse(PresetText(name), name);
+
+    /// <summary>The file of a preset.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    public static string PresetText(string name)
+    {
+        using var stream = typeof(ExperimentFile).Assembly.GetManifestResourceStream(Prefix + name)
+            ?? throw new ArgumentException($"there is no preset {name}; there are {string.Join(", ", Presets)}");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
 }

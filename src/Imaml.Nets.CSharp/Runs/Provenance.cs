@@ -1,5 +1,6 @@
-// What a result file says of where its numbers come from.
+// What files say of where their numbers come from and what they cost.
 
+using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using Imaml.Nets.LibTorch;
@@ -20,10 +21,10 @@ public sealed record Provenance(string Version, string Processor, int Cores, str
     private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
 
     /// <summary>Those of this process, for results that were computed on a device.</summary>
-    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.EnsureLoaded().Folder), device.Description);
+    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.Loaded.Folder), device.Description);
 
     /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
-    public static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName);
+    internal static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName);
 
     private static Provenance Of(string libTorch, string device) => new(
         typeof(Provenance).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
@@ -44,4 +45,23 @@ public sealed record Provenance(string Version, string Processor, int Cores, str
 /// <param name="Tasks">What determines the tasks.</param>
 /// <param name="Manifest">For images the classes of each part, with their hash.</param>
 /// <param name="Provenance">The program and the machine that began the run.</param>
-public sealed record RunOrigin(string Tasks, ClassManifest? Manifest, Provenance Provenance);
+internal sealed record RunOrigin(string Tasks, ClassSplit? Manifest, Provenance Provenance);
+
+/// <summary>What a finished run cost: training.json.</summary>
+/// <param name="Experiment">What was trained.</param>
+/// <param name="Provenance">Program and machine that finished the run.</param>
+/// <param name="Threads">Threads that shared out the tasks.</param>
+/// <param name="Tasks">Tasks trained on.</param>
+/// <param name="Seconds">Wall seconds of training, without validation.</param>
+/// <param name="SecondsPerTask">Their quotient.</param>
+/// <param name="PeakResidentBytes">Largest resident memory of the process that finished the run.</param>
+internal sealed record TrainingSummary(Experiment Experiment, Provenance Provenance, int Threads, long Tasks, double Seconds, double SecondsPerTask, long PeakResidentBytes)
+{
+    /// <summary>The cost of a run so far.</summary>
+    public static TrainingSummary Of(TrainingRun run)
+    {
+        var tasks = (long)run.Learner.MetaStep * run.Experiment.Budget.MetaBatch;
+        using var process = Process.GetCurrentProcess();
+        return new TrainingSummary(run.Experiment, Provenance.Current(run.Device), run.Threads, tasks, run.Seconds, run.Seconds / tasks, process.PeakWorkingSet64);
+    }
+}

@@ -13,7 +13,11 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
+using Imaml.Nets.Tensors;
+using static TorchSharp.torch;
 
 namespace Imaml.Nets.Runs;
 
@@ -31,9 +35,52 @@ public sealed class RunFolder(string path)
     /// <summary>The path of the checkpoint that is kept of a meta-step.</summary>
     public string KeptCheckpointPath(int metaStep) => File($"{KeptPrefix}{metaStep:D6}{CheckpointSuffix}");
 
-    /// <summary>The checkpoints that were kept, with the meta-steps that their names say, in that order.</summary>
-    /// <exception cref="CheckpointException">There is no such folder.</exception>
-    public IReadOnlyList<(int MetaStep, string Path)> KeptCheckpoints()
+    /// <summary>The states of the run that can be loaded, by their meta-steps, ascending: the initial one, those that were kept, and the last.</summary>
+    /// <exception cref="CheckpointException">There is no folder or no checkpoint, one is damaged, or belongs to another run.</exception>
+    public IReadOnlyList<int> States()
+    {
+        var kept = KeptCheckpoints();
+        var last = Checkpoint.ReadHeader(CheckpointPath);
+        foreach (var (metaStep, path) in kept)
+        {
+            var header = Checkpoint.ReadHeader(path);
+            var differences = header.Experiment.DifferencesFrom(last.Experiment);
+            if (differences.Count > 0 || header.Tasks != last.Tasks || header.MetaStep != metaStep)
+            {
+                var what = differences.Count > 0 ? $"another experiment ({string.Join(", ", differences)})" : header.MetaStep != metaStep ? $"meta-step {header.MetaStep}" : "other tasks";
+                throw new CheckpointException($"{path} holds a state of {what}, not of the run in {FolderPath}; remove the file");
+            }
+        }
+
+        return [.. new SortedSet<int>(kept.Select(one => one.MetaStep)) { 0, last.MetaStep }];
+    }
+
+    /// <summary>θ after some meta-steps, on the processor. The caller disposes the learner.</summary>
+    /// <param name="problem">The run's tasks and model.</param>
+    /// <param name="metaStep">One of <see cref="States"/>, or null for the last.</param>
+    /// <exception cref="CheckpointException">There is no such state, it is damaged or not finite, or its parameters are not those of the model.</exception>
+    public MetaLearner Load(LearningProblem problem, int? metaStep = null)
+    {
+        LibTorchLoader.EnsureLoaded();
+        var last = Checkpoint.ReadHeader(CheckpointPath);
+        if (metaStep == 0)
+        {
+            return MetaLearner.Create(last.Experiment.Plan, problem, Environment.ProcessorCount);
+        }
+
+        var path = metaStep is { } kept && kept != last.MetaStep ? KeptCheckpointPath(kept) : CheckpointPath;
+        var (_, learner) = Checkpoint.Read(path, problem, Environment.ProcessorCount);
+        using var scope = NewDisposeScope();
+        if (!learner.Theta.isfinite().all().Truth())
+        {
+            learner.Dispose();
+            throw new CheckpointException($"{path} holds parameters that are not finite; the run has diverged");
+        }
+
+        return learner;
+    }
+
+    private List<(int MetaStep, string Path)> KeptCheckpoints()
     {
         if (!Directory.Exists(FolderPath))
         {
@@ -49,7 +96,6 @@ public sealed class RunFolder(string path)
             }
         }
 
-        kept.Sort();
         return kept;
     }
 
@@ -70,7 +116,7 @@ public sealed class RunFolder(string path)
 
     /// <summary>Makes the folder and keeps other processes from training in it for as long as the result is open.</summary>
     /// <exception cref="CheckpointException">The folder cannot be written, is in use, or holds files of something else.</exception>
-    public FileStream Lock()
+    internal FileStream Lock()
     {
         FileStream held;
         try
@@ -101,7 +147,7 @@ public sealed class RunFolder(string path)
     }
 
     /// <summary>Removes the folder where nothing was written into it.</summary>
-    public void RemoveIfEmpty()
+    internal void RemoveIfEmpty()
     {
         if (Directory.Exists(FolderPath) && !Directory.EnumerateFileSystemEntries(FolderPath).Any())
         {
@@ -113,11 +159,11 @@ public sealed class RunFolder(string path)
     public string File(string name) => Path.Combine(FolderPath, name);
 
     /// <summary>Writes a JSON document in one piece.</summary>
-    public static void WriteJson<T>(string path, T value) =>
+    internal static void WriteJson<T>(string path, T value) =>
         AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
 
     /// <summary>Appends lines to a log, and takes them from the list.</summary>
-    public static void Append<T>(string path, List<T> lines)
+    internal static void Append<T>(string path, List<T> lines)
     {
         var text = new StringBuilder();
         lines.ForEach(line => text.Append(JsonSerializer.Serialize(line, RunJson.Options)).Append('\n'));
@@ -126,12 +172,12 @@ public sealed class RunFolder(string path)
     }
 
     /// <summary>A log's lines; none where there is no log.</summary>
-    public static IEnumerable<T> Read<T>(string path) =>
+    internal static IEnumerable<T> Read<T>(string path) =>
         System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
 
     /// <summary>Keeps a log's lines of these meta-steps, so that it fits a checkpoint.</summary>
     /// <exception cref="CheckpointException">A line before the last is damaged.</exception>
-    public static void Keep(string path, Func<int, bool> keep)
+    internal static void Keep(string path, Func<int, bool> keep)
     {
         if (!System.IO.File.Exists(path))
         {

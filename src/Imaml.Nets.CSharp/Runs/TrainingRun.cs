@@ -10,7 +10,7 @@ using Imaml.Nets.Tasks;
 namespace Imaml.Nets.Runs;
 
 /// <summary>A line of progress.jsonl.</summary>
-public sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
+internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
 
 /// <summary>A line of curve.jsonl: validation accuracy, and the worst of the meta-steps since the line before.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
@@ -51,7 +51,7 @@ public sealed class TrainingRun : IDisposable
     private int _lastValidation;
     private bool _described;
 
-    private TrainingRun(RunFolder folder, Experiment experiment, ClassManifest? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
+    private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
     {
         (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
@@ -102,7 +102,7 @@ public sealed class TrainingRun : IDisposable
         experiment.Validate();
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
-        var manifest = (tasks as ImageTasks)?.Split.Manifest;
+        var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         var held = folder.Lock();
         try
@@ -119,7 +119,7 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
-    private static TrainingRun Continue(RunFolder folder, Experiment experiment, LearningProblem problem, ClassManifest? manifest, ComputeDevice device, int threads, FileStream held)
+    private static TrainingRun Continue(RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, FileStream held)
     {
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
         RefuseOther(folder, header, experiment, problem);
@@ -165,7 +165,7 @@ public sealed class TrainingRun : IDisposable
 
     /// <summary>Trains to the end, or until asked to stop; either way the folder then holds the state reached.</summary>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved.</exception>
-    public void Run(CancellationToken cancel, Action<ProgressLine>? onStep = null, Action<CurveLine>? onValidation = null)
+    public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null)
     {
         var cadence = Experiment.Budget;
         try
@@ -189,8 +189,8 @@ public sealed class TrainingRun : IDisposable
                     return;
                 }
 
-                var line = Step();
-                onStep?.Invoke(line);
+                var report = Step();
+                onStep?.Invoke(report);
                 if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue(cadence.KeepEvery))
                 {
                     Save();
@@ -235,20 +235,19 @@ public sealed class TrainingRun : IDisposable
     // After the checkpoint of the same state, so that no kept state is ahead of the run.
     private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Experiment, _seconds, Learner);
 
-    private ProgressLine Step()
+    private StepReport Step()
     {
         var watch = Stopwatch.StartNew();
         var report = Learner.Step(Learner.NextTasks);
         _seconds += watch.Elapsed.TotalSeconds;
-        var line = new ProgressLine(Learner.MetaStep, _seconds, report);
-        _unwritten.Add(line);
+        _unwritten.Add(new ProgressLine(Learner.MetaStep, _seconds, report));
         _sinceValidation.Add(report);
-        return line;
+        return report;
     }
 
     private CurveLine Validate(int episodes, CancellationToken cancel)
     {
-        var measured = Evaluator.AfterAdapting(Learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
+        var measured = Evaluation.AfterAdapting(Learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
         var point = new CurveLine(
             Learner.MetaStep,
             (long)Learner.MetaStep * Experiment.Budget.MetaBatch,

@@ -1,10 +1,9 @@
 // Files that are whole or not there: written to a draft beside them and renamed, so that no reader, and no crash, leaves half of one.
 
-
 namespace Imaml.Nets.Storage;
 
 /// <summary>Writes files in one piece.</summary>
-public static class AtomicFile
+internal static class AtomicFile
 {
     /// <summary>The ending of a draft's name; a process that was killed may leave one behind.</summary>
     public const string DraftSuffix = ".part";

@@ -8,9 +8,14 @@ namespace Imaml.Nets.Storage;
 /// <summary>One fault of an experiment or of a part of it.</summary>
 /// <param name="Field">Where: the path of the field from the part that complains.</param>
 /// <param name="Rule">What is wrong, after the field's name: <c>must be at least 1, not 0</c>.</param>
-/// <param name="Kind">Of what kind it is.</param>
-public sealed record Complaint(string Field, string Rule, ComplaintKind Kind = ComplaintKind.Invalid)
+public sealed record Complaint(string Field, string Rule)
 {
+    internal Complaint(string field, string rule, ComplaintKind kind)
+        : this(field, rule) => Kind = kind;
+
+    /// <summary>What kind of fault it is, for those who word it in names of their own.</summary>
+    internal ComplaintKind Kind { get; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Field} {Rule}";
 
@@ -18,7 +23,7 @@ public sealed record Complaint(string Field, string Rule, ComplaintKind Kind = C
 }
 
 /// <summary>What kind of fault a complaint is about.</summary>
-public enum ComplaintKind
+internal enum ComplaintKind
 {
     /// <summary>A value that is not allowed.</summary>
     Invalid,

@@ -1,8 +1,7 @@
-
 namespace Imaml.Nets.Storage;
 
 /// <summary>Where this program keeps what it can make again.</summary>
-public static class UserCache
+internal static class UserCache
 {
     /// <summary><c>XDG_CACHE_HOME</c> (which counts only where it is absolute, by the XDG base-directory rule) or <c>~/.cache</c>, then <c>imaml</c> and the name.</summary>
     public static string Folder(string name)

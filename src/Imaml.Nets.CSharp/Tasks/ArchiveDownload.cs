@@ -11,10 +11,10 @@ namespace Imaml.Nets.Tasks;
 /// <summary>A file to download.</summary>
 /// <param name="FileName">Its name, at the server and in the folder.</param>
 /// <param name="Md5">Its MD5 in lower-case hex.</param>
-public sealed record RemoteArchive(string FileName, string Md5);
+internal sealed record RemoteArchive(string FileName, string Md5);
 
 /// <summary>How a file came to be in the folder.</summary>
-public enum DownloadOutcome
+internal enum DownloadOutcome
 {
     /// <summary>It was there already, with the right MD5.</summary>
     Kept,
@@ -32,12 +32,12 @@ public enum DownloadOutcome
 /// <summary>A file that is now in the folder.</summary>
 /// <param name="Path">Where.</param>
 /// <param name="Outcome">How it came there.</param>
-public sealed record DownloadedArchive(string Path, DownloadOutcome Outcome);
+internal sealed record DownloadedArchive(string Path, DownloadOutcome Outcome);
 
 /// <summary>Downloads archives, resuming what was broken off.</summary>
 /// <param name="client">Does the requests; its timeout covers the answer's head.</param>
 /// <param name="stall">How long the answer's body may stand still before the download is given up.</param>
-public sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
+internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
 {
     /// <summary>Downloads every archive that is not there yet.</summary>
     /// <param name="address">The folder at the server; file names are appended to it.</param>
@@ -181,5 +181,58 @@ public sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
     {
         var cause = e is OperationCanceledException ? "no answer in time" : e.Message.TrimEnd('.');
         return new DataException($"the download of {url} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
+    }
+}
+
+/// <summary>The part of a file that has arrived so far (NAME.part), and the entity tag of what it is a part of (NAME.part.etag).</summary>
+internal sealed class PartFile(string target)
+{
+    private readonly string _tag = target + ".part.etag";
+
+    /// <summary>The part's file.</summary>
+    public string Path { get; } = target + ".part";
+
+    /// <summary>Bytes that have arrived; 0 where there is no file.</summary>
+    public long Length => File.Exists(Path) ? new FileInfo(Path).Length : 0;
+
+    /// <summary>The tag to resume with; weak tags are not kept, since they do not promise equal bytes.</summary>
+    public EntityTagHeaderValue? Tag
+    {
+        get => File.Exists(_tag) && EntityTagHeaderValue.TryParse(File.ReadAllText(_tag), out var tag) ? tag : null;
+        set
+        {
+            if (value is { IsWeak: false })
+            {
+                File.WriteAllText(_tag, value.ToString());
+            }
+            else
+            {
+                File.Delete(_tag);
+            }
+        }
+    }
+
+    /// <summary>Opens the part to go on writing at <paramref name="position"/>; what lies behind is cut off.</summary>
+    public FileStream OpenAt(long position)
+    {
+        var file = new FileStream(Path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+        file.SetLength(position);
+        file.Seek(position, SeekOrigin.Begin);
+        return file;
+    }
+
+    /// <summary>Removes what has arrived.</summary>
+    public PartFile Dropped()
+    {
+        File.Delete(Path);
+        File.Delete(_tag);
+        return this;
+    }
+
+    /// <summary>The part is whole: gives it its name.</summary>
+    public void MoveTo(string whole)
+    {
+        File.Delete(_tag);
+        File.Move(Path, whole);
     }
 }

@@ -2,23 +2,15 @@
 // asserted on construction: two rotations of one character are never in different parts.
 
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using Imaml.Nets.Tensors;
 
 namespace Imaml.Nets.Tasks;
 
-/// <summary>What a result file says about the classes used.</summary>
-/// <param name="Split">Name of the split.</param>
-/// <param name="Rotations">What quarter turns do: <c>None</c>, <c>Augment</c> or <c>AsClasses</c>.</param>
-/// <param name="Hash">SHA-256 (lower-case hex) of the name, the mode and the three lists.</param>
-/// <param name="Train">Classes for training.</param>
-/// <param name="Validation">Classes for choosing; may be empty.</param>
-/// <param name="Test">Classes for reporting.</param>
-public sealed record ClassManifest(
-    string Split, string Rotations, string Hash, IReadOnlyList<string> Train, IReadOnlyList<string> Validation, IReadOnlyList<string> Test);
-
-/// <summary>A division of an image set's classes into disjoint parts.</summary>
+/// <summary>A division of an image set's classes into disjoint parts. As JSON it is what a result file says about the classes: name, rotations, hash and lists.</summary>
 public sealed class ClassSplit
 {
     /// <summary>Characters for training (with those set aside for validation) in MAML's and iMAML's Omniglot protocol.</summary>
@@ -59,14 +51,19 @@ public sealed class ClassSplit
             }
         }
 
-        Manifest = new ClassManifest(name, rotations.ToString(), HashOf(), Train, Validation, Test);
+        Hash = HashOf();
     }
 
     /// <summary>Name of the split in messages and result files.</summary>
+    [JsonPropertyName("split")]
     public string Name { get; }
 
     /// <summary>What quarter turns do; the mode to give to an episode sampler of these classes.</summary>
+    [JsonConverter(typeof(JsonStringEnumConverter<RotationMode>))]
     public RotationMode Rotations { get; }
+
+    /// <summary>SHA-256 (lower-case hex) of the name, the mode and the three lists.</summary>
+    public string Hash { get; }
 
     /// <summary>Classes for training.</summary>
     public IReadOnlyList<string> Train { get; }
@@ -76,9 +73,6 @@ public sealed class ClassSplit
 
     /// <summary>Classes for reporting.</summary>
     public IReadOnlyList<string> Test { get; }
-
-    /// <summary>The three lists and their hash, for result files.</summary>
-    public ClassManifest Manifest { get; }
 
     /// <summary>
     /// Shuffles the classes' names with <paramref name="seed"/> and deals them out: <paramref name="train"/>, of which the last
@@ -108,7 +102,36 @@ public sealed class ClassSplit
             $"seeded-{seed}-{train - validation}-{validation}-{test}", rotations, Part(0, train - validation), Part(train - validation, train), Part(train, train + test));
     }
 
-    internal static IEnumerable<string> Expand(string character, RotationMode rotations) =>
+    /// <summary>
+    /// The Omniglot split of Vinyals et al. 2016 in the lists that Prototypical Networks published, built in (Resources/omniglot_vinyals.txt, with origin
+    /// and licence): 1,028 characters to train on, 172 to choose by, 423 to report on.
+    /// </summary>
+    /// <param name="rotations">
+    /// <see cref="RotationMode.AsClasses"/> gives the published lists of 4,112, 688 and 1,692 classes; the other modes the bare characters.
+    /// </param>
+    /// <param name="validation">False trains on the validation characters too (the published list <c>trainval</c>).</param>
+    public static ClassSplit Vinyals(RotationMode rotations = RotationMode.AsClasses, bool validation = true)
+    {
+        var parts = Omniglot.Table("omniglot_vinyals.txt").Select(ParseLine).ToLookup(line => line.Part, line => line.Characters);
+        IEnumerable<string> Part(string name) => parts[name].SelectMany(one => one).SelectMany(one => Expand(one, rotations));
+        return validation
+            ? new ClassSplit("vinyals", rotations, Part("train"), Part("val"), Part("test"))
+            : new ClassSplit("vinyals-trainval", rotations, Part("train").Concat(Part("val")).Order(StringComparer.Ordinal), [], Part("test"));
+    }
+
+    /// <summary>A line reads <c>part alphabet ranges</c>, for example <c>train Gurmukhi 1-41</c>.</summary>
+    private static (string Part, IEnumerable<string> Characters) ParseLine(string line)
+    {
+        var fields = line.Split(' ');
+        var characters = fields[2].Split(',').SelectMany(range =>
+        {
+            var ends = range.Split('-').Select(end => int.Parse(end, CultureInfo.InvariantCulture)).ToArray();
+            return Enumerable.Range(ends[0], ends[^1] - ends[0] + 1).Select(number => $"{fields[1]}/character{number:00}");
+        });
+        return (fields[0], characters);
+    }
+
+    private static IEnumerable<string> Expand(string character, RotationMode rotations) =>
         rotations == RotationMode.AsClasses ? TurnedClass.NamesOf(character) : [character];
 
     private string HashOf()
@@ -121,4 +144,51 @@ public sealed class ClassSplit
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
+}
+
+/// <summary>What quarter turns do to the classes of an image set.</summary>
+public enum RotationMode
+{
+    /// <summary>Images are used as they are.</summary>
+    None,
+
+    /// <summary>
+    /// Each class of each episode is turned by 0°, 90°, 180° or 270°, drawn at random (MAML's and iMAML's protocol). An episode never holds two
+    /// rotations of one character.
+    /// </summary>
+    Augment,
+
+    /// <summary>
+    /// Each rotation of a character is a class of its own, named <c>Alphabet/characterNN/rotDDD</c> (Vinyals et al. 2016). An episode may hold
+    /// two rotations of one character.
+    /// </summary>
+    AsClasses,
+}
+
+/// <summary>A character turned counter-clockwise by 0 … 3 quarter turns, with the name that the Vinyals lists give it.</summary>
+internal readonly record struct TurnedClass(string Character, int QuarterTurns)
+{
+    private static readonly ImmutableArray<string> Suffixes = ["/rot000", "/rot090", "/rot180", "/rot270"];
+
+    /// <summary>The four rotations of a character.</summary>
+    public static IEnumerable<string> NamesOf(string character) => Suffixes.Select(suffix => character + suffix);
+
+    /// <summary>Splits <c>…/rotDDD</c> into character and quarter turns; null where the name ends otherwise.</summary>
+    public static TurnedClass? Parse(string name)
+    {
+        for (var turns = 0; turns < Suffixes.Length; turns++)
+        {
+            if (name.EndsWith(Suffixes[turns], StringComparison.Ordinal))
+            {
+                return new TurnedClass(name[..^Suffixes[turns].Length], turns);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The character that a class name of a split is about.</summary>
+    public static string CharacterOf(string name, RotationMode rotations) => rotations == RotationMode.AsClasses
+        ? (Parse(name) ?? throw new DataException($"class {name} names no rotation; where rotations are classes, names end in /rot000, /rot090, /rot180 or /rot270")).Character
+        : name;
 }

@@ -1,18 +1,17 @@
 // Where the user keeps data: the folder called DATA in the documentation.
 
-
 namespace Imaml.Nets.Tasks;
 
 /// <summary>A data set found in the data folder.</summary>
 /// <param name="Name">Its name at the command line, for example <c>omniglot</c>.</param>
 /// <param name="IsUsable">Whether all its parts are there (not whether they are sound).</param>
 /// <param name="Description">One line: which files or folders, and what is missing.</param>
-public sealed record FoundData(string Name, bool IsUsable, string Description);
+internal sealed record FoundData(string Name, bool IsUsable, string Description);
 
 /// <summary>The data folder, and who named it.</summary>
 /// <param name="Folder">The folder's full path.</param>
 /// <param name="Origin"><c>--data</c> or <c>IMAML_DATA</c>.</param>
-public sealed record DataRoot(string Folder, string Origin)
+internal sealed record DataRoot(string Folder, string Origin)
 {
     /// <summary>The environment variable that names the data folder where the command line does not.</summary>
     public const string Variable = "IMAML_DATA";

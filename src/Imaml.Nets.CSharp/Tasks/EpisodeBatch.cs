@@ -1,8 +1,40 @@
-// Turns episodes into the flat arrays that a network takes: pixels as byte/255, quarter turns applied on the way.
+// An episode, by the numbers of its images; and episodes as the flat arrays that a network takes: pixels as byte/255, quarter turns applied on the way.
 
-
+using System.Collections.Immutable;
 
 namespace Imaml.Nets.Tasks;
+
+/// <summary>
+/// One N-way K-shot task with Q query images per class: which images, not their pixels. Both image lists are grouped by label (0,…,0, 1,…,1, …);
+/// which class has which label is random, and so is the order of a class's drawings.
+/// </summary>
+/// <param name="Number">The number it was sampled with.</param>
+/// <param name="Classes">Class names by label: [N]; with rotations as classes they end in <c>/rotDDD</c>.</param>
+/// <param name="QuarterTurns">Counter-clockwise quarter turns (0 … 3) of the images of each label: [N].</param>
+/// <param name="Shots">K, support images per class.</param>
+/// <param name="Queries">Q, query images per class.</param>
+/// <param name="SupportImages">Indices into the image set: [N·K].</param>
+/// <param name="QueryImages">Indices into the image set: [N·Q], none of them in <paramref name="SupportImages"/>.</param>
+public sealed record Episode(
+    long Number,
+    ImmutableArray<string> Classes,
+    ImmutableArray<int> QuarterTurns,
+    int Shots,
+    int Queries,
+    ImmutableArray<int> SupportImages,
+    ImmutableArray<int> QueryImages)
+{
+    /// <summary>N, the number of classes.</summary>
+    public int Ways => Classes.Length;
+
+    /// <summary>The label of each support image: [N·K].</summary>
+    public ImmutableArray<long> SupportLabels => Grouped(Ways, Shots);
+
+    /// <summary>The label of each query image: [N·Q].</summary>
+    public ImmutableArray<long> QueryLabels => Grouped(Ways, Queries);
+
+    private static ImmutableArray<long> Grouped(int ways, int each) => [.. Enumerable.Range(0, ways * each).Select(i => (long)(i / each))];
+}
 
 /// <summary>B episodes of equal N, K and Q as flat row-major arrays.</summary>
 /// <param name="Episodes">The episodes, in the order of the first dimension.</param>
@@ -65,20 +97,6 @@ public sealed record EpisodeBatch(
 
         return new EpisodeBatch(
             episodes, support, Labels(episodes.Count, ways, shots), query, Labels(episodes.Count, ways, queries), set.Height, set.Width, set.Channels);
-    }
-
-    /// <summary>Episodes first … first + count − 1 of this batch.</summary>
-    public EpisodeBatch Part(int first, int count)
-    {
-        T[] Of<T>(T[] all) => all.AsSpan(all.Length / Count * first, all.Length / Count * count).ToArray();
-        return this with
-        {
-            Episodes = [.. Episodes.Skip(first).Take(count)],
-            Support = Of(Support),
-            SupportLabels = Of(SupportLabels),
-            Query = Of(Query),
-            QueryLabels = Of(QueryLabels),
-        };
     }
 
     private static void CopyAll(ImageSet set, ReadOnlySpan<int> images, ReadOnlySpan<int> turns, int each, Span<float> target)

@@ -7,7 +7,7 @@ using Imaml.Nets.Tensors;
 namespace Imaml.Nets.Tasks;
 
 /// <summary>Draws episodes from the classes of one part of a split; immutable, and safe to use from many threads.</summary>
-public sealed class EpisodeSampler
+internal sealed class EpisodeSampler
 {
     private readonly ImmutableArray<(string Name, ImageClass Images, int QuarterTurns)> _classes;
 
@@ -76,9 +76,6 @@ public sealed class EpisodeSampler
 
     /// <summary>The seed.</summary>
     public ulong Seed { get; }
-
-    /// <summary>Number of classes to draw from.</summary>
-    public int ClassCount => _classes.Length;
 
     /// <summary>The episode of this number: N classes, uniformly without replacement, labelled in the order drawn; K + Q images of each, likewise.</summary>
     public Episode Sample(long number)

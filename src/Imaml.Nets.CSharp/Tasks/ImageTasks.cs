@@ -45,14 +45,14 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     public int Queries { get; }
 
     /// <inheritdoc/>
-    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name} (images {Images.ContentHash[..16]}, classes {Split.Manifest.Hash[..16]})";
+    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name} (images {Images.ContentHash[..16]}, classes {Split.Hash[..16]})";
 
     /// <inheritdoc/>
     public int SupportExamples => Ways * Shots;
 
     /// <summary>Opens the data set and the division that an experiment names.</summary>
     /// <param name="spec">The tasks.</param>
-    /// <param name="dataFolder">The folder with the data sets, or null for the one that <see cref="DataRoot.Variable"/> names; the built-in glyphs need none.</param>
+    /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names; the built-in glyphs need none.</param>
     /// <param name="progress">How far the first reading of the archives is, from 0 to 1.</param>
     /// <param name="warn">Told where the data can be used but not kept ready for the next time.</param>
     /// <exception cref="DataException">The data set is missing or damaged, or does not allow these episodes.</exception>
@@ -77,7 +77,7 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
         }
 
         return Of(loaded.Set, spec.Split == ImageEpisodes.VinyalsSplit
-            ? VinyalsSplit.Create(validation: spec.ValidationClasses > 0)
+            ? ClassSplit.Vinyals(validation: spec.ValidationClasses > 0)
             : ClassSplit.Seeded(loaded.Set, SplitSeed, RotationMode.Augment, ClassSplit.OmniglotTrain, spec.ValidationClasses, ClassSplit.OmniglotTest));
     }
 
@@ -94,7 +94,7 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     };
 
     /// <summary>The episodes of a part.</summary>
-    public EpisodeSampler Sampler(ClassPart part, ulong seed) =>
+    internal EpisodeSampler Sampler(ClassPart part, ulong seed) =>
         _samplers.GetOrAdd((part, seed), _ => new EpisodeSampler(Images, Classes(part), Split.Rotations, Ways, Shots, Queries, seed));
 
     /// <summary>The same tasks with another number of query images per class.</summary>

@@ -1,5 +1,6 @@
 // Omniglot (Lake, Salakhutdinov and Tenenbaum 2015): 1,623 characters of 50 alphabets, drawn once each by 20 people. Loading reduces the
-// drawings to 28×28 once and keeps the result in a cache that is keyed by the content of the archives.
+// drawings to 28×28 once and keeps the result in a cache that is keyed by the content of the archives. Its official archives (MIT licence, Brenden
+// Lake) are fetched from its author's repository.
 
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -11,10 +12,10 @@ namespace Imaml.Nets.Tasks;
 /// <param name="Set">The images.</param>
 /// <param name="FromCache">Whether the prepared copy in the cache was used.</param>
 /// <param name="Warning">One line on why nothing could be kept in the cache, or null.</param>
-public sealed record LoadedImages(ImageSet Set, bool FromCache, string? Warning);
+internal sealed record LoadedImages(ImageSet Set, bool FromCache, string? Warning);
 
 /// <summary>The Omniglot data set, 28×28, ink = 255; classes are named <c>Alphabet/characterNN</c> and listed in ordinal order.</summary>
-public static class Omniglot
+internal static class Omniglot
 {
     /// <summary>Characters of the whole data set.</summary>
     public const int Characters = 1623;
@@ -49,6 +50,15 @@ public static class Omniglot
 
         progress?.Report(1);
         return loaded;
+    }
+
+    /// <summary>The lines of a table that is built into this library, without comments (#) and empty lines.</summary>
+    public static IReadOnlyList<string> Table(string name)
+    {
+        using var stream = typeof(Omniglot).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"the table {name} is not built into this library");
+        using var reader = new StreamReader(stream);
+        return [.. reader.ReadToEnd().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#')];
     }
 
     private static LoadedImages Prepare(IReadOnlyList<OmniglotSource> sources, string cached, IProgress<double>? progress)
@@ -113,4 +123,49 @@ public static class Omniglot
                 + "imaml data check names what is missing, imaml data get omniglot gets the official archives");
         }
     }
+}
+
+/// <summary>Downloads Omniglot.</summary>
+internal static class OmniglotDownload
+{
+    /// <summary>Where the archives are published.</summary>
+    public static readonly Uri Official = new("https://github.com/brendenlake/omniglot/raw/master/python/");
+
+    /// <summary>The archives with their published MD5.</summary>
+    public static readonly IReadOnlyList<RemoteArchive> Archives =
+    [
+        new("images_background.zip", "68d2efa1b9178cc56df9314c21c6e718"),
+        new("images_evaluation.zip", "6b91aef0f799c5bb55b94e3f2daec811"),
+    ];
+
+    private static readonly TimeSpan Stall = TimeSpan.FromSeconds(60);
+
+    /// <summary>Downloads both archives into DATA/omniglot, resuming what was broken off, and says in one line each how it went.</summary>
+    /// <param name="dataFolder">DATA; made where it does not exist.</param>
+    /// <param name="address">The server's folder, or null for <see cref="Official"/>.</param>
+    /// <param name="progress">Receives 0 … 1.</param>
+    /// <param name="cancel">Stops; running again resumes.</param>
+    /// <exception cref="DataException">See <see cref="ArchiveDownload.GetAsync"/>; or an archive of another MD5 was there already and is not Omniglot.</exception>
+    public static async Task<IReadOnlyList<string>> RunAsync(string dataFolder, Uri? address = null, IProgress<double>? progress = null, CancellationToken cancel = default)
+    {
+        using var client = new HttpClient();
+        var archives = await new ArchiveDownload(client, Stall).GetAsync(
+            address ?? Official, Archives, Path.Combine(dataFolder, "omniglot"), progress, cancel).ConfigureAwait(false);
+        var others = archives.Where(one => one.Outcome == DownloadOutcome.KeptOther).Select(one => one.Path).ToList();
+        if (others.Count > 0 && !OmniglotCheck.Run(dataFolder, decode: true).IsComplete)
+        {
+            throw new DataException($"{string.Join(" and ", others)} differ from the official archives, and do not hold the whole of Omniglot; move them away and run again (imaml data check names the differences)");
+        }
+
+        return [.. archives.Select(one => $"{one.Path}: {Words(one.Outcome)}")];
+    }
+
+    private static string Words(DownloadOutcome outcome) => outcome switch
+    {
+        DownloadOutcome.Kept => "already there",
+        DownloadOutcome.KeptOther => "already there, another archive than the official one, with the same drawings; left as it is",
+        DownloadOutcome.Downloaded => "downloaded",
+        DownloadOutcome.Resumed => "downloaded, going on from an earlier attempt",
+        _ => outcome.ToString(),
+    };
 }

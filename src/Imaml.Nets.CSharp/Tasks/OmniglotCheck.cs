@@ -10,7 +10,7 @@ namespace Imaml.Nets.Tasks;
 /// <param name="Alphabets">Alphabets with at least one expected drawing.</param>
 /// <param name="Characters">Characters with at least one expected drawing.</param>
 /// <param name="Drawings">Expected drawings that are there.</param>
-public sealed record OmniglotPartReport(string Part, string Path, int Alphabets, int Characters, int Drawings);
+internal sealed record OmniglotPartReport(string Part, string Path, int Alphabets, int Characters, int Drawings);
 
 /// <summary>How an Omniglot download differs from the data set.</summary>
 /// <param name="Parts">Counts by part.</param>
@@ -18,7 +18,7 @@ public sealed record OmniglotPartReport(string Part, string Path, int Alphabets,
 /// <param name="MissingDrawings">Missing files of characters that have others.</param>
 /// <param name="Extra">PNG files that the data set does not have.</param>
 /// <param name="Damaged">One line for each drawing that does not decode as 105×105 pixels; empty where decoding was not asked for.</param>
-public sealed record OmniglotReport(
+internal sealed record OmniglotReport(
     IReadOnlyList<OmniglotPartReport> Parts,
     IReadOnlyList<string> MissingCharacters,
     IReadOnlyList<string> MissingDrawings,
@@ -67,7 +67,7 @@ public sealed record OmniglotReport(
 }
 
 /// <summary>Checks an Omniglot download, archives or folders.</summary>
-public static class OmniglotCheck
+internal static class OmniglotCheck
 {
     /// <summary>Compares file by file.</summary>
     /// <param name="dataFolder">DATA; see <see cref="Omniglot.Load"/> for the places looked in.</param>
@@ -106,7 +106,7 @@ public static class OmniglotCheck
 
     /// <summary>Every character of a part, with the paths of its 20 drawings.</summary>
     private static IEnumerable<(string Alphabet, string Path, List<string> Drawings)> Expected(string part) =>
-        from line in Embedded.Lines("omniglot_alphabets.txt")
+        from line in Omniglot.Table("omniglot_alphabets.txt")
         let fields = line.Split(' ')
         where "images_" + fields[0] == part
         let first = int.Parse(fields[3], CultureInfo.InvariantCulture)

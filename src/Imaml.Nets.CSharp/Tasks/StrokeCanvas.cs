@@ -1,7 +1,6 @@
 // Rasterises pen strokes with antialiasing: a pixel's ink is clamp(half the pen's width + ½ − distance to the stroke, 0, 1), the
 // greatest over all strokes. Written out here, and not left to a graphics library, so that every machine gives the same bits.
 
-
 namespace Imaml.Nets.Tasks;
 
 /// <summary>A point in the plane: x to the right, y downwards.</summary>

@@ -1,3 +1,6 @@
+// How libtorch computes for a while: without a graph, or by one thread.
+
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Tensors;
@@ -24,4 +27,15 @@ internal static class Unrecorded
             _normal.Dispose();
         }
     }
+}
+
+/// <summary>While it lives, libtorch computes by the calling thread alone; then as before.</summary>
+internal sealed class OneThread : IDisposable
+{
+    private readonly int _before = torch.get_num_threads();
+
+    public OneThread() => torch.set_num_threads(1);
+
+    /// <inheritdoc/>
+    public void Dispose() => torch.set_num_threads(_before);
 }

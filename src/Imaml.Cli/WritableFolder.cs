@@ -1,8 +1,7 @@
-
-namespace Imaml.Nets.Storage;
+namespace Imaml.Cli;
 
 /// <summary>Folders that a long piece of work will write into at its end.</summary>
-public static class WritableFolder
+internal static class WritableFolder
 {
     /// <summary>Makes the folder where it is missing, and writes and removes a file there.</summary>
     /// <param name="path">The folder.</param>

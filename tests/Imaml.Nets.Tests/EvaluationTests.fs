@@ -1,5 +1,5 @@
 /// Accuracies and their interval, and that the same episodes give the same numbers.
-module Imaml.Nets.Tests.EvaluatorTests
+module Imaml.Nets.Tests.EvaluationTests
 
 open System
 open System.Threading
@@ -13,13 +13,13 @@ open Imaml.Nets.Models
 open Imaml.Nets.Tests.MetaLearnerFixtures
 open Imaml.Nets.Tests.Tensors
 
-let private accuracy (shares: float[]) = Evaluated(LearningProblem.Accuracy, shares, Collections.Generic.Dictionary())
+let private accuracy (shares: float[]) = Evaluation(LearningProblem.Accuracy, shares, Collections.Generic.Dictionary())
 
 [<Tests>]
 let tests =
     testSequenced
     <| testList
-        "Evaluator"
+        "Evaluation"
         [
             // 0.2, 0.4, 0.6, 0.8: mean ½, squared deviations 0.09 + 0.01 + 0.01 + 0.09 = 0.2, variance 0.2/3, 1.96·√(0.2/3/4) = 1.96/√60.
             testCase "mean and 95 % half-width are those computed by hand" (fun () ->
@@ -35,7 +35,7 @@ let tests =
 
             testCase "the same episodes give the same accuracies, and more episodes begin with them" (fun () ->
                 use learner = learner 1UL
-                let measure episodes = Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, episodes, CancellationToken.None).PerTask
+                let measure episodes = Evaluation.AfterAdapting(learner, ClassPart.Test, 1UL, episodes, CancellationToken.None).PerTask
                 let forty = Seq.toArray (measure 40)
                 forty.Length |> should equal 40
                 Seq.toArray (measure 40) |> should equal forty
@@ -49,7 +49,7 @@ let tests =
             testCase "before adapting, each episode's accuracy is that of θ on its query set" (fun () ->
                 use learner = learner 1UL
                 use _ = torch.NewDisposeScope()
-                let measured = Evaluator.BeforeAdapting(learner, ClassPart.Test, 1UL, 32, CancellationToken.None)
+                let measured = Evaluation.BeforeAdapting(learner, ClassPart.Test, 1UL, 32, CancellationToken.None)
 
                 // In the portions that the evaluator takes, so that not even rounding differs.
                 let expected =
@@ -72,12 +72,12 @@ let tests =
                         member _.Report share = shares <- share :: shares
                     }
 
-                Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken.None, progress)
+                Evaluation.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken.None, progress)
                 |> ignore
 
                 numbers learner.Theta |> should equal theta
                 shares |> should equal [ 1.0; 0.8; 0.4 ]
 
-                (fun () -> Evaluator.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken true) |> ignore)
+                (fun () -> Evaluation.AfterAdapting(learner, ClassPart.Test, 1UL, 50, CancellationToken true) |> ignore)
                 |> should throw typeof<OperationCanceledException>)
         ]

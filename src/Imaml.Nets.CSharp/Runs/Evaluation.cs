@@ -8,12 +8,15 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Runs;
 
-/// <summary>What was measured of a meta-learner, task by task, in the order of the tasks.</summary>
+/// <summary>What was measured of a meta-learner on tasks 0, 1, 2, … of a part, in their order.</summary>
 /// <param name="Metric">What: <see cref="LearningProblem.Accuracy"/> or <see cref="LearningProblem.Loss"/>.</param>
 /// <param name="PerTask">One number per task; not a number where the adapted network is not finite.</param>
 /// <param name="Inner">How many tasks' inner solves ended how; empty where nothing was adapted.</param>
-public sealed record Evaluated(string Metric, IReadOnlyList<double> PerTask, IReadOnlyDictionary<InnerStatus, int> Inner)
+public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IReadOnlyDictionary<InnerStatus, int> Inner)
 {
+    // Tasks between two looks at the progress and the cancellation.
+    private const int BetweenLooks = 20;
+
     /// <summary>The mean; not a number where that of a task is not.</summary>
     public double Mean => PerTask.Average();
 
@@ -30,23 +33,16 @@ public sealed record Evaluated(string Metric, IReadOnlyList<double> PerTask, IRe
             return PerTask.Count > 1 ? 1.96 * double.Sqrt(variance / PerTask.Count) : double.PositiveInfinity;
         }
     }
-}
 
-/// <summary>Measures a meta-learner on tasks 0, 1, 2, … of a part.</summary>
-public static class Evaluator
-{
-    // Tasks between two looks at the progress and the cancellation.
-    private const int BetweenLooks = 20;
-
-    /// <summary>After adapting to each task's support set.</summary>
-    public static Evaluated AfterAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel, IProgress<double>? progress = null) =>
+    /// <summary>Measures a learner after adapting to each task's support set.</summary>
+    public static Evaluation AfterAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel, IProgress<double>? progress = null) =>
         Measure(learner, new TaskRange(part, seed, 0, tasks), cancel, progress, adapt: true);
 
-    /// <summary>Of θ itself, which has not seen the support set.</summary>
-    public static Evaluated BeforeAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel) =>
+    /// <summary>Measures θ itself, which has not seen the support set.</summary>
+    public static Evaluation BeforeAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel) =>
         Measure(learner, new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false);
 
-    private static Evaluated Measure(MetaLearner learner, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
+    private static Evaluation Measure(MetaLearner learner, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
     {
         var values = new List<double>();
         var statuses = new List<InnerStatus>();
@@ -63,7 +59,7 @@ public static class Evaluator
             progress?.Report((double)values.Count / tasks.Count);
         }
 
-        return new Evaluated(learner.Problem.Metric, values, statuses.CountBy(status => status).ToDictionary());
+        return new Evaluation(learner.Problem.Metric, values, statuses.CountBy(status => status).ToDictionary());
     }
 
     private static (double[] Values, InnerStatus[] Inner) OfChunk(MetaLearner learner, TaskRange range, bool adapt)
