@@ -600,9 +600,9 @@ let private program =
                     [
                         [ "solve" ], "PROBLEM.json"
                         [ "solve"; "absent.json" ], "absent.json: there is no such file"
-                        [ "solve"; "p.json"; "--accuracy"; "1,5" ], "--accuracy: 1,5 is not a number"
-                        [ "solve"; "p.json"; "--method"; "newton" ], "--method: newton is none of implicit"
-                        [ "solve"; "p.json"; "--inner-steps"; "0"; "--cg-steps"; "1" ], "--inner-steps: 0 is less than 1"
+                        [ "solve"; "p.json"; "--accuracy"; "1,5" ], "--accuracy must be a finite number, not 1,5"
+                        [ "solve"; "p.json"; "--method"; "newton" ], "--method: newton is not one of implicit"
+                        [ "solve"; "p.json"; "--inner-steps"; "0"; "--cg-steps"; "1" ], "--inner-steps must be at least 1, not 0"
                         [ "solve"; "p.json"; "--inner-steps"; "3" ], "--inner-steps and --cg-steps go together"
                     ] do
                     let outcome = Imaml.run arguments

@@ -209,6 +209,25 @@ let tests =
                     (succeed (options [] run)).Output |> should haveSubstring "is finished already"
                     files () |> should equal before))
 
+            testCase "training.json and the screen count how the solves ended, in a stopped run too" (fun () ->
+                inFolder (fun folder ->
+                    succeed (options [ "--meta-steps", "3"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+                    |> ignore
+
+                    let outcome =
+                        succeed (options [ "--meta-steps", "6"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+
+                    outcome.Output |> should haveSubstring "inner solves: 12 step limit; linear solves: "
+                    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "training.json")))
+                    let statuses = document.RootElement.GetProperty "statuses"
+                    statuses.GetProperty("inner").GetProperty("step-limit").GetInt32() |> should equal 12
+
+                    statuses.GetProperty("linear").EnumerateObject()
+                    |> Seq.sumBy (fun one -> one.Value.GetInt32())
+                    |> should equal 12
+
+                    statuses.GetProperty("notFinite").GetInt32() |> should equal 0))
+
             testCase "validation needs classes" (fun () ->
                 inFolder (fun folder ->
                     refused
@@ -264,19 +283,22 @@ let tests =
                     for name, value, line in
                         [
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
-                            "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
-                            "--lambda", "2,5", "--lambda: 2,5 is not a number"
-                            "--inner-step-size", "0,1", "--inner-step-size: 0,1 is not a number"
-                            "--outer-rate", "fast", "--outer-rate: fast is not a number"
+                            "--lambda", "NaN", "--lambda must be a finite number, not NaN"
+                            "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
+                            "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
+                            "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
+                            "--filters",
+                            "2147483647",
+                            "--filters 2147483647 makes 124,515,522,381,57"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"
                             "--ways", "5000", "5000-way episodes need 5000 classes"
                             "--ways", "101", "101-way episodes need 101 classes, but this part of glyphs has 100"
                             "--filters", "10000", "--filters 10000 makes 2,700,000,000 weights"
                             "--meta-batch", "600000", "--meta-batch 600000 makes"
-                            "--outer-schedule", "linear", "linear is none of constant, cosine"
-                            "--outer-schedule", "7", "7 is none of constant, cosine"
+                            "--outer-schedule", "linear", "linear is not one of constant, cosine"
+                            "--outer-schedule", "7", "7 is not one of constant, cosine"
                             "--shots", "20", "20 support + 5 query images per class need 25"
                             "--dataset", "letters", "--dataset letters is not known"
                             "--algorithm", "sgd", "--algorithm sgd is not known"
@@ -342,19 +364,19 @@ let tests =
                             "unused option: --neumann-step (with imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ],
-                            "lu is none of cg, pcg, minres, neumann"
+                            "lu is not one of cg, pcg, minres, neumann"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ],
                             "missing option: --lambda-rate (for imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
-                            "ignore is none of truncate, raise-lambda, minres, gauss-newton"
+                            "ignore is not one of truncate, raise-lambda, minres, gauss-newton"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ],
                             "--delta must be positive and finite, not 0"
                             "meta-sgd",
                             [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ],
-                            "task is none of layer, parameter"
+                            "task is not one of layer, parameter"
                             "meta-sgd",
                             [
                                 "--inner-step-size", "0.1"
@@ -404,8 +426,8 @@ let tests =
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    refused "name another folder" (options [] (Path.Combine(file, "run")))
-                    refused "name another folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    refused "is a file, not a folder" (options [] (Path.Combine(file, "run")))
+                    refused "is a file, not a folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
                     Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
 
             testCase "omniglot without a data folder: one line that says how to get it" (fun () ->

@@ -1,4 +1,4 @@
-// imaml data: the data sets at hand, fetching Omniglot, and checking that all of it is there.
+// imaml data: lists the data sets, downloads Omniglot, and checks that it is complete.
 
 using System.CommandLine;
 using System.Text.Json;
@@ -17,7 +17,7 @@ internal static class DataCommand
     private static Command List()
     {
         var data = SharedOptions.Data();
-        var command = new Command("list", "Show the data sets at hand") { data };
+        var command = new Command("list", "Show the data sets in the data folder") { data };
         command.SetAction(parsed =>
         {
             var table = new Grid().AddColumn().AddColumn();
@@ -41,15 +41,15 @@ internal static class DataCommand
     {
         var name = Name(ArgumentArity.ExactlyOne);
         var data = SharedOptions.Data();
-        var url = new Option<string?>("--url") { Description = $"Folder at another server that has the archives [default: {OmniglotDownload.Official}]", HelpName = "ADDRESS" };
+        var url = new Option<string?>("--url") { Description = $"Folder on another server with the archives [default: {OmniglotDownload.Official}]", HelpName = "ADDRESS" };
         url.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var text }] && Address(text) is null)
             {
-                result.AddError($"{url.Name}: {text} is no address of the form https://server/folder/");
+                result.AddError($"{url.Name}: {text} is not an address of the form https://server/folder/");
             }
         });
-        var command = new Command("get", "Download a data set, going on where an earlier download broke off") { name, data, url };
+        var command = new Command("get", "Download a data set, or resume its download") { name, data, url };
         command.SetAction(parsed =>
         {
             var root = DataRoot.Resolve(parsed.GetValue(data), mayBeMissing: true);
@@ -72,8 +72,8 @@ internal static class DataCommand
     {
         var name = Name(ArgumentArity.ZeroOrOne);
         var data = SharedOptions.Data();
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of text" };
-        var command = new Command("check", "Compare a data set with what it should hold, file by file, and decode every image") { name, data, json };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of text" };
+        var command = new Command("check", "Check a data set for missing files, and decode every image") { name, data, json };
         command.SetAction(parsed =>
         {
             var report = OmniglotCheck.Run(DataRoot.Resolve(parsed.GetValue(data)).Folder, decode: true);
@@ -89,7 +89,7 @@ internal static class DataCommand
         return command;
     }
 
-    /// <summary>The data set's name; there is one that is not built in.</summary>
+    /// <summary>The data set's name; only one is not built in.</summary>
     private static Argument<string> Name(ArgumentArity arity)
     {
         var name = new Argument<string>("dataset") { Description = OmniglotName, Arity = arity };
@@ -97,7 +97,7 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName)
             {
-                result.AddError($"{text} is no data set that has files; the one that has is {OmniglotName}");
+                result.AddError($"{text} is not a data set with files; the only one is {OmniglotName}");
             }
         });
         return name;

@@ -1,4 +1,4 @@
-// imaml evaluate: the accuracy of a trained run on classes that it has never seen.
+// imaml evaluate: the accuracy of a trained run on new classes.
 
 using System.CommandLine;
 using System.Globalization;
@@ -14,22 +14,19 @@ internal static class EvaluateCommand
 {
     public static Command Create(CancellationToken stop)
     {
-        var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made" };
-        var episodes = new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes };
+        var run = SharedOptions.Folder(new Argument<string>("RUN") { Description = "Folder of a run of `imaml train`" });
+        var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes }, 2);
         var part = SharedOptions.OneOf(
-            new Option<ClassPart>("--part") { Description = "test, or validation while options are being chosen", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed };
-        var queries = new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" };
-        var innerSteps = new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" };
-        SharedOptions.AtLeast(queries, 1);
-        SharedOptions.AtLeast(innerSteps, 1);
+            new Option<ClassPart>("--part") { Description = "test, or validation for choosing options", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");
+        var seed = SharedOptions.AtLeast(new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed });
+        var queries = SharedOptions.AtLeast(new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" }, 1);
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" }, 1);
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, queries, innerSteps, data, device, tf32 };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, episodes, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var opened = SharedOptions.OpenDevice(parsed, device, tf32);
             return Evaluate(folder, new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed)), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(data), opened, stop);

@@ -5,6 +5,7 @@
 // parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
 
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -78,12 +79,16 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
 /// <param name="Task">One task's share.</param>
 /// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
-/// <param name="NotFinite">Tasks of the measured meta-steps whose inner solve or meta-gradient was not finite: what they took is not what training takes.</param>
+/// <param name="Statuses">How the tasks' solves ended in all meta-steps made; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, int NotFinite = 0)
+public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, TaskStatuses? Statuses = null)
 {
     // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
+
+    /// <summary>Tasks whose inner solve or meta-gradient is not finite.</summary>
+    [JsonIgnore]
+    public int NotFinite => Statuses?.NotFinite ?? 0;
 
     /// <summary>Measures a meta-batch, in this process.</summary>
     /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
@@ -113,21 +118,17 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
         var learner = measured.Learner;
         var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
-        var notFinite = 0;
+        var statuses = new List<TaskStatuses>();
         for (var step = 0; step <= measured.Request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () =>
-            {
-                var report = learner.Step(measured.Tasks(step));
-                notFinite += int.Max(report.NonFinite, report.InnerNonFinite);
-            }));
+            seconds.Add(Seconds(learner, () => statuses.Add(learner.Step(measured.Tasks(step)).Ended!)));
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
         var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, Statuses: TaskStatuses.Sum(statuses));
     }
 
     // In chunks of tasks and by as many threads as a meta-step.

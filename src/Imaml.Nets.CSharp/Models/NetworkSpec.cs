@@ -60,7 +60,7 @@ public sealed record StridedConvolutions(int Filters, Activation Activation = Ac
     [
         .. Rule.AtLeast(1, Filters, "filters"),
         // Each of the three convolutions after the first has 9·filters² weights.
-        .. Rule.AtMost(100_000_000, 27L * Filters * Filters, "filters", Filters, "weights of the convolutions"),
+        .. Rule.AtMost(100_000_000, 27.0 * Filters * Filters, "filters", Filters, "weights of the convolutions"),
         .. Rule.Defined(Activation, "activation"),
     ];
 }

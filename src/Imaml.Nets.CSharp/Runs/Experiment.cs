@@ -62,8 +62,8 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
 
         if (Tasks is ImageEpisodes { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
         {
-            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * Glyphs.Size * Glyphs.Size;
-            together = together.Concat(Rule.AtMost(LargestArray, (long)decimal.Min(pixels, long.MaxValue), "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
+            var pixels = (double)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * Glyphs.Size * Glyphs.Size;
+            together = together.Concat(Rule.AtMost(LargestArray, pixels, "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 
         return

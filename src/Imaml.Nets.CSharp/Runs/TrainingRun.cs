@@ -76,6 +76,9 @@ public sealed class TrainingRun : IDisposable
     /// <summary>Wall seconds of training so far, without validation.</summary>
     public double Seconds => _seconds;
 
+    /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
+    public TaskStatuses Statuses => TaskStatuses.Sum(RunFolder.Read<ProgressLine>(Folder.ProgressPath).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
+
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
 
