@@ -154,7 +154,7 @@ let compute innerSolver steps : MetaGradient<Vector<float>, float> =
         problem,
         innerSolver,
         ConjugateGradientSolver(budget steps),
-        Thresholds.none space,
+        Thresholds.None,
         task.Theta
     )
 
@@ -200,7 +200,7 @@ let most innerSteps linearSteps =
         CountingProblem(counting, problem),
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), innerSteps),
         ConjugateGradientSolver(budget linearSteps),
-        Thresholds.none counting,
+        Thresholds.None,
         counting.Track task.Theta
     )
     |> ignore

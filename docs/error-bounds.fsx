@@ -85,7 +85,7 @@ let run innerSteps linearSteps : MetaGradient<Vector<float>, float> =
         problem,
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), max 1 innerSteps),
         ConjugateGradientSolver(budget (max 1 linearSteps)),
-        Thresholds.none space,
+        Thresholds.None,
         task.Theta
     )
 

@@ -142,7 +142,7 @@ let byLambda =
             BilevelTask.problem here,
             ExactInnerSolver(EuclideanCoordinates(), 50),
             ConjugateGradientSolver(budget 3),
-            Thresholds.none space,
+            Thresholds.None,
             theta
         )
 

@@ -173,7 +173,7 @@ let errorsAfter steps (task: BilevelTask) =
             problem,
             GradientDescentSolver(ConstantStep step, steps),
             ConjugateGradientSolver(budget linearSteps),
-            Thresholds.none space,
+            Thresholds.None,
             task.Theta
         )
 
@@ -237,11 +237,7 @@ let count (strategy: CountingSpace<Vector<float>, float> -> IMetaGradientStrateg
 
 let implicitly inner linear =
     count (fun counting ->
-        ImplicitStrategy(
-            GradientDescentSolver(ConstantStep alpha, inner),
-            ConjugateGradientSolver(budget linear),
-            Thresholds.none (counting :> IInnerProductSpace<_, _>)
-        ))
+        ImplicitStrategy(GradientDescentSolver(ConstantStep alpha, inner), ConjugateGradientSolver(budget linear), Thresholds.None))
 
 let unrolled momentum steps = count (fun _ -> UnrolledStrategy(path momentum steps))
 let cut steps last = count (fun _ -> TruncatedStrategy(path NoMomentum steps, last))

@@ -79,7 +79,7 @@ let private metaGradientWith (lambda: float) (tasks: Tasks) innerStep innerSteps
                 RecomputeResidual = true
             }
         ),
-        Thresholds.none tasks.Space,
+        Thresholds.None,
         tasks.Theta
     )
 

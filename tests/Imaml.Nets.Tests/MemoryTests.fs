@@ -139,7 +139,7 @@ let tests =
                                 RecomputeResidual = false
                             }
                         ),
-                        Thresholds.none (TensorSpace(2, torch.ScalarType.Float64, torch.CPU)),
+                        Thresholds.None,
                         instance.Parameters
                     )
                     |> ignore
