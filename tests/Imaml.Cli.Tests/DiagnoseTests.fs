@@ -235,8 +235,8 @@ let tests =
                         )
 
                     LibTorchLoader.EnsureLoaded() |> ignore
-                    let struct (tasks, network) = diverging.Open()
-                    use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, ImageClassifier network), 1)
+                    let struct (tasks, model) = diverging.Open()
+                    use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, model), 1)
                     Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
                     let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])
                     outcome.ExitCode |> should equal 1
