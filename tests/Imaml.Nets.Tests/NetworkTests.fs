@@ -76,7 +76,10 @@ let private form =
                 (build 16).ParameterCount |> should equal (32_901 - (25 - 5) * 32 * 5)
 
                 Expect.throwsC (fun () -> build 15 |> ignore) (fun e ->
-                    e.Message |> should haveSubstring "images of 15×84 are too small for conv4-pooled, which halves them four times; they need 16×16"))
+                    e.Message
+                    |> should
+                        haveSubstring
+                        "images of 15×84 are too small for conv4-pooled, which halves them four times; they need 16×16"))
 
             scoped
                 "the mini-ImageNet network is four blocks of convolution, normalisation, rectifier and pooling, then a linear classifier"

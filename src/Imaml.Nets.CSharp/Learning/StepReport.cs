@@ -16,6 +16,16 @@ public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, I
         step.Tasks.CountBy(task => task.Solve.Status).ToDictionary(),
         step.Tasks.Count(task => !task.Usable || task.Inner.Status == InnerStatus.NonFinite));
 
+    /// <summary>Whether the counts are the same.</summary>
+    public bool Equals(TaskStatuses? other) =>
+        other is not null && NotFinite == other.NotFinite && Same(Inner, other.Inner) && Same(Linear, other.Linear);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(NotFinite, Inner.Count, Linear.Count);
+
+    private static bool Same<T>(IReadOnlyDictionary<T, int> a, IReadOnlyDictionary<T, int> b)
+        where T : struct => a.Count == b.Count && a.All(one => b.TryGetValue(one.Key, out var count) && count == one.Value);
+
     /// <summary>The counts of several meta-steps together.</summary>
     public static TaskStatuses Sum(IEnumerable<TaskStatuses> parts)
     {

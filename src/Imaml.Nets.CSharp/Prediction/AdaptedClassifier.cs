@@ -66,7 +66,7 @@ public sealed class AdaptedClassifier : IDisposable
 
             var numbers = MemoryMarshal.Cast<byte, float>(body).ToArray();
             using var scope = NewDisposeScope();
-            var loaded = new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length]).DetachFromDisposeScope());
+            var loaded = new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU).DetachFromDisposeScope());
             return loaded._network.ParameterCount == numbers.Length ? loaded : throw new CheckpointException($"{path} holds {numbers.Length} numbers, its network {loaded._network.ParameterCount}; adapt anew");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)

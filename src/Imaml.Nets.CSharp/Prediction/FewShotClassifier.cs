@@ -76,7 +76,7 @@ public sealed class FewShotClassifier : IDisposable
         var outputs = FewerWays.Outputs(Ways, labels.Length);
         using var scope = NewDisposeScope();
         var images = Images(Form, [.. examples.Select(example => example.Picture)], cancel);
-        var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))]);
+        var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))], device: CPU);
         var set = new LabelledImages(images, nn.functional.one_hot(places, labels.Length).to_type(ScalarType.Float32).unsqueeze(0));
         var (network, kept) = _network.WithOutputs(outputs);
         using var learner = _learner.Restrict(LearningProblem.Of(new NoTasks(_header.Tasks, examples.Count), new ImageClassifier(network)), kept);
@@ -118,7 +118,7 @@ public sealed class FewShotClassifier : IDisposable
             }
         }
 
-        return tensor(numbers, [1, pictures.Count, form.Size, form.Size, form.Channels]);
+        return tensor(numbers, [1, pictures.Count, form.Size, form.Size, form.Channels], device: CPU);
     }
 
     /// <summary>A source for a model that only adapts to tasks that come by themselves.</summary>
