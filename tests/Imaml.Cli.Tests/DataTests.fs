@@ -109,7 +109,7 @@ let tests =
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "mine")
                     use server = new Server(fun context -> sendRange context content)
-                    refused 1 (getFrom server file) [ "cannot be written"; "--data" ]
+                    refused 2 (getFrom server file) [ $"--data {file}: this is a file, not a folder" ]
                     server.Requests |> should be Empty
                     File.ReadAllText file |> should equal "mine"))
 

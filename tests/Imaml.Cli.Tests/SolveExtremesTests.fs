@@ -281,10 +281,8 @@ let private sweep =
                         for lambda in [ 0.01; 0.1; 1.0; 10.0; 100.0; 1000.0 ] do
                             let problem = withLambda lambda name
 
-                            for step in
-                                [ 1e-3; 1e-2; 0.1; 0.3; 1.0; 10.0; 100.0; 1000.0 ]
+                            for step in [ 1e-3; 1e-2; 0.1; 0.3; 1.0; 10.0; 100.0; 1000.0 ] do
                                 // The slowest of all takes two million steps.
-                             do
                                 for accuracy in (if step * lambda < 2e-5 then [ 1e-2 ] else [ 1e-2; 1e-8 ]) do
                                     let asked =
                                         SolveRequest(Method.Implicit, Nullable accuracy, Nullable(), Nullable(), Nullable step, Nullable())
@@ -346,8 +344,10 @@ let private logisticRows rows columns =
     let y = Vector<float>.Build.Dense(rows, fun _ -> float (random.Next 2))
     x, y
 
+// Alone: it counts what the whole process allocates.
 let private size =
-    testList
+    testSequenced
+    <| testList
         "Size"
         [
             testCase "10⁵ rows take linear memory, and seconds" (fun () ->

@@ -347,9 +347,7 @@ let tests =
                             "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
                             "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
-                            "--filters",
-                            "2147483647",
-                            "--filters 2147483647 makes 124,515,522,381,57"
+                            "--filters", "2147483647", "--filters 2147483647 makes 124,515,522,381,57"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"
                             "--ways", "5000", "5000-way episodes need 5000 classes"

@@ -79,7 +79,7 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName && !PhotographEpisodes.Names(text))
             {
-                result.AddError($"{text} is no data set that has files; there are {OmniglotName}, {PhotographEpisodes.MiniImageNet}, {PhotographEpisodes.Grocery} and {PhotographEpisodes.FolderPrefix}DIR");
+                result.AddError($"{text} is not a data set with files; there are {OmniglotName}, {PhotographEpisodes.MiniImageNet}, {PhotographEpisodes.Grocery} and {PhotographEpisodes.FolderPrefix}DIR");
             }
         });
         var data = SharedOptions.Data();
@@ -131,7 +131,7 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName)
             {
-                result.AddError($"{text} is no data set that can be downloaded; the one that can is {OmniglotName}");
+                result.AddError($"{text} is not a data set that can be downloaded; the one that can is {OmniglotName}");
             }
         });
         return name;
