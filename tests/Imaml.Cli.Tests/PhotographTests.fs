@@ -15,7 +15,11 @@ let private write (folder: string) (path: string) (bytes: byte array) =
     File.WriteAllBytes(file, bytes)
 
 /// Seven classes of three images, all different.
-let private sevenClasses = [ for c in 1..7 do for i in 1..3 -> $"c{c}/{i}.png", numbered 10 (10 * c + i) ]
+let private sevenClasses =
+    [
+        for c in 1..7 do
+            for i in 1..3 -> $"c{c}/{i}.png", numbered 10 (10 * c + i)
+    ]
 
 let private with' (files: (string * byte array) list) (body: string -> (string list -> Imaml.Outcome) -> unit) =
     inFolder (fun folder ->
@@ -32,8 +36,31 @@ let private check (data: string) more = [ "data"; "check"; $"folder:{data}" ] @ 
 let private train (data: string) more (out: string) =
     [ "train"; "--dataset"; $"folder:{data}" ]
     @ numbers
-    @ [ "--algorithm"; "fomaml"; "--no-proximal"; "--inner-steps"; "1"; "--inner-step-size"; "0.1"; "--filters"; "2"; "--meta-steps"; "1" ]
-    @ [ "--meta-batch"; "1"; "--validation-episodes"; "2"; "--seed"; "1"; "--threads"; "1"; "--out"; out ]
+    @ [
+        "--algorithm"
+        "fomaml"
+        "--no-proximal"
+        "--inner-steps"
+        "1"
+        "--inner-step-size"
+        "0.1"
+        "--filters"
+        "2"
+        "--meta-steps"
+        "1"
+    ]
+    @ [
+        "--meta-batch"
+        "1"
+        "--validation-episodes"
+        "2"
+        "--seed"
+        "1"
+        "--threads"
+        "1"
+        "--out"
+        out
+    ]
     @ more
 
 let private lastLine (text: string) = text.Split('\n', System.StringSplitOptions.RemoveEmptyEntries) |> Array.last
@@ -81,8 +108,13 @@ let tests =
                     let file = Directory.GetFiles(out, "evaluation-*.json") |> Array.exactlyOne
                     use result = JsonDocument.Parse(File.ReadAllText file)
                     let tasks = result.RootElement.GetProperty("experiment").GetProperty "tasks"
-                    (tasks.GetProperty("kind").GetString(), tasks.GetProperty("fit").GetString()) |> should equal ("photographs", "crop")
-                    result.RootElement.GetProperty("tasks").GetString() |> string |> says [ "of pictures at 16×16 colour, cropped" ]))
+
+                    (tasks.GetProperty("kind").GetString(), tasks.GetProperty("fit").GetString())
+                    |> should equal ("photographs", "crop")
+
+                    result.RootElement.GetProperty("tasks").GetString()
+                    |> string
+                    |> says [ "of pictures at 16×16 colour, cropped" ]))
 
             testCase "check prints the same as JSON" (fun () ->
                 with' sevenClasses (fun data run ->
@@ -109,24 +141,38 @@ let tests =
                     trained.Errors.ReplaceLineEndings "" |> should haveSubstring "pictures: skipped 1 damaged image: "))
 
             testCase "both refuse too few classes, classes with too few images, and a class in two parts" (fun () ->
-                with' [ for path, bytes in sevenClasses do if path < "c4" then path, bytes ] (fun data run ->
-                    bothRefuse
-                        data
-                        run
-                        []
-                        "DATA has 3 classes, too few for 2 to test, 2 to validate and at least 2 to train 2-way; take fewer --ways, --test-classes or --validation-classes (0 for none)")
-
-                with' [ for path, bytes in sevenClasses do if path <> "c2/1.png" then path, bytes ] (fun data run ->
-                    bothRefuse
-                        data
-                        run
-                        []
-                        "1 support + 2 query images per class need 3, but in pictures class c2 has 2; choose fewer shots or queries")
+                with'
+                    [
+                        for path, bytes in sevenClasses do
+                            if path < "c4" then
+                                path, bytes
+                    ]
+                    (fun data run ->
+                        bothRefuse
+                            data
+                            run
+                            []
+                            "DATA has 3 classes, too few for 2 to test, 2 to validate and at least 2 to train 2-way; take fewer --ways, --test-classes or --validation-classes (0 for none)")
 
                 with'
-                    [ for path, bytes in sevenClasses do
-                          "train/" + path, bytes
-                          "test/" + path, bytes ]
+                    [
+                        for path, bytes in sevenClasses do
+                            if path <> "c2/1.png" then
+                                path, bytes
+                    ]
+                    (fun data run ->
+                        bothRefuse
+                            data
+                            run
+                            []
+                            "1 support + 2 query images per class need 3, but in pictures class c2 has 2; choose fewer shots or queries")
+
+                with'
+                    [
+                        for path, bytes in sevenClasses do
+                            "train/" + path, bytes
+                            "test/" + path, bytes
+                    ]
                     (fun data run ->
                         bothRefuse
                             data
@@ -138,7 +184,15 @@ let tests =
                 inFolder (fun folder ->
                     let run = Imaml.runWith [ "XDG_CACHE_HOME", Path.Combine(folder, "cache") ]
                     let zip = Path.Combine(folder, "pictures.zip")
-                    writeZip zip (sevenClasses @ [ "c1/.ipynb_checkpoints/1-checkpoint.png", numbered 10 999; ".ipynb_checkpoints/c/1.png", numbered 10 999 ])
+
+                    writeZip
+                        zip
+                        (sevenClasses
+                         @ [
+                             "c1/.ipynb_checkpoints/1-checkpoint.png", numbered 10 999
+                             ".ipynb_checkpoints/c/1.png", numbered 10 999
+                         ])
+
                     (run (check zip [])).ExitCode |> should equal 0
                     let out = Path.Combine(folder, "run")
                     (run (train zip [] out)).ExitCode |> should equal 0
@@ -151,22 +205,46 @@ let tests =
                 with' (sevenClasses @ [ "c3/copy.png", numbered 10 11 ]) (fun data run ->
                     let note = "equal images in different classes, 1 time: c1/1.png (c1) = c3/copy.png (c3)"
                     (run (check data [])).Output |> says [ note ]
-                    (run (train data [] (Path.Combine(data, "../run")))).Errors.ReplaceLineEndings "" |> says [ "pictures: equal images in different classes, 1 time: " ]))
+
+                    (run (train data [] (Path.Combine(data, "../run")))).Errors.ReplaceLineEndings ""
+                    |> says [ "pictures: equal images in different classes, 1 time: " ]))
 
             testCase "a preset of drawings takes a folder of photographs by --dataset alone" (fun () ->
                 with' sevenClasses (fun data run ->
                     let out = Path.Combine(data, "../run")
 
                     let outcome =
-                        run
-                            ([ "train"; "--preset"; "glyphs-5w1s/imaml-gd"; "--dataset"; $"folder:{data}"; "--out"; out; "--meta-steps"; "1" ]
-                             @ [ "--meta-batch"; "1"; "--filters"; "2"; "--validate-every"; "0"; "--threads"; "1" ]
-                             @ numbers)
+                        run (
+                            [
+                                "train"
+                                "--preset"
+                                "glyphs-5w1s/imaml-gd"
+                                "--dataset"
+                                $"folder:{data}"
+                                "--out"
+                                out
+                                "--meta-steps"
+                                "1"
+                            ]
+                            @ [
+                                "--meta-batch"
+                                "1"
+                                "--filters"
+                                "2"
+                                "--validate-every"
+                                "0"
+                                "--threads"
+                                "1"
+                            ]
+                            @ numbers
+                        )
 
                     outcome.ExitCode |> should equal 0
                     use written = JsonDocument.Parse(File.ReadAllText(Path.Combine(out, "run.json")))
                     let tasks = written.RootElement.GetProperty "tasks"
-                    (tasks.GetProperty("kind").GetString(), tasks.GetProperty("split").GetString()) |> should equal ("photographs", "auto")))
+
+                    (tasks.GetProperty("kind").GetString(), tasks.GetProperty("split").GetString())
+                    |> should equal ("photographs", "auto")))
 
             testCase "unknown data sets, and options that drawings do not have, are refused" (fun () ->
                 with' [] (fun data run ->
@@ -183,7 +261,9 @@ let tests =
                     usage [ "data"; "check"; "folder:x"; "--split"; "vinyals"; "--size"; "1" ] "--split vinyals is not known"
 
                     let glyphs more =
-                        [ for one in train data more "run" -> if one.StartsWith "folder:" then "glyphs" else one ]
+                        [
+                            for one in train data more "run" -> if one.StartsWith "folder:" then "glyphs" else one
+                        ]
 
                     usage (glyphs [ "--skip-damaged" ]) "unused options: --size, --skip-damaged (with fomaml)"))
 
@@ -191,14 +271,23 @@ let tests =
                 (Imaml.run [ "data"; "list"; "--data"; root ]).Output |> says [ "grocery_84" ]
                 let checked' = Imaml.run [ "data"; "check"; "grocery_84"; "--data"; root ]
                 checked'.ExitCode |> should equal 0
-                checked'.Output |> says [ "train: 52 classes, 3,373 images"; "validation: 13 classes, 707 images"; "test: 16 classes, 1,341 images" ]
+
+                checked'.Output
+                |> says
+                    [
+                        "train: 52 classes, 3,373 images"
+                        "validation: 13 classes, 707 images"
+                        "test: 16 classes, 1,341 images"
+                    ]
 
                 inFolder (fun folder ->
                     let out = Path.Combine(folder, "run")
 
                     let trained =
                         Imaml.run
-                            [ for one in train root [ "--data"; root ] out -> if one.StartsWith "folder:" then "grocery_84" else one ]
+                            [
+                                for one in train root [ "--data"; root ] out -> if one.StartsWith "folder:" then "grocery_84" else one
+                            ]
 
                     trained.ExitCode |> should equal 0
                     let evaluated = Imaml.run [ "evaluate"; out; "--episodes"; "2"; "--data"; root ]

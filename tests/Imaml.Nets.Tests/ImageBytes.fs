@@ -34,7 +34,14 @@ let private chunk (kind: string) (data: byte array) =
     Array.concat [ bigEndian (uint32 data.Length); body; bigEndian (crc body) ]
 
 let private header width height (depth: int) (colour: int) =
-    chunk "IHDR" (Array.concat [ bigEndian (uint32 width); bigEndian (uint32 height); [| byte depth; byte colour; 0uy; 0uy; 0uy |] ])
+    chunk
+        "IHDR"
+        (Array.concat
+            [
+                bigEndian (uint32 width)
+                bigEndian (uint32 height)
+                [| byte depth; byte colour; 0uy; 0uy; 0uy |]
+            ])
 
 let private signature = [| 0x89uy; 0x50uy; 0x4Euy; 0x47uy; 0x0Duy; 0x0Auy; 0x1Auy; 0x0Auy |]
 
@@ -59,7 +66,14 @@ let pngOf width height depth colour (row: byte array) (between: (string * byte a
         ]
 
 /// A PNG that says what size it is, and has no pixels to speak of.
-let pngThatClaims width height = Array.concat [ signature; header width height 8 0; chunk "IDAT" (deflated [| 0uy |]); chunk "IEND" [||] ]
+let pngThatClaims width height =
+    Array.concat
+        [
+            signature
+            header width height 8 0
+            chunk "IDAT" (deflated [| 0uy |])
+            chunk "IEND" [||]
+        ]
 
 /// A picture of n pixels a side or of width × height, in one format, with a colour for each pixel.
 let encoded (format: SKEncodedImageFormat) width height (colour: int -> int -> SKColor) =
@@ -85,7 +99,7 @@ let numbered size (number: int) =
 /// A 24-bit BMP of one colour.
 let bmp size (red, green, blue) =
     let stride = (3 * size + 3) / 4 * 4
-    let bytes = Array.zeroCreate<byte> (54 + stride * size)
+    let bytes = Array.zeroCreate<byte>(54 + stride * size)
     let put at (n: int) = BinaryPrimitives.WriteInt32LittleEndian(Span(bytes, at, 4), n)
     bytes[0] <- byte 'B'
     bytes[1] <- byte 'M'
@@ -136,7 +150,14 @@ let oriented (orientation: int) (jpeg: byte array) =
         |]
 
     let length = exif.Length + 2
-    Array.concat [ jpeg[..1]; [| 0xFFuy; 0xE1uy; byte (length / 256); byte (length % 256) |]; exif; jpeg[2..] ]
+
+    Array.concat
+        [
+            jpeg[..1]
+            [| 0xFFuy; 0xE1uy; byte (length / 256); byte (length % 256) |]
+            exif
+            jpeg[2..]
+        ]
 
 /// Of Pillow 9.4: 8×8 CMYK JPEG with Adobe's marker, cyan 0, magenta 255, yellow 255, black 0: red.
 let cmykJpeg =

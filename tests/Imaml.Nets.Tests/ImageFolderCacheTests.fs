@@ -12,8 +12,7 @@ open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.ImageBytes
 
-let private opens (data: string) (cache: string) =
-    ImageFolder.Open(data, "mine", FolderReading(ImageForm(8, 3), CacheFolder = cache))
+let private opens (data: string) (cache: string) = ImageFolder.Open(data, "mine", FolderReading(ImageForm(8, 3), CacheFolder = cache))
 
 let private verified (data: string) (cache: string) =
     ImageFolder.Open(data, "mine", FolderReading(ImageForm(8, 3), Verify = true, CacheFolder = cache))
@@ -58,16 +57,31 @@ let tests =
                     (first.FromCache, second.FromCache) |> should equal (false, true)
                     hash second |> should equal (hash first)
                     second.Set.Image(2).ToArray() |> should equal (first.Set.Image(2).ToArray())
-                    Directory.GetFiles cache |> Array.map Path.GetExtension |> Array.sort |> should equal [| ".images"; ".listing" |]))
+
+                    Directory.GetFiles cache
+                    |> Array.map Path.GetExtension
+                    |> Array.sort
+                    |> should equal [| ".images"; ".listing" |]))
 
             testCase "the hash of mapped images is that of the same images in memory" (fun () ->
                 withImages (fun data cache ->
                     let opened = opens data cache
 
-                    let pixels = [| for i in 0 .. opened.Set.Count - 1 do yield! opened.Set.Image(i).ToArray() |]
+                    let pixels =
+                        [|
+                            for i in 0 .. opened.Set.Count - 1 do
+                                yield! opened.Set.Image(i).ToArray()
+                        |]
 
                     let inMemory =
-                        ImageSet("mine", 8, 8, 3, Collections.Immutable.ImmutableArray.Create<byte> pixels, [ struct ("a", 2); struct ("b", 2) ])
+                        ImageSet(
+                            "mine",
+                            8,
+                            8,
+                            3,
+                            Collections.Immutable.ImmutableArray.Create<byte> pixels,
+                            [ struct ("a", 2); struct ("b", 2) ]
+                        )
 
                     inMemory.ContentHash |> should equal (hash opened)))
 
@@ -167,8 +181,7 @@ let tests =
                         File.WriteAllBytes(Path.Combine(one, $"{i}.png"), plain 8 (10 * i, 20, 30))
 
                     // 22 × 3 MiB, more than is checked when a set is opened.
-                    let opens () =
-                        ImageFolder.Open(data, "mine", FolderReading(ImageForm(1024, 3), CacheFolder = cache))
+                    let opens () = ImageFolder.Open(data, "mine", FolderReading(ImageForm(1024, 3), CacheFolder = cache))
 
                     let first = opens ()
                     let path = prepared cache
@@ -181,7 +194,9 @@ let tests =
                     opened.Set.Image(4).Length |> should equal (1024 * 1024 * 3)
 
                     dataError (fun () -> opened.Set.Image(5).Length)
-                    |> should equal $"the prepared images in {path} are damaged, and have been removed; run again to prepare the images anew"
+                    |> should
+                        equal
+                        $"the prepared images in {path} are damaged, and have been removed; run again to prepare the images anew"
 
                     let again = opens ()
                     again.FromCache |> should equal false
@@ -197,13 +212,21 @@ let tests =
                     opened.Set.Image(1).ToArray() |> should equal (first.Set.Image(1).ToArray())
 
                     Seq.exactlyOne opened.Notes
-                    |> says [ $"the prepared data could not be kept in {cache}/below ("; "set XDG_CACHE_HOME to a writable folder" ]))
+                    |> says
+                        [
+                            $"the prepared data could not be kept in {cache}/below ("
+                            "set XDG_CACHE_HOME to a writable folder"
+                        ]))
 
             testCase "several at once get the same set, and leave one file" (fun () ->
                 withImages (fun data cache ->
                     let hashes = Array.Parallel.init 8 (fun _ -> hash (opens data cache))
                     Array.distinct hashes |> should haveLength 1
-                    Directory.GetFiles cache |> Array.map Path.GetExtension |> Array.sort |> should equal [| ".images"; ".listing" |]))
+
+                    Directory.GetFiles cache
+                    |> Array.map Path.GetExtension
+                    |> Array.sort
+                    |> should equal [| ".images"; ".listing" |]))
 
             testCase "a preparation that is stopped leaves nothing half-written" (fun () ->
                 withImages (fun data cache ->
@@ -211,7 +234,9 @@ let tests =
 
                     let stopping =
                         { new IProgress<float> with
-                            member _.Report value = if value > 0.2 then source.Cancel()
+                            member _.Report value =
+                                if value > 0.2 then
+                                    source.Cancel()
                         }
 
                     (fun () ->

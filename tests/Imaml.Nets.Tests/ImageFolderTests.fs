@@ -50,14 +50,23 @@ let private division (opened: OpenedImages) = Option.ofObj opened.Division |> Op
 let private cacheOf (how: FolderReading) = Option.ofObj how.CacheFolder |> Option.defaultValue ""
 
 let private part (name: string) (opened: OpenedImages) =
-    [ for KeyValue(c, p) in opened.Parts do if string p = name then c ] |> List.sort
+    [
+        for KeyValue(c, p) in opened.Parts do
+            if string p = name then
+                c
+    ]
+    |> List.sort
 
-let private threeClasses =
-    images [ "a/1.png"; "a/2.png"; "b/1.png"; "b/2.png"; "c/1.png"; "c/2.png" ]
+let private threeClasses = images [ "a/1.png"; "a/2.png"; "b/1.png"; "b/2.png"; "c/1.png"; "c/2.png" ]
 
 let private byTables prefix =
     [
-        yield! images [ for c in [ "a"; "b"; "c" ] do for i in 1..2 -> $"{prefix}{c}{i}.png" ]
+        yield!
+            images
+                [
+                    for c in [ "a"; "b"; "c" ] do
+                        for i in 1..2 -> $"{prefix}{c}{i}.png"
+                ]
         "train.csv", table [ "a1.png,a"; "a2.png,a" ]
         "val.csv", table [ "b1.png,b"; "b2.png,b" ]
         "test.csv", table [ "c1.png,c"; "c2.png,c" ]
@@ -66,7 +75,9 @@ let private byTables prefix =
 let private isDivided (opened: OpenedImages) =
     classes opened |> should equal [ "a", 2; "b", 2; "c", 2 ]
     division opened |> should equal "csv"
-    (part "Train" opened, part "Validation" opened, part "Test" opened) |> should equal ([ "a" ], [ "b" ], [ "c" ])
+
+    (part "Train" opened, part "Validation" opened, part "Test" opened)
+    |> should equal ([ "a" ], [ "b" ], [ "c" ])
 
 let private bytesOf (opened: OpenedImages) index = opened.Set.Image(index).ToArray()
 
@@ -98,12 +109,22 @@ let layouts =
                 for prefix in [ "images/"; ""; "jpg/" ] do
                     withFiles (byTables prefix) (fun data how -> opens data how |> isDivided)
 
-                withFiles [ for path, bytes in byTables "images/" do if path.EndsWith ".csv" then path, bytes ] (fun data how ->
-                    writeZip
-                        (Path.Combine(data, "images.zip"))
-                        [ for path, bytes in byTables "images/" do if path.EndsWith ".png" then path, bytes ]
+                withFiles
+                    [
+                        for path, bytes in byTables "images/" do
+                            if path.EndsWith ".csv" then
+                                path, bytes
+                    ]
+                    (fun data how ->
+                        writeZip
+                            (Path.Combine(data, "images.zip"))
+                            [
+                                for path, bytes in byTables "images/" do
+                                    if path.EndsWith ".png" then
+                                        path, bytes
+                            ]
 
-                    opens data how |> isDivided))
+                        opens data how |> isDivided))
 
             testCase "the same as one archive, with a folder above everything or without, and what a Mac adds" (fun () ->
                 for above in [ ""; "mini/"; "a/b/" ] do
@@ -121,7 +142,9 @@ let layouts =
 
                         let opened = opens zip how
                         isDivided opened
-                        List.ofSeq opened.Notes |> should equal [ "skipped 10 files that are no images (.DS_Store 1, __MACOSX 9)" ]))
+
+                        List.ofSeq opened.Notes
+                        |> should equal [ "skipped 10 files that are no images (.DS_Store 1, __MACOSX 9)" ]))
 
             testCase "class folders that the tables divide, by their labels, wherever they lie" (fun () ->
                 let tables =
@@ -134,17 +157,26 @@ let layouts =
                 for paths in
                     [
                         [ "a/1.png"; "a/2.png"; "b/1.png"; "b/2.png"; "c/1.png"; "c/2.png" ]
-                        [ "train/a/1.png"; "val/a/2.png"; "train/b/1.png"; "val/b/2.png"; "train/c/1.png"; "val/c/2.png" ]
+                        [
+                            "train/a/1.png"
+                            "val/a/2.png"
+                            "train/b/1.png"
+                            "val/b/2.png"
+                            "train/c/1.png"
+                            "val/c/2.png"
+                        ]
                     ] do
                     withFiles (tables @ images paths) (fun data how -> opens data how |> isDivided))
 
             testCase "one table of one's own, with parts or without" (fun () ->
                 let files = images [ "1.png"; "2.png"; "3.png" ]
 
-                withFiles (("labels.csv", text "filename,label,part\n1.png,a,train\n2.png,b,val\n3.png,c,test\n") :: files) (fun data how ->
-                    let opened = opens data how
-                    division opened |> should equal "csv"
-                    part "Test" opened |> should equal [ "c" ])
+                withFiles
+                    (("labels.csv", text "filename,label,part\n1.png,a,train\n2.png,b,val\n3.png,c,test\n") :: files)
+                    (fun data how ->
+                        let opened = opens data how
+                        division opened |> should equal "csv"
+                        part "Test" opened |> should equal [ "c" ])
 
                 withFiles (("labels.csv", text "filename,label\n1.png,a\n2.png,b\n3.png,a\n") :: files) (fun data how ->
                     let opened = opens data how
@@ -166,12 +198,18 @@ let layouts =
             testCase "a file that a table names may have any ending; a path in a table finds its file" (fun () ->
                 let table = text "filename,label\nx/1,a\ny/1.png,b\n"
 
-                withFiles [ "t.csv", table; "x/1", image "x/1"; "y/1.png", image "y/1.png"; "z/1.png", image "z" ] (fun data how ->
-                    let opened = opens data how
-                    classes opened |> should equal [ "a", 1; "b", 1 ]
+                withFiles
+                    [
+                        "t.csv", table
+                        "x/1", image "x/1"
+                        "y/1.png", image "y/1.png"
+                        "z/1.png", image "z"
+                    ]
+                    (fun data how ->
+                        let opened = opens data how
+                        classes opened |> should equal [ "a", 1; "b", 1 ]
 
-                    List.ofSeq opened.Notes
-                    |> should equal [ "skipped 1 image that no csv file names: z/1.png" ]))
+                        List.ofSeq opened.Notes |> should equal [ "skipped 1 image that no csv file names: z/1.png" ]))
 
             testCase "seeded pools what the folders divide" (fun () ->
                 withFiles (images [ "train/a/1.png"; "val/a/2.png"; "train/b/1.png"; "val/b/2.png" ]) (fun data how ->
@@ -216,8 +254,14 @@ let layouts =
             testCase "equal images in different classes are named, with their parts; in one class they are not" (fun () ->
                 let same = image "same"
 
-                withFiles [ "train/a/1.png", same; "train/a/2.png", same; "test/b/1.png", image "b"; "val/c/1.png", image "c" ] (fun data how ->
-                    (opens data how).Notes |> should be Empty)
+                withFiles
+                    [
+                        "train/a/1.png", same
+                        "train/a/2.png", same
+                        "test/b/1.png", image "b"
+                        "val/c/1.png", image "c"
+                    ]
+                    (fun data how -> (opens data how).Notes |> should be Empty)
 
                 withFiles
                     [
@@ -236,54 +280,79 @@ let layouts =
                             ]))
 
             testCase "a damaged image is named; skipped where that is asked for, and listed" (fun () ->
-                withFiles (threeClasses @ [ "b/3.jpg", text "no picture"; "c/0.png", Array.truncate 60 (image "c/1.png") ]) (fun data how ->
-                    let damaged = FolderReading(form, SkipDamaged = true, CacheFolder = how.CacheFolder)
+                withFiles
+                    (threeClasses @ [ "b/3.jpg", text "no picture"; "c/0.png", Array.truncate 60 (image "c/1.png") ])
+                    (fun data how ->
+                        let damaged = FolderReading(form, SkipDamaged = true, CacheFolder = how.CacheFolder)
 
-                    dataError (fun () -> opens data how)
-                    |> should
-                        equal
-                        $"2 images are damaged: {data}/b/3.jpg is damaged, or no image; {data}/c/0.png is damaged (it is cut off); mend or remove them, or take --skip-damaged"
-
-                    Directory.GetFiles(cacheOf how) |> should be Empty
-
-                    for fromCache in [ false; true ] do
-                        let opened = opens data damaged
-                        opened.FromCache |> should equal fromCache
-                        classes opened |> should equal [ "a", 2; "b", 2; "c", 2 ]
-                        bytesOf opened 4 |> should equal (form.Read(ReadOnlySpan(image "c/1.png"), ""))
-
-                        List.ofSeq opened.Damaged
-                        |> should equal [ $"{data}/b/3.jpg is damaged, or no image"; $"{data}/c/0.png is damaged (it is cut off)" ]
-
-                        Seq.exactlyOne opened.Notes
+                        dataError (fun () -> opens data how)
                         |> should
                             equal
-                            $"skipped 2 damaged images: {data}/b/3.jpg is damaged, or no image; {data}/c/0.png is damaged (it is cut off)"
+                            $"2 images are damaged: {data}/b/3.jpg is damaged, or no image; {data}/c/0.png is damaged (it is cut off); mend or remove them, or take --skip-damaged"
 
-                    File.Delete(Path.Combine(data, "b/3.jpg"))
+                        Directory.GetFiles(cacheOf how) |> should be Empty
 
-                    dataError (fun () -> opens data how)
-                    |> should equal $"{data}/c/0.png is damaged (it is cut off); mend or remove it, or take --skip-damaged"
+                        for fromCache in [ false; true ] do
+                            let opened = opens data damaged
+                            opened.FromCache |> should equal fromCache
+                            classes opened |> should equal [ "a", 2; "b", 2; "c", 2 ]
+                            bytesOf opened 4 |> should equal (form.Read(ReadOnlySpan(image "c/1.png"), ""))
 
-                    File.Delete(Path.Combine(data, "c/1.png"))
-                    File.Delete(Path.Combine(data, "c/2.png"))
+                            List.ofSeq opened.Damaged
+                            |> should
+                                equal
+                                [
+                                    $"{data}/b/3.jpg is damaged, or no image"
+                                    $"{data}/c/0.png is damaged (it is cut off)"
+                                ]
 
-                    dataError (fun () -> opens data damaged)
-                    |> should equal $"{data}: no image of c can be read; {data}/c/0.png is damaged (it is cut off)"))
+                            Seq.exactlyOne opened.Notes
+                            |> should
+                                equal
+                                $"skipped 2 damaged images: {data}/b/3.jpg is damaged, or no image; {data}/c/0.png is damaged (it is cut off)"
+
+                        File.Delete(Path.Combine(data, "b/3.jpg"))
+
+                        dataError (fun () -> opens data how)
+                        |> should equal $"{data}/c/0.png is damaged (it is cut off); mend or remove it, or take --skip-damaged"
+
+                        File.Delete(Path.Combine(data, "c/1.png"))
+                        File.Delete(Path.Combine(data, "c/2.png"))
+
+                        dataError (fun () -> opens data damaged)
+                        |> should equal $"{data}: no image of c can be read; {data}/c/0.png is damaged (it is cut off)"))
 
             testCase "crop and squeeze, size and grey are other sets, and say so" (fun () ->
-                withFiles [ "a/1.png", picture 20 10 (fun x _ -> if x < 5 then SKColors.Black else SKColors.White); "b/1.png", image "b" ] (fun data how ->
-                    let named =
-                        [
-                            for form in [ ImageForm(8, 3); ImageForm(8, 3, ImageFit.Squeeze); ImageForm(9, 3); ImageForm(8, 1) ] do
-                                let opened = opens data (FolderReading(form, CacheFolder = how.CacheFolder))
-                                (Option.ofObj opened.Set.Preparation |> Option.defaultValue "none"), opened.Set.ContentHash
-                        ]
+                withFiles
+                    [
+                        "a/1.png", picture 20 10 (fun x _ -> if x < 5 then SKColors.Black else SKColors.White)
+                        "b/1.png", image "b"
+                    ]
+                    (fun data how ->
+                        let named =
+                            [
+                                for form in
+                                    [
+                                        ImageForm(8, 3)
+                                        ImageForm(8, 3, ImageFit.Squeeze)
+                                        ImageForm(9, 3)
+                                        ImageForm(8, 1)
+                                    ] do
+                                    let opened = opens data (FolderReading(form, CacheFolder = how.CacheFolder))
+                                    (Option.ofObj opened.Set.Preparation |> Option.defaultValue "none"), opened.Set.ContentHash
+                            ]
 
-                    List.map fst named
-                    |> should equal [ "8×8 colour, cropped"; "8×8 colour, squeezed"; "9×9 colour, cropped"; "8×8 grey, cropped" ]
+                        List.map fst named
+                        |> should
+                            equal
+                            [
+                                "8×8 colour, cropped"
+                                "8×8 colour, squeezed"
+                                "9×9 colour, cropped"
+                                "8×8 grey, cropped"
+                            ]
 
-                    named |> List.map snd |> List.distinct |> should haveLength 4))
+                        named |> List.map snd |> List.distinct |> should haveLength 4))
         ]
 
 [<Tests>]
@@ -294,7 +363,8 @@ let refusals =
         "ImageFolder refuses"
         [
             testCase "a path where nothing is" (fun () ->
-                dataError (fun () -> opens "/nowhere/at/all" (reading "/nowhere")) |> should equal "there is no folder or zip archive /nowhere/at/all")
+                dataError (fun () -> opens "/nowhere/at/all" (reading "/nowhere"))
+                |> should equal "there is no folder or zip archive /nowhere/at/all")
 
             testCase "a file that is no archive" (fun () ->
                 withFiles [ "x", text "no archive" ] (fun data how ->
@@ -330,21 +400,35 @@ let refusals =
 
                 refused
                     "DATA has train.csv, val.csv but no test.csv"
-                    [ "train.csv", table [ "1.png,a" ]; "val.csv", table [ "2.png,b" ]; yield! images [ "1.png"; "2.png" ] ])
+                    [
+                        "train.csv", table [ "1.png,a" ]
+                        "val.csv", table [ "2.png,b" ]
+                        yield! images [ "1.png"; "2.png" ]
+                    ])
 
             testCase "a label in two tables, or in two parts of one" (fun () ->
                 refused
                     "DATA/test.csv line 2 puts a into test, DATA/train.csv line 2 into train; a class must be in one part"
-                    [ "train.csv", table [ "1.png,a" ]; "test.csv", table [ "2.png,a" ]; yield! images [ "1.png"; "2.png" ] ]
+                    [
+                        "train.csv", table [ "1.png,a" ]
+                        "test.csv", table [ "2.png,a" ]
+                        yield! images [ "1.png"; "2.png" ]
+                    ]
 
                 refused
                     "DATA/t.csv line 3 puts a into test, DATA/t.csv line 2 into train; a class must be in one part"
-                    [ "t.csv", text "filename,label,part\n1.png,a,train\n2.png,a,test\n"; yield! images [ "1.png"; "2.png" ] ])
+                    [
+                        "t.csv", text "filename,label,part\n1.png,a,train\n2.png,a,test\n"
+                        yield! images [ "1.png"; "2.png" ]
+                    ])
 
             testCase "files that a table names and that are not there" (fun () ->
                 refused
                     "DATA lacks 2 files that csv files name: 2.png (DATA/t.csv line 3), …"
-                    [ "t.csv", table [ "1.png,a"; "2.png,a"; "3.png,b" ]; yield! images [ "1.png" ] ]
+                    [
+                        "t.csv", table [ "1.png,a"; "2.png,a"; "3.png,b" ]
+                        yield! images [ "1.png" ]
+                    ]
 
                 refused
                     "DATA lacks 1 file that a csv file names: 2.png (DATA/t.csv line 3)"
@@ -353,14 +437,27 @@ let refusals =
             testCase "labels without a class folder" (fun () ->
                 refused
                     "DATA has no images of 2 classes of the csv files: x, y"
-                    [ "train.csv", table [ "n1.jpg,a"; "n2.jpg,x" ]; "test.csv", table [ "n3.jpg,b"; "n4.jpg,y" ]; yield! images [ "a/1.png"; "b/1.png" ] ])
+                    [
+                        "train.csv", table [ "n1.jpg,a"; "n2.jpg,x" ]
+                        "test.csv", table [ "n3.jpg,b"; "n4.jpg,y" ]
+                        yield! images [ "a/1.png"; "b/1.png" ]
+                    ])
 
             testCase "a file named twice" (fun () ->
-                refused "DATA/t.csv line 4 names 1.png again, after line 2" [ "t.csv", table [ "1.png,a"; "2.png,b"; "1.png,b" ]; yield! images [ "1.png"; "2.png" ] ]
+                refused
+                    "DATA/t.csv line 4 names 1.png again, after line 2"
+                    [
+                        "t.csv", table [ "1.png,a"; "2.png,b"; "1.png,b" ]
+                        yield! images [ "1.png"; "2.png" ]
+                    ]
 
                 refused
                     "DATA/test.csv line 2 names 1.png again, after DATA/train.csv line 2"
-                    [ "train.csv", table [ "images/1.png,a" ]; "test.csv", table [ "1.png,b" ]; yield! images [ "images/1.png" ] ])
+                    [
+                        "train.csv", table [ "images/1.png,a" ]
+                        "test.csv", table [ "1.png,b" ]
+                        yield! images [ "images/1.png" ]
+                    ])
 
             testCase "a name that two files have" (fun () ->
                 refused
@@ -381,17 +478,27 @@ let refusals =
             testCase "names in a table that lead out of the folder" (fun () ->
                 for name in [ "../secret.png"; "/etc/passwd"; "a/../../x.png"; "..\\x.png" ] do
                     let shown = name.Replace('\\', '/')
-                    refused $"DATA/t.csv line 2 names {shown}, which leads out of the data set's folder" [ "t.csv", table [ $"{name},a" ]; yield! images [ "1.png" ] ])
+
+                    refused
+                        $"DATA/t.csv line 2 names {shown}, which leads out of the data set's folder"
+                        [ "t.csv", table [ $"{name},a" ]; yield! images [ "1.png" ] ])
 
             testCase "several tables of one's own, and two for one part" (fun () ->
                 refused
                     "DATA has 2 csv files (a.csv, b.csv); name them train.csv, val.csv and test.csv, or keep one with the columns filename, label and part"
-                    [ "a.csv", table [ "1.png,a" ]; "b.csv", table [ "1.png,a" ]; yield! images [ "1.png" ] ]
+                    [
+                        "a.csv", table [ "1.png,a" ]
+                        "b.csv", table [ "1.png,a" ]
+                        yield! images [ "1.png" ]
+                    ]
 
                 refused
                     "DATA has val.csv, validation.csv for one part; keep one of them"
-                    [ for name in [ "train"; "val"; "validation"; "test" ] do $"{name}.csv", table [ "1.png,a" ]
-                      yield! images [ "1.png" ] ])
+                    [
+                        for name in [ "train"; "val"; "validation"; "test" ] do
+                            $"{name}.csv", table [ "1.png,a" ]
+                        yield! images [ "1.png" ]
+                    ])
 
             testCase "archives with a name twice, or one that leads out of them" (fun () ->
                 let one name line =
@@ -429,11 +536,15 @@ let refusals =
                     File.WriteAllBytes(zip, bytes)
 
                     dataError (fun () -> opens zip how)
-                    |> should equal $"a/1.png of {zip} cannot be read; the archive is damaged there; mend or remove it, or take --skip-damaged"
+                    |> should
+                        equal
+                        $"a/1.png of {zip} cannot be read; the archive is damaged there; mend or remove it, or take --skip-damaged"
 
                     BitConverter.GetBytes(2_000_000_000).CopyTo(bytes, at + 24)
                     File.WriteAllBytes(zip, bytes)
 
                     dataError (fun () -> opens zip how)
-                    |> should equal $"a/1.png of {zip} has 2,000,000,000 bytes; the upper limit is 268,435,456; mend or remove it, or take --skip-damaged"))
+                    |> should
+                        equal
+                        $"a/1.png of {zip} has 2,000,000,000 bytes; the upper limit is 268,435,456; mend or remove it, or take --skip-damaged"))
         ]

@@ -18,7 +18,9 @@ let private read (form: ImageForm) (bytes: byte array) = form.Read(ReadOnlySpan 
 
 /// The bytes of every pixel are these.
 let private isAll (pixel: int list) (bytes: byte array) =
-    bytes |> Array.map int |> should equal (Array.concat (Array.replicate (bytes.Length / pixel.Length) (Array.ofList pixel)))
+    bytes
+    |> Array.map int
+    |> should equal (Array.concat (Array.replicate (bytes.Length / pixel.Length) (Array.ofList pixel)))
 
 /// The bytes of every pixel are these, up to one unit: JPEG rounds.
 let private isNear (pixel: int list) (bytes: byte array) =
@@ -85,9 +87,7 @@ let tests =
                     pngOf 4 4 8 3 (Array.create 4 1uy) [ "PLTE", [| 0uy; 0uy; 0uy; 30uy; 20uy; 10uy |]; "tRNS", [| 255uy; 100uy |] ],
                     [ 167; 163; 159 ]
                     "grey PNG with alpha", pngOf 4 4 8 4 (Array.concat (Array.replicate 4 [| 10uy; 128uy |])) [], [ 132; 132; 132 ]
-                    "colour PNG with alpha",
-                    pngOf 4 4 8 6 (Array.concat (Array.replicate 4 [| 0uy; 0uy; 0uy; 0uy |])) [],
-                    [ 255; 255; 255 ]
+                    "colour PNG with alpha", pngOf 4 4 8 6 (Array.concat (Array.replicate 4 [| 0uy; 0uy; 0uy; 0uy |])) [], [ 255; 255; 255 ]
                     "16-bit colour PNG",
                     pngOf 4 4 16 2 (Array.concat (Array.replicate 4 [| 0x80uy; 0xFFuy; 0x12uy; 0x34uy; 0xFFuy; 0xFEuy |])) [],
                     [ 0x80; 0x12; 0xFF ]
@@ -108,7 +108,8 @@ let tests =
                 testCase $"reads {name}" (fun () -> read colour bytes |> isNear expected)
 
             testCase "grey of colour is BT.601's luma, grey of grey is itself" (fun () ->
-                read grey (pngOf 4 4 8 2 (Array.concat (Array.replicate 4 [| 200uy; 30uy; 40uy |])) []) |> isAll [ 82 ]
+                read grey (pngOf 4 4 8 2 (Array.concat (Array.replicate 4 [| 200uy; 30uy; 40uy |])) [])
+                |> isAll [ 82 ]
 
                 for value in 0..255 do
                     read grey (plain 4 (value, value, value)) |> isAll [ value ])
@@ -122,13 +123,18 @@ let tests =
                         SKColors.White, SKColors.Red
                         SKColors.White, SKColors.Yellow
                     ] do
-                    let drawing = ImageForm.Drawing.Read(ReadOnlySpan(picture 28 28 (fun x _ -> if x < 14 then ink else paper)), "x")
+                    let drawing =
+                        ImageForm.Drawing.Read(ReadOnlySpan(picture 28 28 (fun x _ -> if x < 14 then ink else paper)), "x")
+
                     Array.init 784 (fun i -> if i % 28 < 14 then 255uy else 0uy) |> should equal drawing)
 
             testCase "file, stream, bytes and pixels give the same" (fun () ->
                 inFolder (fun folder ->
                     let bytes = random 1 (11 * 7 * 3)
-                    let png = picture 11 7 (fun x y -> let at = 3 * (11 * y + x) in SKColor(bytes[at], bytes[at + 1], bytes[at + 2]))
+
+                    let png =
+                        picture 11 7 (fun x y -> let at = 3 * (11 * y + x) in SKColor(bytes[at], bytes[at + 1], bytes[at + 2]))
+
                     let path = Path.Combine(folder, "a.png")
                     File.WriteAllBytes(path, png)
                     let expected = colour.FromPixels(ReadOnlySpan bytes, 7, 11, 3)
@@ -136,7 +142,10 @@ let tests =
                     use stream = new MemoryStream(png)
                     colour.Read(stream, "x") |> should equal expected
                     read colour png |> should equal expected
-                    let withAlpha = Array.init (11 * 7 * 4) (fun i -> if i % 4 = 3 then 255uy else bytes[3 * (i / 4) + i % 4])
+
+                    let withAlpha =
+                        Array.init (11 * 7 * 4) (fun i -> if i % 4 = 3 then 255uy else bytes[3 * (i / 4) + i % 4])
+
                     colour.FromPixels(ReadOnlySpan withAlpha, 7, 11, 4) |> should equal expected))
 
             testCase "an image of the size asked for keeps its bytes" (fun () ->
@@ -162,8 +171,18 @@ let tests =
                         let reduced = form.FromPixels(ReadOnlySpan pixels, height, width, channels)
                         let side = min height width
                         let crop = fit = ImageFit.Crop
-                        let corner = if crop then float ((height - side) / 2), float ((width - side) / 2) else 0.0, 0.0
-                        let window = if crop then float side, float side else float height, float width
+
+                        let corner =
+                            if crop then
+                                float ((height - side) / 2), float ((width - side) / 2)
+                            else
+                                0.0, 0.0
+
+                        let window =
+                            if crop then
+                                float side, float side
+                            else
+                                float height, float width
 
                         for row in 0 .. size - 1 do
                             for column in 0 .. size - 1 do
@@ -222,7 +241,12 @@ let tests =
 
                 ImageForm(84, 3).Read(ReadOnlySpan jpeg, "x") |> isNear [ 10; 200; 30 ])
 
-            for format in [ SKEncodedImageFormat.Png; SKEncodedImageFormat.Jpeg; SKEncodedImageFormat.Webp ] do
+            for format in
+                [
+                    SKEncodedImageFormat.Png
+                    SKEncodedImageFormat.Jpeg
+                    SKEncodedImageFormat.Webp
+                ] do
                 testCase $"a {format} that is cut off is named as that" (fun () ->
                     let bytes = encoded format 40 40 (fun x y -> SKColor(byte (x * y % 256), byte (5 * x), byte (7 * y)))
 
@@ -244,7 +268,8 @@ let tests =
                             png
                         ]
 
-                dataError (fun () -> read colour icon) |> should equal "x is ICO; PNG, JPEG, WebP, BMP and GIF are read"
+                dataError (fun () -> read colour icon)
+                |> should equal "x is ICO; PNG, JPEG, WebP, BMP and GIF are read"
 
                 dataError (fun () -> colour.Read "/nowhere/a.png") |> says [ "/nowhere/a.png cannot be read (" ])
 

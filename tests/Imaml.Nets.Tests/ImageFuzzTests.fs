@@ -38,7 +38,13 @@ let private mutate (random: Random) (bytes: byte array) =
         now <-
             match random.Next 5 with
             | 0 -> now |> Array.mapi (fun i b -> if i = at then byte (random.Next 256) else b)
-            | 1 -> now |> Array.mapi (fun i b -> if i >= at && i < at + 4 then (if random.Next 2 = 0 then 255uy else 0uy) else b)
+            | 1 ->
+                now
+                |> Array.mapi (fun i b ->
+                    if i >= at && i < at + 4 then
+                        (if random.Next 2 = 0 then 255uy else 0uy)
+                    else
+                        b)
             | 2 -> Array.truncate at now
             | 3 -> Array.append now[.. at - 1] now[at + length ..]
             | _ -> Array.concat [ now[.. at - 1]; now[max 0 (at - length) ..] ]
@@ -91,7 +97,9 @@ let tests =
                         File.WriteAllBytes(Path.Combine(data, $"{i}.png"), numbered 6 i)
 
                     let table =
-                        Array.append [| 0xEFuy; 0xBBuy; 0xBFuy |] "filename,label,part\r\n1.png,a,train\n2.png,\"a\",train\n3.png,b,val\n4.png,b,val\n5.png,c,test\n6.png,c,test\n"B
+                        Array.append
+                            [| 0xEFuy; 0xBBuy; 0xBFuy |]
+                            "filename,label,part\r\n1.png,a,train\n2.png,\"a\",train\n3.png,b,val\n4.png,b,val\n5.png,c,test\n6.png,c,test\n"B
 
                     let outcomes =
                         Array.init 200 (fun seed ->
@@ -104,7 +112,8 @@ let tests =
 
             testCase "200 archives" (fun () ->
                 inFolder (fun folder ->
-                    let sound, data, cache = Path.Combine(folder, "sound.zip"), Path.Combine(folder, "x.zip"), Path.Combine(folder, "cache")
+                    let sound, data, cache =
+                        Path.Combine(folder, "sound.zip"), Path.Combine(folder, "x.zip"), Path.Combine(folder, "cache")
 
                     writeZip
                         sound

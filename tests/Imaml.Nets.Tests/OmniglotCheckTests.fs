@@ -90,8 +90,7 @@ let tests =
 
                     dataError (fun () -> OmniglotCheck.Run(folder, true)) |> should equal line
 
-                    dataError (fun () -> Omniglot.Load(folder, Path.Combine(folder, "cache")))
-                    |> should equal line))
+                    dataError (fun () -> Omniglot.Load(folder, Path.Combine(folder, "cache"))) |> should equal line))
 
             Needs.omniglot "accepts what training accepts: what notebooks and file managers leave is skipped by both" (fun root ->
                 let clutter (zip: ZipArchive) =
