@@ -21,8 +21,7 @@ internal sealed class GlyphTasks
         LibTorchLoader.EnsureLoaded();
         _experiment = BenchMethod.Of(BenchMethod.Imaml).Experiment(
             BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.StridedConvolutions.OmniglotFilters);
-        (_tasks, var network) = _experiment.Open();
-        _model = new ImageClassifier(network);
+        (_tasks, _model) = _experiment.Open();
     }
 
     /// <summary>The episodes of a meta-step.</summary>

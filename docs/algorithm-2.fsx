@@ -7,7 +7,7 @@ index: 3
 ---
 # Algorithm 2: the implicit meta-gradient
 
-Neither the exact $\varphi^\star$ nor the inverse of Lemma 1 is to be had, and neither is needed exactly:
+The exact $\varphi^\star$ and the inverse of Lemma 1 cannot be computed exactly, and need not be:
 
 1. $\varphi \approx \mathrm{Alg}^\star(\theta)$ by any inner solver, $\|\varphi - \mathrm{Alg}^\star(\theta)\| \le \delta$ (Definition 1);
 2. $v = \nabla L(\varphi)$;
@@ -58,14 +58,14 @@ let kappa = c.Condition
 After $k$ products with $M = H + \Lambda$ any method that starts from $0$ and only multiplies has its iterate in the Krylov space
 $\mathcal K_k = \operatorname{span}\{v, Mv, \dots, M^{k-1}v\}$, so its error is $u^\star - u_k = p(M)u^\star$ for a polynomial $p$ of degree $k$ with $p(0) = 1$.
 Conjugate gradients choose the $u_k$ that minimises (7) over $\mathcal K_k$: the smallest possible $\|u^\star - u_k\|_M$, where $\|x\|_M^2 = x^\top Mx$.
-No other choice of $p$ does better, Chebyshev's on $[\mu, \beta]$ among them:
+No other choice of $p$ does better, including Chebyshev's on $[\mu, \beta]$:
 
 $$\frac{\|u^\star - u_k\|_M}{\|u^\star\|_M} \le \min_{p(0) = 1}\, \max_{\mu \le x \le \beta} |p(x)|
 = \frac1{T_k\bigl(\frac{\kappa + 1}{\kappa - 1}\bigr)} \le 2\,\Bigl(\frac{\sqrt\kappa - 1}{\sqrt\kappa + 1}\Bigr)^k
 \le 2 e^{-2k/\sqrt\kappa} .$$
 
 The Neumann series $\alpha\sum_{j<k}(I - \alpha M)^j v$ with $\alpha = 1/\beta$ is in the same space; its $p(x) = (1 - x/\beta)^k$ gives $(1 - 1/\kappa)^k$ only. It is what
-back-propagation truncated to $k$ steps computes (page [Table 1](table-1.fsx)). Hence $\sqrt\kappa$ in place of $\kappa$.
+back-propagation truncated to $k$ steps computes (page [Table 1](table-1.fsx)). Hence $\sqrt\kappa$ instead of $\kappa$.
 *)
 
 let m = BilevelTask.shiftedHessian task task.Theta
@@ -94,7 +94,7 @@ holds "no sum of the Neumann series is better" (errors |> List.forall (fun (stru
 (*** include-output ***)
 
 (**
-One step from $0$ gives $g = \lambda\frac{v^\top v}{v^\top Mv}\,v$: first-order MAML's direction, with the best length. No step at all, $A = I + H/\lambda$ taken for $I$, is
+One step from $0$ gives $g = \lambda\frac{v^\top v}{v^\top Mv}\,v$: first-order MAML's direction, with the optimal length. Without a step, $A = I + H/\lambda$ is replaced by $I$:
 first-order MAML, $g = v$.
 *)
 
@@ -113,7 +113,7 @@ CG divides by $p^\top Mp$. Where $H + \Lambda$ is singular as far as the arithme
 the order of $\sqrt d$, is a curvature of unknown sign, and the step along $p$ is of length $1/\varepsilon$. The directions before it are mixtures of it: their quotients fall
 through all orders of magnitude, as they would for a small $\lambda$, and the residual rises, to $\sqrt\kappa\|v\|$ at most where $H + \Lambda$ is positive definite. So steps from where
 $\|r\|$ has passed $100\|v\|$ are held apart, and are part of the answer only once the residual has fallen below what it was without them: a small $\lambda$ gets its solution, a
-singular matrix the last iterate that was worth something, with the status.
+singular matrix the last accurate iterate, with the status.
 *)
 
 let nearly smallest =
@@ -141,10 +141,10 @@ holds "a small eigenvalue is solved for" (smallStatus = SolveStatus.Converged &&
 (*** include-output ***)
 
 (**
-## The run, and what it took
+## A run and its cost
 
-The paper's budgets, 16 inner and 5 CG steps, and larger ones. The result carries its residual, its curvature and its counts, and the two errors come apart:
-$\delta$ from the inner solve, $\delta'$ from the linear one.
+The paper's budgets, 16 inner and 5 CG steps, and larger ones. The result contains residual, curvature and counts, and the two errors separately:
+$\delta$ of the inner solve, $\delta'$ of the linear one.
 *)
 
 let compute innerSolver steps : MetaGradient<Vector<float>, float> =
@@ -154,7 +154,7 @@ let compute innerSolver steps : MetaGradient<Vector<float>, float> =
         problem,
         innerSolver,
         ConjugateGradientSolver(budget steps),
-        Thresholds.none space,
+        Thresholds.None,
         task.Theta
     )
 
@@ -186,8 +186,8 @@ holds "one gradient a step and one at φ, one product a CG step" (List.forall id
 (**
 ## Memory does not grow with the steps
 
-Everything that happens on the way to $\varphi$ may be forgotten, and CG keeps five vectors. `Spaces/CountingSpace.fs` counts what lives while the same
-code runs: every vector has to die when the step that made it ends.
+No inner iterate before $\varphi$ is needed, and CG keeps five vectors. `Spaces/CountingSpace.fs` counts the live vectors while the same
+code runs: every vector must be freed at the end of the step that made it.
 *)
 
 let most innerSteps linearSteps =
@@ -200,7 +200,7 @@ let most innerSteps linearSteps =
         CountingProblem(counting, problem),
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), innerSteps),
         ConjugateGradientSolver(budget linearSteps),
-        Thresholds.none counting,
+        Thresholds.None,
         counting.Track task.Theta
     )
     |> ignore

@@ -48,8 +48,8 @@ minimiser, and
 
 $$\|\nabla_\varphi G(\varphi, \theta)\| \ge \mu\, \|\varphi - \mathrm{Alg}^\star(\theta)\|,$$
 
-so that a gradient norm tells how far the solution is: Definition 1's $\delta$ is at most $\|\nabla G\|/\mu$. A convex $\hat L$ has $\mu \ge \lambda_{\min}(\Lambda)$.
-A loss that curves down by 1 somewhere needs $\lambda > 1$, and the constants say so (`ErrorBounds/Constants.fs`):
+so that a gradient norm bounds the distance to the solution: Definition 1's $\delta$ is at most $\|\nabla G\|/\mu$. A convex $\hat L$ has $\mu \ge \lambda_{\min}(\Lambda)$.
+A loss with curvature $-1$ somewhere needs $\lambda > 1$, as the constants show (`ErrorBounds/Constants.fs`):
 *)
 
 let saddle = Quadratic.loss (Matrix<float>.Build.DiagonalOfDiagonalArray [| -1.0; 2.0; 3.0 |]) theta 0.0
@@ -63,7 +63,7 @@ holds "λ = 0.5 gives no bound, λ = 1.5 one" ((convexity 0.5).Kind = BoundKind.
 (*** include-output ***)
 
 (**
-## λ is how far a task may go
+## λ limits the distance to θ
 
 Let $\varphi$, $\varphi'$ be the solutions for $\lambda < \lambda'$. Each minimises its own $G$:
 
@@ -96,12 +96,12 @@ holds "the test loss is smallest between the ends" (List.min losses < min (List.
 (*** include-output ***)
 
 (**
-The proximal term belongs to the problem, never to a solver. Without it $\mathrm{Alg}^\star$ does not depend on $\theta$, and the derivative of $F$ is zero: what
-an implicit gradient computes then is no gradient of anything that was solved.
+The proximal term belongs to the problem, not to a solver. Without it $\mathrm{Alg}^\star$ does not depend on $\theta$, and the derivative of $F$ is zero: an
+implicit gradient is then not the gradient of the solved problem.
 
-## The solution forgets the path
+## The solution does not depend on the path
 
-$F$ sees the minimiser only. Three solvers take three paths to it; each solution's distance from $\mathrm{Alg}^\star(\theta)$ is bounded by
+$F$ depends on the minimiser only. Three solvers reach it by different paths; each solution's distance from $\mathrm{Alg}^\star(\theta)$ is bounded by
 $\|\nabla G\|/\mu$, so any two are within the sum of their bounds (`InnerSolvers/GradientDescent.fs`, `Newton.fs`, `Lbfgs.fs`).
 *)
 
@@ -131,14 +131,14 @@ holds
 (*** include-output ***)
 
 (**
-## The way back is a gradient too
+## The displacement is a gradient
 
 At the minimiser $\nabla\hat L(\varphi^\star) = \Lambda(\theta - \varphi^\star)$. The *value* $e(\theta) = \min_\varphi G(\varphi, \theta)$, the Moreau envelope of the training loss, has by the
 chain rule, as $\nabla_\varphi G = 0$ there,
 
 $$\nabla e(\theta) = \nabla_\theta G(\varphi^\star, \theta) = \Lambda\,(\theta - \varphi^\star).$$
 
-So Reptile, which moves $\theta$ along $\varphi - \theta$, descends the envelope of the training loss when its inner problem is solved; the test loss has no part in it
+So Reptile, which moves $\theta$ along $\varphi - \theta$, descends the envelope of the training loss when its inner problem is solved; the test loss is not used
 (`MetaGradients/FirstOrder.fs`). The check needs no small step: for a quadratic $\hat L$ the envelope is quadratic, and a central difference of
 step 1 has no truncation error.
 *)

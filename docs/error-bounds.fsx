@@ -14,14 +14,14 @@ star for the same at $\varphi^\star$. Assume
 * $G(\cdot, \theta)$ is $\mu$-strongly convex and $\beta$-smooth, $\kappa = \beta/\mu$, so that $\|M^{-1}\|, \|M_\star^{-1}\| \le 1/\mu$;
 * $\nabla L$ is $L$-Lipschitz, $\|\nabla L\| \le B$, and $H$ is $\rho$-Lipschitz.
 
-What is stored belongs to the losses alone, `LossConstants` (`src/Imaml.Math.FSharp/ErrorBounds/Constants.fs`): the range $mI \preceq \nabla^2\hat L \preceq MI$, where $m$ may be
+The stored constants belong to the losses only, `LossConstants` (`src/Imaml.Math.FSharp/ErrorBounds/Constants.fs`): the range $mI \preceq \nabla^2\hat L \preceq MI$, where $m$ may be
 negative, $\rho$, $L$ and $B$. Formed from the $\Lambda$ in use are
 
 $$\mu = m + \lambda_{\min}(\Lambda), \qquad \beta = M + \lambda_{\max}(\Lambda), \qquad \|\Lambda\| = \lambda_{\max}(\Lambda),$$
 
 so that constants of one $\lambda$ cannot be used with another (`ErrorConstants`). Their kind, *certified* where they are stated as proved or *estimated* where they were
 measured, has no setter, and is the kind of every bound made of them. Estimates hold at the $\varphi$ where they were measured and are never handed to a
-certificate: `Certificate.Estimate` and `AdaptiveAccuracy.Estimate` measure at the $\varphi$ that they speak of.
+certificate: `Certificate.Estimate` and `AdaptiveAccuracy.Estimate` measure at the $\varphi$ of their bound.
 *)
 
 (*** hide ***)
@@ -65,7 +65,7 @@ where $\|M_\star - M\| \le \rho\delta$, $\|M^{-1}v\| \le B/\mu$ and $\|v - v_\st
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \delta' + C\delta, \qquad
 C = \frac{\|\Lambda\|L}{\mu} + \frac{\|\Lambda\|\rho B}{\mu^2} . $$
 
-So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. How many steps is that? (`ErrorBounds/Theorem1.fs`, all four.) Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
+So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. The numbers of steps follow (`ErrorBounds/Theorem1.fs`, all four). Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
 
 **Gradient descent**, step $1/\beta$. $\varphi_{t+1} - \varphi^\star = (I - \bar M/\beta)(\varphi_t - \varphi^\star)$ with $\bar M$ a mean of $M$'s between the two points, whose eigenvalues are in
 $[\mu, \beta]$. The distance falls by $1 - 1/\kappa \le e^{-1/\kappa}$ a step: $\lceil\kappa \ln(R/\delta)\rceil$ steps.
@@ -85,7 +85,7 @@ let run innerSteps linearSteps : MetaGradient<Vector<float>, float> =
         problem,
         GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), max 1 innerSteps),
         ConjugateGradientSolver(budget (max 1 linearSteps)),
-        Thresholds.none space,
+        Thresholds.None,
         task.Theta
     )
 
@@ -111,16 +111,16 @@ holds "these steps reach ε" (List.forall id planned)
 (**
 ## The certificate, after a run
 
-Steps planned for the worst case are too many. What was reached can be measured: $\|\nabla G(\varphi, \theta)\|$, and $r = v - Mu$. Start again from $u$ in place of
+Steps planned for the worst case are too many. The accuracy that was reached can be measured: $\|\nabla G(\varphi, \theta)\|$, and $r = v - Mu$. With $u$ instead of
 $M^{-1}v$:
 
 $$\Lambda u - \Lambda M_\star^{-1}v_\star = \Lambda M_\star^{-1}\bigl[(M_\star - M)u + (v - v_\star) - r\bigr],$$
 
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \frac{\|\Lambda\|}\mu\Bigl(\|r\| + (L + \rho\|u\|)\,\frac{\|\nabla G(\varphi, \theta)\|}\mu\Bigr).$$
 
-It needs neither $B$ nor $\varphi^\star$, only $\mu$, $L$, $\rho$ and norms that are at hand, and it holds for any $\varphi$ and $u$, whoever made them
-(`ErrorBounds/Certificate.fs`, with what floating-point arithmetic of the space's precision may have done to every norm). For a quadratic $\rho = 0$. The last column is $\delta' + C\delta$ with the true $\delta$ and $\delta'$,
-which only an oracle knows.
+It needs neither $B$ nor $\varphi^\star$, only $\mu$, $L$, $\rho$ and norms that were computed, and it holds for any $\varphi$ and $u$
+(`ErrorBounds/Certificate.fs`, with a bound on the rounding of every norm in the space's precision). For a quadratic $\rho = 0$. The last column is $\delta' + C\delta$ with the true $\delta$ and $\delta'$,
+which are known only in this example.
 *)
 
 printfn "inner   CG   ‖g − g*‖   certificate   δ′ + Cδ"
@@ -151,8 +151,8 @@ holds "δ′ + Cδ bounds the error" (certified |> List.forall (fun (struct (err
 (*** include-output ***)
 
 (**
-Constants can be refuted, never proved, by what is seen: where $\langle u, Mu\rangle/\|u\|^2$, or a curvature or Ritz value that CG met, lies below $\mu$ by more than rounding,
-there is no bound, and the certificate says so. Here someone claims $\hat L$ to be 1-strongly convex:
+Measurements can refute constants, but not prove them: where $\langle u, Mu\rangle/\|u\|^2$, or a curvature or Ritz value that CG met, lies below $\mu$ by more than rounding,
+there is no bound, and the status is ConstantsRefuted. Here the constants state falsely that $\hat L$ is 1-strongly convex:
 *)
 
 let wrong =
@@ -174,10 +174,10 @@ holds "a wrong µ is refuted, and there is no bound" (refuted.IsRefuted && refut
 (**
 ## Accuracy on demand
 
-The certificate can be read while the run goes on: iterate until it is at most $\varepsilon$. How should inner and linear steps share $\varepsilon$? If an e-fold
+The certificate can be evaluated during the run: iterate until it is at most $\varepsilon$, which is divided between inner and linear steps. If an e-fold
 of accuracy costs $a$ evaluations there and $b$ here, shares $s$ and $1 - s$ cost $-a\ln s - b\ln(1 - s)$ beyond what $\varepsilon$ itself does, least at
 $s = a/(a + b)$: that is $\frac23$ for Nesterov's $\sqrt\kappa$ against CG's $\sqrt\kappa/2$, and near 1 for gradient descent's $\kappa$. The code takes $\frac45$
-(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan` in `Theorem1.fs`). It never claims what rounding forbids:
+(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan` in `Theorem1.fs`). Where rounding prevents $\varepsilon$, the status says this:
 *)
 
 let toAccuracy (epsilon: float) theta =
@@ -225,7 +225,7 @@ holds
 (*** include-output ***)
 
 (**
-## Corollary 1: where inexact meta-gradients lead
+## Corollary 1: convergence with inexact meta-gradients
 
 Compare the meta-gradients at $\theta$ and $\theta'$ as above: they are $\Lambda M^{-1}v$ at two solutions, which are at most $(\|\Lambda\|/\mu)\|\theta - \theta'\|$ apart, so $\nabla F$ is
 Lipschitz with $L_F = (\|\Lambda\|/\mu)\,C$. A step $\theta_+ = \theta - g/L_F$ along $g = \nabla F + e$ then changes $F$ by at most

@@ -7,7 +7,7 @@ index: 2
 ---
 # Lemma 1: the derivative of the inner solution
 
-The solution $\varphi^\star = \mathrm{Alg}^\star(\theta)$ is known by the equation that it satisfies,
+The solution $\varphi^\star = \mathrm{Alg}^\star(\theta)$ satisfies
 
 $$\nabla \hat L(\varphi^\star) + \Lambda(\varphi^\star - \theta) = 0 .$$
 
@@ -59,7 +59,7 @@ let jacobian =
 (**
 ## J agrees with finite differences of the exact inner solution
 
-How well must it? Along a unit direction $w$ let $\varphi(t) = \mathrm{Alg}^\star(\theta + tw)$, and let $\hat L$'s second and third derivatives be Lipschitz with $\rho$ and $\tau$.
+The tolerance follows from Taylor's theorem. Along a unit direction $w$ let $\varphi(t) = \mathrm{Alg}^\star(\theta + tw)$, and let $\hat L$'s second and third derivatives be Lipschitz with $\rho$ and $\tau$.
 Differentiating $\nabla\hat L(\varphi) + \Lambda(\varphi - \theta - tw) = 0$ once, twice and three times,
 
 $$\begin{aligned}
@@ -68,8 +68,8 @@ $$\begin{aligned}
 (H + \Lambda)\varphi''' &= -\hat L^{(4)}[\varphi', \varphi', \varphi'] - 3\hat L^{(3)}[\varphi', \varphi''] & \|\varphi'''\| &\le r^3(\tau + 3\rho^2/\mu)/\mu
 \end{aligned}$$
 
-so a central difference of step $h$ is off by at most $\tfrac{h^2}6 r^3(\tau + 3\rho^2/\mu)/\mu$, and by $e/h$ where every solution is known to $e$. The certificate of a
-solution says what $e$ is, rounding included.
+so a central difference of step $h$ has an error of at most $\tfrac{h^2}6 r^3(\tau + 3\rho^2/\mu)/\mu$, plus $e/h$ where every solution has an error of at most $e$. The certificate of a
+solution gives $e$, rounding included.
 *)
 
 let solution at =
@@ -100,12 +100,12 @@ holds "every difference is within its bound" (differences |> List.forall (fun (s
 (*** include-output ***)
 
 (**
-The error falls with $h^2$, as it must: were $J$ wrong anywhere, it would stop falling.
+The error falls with $h^2$; with a wrong $J$ it would stop falling.
 
 ## The inner problem contracts
 
 $\|J\| \le \|(H + \Lambda)^{-1}\|\,\|\Lambda\| \le \|\Lambda\|/\mu$, so $\mathrm{Alg}^\star$ is $(\|\Lambda\|/\mu)$-Lipschitz. For $\Lambda = \lambda I$ the eigenvalues of $J$ are
-$\lambda/(\lambda + h)$: directions in which the task is well determined ($h \gg \lambda$) forget $\theta$, the others keep it.
+$\lambda/(\lambda + h)$: directions in which the task is well determined ($h \gg \lambda$) do not depend on $\theta$, the others follow it.
 *)
 
 printfn $"‖J‖ = {jacobian.L2Norm():F3}, ‖Λ‖/µ = {c.Contraction:F3}"
@@ -122,9 +122,9 @@ $$dL = -u^\top d\Lambda\,(\varphi^\star - \theta): \qquad -(\varphi^\star - \the
 
 for a scalar, a diagonal and a symmetric matrix (`MetaGradients/LearnedRegularizer.fs`). One solve serves $\theta$ and $\Lambda$.
 
-A witness on quadratic losses: along $\Lambda + tE$ with $\|E\| = 1$ the solution is $\varphi(t) = \theta - (H + \Lambda + tE)^{-1}\nabla\hat L(\theta)$. For $|t| \le h$ and $m = \mu - h$ it is within
+A check on quadratic losses: along $\Lambda + tE$ with $\|E\| = 1$ the solution is $\varphi(t) = \theta - (H + \Lambda + tE)^{-1}\nabla\hat L(\theta)$. For $|t| \le h$ and $m = \mu - h$ it is within
 $D = \|\nabla\hat L(\theta)\|/m$ of $\theta$, its $k$-th derivative is at most $k!\,D/m^k$, and $\|\nabla L\| \le V = \|v\| + LhD/m$ there. So the third derivative of the test loss is at most
-$6(VD + LD^2)/m^3$, and a central difference of step $h$ is off by at most $h^2(VD + LD^2)/m^3$.
+$6(VD + LD^2)/m^3$, and a central difference of step $h$ has an error of at most $h^2(VD + LD^2)/m^3$.
 *)
 
 let quadratic = Quadratic.random random 3 10.0
@@ -142,7 +142,7 @@ let byLambda =
             BilevelTask.problem here,
             ExactInnerSolver(EuclideanCoordinates(), 50),
             ConjugateGradientSolver(budget 3),
-            Thresholds.none space,
+            Thresholds.None,
             theta
         )
 
@@ -169,14 +169,14 @@ holds "the gradient by Λ agrees with finite differences" (List.forall id slopes
 (*** include-output ***)
 
 (**
-## At a small λ nothing may cancel
+## Cancellation at small λ
 
-With fewer examples than parameters $H$ has a null space, and there $u$ is $v/\lambda$, while $\varphi^\star - \theta = -\Lambda^{-1}\nabla\hat L(\varphi^\star)$ has no part
+With fewer examples than parameters $H$ has a null space, and there $u$ is $v/\lambda$, while $\varphi^\star - \theta = -\Lambda^{-1}\nabla\hat L(\varphi^\star)$ has no component
 in it: $\nabla\hat L$ is in the range of $H$. The product of the two is bounded as $\lambda \to 0$, but $\varphi$ as computed has a part $e$ in the null space, of the size
 of $\|\nabla G\|/\lambda$, and $e^\top u$ is of the size $\|\nabla G\|/\lambda^2$. To sum the other way, $v^\top[(H + \Lambda)^{-1}(\varphi - \theta)]$, gives the same
 number: it is $\varphi - \theta$ that is wrong, not the order.
 
-One Newton step $c = (H + \Lambda)^{-1}\nabla G(\varphi)$ takes $\varphi$ to $\varphi^\star$ up to the square of its distance, and there the displacement is read off $\nabla\hat L$:
+One Newton step $c = (H + \Lambda)^{-1}\nabla G(\varphi)$ takes $\varphi$ to $\varphi^\star$ up to the square of its distance, and there the displacement follows from $\nabla\hat L$:
 
 $$w = -\Lambda^{-1}\bigl(\nabla\hat L(\varphi) - Hc\bigr) = \varphi - c - \theta - \Lambda^{-1}\bigl(\nabla G - (H + \Lambda)c\bigr).$$
 
@@ -186,7 +186,7 @@ $w_j u_j$ is as accurate as $u_j$, $\varepsilon\|H + \Lambda\|/\lambda$ of it. W
 
 $$\|wu^\top - w^\star u^{\star\top}\| \le \bigl(\|w - (\varphi - \theta)\| + \delta\bigr)\|u\| + \bigl(\|\varphi - \theta\| + \delta\bigr)E$$
 
-bounds the gradient for every kind of $\Lambda$ (`ErrorBounds/RegularizerGradientBound.fs`); it does not know what cancels.
+bounds the gradient for every kind of $\Lambda$ (`ErrorBounds/RegularizerGradientBound.fs`); it ignores cancellation.
 *)
 
 let small = 1e-10
@@ -224,9 +224,9 @@ holds "w does not cancel" (abs (refined - 5.0 / 27.0) <= 10.0 * 2.0 ** -52.0 * (
 (*** include-output ***)
 
 (**
-## The ends of λ
+## Limits of λ
 
-On a quadratic $\hat L$ with eigenvalues of $H$ in $[h_{\min}, h_{\max}]$, $h_{\min} \ge 0$, everything is exact. As $\lambda \to 0$ the solution forgets $\theta$:
+On a quadratic $\hat L$ with eigenvalues of $H$ in $[h_{\min}, h_{\max}]$, $h_{\min} \ge 0$, everything is exact. As $\lambda \to 0$ the solution becomes independent of $\theta$:
 $\|g\| \le \tfrac{\lambda}{\lambda + h_{\min}}\|v\|$. As $\lambda \to \infty$ it is $\theta$ itself, and to first order in $1/\lambda$ the meta-gradient is *MAML with one step of
 size $1/\lambda$*. That one has $\varphi_1 = \theta - \nabla\hat L(\theta)/\lambda$ and $J_1 = I - H/\lambda$, while
 

@@ -15,7 +15,7 @@ index: 5
 | implicit MAML | $\sqrt\kappa \log(D/\delta)$ | $\mathrm{Mem}(\nabla\hat L)$ | $\delta$ |
 
 The error of the first three rows is against the derivative of the iterate $\varphi_T$ (approximate-solve error), that of the last against
-$d_\theta L(\mathrm{Alg}^\star(\theta))$ (exact-solve error). Everything in the table follows from how an iteration depends on $\theta$.
+$d_\theta L(\mathrm{Alg}^\star(\theta))$ (exact-solve error). The table follows from the derivative of an iteration by $\theta$.
 
 The code is `MetaGradients/Unrolled.fs` (reverse mode, whole and truncated), `ForwardMode.fs` and `ImplicitMetaGradient.fs` in `src/Imaml.Math.FSharp`;
 it is counted by `Problem/CountingProblem.fs` and `Spaces/CountingSpace.fs`.
@@ -136,7 +136,7 @@ v_T - v_\star = hs\,\tfrac h{h + \lambda}(\theta - w), \qquad
 v_T = h\,\tfrac{\lambda + hs}{h + \lambda}(\theta - w) .$$
 
 So the implicit gradient is nearer to the exact one than MAML's, after the same inner steps; in general the terms may cancel and MAML's may be nearer.
-Truncation errs by $\|\Lambda M^{-1}(I - \alpha M)^Kv_T\| \le \frac{\|\Lambda\|}\mu(1 - \alpha\mu)^K\|v_T\|$ beside the implicit gradient's error, so $\varepsilon$ takes
+Truncation has an error of $\|\Lambda M^{-1}(I - \alpha M)^Kv_T\| \le \frac{\|\Lambda\|}\mu(1 - \alpha\mu)^K\|v_T\|$ in addition to the implicit gradient's error, so $\varepsilon$ takes
 $K \approx \kappa\ln(1/\varepsilon)$ steps. $K = T$ is not MAML, for $\theta$ as the path's *start* is a constant too.
 
 On 100 linear regressions in $\mathbb R^{10}$, relative errors against the exact meta-gradient, the median of each:
@@ -173,7 +173,7 @@ let errorsAfter steps (task: BilevelTask) =
             problem,
             GradientDescentSolver(ConstantStep step, steps),
             ConjugateGradientSolver(budget linearSteps),
-            Thresholds.none space,
+            Thresholds.None,
             task.Theta
         )
 
@@ -237,11 +237,7 @@ let count (strategy: CountingSpace<Vector<float>, float> -> IMetaGradientStrateg
 
 let implicitly inner linear =
     count (fun counting ->
-        ImplicitStrategy(
-            GradientDescentSolver(ConstantStep alpha, inner),
-            ConjugateGradientSolver(budget linear),
-            Thresholds.none (counting :> IInnerProductSpace<_, _>)
-        ))
+        ImplicitStrategy(GradientDescentSolver(ConstantStep alpha, inner), ConjugateGradientSolver(budget linear), Thresholds.None))
 
 let unrolled momentum steps = count (fun _ -> UnrolledStrategy(path momentum steps))
 let cut steps last = count (fun _ -> TruncatedStrategy(path NoMomentum steps, last))
@@ -268,7 +264,7 @@ holds "the counts are those of Table 1" (growth |> List.forall (fun (_, _, count
 (*** include-output ***)
 
 (**
-## How many steps: κ or √κ
+## The number of steps: κ or √κ
 
 [Error bounds](error-bounds.fsx) derives $\kappa\ln(R/\delta)$ for gradient descent, $2\sqrt\kappa\ln(\sqrt{\kappa + 1}\,R/\delta)$ for Nesterov and $\frac{\sqrt\kappa}2\ln(\cdot)$ for CG. Measured: steps to
 $\delta = 10^{-4}D$, and CG steps to a relative residual of $10^{-4}$ for a random $v$, on $1000$ eigenvalues at the Chebyshev points of $[\mu, \beta]$, the hardest spectrum for CG; the slope is
@@ -342,5 +338,5 @@ holds "Nesterov and CG take steps like √κ" (abs (exponent 1 - 0.5) <= 0.1 && 
 
 (**
 So a meta-gradient that is to be accurate costs $\sqrt\kappa\log(D/\delta)$ gradients and products, in memory that does not depend on $\kappa$ or $\delta$, with Nesterov's inner
-solver and CG. On networks nobody knows $\kappa$, and the inner solver is a choice: any will do.
+solver and CG. On networks $\kappa$ is unknown, and any inner solver can be used.
 *)

@@ -34,12 +34,14 @@ using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 var experiment = new Experiment(
     new OwnTasks($"sinusoids, {shots}-shot"),
     new OwnNetwork("mlp 1-40-40-1"),
-    new ImplicitMaml(new Inner.GradientDescent(16), Lambda: 0.1, new Adjoint.ConjugateGradients(5)),
-    new Outer.Adam(1e-3, Schedule.Constant),
+    new ImplicitMaml(new Inner.GradientDescent(16), Lambda: 1, new Adjoint.ConjugateGradients(5)),
+    new Outer.Adam(3e-3, Schedule.Constant),
     new Budget(metaSteps, MetaBatch: 25, ValidateEvery: 250, ValidationEpisodes: 100),
     Seed: 1);
 using var run = TrainingRun.Open(folder, experiment, new Sinusoids(shots, queries: 10), new Mlp());
-Console.WriteLine(run.Learner.MetaStep == 0 ? "beginning" : $"continuing at meta-step {run.Learner.MetaStep}");
+Console.WriteLine(run.Learner.MetaStep == 0
+    ? $"untrained, mean squared error after {shots} examples: {Evaluator.AfterAdapting(run.Learner, ClassPart.Test, ImageTasks.EvaluationSeed, 600, stop.Token).Mean:F3}"
+    : $"continuing at meta-step {run.Learner.MetaStep}");
 run.Run(stop.Token, onValidation: point => Console.WriteLine($"{point.MetaStep,6}/{metaSteps}  mean squared error {point.Loss:F3} ± {point.HalfWidth95:F3} on 100 new sinusoids"));
 if (!run.Finished)
 {
@@ -84,7 +86,7 @@ internal sealed class Sinusoids(int shots, int queries) : ITaskSource<SinusoidBa
     private static int HashCode(TaskRange range, long task) => unchecked((int)((ulong)task * 0x9E3779B97F4A7C15UL >> 32) ^ (int)range.Seed * 397 ^ (int)range.Part << 28);
 }
 
-/// <summary>Two hidden layers of 40 rectifiers, and the mean squared error, in libtorch's operations.</summary>
+/// <summary>Two hidden layers of 40 rectifiers, and the mean squared error, in libtorch's operations. The input is x/5: with x itself the largest curvature is far above λ, and training diverges.</summary>
 internal sealed class Mlp : IModel<SinusoidBatch>
 {
     private static readonly int[] Widths = [1, 40, 40, 1];
@@ -103,6 +105,7 @@ internal sealed class Mlp : IModel<SinusoidBatch>
 
     private static Tensor Error(Tensor phi, Tensor x, Tensor y)
     {
+        x = x.Times(0.2);
         var offset = 0;
         Tensor Next(int count)
         {

@@ -1,4 +1,4 @@
-// Which exceptions are the user's or the outside world's, and what is said about them. Any other exception is a fault of the program and
+// The exceptions that are caused by the user or the system, with their messages. Any other exception is a fault of the program and
 // keeps its stack trace.
 
 using System.Runtime.InteropServices;
@@ -7,6 +7,7 @@ using Imaml.Cli.Commands;
 using Imaml.Cli.Problems;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -16,18 +17,18 @@ namespace Imaml.Cli;
 /// <summary>One line for the user, and the exit code.</summary>
 internal sealed record Failure(string Message, int ExitCode)
 {
-    /// <summary>The failure that an exception stands for, or null for a fault of the program.</summary>
+    /// <summary>The failure of an exception, or null for a fault of the program.</summary>
     public static Failure? Of(Exception exception) => exception switch
     {
         TypeInitializationException { InnerException: { } inner } => Of(inner),
         AggregateException { InnerExceptions: [var only] } => Of(only),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
-        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
+        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         ExperimentException { Origin: null } faults => new(string.Join("; ", faults.Complaints.Select(one => $"{ExperimentOptions.NameOf(one.Field)} {one.Rule}")), Cli.ExitCode.Usage),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
-        OutOfMemoryException => new("the memory does not suffice; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
+        OutOfMemoryException => new("out of memory; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
         // What libtorch throws carries its C++ stack from the second line on.
         ExternalException => new($"libtorch: {exception.Message.Split('\n')[0].Trim()}", Cli.ExitCode.Failed),
         _ => null,

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM ask a command to stop at its next safe point, where it writes what it must; a second one ends the process at once.
+// Ctrl-C and SIGTERM ask a command to stop at its next safe point, where it saves its state; a second one ends the process at once.
 
 using System.Runtime.InteropServices;
 

@@ -1,6 +1,6 @@
 namespace Imaml.Cli;
 
-/// <summary>What somebody who misspelt a name may have meant.</summary>
+/// <summary>The nearest existing name of a misspelt one.</summary>
 internal static class NearestName
 {
     private const int Longest = 64;

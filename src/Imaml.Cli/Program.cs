@@ -1,4 +1,4 @@
-// The program `imaml`: one root command, whose subcommands live in Commands, one file each. Everything that can go wrong for a user ends
+// The program `imaml`. Everything that can go wrong for a user ends
 // here as one line on the error stream and an exit code, never as a stack trace.
 
 using System.CommandLine;
@@ -6,23 +6,7 @@ using Imaml.Cli;
 using Imaml.Cli.Commands;
 
 using var interruption = new Interruption();
-var root = new RootCommand("Few-shot meta-learning with implicit gradients (iMAML)")
-{
-    SolveCommand.Create(interruption.Token),
-    VerifyCommand.Create(interruption.Token),
-    ReproduceCommand.Create(interruption.Token),
-    TrainCommand.Create(interruption.Token),
-    PresetsCommand.Create(),
-    EvaluateCommand.Create(interruption.Token),
-    DiagnoseCommand.Create(interruption.Token),
-    DemoCommand.Create(interruption.Token),
-    DataCommand.Create(interruption.Token),
-    DoctorCommand.Create(),
-    BenchCommand.Create(interruption.Token),
-    BenchOneCommand.Create(interruption.Token),
-};
-
-var parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+var parsed = ImamlCommand.Create(interruption.Token).Parse(args.Length == 0 ? ["--help"] : args);
 if (UsageError.Of(parsed) is { } mistake)
 {
     Terminal.Fail(mistake);

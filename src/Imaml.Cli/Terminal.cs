@@ -1,9 +1,9 @@
-// Where the program writes. On a terminal: colours, and bars that redraw themselves. Redirected to a file or a pipe: plain text, wide enough
-// that no table is broken into pieces.
+// The output streams. On a terminal: colours and progress bars. Redirected to a file or a pipe: plain text, wide enough for
+// every table.
 
 using System.Globalization;
 using System.Text.Json;
-using Imaml.Math;
+using Imaml.Nets.Learning;
 using Spectre.Console;
 
 namespace Imaml.Cli;
@@ -16,28 +16,32 @@ internal static class Terminal
     /// <summary>Results: tables, figures.</summary>
     public static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected, RedirectedWidth);
 
-    /// <summary>Progress and mistakes, so that a redirected result stays clean.</summary>
+    /// <summary>Progress and errors, so that redirected results contain nothing else.</summary>
     public static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected, RedirectedWidth);
 
-    /// <summary>Whether progress may redraw itself; where not, it is one line now and then.</summary>
+    /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
 
-    /// <summary>One line of results that is never broken: it names a file, or will be cut to pieces by a program.</summary>
+    /// <summary>One line of results without line breaks, since it names a file or is read by a program.</summary>
     public static void Line(string text) => Console.Out.WriteLine(text);
 
-    /// <summary>One line of progress that is never broken.</summary>
+    /// <summary>One line of progress without line breaks.</summary>
     public static void Progress(string text) => Console.Error.WriteLine(text);
 
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
 
-    /// <summary>An accuracy with its interval, or that there is none.</summary>
+    /// <summary>An accuracy with its interval, or <c>no accuracy</c>.</summary>
     public static string Accuracy(double mean, double halfWidth95) =>
         double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * mean:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
 
-    /// <summary>How many inner solves ended how.</summary>
-    public static string Statuses(IReadOnlyDictionary<InnerStatus, int> counts) =>
+    /// <summary>How many inner or linear solves ended how: <c>3 step limit, 1 non finite</c>.</summary>
+    public static string Statuses<T>(IReadOnlyDictionary<T, int> counts)
+        where T : struct, Enum =>
         string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value} {JsonNamingPolicy.KebabCaseLower.ConvertName(one.Key.ToString()).Replace('-', ' ')}"));
+
+    /// <summary>How the tasks' solves ended, the inner ones and the linear ones.</summary>
+    public static string Statuses(TaskStatuses counts) => $"inner solves: {Statuses(counts.Inner)}; linear solves: {Statuses(counts.Linear)}";
 
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)

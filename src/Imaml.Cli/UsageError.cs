@@ -1,4 +1,4 @@
-// What is wrong with a command line, in one line: the first mistake, the nearest name that exists, and where the list of names is.
+// The error message of a command line, in one line: the first mistake, the nearest existing name, and the command that lists the names.
 
 using System.CommandLine;
 using System.CommandLine.Invocation;
@@ -13,17 +13,30 @@ internal static partial class UsageError
     /// <summary>The explanation, or null where the command line can be run (asking for help can be, whatever else it says).</summary>
     public static string? Of(ParseResult parsed)
     {
+        var path = Path(parsed.CommandResult);
+        var runs = parsed.Action is ParseErrorAction || parsed.Action == parsed.CommandResult.Command.Action;
+        if (runs && parsed.CommandResult.Children.FirstOrDefault(one => one.Tokens.Any(token => token.Value.Length == 0)) is { } empty)
+        {
+            return $"{Name(empty)} must not be empty; see `{path} --help`";
+        }
+
         if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction)
         {
             return null;
         }
 
-        var path = Path(parsed.CommandResult);
         // A misspelt option may have been taken for an argument.
         var astray = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).FirstOrDefault(one => one.Value.StartsWith("--", StringComparison.Ordinal));
         var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
         return $"{mistake}; see `{path} --help`";
     }
+
+    private static string Name(SymbolResult result) => result switch
+    {
+        OptionResult option => option.Option.Name,
+        ArgumentResult argument => argument.Argument.Name,
+        _ => "a word",
+    };
 
     private static string Unknown(string token, CommandResult command)
     {
@@ -53,15 +66,10 @@ internal static partial class UsageError
 
     private static string Path(CommandResult command) => string.Join(' ', Ancestors(command).Reverse().Select(one => one.Command.Name));
 
-    // The parser's own messages, with a type in words and without the full stop.
+    // The parser's own message about a word that it cannot read, without the type's name and the full stop.
     private static string Readable(string message) =>
-        Conversion().Replace(message, match => $"{match.Groups["where"].Value}: {match.Groups["value"].Value} is no {InWords(match.Groups["type"].Value)}").TrimEnd('.');
+        Conversion().Replace(message, match => $"{match.Groups["where"].Value}: {match.Groups["value"].Value} is not known").TrimEnd('.');
 
-    private static string InWords(string type) =>
-        type.Contains("Int", StringComparison.Ordinal) ? "whole number"
-        : type.Contains("Double", StringComparison.Ordinal) || type.Contains("Single", StringComparison.Ordinal) ? "number"
-        : type.Split('.')[^1];
-
-    [GeneratedRegex("Cannot parse argument '(?<value>.*)' for \\w+ '(?<where>.*)' as expected type '(?<type>.*)'\\.?")]
+    [GeneratedRegex("Cannot parse argument '(?<value>.*)' for \\w+ '(?<where>.*)' as expected type '.*'\\.?")]
     private static partial Regex Conversion();
 }

@@ -3,6 +3,7 @@
 module Imaml.Cli.Tests.BenchTests
 
 open System
+open System.Collections.Generic
 open System.Diagnostics
 open System.IO
 open System.Text.Json
@@ -10,12 +11,18 @@ open Expecto
 open FsUnit
 open Imaml.Cli.Benchmarks
 open Imaml.Cli.Results
+open Imaml.Math
 open Imaml.Nets.Assumptions
 open Imaml.Nets.Cost
+open Imaml.Nets.Learning
 open Imaml.Nets.LibTorch
+open Imaml.Nets.Methods
 open Imaml.Nets.Models
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Cli.Tests
+open Imaml.Nets.Tests.DataFixtures
 
 let private tiny = [ "--meta-batch"; "1"; "--steps"; "1"; "--filters"; "2"; "--threads"; "1" ]
 
@@ -64,6 +71,21 @@ let private row setting (methodName: string) innerSteps seconds (mib: int64) =
     struct (BenchPlan(BenchSetting.Of setting, methodName, MeasurementRequest(experiment, 2, work, 1)),
             Measurement(1, cost TaskWork.OneGradient 1e9, 0L, Nullable(mib <<< 20), product))
 
+/// The same measurement where the networks of three of four tasks diverged.
+let private diverged (one: Measurement) =
+    Measurement(
+        one.ProcessId,
+        one.Task,
+        one.ResidentBytes,
+        one.PeakBytes,
+        one.HessianProduct,
+        TaskStatuses(
+            dict [ InnerStatus.StepLimit, 1; InnerStatus.NonFinite, 3 ] |> Dictionary,
+            dict [ SolveStatus.StepLimit, 1; SolveStatus.NonFinite, 3 ] |> Dictionary,
+            3
+        )
+    )
+
 [<Tests>]
 let tests =
     testList
@@ -105,6 +127,16 @@ let tests =
                             "imaml-gd", 100
                         ]
 
+                    // Each meta-step's task has a status of each kind: those that are measured and the one before them.
+                    for row in rows |> List.filter (fun row -> text "method" row = "imaml-gd") do
+                        for kind in [ "inner"; "linear" ] do
+                            row.GetProperty("statuses").GetProperty(kind).EnumerateObject()
+                            |> Seq.sumBy (fun one -> one.Value.GetInt32())
+                            |> should equal 2
+
+                        row.GetProperty("statuses").GetProperty("notFinite").GetInt32() |> should equal 0
+
+                    outcome.Errors |> should haveSubstring "inner solves: 2 step limit; linear solves: "
                     // A product is timed in its gradient's process.
                     rows |> List.distinctBy (number "processId") |> should haveLength 4
                     let machine = written.GetProperty "matrixMultiply"
@@ -159,6 +191,48 @@ let tests =
                         "5w1s", 2.0, "aim"
                     ])
 
+            testCase "a row of networks that did not stay finite is marked, and held against no target" (fun () ->
+                let struct (plan, measured) = row "5w1s" "imaml-gd" (Nullable()) 0.04 20L
+                let rows = BenchRow.Of([| struct (plan, diverged measured) |], rate)
+                Seq.length (BenchTarget.Of rows) |> should equal 0
+
+                let file =
+                    BenchFile(
+                        BenchOptions([| "5w1s" |], [| "imaml-gd" |], Nullable(), Nullable(), 1, 32, 2, "cpu", false),
+                        Provenance.WithoutLibTorch(),
+                        1.0,
+                        rate,
+                        BenchTarget.Of rows,
+                        rows,
+                        [||]
+                    )
+
+                BenchReport.Markdown file
+                |> says
+                    [
+                        "| 3 of 4 |"
+                        "not finite: 5w1s imaml-gd, inner steps 16: inner solves: 1 step limit, 3 non finite; linear solves: 1 step limit, 3 non finite"
+                    ])
+
+            testCase "a point of networks that did not stay finite is in no slope" (fun () ->
+                let point steps =
+                    Figure2bPoint(
+                        "maml",
+                        steps,
+                        Measurement(1, TaskCost(1.0, TaskWork.OneGradient, 1.0), 0L, Nullable(int64 steps <<< 20))
+                    )
+
+                let wrong =
+                    Figure2bPoint(
+                        "maml",
+                        100,
+                        diverged (Measurement(1, TaskCost(1.0, TaskWork.OneGradient, 1.0), 0L, Nullable(1L <<< 20)))
+                    )
+
+                let one = Figure2bSummary.Of [ point 1; point 2; wrong ] |> Seq.exactlyOne
+                one.MostInnerSteps |> should equal 2
+                Expect.floatClose Accuracy.high one.MibPerInnerStep 1.0 "MiB a step")
+
             testCase "what is not measured has no target" (fun () ->
                 BenchTarget.Of(BenchRow.Of([| row "5w5s" "maml" (Nullable()) 0.1 1L |], rate))
                 |> Seq.length
@@ -174,20 +248,54 @@ let tests =
                 refused
                     2
                     [ "bench"; "--methods"; "imaml-gd"; "imaml" ]
-                    "imaml: --methods: imaml is none of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd; see `imaml bench --help`"
+                    "imaml: --methods: imaml is not one of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd; see `imaml bench --help`"
 
                 refused
                     2
                     [ "bench"; "--settings"; "5w2s" ]
-                    "imaml: --settings: 5w2s is none of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
+                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
 
-                refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0"
-                refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch: 0 is less than 1; see `imaml bench --help`"
-                refused 2 [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ] "imaml: --inner-steps must be at least 1, not 0"
-                refused 2 [ "reproduce"; "fig2b"; "--most-memory"; "0" ] "imaml: --most-memory must be at least 1, not 0")
+                refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
+                refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"
+
+                refused
+                    2
+                    [ "reproduce"; "fig2b"; "--inner-steps"; "1"; "0" ]
+                    "imaml: --inner-steps must be at least 1, not 0; see `imaml reproduce fig2b --help`"
+
+                refused
+                    2
+                    [ "reproduce"; "fig2b"; "--most-memory"; "0" ]
+                    "imaml: --most-memory must be at least 1, not 0; see `imaml reproduce fig2b --help`")
 
             testCase "a measurement that fails says why in one line" (fun () ->
                 refused 2 [ MeasuringProcess.Command; "{}" ] "imaml: the request has no experiment"
+
+                // φ − θ grows by 1 − 2·10 = −19 a step, 60 times: beyond single precision.
+                let diverging =
+                    MeasurementRequest(
+                        Experiment(
+                            ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 5, 1, 1),
+                            StridedConvolutions 2,
+                            FirstOrder(Inner.GradientDescent(60, Nullable 10.0), Nullable 2.0),
+                            Outer.Adam(1e-3, Schedule.Constant),
+                            Budget(2, 2),
+                            1UL
+                        ),
+                        1,
+                        MeasuredWork.MetaStep,
+                        1
+                    )
+
+                let outcome =
+                    Imaml.run
+                        [
+                            MeasuringProcess.Command
+                            JsonSerializer.Serialize(diverging, RunJson.Options)
+                        ]
+
+                outcome.ExitCode |> should equal 1
+                outcome.Line |> should haveSubstring "no task has a finite meta-gradient"
 
                 let outcome = Imaml.runWith [ "IMAML_LIBTORCH", "/nowhere" ] ([ "bench"; "--settings"; "5w1s" ] @ tiny)
 
@@ -260,6 +368,7 @@ let tests =
                             "gflop_per_task"
                             "gradients"
                             "hessian_products"
+                            "not_finite"
                         |]
 
                     // iMAML: a gradient a step and one at φ, a product for the first length and five for the solve. MAML: back through every step,
@@ -274,7 +383,7 @@ let tests =
                             "maml", "3", "20", "7", "3"
                         ]))
 
-            testCase "fig2b leaves out a point for which the memory does not suffice, and says so" (fun () ->
+            testCase "fig2b omits a point that needs more memory than allowed, and reports it" (fun () ->
                 inFolder (fun folder ->
                     // Less than the program itself needs.
                     let outcome =
@@ -295,10 +404,10 @@ let tests =
                         )
 
                     outcome.Output
-                    |> should haveSubstring "1 of 1 points are not measured: 20 MiB of memory do not suffice"
+                    |> should haveSubstring "1 of 1 points are not measured: 20 MiB of memory are not enough"
 
                     let rows = File.ReadAllLines(Path.Combine(folder, "fig2b.csv"))
-                    rows[1] |> should equal "maml,2,20,5,1,,,,,,"))
+                    rows[1] |> should equal "maml,2,20,5,1,,,,,,,"))
 
             testCase "fig2b's slopes are those of straight lines" (fun () ->
                 let point steps =

@@ -55,9 +55,9 @@ let tests =
                     refused 1 ("data" :: what) [ "no data folder is named"; "--data DIR"; "IMAML_DATA" ])
 
             testCase "another data set than Omniglot, and an address that is none, are refused" (fun () ->
-                refused 2 [ "data"; "get"; "omnglot" ] [ "omnglot is no data set"; "omniglot"; "imaml data get --help" ]
-                refused 2 [ "data"; "get"; "omniglot"; "--url"; "here" ] [ "--url: here is no address" ]
-                refused 2 [ "data"; "get"; "omniglot"; "--url"; "file:///etc" ] [ "--url: file:///etc is no address" ])
+                refused 2 [ "data"; "get"; "omnglot" ] [ "omnglot is not a data set"; "omniglot"; "imaml data get --help" ]
+                refused 2 [ "data"; "get"; "omniglot"; "--url"; "here" ] [ "--url: here is not an address" ]
+                refused 2 [ "data"; "get"; "omniglot"; "--url"; "file:///etc" ] [ "--url: file:///etc is not an address" ])
 
             testCase "get from a server without the archive leaves nothing" (fun () ->
                 inFolder (fun data ->
@@ -109,7 +109,7 @@ let tests =
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "mine")
                     use server = new Server(fun context -> sendRange context content)
-                    refused 1 (getFrom server file) [ "cannot be written"; "--data" ]
+                    refused 2 (getFrom server file) [ $"--data {file}: this is a file, not a folder" ]
                     server.Requests |> should be Empty
                     File.ReadAllText file |> should equal "mine"))
 

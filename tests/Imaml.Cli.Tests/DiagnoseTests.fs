@@ -5,6 +5,10 @@ open System
 open System.IO
 open System.Text.Json
 open Expecto
+open Imaml.Nets.Learning
+open Imaml.Nets.LibTorch
+open Imaml.Nets.Methods
+open Imaml.Nets.Runs
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open FsUnit
@@ -201,7 +205,7 @@ let tests =
                     refused 1 "there is no checkpoint" (diagnose absent [])
                     refused 2 "--tasks must be at least 1, not 0" [ "diagnose"; run; "--tasks"; "0" ]
                     refused 2 "--lanczos-steps must be at least 2, not 1" [ "diagnose"; run; "--lanczos-steps"; "1" ]
-                    refused 2 "--part: test is none of validation, train" (diagnose run [ "--part"; "test" ])
+                    refused 2 "--part: test is not one of validation, train" (diagnose run [ "--part"; "test" ])
                     let middle = Path.Combine(run, "checkpoint-000003.bin")
                     let whole = File.ReadAllBytes middle
                     File.WriteAllBytes(middle, whole[.. whole.Length / 2])
@@ -214,6 +218,34 @@ let tests =
                         refused 1 "holds a state of another experiment (network.filters 2 → 3)" (diagnose run []))
 
                     Directory.Exists(Path.Combine(run, "diagnosis")) |> should equal false))
+
+            testCase "figures of adapted networks that are not finite are not to be used: exit code 1, and the files count them" (fun () ->
+                withRun [ "--meta-steps"; "1" ] (fun run ->
+                    let given = ExperimentFile.Read(Path.Combine(run, "run.json"))
+
+                    // In double precision a step of 1e200 on (λ/2)‖φ − θ‖² leaves the range of numbers in three steps.
+                    let diverging =
+                        Experiment(
+                            given.Tasks,
+                            given.Network,
+                            ImplicitMaml(Inner.GradientDescent(3, Nullable 1e200), 2.0, Adjoint.ConjugateGradients 2),
+                            given.Outer,
+                            given.Budget,
+                            given.Seed
+                        )
+
+                    LibTorchLoader.EnsureLoaded() |> ignore
+                    let struct (tasks, model) = diverging.Open()
+                    use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, model), 1)
+                    Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
+                    let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])
+                    outcome.ExitCode |> should equal 1
+                    outcome.Errors |> should haveSubstring "not to be used: 4 of 4 tasks after 0 meta-steps"
+                    outcome.Output |> says [ "no accuracy"; "inner solves: 4 non finite" ]
+                    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "diagnosis", "diagnosis.json")))
+                    let state = document.RootElement.GetProperty("states")[0]
+                    state.GetProperty("notFinite").GetInt32() |> should equal 4
+                    state.GetProperty("inner").GetProperty("non-finite").GetInt32() |> should equal 4))
 
             testCase "a run without validation classes is diagnosed on training classes" (fun () ->
                 withRun [ "--validation-classes"; "0" ] (fun run ->

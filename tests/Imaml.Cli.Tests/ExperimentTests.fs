@@ -550,7 +550,7 @@ let private runs =
                         succeed (small 1 [ "--algorithm"; "fomaml"; "--inner-step-size"; "10"; "--lambda"; "2" ] run)
                         |> ignore
 
-                        let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60" ]
+                        let outcome = Imaml.run [ "evaluate"; run; "--episodes"; "4"; "--inner-steps"; "60"; "--state"; "last" ]
                         outcome.ExitCode |> should equal 1
                         outcome.Output |> should haveSubstring "no accuracy"
                         outcome.Errors |> should haveSubstring "in 4 of 4 episodes the adapted network is not finite"

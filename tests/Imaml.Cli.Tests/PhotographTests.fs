@@ -104,7 +104,7 @@ let tests =
                     trained.ExitCode |> should equal 0
                     let evaluated = run [ "evaluate"; out; "--episodes"; "4" ]
                     evaluated.ExitCode |> should equal 0
-                    evaluated.Output |> should startWith "pictures 2-way 1-shot, test classes: "
+                    evaluated.Output |> should startWith "pictures 2-way 1-shot, test classes, transductive: "
                     let file = Directory.GetFiles(out, "evaluation-*.json") |> Array.exactlyOne
                     use result = JsonDocument.Parse(File.ReadAllText file)
                     let tasks = result.RootElement.GetProperty("experiment").GetProperty "tasks"
@@ -255,7 +255,7 @@ let tests =
 
                     usage
                         [ "data"; "check"; "birds" ]
-                        "birds is no data set that has files; there are omniglot, mini-imagenet, grocery_84 and folder:DIR"
+                        "birds is not a data set with files; there are omniglot, mini-imagenet, grocery_84 and folder:DIR"
 
                     usage [ "data"; "check"; "omniglot"; "--ways"; "5" ] "unused option: --ways (with omniglot)"
                     usage [ "data"; "check"; "folder:x"; "--split"; "vinyals"; "--size"; "1" ] "--split vinyals is not known"
@@ -291,5 +291,5 @@ let tests =
 
                     trained.ExitCode |> should equal 0
                     let evaluated = Imaml.run [ "evaluate"; out; "--episodes"; "2"; "--data"; root ]
-                    evaluated.Output |> should startWith "grocery_84 2-way 1-shot, test classes: "))
+                    evaluated.Output |> should startWith "grocery_84 2-way 1-shot, test classes, transductive: "))
         ]

@@ -1,14 +1,97 @@
 /// What the program says to a command line that it cannot run.
 module Imaml.Cli.Tests.ProgramTests
 
+open System
+open System.CommandLine
+open System.IO
+open System.Threading
 open Expecto
 open FsUnit
+open Imaml.Cli
+open Imaml.Cli.Commands
+open Imaml.Testing
 
 let private refused (arguments: string list) (line: string) =
     let outcome = Imaml.run arguments
     outcome.ExitCode |> should equal 2
     outcome.Output |> should be EmptyString
     outcome.Line |> should equal line
+
+/// A command line's words before its options: arguments that are there, so that only an option can be wrong.
+let private words folder (command: Command) =
+    match command.Name with
+    | "solve" -> [ Path.Combine(folder, "p.json") ]
+    | "evaluate"
+    | "diagnose" -> [ folder ]
+    | "get" -> [ "omniglot" ]
+    | "train" -> [ "--preset"; "glyphs-5w1s/imaml-gd"; "--out"; Path.Combine(folder, "run") ]
+    | _ -> []
+
+/// Every command that can be run, with the words that lead to it.
+let rec private commands (path: string list) (command: Command) : (string list * Command) list =
+    match List.ofSeq command.Subcommands with
+    | [] -> if command.Hidden then [] else [ path, command ]
+    | below -> below |> List.collect (fun one -> commands (path @ [ one.Name ]) one)
+
+/// What the program says of a command line and the exit code, as the program itself finds out; without a process of its own.
+let private said (arguments: string list) =
+    let parsed = ImamlCommand.Create(CancellationToken.None).Parse(arguments)
+
+    match UsageError.Of parsed with
+    | null ->
+        try
+            let code =
+                parsed.Invoke(InvocationConfiguration(EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Nullable()))
+
+            $"nothing, and ended with {code}", code
+        with e ->
+            match Failure.Of e with
+            | null -> $"{e}", -1
+            | failure -> failure.Message, failure.ExitCode
+    | mistake -> mistake, ExitCode.Usage
+
+let private isNumber (kind: Type) =
+    List.contains
+        kind
+        [
+            typeof<int>
+            typeof<Nullable<int>>
+            typeof<int[]>
+            typeof<uint64>
+            typeof<Nullable<uint64>>
+        ]
+
+let private isDecimal (kind: Type) = kind = typeof<Nullable<double>>
+
+/// Every option of every command that this holds of, with bad values, each refused in one line that names it.
+let private refuses (isMeant: Option -> bool) (values: string -> string list) =
+    inFolder (fun folder ->
+        let options =
+            [
+                for path, command in commands [] (ImamlCommand.Create CancellationToken.None) do
+                    for option in command.Options do
+                        if isMeant option then
+                            path, command, option
+            ]
+
+        options |> should not' (be Empty)
+
+        for path, command, option in options do
+            let before =
+                match words folder command with
+                | [ preset; name; out; _ ] when option.Name = "--out" -> [ preset; name ]
+                // Of no use without the option that learns λ.
+                | usual when option.Name = "--lambda-rate" -> usual @ [ "--learn-lambda"; "one" ]
+                | usual -> usual
+
+            for value in values folder do
+                let message, code = said (path @ before @ [ option.Name; value ])
+                let what = $"{path} {option.Name} '{value}': {message}"
+                Expect.equal code ExitCode.Usage what
+                Expect.stringContains message option.Name what
+                Expect.isFalse (message.Contains '\n') what
+
+        Directory.GetFileSystemEntries folder |> Array.map Path.GetFileName |> should equal [| "file" |])
 
 [<Tests>]
 let tests =
@@ -38,8 +121,60 @@ let tests =
                 refused [ "doctor"; "--zzzzzzzz" ] "imaml: unknown option --zzzzzzzz; see `imaml doctor --help`")
 
             testCase "a value of the wrong kind is named" (fun () ->
-                refused [ "doctor"; "--threads"; "two" ] "imaml: --threads: two is no whole number; see `imaml doctor --help`")
+                refused [ "doctor"; "--threads"; "two" ] "imaml: --threads must be a whole number, not two; see `imaml doctor --help`")
 
             testCase "a value out of range is named" (fun () ->
-                refused [ "doctor"; "--threads"; "0" ] "imaml: --threads: 0 is less than 1; see `imaml doctor --help`")
+                refused [ "doctor"; "--threads"; "0" ] "imaml: --threads must be at least 1, not 0; see `imaml doctor --help`")
+
+            testCase "every whole number: what is none, negative or too large is refused in one line that names the option" (fun () ->
+                refuses (fun option -> isNumber option.ValueType) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+
+                    [
+                        ""
+                        "x"
+                        "NaN"
+                        "1e400"
+                        "1.5"
+                        "0x10"
+                        "-1"
+                        "-2147483649"
+                        "99999999999999999999"
+                    ]))
+
+            testCase "every other number: what is none, negative or not finite is refused in one line that names the option" (fun () ->
+                refuses (fun option -> isDecimal option.ValueType) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+                    [ ""; "x"; "1,5"; "NaN"; "Infinity"; "1e400"; "-1e400"; "-1" ]))
+
+            testCase "every option that takes a word or a path refuses an empty one" (fun () ->
+                refuses (fun option -> option.Arity.MaximumNumberOfValues > 0 && option.ValueType <> typeof<bool>) (fun folder ->
+                    File.WriteAllText(Path.Combine(folder, "file"), "x")
+                    [ "" ]))
+
+            testCase "every folder that is a file, or lies in one, is refused" (fun () ->
+                refuses (fun option -> List.contains option.Name [ "--out"; "--data" ]) (fun folder ->
+                    let file = Path.Combine(folder, "file")
+                    File.WriteAllText(file, "x")
+                    [ file; Path.Combine(file, "below"); Path.Combine(file, "below", "it") ]))
+
+            testCase "a run that is a file, and an experiment that is a folder or missing, are refused" (fun () ->
+                inFolder (fun folder ->
+                    let file = Path.Combine(folder, "file")
+                    File.WriteAllText(file, "x")
+
+                    for arguments, line in
+                        [
+                            [ "evaluate"; file ], $"RUN {file}: this is a file, not a folder"
+                            [ "diagnose"; file ], $"RUN {file}: this is a file, not a folder"
+                            [ "evaluate"; "" ], "RUN must not be empty"
+                            [ "train"; ""; "--out"; "run" ], "FILE must not be empty"
+                            [ "presets"; "" ], "NAME must not be empty"
+                            [ "solve"; "" ], "PROBLEM.json must not be empty"
+                            [ "train"; folder; "--out"; "run" ], $"{folder} is a folder, not a file"
+                            [ "train"; file + "s"; "--out"; "run" ], $"{file}s is not there"
+                        ] do
+                        let message, code = said arguments
+                        message |> should haveSubstring line
+                        code |> should equal ExitCode.Usage))
         ]

@@ -80,21 +80,21 @@ let tests =
                         |> should be (greaterThan 0.0)))
 
             testCase "fig2a without problems, or with a seed below 0, is one line and exit code 2" (fun () ->
-                mistake [ "fig2a"; "--problems"; "0" ] "imaml: --problems must be at least 1, not 0"
-                mistake [ "fig2a"; "--seed"; "-1" ] "imaml: --seed must be at least 0, not -1"
-                mistake [ "table1"; "--seed"; "-1" ] "imaml: --seed must be at least 0, not -1")
+                mistake [ "fig2a"; "--problems"; "0" ] "imaml: --problems must be at least 1, not 0; see `imaml reproduce fig2a --help`"
+                mistake [ "fig2a"; "--seed"; "-1" ] "imaml: --seed must be at least 0, not -1; see `imaml reproduce fig2a --help`"
+                mistake [ "table1"; "--seed"; "-1" ] "imaml: --seed must be at least 0, not -1; see `imaml reproduce table1 --help`")
 
             testCase "a figure that is not there is answered with the nearest name" (fun () ->
                 mistake [ "fig2" ] "imaml: unknown command fig2 (did you mean fig2a?); see `imaml reproduce --help`")
 
-            testCase "a folder that cannot be written is one line and exit code 1" (fun () ->
+            testCase "a folder that is a file is one line and exit code 2" (fun () ->
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
 
                     for what in [ "fig2a"; "table1" ] do
                         let outcome = Imaml.run [ "reproduce"; what; "--out"; file ]
-                        outcome.ExitCode |> should equal 1
+                        outcome.ExitCode |> should equal 2
                         Expect.stringContains outcome.Line "--out" "the line"))
 
             testCase "a claim that fails is named, and the exit code is 1, though the files are written" (fun () ->

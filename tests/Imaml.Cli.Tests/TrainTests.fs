@@ -209,6 +209,25 @@ let tests =
                     (succeed (options [] run)).Output |> should haveSubstring "is finished already"
                     files () |> should equal before))
 
+            testCase "training.json and the screen count how the solves ended, in a stopped run too" (fun () ->
+                inFolder (fun folder ->
+                    succeed (options [ "--meta-steps", "3"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+                    |> ignore
+
+                    let outcome =
+                        succeed (options [ "--meta-steps", "6"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
+
+                    outcome.Output |> should haveSubstring "inner solves: 12 step limit; linear solves: "
+                    use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "training.json")))
+                    let statuses = document.RootElement.GetProperty "statuses"
+                    statuses.GetProperty("inner").GetProperty("step-limit").GetInt32() |> should equal 12
+
+                    statuses.GetProperty("linear").EnumerateObject()
+                    |> Seq.sumBy (fun one -> one.Value.GetInt32())
+                    |> should equal 12
+
+                    statuses.GetProperty("notFinite").GetInt32() |> should equal 0))
+
             testCase "validation needs classes" (fun () ->
                 inFolder (fun folder ->
                     refused
@@ -237,7 +256,7 @@ let tests =
                     let evaluate = [ "evaluate"; run; "--episodes"; "40" ]
                     let first = succeed evaluate
                     first.Output |> should haveSubstring "40 episodes"
-                    let path = Path.Combine(run, "evaluation-test-episodes40.json")
+                    let path = Path.Combine(run, "evaluation-test-episodes40-best.json")
 
                     let read () =
                         use document = JsonDocument.Parse(File.ReadAllText path)
@@ -257,6 +276,65 @@ let tests =
                     succeed evaluate |> ignore
                     read () |> should equal (perEpisode, mean, hash)))
 
+            testCase "evaluate names the state that it measures: of the best validation, or the last one" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [ "--validate-every", "1" ] run) |> ignore
+
+                    let curve =
+                        [
+                            for line in File.ReadLines(Path.Combine(run, "curve.jsonl")) do
+                                use document = JsonDocument.Parse line
+
+                                document.RootElement.GetProperty("accuracy").GetDouble(),
+                                document.RootElement.GetProperty("metaStep").GetInt32()
+                        ]
+
+                    let best = curve |> List.map fst |> List.max
+                    let step = curve |> List.find (fun (accuracy, _) -> accuracy = best) |> snd
+                    let output options = (succeed ([ "evaluate"; run; "--episodes"; "4" ] @ options)).Output
+                    output [] |> should haveSubstring $"the state of the best validation, {step} meta-steps"
+                    output [ "--state"; "last" ] |> should haveSubstring "the last state, 6 meta-steps"
+                    succeed (options [ "--validate-every", "0" ] (run + "2")) |> ignore
+
+                    (succeed [ "evaluate"; run + "2"; "--episodes"; "4" ]).Output
+                    |> should haveSubstring "the last state, 6 meta-steps"))
+
+            testCase "a run that is stopped and goes on keeps the same best state" (fun () ->
+                inFolder (fun folder ->
+                    let whole, parts = Path.Combine(folder, "whole"), Path.Combine(folder, "parts")
+                    let changes = [ "--validate-every", "1"; "--outer-schedule", "constant" ]
+                    succeed (options changes whole) |> ignore
+                    succeed (options (("--meta-steps", "3") :: changes) parts) |> ignore
+                    succeed (options changes parts) |> ignore
+
+                    let theta (run: string) =
+                        let bytes = File.ReadAllBytes(Path.Combine(run, "checkpoint-best.bin"))
+                        let header = BitConverter.ToInt32(bytes, 8)
+                        bytes[12 + header .. bytes.Length - 33]
+
+                    theta whole = theta parts |> should equal true))
+
+            testCase "evaluate with other ways, shots, queries and normalisation says so, on the screen and in the file's name" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let evaluate options = [ "evaluate"; run; "--episodes"; "4"; "--state"; "last" ] @ options
+                    let both = (succeed (evaluate [ "--batch-norm"; "both" ])).Output
+                    both |> should haveSubstring "5-way 1-shot, test classes, transductive: "
+                    both |> should haveSubstring "5-way 1-shot, test classes, inductive: "
+                    File.Exists(Path.Combine(run, "evaluation-test-episodes4-inductive.json")) |> should equal true
+                    let fewer = (succeed (evaluate [ "--ways"; "3"; "--shots"; "2"; "--queries"; "4" ])).Output
+                    fewer |> should haveSubstring "3-way 2-shot"
+                    fewer |> should haveSubstring "chance 33 %"
+
+                    File.Exists(Path.Combine(run, "evaluation-test-episodes4-ways3-shots2-queries4.json"))
+                    |> should equal true
+
+                    refused
+                        "6 classes are more than the network has outputs: it was trained on 5-way tasks; take at most 5"
+                        (evaluate [ "--ways"; "6" ])))
+
             testCase "options that no run can have: one line that names the option, its value and the rule" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")
@@ -264,19 +342,20 @@ let tests =
                     for name, value, line in
                         [
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
-                            "--lambda", "NaN", "--lambda must be positive and finite, not NaN"
-                            "--lambda", "2,5", "--lambda: 2,5 is not a number"
-                            "--inner-step-size", "0,1", "--inner-step-size: 0,1 is not a number"
-                            "--outer-rate", "fast", "--outer-rate: fast is not a number"
+                            "--lambda", "NaN", "--lambda must be a finite number, not NaN"
+                            "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
+                            "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
+                            "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
+                            "--filters", "2147483647", "--filters 2147483647 makes 124,515,522,381,57"
                             "--cg-steps", "0", "--cg-steps must be at least 1, not 0"
                             "--ways", "1", "--ways must be at least 2, not 1"
                             "--ways", "5000", "5000-way episodes need 5000 classes"
                             "--ways", "101", "101-way episodes need 101 classes, but this part of glyphs has 100"
                             "--filters", "10000", "--filters 10000 makes 2,700,000,000 weights"
                             "--meta-batch", "600000", "--meta-batch 600000 makes"
-                            "--outer-schedule", "linear", "linear is none of constant, cosine"
-                            "--outer-schedule", "7", "7 is none of constant, cosine"
+                            "--outer-schedule", "linear", "linear is not one of constant, cosine"
+                            "--outer-schedule", "7", "7 is not one of constant, cosine"
                             "--shots", "20", "20 support + 5 query images per class need 25"
                             "--dataset", "letters", "--dataset letters is not known"
                             "--algorithm", "sgd", "--algorithm sgd is not known"
@@ -342,19 +421,19 @@ let tests =
                             "unused option: --neumann-step (with imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--linear-solver", "lu" ],
-                            "lu is none of cg, pcg, minres, neumann"
+                            "lu is not one of cg, pcg, minres, neumann"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--learn-lambda", "layer" ],
                             "missing option: --lambda-rate (for imaml-gd)"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
-                            "ignore is none of truncate, raise-lambda, minres, gauss-newton"
+                            "ignore is not one of truncate, raise-lambda, minres, gauss-newton"
                             "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ],
                             "--delta must be positive and finite, not 0"
                             "meta-sgd",
                             [ "--inner-step-size", "0.1"; "--no-proximal", ""; "--step-sizes", "task" ],
-                            "task is none of layer, parameter"
+                            "task is not one of layer, parameter"
                             "meta-sgd",
                             [
                                 "--inner-step-size", "0.1"
@@ -388,24 +467,24 @@ let tests =
                     let path = Path.Combine(run, "checkpoint.bin")
                     let whole = File.ReadAllBytes path
                     File.WriteAllBytes(path, whole[.. whole.Length / 2])
-                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]
                     refused "is cut off or damaged" (options [] run)
                     whole[whole.Length / 2] <- whole[whole.Length / 2] ^^^ 1uy
                     File.WriteAllBytes(path, whole)
-                    refused "is cut off or damaged" [ "evaluate"; run ]
+                    refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "not a checkpoint at all")
-                    refused "is no checkpoint of this program" [ "evaluate"; run ]
+                    refused "is no checkpoint of this program" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "IMAMLCK2 and the rest")
-                    refused "was written by another version" [ "evaluate"; run ]
+                    refused "was written by another version" [ "evaluate"; run; "--state"; "last" ]
                     File.Delete path
-                    refused "there is no checkpoint" [ "evaluate"; run ]))
+                    refused "there is no checkpoint" [ "evaluate"; run; "--state"; "last" ]))
 
             testCase "an output that cannot be a folder: one line, and nothing is written" (fun () ->
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
-                    refused "name another folder" (options [] (Path.Combine(file, "run")))
-                    refused "name another folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
+                    refused "is a file, not a folder" (options [] (Path.Combine(file, "run")))
+                    refused "is a file, not a folder" [ "demo"; "--quick"; "--out"; Path.Combine(file, "demo") ]
                     Directory.GetFileSystemEntries(folder) |> should equal [| file |]))
 
             testCase "omniglot without a data folder: one line that says how to get it" (fun () ->

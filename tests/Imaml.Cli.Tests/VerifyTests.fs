@@ -147,14 +147,14 @@ let tests =
                 outcome.ExitCode |> should equal 2
 
                 outcome.Line
-                |> should equal "imaml: --quick and --full exclude each other; see `imaml verify --help`")
+                |> should equal "imaml: --quick and --full cannot be used together; see `imaml verify --help`")
 
-            testCase "a folder that cannot be written is one line and exit code 1, before anything is checked" (fun () ->
+            testCase "a folder that is a file is one line and exit code 2, before anything is checked" (fun () ->
                 inFolder (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "")
                     let outcome = Imaml.run [ "verify"; "--out"; Path.Combine(file, "ledger") ]
-                    outcome.ExitCode |> should equal 1
+                    outcome.ExitCode |> should equal 2
                     Expect.stringContains outcome.Line "--out" "the line"))
 
             testCase "help names the options" (fun () ->

@@ -32,7 +32,7 @@ public static class MetaGradientTests
     private static void Accuracies()
     {
         const double delta = 1e-3, deltaPrime = 1e-2;
-        var thresholds = Thresholds.OfAccuracies(Space, Proximal, Mu, delta, deltaPrime);
+        var thresholds = Thresholds.OfAccuracies(Proximal, Mu, delta, deltaPrime);
         var inner = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(1.0 / Beta), 100, 1);
         var linear = new ConjugateGradientSolver<Vector<double>, double>(LinearSolveOptions.ToTolerance(50, 0.0));
         var result = ImplicitMetaGradient.Compute(Space, Proximal, Problem, inner, linear, thresholds, Theta);
@@ -43,11 +43,11 @@ public static class MetaGradientTests
         That((result.Gradient - G).L2Norm() <= deltaPrime + (Lambda / Mu * delta), "Theorem 1, with C = λL/µ");
         var same = ((IMetaGradientStrategy<Vector<double>, double>)new ImplicitStrategy<Vector<double>, double>(inner, linear, thresholds)).Compute(Space, Proximal, Problem, Theta);
         Equal(same.Gradient, result.Gradient, "the strategy's gradient");
-        var budgets = ImplicitMetaGradient.Compute(Space, Proximal, Problem, Inner, Linear, Thresholds.None(Space), Theta);
+        var budgets = ImplicitMetaGradient.Compute(Space, Proximal, Problem, Inner, Linear, Thresholds.None, Theta);
         Close(budgets.Gradient, G, "g by fixed budgets");
-        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, 0.0, delta, deltaPrime), "0", "µ must be positive");
-        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, Mu, -1.0, deltaPrime), "-1", "δ must be at least 0");
-        Refuses(() => Thresholds.OfAccuracies(Space, Proximal, Mu, delta, double.NaN), "NaN", "δ′ must be at least 0");
+        Refuses(() => Thresholds.OfAccuracies(Proximal, 0.0, delta, deltaPrime), "0", "µ must be positive");
+        Refuses(() => Thresholds.OfAccuracies(Proximal, Mu, -1.0, deltaPrime), "-1", "δ must be at least 0");
+        Refuses(() => Thresholds.OfAccuracies(Proximal, Mu, delta, double.NaN), "NaN", "δ′ must be at least 0");
     }
 
     private static MetaGradient<Vector<double>, double> By(IMetaGradientStrategy<Vector<double>, double> strategy) =>
@@ -90,5 +90,5 @@ public static class MetaGradientTests
             Equal(By(new ReptileStrategy<Vector<double>, double>(Inner, 0.0)).Solve.Read(Space)[0].Status, SolveStatus.NotMade, "status");
         }),
         Statement("the implicit strategy is Algorithm 2", () =>
-            Close(By(new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None(Space))).Gradient, G, "g")));
+            Close(By(new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None)).Gradient, G, "g")));
 }

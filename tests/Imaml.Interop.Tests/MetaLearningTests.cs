@@ -13,7 +13,7 @@ namespace Imaml.Interop.Tests;
 public static class MetaLearningTests
 {
     private static readonly Vector<double> Best = Of(1.5, 1.0);
-    private static readonly IMetaGradientStrategy<Vector<double>, double> Strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None(Space));
+    private static readonly IMetaGradientStrategy<Vector<double>, double> Strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None);
 
     private static IEnumerable<TaskChunk<Vector<double>, double>[]> Batches(int steps) =>
         Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), steps);

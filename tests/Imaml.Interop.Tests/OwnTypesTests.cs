@@ -146,7 +146,7 @@ public static class OwnTypesTests
         Statement("space runs Algorithm 2 as MathNet's does", OwnSpace),
         Statement("outer optimiser serves Algorithm 1", () =>
         {
-            var strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None(Space));
+            var strategy = new ImplicitStrategy<Vector<double>, double>(Inner, Linear, Thresholds.None);
             var batches = Enumerable.Repeat(MetaLearning.Chunks(Space, [Problem]), 2);
             var (state, _) = MetaLearning.Run(Space, strategy, Proximal, batches, MetaLearning.Start(new Counted(0, 0.5), Theta));
             var (same, _) = MetaLearning.Run(

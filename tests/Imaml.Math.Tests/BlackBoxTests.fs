@@ -56,7 +56,7 @@ let private compute solver (task: BilevelTask) =
         BilevelTask.problem task,
         DelegateInnerSolver<Vector<float>, float>(solver: InnerSolve<Vector<float>, float>),
         ConjugateGradientSolver(KrylovLaws.budget 10),
-        Thresholds.none (EuclideanSpace()),
+        Thresholds.None,
         task.Theta
     )
 

@@ -65,7 +65,7 @@ let private whole innerSteps linearSteps =
             MetaGradientLaws.problem subject quadratics,
             GradientDescentSolver(MeasuredCurvature, innerSteps),
             ConjugateGradientSolver(KrylovLaws.budget linearSteps),
-            Thresholds.none subject.Space,
+            Thresholds.None,
             subject.OfRows quadratics.Theta
         )
         |> ignore)

@@ -22,7 +22,7 @@ let private compute linearSteps solver (task: BilevelTask) =
         BilevelTask.problem task,
         solver,
         ConjugateGradientSolver(KrylovLaws.budget linearSteps),
-        Thresholds.none (EuclideanSpace()),
+        Thresholds.None,
         task.Theta
     )
 
@@ -69,7 +69,7 @@ let private definitions =
                                     { KrylovLaws.budget 400 with
                                         CheckEvery = 1
                                     },
-                                Thresholds.ofAccuracies space regularizer c.StrongConvexity delta deltaPrime,
+                                Thresholds.OfAccuracies(regularizer, c.StrongConvexity, delta, deltaPrime),
                                 task.Theta
                             )
 

@@ -172,6 +172,34 @@ let private closedForms =
                 alike (spread (logistic.Gradient(contrast phi))) (loss.Gradient phi) "gradient"
                 alike (spread (logistic.HessianProduct (contrast phi) (contrast w))) (loss.HessianProduct phi w) "product")
 
+            testCase "the loss of many rows, and its derivatives, are the means of those of single rows" (fun () ->
+                let random = Random 5
+                let layers = [| 2; 3; 2 |]
+                let n = 2_100
+                let x = Spectrum.gaussianMatrix random n 2
+                let phi, w = Spectrum.gaussian random 17, Spectrum.gaussian random 17
+
+                for output in outputs do
+                    let y =
+                        match output with
+                        | OutputLoss.CrossEntropy -> Matrix<float>.Build.Dense(n, 1, fun _ _ -> float (random.Next 2))
+                        | OutputLoss.MeanSquaredError -> Spectrum.gaussianMatrix random n 2
+
+                    let row (m: Matrix<float>) i = m.SubMatrix(i, 1, 0, m.ColumnCount)
+                    let all = MultilayerPerceptron.loss layers Activation.Tanh output x y
+
+                    let single =
+                        Array.init n (fun i -> MultilayerPerceptron.loss layers Activation.Tanh output (row x i) (row y i))
+                    // 2100 terms of either sign round by less than 10⁻¹² of their mean size, which is about 1.
+                    near (single |> Array.averageBy (fun one -> one.Value phi)) (all.Value phi) $"{output}: L"
+
+                    let mean (of': SmoothLoss -> Vector<float>) = (single |> Array.map of' |> Array.reduce (+)) / float n
+
+                    alike (mean (fun one -> one.Gradient phi)) (all.Gradient phi) $"{output}: ∇L"
+                    alike (mean (fun one -> one.HessianProduct phi w)) (all.HessianProduct phi w) $"{output}: ∇²L·w"
+                    let dense = all.Hessian phi
+                    alike (all.HessianProduct phi w) (dense * w) $"{output}: ∇²L")
+
             testCase "parameters are layer after layer, weights by output and then biases" (fun () ->
                 let x = Matrix<float>.Build.DenseOfRowArrays [| [| 1.0; 1.0 |] |]
 

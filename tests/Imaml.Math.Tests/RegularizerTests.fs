@@ -416,6 +416,28 @@ let private smallLambda =
                             Check.near tolerance expected found.Gradient[layer] $"layer {layer}, {decade}, {name}")
         ]
 
+let private matrixBounds =
+    testList
+        "bounds"
+        [
+            for subject in [ Subjects.euclidean; Subjects.singleVectors ] do
+                Subject.property subject 10 $"of the gradient in a full Λ, on {subject.Name}" (fun drawn ->
+                    for exponent in [ 0; -4; -8 ] do
+                        let random = Random drawn.Seed
+                        let tasks = RegularizerLaws.fewExamples subject drawn
+                        let matrix = 2.0 ** float exponent * 4.0 * Spectrum.positiveDefinite random drawn.Size 4.0
+
+                        RegularizerLaws.checkBound
+                            subject
+                            "matrix"
+                            tasks
+                            (MatrixRegularizer matrix)
+                            [| matrix |]
+                            (fun found -> [| found.ToRowMajorArray() |])
+                            (fun w u -> (-0.5 * (w.OuterProduct u + u.OuterProduct w)).ToRowMajorArray())
+                            (exponent = 0))
+        ]
+
 let private owned =
     testList
         "Own numbers"
@@ -443,4 +465,4 @@ let private owned =
         ]
 
 [<Tests>]
-let tests = testList "Regularizers" [ gradients; matrices; smallLambda; owned ]
+let tests = testList "Regularizers" [ gradients; matrices; smallLambda; matrixBounds; owned ]

@@ -41,5 +41,7 @@ let tests =
             yield! all (Subjects.batched 3)
             yield! all (Subjects.singlePrecision 3)
             yield! all mortal
+            AccuracyLaws.laws Subjects.singleVectors
+            RegularizerLaws.laws Subjects.singleVectors
             testList "Outer optimisers" (MetaLearningLaws.optimizers Subjects.euclidean)
         ]

@@ -48,3 +48,33 @@ type SinglePrecisionSpace(tasks: int) =
 
         member _.Divide(x, divisor) = vector (space.Divide(x, divisor))
         member _.OpenRegion() = space.OpenRegion()
+
+/// ℝᵈ with vectors in single precision and scalars in double, as a user's own space may have them.
+type SingleVectorsSpace() =
+    let space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
+    let vector (x: Vector<float>) : Vector<float> = x.Map((fun value -> round value), Zeros.Include)
+
+    /// What the space makes of a vector in double precision.
+    member _.Round x = vector x
+
+    interface IInnerProductSpace<Vector<float>, float> with
+        member _.Zero like = space.Zero like
+        member _.Dimension like = space.Dimension like
+        member _.Scale(a, x) = vector (space.Scale(a, x))
+        member _.Axpy(a, x, y) = vector (space.Axpy(a, x, y))
+        member _.Inner(x, y) = space.Inner(x, y)
+        member _.Norm x = space.Norm x
+        member _.Scalar a = a
+        member _.PerTask a = space.PerTask a
+        member _.Add(a, b) = a + b
+        member _.Multiply(a, b) = a * b
+        member _.DivideOrZero(a, b) = space.DivideOrZero(a, b)
+        member _.SquareRoot a = sqrt a
+        member _.Exceeds(a, b) = space.Exceeds(a, b)
+        member _.Select(mask, a, b) = space.Select(mask, a, b)
+        member _.Any mask = space.Any mask
+        member _.Read a = space.Read a
+        member _.Spread theta = theta
+        member _.Gather(mask, x) = space.Gather(mask, x)
+        member _.Divide(x, divisor) = vector (space.Divide(x, divisor))
+        member _.OpenRegion() = space.OpenRegion()

@@ -62,6 +62,19 @@ let singlePrecision tasks : Subject<Matrix<float>, float[]> =
         Coordinates = mapped space.Round id (BatchedRowsCoordinates())
     }
 
+/// Vectors in single precision, scalars in double.
+let singleVectors: Subject<Vector<float>, float> =
+    let space = SingleVectorsSpace()
+
+    { euclidean with
+        Name = "ℝᵈ, vectors in single precision"
+        Space = space
+        OfTasks = fun _ -> space
+        Epsilon = single
+        OfRows = fun rows -> space.Round(Vector<float>.Build.DenseOfArray(Array.exactlyOne rows))
+        Coordinates = mapped space.Round id (EuclideanCoordinates())
+    }
+
 /// A space and the same space with mortal values.
 let tracked (subject: Subject<'V, 'S>) =
     let space = CountingSpace<'V, 'S> subject.Space

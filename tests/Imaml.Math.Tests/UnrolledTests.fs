@@ -170,7 +170,7 @@ let private regularizer =
                 let solver = ConjugateGradientSolver(KrylovLaws.budget 200)
 
                 let result =
-                    compute (ImplicitStrategy(knowing task lambda, solver, Thresholds.none space)) task lambda task.Theta
+                    compute (ImplicitStrategy(knowing task lambda, solver, Thresholds.None)) task lambda task.Theta
 
                 let loss lambda = task.Outer.Value(exactPhi task lambda)
                 let difference h = (loss (lambda + h) - loss (lambda - h)) / (2.0 * h)

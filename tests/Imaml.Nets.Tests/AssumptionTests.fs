@@ -37,8 +37,8 @@ let private parts = lazy training.Open()
 
 let private problem =
     lazy
-        (let struct (tasks, network) = parts.Value
-         LearningProblem.Of(tasks, ImageClassifier network))
+        (let struct (tasks, model) = parts.Value
+         LearningProblem.Of(tasks, model))
 
 let private options tasks reference =
     AssumptionOptions(Part = ClassPart.Validation, Seed = 17UL, Tasks = tasks, ReferenceTasks = reference, LanczosSteps = 40)

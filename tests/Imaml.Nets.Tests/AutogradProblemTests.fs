@@ -69,7 +69,7 @@ let private metaGradient (problem: IBilevelProblem<Tensor, Tensor>) (theta: Tens
                 RecomputeResidual = false
             }
         ),
-        Thresholds.none space,
+        Thresholds.None,
         theta
     )
 

@@ -176,10 +176,10 @@ let private runs (device: ComputeDevice) =
             let experiment =
                 experimentOn (ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 3, 1, 2)) imaml 1UL
 
-            let struct (tasks, network) = experiment.Open()
+            let struct (tasks, model) = experiment.Open()
 
             for place in [ ComputeDevice.Processor; device; ComputeDevice.Processor; device ] do
-                use run = TrainingRun.Open(RunFolder folder, experiment, tasks, ImageClassifier network, place, 1)
+                use run = TrainingRun.Open(RunFolder folder, experiment, tasks, model, place, 1)
                 let before = run.Learner.MetaStep
                 use stop = new CancellationTokenSource()
                 run.Run(stop.Token, (fun _ -> stop.Cancel()))

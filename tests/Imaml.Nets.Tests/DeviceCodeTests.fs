@@ -60,8 +60,12 @@ let private waits =
             // Once a meta-step or less, when its work is done.
             "LearningProblem.Measure"
             "FewShotProblem.QueryAccuracy"
-            "Checkpoint.Write"
+            "Checkpoint.Bytes"
             "RunFolder.Load"
+            // Predictions, on the processor.
+            "AdaptedClassifier.Save"
+            "AdaptedClassifier.Some"
+            "FewShotClassifier.Adapt"
             // A loss without a graph: a constant, or a mistake.
             "TaskLoss.Same"
         ]

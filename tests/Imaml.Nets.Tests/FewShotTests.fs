@@ -21,6 +21,7 @@ let private tiny =
             Stride = 2
             Padding = 1
             Rectified = true
+            Pooling = 1
         }
 
     {
@@ -78,7 +79,7 @@ let private metaGradientWith (lambda: float) (tasks: Tasks) innerStep innerSteps
                 RecomputeResidual = true
             }
         ),
-        Thresholds.none tasks.Space,
+        Thresholds.None,
         tasks.Theta
     )
 

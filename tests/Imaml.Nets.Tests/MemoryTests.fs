@@ -139,7 +139,7 @@ let tests =
                                 RecomputeResidual = false
                             }
                         ),
-                        Thresholds.none (TensorSpace(2, torch.ScalarType.Float64, torch.CPU)),
+                        Thresholds.None,
                         instance.Parameters
                     )
                     |> ignore
@@ -158,6 +158,6 @@ let tests =
                     |> should equal (Array.create 8 2L)
 
                     // The report: 3 vectors, 28 numbers (8 of its own, 4 marks and 4 counts of either solve, 4 more of the linear one), and 2 numbers for
-                    // each of 10 steps; and the 2 thresholds.
-                    left |> should equal 53L)
+                    // each of 10 steps.
+                    left |> should equal 51L)
         ]

@@ -205,6 +205,15 @@ let private outliers =
                     use learner = MetaLearner.Create((experimentOf imaml 2UL).Plan, LearningProblem.Of(tasks, model ()), 1)
                     let report = learner.Step(batch 0)
                     report.NonFinite |> should equal 1
+
+                    match report.Ended with
+                    | null -> failtest "no statuses"
+                    | ended ->
+                        ended.NotFinite |> should equal 1
+                        ended.Linear[Imaml.Math.SolveStatus.NonFinite] |> should equal 1
+                        Seq.sum ended.Inner.Values |> should equal 3
+                        Seq.sum ended.Linear.Values |> should equal 3
+
                     finite report
                     // The same step of the two others, put together by the core.
                     let expected =

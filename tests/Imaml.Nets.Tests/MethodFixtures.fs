@@ -18,6 +18,7 @@ let tiny =
             Stride = 2
             Padding = 1
             Rectified = false
+            Pooling = 1
         }
 
     {

@@ -81,13 +81,13 @@ let private descent rule momentum : IInnerSolver<Matrix<float>, float[]> = Gradi
 let private never = rows.Scalar 0.0
 
 let private implicit inner : IMetaGradientStrategy<Matrix<float>, float[]> =
-    ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolveOptions.FixedBudget 5), Thresholds.none rows)
+    ImplicitStrategy(inner, ConjugateGradientSolver(LinearSolveOptions.FixedBudget 5), Thresholds.None)
 
 let private constant = ConstantStep alpha
 
 /// Algorithm 2 after measured steps, by another linear solver.
 let private solvedBy (solver: ILinearSolver<Matrix<float>, float[]>) : IMetaGradientStrategy<Matrix<float>, float[]> =
-    ImplicitStrategy(descent MeasuredCurvature NoMomentum, solver, Thresholds.none rows)
+    ImplicitStrategy(descent MeasuredCurvature NoMomentum, solver, Thresholds.None)
 
 let private gd = Algorithm.ImamlGd
 
@@ -142,7 +142,7 @@ let private cases: (string * Method * IRegularizer<_, _> * (int -> IMetaGradient
             (ImplicitStrategy(
                 GradientDescentSolver(MeasuredCurvature, 100, 1),
                 ConjugateGradientSolver(LinearSolveOptions.ToTolerance(50, 0.0)),
-                Thresholds.ofAccuracies rows scalar lambda 1e-2 1e-2
+                Thresholds.OfAccuracies(scalar, lambda, 1e-2, 1e-2)
             ))
         of' "maml" (Options.Of(Algorithm.Maml, steps, alpha = alpha)) none (UnrolledStrategy(path NoMomentum))
         of' "maml, with the proximal term" (Options.Of(Algorithm.Maml, steps, lambda, alpha)) scalar (UnrolledStrategy(path NoMomentum))
@@ -395,7 +395,7 @@ let private curvature =
                         RemediedSolver(LinearAdjointSolver(ConjugateGradientSolver budget), expected, budget)
 
                     let reference =
-                        ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.none rows)
+                        ImplicitStrategy(GradientDescentSolver(ConstantStep 0.05, 2), solver, Thresholds.None)
                         :> IMetaGradientStrategy<_, _>
 
                     let reference = reference.Compute(rows, ScalarRegularizer small, dense drawn.Problem, theta)

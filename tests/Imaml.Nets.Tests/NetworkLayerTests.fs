@@ -108,6 +108,31 @@ let private softplus =
         Reference = fun _ x -> torch.nn.functional.softplus x
     }
 
+let private scaling =
+    let input = ImageShape(3, 4, 2)
+
+    {
+        Name = "scaling of channels"
+        Layer = ChannelScaling input
+        Input = input
+        Reference = fun parameters x -> x.mul(parameters.narrow (0L, 0L, 2L)).add(parameters.narrow (0L, 2L, 2L))
+    }
+
+let private pooling height width channels size =
+    let input = ImageShape(height, width, channels)
+
+    {
+        Name = $"pooling of {height}×{width}×{channels}, windows {size}×{size}"
+        Layer = MaxPooling(input, size)
+        Input = input
+        Reference =
+            fun _ x ->
+                torch.nn.functional
+                    .max_pool2d(x.view(-1L, int64 height, int64 width, int64 channels).permute(0L, 3L, 1L, 2L), Array.create 2 (int64 size))
+                    .permute(0L, 2L, 3L, 1L)
+                    .reshape(-1L, int64 channels)
+    }
+
 let private subjects =
     [
         for height, width, size in [ 5, 4, 3; 6, 7, 3; 3, 3, 3; 4, 5, 2 ] do
@@ -124,6 +149,10 @@ let private subjects =
         normalization 2 2 1
         rectifier
         softplus
+        scaling
+        pooling 4 6 2 2
+        pooling 5 3 1 2
+        pooling 3 3 3 3
     ]
 
 /// B tasks at a point, with everything that the four maps take.
@@ -373,6 +402,17 @@ let private particular =
 
                     message |> should haveSubstring $"{size}×{size} with stride {stride} and padding {padding}"
                     message |> should haveSubstring "4×4")
+
+            testCase "windows that do not fit are refused with the numbers" (fun () ->
+                for size in [ 0; 4; -1 ] do
+                    Expect.throwsC (fun () -> MaxPooling(ImageShape(3, 5, 1), size) |> ignore) (fun e ->
+                        e.Message |> should haveSubstring $"windows of {size}×{size} do not fit an image of 3×5"))
+
+            scoped "of equal numbers of a window the first is taken, and its derivative is 1" (fun () ->
+                let pass = MaxPooling(ImageShape(2, 2, 1), 2).Forward(torch.zeros (1L, 0L), torch.ones (1L, 1L, 2L, 2L))
+
+                let gradient = pass.Backward(torch.ones_like pass.Output, true)
+                numbers (present gradient.Input) |> should equal [| 1.0; 0.0; 0.0; 0.0 |])
 
             // 2·3 outputs of 3·3·2 products for each of 4 filters, and 2 operations a product; the dense map 24 products for each of 5.
             testCase "products are counted by the formula" (fun () ->

@@ -6,13 +6,14 @@ open Imaml.Nets.Learning
 open Imaml.Nets.Models
 open Imaml.Nets.Tests.Tensors
 
-/// Convolution → batch normalisation → rectifier, or no rectifier where a test needs a smooth network.
+/// Convolution → batch normalisation → rectifier, or no rectifier where a test needs a smooth network → pooling, where it is not 1.
 type Block =
     {
         Filters: int
         Stride: int
         Padding: int
         Rectified: bool
+        Pooling: int
     }
 
 type Architecture =
@@ -36,8 +37,17 @@ let strided input filters ways =
                     Stride = 2
                     Padding = 1
                     Rectified = true
+                    Pooling = 1
                 }
         Ways = ways
+    }
+
+/// The mini-ImageNet network's form: four rectified blocks with 2×2 pooling.
+let pooled input filters ways =
+    let architecture = strided input filters ways
+
+    { architecture with
+        Blocks = architecture.Blocks |> List.map (fun block -> { block with Stride = 1; Pooling = 2 })
     }
 
 /// The same layers without a kink.
@@ -62,6 +72,11 @@ let network (architecture: Architecture) =
 
                 if block.Rectified then
                     Rectifier shape
+
+                if block.Pooling > 1 then
+                    let pooling = MaxPooling(shape, block.Pooling)
+                    shape <- pooling.OutputShape
+                    pooling
         ]
 
     Network(architecture.Input, List.toArray (blocks @ [ Dense(shape, architecture.Ways, 1.0) ]))
@@ -77,8 +92,8 @@ type Evaluation =
         Growth: float
     }
 
-/// One task: parameters [d], images [n, H, W, C].
-let evaluate (architecture: Architecture) (parameters: Tensor) (images: Tensor) =
+/// One task: parameters [d], images [n, H, W, C], normalised by the statistics of the first of them.
+let evaluateBy (reference: int64) (architecture: Architecture) (parameters: Tensor) (images: Tensor) =
     let mutable offset = 0L
 
     let take (count: int64) =
@@ -108,13 +123,25 @@ let evaluate (architecture: Architecture) (parameters: Tensor) (images: Tensor) 
                 padding = Array.create 2 (int64 block.Padding)
             )
 
-        let spread = x.detach().var([| 0L; 2L; 3L |], unbiased = false).add((1e-5).ToScalar()).sqrt().min()
+        let first = x.narrow (0L, 0L, reference)
+        let variance = first.var([| 0L; 2L; 3L |], unbiased = false).add((1e-5).ToScalar())
+        let spread = variance.detach().sqrt().min()
         growth <- growth * max 1.0 (number (x.detach().abs().max()) / number spread)
-        x <- torch.nn.functional.batch_norm (x, null, null, gamma, beta, training = true, eps = 1e-5)
+
+        x <-
+            if reference = images.shape[0] then
+                torch.nn.functional.batch_norm (x, null, null, gamma, beta, training = true, eps = 1e-5)
+            else
+                let channel (value: Tensor) = value.view (1L, -1L, 1L, 1L)
+                let centred = x - channel (first.mean [| 0L; 2L; 3L |])
+                centred / channel (variance.sqrt ()) * channel gamma + channel beta
 
         if block.Rectified then
             pattern.AddRange(numbers x |> Array.map (fun value -> value > 0.0))
             x <- torch.nn.functional.relu x
+
+        if block.Pooling > 1 then
+            x <- torch.nn.functional.max_pool2d (x, Array.create 2 (int64 block.Pooling))
 
     let features = x.permute(0L, 2L, 3L, 1L).reshape(images.shape[0], -1L)
     let weight = take(features.shape[1] * int64 architecture.Ways).view(features.shape[1], -1L)
@@ -124,6 +151,9 @@ let evaluate (architecture: Architecture) (parameters: Tensor) (images: Tensor) 
         Pattern = pattern.ToArray()
         Growth = growth
     }
+
+/// With the statistics of all images.
+let evaluate architecture parameters (images: Tensor) = evaluateBy images.shape[0] architecture parameters images
 
 /// B tasks at a point of parameter space.
 type Instance =

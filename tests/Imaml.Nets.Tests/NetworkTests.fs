@@ -14,16 +14,19 @@ open Imaml.Testing
 let private square = strided (ImageShape(12, 12, 1)) 4 3
 let private oblong = strided (ImageShape(13, 10, 2)) 3 4
 
+let private pools = pooled (ImageShape(21, 17, 3)) 3 4
+
 let private property draws name (body: int -> unit) =
     testPropertyWithConfig (Draws.times draws) name (fun (seed: uint16) ->
         use _ = torch.NewDisposeScope()
         body (int seed))
 
-/// Tasks of six images: square and of one channel, or not, or of one filter, where a task is one channel of all.
+/// Tasks of six images: square and of one channel, or not, or with pooling, or of one filter, where a task is one channel of all.
 let private some seed =
-    match seed % 3 with
+    match seed % 4 with
     | 0 -> draw seed square 3 6
     | 1 -> draw seed oblong 3 6
+    | 2 -> draw seed pools 3 6
     | _ -> draw seed (strided (ImageShape(12, 12, 1)) 1 3) 9 6
 
 let private direction seed (instance: Instance) = normal (seed + 3) (sizes instance.Parameters)
@@ -65,6 +68,30 @@ let private form =
 
                 count 5 |> should equal 113_221
                 count 20 |> should equal 117_076)
+
+            testCase "with pooling and three channels it has 32,901 for 32 filters and 5 ways, from 16 × 16 on" (fun () ->
+                let build size = PooledConvolutions(PooledConvolutions.MiniImageNetFilters).Build(ImageShape(size, 84, 3), 5)
+
+                (build 84).ParameterCount |> should equal 32_901
+                (build 16).ParameterCount |> should equal (32_901 - (25 - 5) * 32 * 5)
+
+                Expect.throwsC (fun () -> build 15 |> ignore) (fun e ->
+                    e.Message
+                    |> should
+                        haveSubstring
+                        "images of 15×84 are too small for conv4-pooled, which halves them four times; they need 16×16"))
+
+            scoped
+                "the mini-ImageNet network is four blocks of convolution, normalisation, rectifier and pooling, then a linear classifier"
+                (fun () ->
+                    let instance = draw 1 pools 2 5
+
+                    let pooled = PooledConvolutions(pools.Blocks.Head.Filters).Build(pools.Input, pools.Ways)
+
+                    same
+                        (instance.Network.Forward(instance.Parameters, instance.Images).Logits)
+                        (pooled.Forward(instance.Parameters, instance.Images).Logits)
+                        "logits")
 
             testCase "takes 28 × 28 to 14, 7, 4 and 2" (fun () ->
                 let next (shape: ImageShape) = Convolution(shape, 64, 3, 2, 1, Bias.NormalizedAway, 1.0).OutputShape
@@ -164,6 +191,7 @@ let private values =
                         Stride = stride
                         Padding = padding
                         Rectified = rectified
+                        Pooling = 1
                     }
 
                 let architecture =

@@ -64,7 +64,7 @@ let private path: UnrolledOptions =
 
 let private strategies (space: TensorSpace) (probes: Func<Tensor, Tensor>) : (string * IMetaGradientStrategy<Tensor, Tensor>) list =
     let descent = GradientDescentSolver<Tensor, Tensor>(MeasuredCurvature, 4)
-    let none = Thresholds.none space
+    let none = Thresholds.None
 
     let implicit' (solver: ILinearSolver<Tensor, Tensor>) : IMetaGradientStrategy<Tensor, Tensor> = ImplicitStrategy(descent, solver, none)
 

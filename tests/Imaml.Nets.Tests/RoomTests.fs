@@ -20,6 +20,7 @@ let private order =
         "Methods"
         "Learning"
         "Runs"
+        "Prediction"
         "Cost"
         "Assumptions"
     ]

@@ -38,7 +38,7 @@ let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
 
 /// What is proved of the tasks' losses. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds
 /// both. A ⪰ 0 but for a rounding, for which the smallest curvature has room: µ = λ is proved without looking at the spectrum.
-let private constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
+let constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
     let rounding (matrix: Matrix<float>) = float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
     let size = float (tasks.Size + 4) * subject.Epsilon
 
@@ -161,6 +161,74 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 for outcome in (compute subject lambda accuracy constants tasks).Tasks do
                     (outcome.Status = CertifiedStatus.Met) |> should equal (outcome.Bound.Total <= accuracy))
 
+            property "from θ = 0 too the rounding of a bound is that of the vectors' own precision" (fun drawn ->
+                let struct (_, tasks: Quadratics) = draw subject drawn
+                let theta = Subject.alike subject (Array.zeroCreate tasks.Size)
+                let tasks = { tasks with Theta = theta }
+                let lambda = 8.0
+                let constants = constants subject tasks
+                let found = compute subject lambda 1e-2 constants tasks
+
+                let certificates =
+                    Certificate.OfSolution(
+                        subject.Space,
+                        ScalarRegularizer<'V, 'S> lambda,
+                        problem subject tasks,
+                        constants,
+                        subject.OfRows theta,
+                        found.MetaGradient.Phi,
+                        found.MetaGradient.Solve.Solution
+                    )
+
+                for task in 0 .. subject.Tasks - 1 do
+                    // A d + 8th part of a norm's rounding in single precision, which is all that may differ.
+                    let expected = certificates[task].Rounding
+                    Check.near (1e-4 * expected) expected found.Tasks[task].Bound.Rounding $"task {task}")
+
+            law "a search ends at the first φ that is not one: a ∇G that is not finite, a descent that has diverged" (fun () ->
+                let struct (lambda: float, tasks: Quadratics) = draw subject { Seed = 6; Size = 3; Condition = 10.0 }
+                let quadratic = problem subject tasks
+
+                // Products and ∇L are finite, and the black box says nothing of its φ.
+                let broken =
+                    { new IBilevelProblem<'V, 'S> with
+                        member _.InnerLoss phi = quadratic.InnerLoss phi
+                        member _.InnerGradient phi = quadratic.InnerGradient phi
+                        member _.OuterLossAndGradient phi = quadratic.OuterLossAndGradient phi
+
+                        member _.LinearizeInner phi =
+                            let linearization = quadratic.LinearizeInner phi
+                            let slope = subject.OfRows(subject.ToRows phi |> Array.map (Array.map (fun _ -> infinity)))
+
+                            { new ILinearization<'V, 'S> with
+                                member _.Loss = linearization.Loss
+                                member _.Gradient = slope
+                                member _.HessianProduct w = linearization.HessianProduct w
+                                member _.Dispose() = linearization.Dispose()
+                            }
+                    }
+
+                let start: IInnerSolver<'V, 'S> = DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun _ start -> start))
+                let diverging: IInnerSolver<'V, 'S> = GradientDescentSolver<'V, 'S>(ConstantStep 1e3, 2000, 1)
+
+                for problem, inner, what in [ broken, start, "∇G"; quadratic, diverging, "descent" ] do
+                    let found =
+                        AdaptiveAccuracy.Compute(
+                            subject.Space,
+                            ScalarRegularizer<'V, 'S> lambda,
+                            problem,
+                            inner,
+                            ConjugateGradientSolver<'V, 'S> linear,
+                            constants subject tasks,
+                            { Accuracy = 1e-2; MaxRounds = 5 },
+                            subject.OfRows tasks.Theta
+                        )
+
+                    for task in found.Tasks do
+                        Expect.equal task.Status CertifiedStatus.NonFinite what
+                        Expect.equal task.Bound.Kind BoundKind.None what
+                        Expect.equal (task.Work.OuterGradients, task.Work.LinearSteps) (1, 0) what)
+
             property "a batch gives each task the meta-gradient, the bound and the work that it gets alone" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let constants = constants subject tasks
@@ -274,7 +342,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                             problem subject tasks,
                             GradientDescentSolver<'V, 'S>(ConstantStep(1.0 / (1.0 + lambda)), 10),
                             ConjugateGradientSolver<'V, 'S>(LinearSolveOptions.FixedBudget 100),
-                            Thresholds.none subject.Space,
+                            Thresholds.None,
                             theta
                         )
 

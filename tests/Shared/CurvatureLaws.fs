@@ -111,13 +111,11 @@ let private budget d =
     }
 
 let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IAdjointSolver<'V, 'S>) =
-    let never = subject.Space.Scalar 0.0
-
     // A tenth of half the digits: what a solve can reach, and far below what these laws tell apart.
-    let thresholds: Thresholds<'S> =
+    let thresholds: Thresholds =
         {
-            InnerGradientNorm = never
-            LinearResidualNorm = subject.Space.Scalar(0.1 * sqrt subject.Epsilon)
+            InnerGradientNorm = 0.0
+            LinearResidualNorm = 0.1 * sqrt subject.Epsilon
         }
 
     ImplicitMetaGradient.Compute(subject.Space, ScalarRegularizer lambda, x.Problem, still subject, solver, thresholds, x.Theta)
@@ -360,10 +358,10 @@ let private warm (subject: Subject<'V, 'S>) =
 
                 let tolerance = sqrt subject.Epsilon
 
-                let thresholds: Thresholds<'S> =
+                let thresholds: Thresholds =
                     {
-                        InnerGradientNorm = space.Scalar tolerance
-                        LinearResidualNorm = space.Scalar tolerance
+                        InnerGradientNorm = tolerance
+                        LinearResidualNorm = tolerance
                     }
 
                 let first = ImplicitMetaGradient.Compute(space, regularizer, problem, inner, linear, thresholds, theta)
@@ -375,10 +373,10 @@ let private warm (subject: Subject<'V, 'S>) =
                     }
 
                 // Room for the residual computed anew, where the recurrence had met the threshold itself.
-                let loose: Thresholds<'S> =
+                let loose: Thresholds =
                     {
-                        InnerGradientNorm = space.Scalar(2.0 * tolerance)
-                        LinearResidualNorm = space.Scalar(2.0 * tolerance)
+                        InnerGradientNorm = 2.0 * tolerance
+                        LinearResidualNorm = 2.0 * tolerance
                     }
 
                 let again =

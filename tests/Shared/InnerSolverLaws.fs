@@ -544,6 +544,64 @@ let private blackBox (subject: Subject<'V, 'S>) =
                 Check.near rounding (tasks.GradientNorm(task, start)) (euclid gradient[task]) "‖∇G‖")
     ]
 
+/// One coordinate a task, b = 0, θ = 0, λ = ½, L̂ = (a/2)φ² + (q/4)φ⁴: a step of length 1 maps φ to (½ − a)φ − qφ³.
+let private oneCoordinate (subject: Subject<'V, 'S>) quartic start (a: int -> float) : Tasks =
+    {
+        A = Array.init subject.Tasks (fun task -> Matrix<float>.Build.Dense(1, 1, a task))
+        B = Subject.alike subject [| 0.0 |]
+        Quartic = quartic
+        Lambda = 0.5
+        Theta = Subject.alike subject [| 0.0 |]
+        Start = Subject.alike subject [| start |]
+    }
+
+let private progress (subject: Subject<'V, 'S>) =
+    let never = Array.zeroCreate subject.Tasks
+
+    [
+        // With q = −1 and a = c + ½ the map is −cφ + φ³: it goes round ±√(c − 1) for 1 < c < 2, where its slope 2c − 3 is below 1 in size, in more
+        // and more points beyond, and stays finite up to c = 3√3/2 = 2.598. Two windows show that; a path of many points may lower the least of
+        // the windows' ends for a while, each time half as probably.
+        for c, atMost in [ 1.5, 2000; 1.9, 4000; 2.5, 50_000 ] do
+            Subject.law subject $"a step that goes round for ever is Stalled, its counts all that was done, c = {c}" (fun () ->
+                let tasks = oneCoordinate subject -1.0 0.5 (fun task -> if task = 0 then c + 0.5 else 0.5)
+                let solver = GradientDescentSolver<'V, 'S>(ConstantStep 1.0, 1_000_000, 1)
+                let struct (phi, statistics) = solve subject solver (Array.create subject.Tasks 1e-3) tasks
+                statistics[0].Status |> should equal InnerStatus.Stalled
+                statistics[0].Steps |> should be (lessThanOrEqualTo atMost)
+                statistics[0].Gradients |> should equal statistics[0].Steps
+                // One a window, and one at the end.
+                statistics[0].Losses |> should equal (statistics[0].Steps / 1000 + 1)
+                Array.forall Double.IsFinite phi[0] |> should equal true
+
+                for other in Array.tail statistics do
+                    other.Status |> should equal InnerStatus.Converged
+                    other.Steps |> should be (lessThan 20))
+
+        Subject.law subject "a descent that is slow goes on to its budget" (fun () ->
+            // ‖∇G‖ falls by 1 − 2⁻¹⁶ a step: by 1.5 % a window.
+            let tasks = oneCoordinate subject 0.0 1.0 (fun _ -> 0.5)
+
+            for momentum in [ NoMomentum; HeavyBall 0.5; Nesterov 0.5 ] do
+                let solver = GradientDescentSolver<'V, 'S>(ConstantStep(2.0 ** -16.0), momentum, 5000, 50)
+                let struct (_, statistics) = solve subject solver never tasks
+
+                for s in statistics do
+                    (s.Status, s.Steps) |> should equal (InnerStatus.StepLimit, 5000))
+
+        Subject.law subject "a descent whose ‖∇G‖ grows for more than a window, near a saddle, goes on to the minimum" (fun () ->
+            // L̂ = −(3/4)φ² + φ⁴/4, so that H + Λ = −1 at 0, with minima at ±1. From 10⁻³ a step 2⁻¹⁰ grows φ by 1 + 2⁻¹⁰: ‖∇G‖ is largest, at
+            // φ = 1/√3, after 6500 steps. At the minimum H + Λ = 2, and ‖∇G‖ ≤ 10⁻⁴ is met some 4000 steps later.
+            let tasks = oneCoordinate subject 1.0 1e-3 (fun _ -> -1.5)
+            let solver = GradientDescentSolver<'V, 'S>(ConstantStep(2.0 ** -10.0), 20_000, 10)
+            let struct (phi, statistics) = solve subject solver (Array.create subject.Tasks 1e-4) tasks
+
+            for task, s in Array.indexed statistics do
+                s.Status |> should equal InnerStatus.Converged
+                let found: float = phi[task][0]
+                Check.near 1e-4 1.0 found "φ")
+    ]
+
 /// All laws of the inner solvers on a space.
 let laws (subject: Subject<'V, 'S>) =
     testList
@@ -552,6 +610,7 @@ let laws (subject: Subject<'V, 'S>) =
             for solver in solvers subject do
                 testList solver.Name (ofSolver subject solver)
             testList "divergence" (divergence subject)
+            testList "progress" (progress subject)
             testList "L-BFGS memory" (memory subject)
             testList "black box" (blackBox subject)
         ]

@@ -105,7 +105,7 @@ let private compute (subject: Subject<'V, 'S>) lambda solver steps (tasks: Quadr
         problem subject tasks,
         solver,
         ConjugateGradientSolver(KrylovLaws.budget steps),
-        Thresholds.none subject.Space,
+        Thresholds.None,
         subject.OfRows tasks.Theta
     )
 

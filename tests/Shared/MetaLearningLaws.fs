@@ -34,7 +34,7 @@ let private exact (_: Subject<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
     { new IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             let solver = ConjugateGradientSolver<'V, 'S>(KrylovLaws.budget 10)
-            ImplicitMetaGradient.Compute(space, regularizer, problem, newton (), solver, Thresholds.none space, theta)
+            ImplicitMetaGradient.Compute(space, regularizer, problem, newton (), solver, Thresholds.None, theta)
     }
 
 /// Three chunks of tasks, θ₀, and F: its Hessian Q and its slope q at 0.
@@ -413,7 +413,7 @@ let private fold (subject: Subject<'V, 'S>) =
             let solver = GradientDescentSolver<'V, 'S>(ConstantStep 0.125, 5)
 
             let implicit: IMetaGradientStrategy<'V, 'S> =
-                ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 10), Thresholds.none subject.Space)
+                ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 10), Thresholds.None)
 
             let start = MetaLearning.start (GradientDescentOptimizer 0.5) f.Theta
             let run batch = MetaLearning.step f.Meta implicit regularizer batch start

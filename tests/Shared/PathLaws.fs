@@ -104,7 +104,7 @@ let private withoutProximalTerm (subject: Subject<'V, 'S>) =
 
             for said in
                 [
-                    compute (ImplicitStrategy(descent (ConstantStep step), linear, Thresholds.none space))
+                    compute (ImplicitStrategy(descent (ConstantStep step), linear, Thresholds.None))
                     compute (TruncatedStrategy(options NoMomentum 2, 1))
                     solve (descent MeasuredCurvature)
                     solve (NewtonConjugateGradientSolver(2, 2))
@@ -304,7 +304,7 @@ let private learnedRegularizer (subject: Subject<'V, 'S>) =
                             problem subject tasks,
                             knowing,
                             ConjugateGradientSolver(KrylovLaws.budget (4 * d)),
-                            Thresholds.none space,
+                            Thresholds.None,
                             theta
                         )
 

@@ -230,7 +230,7 @@ let private users (subject: Subject<'V, 'S>) =
                 let compute (solver: ILinearSolver<'V, 'S>) =
                     let start: IInnerSolver<'V, 'S> = DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta _ -> theta))
 
-                    let strategy: IMetaGradientStrategy<'V, 'S> = ImplicitStrategy(start, solver, Thresholds.none space)
+                    let strategy: IMetaGradientStrategy<'V, 'S> = ImplicitStrategy(start, solver, Thresholds.None)
                     strategy.Compute(space, ScalarRegularizer lambda, MetaGradientLaws.problem subject tasks, subject.OfRows tasks.Theta)
 
                 let solvers: ILinearSolver<'V, 'S> list =

@@ -329,7 +329,7 @@ let private firstOrder (subject: Subject<'V, 'S>) =
 let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradientStrategy<'V, 'S> * int * int) list =
     let options = unrolled (Nesterov 0.5) steps
     let solver = GradientDescentSolver<'V, 'S>(ConstantStep step, steps)
-    let thresholds = Thresholds.none subject.Space
+    let thresholds = Thresholds.None
 
     [
         "implicit", ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), thresholds), steps + 1, 2
@@ -452,6 +452,67 @@ let private all (subject: Subject<'V, 'S>) =
             for result in results.Tail do
                 Check.same (told results.Head) (told result) "L̂, L, ‖∇G‖")
 
+        if subject.MostTasks >= 5 then
+            Subject.law
+                subject
+                "one strategy with δ and δ′ gives five tasks in chunks of 2, 2 and 1 the bits that it gives them in one batch"
+                (fun () ->
+                    let whole = Subject.sized 5 subject
+
+                    let struct (_, tasks: Quadratics) =
+                        draw
+                            whole
+                            {
+                                Seed = 11
+                                Size = 4
+                                Condition = 50.0
+                            }
+
+                    let regularizer = ScalarRegularizer<'V, 'S> 0.25
+
+                    let strategy: IMetaGradientStrategy<'V, 'S> =
+                        ImplicitStrategy(
+                            GradientDescentSolver(MeasuredCurvature, 500, 1),
+                            ConjugateGradientSolver(
+                                { KrylovLaws.budget 50 with
+                                    CheckEvery = 1
+                                }
+                            ),
+                            Thresholds.OfAccuracies(regularizer, 0.25, 1e-3, 1e-3)
+                        )
+
+                    let compute first count =
+                        let chunk = Subject.sized count subject
+
+                        let part =
+                            {
+                                A = Array.sub tasks.A first count
+                                B = Array.sub tasks.B first count
+                                C = Array.sub tasks.C first count
+                                E = Array.sub tasks.E first count
+                                Theta = Array.sub tasks.Theta first count
+                            }
+
+                        let result = strategy.Compute(chunk.Space, regularizer, problem chunk part, chunk.OfRows part.Theta)
+
+                        let ends =
+                            Array.zip
+                                (result.Inner.Read chunk.Space)
+                                (result.Solve.Read chunk.Space |> Array.map (fun s -> s.Status, s.Steps))
+
+                        Array.append (chunk.ToRows result.Phi) (chunk.ToRows result.Gradient) |> Array.chunkBySize count, ends
+
+                    let together, ends = compute 0 5
+                    let parts = [ compute 0 2; compute 2 2; compute 4 1 ]
+
+                    for which, name in [ 0, "φ"; 1, "g" ] do
+                        Check.same together[which] (parts |> Seq.collect (fun (rows, _) -> rows[which]) |> Array.ofSeq) name
+
+                    Expect.equal (parts |> Seq.collect snd |> Array.ofSeq) ends "how they ended"
+
+                    for inner, (linear, _) in ends do
+                        Expect.equal (inner.Status, linear) (InnerStatus.Converged, SolveStatus.Converged) "the thresholds are heeded")
+
         Subject.law
             subject
             "a φ that is not finite is reported, and its g not used, though the outer loss is linear and H finite"
@@ -471,7 +532,7 @@ let private all (subject: Subject<'V, 'S>) =
                         DelegateInnerSolver<'V, 'S>(Func<'V, 'V, 'V>(fun theta _ -> space.Scale(space.Scalar bad, theta)))
 
                     let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
-                        ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
+                        ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.None)
 
                     let others: (string * IMetaGradientStrategy<'V, 'S>) list =
                         [
@@ -536,7 +597,7 @@ let private all (subject: Subject<'V, 'S>) =
                     }
 
                 let implicit (solver: IInnerSolver<'V, 'S>) : IMetaGradientStrategy<'V, 'S> =
-                    ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.none space)
+                    ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), Thresholds.None)
 
                 let others: (string * IMetaGradientStrategy<'V, 'S>) list =
                     [

@@ -4,7 +4,7 @@ using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;
 
-/// <summary>What was asked for; null where each setting or method has a number of its own, which its rows say.</summary>
+/// <summary>The options; null where each setting or method has its own number, which its rows contain.</summary>
 internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyList<string> Methods, int? MetaBatch, int? InnerSteps, int Steps, int Filters, int Threads, string Device, bool Tf32);
 
 /// <summary>How fast the device multiplies matrices; the processor on all cores.</summary>
@@ -12,21 +12,21 @@ internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyLis
 /// <param name="AfterGflops">The same after the last one.</param>
 internal sealed record MatrixMultiplyRate(double BeforeGflops, double AfterGflops)
 {
-    /// <summary>The larger, which rows are a fraction of.</summary>
+    /// <summary>The larger one, of which rows are given as a fraction.</summary>
     public double Gflops => double.Max(BeforeGflops, AfterGflops);
 }
 
-/// <summary>A measurement that was not made, and why.</summary>
+/// <summary>A measurement that failed, and why.</summary>
 internal sealed record BenchGap(string Setting, string Method, int InnerSteps, string Reason);
 
 /// <summary>The result file.</summary>
-/// <param name="Options">What was asked for.</param>
+/// <param name="Options">The options.</param>
 /// <param name="Provenance">The program and the machine.</param>
-/// <param name="Seconds">Wall seconds of the whole.</param>
+/// <param name="Seconds">Wall seconds in all.</param>
 /// <param name="MatrixMultiply">The device's rate.</param>
-/// <param name="Targets">What the numbers are held against; on a GPU nothing.</param>
+/// <param name="Targets">The numbers compared with their targets; none on a GPU.</param>
 /// <param name="Rows">The measurements.</param>
-/// <param name="NotMeasured">Those that the memory did not suffice for.</param>
+/// <param name="NotMeasured">Measurements that failed.</param>
 internal sealed record BenchFile(
     BenchOptions Options,
     Provenance Provenance,

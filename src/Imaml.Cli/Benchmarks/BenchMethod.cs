@@ -1,5 +1,5 @@
-// The methods that are timed, on one objective and one network: L̂(φ) + (λ/2)‖φ − θ‖² with the paper's λ, so that they differ in how they
-// adapt and in how they make the meta-gradient, and in nothing else.
+// The methods that are timed, on one objective and one network: L̂(φ) + (λ/2)‖φ − θ‖² with the paper's λ, so that they differ
+// only in the inner solver and the meta-gradient.
 
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
@@ -10,8 +10,8 @@ using Imaml.Nets.Tasks;
 namespace Imaml.Cli.Benchmarks;
 
 /// <summary>A method of the benchmarks.</summary>
-/// <param name="Name">What it is called on the command line.</param>
-/// <param name="Label">What it is called in a figure.</param>
+/// <param name="Name">Its name on the command line.</param>
+/// <param name="Label">Its name in a figure.</param>
 /// <param name="Choose">The method with a number of inner steps.</param>
 /// <param name="InnerSteps">Inner steps where they are not the setting's.</param>
 internal sealed record BenchMethod(string Name, string Label, Func<int, Method> Choose, int? InnerSteps = null)
@@ -22,12 +22,12 @@ internal sealed record BenchMethod(string Name, string Label, Func<int, Method> 
     /// <summary>MAML, and MAML that computes inner iterates again.</summary>
     public const string Maml = "maml", MamlRecompute = "maml-recompute";
 
-    // Fixed steps have to be stable on a network that nobody has trained, whose largest curvature is near 20; time depends on neither.
+    // Stable on an untrained network, whose largest curvature is near 20; the time does not depend on it.
     private const double InnerStepSize = 0.03, Momentum = 0.5;
 
     private const double Lambda = ImplicitMaml.PaperOmniglotLambda;
 
-    // The paper does not say. One has five products and a line search: three of them cost about what the other methods' gradients do.
+    // Not given in the paper. One step has five products and a line search: three cost about as much as the other methods' gradients.
     private const int NewtonSteps = 3;
 
     /// <summary>All of them.</summary>

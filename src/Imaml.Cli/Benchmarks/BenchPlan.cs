@@ -1,5 +1,5 @@
 // Which measurements a benchmark takes: in every setting one gradient, then every method, and iMAML with one and with a hundred inner steps,
-// whose memory must not differ.
+// to compare their memory.
 
 using Imaml.Nets.Cost;
 

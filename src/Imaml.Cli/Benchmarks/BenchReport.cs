@@ -9,7 +9,7 @@ internal static class BenchReport
     private const double Mebi = 1 << 20;
 
     private static readonly string[] RowHeadings =
-        ["setting", "method", "B", "inner steps", "s a task", "GFLOP a task", "GFLOP/s", "of matrix multiply", "peak MiB", "over gradient"];
+        ["setting", "method", "B", "inner steps", "s a task", "GFLOP a task", "GFLOP/s", "of matrix multiply", "peak MiB", "over gradient", "not finite"];
 
     private static readonly string[] TargetHeadings = ["target", "setting", "measured", "must be", "aim", "met"];
 
@@ -35,8 +35,8 @@ internal static class BenchReport
 
         `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
         The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps (with other inner steps than the setting's, of
-        one) after one that is not counted; of a gradient and a Hessian–vector product, measured in one process, the chunks' seconds over the threads. Memory is the peak of the process over
-        what it held before the first meta-step, so with what the libraries take at their first use; on a GPU it is the GPU's.
+        one) after one that is not counted; of a gradient and a Hessian–vector product, measured in one process, the chunks' seconds over the threads. Memory is the peak of the process minus
+        its memory before the first meta-step, including what the libraries allocate at their first use; on a GPU it is the GPU's.
 
         {string.Join("\n\n", Tables(file))}
 
@@ -54,6 +54,7 @@ internal static class BenchReport
 
     private static IEnumerable<string> Notes(BenchFile file) =>
         file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: {gap.Reason}")
+            .Concat(file.Rows.Where(row => !row.Finite).Select(row => $"not finite: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {Terminal.Statuses(row.Statuses!)}; this is not the cost of training"))
             .Append(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.Gflops:F0} GFLOP/s (float32; the processor on all cores; {file.MatrixMultiply.BeforeGflops:F0} before, {file.MatrixMultiply.AfterGflops:F0} after); {file.Rows.Count} rows in {file.Seconds:F0} s."));
@@ -62,7 +63,7 @@ internal static class BenchReport
     [
         row.Setting, row.Method, $"{row.Experiment.Budget.MetaBatch}", row.Method is BenchRow.Gradient or BenchRow.HessianProduct ? "" : $"{row.InnerSteps}",
         Number(row.SecondsPerTask, "F4"), Number(row.FlopsPerTask / 1e9, "G3"), Number(row.Gflops, "F1"), Number(row.FractionOfMatrixMultiply, "P1"),
-        Number(row.PeakBytes / Mebi, "F1"), Number(row.PeakOverGradient, "F2"),
+        Number(row.PeakBytes / Mebi, "F1"), Number(row.PeakOverGradient, "F2"), row.Finite ? "" : $"{row.Statuses!.NotFinite} of {row.Statuses.Inner.Values.Sum()}",
     ];
 
     private static string[] Cells(BenchTarget target) =>

@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
+using Imaml.Nets.Learning;
 using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;
@@ -11,10 +13,11 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
 /// <param name="Gflops">10⁹ of them per second.</param>
 /// <param name="FractionOfMatrixMultiply">That over the machine's rate.</param>
-/// <param name="PeakBytes">Peak memory of the process over what it held before the first meta-step; null where it is not known.</param>
+/// <param name="PeakBytes">Peak memory of the process minus its memory before the first meta-step; null where unknown.</param>
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
-/// <param name="ResidentBytes">What it held before.</param>
-/// <param name="Work">What a task evaluated.</param>
+/// <param name="ResidentBytes">The memory before.</param>
+/// <param name="Work">The evaluations of a task.</param>
+/// <param name="Statuses">How the tasks' solves ended; null for a gradient or product.</param>
 /// <param name="InnerSteps">Steps of the inner solver.</param>
 /// <param name="Threads">Threads that shared out the tasks.</param>
 /// <param name="Experiment">The run.</param>
@@ -30,12 +33,17 @@ internal sealed record BenchRow(
     double? PeakOverGradient,
     long ResidentBytes,
     TaskWork Work,
+    TaskStatuses? Statuses,
     int InnerSteps,
     int Threads,
     Experiment Experiment)
 {
-    /// <summary>The rows that are no method: one gradient, one product.</summary>
+    /// <summary>The rows without a method: one gradient, one product.</summary>
     public const string Gradient = "gradient", HessianProduct = "hessian-product";
+
+    /// <summary>Whether all networks stayed finite. Where some did not, the row is not the cost of training, and is compared with no target.</summary>
+    [JsonIgnore]
+    public bool Finite => Statuses is null or { NotFinite: 0 };
 
     /// <summary>The rows of these measurements.</summary>
     public static IReadOnlyList<BenchRow> Of(IReadOnlyCollection<(BenchPlan Plan, Measurement Result)> measured, MatrixMultiplyRate rate)
@@ -46,14 +54,14 @@ internal sealed record BenchRow(
             var gflops = task.Flops / task.Seconds / 1e9;
             var overGradient = (double?)peak / GradientPeak(plan.Setting);
             return new BenchRow(
-                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work,
+                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work, result.Statuses,
                 plan.Request.Experiment.Method.InnerSteps!.Value, plan.Request.Threads, plan.Request.Experiment);
         }
 
         return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak)))];
     }
 
-    // A gradient's measurement is two rows: a product is timed beside it, of which no peak is known.
+    // A gradient's measurement is two rows: a product is timed in the same process, without a peak of its own.
     private static IEnumerable<(string Method, TaskCost Task, long? Peak)> Parts(string method, Measurement result)
     {
         yield return (method, result.Task, result.PeakBytes);

@@ -1,7 +1,7 @@
 namespace Imaml.Cli.Benchmarks;
 
-/// <summary>An N-way K-shot setting of the benchmarks, with as many query images as support images: that is how the published code was timed.</summary>
-/// <param name="Name">What it is called: <c>5w1s</c>.</param>
+/// <summary>An N-way K-shot setting of the benchmarks, with as many query images as support images: as the published code was timed.</summary>
+/// <param name="Name">Its name: <c>5w1s</c>.</param>
 /// <param name="Ways">N.</param>
 /// <param name="Shots">K.</param>
 /// <param name="MetaBatch">B, as MAML's authors have it.</param>

@@ -1,11 +1,11 @@
-// What the numbers are held against: targets for two threads on two cores, and for the settings' own meta-batches.
+// The project's targets of the numbers: for two threads on two cores, and for the settings' own meta-batches.
 
 using Imaml.Nets.Models;
 
 namespace Imaml.Cli.Benchmarks;
 
-/// <summary>A target with what was measured.</summary>
-/// <param name="Quantity">What it is of.</param>
+/// <summary>A target and the measured number.</summary>
+/// <param name="Quantity">The quantity.</param>
 /// <param name="Setting">Where; the worst one where the target is stated for all.</param>
 /// <param name="Measured">The number.</param>
 /// <param name="Must">What it must be.</param>
@@ -15,13 +15,13 @@ internal sealed record BenchTarget(string Quantity, string Setting, double Measu
 {
     private const int Threads = 2;
 
-    /// <summary>How far it is met.</summary>
+    /// <summary>Whether the number reaches the aim, the limit, or neither.</summary>
     public string Verdict => Within(Aim) ? "aim" : Within(Must) ? "must" : "missed";
 
-    /// <summary>The targets of which these rows tell something; those of another network, meta-batch or number of threads tell nothing.</summary>
+    /// <summary>The targets that apply to these rows: none to rows of another network, meta-batch or number of threads, or of networks that did not stay finite.</summary>
     public static IReadOnlyList<BenchTarget> Of(IReadOnlyList<BenchRow> all)
     {
-        BenchRow[] rows = [.. all.Where(row => (row.Experiment.Network as StridedConvolutions)?.Filters == StridedConvolutions.OmniglotFilters && row.Threads == Threads && row.Experiment.Budget.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
+        BenchRow[] rows = [.. all.Where(row => row.Finite && (row.Experiment.Network as StridedConvolutions)?.Filters == StridedConvolutions.OmniglotFilters && row.Threads == Threads && row.Experiment.Budget.MetaBatch == BenchSetting.Of(row.Setting).MetaBatch)];
         IEnumerable<BenchRow> Usual(string? setting = null) => rows.Where(row =>
             row.Method == BenchMethod.Imaml && (setting ?? row.Setting) == row.Setting && row.InnerSteps == BenchSetting.Of(row.Setting).InnerSteps);
         BenchRow? Find(string setting, string method, int innerSteps) =>

@@ -1,5 +1,5 @@
 // A measurement in a process of its own: `imaml bench-one REQUEST`, which prints the result as one line of JSON. Its peak memory is then
-// that of one method, and no method finds the allocator as another one left it.
+// that of one method, independent of the methods measured before.
 
 using System.Diagnostics;
 using System.Text.Json;
@@ -13,19 +13,24 @@ internal static class MeasuringProcess
     /// <summary>The hidden command.</summary>
     public const string Command = "bench-one";
 
-    // 128 + SIGKILL: how a process ends that the system takes for the one that holds too much.
+    // 128 + SIGKILL: the exit code of a process that the system ends for lack of memory.
     private const int Killed = 137;
 
-    // Seldom enough to take no time from what is measured.
+    // Rare enough not to slow the measurement.
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The result, or null where the memory does not suffice.</summary>
+    /// <summary>The outcome of a measurement.</summary>
+    /// <param name="Result">The result, or null.</param>
+    /// <param name="Reason">Why there is none, in one line: out of memory, or the message of the process.</param>
+    /// <param name="AtLimit">Whether the process was ended because it reached the memory that it was allowed.</param>
+    internal sealed record Outcome(Measurement? Result, string? Reason = null, bool AtLimit = false);
+
+    /// <summary>Takes a measurement.</summary>
     /// <param name="request">What to measure.</param>
     /// <param name="mostBytes">Resident memory at which the process is ended.</param>
     /// <param name="stop">Ends the process.</param>
-    /// <exception cref="IOException">The process failed; the message is its own.</exception>
     /// <exception cref="OperationCanceledException">Asked to stop.</exception>
-    public static Measurement? Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
+    public static Outcome Run(MeasurementRequest request, long mostBytes, CancellationToken stop)
     {
         stop.ThrowIfCancellationRequested();
         using var process = Process.Start(Start(Command, JsonSerializer.Serialize(request, RunJson.Options)))!;
@@ -46,13 +51,13 @@ internal static class MeasuringProcess
         stop.ThrowIfCancellationRequested();
         if (tooMuch || process.ExitCode == Killed)
         {
-            return null;
+            return new Outcome(null, tooMuch ? $"{mostBytes >> 20} MiB of memory are not enough" : "out of memory", tooMuch);
         }
 
         var said = errors.Result.Trim();
         return process.ExitCode == ExitCode.Success
-            ? JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options)!
-            : throw new IOException($"the process that measures {request.Experiment.Method.Name} failed: {(said.Length > 0 ? said : $"exit code {process.ExitCode}")}");
+            ? new Outcome(JsonSerializer.Deserialize<Measurement>(output.Result, RunJson.Options))
+            : new Outcome(null, said.Length > 0 ? string.Join("; ", said.Split('\n')).Replace("imaml: ", "", StringComparison.Ordinal) : $"the process ended with exit code {process.ExitCode}");
     }
 
     // The program itself, whether it was started by its own name or by `dotnet`.

@@ -35,17 +35,16 @@ internal static class BenchCommand
                 HelpName = "n",
             },
             1);
-        var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
-        var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters };
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters }, 1);
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var output = new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" };
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method; a quiet machine, please") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
+        var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" });
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method, on an otherwise idle machine") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, steps, 1);
             var options = new BenchOptions(
                 [.. parsed.GetRequiredValue(settings).Distinct()],
                 [.. parsed.GetRequiredValue(methods).Distinct()],
@@ -96,29 +95,33 @@ internal static class BenchCommand
             BenchReport.Print(file);
         }
 
-        return ExitCode.Success;
+        return Verdict(rows.Count(row => !row.Finite), file.NotMeasured.Count, plans.Count);
     }
 
-    /// <summary>What is said of a measurement in which networks diverged.</summary>
-    internal static string NotFinite(Measurement result) => result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are not finite: this is not the cost of training";
-
-    // A method that fails, by lack of memory on a GPU say, is a gap among the others' rows.
-    private static (Measurement? Result, string? Reason) Measure(BenchPlan plan, int number, int count, CancellationToken stop)
+    /// <summary>Success where everything was measured on networks that stayed finite; else a line that says how much was not.</summary>
+    internal static int Verdict(int notFinite, int failed, int all)
     {
-        Measurement? result = null;
-        var reason = "the memory does not suffice";
-        try
+        if (notFinite + failed == 0)
         {
-            result = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
-        }
-        catch (IOException e)
-        {
-            reason = e.Message;
+            return ExitCode.Success;
         }
 
+        string[] parts = [$"{failed} failed", $"{notFinite} are of networks that are not finite, and not the cost of training"];
+        Terminal.Fail($"of {all} measurements {string.Join("; ", parts.Where((_, part) => (part == 0 ? failed : notFinite) > 0))}");
+        return ExitCode.Failed;
+    }
+
+    /// <summary>How the solves of a measurement ended, and whether it is the cost of training.</summary>
+    internal static string Ended(Measurement result) =>
+        result.Statuses is not { } counts ? "" : $"; {Terminal.Statuses(counts)}{(result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are NOT FINITE: this is not the cost of training")}";
+
+    // A method that fails, for example for lack of memory, is reported among the others' rows.
+    private static MeasuringProcess.Outcome Measure(BenchPlan plan, int number, int count, CancellationToken stop)
+    {
+        var outcome = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(result is null ? reason : $"{result.Task.Seconds:F4} s a task{NotFinite(result)}")}"));
-        return (result, result is null ? reason : null);
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(outcome.Result is { } result ? $"{result.Task.Seconds:F4} s a task{Ended(result)}" : outcome.Reason)}"));
+        return outcome;
     }
 }

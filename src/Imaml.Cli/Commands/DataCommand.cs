@@ -18,7 +18,7 @@ internal static class DataCommand
     private static Command List()
     {
         var data = SharedOptions.Data();
-        var command = new Command("list", "Show the data sets at hand") { data };
+        var command = new Command("list", "Show the data sets in the data folder") { data };
         command.SetAction(parsed =>
         {
             var table = new Grid().AddColumn().AddColumn();
@@ -42,15 +42,15 @@ internal static class DataCommand
     {
         var name = Name(ArgumentArity.ExactlyOne);
         var data = SharedOptions.Data();
-        var url = new Option<string?>("--url") { Description = $"Folder at another server that has the archives [default: {OmniglotDownload.Official}]", HelpName = "ADDRESS" };
+        var url = new Option<string?>("--url") { Description = $"Folder on another server with the archives [default: {OmniglotDownload.Official}]", HelpName = "ADDRESS" };
         url.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var text }] && Address(text) is null)
             {
-                result.AddError($"{url.Name}: {text} is no address of the form https://server/folder/");
+                result.AddError($"{url.Name}: {text} is not an address of the form https://server/folder/");
             }
         });
-        var command = new Command("get", "Download a data set, going on where an earlier download broke off") { name, data, url };
+        var command = new Command("get", "Download a data set, or resume its download") { name, data, url };
         command.SetAction(parsed =>
         {
             var root = DataRoot.Resolve(parsed.GetValue(data), mayBeMissing: true);
@@ -80,11 +80,11 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName && !PhotographEpisodes.Names(text))
             {
-                result.AddError($"{text} is no data set that has files; there are {OmniglotName}, {PhotographEpisodes.MiniImageNet}, {PhotographEpisodes.Grocery} and {PhotographEpisodes.FolderPrefix}DIR");
+                result.AddError($"{text} is not a data set with files; there are {OmniglotName}, {PhotographEpisodes.MiniImageNet}, {PhotographEpisodes.Grocery} and {PhotographEpisodes.FolderPrefix}DIR");
             }
         });
         var data = SharedOptions.Data();
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of text" };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of text" };
         var episode = new EpisodeOptions();
         var command = new Command("check", "Read every file of a data set as training does, and say what it holds or what is wrong") { name, data, json };
         episode.AddTo(command);
@@ -132,7 +132,7 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName)
             {
-                result.AddError($"{text} is no data set that can be downloaded; the one that can is {OmniglotName}");
+                result.AddError($"{text} is not a data set that can be downloaded; the one that can is {OmniglotName}");
             }
         });
         return name;
@@ -146,7 +146,7 @@ internal static class DataCommand
         private readonly Option<int> _ways = Number("--ways", "Classes of an episode (N)", DefaultWays), _shots = Number("--shots", "Support images per class (K)", DefaultShots);
         private readonly Option<int> _queries = Number("--queries", "Query images per class (Q)", DefaultQueries), _size = Number("--size", "Rows and columns", PhotographEpisodes.UsualSize);
         private readonly Option<string> _split = new("--split") { Description = "auto, given or seeded, as in training", HelpName = "NAME", DefaultValueFactory = _ => PhotographEpisodes.AutoSplit };
-        private readonly Option<int?> _validation = new("--validation-classes") { Description = "As in training", HelpName = "n" }, _test = new("--test-classes") { Description = "As in training", HelpName = "n" };
+        private readonly Option<int?> _validation = Classes("--validation-classes"), _test = Classes("--test-classes");
         private readonly Option<ImageFit> _fit = SharedOptions.OneOf(new Option<ImageFit>("--fit") { Description = "crop or squeeze", HelpName = "NAME", DefaultValueFactory = _ => ImageFit.Crop }, "crop", "squeeze");
         private readonly Option<int> _channels = Number("--channels", "3 for colour, 1 for grey", 3);
         private readonly Option<bool> _skipDamaged = new("--skip-damaged") { Description = "Skip damaged images and list all of them" };
@@ -177,6 +177,9 @@ internal static class DataCommand
             parsed.GetValue(_test),
             parsed.GetValue(_skipDamaged));
 
-        private static Option<int> Number(string name, string description, int value) => new(name) { Description = description, HelpName = "n", DefaultValueFactory = _ => value };
+        private static Option<int> Number(string name, string description, int value) =>
+            SharedOptions.AtLeast(new Option<int>(name) { Description = description, HelpName = "n", DefaultValueFactory = _ => value }, 1);
+
+        private static Option<int?> Classes(string name) => SharedOptions.AtLeast(new Option<int?>(name) { Description = "As in training", HelpName = "n" }, 0);
     }
 }

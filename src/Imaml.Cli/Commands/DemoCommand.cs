@@ -1,4 +1,4 @@
-// imaml demo: the whole story in a few minutes, with no download: meta-train on drawn characters, adapt to characters never seen, show it.
+// imaml demo: meta-trains on drawn characters in a few minutes, without a download, adapts to new characters and shows the result.
 
 using System.CommandLine;
 using System.Diagnostics;
@@ -22,7 +22,7 @@ internal static class DemoCommand
     private const int Ways = 5, Shots = 1, Queries = 5, PictureEpisode = 0;
     private const string PictureName = "episode.png";
 
-    /// <summary>How long the demo takes: enough to see the method work, or only that it runs.</summary>
+    /// <summary>The length of the demo: long enough to learn, or only to test that it runs.</summary>
     private sealed record Length(int MetaSteps, int Episodes)
     {
         public static readonly Length Usual = new(MetaSteps: 600, Episodes: 300), Quick = new(MetaSteps: 60, Episodes: 60);
@@ -30,12 +30,12 @@ internal static class DemoCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var quick = new Option<bool>("--quick") { Description = "A tenth of the training: shows that it runs, not what it can do" };
-        var output = new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" };
+        var quick = new Option<bool>("--quick") { Description = "A tenth of the training: a test that it runs" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to ones never seen (about two minutes, no download)") { quick, output, threads, device, tf32 };
+        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to new ones (two to four minutes, no download)") { quick, output, threads, device, tf32 };
         command.SetAction(parsed => Run(
             parsed.GetValue(quick) ? Length.Quick : Length.Usual,
             parsed.GetRequiredValue(output),
@@ -56,14 +56,14 @@ internal static class DemoCommand
     private static int Run(Length length, string output, int threads, ComputeDevice device, CancellationToken stop)
     {
         LibTorchLoader.EnsureLoaded();
-        // Now, not after minutes of training: a folder that cannot be made is the user's first mistake to hear of.
+        // Before the training, so that a folder that cannot be made is reported at once.
         WritableFolder.Require(output, "--out");
         var experiment = Experiment(length);
-        var (source, network) = SharedOptions.OpenParts(experiment, null);
+        var (source, model) = SharedOptions.OpenParts(experiment, null);
         Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
         Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
 
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, new ImageClassifier(network)), threads);
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, model), threads);
         learner.MoveTo(device.Device);
         Evaluation Measure(IProgress<double>? progress = null) => Evaluation.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
         var untrained = Measure();
@@ -86,12 +86,13 @@ internal static class DemoCommand
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
         Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads)"));
         Terminal.Line($"one episode with its predictions: {picture}");
-        if (untrained.NotFinite + before.NotFinite + after.NotFinite == 0)
+        var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;
+        if (notFinite == 0)
         {
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: adapted networks are not finite ({InnerStatus.NonFinite.Describe()})");
+        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {Terminal.Statuses(untrained.Inner)}, meta-trained {Terminal.Statuses(after.Inner)} ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 

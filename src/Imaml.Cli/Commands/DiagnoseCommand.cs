@@ -1,8 +1,9 @@
-// imaml diagnose: Theorem 1's assumptions, and what the meta-gradients are worth, at the states that a run has kept.
+// imaml diagnose: Theorem 1's assumptions and the errors of the meta-gradients, at the states that a run has kept.
 
 using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Diagnoses;
+using Imaml.Math;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -19,25 +20,22 @@ internal static class DiagnoseCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var run = new Argument<string>("RUN") { Description = "Folder that `imaml train` made; --keep-every there keeps states on the way" };
-        var tasks = new Option<int>("--tasks") { Description = "Tasks at each state", HelpName = "n", DefaultValueFactory = _ => DefaultTasks };
-        var reference = new Option<int?>("--reference-tasks") { Description = $"Of them those on which the exact meta-gradient is found too; 0 for none [default: {DefaultReferenceTasks}]", HelpName = "n" };
-        var states = new Option<int[]>("--states") { Description = "Meta-steps of the states to look at [default: all that were kept, the first and the last]", HelpName = "T", AllowMultipleArgumentsPerToken = true };
-        var lanczos = new Option<int>("--lanczos-steps") { Description = "Lanczos steps for the ends of a spectrum", HelpName = "n", DefaultValueFactory = _ => AssumptionOptions.DefaultLanczosSteps };
+        var run = SharedOptions.Folder(new Argument<string>("RUN") { Description = "Folder of a run of `imaml train`; its --keep-every keeps states during training" });
+        var tasks = SharedOptions.AtLeast(new Option<int>("--tasks") { Description = "Tasks at each state", HelpName = "n", DefaultValueFactory = _ => DefaultTasks }, 1);
+        var reference = SharedOptions.AtLeast(new Option<int?>("--reference-tasks") { Description = $"Tasks among them for which the exact meta-gradient is computed too; 0 for none [default: {DefaultReferenceTasks}]", HelpName = "n" }, 0);
+        var states = SharedOptions.AtLeast(new Option<int[]>("--states") { Description = "Meta-steps of the measured states [default: all that were kept, the first and the last]", HelpName = "T", AllowMultipleArgumentsPerToken = true }, 0);
+        var lanczos = SharedOptions.AtLeast(new Option<int>("--lanczos-steps") { Description = "Lanczos steps for the ends of a spectrum", HelpName = "n", DefaultValueFactory = _ => AssumptionOptions.DefaultLanczosSteps }, 2);
         var part = SharedOptions.OneOf(
             new Option<ClassPart?>("--part") { Description = "validation or train [default: validation, where the run has validation classes]", HelpName = "PART" }, "validation", "train");
-        var seed = new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed };
-        var output = new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command goes on from the states that are there", HelpName = "DIR" };
-        var json = new Option<bool>("--json") { Description = "Print diagnosis.json in place of the tables" };
+        var seed = SharedOptions.AtLeast(new Option<ulong>("--seed") { Description = "Seed of the episodes", HelpName = "S", DefaultValueFactory = _ => ImageTasks.EvaluationSeed });
+        var output = SharedOptions.Folder(new Option<string?>("--out") { Description = "Folder of the results [default: diagnosis in RUN]; the same command continues after the states that are there", HelpName = "DIR" });
+        var json = new Option<bool>("--json") { Description = "Print diagnosis.json instead of the tables" };
         var data = SharedOptions.Data();
         var threads = SharedOptions.Threads("Threads of libtorch; the last digits depend on their number");
         var device = SharedOptions.Device();
-        SharedOptions.AtLeast(reference, 0);
-        var command = new Command("diagnose", "Measure how far a run's network meets the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads, device };
+        var command = new Command("diagnose", "Measure whether a run's network satisfies the theory's assumptions") { run, tasks, reference, states, lanczos, part, seed, output, json, data, threads, device };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, tasks, 1);
-            SharedOptions.Require(parsed, lanczos, 2);
             var folder = new RunFolder(parsed.GetRequiredValue(run));
             var (all, last) = (folder.States(), Checkpoint.ReadHeader(folder.CheckpointPath));
             if (AssumptionCheck.Refusal(last.Experiment.Method) is { } why)
@@ -77,8 +75,8 @@ internal static class DiagnoseCommand
 
     private static int Diagnose(RunFolder run, CheckpointHeader last, IReadOnlyList<int> states, AssumptionOptions options, string? data, string output, bool json, ComputeDevice device, CancellationToken stop)
     {
-        var (tasks, network) = SharedOptions.OpenParts(last, data, stop);
-        var problem = LearningProblem.Of(tasks, new ImageClassifier(network));
+        var (tasks, model) = SharedOptions.OpenParts(last, data, stop);
+        var problem = LearningProblem.Of(tasks, model);
         // Before the work, not after it.
         WritableFolder.Require(output, "--out");
         try
@@ -86,12 +84,25 @@ internal static class DiagnoseCommand
             var (report, measured) = Measure(run, last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
             Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
-            return ExitCode.Success;
+            return Verdict(report.States);
         }
         finally
         {
             new RunFolder(output).RemoveIfEmpty();
         }
+    }
+
+    private static int Verdict(IReadOnlyList<StateSummary> states)
+    {
+        var unusable = states.Where(state => state.NotFinite > 0).ToArray();
+        if (unusable is [])
+        {
+            return ExitCode.Success;
+        }
+
+        var counts = unusable.Select(state => $"{state.NotFinite} of {state.Tasks} tasks after {state.MetaStep} meta-steps");
+        Terminal.Fail($"adapted networks are not finite, and the figures of these states are not to be used: {string.Join(", ", counts)} ({InnerStatus.NonFinite.Describe()})");
+        return ExitCode.Failed;
     }
 
     private static (AssumptionReport Report, IReadOnlyList<StateAssumptions> States) Measure(

@@ -1,4 +1,4 @@
-// imaml doctor: what this machine offers, as a table or as JSON; the exit code says whether libtorch can be used.
+// imaml doctor: versions, libtorch, GPUs, speed and data sets, as a table or as JSON; exit code 1 if libtorch cannot be used.
 
 using System.CommandLine;
 using System.Text.Json;
@@ -14,8 +14,8 @@ internal static class DoctorCommand
     {
         var data = SharedOptions.Data();
         var threads = SharedOptions.Threads();
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command("doctor", "Show what this machine offers: versions, libtorch, GPUs, speed, data sets") { data, threads, json };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command("doctor", "Show this machine's versions, libtorch, GPUs, speed and data sets") { data, threads, json };
         command.SetAction(parsed => Run(parsed.GetValue(data), parsed.GetValue(threads), parsed.GetValue(json)));
         return command;
     }

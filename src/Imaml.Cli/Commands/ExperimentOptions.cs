@@ -1,10 +1,8 @@
-// An experiment from a file, a preset or options, in any mixture: options are fields of the same tree that a file holds, and override it. What is
-// missing, unused or wrong is the experiment's to say; here its fields get the names of the options that stand for them.
+// An experiment from a file, a preset or options, combined: options set fields of the same tree as a file, and override it. The experiment itself
+// reports what is missing, unused or wrong; here the fields in these reports are replaced by the names of their options.
 
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Imaml.Nets.Methods;
-using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
@@ -13,12 +11,7 @@ namespace Imaml.Cli.Commands;
 
 internal sealed class ExperimentOptions
 {
-    private const string Dataset = "--dataset", TasksKind = "tasks.kind", Images = "images", Photographs = "photographs", Strided = "conv4-strided";
-    private const string Method = "method.kind", InnerKind = "method.inner.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind", Lambda = "method.lambda";
-
-    // What the paper leaves open, declared here, printed by --help and written into every result file.
-    private const int DefaultQueries = 5, DefaultPhotographQueries = 15, DefaultFilters = StridedConvolutions.OmniglotFilters, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
-    private const double DefaultOuterRate = 1e-3;
+    private const string Method = ExperimentField.Method, InnerKind = ExperimentField.InnerKind, Lambda = ExperimentField.Lambda, TasksKind = ExperimentField.TasksKind;
 
     private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
     {
@@ -33,55 +26,11 @@ internal sealed class ExperimentOptions
         ["meta-sgd"] = ("meta-sgd", "gradient-descent"),
     };
 
-    private readonly Argument<string?> _file = new("FILE") { Description = "An experiment as JSON, in place of options; options override its fields", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<string?> _preset = new("--preset") { Description = "An experiment that comes with the program, see `imaml presets`; options override its fields", HelpName = "NAME" };
+    private readonly Argument<string?> _file = new("FILE") { Description = "An experiment as JSON; options override its fields", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<string?> _preset = new("--preset") { Description = "An experiment of the program, see `imaml presets`; options override its fields", HelpName = "NAME" };
     private readonly Option<string?> _algorithm = new("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" };
-    private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as their authors have it" };
-    private readonly Field[] _fields =
-    [
-        Word(Dataset, "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME"),
-        Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (images) given: as folders or csv files have it [default: seeded; for images auto: given where there is a division, else seeded]", "NAME"),
-        Whole("--validation-classes", "tasks.validationClasses", "Classes set aside to choose options by [default: 100; 172 for vinyals; for images 16 %, or the given ones]", "n"),
-        Whole("--test-classes", "tasks.testClasses", "Classes held back by a seeded split of images [default: 20 %]", "n"),
-        Whole("--size", "tasks.size", $"Rows and columns that images are brought to [default: {PhotographEpisodes.UsualSize}]", "n"),
-        Whole("--channels", "tasks.channels", "3 for colour, 1 for grey (images) [default: 3]", "n"),
-        OneOf("--fit", "tasks.fit", "How an image becomes a square: crop (its middle) or squeeze [default: crop]", "NAME", "crop", "squeeze"),
-        Flag("--skip-damaged", "tasks.skipDamaged", "Skip damaged images and list them"),
-        Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N"),
-        Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
-        Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}; for images {DefaultPhotographQueries}]", "Q"),
-        Whole("--filters", "network.filters", $"Filters of each convolution [default: {DefaultFilters}]", "n"),
-        OneOf("--activation", "network.activation", "rectifier, or softplus: without kinks [default: rectifier]", "NAME", "rectifier", "softplus"),
-        Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
-        Number("--inner-step-size", "method.inner.stepSize", "Inner step; the first one for meta-sgd [default: imaml-gd, fomaml and reptile follow the curvature that each task measures]", "α"),
-        Number("--momentum", "method.inner.momentum", "What a step keeps of the one before it (imaml-nesterov, imaml-heavy-ball)", "b"),
-        Whole("--direction-steps", "method.inner.directionSteps", $"Conjugate-gradient steps of a Newton direction (imaml-hf) [default: the paper's {Inner.HessianFree.PaperDirectionSteps}]", "n"),
-        Number("--lambda", Lambda, "Proximal regularisation λ (paper, Omniglot: 2)", "λ"),
-        Whole("--cg-steps", "method.adjoint.steps", $"Steps of the meta-gradient's linear solve (imaml-*; paper: {Adjoint.PaperSteps})", "n"),
-        OneOf("--linear-solver", AdjointKind, "cg, pcg (a diagonal estimated by --probes), minres, or neumann (with --neumann-step) (imaml-*) [default: cg, the paper's]", "NAME", "cg", "pcg", "minres", "neumann"),
-        Whole("--probes", "method.adjoint.probes", "Products that estimate the diagonal of the Hessian (pcg)", "n"),
-        Number("--neumann-step", "method.adjoint.stepSize", "Step of the Neumann series, below 2/(h_max + λ) (neumann)", "α"),
-        Number("--delta", "method.delta", "Inner accuracy δ at which a task is done, taking λ for G's convexity; --inner-steps is then the upper limit (imaml-*)", "δ"),
-        Number("--delta-prime", "method.deltaPrime", "Accuracy δ′ at which a linear solve is done, likewise; --cg-steps is then the upper limit (imaml-*)", "δ′"),
-        OneOf("--on-negative-curvature", "method.remedy", "truncate, raise-lambda, minres, or gauss-newton (imaml-*) [default: truncate]", "NAME", "truncate", "raise-lambda", "minres", "gauss-newton"),
-        OneOf("--learn-lambda", "method.learnedLambda.per", "Learn λ beside θ, from --lambda on: one, one for each layer, or one for each parameter (imaml-*)", "one|layer|parameter", "one", "layer", "parameter"),
-        Number("--lambda-rate", "method.learnedLambda.rate", "Adam's step size for log λ (--learn-lambda)", "η"),
-        Whole("--truncate", "method.last", "Inner steps that are differentiated, the last ones (truncated)", "K"),
-        Flag("--recompute", "method.recompute", "Keep about 2√n inner iterates and compute the others again (maml, meta-sgd): less memory, more time, the same numbers"),
-        OneOf("--step-sizes", "method.per", "One for each layer or parameter (meta-sgd) [default: parameter, as its authors have it]", "layer|parameter", "layer", "parameter"),
-        Number("--step-size-rate", "method.rate", "Adam's step size for learned step sizes (meta-sgd) [default: --outer-rate, as its authors have it]", "η"),
-        OneOf("--outer-optimizer", OuterKind, "adam, gradient-descent, or lbfgs [default: adam, the paper's]", "NAME", "adam", "gradient-descent", "lbfgs"),
-        Number("--outer-rate", "outer.rate", $"The outer optimiser's step size [default: {DefaultOuterRate}]", "η"),
-        OneOf("--outer-schedule", "outer.schedule", "constant, or cosine: to zero over the run [default: cosine]", "NAME", "constant", "cosine"),
-        Whole("--outer-memory", "outer.memory", "Pairs that L-BFGS keeps (--outer-optimizer lbfgs)", "n"),
-        Whole("--meta-steps", "budget.metaSteps", "Outer steps; more than before continue a finished run of a constant schedule", "T"),
-        Whole("--meta-batch", "budget.metaBatch", "Tasks of one outer step", "B"),
-        Whole("--validate-every", "budget.validateEvery", $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n"),
-        Whole("--validation-episodes", "budget.validationEpisodes", $"Episodes of one validation [default: {DefaultValidationEpisodes}]", "n"),
-        Whole("--checkpoint-every", "budget.checkpointEvery", $"Meta-steps between checkpoints [default: {DefaultCheckpointEvery}]", "n"),
-        Whole("--keep-every", "budget.keepEvery", "Meta-steps between checkpoints that are kept besides the last one, for `imaml diagnose` [default: none]", "n"),
-        Seed(),
-    ];
+    private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as in the papers of their authors" };
+    private readonly ExperimentField[] _fields = ExperimentField.All();
 
     /// <summary>The option that stands for a field, or the field where there is none.</summary>
     public static string NameOf(string field) => new ExperimentOptions()._fields.FirstOrDefault(one => one.Path == field)?.Option.Name ?? field;
@@ -115,8 +64,8 @@ internal sealed class ExperimentOptions
         var kindsChanged = false;
         void Give(string path, JsonNode? value, string option)
         {
-            kindsChanged |= path.EndsWith(".kind", StringComparison.Ordinal) && Find(tree, path)?.GetValue<string>() != value?.GetValue<string>();
-            Set(tree, path, value);
+            kindsChanged |= path.EndsWith(".kind", StringComparison.Ordinal) && tree.Kind(path) != value?.GetValue<string>();
+            tree.Set(path, value);
             given[path] = option;
         }
 
@@ -138,8 +87,8 @@ internal sealed class ExperimentOptions
             Give(field.Path, field.Value(parsed), field.Option.Name);
         }
 
-        if (given.ContainsKey("tasks.dataset") && Find(tree, TasksKind)?.GetValue<string>() is null or Images or Photographs
-            && (PhotographEpisodes.Names(Find(tree, "tasks.dataset")?.GetValue<string>()) ? Photographs : Images) is var kind && kind != Find(tree, TasksKind)?.GetValue<string>())
+        if (given.TryGetValue("tasks.dataset", out var dataset) && tree.Kind(TasksKind) is null or ExperimentField.Images or ExperimentField.Photographs
+            && (PhotographEpisodes.Names(tree.Kind("tasks.dataset")) ? ExperimentField.Photographs : ExperimentField.Images) is var kind && kind != tree.Kind(TasksKind))
         {
             // Another kind of data set has another division.
             foreach (var field in ((string[])["split", "validationClasses", "testClasses"]).Where(field => !given.ContainsKey($"tasks.{field}")))
@@ -147,7 +96,7 @@ internal sealed class ExperimentOptions
                 (tree["tasks"] as JsonObject)?.Remove(field);
             }
 
-            Give(TasksKind, kind, Dataset);
+            Give(TasksKind, kind, dataset);
         }
 
         if (parsed.GetValue(_noProximal))
@@ -160,7 +109,7 @@ internal sealed class ExperimentOptions
             Give(Lambda, null, _noProximal.Name);
         }
 
-        SetDefaults(tree, given);
+        SetDefaults(tree, given.Keys);
         if (kindsChanged && origin is not null)
         {
             Prune(tree, given.Keys);
@@ -181,7 +130,7 @@ internal sealed class ExperimentOptions
             complaints = e.Complaints;
         }
 
-        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm) ?? Find(tree, Method)?.GetValue<string>(), origin));
+        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm) ?? tree.Kind(Method), origin));
     }
 
     private (JsonObject Tree, string? Origin) Base(ParseResult parsed)
@@ -197,72 +146,33 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
+        if (file is not null && !File.Exists(file))
+        {
+            throw new ArgumentException($"{file} is {(Directory.Exists(file) ? "a folder, not a file" : "not there")}; FILE is an experiment as JSON");
+        }
+
         var tree = ExperimentFile.Tree(file is null ? ExperimentFile.PresetText(origin) : File.ReadAllText(file), origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 
-    private static void SetDefaults(JsonObject tree, Dictionary<string, string> given)
+    private void SetDefaults(JsonObject tree, IReadOnlyCollection<string> given)
     {
-        bool IsKind(string path, string kind) => Find(tree, path)?.GetValue<string>() == kind;
-        void Default(string path, JsonNode value)
-        {
-            if (Find(tree, path) is null)
-            {
-                Set(tree, path, value);
-            }
-        }
-
-        // A file's own tasks and network have no other fields.
-        Default(TasksKind, Images);
-        if (IsKind(TasksKind, Photographs))
-        {
-            Default("tasks.queries", DefaultPhotographQueries);
-        }
-
-        if (IsKind(TasksKind, Images))
-        {
-            Default("tasks.split", ImageEpisodes.SeededSplit);
-            Default("tasks.validationClasses", ImageEpisodes.DefaultValidationClasses(Find(tree, "tasks.split")?.GetValue<string>()));
-            Default("tasks.queries", DefaultQueries);
-        }
-
-        Default("network.kind", Strided);
-        if (IsKind("network.kind", Strided))
-        {
-            Default("network.filters", DefaultFilters);
-        }
-
-        Default("outer.kind", "adam");
-        Default("outer.rate", DefaultOuterRate);
-        if (Find(tree, OuterKind)!.GetValue<string>() != "lbfgs")
-        {
-            Default("outer.schedule", "cosine");
-        }
-
-        var method = Find(tree, Method)?.GetValue<string>();
-        if (method is null)
+        tree.SetIfMissing(TasksKind, ExperimentField.Images);
+        if (tree.Kind(Method) is null)
         {
             tree["method"] ??= new JsonObject();
         }
-        else if (method == "imaml")
+
+        foreach (var field in _fields)
         {
-            Default(AdjointKind, "cg");
+            tree.SetIfMissing(field.Path, field.Default(tree));
         }
 
-        if (Find(tree, InnerKind)?.GetValue<string>() == "hessian-free")
+        // Whatever a file says that its validation classes were for.
+        if (ExperimentField.HasNoValidation(tree) && !given.Contains(ExperimentField.ValidateEvery))
         {
-            Default("method.inner.directionSteps", Inner.HessianFree.PaperDirectionSteps);
+            tree.Set(ExperimentField.ValidateEvery, 0);
         }
-
-        var noValidation = Find(tree, "tasks.validationClasses")?.GetValue<int>() == 0;
-        if (noValidation && !given.ContainsKey("budget.validateEvery"))
-        {
-            Set(tree, "budget.validateEvery", 0);
-        }
-
-        Default("budget.validateEvery", DefaultValidateEvery);
-        Default("budget.validationEpisodes", DefaultValidationEpisodes);
-        Default("budget.checkpointEvery", DefaultCheckpointEvery);
     }
 
     // Fields of the file that the parts chosen by options do not have.
@@ -270,10 +180,10 @@ internal sealed class ExperimentOptions
     {
         foreach (var unknown in ExperimentFile.Complaints(tree).Where(one => one.Kind == ComplaintKind.Unknown).Select(one => one.Field))
         {
-            if (!given.Any(path => Within(path, unknown)))
+            if (!given.Any(path => ExperimentTree.Within(path, unknown)))
             {
                 var at = unknown.LastIndexOf('.');
-                ((JsonObject)Find(tree, unknown[..at])!).Remove(unknown[(at + 1)..]);
+                ((JsonObject)tree.Find(unknown[..at])!).Remove(unknown[(at + 1)..]);
             }
         }
     }
@@ -307,7 +217,7 @@ internal sealed class ExperimentOptions
                     }
 
                     break;
-                case ComplaintKind.Unknown when given.Keys.Where(path => Within(path, complaint.Field)).ToArray() is { Length: > 0 } paths:
+                case ComplaintKind.Unknown when given.Keys.Where(path => ExperimentTree.Within(path, complaint.Field)).ToArray() is { Length: > 0 } paths:
                     unused.AddRange(paths.Select(path => given[path]));
                     break;
                 default:
@@ -324,66 +234,5 @@ internal sealed class ExperimentOptions
             .. unused.Count > 0 ? [$"unused {(unused.Count == 1 ? "option" : "options")}: {string.Join(", ", unused)} (with {algorithm})"] : Array.Empty<string>(),
             .. invalid,
         ]);
-    }
-
-    private static bool Within(string path, string part) => path == part || path.StartsWith(part + ".", StringComparison.Ordinal);
-
-    private static JsonNode? Find(JsonObject tree, string path) =>
-        path.Split('.').Aggregate((JsonNode?)tree, (node, name) => node is JsonObject one && one.TryGetPropertyValue(name, out var value) ? value : null);
-
-    private static void Set(JsonObject tree, string path, JsonNode? value)
-    {
-        var names = path.Split('.');
-        var node = tree;
-        foreach (var name in names[..^1])
-        {
-            if (node[name] is not JsonObject next)
-            {
-                node[name] = next = [];
-            }
-
-            node = next;
-        }
-
-        node[names[^1]] = value;
-    }
-
-    /// <summary>An option, the field that it stands for, and its value.</summary>
-    private sealed record Field(Option Option, string Path, Func<ParseResult, JsonNode?> Value);
-
-    private static Field Whole(string name, string path, string description, string placeholder)
-    {
-        var option = new Option<int?>(name) { Description = description, HelpName = placeholder };
-        return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
-    }
-
-    private static Field Seed()
-    {
-        var option = new Option<ulong?>("--seed") { Description = "Seed of initial parameters and episodes", HelpName = "S" };
-        return new Field(option, "seed", parsed => JsonValue.Create(parsed.GetValue(option)));
-    }
-
-    private static Field Number(string name, string path, string description, string placeholder)
-    {
-        var option = SharedOptions.Decimal(new Option<double?>(name) { Description = description, HelpName = placeholder });
-        return new Field(option, path, parsed => parsed.GetValue(option) is { } value ? double.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(value.ToString(System.Globalization.CultureInfo.InvariantCulture)) : null);
-    }
-
-    private static Field Word(string name, string path, string description, string placeholder)
-    {
-        var option = new Option<string?>(name) { Description = description, HelpName = placeholder };
-        return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
-    }
-
-    private static Field OneOf(string name, string path, string description, string placeholder, params string[] words)
-    {
-        var option = SharedOptions.OneOf(new Option<string?>(name) { Description = description, HelpName = placeholder }, words);
-        return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)!.ToLowerInvariant()));
-    }
-
-    private static Field Flag(string name, string path, string description)
-    {
-        var option = new Option<bool>(name) { Description = description };
-        return new Field(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
     }
 }

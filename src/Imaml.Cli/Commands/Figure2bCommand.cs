@@ -1,4 +1,4 @@
-// imaml reproduce fig2b: memory and time of a meta-step against the number of inner steps, each point in a process of its own.
+// imaml reproduce fig2b: memory and time of a meta-step against the number of inner steps, each point in its own process.
 
 using System.CommandLine;
 using System.Globalization;
@@ -25,22 +25,20 @@ internal static class Figure2bCommand
     public static Command Create(CancellationToken stop)
     {
         var methods = SharedOptions.SeveralOf(new Option<string[]>("--methods") { Description = "Methods to measure", HelpName = "NAME", DefaultValueFactory = _ => Methods }, Methods);
-        var innerSteps = new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps };
-        var metaBatch = new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch };
-        var steps = new Option<int>("--steps") { Description = "Meta-steps that are measured, after one that is not", HelpName = "n", DefaultValueFactory = _ => DefaultSteps };
-        var filters = new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters };
-        var memory = new Option<int>("--most-memory") { Description = "MiB at which a process is ended and its point left out", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory };
+        var innerSteps = SharedOptions.AtLeast(new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps }, 1);
+        var metaBatch = SharedOptions.AtLeast(new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch }, 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters }, 1);
+        var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "Upper limit of a process's memory in MiB; a process that reaches it is ended, and its point is omitted", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
         var threads = SharedOptions.Threads();
-        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" };
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; minutes, on a quiet machine")
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{Name}" });
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command(Name, "Figure 2(b): memory and time of iMAML, MAML and first-order MAML against inner steps; takes minutes, on an otherwise idle machine")
         {
             methods, innerSteps, metaBatch, steps, filters, memory, threads, output, json,
         };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, steps, 1);
-            SharedOptions.Require(parsed, memory, 1);
             var options = new Figure2bOptions(
                 BenchSetting.Largest,
                 [.. parsed.GetRequiredValue(methods).Distinct()],
@@ -80,7 +78,7 @@ internal static class Figure2bCommand
             Print(file);
         }
 
-        return ExitCode.Success;
+        return BenchCommand.Verdict(points.Count(point => !point.Finite), points.Count(point => point.Failed), points.Length);
     }
 
     private static MeasurementRequest Request(Figure2bOptions options, string method, int innerSteps) => new(
@@ -88,20 +86,22 @@ internal static class Figure2bCommand
 
     private static Figure2bPoint Measure(string method, MeasurementRequest request, Figure2bOptions options, string number, CancellationToken stop)
     {
-        var point = new Figure2bPoint(method, request.Experiment.Method.InnerSteps!.Value, MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop));
-        Terminal.Progress(point.Measured is null
-            ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {options.MostMemoryMib} MiB of memory do not suffice"
-            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task{BenchCommand.NotFinite(point.Measured)}"));
+        var (measured, reason, atLimit) = MeasuringProcess.Run(request, options.MostMemoryMib * Mebi, stop);
+        var point = new Figure2bPoint(method, request.Experiment.Method.InnerSteps!.Value, measured, reason, Failed: measured is null && !atLimit);
+        Terminal.Progress(measured is null
+            ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {reason}"
+            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task{BenchCommand.Ended(measured)}"));
         return point;
     }
 
     private static string Table(Figure2bOptions options, IEnumerable<Figure2bPoint> points) => Csv.Of(
-        ["method", "inner_steps", "ways", "shots", "meta_batch", "peak_mib", "resident_mib", "seconds_per_task", "gflop_per_task", "gradients", "hessian_products"],
+        ["method", "inner_steps", "ways", "shots", "meta_batch", "peak_mib", "resident_mib", "seconds_per_task", "gflop_per_task", "gradients", "hessian_products", "not_finite"],
         points.Select(point => new object[]
         {
             point.Method, point.InnerSteps, BenchSetting.Of(options.Setting).Ways, BenchSetting.Of(options.Setting).Shots, options.MetaBatch, point.Mib,
             point.Measured?.ResidentBytes / (double)Mebi ?? double.NaN, point.Seconds, point.Measured?.Task.Flops / 1e9 ?? double.NaN,
             point.Measured?.Task.Work.Gradients ?? double.NaN, point.Measured?.Task.Work.HessianProducts ?? double.NaN,
+            point.Measured?.NotFinite ?? double.NaN,
         }));
 
     private static void Print(Figure2bFile file)
@@ -116,7 +116,7 @@ internal static class Figure2bCommand
         foreach (var method in file.Options.Methods)
         {
             var slopes = file.Summary.SingleOrDefault(one => one.Method == method);
-            var memory = file.Points.Where(point => point.Method == method).Select(point => Number(point.Mib, "F1"));
+            var memory = file.Points.Where(point => point.Method == method).Select(point => Number(point.Mib, "F1") + (point.Finite ? "" : " (not finite)"));
             table.AddRow([Markup.Escape(BenchMethod.Of(method).Label), .. memory, Number(slopes?.MibPerInnerStep, "F3"), Number(slopes?.SecondsPerInnerStep, "F4")]);
         }
 
@@ -124,9 +124,9 @@ internal static class Figure2bCommand
         Terminal.Line(string.Join("; ", file.Summary.Select(one => string.Create(
             CultureInfo.InvariantCulture,
             $"{BenchMethod.Of(one.Method).Label}: with {one.MostInnerSteps} inner steps {one.MemoryRatio:F3} times the memory of {one.FewestInnerSteps}, {one.MibPerInnerStep:F3} MiB an inner step"))));
-        if (file.Points.Count(point => point.Measured is null) is > 0 and var missing)
+        foreach (var missing in file.Points.Where(point => point.Measured is null).GroupBy(point => point.Reason))
         {
-            Terminal.Line($"{missing} of {file.Points.Count} points are not measured: {file.Options.MostMemoryMib} MiB of memory do not suffice");
+            Terminal.Line($"{missing.Count()} of {file.Points.Count} points are not measured: {missing.Key}");
         }
     }
 

@@ -1,4 +1,4 @@
-// imaml presets: the experiments that come with the program, by name; with a name, its file.
+// imaml presets: lists the experiments of the program; with a name, prints its file.
 
 using System.CommandLine;
 using Imaml.Nets.Runs;
@@ -9,8 +9,8 @@ internal static class PresetsCommand
 {
     public static Command Create()
     {
-        var name = new Argument<string?>("NAME") { Description = "Print this one as JSON: a file for `imaml train FILE`", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("presets", "List the experiments that come with the program, or print one") { name };
+        var name = new Argument<string?>("NAME") { Description = "Preset to print as JSON, for `imaml train FILE`", Arity = ArgumentArity.ZeroOrOne };
+        var command = new Command("presets", "List the experiments of the program, or print one") { name };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(name) is { } one)

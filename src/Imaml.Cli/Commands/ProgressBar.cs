@@ -1,5 +1,5 @@
-// How far a long piece of work has come, on the error stream: on a terminal a bar that vanishes when the work ends, elsewhere a line now and
-// then. Work that is soon done prints nothing where there is no terminal.
+// The progress of long work, on the error stream: on a terminal a bar that is removed at the end, elsewhere occasional lines.
+// Short work prints nothing where there is no terminal.
 
 using Spectre.Console;
 

@@ -7,5 +7,5 @@ namespace Imaml.Cli.Commands;
 internal static class ReproduceCommand
 {
     public static Command Create(CancellationToken stop) =>
-        new("reproduce", "Measure a figure or table of the paper anew, draw it, and check what the paper says of it") { Figure2aCommand.Create(stop), Figure2bCommand.Create(stop), Table1Command.Create(stop) };
+        new("reproduce", "Measure a figure or table of the paper, draw it, and check the paper's statements about it") { Figure2aCommand.Create(stop), Figure2bCommand.Create(stop), Table1Command.Create(stop) };
 }

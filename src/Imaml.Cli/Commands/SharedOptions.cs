@@ -1,23 +1,28 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
+using Imaml.Nets.Learning;
+using System.Numerics;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
 
-/// <summary>Options that several commands have, said once.</summary>
+/// <summary>Options of several commands.</summary>
 internal static class SharedOptions
 {
+    // libtorch takes memory for each, and ends the process where there is not enough.
+    private const int MostThreads = 1024;
+
     /// <summary><c>--data DIR</c>; what it names is resolved by <see cref="DataRoot"/>.</summary>
     public static Option<string?> Data() =>
-        new("--data") { Description = $"Folder with the data sets [default: the one that {DataRoot.Variable} names]", HelpName = "DIR" };
+        Folder(new Option<string?>("--data") { Description = $"Folder with the data sets [default: the one that {DataRoot.Variable} names]", HelpName = "DIR" });
 
     /// <summary><c>--threads N</c>.</summary>
-    public static Option<int?> Threads(string description = "Threads; what is trained does not depend on their number") =>
-        AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1);
+    public static Option<int?> Threads(string description = "Threads; the result does not depend on their number") =>
+        AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1, MostThreads);
 
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
     public static Option<string> Device() => new("--device")
@@ -28,38 +33,89 @@ internal static class SharedOptions
     };
 
     /// <summary><c>--tf32</c>.</summary>
-    public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers by 10 bits of mantissa: faster, less exact" };
+    public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
 
     /// <summary>The device that the options name.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null) =>
         ComputeDevice.Open(parsed.GetRequiredValue(device), tf32 is not null && parsed.GetValue(tf32));
 
-    /// <summary>Refuses a number below the least.</summary>
-    /// <exception cref="ArgumentException">The number is below it.</exception>
-    public static void Require(ParseResult parsed, Option<int> option, int least)
+    /// <summary>The option, read as whole numbers in a range; what is not in it is refused with the range.</summary>
+    /// <typeparam name="T"><c>int</c>, <c>int?</c>, <c>int[]</c>, <c>ulong</c> or <c>ulong?</c>.</typeparam>
+    /// <param name="option">The option.</param>
+    /// <param name="least">The smallest number allowed, or null for the type's.</param>
+    /// <param name="most">The largest number allowed, or null for the type's.</param>
+    public static Option<T> AtLeast<T>(Option<T> option, int? least = null, int? most = null)
     {
-        if (parsed.GetValue(option) is var value && value < least)
+        var unsigned = typeof(T) == typeof(ulong) || typeof(T) == typeof(ulong?);
+        BigInteger low = least ?? (unsigned ? 0 : int.MinValue), high = most ?? (unsigned ? ulong.MaxValue : (BigInteger)int.MaxValue);
+        option.CustomParser = result =>
         {
-            throw new ArgumentException($"{option.Name} must be at least {least}, not {value}");
-        }
+            foreach (var text in result.Tokens.Select(token => token.Value))
+            {
+                if (!BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+                {
+                    result.AddError($"{option.Name} must be a whole number, not {text}");
+                    return default!;
+                }
+
+                if (number < low || number > high)
+                {
+                    result.AddError($"{option.Name} must be {(number < low ? $"at least {low}" : $"at most {high}")}, not {text}");
+                    return default!;
+                }
+            }
+
+            var numbers = result.Tokens.Select(token => BigInteger.Parse(token.Value, CultureInfo.InvariantCulture));
+            return (T)(unsigned ? (ulong)numbers.First() : typeof(T) == typeof(int[]) ? numbers.Select(number => (int)number).ToArray() : (object)(int)numbers.First());
+        };
+        return option;
     }
 
-    /// <summary>The option, read as a number with a decimal point: a comma is refused, not taken for a separator of thousands.</summary>
+    /// <summary>The option, read as a finite number with a decimal point: a comma is refused, not taken for a separator of thousands.</summary>
     public static Option<T> Decimal<T>(Option<T> option)
     {
         option.CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value))
             {
                 return (T)(object)value;
             }
 
-            result.AddError($"{option.Name}: {text} is not a number");
+            result.AddError($"{option.Name} must be a finite number, not {text}");
             return default!;
         };
         return option;
+    }
+
+    /// <summary>An option for a folder that is written to: what is a file, or lies in one, is refused.</summary>
+    public static Option<T> Folder<T>(Option<T> option)
+    {
+        option.Validators.Add(result => RefuseFile(result, option.Name));
+        return option;
+    }
+
+    /// <summary>An argument for a folder that is there.</summary>
+    public static Argument<string> Folder(Argument<string> argument)
+    {
+        argument.Validators.Add(result => RefuseFile(result, argument.Name));
+        return argument;
+    }
+
+    private static void RefuseFile(SymbolResult result, string name)
+    {
+        if (result.Tokens is [{ Value: { Length: > 0 } text }])
+        {
+            for (var path = Path.GetFullPath(text); path is not null; path = Path.GetDirectoryName(path))
+            {
+                if (File.Exists(path))
+                {
+                    result.AddError($"{name} {text}: {(path == Path.GetFullPath(text) ? "this" : path)} is a file, not a folder");
+                    return;
+                }
+            }
+        }
     }
 
     /// <summary>The option, refusing other words.</summary>
@@ -69,7 +125,7 @@ internal static class SharedOptions
         {
             if (result.Tokens is [{ Value: var text }] && !words.Contains(text, StringComparer.OrdinalIgnoreCase))
             {
-                result.AddError($"{option.Name}: {text} is none of {string.Join(", ", words)}");
+                result.AddError($"{option.Name}: {text} is not one of {string.Join(", ", words)}");
             }
         });
         return option;
@@ -83,38 +139,24 @@ internal static class SharedOptions
         {
             if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, StringComparer.Ordinal)) is { } unknown)
             {
-                result.AddError($"{option.Name}: {unknown.Value} is none of {string.Join(", ", words)}");
+                result.AddError($"{option.Name}: {unknown.Value} is not one of {string.Join(", ", words)}");
             }
         });
         return option;
     }
 
     /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>
-    public static (ImageTasks Tasks, Network Network) OpenParts(Experiment experiment, string? data, CancellationToken stop = default) =>
+    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data, CancellationToken stop = default) =>
         ProgressBar.Run(
             $"preparing {(experiment.Tasks as EpisodeSpec)?.Dataset}",
             progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}"), stop));
 
     /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>
-    public static (ImageTasks Tasks, Network Network) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)
+    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)
     {
         var parts = OpenParts(run.Experiment, data, stop);
         return parts.Tasks.Identity == run.Tasks
             ? parts
             : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");
-    }
-
-    /// <summary>The option, refusing smaller numbers.</summary>
-    public static Option<int?> AtLeast(Option<int?> option, int least)
-    {
-        option.Validators.Add(result =>
-        {
-            // The text, since asking for the value throws where it is not a number; the parser reports that itself.
-            if (result.Tokens is [{ Value: var text }] && int.TryParse(text, out var value) && value < least)
-            {
-                result.AddError($"{option.Name}: {value} is less than {least}");
-            }
-        });
-        return option;
     }
 }

@@ -1,5 +1,5 @@
-// imaml reproduce table1: what each method costs, as slopes measured beside the paper's O(·). The experiment is Imaml.Theory's; here it is
-// printed, drawn and written.
+// imaml reproduce table1: the cost of each method, as measured slopes next to the paper's O(·). The experiment is in Imaml.Theory; this
+// command prints, draws and writes it.
 
 using System.CommandLine;
 using System.Text.Json;
@@ -25,13 +25,12 @@ internal static class Table1Command
 {
     public static Command Create(CancellationToken stop)
     {
-        var output = new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-table1" };
-        var seed = new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 };
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the figure and numbers", HelpName = "DIR", DefaultValueFactory = _ => "imaml-table1" });
+        var seed = SharedOptions.AtLeast(new Option<int>("--seed") { Description = "Seed of the problems", HelpName = "S", DefaultValueFactory = _ => 1 }, 0);
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
         var command = new Command("table1", "Table 1: compute and memory of the four methods, as slopes measured on the code that runs") { output, seed, json };
         command.SetAction(parsed =>
         {
-            SharedOptions.Require(parsed, seed, 0);
             return Run(parsed.GetValue(seed), parsed.GetRequiredValue(output), parsed.GetValue(json), stop);
         });
         return command;

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
@@ -17,7 +18,7 @@ internal static class TrainCommand
     public static Command Create(CancellationToken stop)
     {
         var experiment = new ExperimentOptions();
-        var output = new Option<string>("--out") { Description = "Folder of the run; the same command continues a run that was stopped", HelpName = "RUN" };
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a stopped run", HelpName = "RUN" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
@@ -35,12 +36,12 @@ internal static class TrainCommand
 
     private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, CancellationToken stop)
     {
-        var (tasks, network) = SharedOptions.OpenParts(experiment, data, stop);
-        using var run = TrainingRun.Open(folder, experiment, tasks, new ImageClassifier(network), device, threads);
+        var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
+        using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
         var budget = experiment.Budget;
         if (run.Finished && File.Exists(folder.SummaryPath))
         {
-            Terminal.Line($"the run in {folder.FolderPath} is finished already; `imaml evaluate` measures it");
+            Terminal.Line($"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`");
             return ExitCode.Success;
         }
 
@@ -50,19 +51,20 @@ internal static class TrainCommand
         }
 
         var sincePrint = Stopwatch.StartNew();
-        var (nonPositive, nonFinite) = (0, 0);
+        var (nonPositive, nonFinite, diverged) = (0, 0, 0);
         var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
         run.Run(
             stop,
             step =>
             {
                 (nonPositive, nonFinite) = (nonPositive + step.NonPositiveCurvature, nonFinite + step.NonFinite);
+                diverged += step.Ended!.Inner.GetValueOrDefault(InnerStatus.NonFinite);
                 if (step.MetaStep == startStep + 1 || step.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
                 {
                     sincePrint.Restart();
                     var perStep = (run.Seconds - startSeconds) / (step.MetaStep - startStep);
-                    Terminal.Error.WriteLine(Describe(step, budget, perStep, nonPositive, nonFinite));
-                    (nonPositive, nonFinite) = (0, 0);
+                    Terminal.Error.WriteLine(Describe(step, budget, perStep, nonPositive, nonFinite, diverged));
+                    (nonPositive, nonFinite, diverged) = (0, 0, 0);
                 }
             },
             point => Terminal.Error.WriteLine(
@@ -70,7 +72,7 @@ internal static class TrainCommand
 
         if (run.Learner.MetaStep < budget.MetaSteps)
         {
-            Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command goes on from there");
+            Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command continues it");
             return ExitCode.Stopped;
         }
 
@@ -79,23 +81,24 @@ internal static class TrainCommand
         Terminal.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"));
+        Terminal.Line(Terminal.Statuses(summary.Statuses));
         Terminal.Line($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
         return ExitCode.Success;
     }
 
-    private static string Describe(StepReport step, Budget budget, double secondsPerStep, int nonPositive, int nonFinite)
+    private static string Describe(StepReport step, Budget budget, double secondsPerStep, int nonPositive, int nonFinite, int diverged)
     {
         var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - step.MetaStep));
-        // Counted since the last line, of which most steps have none.
+        // Counted since the last line; usually zero.
         var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "")
-            + (step.InnerNonFinite > 0 ? $"inner solve diverged {step.InnerNonFinite}  " : "");
+            + (diverged > 0 ? $"inner solve diverged {diverged}  " : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{step.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
             + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 
-    // What is known of the linear solve: nothing where none is made, no curvature where there are no Ritz values.
+    // The linear solve's figures, as far as they exist: without a solve none, without Ritz values no curvature.
     private static string Solved(StepReport step) => string.Concat(
         double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
         double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),

@@ -25,16 +25,16 @@ internal static class VerifyCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var quick = new Option<bool>("--quick") { Description = "Few instances of each claim: under half a minute (the default)" };
+        var quick = new Option<bool>("--quick") { Description = "Few instances of each claim: less than half a minute (default)" };
         var full = new Option<bool>("--full") { Description = "Many instances of each claim: minutes" };
-        var output = new Option<string?>("--out") { Description = $"Folder for {Name}.md and {Name}.json", HelpName = "DIR" };
-        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
-        var command = new Command("verify", "Check the paper's claims on random instances, and show by what margin they hold") { quick, full, output, json };
+        var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.md and {Name}.json", HelpName = "DIR" });
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command("verify", "Check the paper's claims on random instances, and show their margins") { quick, full, output, json };
         command.Validators.Add(result =>
         {
             if (result.GetValue(quick) && result.GetValue(full))
             {
-                result.AddError($"{quick.Name} and {full.Name} exclude each other");
+                result.AddError($"{quick.Name} and {full.Name} cannot be used together");
             }
         });
         command.SetAction(parsed => Run(Ledger.claims, parsed.GetValue(full) ? Extent.Full : Extent.Quick, parsed.GetValue(output), parsed.GetValue(json), stop));

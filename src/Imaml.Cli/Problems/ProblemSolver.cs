@@ -100,6 +100,8 @@ internal sealed class ProblemSolver
             CertifiedStatus.NonFinite => (Outcome.NonFinite, task.Status.Describe()),
             // A proof holds wherever φ is; an estimate is that of where it has gone.
             _ when !Known && HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            CertifiedStatus.BudgetSpent when HasDiverged(certified.MetaGradient.Phi) => Diverged,
+            CertifiedStatus.BudgetSpent when certified.MetaGradient.Inner.Read(Space)[0].Status is InnerStatus.Stalled => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
             CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
             CertifiedStatus.NoConstants => Ended(certified.MetaGradient),
             var status => (status switch
@@ -118,7 +120,7 @@ internal sealed class ProblemSolver
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None(Space), _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None, _task.Theta);
         var (outcome, message) = Ended(result);
         var u = result.Solve.Solution;
         var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);

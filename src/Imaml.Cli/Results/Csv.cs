@@ -8,7 +8,7 @@ internal static class Csv
 {
     private const string Digits = "G6";
 
-    /// <summary>The text. A cell is a word without comma or quote, a whole number, or a number; one that is not a number stays empty.</summary>
+    /// <summary>The text. A cell is a word without comma or quote, an integer, or a number; a NaN is an empty cell.</summary>
     public static string Of(IReadOnlyList<string> names, IEnumerable<object[]> rows)
     {
         var text = new StringBuilder().AppendJoin(',', names).Append('\n');

@@ -1,28 +1,38 @@
-// Figure 2(b): memory and time of a meta-step against the number of inner steps, and what the points say of each method.
+// Figure 2(b): memory and time of a meta-step against the number of inner steps, and each method's slopes.
 
+using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
 using Imaml.Nets.Runs;
 using MathNet.Numerics;
 
 namespace Imaml.Cli.Results;
 
-/// <summary>What can be chosen, and what is declared.</summary>
+/// <summary>The options and the fixed parameters.</summary>
 internal sealed record Figure2bOptions(
     string Setting, IReadOnlyList<string> Methods, IReadOnlyList<int> InnerSteps, int MetaBatch, int Steps, int Filters, int Threads, long MostMemoryMib);
 
-/// <summary>One method with one number of inner steps; null where the memory did not suffice.</summary>
-internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement? Measured)
+/// <summary>One method with one number of inner steps.</summary>
+/// <param name="Method">The method.</param>
+/// <param name="InnerSteps">Its inner steps.</param>
+/// <param name="Measured">The measurement, or null where there is none.</param>
+/// <param name="Reason">Why there is none.</param>
+/// <param name="Failed">Whether that is a failure, not the memory that was allowed.</param>
+internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement? Measured, string? Reason = null, bool Failed = false)
 {
     private const double Mebi = 1 << 20;
 
-    /// <summary>Peak memory over what the process held before its first meta-step; not a number where it is not known.</summary>
+    /// <summary>Whether all networks stayed finite. Where some did not, the point is marked, and belongs to no curve and no slope.</summary>
+    [JsonIgnore]
+    public bool Finite => Measured is null or { NotFinite: 0 };
+
+    /// <summary>Peak memory minus the process's memory before its first meta-step; NaN where unknown.</summary>
     public double Mib => Measured?.PeakBytes / Mebi ?? double.NaN;
 
     /// <summary>Seconds a task; not a number where it was not measured.</summary>
     public double Seconds => Measured?.Task.Seconds ?? double.NaN;
 }
 
-/// <summary>What the points of a method say; null where fewer than two are known.</summary>
+/// <summary>The slopes of a method, of which at least two points are known.</summary>
 /// <param name="Method">The method.</param>
 /// <param name="FewestInnerSteps">The fewest inner steps that are known.</param>
 /// <param name="MostInnerSteps">The most.</param>
@@ -34,7 +44,7 @@ internal sealed record Figure2bSummary(string Method, int FewestInnerSteps, int 
     /// <summary>Of every method of which two points are known.</summary>
     public static IReadOnlyList<Figure2bSummary> Of(IEnumerable<Figure2bPoint> points) =>
     [
-        .. points.Where(point => double.IsFinite(point.Mib)).GroupBy(point => point.Method)
+        .. points.Where(point => point.Finite && double.IsFinite(point.Mib)).GroupBy(point => point.Method)
             .Select(method => (method.Key, Points: method.OrderBy(point => point.InnerSteps).ToArray()))
             .Where(method => method.Points.Length > 1)
             .Select(method => Of(method.Key, method.Points)),

@@ -27,7 +27,7 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
 
     private IEnumerable<PlotCurve> Curves(Func<Figure2bPoint, double> quantity) => options.Methods.Select(method =>
     {
-        var curve = points.Where(point => point.Method == method).ToArray();
+        var curve = points.Where(point => point.Method == method && point.Finite).ToArray();
         return new PlotCurve(BenchMethod.Of(method).Label, Style(method), [.. curve.Select(point => (double)point.InnerSteps)], [.. curve.Select(quantity)]);
     });
 

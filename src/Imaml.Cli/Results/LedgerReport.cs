@@ -1,4 +1,4 @@
-// The ledger of checked claims for a reader at the terminal, and as data. The word is "checked": on instances, never proved.
+// The ledger of checked claims for a reader at the terminal, and as data. Claims are checked on instances, not proved.
 
 using Imaml.Theory;
 using Spectre.Console;

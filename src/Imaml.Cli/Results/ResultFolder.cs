@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
-/// <summary>Where a command puts its result files, each whole or not there. Folders that it made and left empty are taken away again.</summary>
+/// <summary>The folder of a command's result files, which are written atomically. Folders that it made and left empty are removed.</summary>
 internal sealed class ResultFolder : IDisposable
 {
     private readonly List<string> _made = [];
@@ -24,7 +24,7 @@ internal sealed class ResultFolder : IDisposable
         WritableFolder.Require(path, "--out");
     }
 
-    /// <summary>Writes a file in one piece, and says so.</summary>
+    /// <summary>Writes a file atomically, and prints its path.</summary>
     public void Write(string name, byte[] content)
     {
         var path = Path.Combine(_path, name);

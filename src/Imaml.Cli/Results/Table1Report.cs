@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
-/// <summary>Table 1 with what was measured beside what the paper says, at the terminal and as Markdown.</summary>
+/// <summary>Table 1 with measured numbers next to the paper's statements, at the terminal and as Markdown.</summary>
 internal static class Table1Report
 {
     private static readonly string[] Headings =

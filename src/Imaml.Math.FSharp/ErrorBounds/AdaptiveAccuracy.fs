@@ -45,7 +45,8 @@ type private RefinedSolution<'V, 'S> =
                 Residual = vector.Invoke s.Residual
             }
 
-/// The search: its solvers, what its constants are measured with, where they are, and the tasks as they stand.
+/// The search: its solvers, what its constants are measured with, where they are, how the precision of vectors is told where θ = 0 did not, and
+/// the tasks as they stand.
 type private AdaptiveSearch<'V, 'S>
     (
         space: IInnerProductSpace<'V, 'S>,
@@ -54,6 +55,7 @@ type private AdaptiveSearch<'V, 'S>
         innerSolver: IInnerSolver<'V, 'S>,
         linearSolver: ILinearSolver<'V, 'S>,
         measure: ('V -> ILinearization<'V, 'S> -> 'V -> Estimate[]) voption,
+        arithmeticOf: ('V[] -> Arithmetic) voption,
         theta: 'V,
         tasks: AdaptiveTask[]
     ) =
@@ -142,6 +144,17 @@ type private AdaptiveSearch<'V, 'S>
                 space.Axpy(space.Scalar -1.0, operator.Apply last.U, v)
             else
                 Mask.copyVector space v
+
+        match arithmeticOf with
+        | ValueSome arithmetic ->
+            let arithmetic = arithmetic [| phi; gradient; v |]
+
+            for task in 0 .. tasks.Length - 1 do
+                tasks[task] <-
+                    { tasks[task] with
+                        Arithmetic = arithmetic
+                    }
+        | ValueNone -> ()
 
         let outcomes = inner.Read space
         let gradients = space.Read(space.Norm gradient)
@@ -244,6 +257,7 @@ type private AdaptiveSearch<'V, 'S>
                     DerivativeProducts = count (fun p -> p.MeasuredProducts)
                     OuterGradients = count (fun p -> p.Work.OuterGradients)
                     Learned = [||]
+                    LearnedRounding = [||]
                 }
             Tasks =
                 tasks
@@ -262,10 +276,10 @@ type AdaptiveAccuracy =
     static member private Run
         (
             options: AdaptiveOptions,
-            arithmetic,
+            arithmeticOf: 'V[] -> Arithmetic,
             constants: ErrorConstants[],
             without,
-            search: AdaptiveTask[] -> AdaptiveSearch<'V, 'S>,
+            search: ('V[] -> Arithmetic) voption -> AdaptiveTask[] -> AdaptiveSearch<'V, 'S>,
             space,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
@@ -281,10 +295,18 @@ type AdaptiveAccuracy =
             if constants.Length <> sizes.Length then
                 invalidArg (nameof constants) $"{constants.Length} tasks' constants for {sizes.Length} tasks"
 
+            let arithmetic = arithmeticOf [| theta |]
+            // Zeros do not tell the precision of vectors; the first φ, ∇G and ∇L do.
+            let later =
+                if Array.forall ((=) 0.0) sizes then
+                    ValueSome arithmeticOf
+                else
+                    ValueNone
+
             let tasks =
                 Array.map2 (fun size c -> AdaptiveTask.start arithmetic options.Accuracy options.MaxRounds size c without) sizes constants
 
-            let search = search tasks
+            let search = search later tasks
 
             let mutable iterate: AdaptiveIterate<'V, 'S> =
                 {
@@ -299,6 +321,24 @@ type AdaptiveAccuracy =
 
             search.Result iterate)
 
+    static member private Search
+        (
+            arithmeticOf: 'V[] -> Arithmetic,
+            space: IInnerProductSpace<'V, 'S>,
+            regularizer: IRegularizer<'V, 'S>,
+            problem: IBilevelProblem<'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            constants: TaskConstants[],
+            options: AdaptiveOptions,
+            theta: 'V
+        ) : CertifiedMetaGradient<'V, 'S> =
+        let search arithmeticOf tasks =
+            AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueNone, arithmeticOf, theta, tasks)
+
+        let constants = constants |> Array.map (fun c -> c.With regularizer)
+        AdaptiveAccuracy.Run(options, arithmeticOf, constants, 0.0, search, space, theta)
+
     /// In an arithmetic other than the space's, for what is said of rounding.
     static member internal ComputeIn
         (
@@ -312,10 +352,7 @@ type AdaptiveAccuracy =
             options: AdaptiveOptions,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
-        let search tasks = AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueNone, theta, tasks)
-
-        let constants = constants |> Array.map (fun c -> c.With regularizer)
-        AdaptiveAccuracy.Run(options, arithmetic, constants, 0.0, search, space, theta)
+        AdaptiveAccuracy.Search((fun _ -> arithmetic), space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
     /// The meta-gradient of every task at θ, to within options.Accuracy where its status is Met; `constants` has one entry for each task.
     ///
@@ -334,8 +371,8 @@ type AdaptiveAccuracy =
             options: AdaptiveOptions,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
-        let arithmetic = Arithmetic.Of(space, regularizer, [| theta |])
-        AdaptiveAccuracy.ComputeIn(arithmetic, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
+        let arithmeticOf vectors = Arithmetic.Of(space, regularizer, vectors)
+        AdaptiveAccuracy.Search(arithmeticOf, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
     /// The same where nobody knows the constants: they are measured at the φ of each round, and the bounds are estimates. Before any is known
     /// the inner solve is asked for ‖∇G‖ ≤ ε·λ_min(Λ).
@@ -358,11 +395,11 @@ type AdaptiveAccuracy =
         let measure phi linearization v =
             EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, estimate, theta, phi, linearization, v)
 
-        let search tasks =
-            AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueSome measure, theta, tasks)
+        let search arithmeticOf tasks =
+            AdaptiveSearch(space, regularizer, problem, innerSolver, linearSolver, ValueSome measure, arithmeticOf, theta, tasks)
 
         let unknown = TaskConstants(LossConstants.Unknown, LossConstants.Unknown).With regularizer
         let count = (coordinates.ToRows theta).Length
         let threshold = options.Accuracy * regularizer.SmallestEigenvalue
-        let arithmetic = Arithmetic.Of(space, regularizer, [| theta |])
-        AdaptiveAccuracy.Run(options, arithmetic, Array.create count unknown, threshold, search, space, theta)
+        let arithmeticOf vectors = Arithmetic.Of(space, regularizer, vectors)
+        AdaptiveAccuracy.Run(options, arithmeticOf, Array.create count unknown, threshold, search, space, theta)

@@ -272,22 +272,6 @@ type internal Arithmetic =
             RegularizerRounding = rounding
         }
 
-    /// That of the space for these vectors, at least one, and this Λ. A space may compute its scalars in double precision and its vectors in
-    /// single: x + 2⁻⁴⁰x is x in those, which any x ≠ 0 tells.
+    /// That of the space for these vectors, at least one, and this Λ; of vectors that are all 0 it is that of the scalars.
     static member Of(space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>, vectors: 'V[]) =
-        use _ = space.OpenRegion()
-
-        let single (x: 'V) =
-            let more = space.Axpy(space.Scalar(2.0 ** -40.0), x, x)
-            let lost = space.Read(space.Norm(space.Axpy(space.Scalar -1.0, x, more))) |> Array.map ((=) 0.0)
-            Array.exists2 (fun size lost -> size > 0.0 && lost) (space.Read(space.Norm x)) lost
-
-        let scalars = (space.Read(Mask.epsilon space))[0]
-
-        let epsilon =
-            if Array.exists single vectors then
-                2.0 ** -23.0
-            else
-                scalars
-
-        Arithmetic.In(epsilon, space.Dimension vectors[0], regularizer)
+        Arithmetic.In(Mask.epsilonOf space vectors, space.Dimension vectors[0], regularizer)

@@ -9,8 +9,12 @@
 //     (‖w − (φ−θ)‖ + δ)‖u‖ + (‖φ−θ‖ + δ)E
 //
 // as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ; of layers' sums too, by Cauchy and Schwarz layer by layer. The certificate's bound on
-// ‖Λu − Λu*‖ is ‖Λ‖E with its rounding, so E is that divided by ‖Λ‖. For Λ = λI at a small λ it is far above what RegularizerGradient.Refined
-// errs by: it does not know that the parts of w and u in H's null space cancel.
+// ‖Λu − Λu*‖ is ‖Λ‖E with its rounding, so E is that divided by ‖Λ‖.
+//
+// At a small λ and H singular the bound is far above what RegularizerGradient.Refined errs by, and none that is made of these constants can be much
+// smaller: they bound the rounding e of ∇L̂ by its norm alone, and an e in H's null space would move the gradient by ‖e‖‖v‖/λ², as φ* moves by
+// e/λ and u has v/λ there. For X = [1 1 1], λ = 10⁻¹⁰, outer X = [1 0 0] that is 4·10⁵, and the bound 7·10⁵. Refined's own error is 10⁻⁶, as rounding of Xᵀr lies
+// almost in the rows of X.
 
 namespace Imaml.Math
 

@@ -6,6 +6,10 @@
 //     heavy ball, Momentum.HeavyBallFor(µ, β) ‖φₖ − φ*‖ ≤ (2k+1)((√κ−1)/(√κ+1))ᵏR, for quadratic G only (Polyak 1964)
 //
 // Nesterov's gradient is that at y, not at φ. So a task whose gradient meets the tolerance gets y: what was measured is what is returned.
+//
+// A step between 1/β and beyond 2/β may go round for ever and stay finite. Where it is legitimate, a step 1/β or shorter lowers G, and ‖∇G‖ too
+// where L̂ is convex; momentum lowers both over some √κ ≈ 2/(1−b) steps. So a task ends, Stalled, that after a window of 1000/(1−b) steps, b the
+// momentum or 0, has neither a smaller ‖∇G‖ nor a smaller G than at the end of every window before.
 
 namespace Imaml.Math
 
@@ -20,6 +24,8 @@ type private DescentState<'V, 'S> =
         Length: 'S
         /// 1 while the task goes on.
         Running: 'S
+        /// The least ‖∇G‖ and the least G at the ends of windows, once one has ended.
+        Least: struct ('S * 'S) voption
         Marks: Marks<'S>
         Counts: Counts<'S>
     }
@@ -32,6 +38,9 @@ type private DescentState<'V, 'S> =
                 Gradient = vector.Invoke s.Gradient
                 Length = scalar.Invoke s.Length
                 Running = scalar.Invoke s.Running
+                Least =
+                    s.Least
+                    |> ValueOption.map (fun struct (norm, value) -> struct (scalar.Invoke norm, scalar.Invoke value))
                 Marks = s.Marks.Carry scalar
                 Counts = s.Counts.Carry scalar
             }
@@ -110,6 +119,44 @@ module GradientDescent =
                 }
         }
 
+    /// Steps after which a task must have got somewhere: by then a contraction of 1/√κ a step is far below any rounding.
+    let private window momentum =
+        match momentum with
+        | NoMomentum -> 1000
+        | HeavyBall b
+        | Nesterov b -> int (min 1e9 (ceil (1000.0 / (1.0 - b))))
+
+    /// At the end of a window: the tasks stop whose ‖∇G‖ and G are no smaller than they were at the end of each before. Cost: one loss.
+    let private compared
+        (space: IInnerProductSpace<'V, 'S>)
+        regularizer
+        (problem: IBilevelProblem<'V, 'S>)
+        theta
+        (state: DescentState<'V, 'S>)
+        =
+        let norm = space.Norm state.Gradient
+        let value = InnerObjective.value space regularizer (problem.InnerLoss state.Phi) state.Phi theta
+
+        let struct (leastNorm, leastValue) =
+            state.Least
+            |> ValueOption.defaultWith (fun () -> struct (space.Scalar infinity, space.Scalar infinity))
+
+        let smaller a b = space.Select(space.Exceeds(b, a), a, b)
+        let moving = Mask.larger space (space.Exceeds(leastNorm, norm)) (space.Exceeds(leastValue, value))
+
+        { state with
+            Running = space.Multiply(state.Running, moving)
+            Least = ValueSome(struct (smaller norm leastNorm, smaller value leastValue))
+            Marks =
+                { state.Marks with
+                    Stagnated = space.Add(state.Marks.Stagnated, space.Multiply(state.Running, Mask.complement space moving))
+                }
+            Counts =
+                { state.Counts with
+                    Losses = space.Add(state.Counts.Losses, state.Running)
+                }
+        }
+
     /// Where a task has met the tolerance, L̂ must be finite too: its gradient can be where it is not. Cost: one loss.
     let private withLoss (space: IInnerProductSpace<'V, 'S>) (problem: IBilevelProblem<'V, 'S>) (state: DescentState<'V, 'S>) =
         let lost = Mask.complement space (Mask.finite space (problem.InnerLoss state.Phi))
@@ -122,7 +169,7 @@ module GradientDescent =
                 }
             Counts =
                 { state.Counts with
-                    Losses = space.Scalar 1.0
+                    Losses = space.Add(state.Counts.Losses, space.Scalar 1.0)
                 }
         }
 
@@ -130,8 +177,8 @@ module GradientDescent =
     /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part, no norm and no loss is taken,
     /// and a task that diverges ends where it diverged to, marked NonFinite.
     ///
-    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature, one loss in all where a tolerance is asked for; two
-    /// vectors beside θ, one more with momentum, however many the steps.
+    /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; where a tolerance is asked for, one loss at the end
+    /// and one a window of at least 1000 steps; two vectors beside θ, one more with momentum, however many the steps.
     [<CompiledName("Accelerated")>]
     let accelerated
         (rule: StepRule)
@@ -160,6 +207,7 @@ module GradientDescent =
                     Gradient = start
                     Length = space.Scalar 0.0
                     Running = space.Scalar 1.0
+                    Least = ValueNone
                     Marks = Marks.None space
                     Counts = Counts.Zero space
                 }
@@ -197,6 +245,7 @@ module GradientDescent =
                 else
                     ValueSome(Mask.tolerance space gradientNorm)
 
+            let window = window momentum
             let mutable state = Region.run space (first tolerance)
             let mutable k = 1
 
@@ -206,6 +255,9 @@ module GradientDescent =
                 else
                     state <- Region.advance space (next tolerance) state
                     k <- k + 1
+
+                    if checkEvery > 0 && k % window = 0 then
+                        state <- Region.advance space (compared space regularizer problem theta) state
 
             let state =
                 if checkEvery > 0 then

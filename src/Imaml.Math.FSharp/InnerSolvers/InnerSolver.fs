@@ -15,7 +15,7 @@ type InnerStatus =
     /// A loss, a gradient or an iterate was not finite. The answer is the last finite iterate, but for fixed budgets of gradient descent,
     /// which look at no number and return what they diverged to, and for a black box.
     | NonFinite = 2
-    /// No further step lowers G: rounding, or a kink.
+    /// No further step lowers G: rounding, a kink, or a constant step so long that the iterates go round.
     | Stalled = 3
     /// The solver is a black box and does not say.
     | NotReported = 4
@@ -32,7 +32,8 @@ type InnerStatusText =
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit -> "the budget of inner steps ended before ‖∇G‖ met the tolerance; allow more steps, or raise λ"
         | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step, or let it measure the curvature"
-        | InnerStatus.Stalled -> "no further step lowers G: ‖∇G‖ is at the level of rounding, or the loss has a kink here"
+        | InnerStatus.Stalled ->
+            "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or a constant step is too long"
         | InnerStatus.NonPositiveCurvature ->
             "H + Λ is not positive definite here, and the inner solver needs it to be: raise λ, or use one that only goes downhill"
         | InnerStatus.NotReported -> "the inner solver is a black box; ‖∇G‖ at its result is what is known"

@@ -9,37 +9,27 @@
 
 namespace Imaml.Math
 
-/// The accuracies that Algorithm 2 is asked for, as numbers that it can check. Zeros ask for nothing: fixed budgets, as in the experiments.
-type Thresholds<'S> =
+/// The accuracies that Algorithm 2 is asked for, as numbers that it can check, the same for every task and every batch. Zeros ask for nothing:
+/// fixed budgets, as in the experiments.
+type Thresholds =
     {
         /// The inner solve is done where ‖∇G(φ, θ)‖ ≤ InnerGradientNorm.
-        InnerGradientNorm: 'S
+        InnerGradientNorm: float
         /// The linear solve is done where ‖v − (H+Λ)u‖ ≤ LinearResidualNorm.
-        LinearResidualNorm: 'S
+        LinearResidualNorm: float
     }
 
-[<RequireQualifiedAccess>]
-module Thresholds =
-
     /// Fixed budgets.
-    [<CompiledName("None")>]
-    let none (space: IInnerProductSpace<'V, 'S>) =
+    static member None =
         {
-            InnerGradientNorm = space.Scalar 0.0
-            LinearResidualNorm = space.Scalar 0.0
+            InnerGradientNorm = 0.0
+            LinearResidualNorm = 0.0
         }
 
     /// Inner accuracy δ (Definition 1), as ‖φ − φ*‖ ≤ ‖∇G‖/µ, and linear-solve accuracy δ′ (Definition 2), as
     /// ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖v − (H+Λ)u‖, where G is µ-strongly convex.
     /// Errors: µ that is not positive and finite; δ or δ′ that is not at least 0.
-    [<CompiledName("OfAccuracies")>]
-    let ofAccuracies
-        (space: IInnerProductSpace<'V, 'S>)
-        (regularizer: IRegularizer<'V, 'S>)
-        (strongConvexity: float)
-        (delta: float)
-        (deltaPrime: float)
-        =
+    static member OfAccuracies(regularizer: IRegularizer<'V, 'S>, strongConvexity: float, delta: float, deltaPrime: float) : Thresholds =
         if not (strongConvexity > 0.0 && strongConvexity < infinity) then
             invalidArg (nameof strongConvexity) $"µ must be positive and finite, not {strongConvexity}"
 
@@ -50,8 +40,8 @@ module Thresholds =
             invalidArg (nameof deltaPrime) $"δ′ must be at least 0, not {deltaPrime}"
 
         {
-            InnerGradientNorm = space.Scalar(strongConvexity * delta)
-            LinearResidualNorm = space.Scalar(strongConvexity / regularizer.LargestEigenvalue * deltaPrime)
+            InnerGradientNorm = strongConvexity * delta
+            LinearResidualNorm = strongConvexity / regularizer.LargestEigenvalue * deltaPrime
         }
 
 /// Where a visit to a task begins that has been visited before: what it ended with then, which tasks that are drawn anew do not have.
@@ -73,7 +63,7 @@ type ImplicitMetaGradient =
             regularizer: IRegularizer<'V, 'S>,
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
-            thresholds: Thresholds<'S>,
+            thresholds: Thresholds,
             theta: 'V,
             start: 'V,
             solve: ILinearization<'V, 'S> -> 'V -> AdjointSolve<'V, 'S>
@@ -81,7 +71,9 @@ type ImplicitMetaGradient =
         Regularizer.requireProximalTerm regularizer "the implicit meta-gradient"
 
         Region.run space (fun () ->
-            let inner = innerSolver.Solve(space, regularizer, problem, theta, start, thresholds.InnerGradientNorm)
+            let inner =
+                innerSolver.Solve(space, regularizer, problem, theta, start, space.Scalar thresholds.InnerGradientNorm)
+
             let phi = inner.Phi
             use linearization = problem.LinearizeInner phi
             let innerGradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
@@ -101,6 +93,7 @@ type ImplicitMetaGradient =
                 DerivativeProducts = space.Scalar 0.0
                 OuterGradients = space.Scalar 1.0
                 Learned = [||]
+                LearnedRounding = [||]
             }
             |> MetaGradient.judged space)
 
@@ -115,7 +108,7 @@ type ImplicitMetaGradient =
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
             solver: IAdjointSolver<'V, 'S>,
-            thresholds: Thresholds<'S>,
+            thresholds: Thresholds,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
         ImplicitMetaGradient.From(
@@ -126,7 +119,7 @@ type ImplicitMetaGradient =
             thresholds,
             theta,
             theta,
-            fun linearization v -> solver.Solve(space, regularizer, linearization, v, thresholds.LinearResidualNorm)
+            fun linearization v -> solver.Solve(space, regularizer, linearization, v, space.Scalar thresholds.LinearResidualNorm)
         )
 
     /// The same by a linear solver that knows of H + Λ its products alone.
@@ -137,7 +130,7 @@ type ImplicitMetaGradient =
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
             linearSolver: ILinearSolver<'V, 'S>,
-            thresholds: Thresholds<'S>,
+            thresholds: Thresholds,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
         let solver: IAdjointSolver<'V, 'S> = LinearAdjointSolver linearSolver
@@ -153,7 +146,7 @@ type ImplicitMetaGradient =
             linearSolver: ILinearSolver<'V, 'S>,
             theta: 'V
         ) : MetaGradient<'V, 'S> =
-        ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.none space, theta)
+        ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.None, theta)
 
     /// The same for tasks that have been visited before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
     /// at their last u. Cost: one more product; fewer steps where the thresholds are met earlier.
@@ -164,20 +157,20 @@ type ImplicitMetaGradient =
             problem: IBilevelProblem<'V, 'S>,
             innerSolver: IInnerSolver<'V, 'S>,
             linearSolver: ILinearSolver<'V, 'S>,
-            thresholds: Thresholds<'S>,
+            thresholds: Thresholds,
             theta: 'V,
             start: WarmStart<'V>
         ) : MetaGradient<'V, 'S> =
         let solve linearization v =
             let operator = AdjointSolve.operator space regularizer linearization
 
-            linearSolver.SolveFrom(space, operator, v, start.Solution, thresholds.LinearResidualNorm)
+            linearSolver.SolveFrom(space, operator, v, start.Solution, space.Scalar thresholds.LinearResidualNorm)
             |> AdjointSolve.ofReport space regularizer
 
         ImplicitMetaGradient.From(space, regularizer, problem, innerSolver, thresholds, theta, start.Phi, solve)
 
 /// Algorithm 2 as a strategy.
-type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds<'S>) =
+type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds) =
     /// By a linear solver that knows of H + Λ its products alone.
     new(innerSolver, linearSolver: ILinearSolver<'V, 'S>, thresholds) =
         ImplicitStrategy(innerSolver, (LinearAdjointSolver linearSolver: IAdjointSolver<'V, 'S>), thresholds)

@@ -30,6 +30,8 @@ type MetaGradient<'V, 'S> =
         OuterGradients: 'S
         /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
         Learned: float[][]
+        /// For every task, what rounding alone may be of Learned, as the Euclidean norm of its numbers; empty where that is not bounded.
+        LearnedRounding: float[]
     }
 
     /// φ ≈ Alg*(θ)
@@ -89,6 +91,7 @@ type MetaGradient<'V, 'S> =
                 DerivativeProducts = scalar.Invoke this.DerivativeProducts
                 OuterGradients = scalar.Invoke this.OuterGradients
                 Learned = this.Learned
+                LearnedRounding = this.LearnedRounding
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
@@ -169,5 +172,6 @@ module internal MetaGradient =
             DerivativeProducts = space.Scalar(float products)
             OuterGradients = space.Scalar 1.0
             Learned = [||]
+            LearnedRounding = [||]
         }
         |> judged space

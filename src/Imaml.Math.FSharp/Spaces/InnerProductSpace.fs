@@ -143,6 +143,21 @@ module internal Mask =
         let double = space.Exceeds(space.Add(one, space.Scalar(2.0 ** -40.0)), one)
         space.Select(double, space.Scalar(2.0 ** -52.0), space.Scalar(2.0 ** -23.0))
 
+    /// The same of the space's vectors, as a number: a space may compute its scalars in double precision and its vectors in single. x + 2⁻⁴⁰x is x in
+    /// those, which any x ≠ 0 tells; of zeros alone the scalars speak. Cost: two norms of each vector, which wait for a device.
+    let epsilonOf (space: IInnerProductSpace<'V, 'S>) (vectors: 'V[]) : float =
+        use _ = space.OpenRegion()
+
+        let single (x: 'V) =
+            let more = space.Axpy(space.Scalar(2.0 ** -40.0), x, x)
+            let lost = space.Read(space.Norm(space.Axpy(space.Scalar -1.0, x, more))) |> Array.map ((=) 0.0)
+            Array.exists2 (fun size lost -> size > 0.0 && lost) (space.Read(space.Norm x)) lost
+
+        if Array.exists single vectors then
+            2.0 ** -23.0
+        else
+            (space.Read(epsilon space))[0]
+
 /// How two vectors compare, task by task.
 [<RequireQualifiedAccess>]
 module Direction =

@@ -121,6 +121,7 @@ internal sealed record ReferenceSummary(int Tasks, int Exact, int Indefinite, Qu
 /// <param name="Lambda">λ at this state.</param>
 /// <param name="Tasks">Tasks measured.</param>
 /// <param name="Inner">How many of their inner solves ended how.</param>
+/// <param name="NotFinite">Tasks whose adapted network or linear solve is not finite; where there are any, no figure of this state is to be used.</param>
 /// <param name="Accuracy">Their mean accuracy after adapting; not a number where an adapted network is not finite.</param>
 /// <param name="Theta">The curvature at θ.</param>
 /// <param name="Phi">The curvature at φ.</param>
@@ -136,6 +137,7 @@ internal sealed record StateSummary(
     double Lambda,
     int Tasks,
     IReadOnlyDictionary<InnerStatus, int> Inner,
+    int NotFinite,
     double Accuracy,
     CurvatureSummary Theta,
     CurvatureSummary Phi,
@@ -153,6 +155,7 @@ internal sealed record StateSummary(
         state.Lambda,
         state.Tasks.Count,
         state.Tasks.CountBy(task => task.Inner).ToDictionary(),
+        state.Tasks.Count(task => task.Inner == InnerStatus.NonFinite || !double.IsFinite(task.CgResidual)),
         state.Tasks.Average(task => task.Accuracy),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Theta)]),
         CurvatureSummary.Of([.. state.Tasks.Select(task => task.Phi)]),

@@ -70,7 +70,7 @@ internal sealed class TaskBatch
         Problem,
         Known(phi),
         (Method with { Adjoint = Method.Adjoint with { Steps = linearSteps } }).Solver(_context),
-        Thresholds.OfAccuracies(Space, Regularizer, Lambda, 0, Method.DeltaPrime ?? 0),
+        Thresholds.OfAccuracies(Regularizer, Lambda, 0, Method.DeltaPrime ?? 0),
         Theta);
 
     /// <summary>Algorithm 2's linear solve at a φ that is known.</summary>

@@ -5,6 +5,7 @@
 // parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
 
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -78,12 +79,16 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
 /// <param name="Task">One task's share.</param>
 /// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
-/// <param name="NotFinite">Tasks of the measured meta-steps whose inner solve or meta-gradient was not finite: what they took is not what training takes.</param>
+/// <param name="Statuses">How the tasks' solves ended in all meta-steps made; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, int NotFinite = 0)
+public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, TaskStatuses? Statuses = null)
 {
     // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
+
+    /// <summary>Tasks whose inner solve or meta-gradient is not finite.</summary>
+    [JsonIgnore]
+    public int NotFinite => Statuses?.NotFinite ?? 0;
 
     /// <summary>Measures a meta-batch, in this process.</summary>
     /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
@@ -94,16 +99,16 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
         var experiment = request.Experiment;
         experiment.Validate();
         var device = ComputeDevice.Open(request.Device, request.Tf32);
-        var (images, network) = experiment.Open();
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, new ImageClassifier(network)), request.Threads);
+        var (images, model) = experiment.Open();
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), request.Threads);
         learner.MoveTo(device.Device);
         ProcessMemory.StartAnew();
-        var measured = new Measured(request, images, network, learner);
+        var measured = new Measured(request, images, model, learner);
         return request.Work == MeasuredWork.MetaStep ? MetaSteps(measured, stop) : Gradients(measured, stop);
     }
 
     /// <summary>What is measured.</summary>
-    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, Network Network, MetaLearner Learner)
+    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, ImageClassifier Model, MetaLearner Learner)
     {
         public TaskRange Tasks(int step) => new(ClassPart.Train, Learner.Plan.Seed, (long)step * Learner.Plan.MetaBatch, Learner.Plan.MetaBatch);
     }
@@ -113,21 +118,17 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
         var learner = measured.Learner;
         var memory = DeviceMemory.Of(learner.Theta.device);
         var seconds = new List<double>();
-        var notFinite = 0;
+        var statuses = new List<TaskStatuses>();
         for (var step = 0; step <= measured.Request.Steps; step++)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () =>
-            {
-                var report = learner.Step(measured.Tasks(step));
-                notFinite += int.Max(report.NonFinite, report.InnerNonFinite);
-            }));
+            seconds.Add(Seconds(learner, () => statuses.Add(learner.Step(measured.Tasks(step)).Ended!)));
         }
 
         var peak = memory.Peak();
         // The first step also paid for the libraries' start.
         var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, NotFinite: notFinite);
+        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, Statuses: TaskStatuses.Sum(statuses));
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
@@ -175,8 +176,10 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
 
     private static TaskCost Cost(Measured measured, double seconds, TaskWork work)
     {
-        var images = measured.Images;
-        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(measured.Network.Flops, images.Ways * images.Shots, images.Ways * images.Queries));
+        var (images, model) = (measured.Images, measured.Model);
+        // Inductive, the support images pass through the network with the query images.
+        var outer = images.Queries + (model.BatchNorm == BatchNormMode.Inductive ? images.Shots : 0);
+        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(model.Network.Flops, images.Ways * images.Shots, images.Ways * outer));
     }
 
     // The counts of the meta-batch that would come next.

@@ -33,16 +33,28 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 public sealed class FewShotProblem : IMeasuredProblem
 {
     private readonly Network _network;
+    private readonly Tensor _supportLabels, _queryLabels;
 
-    // Arranged images and one-hot labels.
-    private readonly LabelledImages _support, _query;
+    // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
+    private readonly Tensor _support, _outer;
+    private readonly long? _reference;
 
-    internal FewShotProblem(Network network, LabelledImages support, LabelledImages query) => (_network, _support, _query) =
-        (network, support with { Images = network.Arrange(support.Images) }, query with { Images = network.Arrange(query.Images) });
+    /// <summary>The problem of these images.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="support">Of L̂.</param>
+    /// <param name="query">Of L.</param>
+    /// <param name="batchNorm">Whose statistics normalise the query images. L̂ is the same either way.</param>
+    internal FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
+    {
+        (_network, _supportLabels, _queryLabels, _support) = (network, support.OneHot, query.OneHot, network.Arrange(support.Images));
+        var images = network.Arrange(query.Images);
+        _reference = batchNorm == BatchNormMode.Inductive ? _support.shape[0] : null;
+        _outer = _reference is null ? images : cat([_support, images]);
+    }
 
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
-    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like)
-        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like))
+    public FewShotProblem(Network network, EpisodeBatch batch, Tensor like, BatchNormMode batchNorm = BatchNormMode.Transductive)
+        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like), batchNorm)
     {
     }
 
@@ -50,42 +62,47 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support.Images).Logits, _support.OneHot).Loss().MoveToOuterDisposeScope();
+        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support).Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = _network.ForwardArranged(phi, _support.Images);
-        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _support.OneHot).LogitGradient()).MoveToOuterDisposeScope();
+        var pass = _network.ForwardArranged(phi, _support);
+        return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportLabels).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, _supportLabels, phi);
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = _network.ForwardArranged(phi, _query.Images);
-        var loss = new SoftmaxCrossEntropy(pass.Logits, _query.OneHot);
-        return scope.MoveToOuter(loss.Loss(), pass.Backward(loss.LogitGradient()));
+        var pass = _network.ForwardArranged(phi, _outer, _reference);
+        var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _queryLabels);
+        var gradient = loss.LogitGradient();
+        // The support images' own logits have no part in L.
+        var all = _reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
+        return scope.MoveToOuter(loss.Loss(), pass.Backward(all));
     }
 
     /// <summary>The logits of the query images under φ, [B, n, N].</summary>
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return _network.ForwardArranged(phi, _query.Images).Logits.MoveToOuterDisposeScope();
+        return OfQueries(_network.ForwardArranged(phi, _outer, _reference).Logits).MoveToOuterDisposeScope();
     }
+
+    private Tensor OfQueries(Tensor logits) => _reference is { } first ? logits.narrow(1, first, logits.shape[1] - first) : logits;
 
     /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
     public double[] QueryAccuracy(Tensor phi)
     {
         using var scope = NewDisposeScope();
         var logits = QueryLogits(phi); // [B, n, N]
-        var right = logits.argmax(-1).eq(_query.OneHot.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        var right = logits.argmax(-1).eq(_queryLabels.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
         return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
@@ -96,11 +113,11 @@ public sealed class FewShotProblem : IMeasuredProblem
         private readonly SoftmaxCrossEntropy _loss;
         private readonly List<Tensor> _owned;
 
-        public Linearization(Network network, LabelledImages support, Tensor phi)
+        public Linearization(Network network, Tensor images, Tensor oneHot, Tensor phi)
         {
             using var scope = NewDisposeScope();
-            _pass = network.ForwardArranged(phi, support.Images);
-            _loss = new SoftmaxCrossEntropy(_pass.Logits, support.OneHot);
+            _pass = network.ForwardArranged(phi, images);
+            _loss = new SoftmaxCrossEntropy(_pass.Logits, oneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
             _pass.PrepareProducts();
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];

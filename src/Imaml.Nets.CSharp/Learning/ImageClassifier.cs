@@ -9,10 +9,17 @@ namespace Imaml.Nets.Learning;
 
 /// <summary>Classifies the images of episodes by a network whose outputs are the logits of the N classes.</summary>
 /// <param name="network">The network, of the library's layers or the user's own.</param>
-public sealed class ImageClassifier(Network network) : IModel<EpisodeBatch>
+/// <param name="batchNorm">Whose statistics normalise the query images.</param>
+public sealed class ImageClassifier(Network network, BatchNormMode batchNorm = BatchNormMode.Transductive) : IModel<EpisodeBatch>
 {
     /// <summary>The network.</summary>
     public Network Network { get; } = network;
+
+    /// <summary>Whose statistics normalise the query images.</summary>
+    public BatchNormMode BatchNorm { get; } = batchNorm;
+
+    /// <summary>The same network with its query images normalised in another way.</summary>
+    public ImageClassifier With(BatchNormMode mode) => new(Network, mode);
 
     /// <inheritdoc/>
     public IReadOnlyList<int> LayerSizes { get; } = network.LayerSizes;
@@ -24,5 +31,5 @@ public sealed class ImageClassifier(Network network) : IModel<EpisodeBatch>
     public Tensor InitialParameters(Generator generator) => Network.InitialParameters(generator);
 
     /// <inheritdoc/>
-    public IBilevelProblem<Tensor, Tensor> Problem(EpisodeBatch tasks, Tensor like) => new FewShotProblem(Network, tasks, like);
+    public IBilevelProblem<Tensor, Tensor> Problem(EpisodeBatch tasks, Tensor like) => new FewShotProblem(Network, tasks, like, BatchNorm);
 }

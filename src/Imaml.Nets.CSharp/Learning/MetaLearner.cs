@@ -73,6 +73,27 @@ public sealed class MetaLearner : IDisposable
         return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(outer.Steps, theta, start.Optimizer.Restore(new TensorSpace(1, theta), outer), numbers));
     }
 
+    /// <summary>A learner of the parameters in some places alone, and of the learned numbers that belong to them, for a model that has no others.</summary>
+    /// <param name="problem">The tasks and that model.</param>
+    /// <param name="places">Where each of its parameters is in θ.</param>
+    internal MetaLearner Restrict(LearningProblem problem, IReadOnlyList<int> places)
+    {
+        using var scope = NewDisposeScope();
+        var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));
+        var numbers = Learned?.Numbers;
+        var kept = numbers?.Count == Problem.ParameterCount ? Vector<double>.Build.Dense(places.Count, i => numbers[places[i]]) : numbers;
+        return Trained(Plan, problem, _threads, MetaStep, theta, kept);
+    }
+
+    /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
+    internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned)
+    {
+        using var scope = NewDisposeScope();
+        var start = Start(plan, problem, theta);
+        var numbers = learned is null ? null : new LearnedNumbers(learned, start.Learned!.Optimizer);
+        return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(metaStep, theta, start.Optimizer, numbers));
+    }
+
     private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)
     {
         var numbers = plan.Method.Learns?.Numbers(problem.LayerSizes);

@@ -5,6 +5,37 @@ using Imaml.Nets.Methods;
 
 namespace Imaml.Nets.Learning;
 
+/// <summary>How the inner and the linear solves of tasks ended.</summary>
+/// <param name="Inner">Tasks by the status of their inner solve.</param>
+/// <param name="Linear">Tasks by the status of their linear solve.</param>
+/// <param name="NotFinite">Tasks whose inner solve or meta-gradient is not finite.</param>
+public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, IReadOnlyDictionary<SolveStatus, int> Linear, int NotFinite)
+{
+    internal static TaskStatuses Of(MetaStepReport step) => new(
+        step.Tasks.CountBy(task => task.Inner.Status).ToDictionary(),
+        step.Tasks.CountBy(task => task.Solve.Status).ToDictionary(),
+        step.Tasks.Count(task => !task.Usable || task.Inner.Status == InnerStatus.NonFinite));
+
+    /// <summary>Whether the counts are the same.</summary>
+    public bool Equals(TaskStatuses? other) =>
+        other is not null && NotFinite == other.NotFinite && Same(Inner, other.Inner) && Same(Linear, other.Linear);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(NotFinite, Inner.Count, Linear.Count);
+
+    private static bool Same<T>(IReadOnlyDictionary<T, int> a, IReadOnlyDictionary<T, int> b)
+        where T : struct => a.Count == b.Count && a.All(one => b.TryGetValue(one.Key, out var count) && count == one.Value);
+
+    /// <summary>The counts of several meta-steps together.</summary>
+    public static TaskStatuses Sum(IEnumerable<TaskStatuses> parts)
+    {
+        TaskStatuses[] all = [.. parts];
+        Dictionary<T, int> Counts<T>(Func<TaskStatuses, IReadOnlyDictionary<T, int>> of)
+            where T : struct => all.SelectMany(of).GroupBy(one => one.Key).OrderBy(one => one.Key).ToDictionary(one => one.Key, one => one.Sum(count => count.Value));
+        return new TaskStatuses(Counts(one => one.Inner), Counts(one => one.Linear), all.Sum(one => one.NotFinite));
+    }
+}
+
 /// <summary>One meta-step, over its B tasks.</summary>
 /// <param name="MetaStep">Counted from 1.</param>
 /// <param name="Tasks">Tasks seen so far, this step's included.</param>
@@ -19,7 +50,7 @@ namespace Imaml.Nets.Learning;
 /// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>
 /// <param name="LargestRaise">The most that a task's Λ was multiplied by against negative curvature.</param>
 /// <param name="Learned">What is learned beside θ, as it was at this step; null where nothing is.</param>
-/// <param name="InnerNonFinite">Tasks whose inner solve diverged.</param>
+/// <param name="Ended">How the tasks' solves ended; null in a log of a version that did not count them.</param>
 public sealed record StepReport(
     int MetaStep,
     long Tasks,
@@ -34,7 +65,7 @@ public sealed record StepReport(
     int NonFinite,
     double LargestRaise = 1,
     LearnedRange? Learned = null,
-    int InnerNonFinite = 0)
+    TaskStatuses? Ended = null)
 {
     internal static StepReport Create(int metaBatch, BoundMethod method, MetaStepReport step, IReadOnlyList<double> accuracies)
     {
@@ -53,6 +84,6 @@ public sealed record StepReport(
             step.Tasks.Length - step.Usable,
             usable.Max(one => one.Item.Raised),
             method.Learned,
-            step.Count(InnerStatus.NonFinite));
+            TaskStatuses.Of(step));
     }
 }

@@ -71,25 +71,16 @@ public sealed record ImplicitMaml(
         var solver = Solver(context);
         var learnable = Learns is { } learns ? new LearnedRegularizer<Tensor, Tensor>(Coordinates, learns.Sharing(context.LayerSizes), context.Like, context.Learned!.ToArray()) : null;
         var regularizer = learnable?.Regularizer ?? Proximal(Lambda);
-        Thresholds<Tensor> Accuracies(TensorSpace space) => Thresholds.OfAccuracies(space, regularizer, regularizer.SmallestEigenvalue, Delta ?? 0, DeltaPrime ?? 0);
-        IMetaGradientStrategy<Tensor, Tensor> strategy = new ToAccuracies(inner, solver, Accuracies);
+        var accuracies = Thresholds.OfAccuracies(regularizer, regularizer.SmallestEigenvalue, Delta ?? 0, DeltaPrime ?? 0);
+        IMetaGradientStrategy<Tensor, Tensor> strategy = new ImplicitStrategy<Tensor, Tensor>(inner, solver, accuracies);
         return new BoundMethod(
             regularizer,
             inner,
             learnable is null ? strategy : new LearnedRegularizerStrategy<Tensor, Tensor>(strategy, learnable),
-            space => Accuracies(space).InnerGradientNorm)
+            accuracies.InnerGradientNorm)
         {
             Learned = learnable is null ? null : LearnedRange.Of("λ", learnable.Lambda),
         };
-    }
-
-    /// <summary>Algorithm 2 to δ and δ′, which a space of B tasks holds as numbers of its own.</summary>
-    private sealed class ToAccuracies(IInnerSolver<Tensor, Tensor> inner, IAdjointSolver<Tensor, Tensor> solver, Func<TensorSpace, Thresholds<Tensor>> accuracies)
-        : IMetaGradientStrategy<Tensor, Tensor>
-    {
-        public MetaGradient<Tensor, Tensor> Compute(
-            IInnerProductSpace<Tensor, Tensor> space, IRegularizer<Tensor, Tensor> regularizer, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) =>
-            ImplicitMetaGradient.Compute(space, regularizer, problem, inner, solver, accuracies((TensorSpace)space), theta);
     }
 
     /// <summary>The adjoint solve with the remedy that the method has for negative curvature.</summary>

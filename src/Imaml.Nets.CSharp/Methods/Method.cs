@@ -96,12 +96,12 @@ internal sealed class OwnPartException(string part) : ArgumentException($"{part}
 /// <param name="regularizer">Λ; NoProximalTerm where there is none.</param>
 /// <param name="innerSolver">How it adapts to a task, in training and at test time.</param>
 /// <param name="strategy">How it makes the meta-gradient.</param>
-/// <param name="innerGradientNorm">‖∇G‖ at which the inner solver is done, in a space of B tasks; null for its budget alone.</param>
+/// <param name="innerGradientNorm">‖∇G‖ at which the inner solver is done; 0 for its budget alone.</param>
 public sealed class BoundMethod(
     IRegularizer<Tensor, Tensor> regularizer,
     IInnerSolver<Tensor, Tensor> innerSolver,
     IMetaGradientStrategy<Tensor, Tensor> strategy,
-    Func<TensorSpace, Tensor>? innerGradientNorm = null)
+    double innerGradientNorm = 0)
 {
     /// <summary>Λ; NoProximalTerm where there is none.</summary>
     public IRegularizer<Tensor, Tensor> Regularizer { get; } = regularizer;
@@ -111,7 +111,7 @@ public sealed class BoundMethod(
 
     /// <summary>How the algorithm adapts to tasks from θ, [B, d], in training and at test time.</summary>
     public InnerIterate<Tensor, Tensor> Adapt(TensorSpace space, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) =>
-        innerSolver.Solve(space, Regularizer, problem, theta, theta, innerGradientNorm?.Invoke(space) ?? space.Scalar(0));
+        innerSolver.Solve(space, Regularizer, problem, theta, theta, space.Scalar(innerGradientNorm));
 
     /// <summary>The meta-gradients of every task at θ, [B, d], and those in the learned numbers, where there are any.</summary>
     public MetaGradient<Tensor, Tensor> Compute(TensorSpace space, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) =>

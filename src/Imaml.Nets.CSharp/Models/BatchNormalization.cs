@@ -1,9 +1,10 @@
-// Batch normalisation (Ioffe and Szegedy 2015) with the statistics of the batch at hand, per task and channel.
+// Batch normalisation (Ioffe and Szegedy 2015), per task and channel.
 //
 //     x̂ = (x − m)/s,  m = mean(x),  s = √(mean((x − m)²) + ε),   y = γx̂ + β
 //
-// The statistics are each task's own, so tasks stay independent. At test time they are the query batch's (transductive), as in all
-// published few-shot figures.
+// The statistics are each task's own, so tasks stay independent. The query images have their own, all of them together (transductive, as in all
+// published few-shot figures), or those of the support images that pass through the same network (inductive): then m and s are functions of
+// φ that the outer gradient goes through, and an image's logits do not depend on the images that it comes with.
 //
 // With P(q) = (q − mean(q) − x̂·mean(q·x̂))/s, which is symmetric, x's gradient is P(γ∂y) and x̂'s tangent is P(ẋ): one kernel serves both.
 
@@ -11,6 +12,16 @@ using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;
+
+/// <summary>Whose statistics normalise the query images.</summary>
+public enum BatchNormMode
+{
+    /// <summary>Those of the query images, all of a task together: a prediction depends on the images it comes with.</summary>
+    Transductive,
+
+    /// <summary>Those of the task's support images under the same parameters.</summary>
+    Inductive,
+}
 
 /// <summary>Normalises every channel over a task's images and positions. Parameters: γ, then β.</summary>
 public sealed class BatchNormalization(ImageShape shape) : Layer
@@ -46,6 +57,50 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
         return pass;
     }
 
+    /// <inheritdoc/>
+    public override LayerPass Forward(Tensor parameters, Tensor input, long reference)
+    {
+        if (reference == input.shape[0])
+        {
+            return Forward(parameters, input);
+        }
+
+        using var scope = NewDisposeScope();
+        var (gamma, beta) = Split(parameters);
+        var (x, g, b) = (Operation.Variable(input), Operation.Variable(gamma), Operation.Variable(beta));
+        var y = Operation.Recorded(() =>
+        {
+            var (scale, shift) = Scaling(x.narrow(0, 0, reference), PerChannel(g), PerChannel(b));
+            return shift.PlusProduct(x, scale);
+        });
+        var pass = new ReferencePass(parameters.shape[0], x, g, b, y);
+        _ = scope.MoveToOuter(x, g, b);
+        _ = scope.MoveToOuter(y, pass.Output);
+        return pass;
+    }
+
+    /// <inheritdoc/>
+    public override Layer WithFixedStatistics => new ChannelScaling(shape);
+
+    /// <inheritdoc/>
+    public override Tensor FixStatistics(Tensor parameters, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var (gamma, beta) = Split(parameters);
+        var (scale, shift) = Scaling(input, PerChannel(gamma), PerChannel(beta));
+        Tensor Row(Tensor x) => x.view(parameters.shape[0], -1);
+        return cat([Row(scale), Row(shift)], 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>γ/s and β − mγ/s, [1, B·C, 1, 1] each, with the statistics of x.</summary>
+    private static (Tensor Scale, Tensor Shift) Scaling(Tensor x, Tensor gamma, Tensor beta)
+    {
+        var mean = x.mean(Rows, keepdim: true);
+        var centred = x - mean;
+        var scale = centred.mul(centred).mean(Rows, keepdim: true).Plus(Epsilon).rsqrt().mul(gamma);
+        return (scale, beta.MinusProduct(mean, scale));
+    }
+
     private static Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta) => nn.functional.batch_norm(x, null, null, gamma, beta, training: true, eps: Epsilon);
 
     /// <summary>γ and β, [B·C] each.</summary>
@@ -55,6 +110,26 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
 
     /// <summary>[B·C] as a factor of images.</summary>
     private static Tensor PerChannel(Tensor x) => x.view(1, -1, 1, 1);
+
+    /// <summary>With the statistics of the first images, differentiated as one operation.</summary>
+    private sealed class ReferencePass(long tasks, Tensor x, Tensor gamma, Tensor beta, Tensor y) : LayerPass(y.detach())
+    {
+        public override IEnumerable<Tensor> Kept => [x, gamma, beta, y];
+
+        public override LayerGradient Backward(Tensor outputGradient, bool toInput)
+        {
+            var pulled = Operation.Pull([y], [outputGradient], toInput ? [gamma, beta, x] : [gamma, beta]);
+            return new LayerGradient([pulled[0].view(tasks, -1), pulled[1].view(tasks, -1)], pulled.ElementAtOrDefault(2));
+        }
+
+        public override LayerGradient Transpose(Tensor outputGradient, bool toInput) => Backward(outputGradient, toInput);
+
+        public override Tensor Tangent(Tensor parameterTangent, Tensor? inputTangent) => throw NoProducts();
+
+        public override LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput) => throw NoProducts();
+
+        private static InvalidOperationException NoProducts() => new("a pass with the statistics of its first images has first derivatives only");
+    }
 
     private sealed class Pass(BatchNormalization layer, long tasks, Tensor x, Tensor gamma, Tensor beta, Tensor y) : LayerPass(y.detach())
     {

@@ -43,6 +43,10 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
         return new Pass(this, x, w, TaskRows.ToImages(AddProduct(b, x, w), OutputShape));
     }
 
+    /// <summary>The layer with these of the outputs alone, and the places of its parameters among those of this one.</summary>
+    internal (Dense Layer, IEnumerable<int> Places) WithOutputs(IReadOnlyList<int> kept) =>
+        (new Dense(_input, kept.Count, gain), Enumerable.Range(0, _inputs + 1).SelectMany(row => kept.Select(output => row * outputs + output)));
+
     private (Tensor Weights, Tensor Bias) Split(Tensor parameters) =>
         (parameters.narrow(1, 0, _inputs * outputs).view(-1, _inputs, outputs),
          parameters.narrow(1, _inputs * outputs, outputs).unsqueeze(1)); // [B, I, O], [B, 1, O]

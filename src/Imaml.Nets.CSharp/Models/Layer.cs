@@ -46,6 +46,23 @@ public abstract class Layer
     /// <param name="parameters">[B, ParameterCount]</param>
     /// <param name="input">[n, B·C, H, W], channels last.</param>
     public abstract LayerPass Forward(Tensor parameters, Tensor input);
+
+    /// <summary>
+    /// The same where the statistics of the batch, for a layer that takes any, are those of its first images, and what follows them does not touch
+    /// them. Of such a pass first derivatives exist, no products.
+    /// </summary>
+    /// <param name="parameters">[B, ParameterCount]</param>
+    /// <param name="input">[n, B·C, H, W], channels last.</param>
+    /// <param name="reference">How many images come first, 1 … n.</param>
+    public virtual LayerPass Forward(Tensor parameters, Tensor input, long reference) => Forward(parameters, input);
+
+    /// <summary>The layer once the statistics that it takes from a batch are fixed: one of as many parameters; itself where it takes none.</summary>
+    public virtual Layer WithFixedStatistics => this;
+
+    /// <summary>The parameters of <see cref="WithFixedStatistics"/> with the statistics of these images.</summary>
+    /// <param name="parameters">[B, ParameterCount]</param>
+    /// <param name="input">[n, B·C, H, W], channels last.</param>
+    public virtual Tensor FixStatistics(Tensor parameters, Tensor input) => parameters;
 }
 
 /// <summary>One layer at one point: its output and the maps that the output's derivatives need.</summary>

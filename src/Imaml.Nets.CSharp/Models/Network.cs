@@ -63,24 +63,64 @@ public sealed class Network
     }
 
     /// <summary>Forward for images that Arrange has put in order, which stay the caller's.</summary>
-    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged)
+    /// <param name="parameters">[B, d]</param>
+    /// <param name="arranged">[n, B·C, H, W]</param>
+    /// <param name="reference">How many of the images, the first ones, give the statistics of the batch; null for all.</param>
+    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged, long? reference = null)
     {
         var tasks = arranged.shape[1] / Input.Channels;
-        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
-        {
-            throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
-        }
-
+        CheckParameters(parameters, tasks);
         using var off = Unrecorded.Begin();
         var passes = new LayerPass[_layers.Length];
         var value = arranged.detach(); // A handle of this pass's own, which a layer may keep and dispose.
         foreach (var (i, slice) in Slices(parameters))
         {
-            passes[i] = _layers[i].Forward(slice, value);
+            passes[i] = reference is { } first ? _layers[i].Forward(slice, value, first) : _layers[i].Forward(slice, value);
             value = passes[i].Output;
         }
 
         return new NetworkPass(this, passes, TaskRows.Of(value, tasks));
+    }
+
+    /// <summary>The network once the statistics that its layers take from a batch are fixed; it has as many parameters, in the same places.</summary>
+    public Network WithFixedStatistics => new(Input, [.. _layers.Select(layer => layer.WithFixedStatistics)]);
+
+    /// <summary>
+    /// The parameters of <see cref="WithFixedStatistics"/> with the statistics of these images: an image's logits then do not depend on the images that it
+    /// comes with, and are to rounding those of an inductive pass.
+    /// </summary>
+    /// <param name="parameters">[B, d]</param>
+    /// <param name="images">[B, n, H, W, C], a task's support images.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
+    public Tensor FixStatistics(Tensor parameters, Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        using var off = Unrecorded.Begin();
+        var value = Arrange(images);
+        CheckParameters(parameters, images.shape[0]);
+        var parts = new Tensor[_layers.Length];
+        foreach (var (i, slice) in Slices(parameters))
+        {
+            parts[i] = _layers[i].FixStatistics(slice, value);
+            value = _layers[i].WithFixedStatistics.Forward(parts[i], value).Output;
+        }
+
+        return cat(parts, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The network with these of its outputs alone, for tasks of fewer classes, and the places of its parameters in this one's vector.</summary>
+    /// <param name="outputs">The outputs that stay, in their new order.</param>
+    /// <exception cref="ArgumentException">The last layer is not dense, or has no such output.</exception>
+    internal (Network Network, int[] Places) WithOutputs(IReadOnlyList<int> outputs)
+    {
+        if (_layers[^1] is not Dense last || outputs.Any(output => output < 0 || output >= last.OutputShape.Channels))
+        {
+            throw new ArgumentException($"outputs can be taken from a dense last layer, out of those that it has, not {string.Join(", ", outputs)}", nameof(outputs));
+        }
+
+        var (layer, places) = last.WithOutputs(outputs);
+        var before = ParameterCount - last.ParameterCount;
+        return (new Network(Input, [.. _layers[..^1], layer]), [.. Enumerable.Range(0, before), .. places.Select(place => before + place)]);
     }
 
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)
@@ -90,6 +130,14 @@ public sealed class Network
         {
             yield return (i, parameters.narrow(1, offset, _layers[i].ParameterCount));
             offset += _layers[i].ParameterCount;
+        }
+    }
+
+    private void CheckParameters(Tensor parameters, long tasks)
+    {
+        if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
+        {
+            throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
         }
     }
 

@@ -1,12 +1,10 @@
 // A run's state in one file, from which it goes on as if it had never stopped: θ and what the outer optimiser remembers, to the last bit, and the
 // experiment that made them. Tasks need no state: task number n is a function of (seed, n).
 //
-//     "IMAMLCK3" · header length (int32) · header (JSON) · θ · the optimiser's vectors (float32, little-endian, d each)
-//                · learned numbers · their optimiser's vectors (float64, p each; none where nothing but θ is learned) · SHA-256 of all before
+//     a sealed file "IMAMLCK3" with a JSON header and θ · the optimiser's vectors (float32, little-endian, d each)
+//     · learned numbers · their optimiser's vectors (float64, p each; none where nothing but θ is learned)
 
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Imaml.Math;
@@ -40,7 +38,8 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 /// <param name="Seconds">Wall seconds that they took.</param>
 /// <param name="Outer">What the outer optimiser remembers.</param>
 /// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
-internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned);
+/// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
+internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null);
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
@@ -49,31 +48,29 @@ internal static class Checkpoint
     private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];
 
     /// <summary>Writes the state in one piece.</summary>
-    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner)
+    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner, double? validation = null)
     {
         using var scope = NewDisposeScope();
         var outer = learner.Outer;
         var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
-        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
-        var json = JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options);
-        using var stream = new MemoryStream();
-        stream.Write(Magic);
-        Span<byte> length = stackalloc byte[4];
-        BinaryPrimitives.WriteInt32LittleEndian(length, json.Length);
-        stream.Write(length);
-        stream.Write(json);
-        foreach (var tensor in outer.Vectors.Select(one => one.Item2).Prepend(learner.Theta))
-        {
-            stream.Write(MemoryMarshal.AsBytes<float>(tensor.cpu().data<float>().ToArray()));
-        }
+        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned), validation);
+        AtomicFile.Write(path, Bytes(header, [learner.Theta, .. outer.Vectors.Select(one => one.Item2)], [.. learned is null ? [] : learned.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers)]));
+    }
 
-        foreach (var numbers in learned?.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers) ?? [])
-        {
-            stream.Write(MemoryMarshal.AsBytes<double>(numbers.ToArray()));
-        }
+    /// <summary>A model: θ and the learned numbers of a state, from which tasks can be adapted to but no training can go on.</summary>
+    public static void WriteModel(string path, CheckpointHeader header, MetaLearner learner)
+    {
+        using var scope = NewDisposeScope();
+        var nothing = new OptimizerMemory([], []);
+        AtomicFile.Write(path, Bytes(
+            header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, [learner.Theta], learner.Learned is { } learned ? [learned.Numbers] : []));
+    }
 
-        stream.Write(SHA256.HashData(stream.GetBuffer().AsSpan(0, (int)stream.Length)));
-        AtomicFile.Write(path, stream.GetBuffer().AsSpan(0, (int)stream.Length));
+    private static byte[] Bytes(CheckpointHeader header, IReadOnlyList<Tensor> vectors, IReadOnlyList<Vector<double>> learned)
+    {
+        byte[] OfTensor(Tensor tensor) => MemoryMarshal.AsBytes<float>(tensor.cpu().data<float>().ToArray()).ToArray();
+        byte[] OfNumbers(Vector<double> numbers) => MemoryMarshal.AsBytes<double>(numbers.ToArray()).ToArray();
+        return SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options), [.. vectors.Select(OfTensor), .. learned.Select(OfNumbers)]);
     }
 
     /// <summary>Reads the header, having checked that the file is whole.</summary>
@@ -89,29 +86,63 @@ internal static class Checkpoint
     public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, LearningProblem problem, int threads, Experiment? experiment = null)
     {
         var (header, state) = Open(path);
-        var each = problem.ParameterCount * sizeof(float);
-        var eachLearned = (header.Experiment.Method.Learns?.Numbers(problem.LayerSizes).Count ?? 0) * sizeof(double);
-        var vectors = 1 + header.Outer.Vectors.Count;
-        var needed = (long)vectors * each + (1L + (header.Learned?.Vectors.Count ?? 0)) * eachLearned;
-        if (state.Length != needed || header.Learned is null != (eachLearned == 0))
+        using var scope = NewDisposeScope();
+        var parts = new Parts(path, header, state, problem);
+        if (header.Outer.Vectors.Count == 0 && header.Experiment.Outer is not Outer.GradientDescent)
         {
-            throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and method need {needed}; it was written by another version or for another network: train anew");
+            throw new CheckpointException($"{path} is a model without its optimiser's memory: it adapts to tasks, but cannot be trained on");
         }
 
-        using var scope = NewDisposeScope();
-        Tensor Part(int index) => tensor(MemoryMarshal.Cast<byte, float>(state.AsSpan(index * each, each)).ToArray(), [1, problem.ParameterCount], ScalarType.Float32, CPU);
-        Vector<double> Learned(int index) => Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(state.AsSpan(vectors * each + index * eachLearned, eachLearned)).ToArray());
-        var outer = header.Outer.With(header.MetaStep, i => Part(1 + i));
         try
         {
             return (header, MetaLearner.Restore(
-                (experiment ?? header.Experiment).Plan, problem, threads, Part(0), outer,
-                header.Learned is { } learned ? (Learned(0), learned.With(header.MetaStep, i => Learned(1 + i))) : null));
+                (experiment ?? header.Experiment).Plan, problem, threads, parts.Vector(0), header.Outer.With(header.MetaStep, i => parts.Vector(1 + i)),
+                header.Learned is { } learned ? (parts.Learned(0), learned.With(header.MetaStep, i => parts.Learned(1 + i))) : null));
         }
         catch (ArgumentException e)
         {
             throw new CheckpointException($"{path} cannot be used ({e.Message}); train anew", e);
         }
+    }
+
+    /// <summary>Reads what training ended with, to adapt it to tasks: of a checkpoint or of a model.</summary>
+    /// <param name="bytes">The file's content.</param>
+    /// <param name="name">Names it in messages.</param>
+    /// <param name="problem">The tasks and the model that the header describes.</param>
+    /// <param name="threads">Threads of the learner.</param>
+    /// <param name="plan">How it adapts, by the header.</param>
+    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model.</exception>
+    public static MetaLearner ReadTrained(byte[] bytes, string name, LearningProblem problem, int threads, LearningPlan plan)
+    {
+        var (header, state) = Open(bytes, name);
+        using var scope = NewDisposeScope();
+        var parts = new Parts(name, header, state, problem);
+        return MetaLearner.Trained(plan, problem, threads, header.MetaStep, parts.Vector(0), header.Learned is null ? null : parts.Learned(0));
+    }
+
+    /// <summary>The vectors of a state: θ and its optimiser's, then the learned numbers and their optimiser's.</summary>
+    private sealed class Parts
+    {
+        private readonly byte[] _state;
+        private readonly int _each, _eachLearned, _vectors;
+
+        /// <exception cref="CheckpointException">They are not as many as the model and the method have.</exception>
+        public Parts(string path, CheckpointHeader header, byte[] state, LearningProblem problem)
+        {
+            (_state, _each, _vectors) = (state, problem.ParameterCount * sizeof(float), 1 + header.Outer.Vectors.Count);
+            _eachLearned = (header.Experiment.Method.Learns?.Numbers(problem.LayerSizes).Count ?? 0) * sizeof(double);
+            var needed = (long)_vectors * _each + (1L + (header.Learned?.Vectors.Count ?? 0)) * _eachLearned;
+            if (state.Length != needed || header.Learned is null != (_eachLearned == 0))
+            {
+                throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and method need {needed}; it was written by another version or for another network: train anew");
+            }
+        }
+
+        /// <summary>[1, d], on the processor.</summary>
+        public Tensor Vector(int index) => tensor(MemoryMarshal.Cast<byte, float>(_state.AsSpan(index * _each, _each)).ToArray(), [1, _each / sizeof(float)], ScalarType.Float32, CPU);
+
+        public Vector<double> Learned(int index) =>
+            Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(_state.AsSpan(_vectors * _each + index * _eachLearned, _eachLearned)).ToArray());
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path)
@@ -126,6 +157,13 @@ internal static class Checkpoint
             throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e);
         }
 
+        return Open(bytes, path);
+    }
+
+    /// <summary>The header and the state of a file's content.</summary>
+    /// <exception cref="CheckpointException">It is damaged, cut off, or no checkpoint.</exception>
+    public static (CheckpointHeader Header, byte[] State) Open(byte[] bytes, string path)
+    {
         if (bytes.Length < Magic.Length || !bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic))
         {
             throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
@@ -133,21 +171,16 @@ internal static class Checkpoint
                 : $"{path} is no checkpoint of this program; name a folder that `imaml train` made");
         }
 
-        var end = bytes.Length - SHA256.HashSizeInBytes;
-        if (end < Magic.Length + 4 || !SHA256.HashData(bytes.AsSpan(0, end)).AsSpan().SequenceEqual(bytes.AsSpan(end)))
+        if (SealedFile.Open(bytes, Magic.Length) is not var (header, state))
         {
             throw new CheckpointException($"{path} is cut off or damaged; restore it from a copy, or delete the folder and train anew");
         }
 
         try
         {
-            var start = Magic.Length + 4;
-            var length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(Magic.Length));
-            var header = JsonSerializer.Deserialize<CheckpointHeader>(bytes.AsSpan(start, length), RunJson.Options)
-                ?? throw new JsonException("the header is empty");
-            return (header, bytes[(start + length)..end]);
+            return (JsonSerializer.Deserialize<CheckpointHeader>(header, RunJson.Options) ?? throw new JsonException("the header is empty"), state);
         }
-        catch (Exception e) when (e is JsonException or ArgumentOutOfRangeException)
+        catch (JsonException e)
         {
             throw new CheckpointException($"{path} was written by another version of this program ({e.Message.Split('\n')[0]}); train anew", e);
         }

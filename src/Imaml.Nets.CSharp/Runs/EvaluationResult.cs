@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
@@ -39,8 +40,11 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
 /// <param name="LossPerEpisode">Likewise, where it is none.</param>
-/// <param name="Queries">Query images per class; null where the tasks are no images.</param>
-/// <param name="BatchNormalization">Whose statistics normalise the query images; null where the tasks are no images.</param>
+/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, or the <see cref="Last"/>.</param>
+/// <param name="Ways">Classes of an episode; null where the tasks are no images.</param>
+/// <param name="Shots">Support images per class, likewise.</param>
+/// <param name="Queries">Query images per class, likewise.</param>
+/// <param name="BatchNormalization">Whose statistics normalise the query images; null where the network is the user's own.</param>
 public sealed record EvaluationResult(
     Experiment Experiment,
     ClassSplit? Manifest,
@@ -61,11 +65,14 @@ public sealed record EvaluationResult(
     double EvaluationSecondsPerEpisode,
     IReadOnlyList<double>? AccuracyPerEpisode,
     IReadOnlyList<double>? LossPerEpisode,
+    string State = EvaluationResult.Last,
+    int? Ways = null,
+    int? Shots = null,
     int? Queries = null,
-    string? BatchNormalization = null)
+    BatchNormMode? BatchNormalization = null)
 {
-    /// <summary>The query batch's own statistics normalise it, as in all published figures.</summary>
-    public const string Transductive = "transductive";
+    /// <summary>The state of the best validation, and the last one.</summary>
+    public const string Best = "best", Last = "last";
 
     /// <summary>The name of its file. What departs from the usual is in it, so that a quick look does not replace a full measurement.</summary>
     [JsonIgnore]
@@ -73,9 +80,17 @@ public sealed record EvaluationResult(
         $"evaluation-{Part.ToString().ToLowerInvariant()}",
         Episodes == EvaluationRequest.DefaultEpisodes ? "" : $"-episodes{Episodes}",
         EpisodeSeed == ImageTasks.EvaluationSeed ? "" : $"-seed{EpisodeSeed}",
-        Queries is null || Queries == (Experiment.Tasks as EpisodeSpec)?.Queries ? "" : $"-queries{Queries}",
-        InnerSteps == Experiment.Method.InnerSteps ? "" : $"-steps{InnerSteps}",
+        Other("ways", Ways, (Experiment.Tasks as EpisodeSpec)?.Ways),
+        Other("shots", Shots, (Experiment.Tasks as EpisodeSpec)?.Shots),
+        Other("queries", Queries, (Experiment.Tasks as EpisodeSpec)?.Queries),
+        Other("steps", InnerSteps, Experiment.Method.InnerSteps),
+        BatchNormalization is null || BatchNormalization == Trained ? "" : $"-{BatchNormalization.ToString()!.ToLowerInvariant()}",
+        State == Best ? "-best" : "",
         ".json");
+
+    private BatchNormMode? Trained => (Experiment.Network as ConvolutionalNetwork)?.BatchNorm;
+
+    private static string Other(string name, int? value, int? usual) => value is null || value == usual ? "" : $"-{name}{value}";
 
     /// <summary>Measures a learner.</summary>
     /// <param name="learner">The learner.</param>
@@ -118,6 +133,7 @@ public sealed record EvaluationResult(
             trainingSeconds,
             watch.Elapsed.TotalSeconds / request.Episodes,
             accuracy ? measured.PerTask : null,
-            accuracy ? null : measured.PerTask);
+            accuracy ? null : measured.PerTask,
+            BatchNormalization: (experiment.Network as ConvolutionalNetwork)?.BatchNorm);
     }
 }

@@ -62,8 +62,8 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
 
         if (Tasks is EpisodeSpec { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
         {
-            var pixels = (decimal)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * images.Form.Bytes;
-            together = together.Concat(Rule.AtMost(LargestArray, (long)decimal.Min(pixels, long.MaxValue), "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
+            var pixels = (double)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * images.Form.Bytes;
+            together = together.Concat(Rule.AtMost(LargestArray, pixels, "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 
         return
@@ -90,17 +90,18 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     /// <param name="cancel">Likewise.</param>
     /// <exception cref="ArgumentException">A part is the user's own, so the program that has it must do this.</exception>
     /// <exception cref="DataException">The data are missing or do not allow these episodes.</exception>
-    public (ImageTasks Tasks, Network Network) Open(string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null, CancellationToken cancel = default)
+    public (ImageTasks Tasks, ImageClassifier Model) Open(string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null, CancellationToken cancel = default)
     {
         if (Method is OwnMethod method)
         {
             throw new OwnPartException($"the method {method.Name}");
         }
 
-        var network = Network as StridedConvolutions ?? throw new OwnPartException($"the network {(Network as OwnNetwork)?.Name}");
+        var network = Network as ConvolutionalNetwork ?? throw new OwnPartException($"the network {(Network as OwnNetwork)?.Name}");
         var episodes = Tasks as EpisodeSpec ?? throw new OwnPartException($"the task source {(Tasks as OwnTasks)?.Name}");
         var tasks = ImageTasks.Open(episodes, dataFolder, progress, warn, cancel);
-        return (tasks, network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways));
+        var built = network.Build(new ImageShape(tasks.Images.Height, tasks.Images.Width, tasks.Images.Channels), tasks.Ways);
+        return (tasks, new ImageClassifier(built, network.BatchNorm));
     }
 
     /// <summary>Begins or continues a run of it, where all parts come with the library.</summary>
@@ -111,8 +112,8 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     /// <inheritdoc cref="Open" path="/exception"/>
     public TrainingRun Train(RunFolder folder, string? dataFolder = null, ComputeDevice? device = null, int? threads = null)
     {
-        var (tasks, network) = Open(dataFolder);
-        return TrainingRun.Open(folder, this, tasks, new ImageClassifier(network), device, threads);
+        var (tasks, model) = Open(dataFolder);
+        return TrainingRun.Open(folder, this, tasks, model, device, threads);
     }
 
     /// <summary>The fields in which two experiments differ that their numbers depend on, each with both values; empty where they agree.</summary>

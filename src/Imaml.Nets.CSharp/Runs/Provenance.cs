@@ -3,6 +3,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Tasks;
 
@@ -54,14 +55,15 @@ internal sealed record RunOrigin(string Tasks, ClassSplit? Manifest, Provenance 
 /// <param name="Tasks">Tasks trained on.</param>
 /// <param name="Seconds">Wall seconds of training, without validation.</param>
 /// <param name="SecondsPerTask">Their quotient.</param>
+/// <param name="Statuses">How the tasks' solves ended in all meta-steps.</param>
 /// <param name="PeakResidentBytes">Largest resident memory of the process that finished the run.</param>
-internal sealed record TrainingSummary(Experiment Experiment, Provenance Provenance, int Threads, long Tasks, double Seconds, double SecondsPerTask, long PeakResidentBytes)
+internal sealed record TrainingSummary(Experiment Experiment, Provenance Provenance, int Threads, long Tasks, double Seconds, double SecondsPerTask, TaskStatuses Statuses, long PeakResidentBytes)
 {
     /// <summary>The cost of a run so far.</summary>
     public static TrainingSummary Of(TrainingRun run)
     {
         var tasks = (long)run.Learner.MetaStep * run.Experiment.Budget.MetaBatch;
         using var process = Process.GetCurrentProcess();
-        return new TrainingSummary(run.Experiment, Provenance.Current(run.Device), run.Threads, tasks, run.Seconds, run.Seconds / tasks, process.PeakWorkingSet64);
+        return new TrainingSummary(run.Experiment, Provenance.Current(run.Device), run.Threads, tasks, run.Seconds, run.Seconds / tasks, run.Statuses, process.PeakWorkingSet64);
     }
 }

@@ -3,6 +3,7 @@
 //     run.json            the experiment
 //     provenance.json     classes, program and machine
 //     checkpoint.bin      the state to go on from, and the result of training
+//     checkpoint-best.bin the state of the best validation, where there is one
 //     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
 //     progress.jsonl      one line a meta-step
 //     curve.jsonl         one line a validation
@@ -31,6 +32,9 @@ public sealed class RunFolder(string path)
 
     /// <summary>The checkpoint's path.</summary>
     public string CheckpointPath => File("checkpoint.bin");
+
+    /// <summary>The path of the state with the best validation.</summary>
+    public string BestCheckpointPath => File($"{KeptPrefix}best{CheckpointSuffix}");
 
     /// <summary>The path of the checkpoint that is kept of a meta-step.</summary>
     public string KeptCheckpointPath(int metaStep) => File($"{KeptPrefix}{metaStep:D6}{CheckpointSuffix}");

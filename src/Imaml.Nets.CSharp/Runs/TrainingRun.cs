@@ -49,6 +49,9 @@ public sealed class TrainingRun : IDisposable
     private readonly FileStream _lock;
     private double _seconds;
     private int _lastValidation;
+
+    // The best validation so far, whose state is kept; the first one of equal ones.
+    private double? _best;
     private bool _described;
 
     private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
@@ -75,6 +78,9 @@ public sealed class TrainingRun : IDisposable
 
     /// <summary>Wall seconds of training so far, without validation.</summary>
     public double Seconds => _seconds;
+
+    /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
+    public TaskStatuses Statuses => TaskStatuses.Sum(RunFolder.Read<ProgressLine>(Folder.ProgressPath).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
 
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
@@ -137,6 +143,7 @@ public sealed class TrainingRun : IDisposable
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
+            _best = File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null,
         };
         run._sinceValidation.AddRange(
             RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
@@ -269,6 +276,13 @@ public sealed class TrainingRun : IDisposable
         _unwrittenCurve.Add(point);
         _sinceValidation.Clear();
         _lastValidation = Learner.MetaStep;
+        var value = measured.Mean;
+        if (double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
+        {
+            Checkpoint.Write(Folder.BestCheckpointPath, Experiment, _seconds, Learner, value);
+            _best = value;
+        }
+
         return point;
     }
 

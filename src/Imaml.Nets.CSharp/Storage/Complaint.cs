@@ -54,7 +54,7 @@ internal static class Rule
     public static IEnumerable<Complaint> AtLeast(int least, int value, string field) =>
         value >= least ? [] : [new Complaint(field, $"must be at least {least}, not {value}")];
 
-    public static IEnumerable<Complaint> AtMost(long most, long count, string field, int value, string what) =>
+    public static IEnumerable<Complaint> AtMost(long most, double count, string field, int value, string what) =>
         count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
 
     public static IEnumerable<Complaint> Positive(double? value, string field) =>

@@ -80,8 +80,9 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     internal EpisodeSampler Sampler(ClassPart part, ulong seed) =>
         _samplers.GetOrAdd((part, seed), _ => new EpisodeSampler(Images, Classes(part), Split.Rotations, Ways, Shots, Queries, seed));
 
-    /// <summary>The same tasks with another number of query images per class.</summary>
-    public ImageTasks WithQueries(int queries) => new(Images, Split, Ways, Shots, queries);
+    /// <summary>Episodes of another form from the same classes.</summary>
+    /// <exception cref="DataException">A part has too few classes, or its classes too few images.</exception>
+    public ImageTasks With(int ways, int shots, int queries) => new(Images, Split, ways, shots, queries);
 
     /// <inheritdoc/>
     public EpisodeBatch Take(TaskRange range) => Sampler(range.Part, range.Seed).Batch(range.First, range.Count);

@@ -17,6 +17,7 @@ internal enum RandomPurpose : ulong
     Signs = 5,
     LanczosStart = 6,
     ChangeDirection = 7,
+    Outputs = 8,
 }
 
 /// <summary>A reproducible stream of random numbers, named by its path.</summary>

@@ -47,7 +47,7 @@ module APriori =
                 BilevelTask.problem task,
                 GradientDescentSolver(ConstantStep(1.0 / c.Smoothness), 200_000, 1),
                 ConjugateGradientSolver(LinearSolveOptions.ToTolerance(100 + 20 * task.Theta.Count, 0.0)),
-                Thresholds.ofAccuracies space regularizer c.StrongConvexity accuracies.Inner accuracies.Solve,
+                Thresholds.OfAccuracies(regularizer, c.StrongConvexity, accuracies.Inner, accuracies.Solve),
                 task.Theta
             )
 

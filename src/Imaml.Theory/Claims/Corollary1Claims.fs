@@ -171,7 +171,7 @@ module Corollary1Claims =
             ImplicitStrategy(
                 GradientDescentSolver(ConstantStep(0.5 / c.Smoothness), innerSteps),
                 DenseSolver<_, _>(EuclideanCoordinates()),
-                Thresholds.none space
+                Thresholds.None
             )
 
         let least = descend [| task |] (fun _ -> strategy) (rate / smoothness) steps

@@ -21,7 +21,7 @@ module Equation5 =
                 BilevelTask.problem task,
                 solver,
                 DenseSolver<_, _> coordinates,
-                Thresholds.none space,
+                Thresholds.None,
                 task.Theta
             )
 

@@ -50,7 +50,7 @@ module Fomaml =
                 t.Problem,
                 inner t,
                 ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.FixedBudget(1)),
-                Thresholds.none space,
+                Thresholds.None,
                 t.Task.Theta
             )
 

@@ -30,7 +30,7 @@ module LearnedRegularizer =
             t.Problem,
             inner,
             DenseSolver<Vector<float>, float>(EuclideanCoordinates()),
-            Thresholds.none space,
+            Thresholds.None,
             t.Task.Theta
         )
 

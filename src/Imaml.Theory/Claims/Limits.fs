@@ -26,7 +26,7 @@ module Limits =
             t.Problem,
             inner,
             DenseSolver<Vector<float>, float>(EuclideanCoordinates()),
-            Thresholds.none space,
+            Thresholds.None,
             t.Task.Theta
         )
 

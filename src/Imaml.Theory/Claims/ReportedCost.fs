@@ -18,7 +18,7 @@ module ReportedCost =
                 (LinearSolveOptions.ToTolerance(3, 0.0))
 
         [
-            "implicit", (fun space -> ImplicitStrategy(solver, linear, Thresholds.none space))
+            "implicit", (fun _ -> ImplicitStrategy(solver, linear, Thresholds.None))
             "unrolled", (fun _ -> UnrolledStrategy options)
             "unrolled, iterates recomputed", (fun _ -> UnrolledStrategy(options, Recompute))
             "truncated", (fun _ -> TruncatedStrategy(options, kept))

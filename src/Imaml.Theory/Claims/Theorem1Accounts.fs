@@ -60,7 +60,7 @@ module Theorem1Accounts =
                 BilevelTask.problem task,
                 solver,
                 ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.FixedBudget(linearSteps)),
-                Thresholds.none space,
+                Thresholds.None,
                 task.Theta
             )
 

@@ -110,7 +110,7 @@ module Figure2a =
             ImplicitStrategy(
                 GradientDescentSolver(ConstantStep path.Step, path.Momentum, steps, 0),
                 ConjugateGradientSolver(LinearSolveOptions.FixedBudget(linearSteps meth)),
-                Thresholds.none space
+                Thresholds.None
             )
 
     /// The relative errors, certificate and cost of one method on a task whose exact meta-gradient is known.

@@ -157,7 +157,7 @@ module Table1Methods =
         let inner = GradientDescentSolver(ConstantStep options.Step, options.Momentum, options.Steps, 0)
         let solver = ConjugateGradientSolver(LinearSolveOptions.FixedBudget(linear))
 
-        let result = compute (fun space -> ImplicitStrategy(inner, solver, Thresholds.none space)) task
+        let result = compute (fun _ -> ImplicitStrategy(inner, solver, Thresholds.None)) task
         let error = (result.Gradient - exactGradient task).L2Norm()
         let c = BilevelTask.constants task.Task
         let exact = SpectralTask.implicitGradient task (task.Task.Outer.Gradient result.Phi)

@@ -19,11 +19,22 @@ module OutputLoss =
 
     // z ↦ log softmax z, row by row, without overflow.
     let private logSoftmax (z: Matrix<float>) =
-        let shifts =
-            Array.init z.RowCount (fun i ->
-                let row = z.Row i
-                let most = row.Maximum()
-                most + log ((row - most).PointwiseExp().Sum()))
+        let numbers = z.ToRowMajorArray()
+        let width = z.ColumnCount
+        let shifts = Array.zeroCreate<float> z.RowCount
+
+        for i in 0 .. shifts.Length - 1 do
+            let mutable most = numbers[i * width]
+
+            for j in 1 .. width - 1 do
+                most <- max most numbers[i * width + j]
+
+            let mutable sum = 0.0
+
+            for j in 0 .. width - 1 do
+                sum <- sum + exp (numbers[i * width + j] - most)
+
+            shifts[i] <- most + log sum
 
         z.MapIndexed(fun i _ value -> value - shifts[i])
 

@@ -143,7 +143,8 @@ internal sealed class FileTree : IDisposable
             (ref FileSystemEntry entry) => (
                 entry.ToFullPath(), entry.IsDirectory, entry.IsDirectory ? 0 : entry.Length, entry.IsDirectory ? 0 : entry.LastWriteTimeUtc.Ticks),
             new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder });
-        var above = Path.TrimEndingDirectorySeparator(folder).Length + 1;
+        // Entries give full paths, whatever the folder was called.
+        var above = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)).Length + 1;
         tree.Sort(found.Select(one =>
         {
             var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');

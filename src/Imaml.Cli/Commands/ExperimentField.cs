@@ -1,0 +1,106 @@
+// The fields of an experiment that have an option: the option's name, the field's path in the file, and its default. Where the paper gives no value,
+// the default is here; --help prints it, and every result file contains it.
+
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Cli.Commands;
+
+/// <summary>An option and the field of an experiment that it sets.</summary>
+/// <param name="Option">The option.</param>
+/// <param name="Path">The field, as in <c>method.inner.steps</c>.</param>
+/// <param name="Value">The option's value as JSON.</param>
+internal sealed record ExperimentField(Option Option, string Path, Func<ParseResult, JsonNode?> Value)
+{
+    /// <summary>Fields whose values decide which others there are.</summary>
+    public const string TasksKind = "tasks.kind", Method = "method.kind", InnerKind = "method.inner.kind", Lambda = "method.lambda", ValidateEvery = "budget.validateEvery";
+
+    /// <summary>The tasks and the network that options describe.</summary>
+    public const string Images = "images", Photographs = "photographs", Strided = "conv4-strided", Pooled = "conv4-pooled";
+
+    private const string NetworkKind = "network.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind";
+    private const int DefaultQueries = 5, DefaultPhotographQueries = 15, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
+    private const double DefaultOuterRate = 1e-3;
+
+    /// <summary>The value of a field that is not given, as the experiment is so far; null for none.</summary>
+    public Func<JsonObject, JsonNode?> Default { get; private init; } = _ => null;
+
+    /// <summary>All of them. A default may depend on the fields before it.</summary>
+    public static ExperimentField[] All() =>
+    [
+        Word("--dataset", "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME"),
+        Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (photographs) given: by folders or csv files [default: seeded; for photographs auto: given where there is a division, else seeded]", "NAME") with { Default = When(TasksKind, Images, ImageEpisodes.SeededSplit) },
+        Whole("--validation-classes", "tasks.validationClasses", "Training classes reserved for validation [default: 100; 172 for vinyals; for photographs 16 %, or the given ones]", "n") with { Default = tree => tree.Kind(TasksKind) == Images ? ImageEpisodes.DefaultValidationClasses(tree.Kind("tasks.split")) : null },
+        Whole("--test-classes", "tasks.testClasses", "Classes reserved for tests by a seeded division of photographs [default: 20 %]", "n"),
+        Whole("--size", "tasks.size", $"Rows and columns of the images (photographs) [default: {PhotographEpisodes.UsualSize}]", "n"),
+        Whole("--channels", "tasks.channels", "3 for colour, 1 for grey (photographs) [default: 3]", "n"),
+        OneOf("--fit", "tasks.fit", "How a photograph becomes a square: crop (its middle) or squeeze [default: crop]", "NAME", "crop", "squeeze"),
+        Flag("--skip-damaged", "tasks.skipDamaged", "Skip damaged photographs and list them"),
+        Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N"),
+        Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
+        Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}; {DefaultPhotographQueries} for photographs]", "Q") with { Default = tree => tree.Kind(TasksKind) switch { Images => DefaultQueries, Photographs => DefaultPhotographQueries, _ => null } },
+        OneOf("--network", NetworkKind, $"{Strided}, or {Pooled} (mini-ImageNet's) [default: {Strided}]", "NAME", Strided, Pooled) with { Default = _ => Strided },
+        Whole("--filters", "network.filters", $"Filters of each convolution [default: {StridedConvolutions.OmniglotFilters}; {PooledConvolutions.MiniImageNetFilters} for {Pooled}]", "n") with { Default = tree => tree.Kind(NetworkKind) switch { Strided => StridedConvolutions.OmniglotFilters, Pooled => PooledConvolutions.MiniImageNetFilters, _ => null } },
+        OneOf("--batch-norm", "network.batchNorm", "transductive: query images are normalised by their own statistics; or inductive: by those of the support images [default: transductive]", "MODE", "transductive", "inductive"),
+        OneOf("--activation", "network.activation", "rectifier, or softplus: without kinks [default: rectifier]", "NAME", "rectifier", "softplus"),
+        Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
+        Number("--inner-step-size", "method.inner.stepSize", "Inner step size; the initial one for meta-sgd [default: imaml-gd, fomaml and reptile follow the measured curvature of each task]", "α"),
+        Number("--momentum", "method.inner.momentum", "Momentum of the inner solver (imaml-nesterov, imaml-heavy-ball)", "b"),
+        Whole("--direction-steps", "method.inner.directionSteps", $"Conjugate-gradient steps of a Newton direction (imaml-hf) [default: the paper's {Inner.HessianFree.PaperDirectionSteps}]", "n") with { Default = When(InnerKind, "hessian-free", Inner.HessianFree.PaperDirectionSteps) },
+        Number("--lambda", Lambda, "Proximal regularisation λ (paper, Omniglot: 2)", "λ"),
+        Whole("--cg-steps", "method.adjoint.steps", $"Steps of the meta-gradient's linear solve (imaml-*; paper: {Adjoint.PaperSteps})", "n"),
+        OneOf("--linear-solver", AdjointKind, "cg, pcg (a diagonal estimated by --probes), minres, or neumann (with --neumann-step) (imaml-*) [default: cg, the paper's]", "NAME", "cg", "pcg", "minres", "neumann") with { Default = When(Method, "imaml", "cg") },
+        Whole("--probes", "method.adjoint.probes", "Products that estimate the diagonal of the Hessian (pcg)", "n"),
+        Number("--neumann-step", "method.adjoint.stepSize", "Step of the Neumann series, below 2/(h_max + λ) (neumann)", "α"),
+        Number("--delta", "method.delta", "Inner accuracy δ at which a task stops, with λ as G's strong convexity; --inner-steps is then the upper limit (imaml-*)", "δ"),
+        Number("--delta-prime", "method.deltaPrime", "Accuracy δ′ at which a linear solve stops, likewise; --cg-steps is then the upper limit (imaml-*)", "δ′"),
+        OneOf("--on-negative-curvature", "method.remedy", "truncate, raise-lambda, minres, or gauss-newton (imaml-*) [default: truncate]", "NAME", "truncate", "raise-lambda", "minres", "gauss-newton"),
+        OneOf("--learn-lambda", "method.learnedLambda.per", "Learn λ together with θ, starting at --lambda: one, one for each layer, or one for each parameter (imaml-*)", "one|layer|parameter", "one", "layer", "parameter"),
+        Number("--lambda-rate", "method.learnedLambda.rate", "Adam's step size for log λ (--learn-lambda)", "η"),
+        Whole("--truncate", "method.last", "Number of last inner steps that are differentiated (truncated)", "K"),
+        Flag("--recompute", "method.recompute", "Keep about 2√n inner iterates and recompute the others (maml, meta-sgd): less memory, more time, the same numbers"),
+        OneOf("--step-sizes", "method.per", "One for each layer or parameter (meta-sgd) [default: parameter, as in its paper]", "layer|parameter", "layer", "parameter"),
+        Number("--step-size-rate", "method.rate", "Adam's step size for learned step sizes (meta-sgd) [default: --outer-rate, as in its paper]", "η"),
+        OneOf("--outer-optimizer", OuterKind, "adam, gradient-descent, or lbfgs [default: adam, the paper's]", "NAME", "adam", "gradient-descent", "lbfgs") with { Default = _ => "adam" },
+        Number("--outer-rate", "outer.rate", $"The outer optimiser's step size [default: {DefaultOuterRate}]", "η") with { Default = _ => DefaultOuterRate },
+        OneOf("--outer-schedule", "outer.schedule", "constant, or cosine: decreasing to zero over the run [default: cosine]", "NAME", "constant", "cosine") with { Default = tree => tree.Kind(OuterKind) == "lbfgs" ? null : "cosine" },
+        Whole("--outer-memory", "outer.memory", "Pairs of L-BFGS (--outer-optimizer lbfgs)", "n"),
+        Whole("--meta-steps", "budget.metaSteps", "Outer steps; a larger number continues a finished run of a constant schedule", "T"),
+        Whole("--meta-batch", "budget.metaBatch", "Tasks of one outer step", "B"),
+        Whole("--validate-every", ValidateEvery, $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n") with { Default = tree => HasNoValidation(tree) ? 0 : DefaultValidateEvery },
+        Whole("--validation-episodes", "budget.validationEpisodes", $"Episodes of one validation [default: {DefaultValidationEpisodes}]", "n") with { Default = _ => DefaultValidationEpisodes },
+        Whole("--checkpoint-every", "budget.checkpointEvery", $"Meta-steps between checkpoints [default: {DefaultCheckpointEvery}]", "n") with { Default = _ => DefaultCheckpointEvery },
+        Whole("--keep-every", "budget.keepEvery", "Meta-steps between checkpoints that are kept in addition to the last one, for `imaml diagnose` [default: none]", "n"),
+        Of(SharedOptions.AtLeast(new Option<ulong?>("--seed")), "seed", "Seed of initial parameters and episodes", "S"),
+    ];
+
+    /// <summary>Whether the experiment has no validation classes.</summary>
+    public static bool HasNoValidation(JsonObject tree) => tree.Find("tasks.validationClasses")?.GetValue<int>() == 0;
+
+    private static Func<JsonObject, JsonNode?> When(string path, string kind, JsonNode value) => tree => tree.Kind(path) == kind ? value.DeepClone() : null;
+
+    private static ExperimentField Of<T>(Option<T> option, string path, string description, string? placeholder)
+    {
+        (option.Description, option.HelpName) = (description, placeholder);
+        return new ExperimentField(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
+    }
+
+    private static ExperimentField Whole(string name, string path, string description, string placeholder) =>
+        Of(SharedOptions.AtLeast(new Option<int?>(name)), path, description, placeholder);
+
+    private static ExperimentField Number(string name, string path, string description, string placeholder) =>
+        Of(SharedOptions.Decimal(new Option<double?>(name)), path, description, placeholder);
+
+    private static ExperimentField Word(string name, string path, string description, string placeholder) => Of(new Option<string?>(name), path, description, placeholder);
+
+    private static ExperimentField Flag(string name, string path, string description) => Of(new Option<bool>(name), path, description, null);
+
+    private static ExperimentField OneOf(string name, string path, string description, string placeholder, params string[] words)
+    {
+        var option = new Option<string?>(name);
+        return Of(SharedOptions.OneOf(option, words), path, description, placeholder) with { Value = parsed => JsonValue.Create(parsed.GetValue(option)!.ToLowerInvariant()) };
+    }
+}

@@ -1,0 +1,26 @@
+// imaml: the root command; each subcommand has its own file.
+
+using System.CommandLine;
+
+namespace Imaml.Cli.Commands;
+
+internal static class ImamlCommand
+{
+    public static RootCommand Create(CancellationToken stop) => new("Few-shot meta-learning with implicit gradients (iMAML)")
+    {
+        SolveCommand.Create(stop),
+        VerifyCommand.Create(stop),
+        ReproduceCommand.Create(stop),
+        TrainCommand.Create(stop),
+        PresetsCommand.Create(),
+        EvaluateCommand.Create(stop),
+        PredictCommand.Create(stop),
+        ModelsCommand.Create(),
+        DiagnoseCommand.Create(stop),
+        DemoCommand.Create(stop),
+        DataCommand.Create(stop),
+        DoctorCommand.Create(),
+        BenchCommand.Create(stop),
+        BenchOneCommand.Create(stop),
+    };
+}

@@ -1,0 +1,185 @@
+// imaml predict: adapts a model to a folder of examples, one folder for each class, and says what each of other pictures is.
+
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Imaml.Nets.Prediction;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
+using Spectre.Console;
+
+namespace Imaml.Cli.Commands;
+
+internal static class PredictCommand
+{
+    private const int LowestChunk = 32;
+
+    public static Command Create(CancellationToken stop)
+    {
+        var model = new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, model file, or name of a model that comes with the program, see `imaml models`" };
+        var examples = new Option<string>("--examples") { Description = "Folder or zip archive with one folder of pictures for each class", HelpName = "DIR" };
+        var images = new Argument<string[]>("IMAGES") { Description = "Pictures, and folders of pictures", Arity = ArgumentArity.OneOrMore };
+        var skip = new Option<bool>("--skip-damaged") { Description = "Skip damaged pictures and list them" };
+        var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
+        var csv = new Option<bool>("--csv") { Description = "Print CSV in place of the table" };
+        var save = new Option<string?>("--save") { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
+        var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, skip, json, csv, save };
+        command.SetAction(parsed =>
+        {
+            if (parsed.GetValue(examples) is not { Length: > 0 } from)
+            {
+                throw new ArgumentException($"{examples.Name} is missing: a folder with one folder of pictures for each class");
+            }
+
+            if (parsed.GetValue(json) && parsed.GetValue(csv))
+            {
+                throw new ArgumentException($"{json.Name} and {csv.Name} contradict each other; give one");
+            }
+
+            var form = parsed.GetValue(json) ? Form.Json : parsed.GetValue(csv) ? Form.Csv : Form.Table;
+            return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(skip), form, parsed.GetValue(save), stop);
+        });
+        return command;
+    }
+
+    private enum Form
+    {
+        Table,
+        Json,
+        Csv,
+    }
+
+    /// <summary>What is printed of a picture.</summary>
+    /// <param name="Picture">The file.</param>
+    /// <param name="Label">The most probable class.</param>
+    /// <param name="Probability">Its probability.</param>
+    /// <param name="Entropy">0 is sure, 1 knows nothing.</param>
+    /// <param name="Truth">The class whose folder the picture lies in, where it is one of the examples' classes.</param>
+    /// <param name="Probabilities">Of every class.</param>
+    private sealed record Row(string Picture, string Label, double Probability, double Entropy, string? Truth, IReadOnlyDictionary<string, double> Probabilities);
+
+    private static int Predict(string model, string examples, string[] images, bool skipDamaged, Form form, string? save, CancellationToken stop)
+    {
+        using var classifier = FewShotClassifier.Load(model);
+        var skipped = new List<string>();
+        IReadOnlyList<FoundPicture> Usable(IReadOnlyList<FoundPicture> found)
+        {
+            if (!skipDamaged)
+            {
+                return found;
+            }
+
+            var usable = new List<FoundPicture>();
+            foreach (var one in found)
+            {
+                try
+                {
+                    one.Picture.Check(classifier.Form);
+                    usable.Add(one);
+                }
+                catch (DataException e)
+                {
+                    skipped.Add(e.Message);
+                }
+            }
+
+            return usable;
+        }
+
+        var (known, knownClutter) = FoundPicture.OfClasses(examples);
+        var labelled = Usable(known);
+        foreach (var empty in known.Select(one => one.Folder!).Distinct().Except(labelled.Select(one => one.Folder!)))
+        {
+            throw new DataException($"{examples}: class {empty} has no picture that can be read");
+        }
+
+        using var adapted = classifier.Adapt([.. labelled.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
+        var (found, clutter) = FoundPicture.Of(images);
+        var pictures = Usable(found);
+        var rows = new List<Row>();
+        foreach (var chunk in pictures.Chunk(LowestChunk))
+        {
+            stop.ThrowIfCancellationRequested();
+            rows.AddRange(chunk.Zip(adapted.Predict([.. chunk.Select(one => one.Picture)], stop), (one, prediction) => new Row(
+                one.Picture.Name, prediction.Label, prediction.Probability, prediction.Entropy,
+                adapted.Labels.Contains(one.Folder) ? one.Folder : null, prediction.Classes.ToDictionary(pair => pair.Label, pair => pair.Probability))));
+        }
+
+        if (save is not null)
+        {
+            adapted.Save(save);
+        }
+
+        Print(form, classifier, adapted, labelled.Count, rows);
+        foreach (var line in skipped)
+        {
+            Terminal.Error.MarkupLineInterpolated($"skipped: {line}");
+        }
+
+        if (knownClutter + clutter is > 0 and var others)
+        {
+            Terminal.Error.MarkupLineInterpolated($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Print(Form form, FewShotClassifier classifier, AdaptedClassifier adapted, int examples, List<Row> rows)
+    {
+        var judged = rows.Where(row => row.Truth is not null).ToList();
+        var right = judged.Count(row => row.Truth == row.Label);
+        switch (form)
+        {
+            case Form.Json:
+                Terminal.Line(JsonSerializer.Serialize(
+                    new
+                    {
+                        Model = classifier.Name,
+                        adapted.Labels,
+                        Examples = examples,
+                        Status = adapted.Status,
+                        AdaptingSeconds = adapted.AdaptingTime.TotalSeconds,
+                        Normalization = "inductive",
+                        Pictures = $"{classifier.Form}",
+                        Judged = judged.Count,
+                        Right = judged.Count > 0 ? right : (int?)null,
+                        Predictions = rows,
+                    },
+                    RunJson.Indented));
+                break;
+            case Form.Csv:
+                Terminal.Line(string.Join(',', (string[])["picture", "label", "probability", "entropy", "truth", .. adapted.Labels.Select(Quoted)]));
+                foreach (var row in rows)
+                {
+                    Terminal.Line(string.Join(',', (string[])[
+                        Quoted(row.Picture), Quoted(row.Label), Number(row.Probability), Number(row.Entropy), Quoted(row.Truth ?? ""), .. adapted.Labels.Select(label => Number(row.Probabilities[label]))]));
+                }
+
+                break;
+            default:
+                var table = new Table().RoundedBorder();
+                table.AddColumns("picture", "class", "probability", "entropy");
+                foreach (var row in rows)
+                {
+                    table.AddRow(
+                        new Text(row.Picture), new Text(row.Truth is null ? row.Label : row.Truth == row.Label ? $"✓ {row.Label}" : $"✗ {row.Label} (it is {row.Truth})"),
+                        new Text(string.Create(CultureInfo.InvariantCulture, $"{100 * row.Probability:F1} %")), new Text(string.Create(CultureInfo.InvariantCulture, $"{row.Entropy:F2}")));
+                }
+
+                Terminal.Out.Write(table);
+                if (judged.Count > 0)
+                {
+                    Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{right} of {judged.Count} right ({100.0 * right / judged.Count:F0} %)"));
+                }
+
+                Terminal.Line(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{classifier.Name}, adapted to {examples} pictures of {adapted.Labels.Count} classes in {adapted.AdaptingTime.TotalSeconds:F2} s; pictures at {classifier.Form}; entropy: 0 is sure, 1 knows nothing"));
+                break;
+        }
+    }
+
+    private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+
+    private static string Quoted(string text) => text.AsSpan().IndexOfAny(",\"\r\n") >= 0 ? $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : text;
+}

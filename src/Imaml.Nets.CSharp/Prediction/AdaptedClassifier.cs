@@ -1,0 +1,113 @@
+// A network that has been adapted to examples: its parameters, with the examples' statistics in them, and the labels.
+
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using Imaml.Math;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Tasks;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Prediction;
+
+/// <summary>What an adapted classifier is, besides its parameters.</summary>
+internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec Network, IReadOnlyList<string> Labels, InnerStatus Status, TimeSpan Time);
+
+/// <summary>Classifies pictures, each by itself. Safe to use from many threads at once, until it is disposed.</summary>
+public sealed class AdaptedClassifier : IDisposable
+{
+    // Pictures of one forward pass.
+    private const int AtOnce = 32;
+
+    private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLAC"), Magic = [.. Family, (byte)'1'];
+
+    private readonly AdaptedHeader _header;
+    private readonly Network _network;
+    private readonly Tensor _parameters;
+
+    internal AdaptedClassifier(AdaptedHeader header, Tensor parameters) =>
+        (_header, _network, _parameters) = (header, ((ConvolutionalNetwork)header.Network).Build(new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels), header.Labels.Count).WithFixedStatistics, parameters);
+
+    /// <summary>The model that was adapted.</summary>
+    public string Model => _header.Model;
+
+    /// <summary>The classes, in the order of their first examples.</summary>
+    public IReadOnlyList<string> Labels => _header.Labels;
+
+    /// <summary>The form that pictures are brought to.</summary>
+    public ImageForm Form => _header.Form;
+
+    /// <summary>How the inner solve ended.</summary>
+    public InnerStatus Status => _header.Status;
+
+    /// <summary>How long adapting took, the reading of the examples included.</summary>
+    public TimeSpan AdaptingTime => _header.Time;
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="CheckpointException">The file is missing, damaged, or no adapted classifier.</exception>
+    public static AdaptedClassifier Load(string path)
+    {
+        LibTorchLoader.EnsureLoaded();
+        try
+        {
+            var bytes = File.ReadAllBytes(path);
+            if (!bytes.AsSpan().StartsWith(Magic))
+            {
+                throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is no adapted classifier");
+            }
+
+            if (SealedFile.Open(bytes, Magic.Length) is not var (header, body) || JsonSerializer.Deserialize<AdaptedHeader>(header, RunJson.Options) is not { Network: ConvolutionalNetwork } described)
+            {
+                throw new CheckpointException($"{path} is cut off or damaged; adapt anew");
+            }
+
+            var numbers = MemoryMarshal.Cast<byte, float>(body).ToArray();
+            using var scope = NewDisposeScope();
+            var loaded = new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU).DetachFromDisposeScope());
+            return loaded._network.ParameterCount == numbers.Length ? loaded : throw new CheckpointException($"{path} holds {numbers.Length} numbers, its network {loaded._network.ParameterCount}; adapt anew");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw new CheckpointException($"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
+        }
+    }
+
+    /// <summary>Writes the classifier into one file, from which it gives the same predictions, to the last bit.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    public void Save(string path) =>
+        AtomicFile.Write(path, SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(_header, RunJson.Options), [MemoryMarshal.AsBytes<float>(_parameters.data<float>().ToArray()).ToArray()]));
+
+    /// <summary>The probabilities of a picture's classes.</summary>
+    /// <exception cref="DataException">It cannot be read.</exception>
+    public Prediction Predict(Picture picture) => Predict([picture])[0];
+
+    /// <summary>The probabilities of every picture's classes; each is what it would be by itself, to rounding.</summary>
+    /// <param name="pictures">The pictures.</param>
+    /// <param name="cancel">Ends it, between two pictures that are read.</param>
+    /// <exception cref="DataException">One cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Asked to end.</exception>
+    public IReadOnlyList<Prediction> Predict(IReadOnlyList<Picture> pictures, CancellationToken cancel = default)
+    {
+        ArgumentNullException.ThrowIfNull(pictures);
+        return [.. pictures.Chunk(AtOnce).SelectMany(some => Some(some, cancel))];
+    }
+
+    /// <summary>The probabilities of a picture's classes, in the background.</summary>
+    /// <inheritdoc cref="Predict(Picture)"/>
+    public Task<Prediction> PredictAsync(Picture picture, CancellationToken cancel = default) => Task.Run(() => Predict([picture], cancel)[0], cancel);
+
+    private List<Prediction> Some(Picture[] pictures, CancellationToken cancel)
+    {
+        using var scope = NewDisposeScope();
+        var images = FewShotClassifier.Images(Form, pictures, cancel);
+        var probabilities = _network.Forward(_parameters, images).Logits.to_type(ScalarType.Float64).softmax(-1).data<double>().ToArray();
+        return [.. probabilities.Chunk(Labels.Count).Select(one => new Prediction([.. Labels.Zip(one).OrderByDescending(pair => pair.Second)]))];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _parameters.Dispose();
+}

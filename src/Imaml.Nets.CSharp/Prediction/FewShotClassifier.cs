@@ -1,0 +1,138 @@
+// Few-shot classification for callers who want no tensors: load a model, adapt it to labelled pictures, predict.
+//
+// An adapted classifier is inductive: the statistics of its normalisations are those of the examples, fixed once, so that a prediction depends on
+// its picture alone.
+
+using System.Diagnostics;
+using Imaml.Math;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
+using Imaml.Nets.Tensors;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Prediction;
+
+/// <summary>A meta-trained network that adapts to a few labelled pictures. Safe to use from many threads at once.</summary>
+public sealed class FewShotClassifier : IDisposable
+{
+    private readonly CheckpointHeader _header;
+    private readonly ConvolutionalNetwork _spec;
+    private readonly Network _network;
+    private readonly MetaLearner _learner;
+
+    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes)
+    {
+        (Name, _header, Form, Ways) = (name, header, episodes.Form, episodes.Ways);
+        (_spec, _network) = (network, network.Build(new ImageShape(Form.Size, Form.Size, Form.Channels), Ways));
+        _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, header.Experiment.Plan);
+    }
+
+    /// <summary>Loads a model.</summary>
+    /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>.</param>
+    /// <exception cref="CheckpointException">There is no such model, it is damaged, or its network is not one of the library's.</exception>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
+    public static FewShotClassifier Load(string model)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        LibTorchLoader.EnsureLoaded();
+        var (name, bytes) = PretrainedModel.Read(model);
+        var (header, _) = Checkpoint.Open(bytes, name);
+        return header.Experiment.Tasks is EpisodeSpec episodes && header.Experiment.Network is ConvolutionalNetwork network
+            ? new FewShotClassifier(name, header, episodes, network, bytes)
+            : throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
+    }
+
+    /// <summary>Loads a model in the background.</summary>
+    /// <inheritdoc cref="Load"/>
+    public static Task<FewShotClassifier> LoadAsync(string model, CancellationToken cancel = default) => Task.Run(() => Load(model), cancel);
+
+    /// <summary>What was loaded.</summary>
+    public string Name { get; }
+
+    /// <summary>The most classes that it can tell apart: those of its training tasks.</summary>
+    public int Ways { get; }
+
+    /// <summary>The form that pictures are brought to.</summary>
+    public ImageForm Form { get; }
+
+    /// <summary>How it was trained.</summary>
+    public Experiment Experiment => _header.Experiment;
+
+    /// <summary>Adapts to examples.</summary>
+    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes; the order of the labels is that of their first examples.</param>
+    /// <param name="cancel">Ends it, between two pictures that are read.</param>
+    /// <exception cref="ArgumentException">There are too few or too many classes.</exception>
+    /// <exception cref="DataException">A picture cannot be read.</exception>
+    /// <exception cref="AdaptationException">The adapted network is not finite.</exception>
+    /// <exception cref="OperationCanceledException">Asked to end.</exception>
+    public AdaptedClassifier Adapt(IReadOnlyList<LabelledPicture> examples, CancellationToken cancel = default)
+    {
+        ArgumentNullException.ThrowIfNull(examples);
+        var watch = Stopwatch.StartNew();
+        string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal)];
+        var outputs = FewerWays.Outputs(Ways, labels.Length);
+        using var scope = NewDisposeScope();
+        var images = Images(Form, [.. examples.Select(example => example.Picture)], cancel);
+        var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))], device: CPU);
+        var set = new LabelledImages(images, nn.functional.one_hot(places, labels.Length).to_type(ScalarType.Float32).unsqueeze(0));
+        var (network, kept) = _network.WithOutputs(outputs);
+        using var learner = _learner.Restrict(LearningProblem.Of(new NoTasks(_header.Tasks, examples.Count), new ImageClassifier(network)), kept);
+        cancel.ThrowIfCancellationRequested();
+        var adapted = learner.Adapt(new FewShotProblem(network, set, set), 1);
+        var status = adapted.Read(new TensorSpace(1, adapted.Phi))[0].Status;
+        var parameters = network.FixStatistics(adapted.Phi, images);
+        if (status == InnerStatus.NonFinite || !parameters.isfinite().all().Truth())
+        {
+            throw new AdaptationException($"adapting {Name} to these {examples.Count} pictures does not stay finite ({status.Describe()})");
+        }
+
+        return new AdaptedClassifier(new AdaptedHeader(Name, Form, _spec, labels, status, watch.Elapsed), parameters.DetachFromDisposeScope());
+    }
+
+    /// <summary>Adapts in the background.</summary>
+    /// <inheritdoc cref="Adapt"/>
+    public Task<AdaptedClassifier> AdaptAsync(IReadOnlyList<LabelledPicture> examples, CancellationToken cancel = default) => Task.Run(() => Adapt(examples, cancel), cancel);
+
+    /// <summary>Writes the model without its optimiser's memory into one file, which <see cref="Load"/> takes.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    public void Save(string path) => Checkpoint.WriteModel(path, _header, _learner);
+
+    /// <inheritdoc/>
+    public void Dispose() => _learner.Dispose();
+
+    /// <summary>Pictures as a network takes them, [1, n, H, W, C] in 0 … 1.</summary>
+    internal static Tensor Images(ImageForm form, IReadOnlyList<Picture> pictures, CancellationToken cancel)
+    {
+        var numbers = new float[pictures.Count * form.Bytes];
+        for (var i = 0; i < pictures.Count; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var bytes = pictures[i].Read(form);
+            for (var k = 0; k < bytes.Length; k++)
+            {
+                numbers[i * form.Bytes + k] = bytes[k] / 255f;
+            }
+        }
+
+        return tensor(numbers, [1, pictures.Count, form.Size, form.Size, form.Channels], device: CPU);
+    }
+
+    /// <summary>A source for a model that only adapts to tasks that come by themselves.</summary>
+    private sealed class NoTasks(string identity, int supportExamples) : ITaskSource<EpisodeBatch>
+    {
+        public string Identity => identity;
+
+        public int SupportExamples => supportExamples;
+
+        public bool Has(ClassPart part) => false;
+
+        public EpisodeBatch Take(TaskRange range) => throw new InvalidOperationException("a loaded model has no tasks of its own");
+    }
+}
+
+/// <summary>Adapting gave no network that can be used; the message says why.</summary>
+public sealed class AdaptationException(string message) : Exception(message);

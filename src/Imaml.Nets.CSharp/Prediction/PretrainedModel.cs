@@ -1,0 +1,64 @@
+// Models that come with the library, and where a model named by a user is.
+
+using System.Reflection;
+using System.Text.Json;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Nets.Prediction;
+
+/// <summary>A measured accuracy of a model.</summary>
+/// <param name="Ways">Classes of an episode.</param>
+/// <param name="Shots">Examples per class.</param>
+/// <param name="BatchNormalization">transductive or inductive.</param>
+/// <param name="Accuracy">Mean over episodes of classes that it was not trained on.</param>
+/// <param name="HalfWidth95">Half the 95 % interval over these episodes of one seed.</param>
+/// <param name="Episodes">Their number.</param>
+public sealed record MeasuredAccuracy(int Ways, int Shots, string BatchNormalization, double Accuracy, double HalfWidth95, int Episodes);
+
+/// <summary>A model that comes with the library.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Description">What it is for.</param>
+/// <param name="Measured">What was measured of it; the result files are in the repository.</param>
+public sealed record PretrainedModel(string Name, string Description, IReadOnlyList<MeasuredAccuracy> Measured)
+{
+    private const string Prefix = "model:", Content = ".bin", Card = ".json";
+
+    /// <summary>All of them, by name.</summary>
+    public static IReadOnlyList<PretrainedModel> All { get; } =
+    [
+        .. Assembly.GetExecutingAssembly().GetManifestResourceNames()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(Card, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            .Select(name => JsonSerializer.Deserialize<PretrainedModel>(Resource(name), RunJson.Options)!),
+    ];
+
+    /// <summary>The content of a model with the name that messages give it.</summary>
+    /// <exception cref="CheckpointException">There is no such model.</exception>
+    internal static (string Name, byte[] Bytes) Read(string model)
+    {
+        if (All.Any(one => one.Name == model))
+        {
+            return (model, Resource(Prefix + model + Content));
+        }
+
+        var folder = new RunFolder(model);
+        var path = Directory.Exists(model) ? File.Exists(folder.BestCheckpointPath) ? folder.BestCheckpointPath : folder.CheckpointPath : model;
+        try
+        {
+            return (path, File.ReadAllBytes(path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException(
+                File.Exists(path) ? $"{path} cannot be read ({e.Message.TrimEnd('.')})"
+                : $"there is no model {path}; give a folder that `imaml train` made, a model file, or one of {string.Join(", ", All.Select(one => one.Name))}", e);
+        }
+    }
+
+    private static byte[] Resource(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!;
+        using var memory = new MemoryStream();
+        stream.CopyTo(memory);
+        return memory.ToArray();
+    }
+}
