@@ -73,7 +73,8 @@ internal static class DataCommand
     {
         var name = new Argument<string>("dataset")
         {
-            Description = "omniglot, mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images [default: omniglot]", Arity = ArgumentArity.ZeroOrOne,
+            Description = "omniglot, mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images [default: omniglot]",
+            Arity = ArgumentArity.ZeroOrOne,
         };
         name.Validators.Add(result =>
         {

@@ -162,7 +162,11 @@ internal sealed class ImageCacheWriter : IPreparedImages
         // Room for all of it at once: a full disk is met here, before an hour's work.
         _file = new FileStream(_draft, new FileStreamOptions
         {
-            Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Delete, BufferSize = 0, PreallocationSize = _start + (count * imageBytes) + _digests.Length,
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.Delete,
+            BufferSize = 0,
+            PreallocationSize = _start + (count * imageBytes) + _digests.Length,
         });
         RandomAccess.Write(_file.SafeFileHandle, magic, 0);
     }
