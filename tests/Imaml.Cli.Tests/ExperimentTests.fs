@@ -297,7 +297,10 @@ let private values =
                 |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5))
 
                 let mini = ExperimentFile.Preset "mini-imagenet-5w1s/imaml-gd"
-                mini.Method |> should equal (ImplicitMaml(Inner.GradientDescent 10, 0.5, Adjoint.ConjugateGradients 5))
+
+                mini.Method
+                |> should equal (ImplicitMaml(Inner.GradientDescent 10, 0.5, Adjoint.ConjugateGradients 5))
+
                 mini.Tasks |> should equal (PhotographEpisodes("mini-imagenet", 5, 1, 15, Split = "given"))
                 mini.Network |> should equal (PooledConvolutions 32))
 
