@@ -402,13 +402,13 @@ let private outcomes =
                     (solve (parse there.Text) (steps Method.Fomaml 20 0.3)).Status
                     |> should not' (equal Outcome.Diverged))
 
-            testCase "a step too short for a million: stalled, and the bound still holds" (fun () ->
+            testCase "a step too short for a million: stepLimit, and the bound still holds" (fun () ->
                 for step in [ 1e-9; 1e-13 ] do
                     let asked =
                         SolveRequest(Method.Implicit, Nullable 1e-8, Nullable(), Nullable(), Nullable step, Nullable())
 
                     let answer = solve (sample "ridge") asked
-                    answer.Status |> should equal Outcome.Stalled
+                    answer.Status |> should equal Outcome.StepLimit
                     value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
 
             testCase "numbers near the ends of the range have an outcome too" (fun () ->

@@ -3,8 +3,10 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Imaml.Cli.Plots;
 using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
 
@@ -22,8 +24,9 @@ internal static class PredictCommand
         var skip = new Option<bool>("--skip-damaged") { Description = "Skip damaged pictures and list them" };
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var csv = new Option<bool>("--csv") { Description = "Print CSV in place of the table" };
+        var picture = new Option<string?>("--picture") { Description = "Also write the predictions as one picture, a PNG file", HelpName = "FILE" };
         var save = new Option<string?>("--save") { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
-        var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, skip, json, csv, save };
+        var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, skip, json, csv, picture, save };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(examples) is not { Length: > 0 } from)
@@ -37,7 +40,7 @@ internal static class PredictCommand
             }
 
             var form = parsed.GetValue(json) ? Form.Json : parsed.GetValue(csv) ? Form.Csv : Form.Table;
-            return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(skip), form, parsed.GetValue(save), stop);
+            return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(skip), form, parsed.GetValue(picture), parsed.GetValue(save), stop);
         });
         return command;
     }
@@ -58,7 +61,7 @@ internal static class PredictCommand
     /// <param name="Probabilities">Of every class.</param>
     private sealed record Row(string Picture, string Label, double Probability, double Entropy, string? Truth, IReadOnlyDictionary<string, double> Probabilities);
 
-    private static int Predict(string model, string examples, string[] images, bool skipDamaged, Form form, string? save, CancellationToken stop)
+    private static int Predict(string model, string examples, string[] images, bool skipDamaged, Form form, string? picture, string? save, CancellationToken stop)
     {
         using var classifier = FewShotClassifier.Load(model);
         var skipped = new List<string>();
@@ -103,6 +106,18 @@ internal static class PredictCommand
             rows.AddRange(chunk.Zip(adapted.Predict([.. chunk.Select(one => one.Picture)], stop), (one, prediction) => new Row(
                 one.Picture.Name, prediction.Label, prediction.Probability, prediction.Entropy,
                 adapted.Labels.Contains(one.Folder) ? one.Folder : null, prediction.Classes.ToDictionary(pair => pair.Label, pair => pair.Probability))));
+        }
+
+        if (picture is not null)
+        {
+            var right = rows.Where(row => row.Truth is not null).Select(row => row.Truth == row.Label).ToArray();
+            var title = right.Length > 0 ? $"{right.Count(one => one)} of {right.Length} right, {labelled.Count} examples" : $"{rows.Count} pictures, {labelled.Count} examples";
+            AtomicFile.Write(picture, PredictionPicture.Render(
+                classifier.Form, adapted.Labels, title,
+                [
+                    .. labelled.Select(one => new SheetPicture(one.Picture.Read(classifier.Form), one.Folder!, null, null)),
+                    .. pictures.Zip(rows, (one, row) => new SheetPicture(one.Picture.Read(classifier.Form), row.Label, row.Probability, row.Truth is null ? null : row.Truth == row.Label)),
+                ]));
         }
 
         if (save is not null)

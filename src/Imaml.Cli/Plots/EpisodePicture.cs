@@ -16,9 +16,9 @@ internal static class EpisodePicture
     // Of DejaVu Sans: the height of a capital letter over the size of the font. Heights of text are those of its capitals.
     private const float Capital = 0.729f;
 
-    private const char RightSign = '\u2713', WrongSign = '\u2717';
+    internal const char RightSign = '\u2713', WrongSign = '\u2717';
 
-    private static readonly SKColor Paper = new(0xFB, 0xFA, 0xF6), Ink = new(0x22, 0x26, 0x2B), Quiet = new(0x6E, 0x73, 0x79), Line = new(0xDD, 0xDB, 0xD3),
+    internal static readonly SKColor Paper = new(0xFB, 0xFA, 0xF6), Ink = new(0x22, 0x26, 0x2B), Quiet = new(0x6E, 0x73, 0x79), Line = new(0xDD, 0xDB, 0xD3),
         RightGreen = new(0x2A, 0x91, 0x4E), WrongRed = new(0xCB, 0x30, 0x2B), OnColour = SKColors.White, ClassBlue = new(0x35, 0x53, 0x7A);
 
     /// <summary>The picture as a PNG; the same arguments give the same bytes.</summary>
@@ -135,7 +135,7 @@ internal static class EpisodePicture
     }
 
     /// <summary>RGB as it is; grey as ink on white.</summary>
-    private static SKColor Colour(ReadOnlySpan<float> pixel)
+    internal static SKColor Colour(ReadOnlySpan<float> pixel)
     {
         static byte Mix(byte paper, byte ink, float share) => (byte)float.Round(paper + ((ink - paper) * share));
         static byte Whole(float value) => (byte)float.Round(255 * value);
@@ -144,26 +144,26 @@ internal static class EpisodePicture
             : new SKColor(Mix(255, Ink.Red, pixel[0]), Mix(255, Ink.Green, pixel[0]), Mix(255, Ink.Blue, pixel[0]));
     }
 
-    private static void Fill(SKCanvas canvas, SKRect where, SKColor colour, float corner)
+    internal static void Fill(SKCanvas canvas, SKRect where, SKColor colour, float corner)
     {
         using var brush = new SKPaint { Color = colour, IsAntialias = true };
         canvas.DrawRoundRect(where, corner, corner, brush);
     }
 
-    private static void Write(SKCanvas canvas, string text, float x, float top, float height, SKColor colour)
+    internal static void Write(SKCanvas canvas, string text, float x, float top, float height, SKColor colour)
     {
         using var font = PlotFont.OfSize(height / Capital);
         using var brush = new SKPaint { Color = colour, IsAntialias = true };
         canvas.DrawText(text, x, top + height, font, brush);
     }
 
-    private static float Width(string text, float height)
+    internal static float Width(string text, float height)
     {
         using var font = PlotFont.OfSize(height / Capital);
         return font.MeasureText(text);
     }
 
-    private static void Centred(SKCanvas canvas, string text, SKRect where, float height) =>
+    internal static void Centred(SKCanvas canvas, string text, SKRect where, float height) =>
         Write(canvas, text, where.MidX - (Width(text, height) / 2), where.MidY - (height / 2), height, OnColour);
 
     /// <summary>Where things are; images' places are those of their own corners, inside the frames.</summary>

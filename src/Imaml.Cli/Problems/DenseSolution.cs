@@ -26,7 +26,7 @@ internal sealed class DenseSolution
         if (IsFinite)
         {
             U = BilevelTaskModule.adjoint(task, phi);
-            Gradient = BilevelTaskModule.implicitGradient(task, phi);
+            Gradient = ProximalModule.apply(task.Proximal, U);
             IsFinite = U.ForAll(double.IsFinite) && Gradient.ForAll(double.IsFinite);
             ByLambda = BilevelTaskModule.exactRegularizerGradient(task, phi);
         }

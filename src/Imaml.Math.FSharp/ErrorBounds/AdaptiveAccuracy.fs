@@ -222,7 +222,7 @@ type private AdaptiveSearch<'V, 'S>
                                 {
                                     Met = flag (fun p -> p.Inner = InnerStatus.Converged)
                                     NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
-                                    Stagnated = flag _.Stuck
+                                    Stagnated = flag (fun p -> p.Inner = InnerStatus.Stalled)
                                     Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
                                 }
                             Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
@@ -321,7 +321,8 @@ type AdaptiveAccuracy =
 
             search.Result iterate)
 
-    static member private Search
+    /// With the arithmetic that is told from vectors: another than the space's, for what is said of rounding.
+    static member internal ComputeIn
         (
             arithmeticOf: 'V[] -> Arithmetic,
             space: IInnerProductSpace<'V, 'S>,
@@ -338,21 +339,6 @@ type AdaptiveAccuracy =
 
         let constants = constants |> Array.map (fun c -> c.With regularizer)
         AdaptiveAccuracy.Run(options, arithmeticOf, constants, 0.0, search, space, theta)
-
-    /// In an arithmetic other than the space's, for what is said of rounding.
-    static member internal ComputeIn
-        (
-            arithmetic: Arithmetic,
-            space: IInnerProductSpace<'V, 'S>,
-            regularizer: IRegularizer<'V, 'S>,
-            problem: IBilevelProblem<'V, 'S>,
-            innerSolver: IInnerSolver<'V, 'S>,
-            linearSolver: ILinearSolver<'V, 'S>,
-            constants: TaskConstants[],
-            options: AdaptiveOptions,
-            theta: 'V
-        ) : CertifiedMetaGradient<'V, 'S> =
-        AdaptiveAccuracy.Search((fun _ -> arithmetic), space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
     /// The meta-gradient of every task at θ, to within options.Accuracy where its status is Met; `constants` has one entry for each task.
     ///
@@ -372,7 +358,7 @@ type AdaptiveAccuracy =
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
         let arithmeticOf vectors = Arithmetic.Of(space, regularizer, vectors)
-        AdaptiveAccuracy.Search(arithmeticOf, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
+        AdaptiveAccuracy.ComputeIn(arithmeticOf, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
     /// The same where nobody knows the constants: they are measured at the φ of each round, and the bounds are estimates. Before any is known
     /// the inner solve is asked for ‖∇G‖ ≤ ε·λ_min(Λ).

@@ -18,7 +18,7 @@ module AccuracyShares =
 
         let result =
             AdaptiveAccuracy.ComputeIn(
-                arithmetic,
+                (fun _ -> arithmetic),
                 space,
                 Proximal.regularizer task.Proximal,
                 BilevelTask.problem task,

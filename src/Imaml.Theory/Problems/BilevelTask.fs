@@ -96,19 +96,23 @@ module BilevelTask =
     /// The same from θ.
     let exactSolution (task: BilevelTask) (theta: Vector<float>) = exactSolutionFrom theta task theta
 
-    // (H + Λ)⁻¹B, for H + Λ indefinite too.
-    let private solveMatrix (task: BilevelTask) phi (b: Matrix<float>) =
+    // B ↦ (H + Λ)⁻¹B, for H + Λ indefinite too.
+    let private solver (task: BilevelTask) phi : Matrix<float> -> Matrix<float> =
         let shifted = shiftedHessian task phi
 
         match Eigenvalues.tryCholesky shifted with
-        | Some factor -> factor.Solve b
-        | None -> shifted.LU().Solve b
+        | Some factor -> fun b -> factor.Solve b
+        | None ->
+            let factors = shifted.LU()
+            fun b -> factors.Solve b
+
+    let private column (solve: Matrix<float> -> Matrix<float>) (b: Vector<float>) = (solve (b.ToColumnMatrix())).Column 0
 
     /// u = (H(φ) + Λ)⁻¹∇L(φ), by a dense solve.
-    let adjoint (task: BilevelTask) phi = (solveMatrix task phi ((task.Outer.Gradient phi).ToColumnMatrix())).Column 0
+    let adjoint (task: BilevelTask) phi = column (solver task phi) (task.Outer.Gradient phi)
 
     /// dAlg*/dθ = (H + Λ)⁻¹Λ at φ (Lemma 1), as a dense matrix.
-    let jacobian (task: BilevelTask) phi = solveMatrix task phi (Proximal.dense task.Theta.Count task.Proximal)
+    let jacobian (task: BilevelTask) phi = solver task phi (Proximal.dense task.Theta.Count task.Proximal)
 
     /// Λ(H + Λ)⁻¹∇L(φ) by a dense solve; at φ = Alg*(θ) it is the exact meta-gradient (5).
     let implicitGradient (task: BilevelTask) phi = Proximal.apply task.Proximal (adjoint task phi)
@@ -123,7 +127,8 @@ module BilevelTask =
     /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
     /// that nothing cancels at a small λ, for any Λ; where H alone is known to be strongly convex, φ − θ itself is accurate.
     let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) : RegularizerGradient<Vector<float>, float, ProximalGradient> =
-        let step = (solveMatrix task phi ((innerGradient task task.Theta phi).ToColumnMatrix())).Column 0
+        let solve = solver task phi
+        let step = column solve (innerGradient task task.Theta phi)
         let regularizer = Proximal.regularizer task.Proximal
 
         let displacement =
@@ -132,7 +137,7 @@ module BilevelTask =
             else
                 -regularizer.ApplyInverse(EuclideanSpace(), task.Inner.Gradient phi - task.Inner.HessianProduct phi step)
 
-        let u = adjoint task phi
+        let u = column solve (task.Outer.Gradient phi)
 
         {
             Gradient = Proximal.gradient task.Proximal displacement u
