@@ -285,11 +285,24 @@ let private values =
                         for cell in cells do
                             for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
                                 $"{cell}/{method}"
+                        for shots in [ 1; 5 ] do
+                            $"grocery-5w{shots}s/imaml-gd"
+
+                            for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile" ] do
+                                $"mini-imagenet-5w{shots}s/{method}"
                     ]
                 |> should equal (set ExperimentFile.Presets)
 
                 (ExperimentFile.Preset "omniglot-20w1s/imaml-gd").Method
-                |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5)))
+                |> should equal (ImplicitMaml(Inner.GradientDescent 25, 2.0, Adjoint.ConjugateGradients 5))
+
+                let mini = ExperimentFile.Preset "mini-imagenet-5w1s/imaml-gd"
+
+                mini.Method
+                |> should equal (ImplicitMaml(Inner.GradientDescent 10, 0.5, Adjoint.ConjugateGradients 5))
+
+                mini.Tasks |> should equal (PhotographEpisodes("mini-imagenet", 5, 1, 15, Split = "given"))
+                mini.Network |> should equal (PooledConvolutions 32))
 
             testCase "all missing options are reported together, and so are unused ones and values that are wrong" (fun () ->
                 complaint
