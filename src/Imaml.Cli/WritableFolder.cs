@@ -1,6 +1,6 @@
 namespace Imaml.Cli;
 
-/// <summary>Folders that a long piece of work will write into at its end.</summary>
+/// <summary>Folders that a long piece of work will write into at its end, and files.</summary>
 internal static class WritableFolder
 {
     /// <summary>Makes the folder where it is missing, and writes and removes a file there.</summary>
@@ -20,5 +20,26 @@ internal static class WritableFolder
         {
             throw new IOException($"{path} cannot be written ({e.Message}); name another folder with {option}", e);
         }
+    }
+
+    /// <summary>Whether a file can be written, which must not be a folder; nothing is made.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="option">The option that names it.</param>
+    /// <exception cref="IOException">The file cannot be written; the message names it or its folder, and the option.</exception>
+    public static void RequireFile(string path, string option)
+    {
+        if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
+        {
+            throw new IOException($"{path} is a folder; name a file with {option}");
+        }
+
+        // The nearest folder that exists: none is made for a file that may never be written.
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        while (!Directory.Exists(folder) && !File.Exists(folder))
+        {
+            folder = Path.GetDirectoryName(folder)!;
+        }
+
+        Require(folder, option);
     }
 }

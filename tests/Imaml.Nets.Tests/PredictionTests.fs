@@ -278,4 +278,73 @@ let tests =
                     let path = Path.Combine(folder, "text")
                     File.WriteAllText(path, "not a model")
                     refused path "is no checkpoint of this program"))
+
+            testCase "disposing twice is nothing, and use after it an ObjectDisposedException" (fun () ->
+                withModel BatchNormMode.Inductive (fun folder classifier ->
+                    let adapted = classifier.Adapt(examples 4 1)
+                    let path = Path.Combine(folder, "late.bin")
+
+                    let ended (work: unit -> unit) = Expect.throwsT<ObjectDisposedException> work "after Dispose"
+
+                    for one in [ adapted :> IDisposable; classifier :> IDisposable ] do
+                        one.Dispose()
+                        one.Dispose()
+
+                    ended (fun () -> adapted.Predict(picture 3) |> ignore)
+                    ended (fun () -> adapted.Predict([||]: Picture[]) |> ignore)
+                    ended (fun () -> adapted.Save path)
+                    ended (fun () -> classifier.Adapt(examples 4 1) |> ignore)
+                    ended (fun () -> classifier.Save path)
+                    File.Exists path |> should equal false))
+
+            testCase "a classifier that is disposed while eight threads ask answers what has begun and refuses the rest" (fun () ->
+                withModel BatchNormMode.Inductive (fun _ classifier ->
+                    let labelled = examples 4 1
+
+                    for round in 1..10 do
+                        let adapted = classifier.Adapt labelled
+                        let expected = probabilities (adapted.Predict(picture 3))
+                        let wrong = Collections.Concurrent.ConcurrentQueue<string>()
+
+                        let threads =
+                            [|
+                                for _ in 1..8 ->
+                                    Thread(fun () ->
+                                        let mutable going = true
+
+                                        while going do
+                                            try
+                                                if probabilities (adapted.Predict(picture 3)) <> expected then
+                                                    wrong.Enqueue "another prediction"
+                                            with
+                                            | :? ObjectDisposedException -> going <- false
+                                            | e ->
+                                                wrong.Enqueue(string e)
+                                                going <- false)
+                            |]
+
+                        threads |> Array.iter (fun thread -> thread.Start())
+                        Thread.Sleep(5 * round)
+                        adapted.Dispose()
+                        threads |> Array.iter (fun thread -> thread.Join())
+                        List.ofSeq wrong |> should equal ([]: string list)))
+
+            testCase "what is null or has no label, and pixels of another number, are refused where they are given" (fun () ->
+                withModel BatchNormMode.Inductive (fun _ classifier ->
+                    let refused (line: string) (work: unit -> unit) =
+                        Expect.throwsC work (fun e ->
+                            e |> should be instanceOfType<ArgumentException>
+                            e.Message.Split(" (Parameter")[0] |> should equal line)
+
+                    let with' (last: LabelledPicture) () = classifier.Adapt(Array.append (examples 3 1) [| last |]) |> ignore
+                    refused "example 4 is null" (with' Unchecked.defaultof<_>)
+                    refused "example 4 has no label" (with' (LabelledPicture("", picture 3)))
+                    refused "example 4 has no label" (with' (LabelledPicture(Unchecked.defaultof<_>, picture 3)))
+                    refused "example 4 (pear) has no picture" (with' (LabelledPicture("pear", Unchecked.defaultof<_>)))
+                    use adapted = classifier.Adapt(examples 4 1)
+                    refused "picture 2 is null" (fun () -> adapted.Predict [| picture 3; Unchecked.defaultof<Picture> |] |> ignore)
+                    refused "picture 1 is null" (fun () -> adapted.Predict(Unchecked.defaultof<Picture>) |> ignore)
+
+                    refused "5 bytes for 2×3 pixels of 1 channels; there are 1, 3 or 4 channels, and sides of 1 to 65535" (fun () ->
+                        Picture.FromPixels(ReadOnlySpan(Array.zeroCreate<byte> 5), 2, 3, 1) |> ignore)))
         ]

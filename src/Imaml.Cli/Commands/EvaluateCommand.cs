@@ -54,6 +54,11 @@ internal static class EvaluateCommand
         {
             LibTorchLoader.EnsureLoaded();
             var path = State == EvaluationResult.Best ? Folder.BestCheckpointPath : Folder.CheckpointPath;
+            if (State == EvaluationResult.Best && !File.Exists(path) && File.Exists(Folder.CheckpointPath))
+            {
+                throw new CheckpointException($"{Folder.FolderPath} has no state of the best validation; take --state last");
+            }
+
             var header = Checkpoint.ReadHeader(path);
             var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
             var (images, model) = SharedOptions.OpenParts(header, Data, Stop);

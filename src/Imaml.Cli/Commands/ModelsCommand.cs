@@ -3,7 +3,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Imaml.Nets.LibTorch;
 using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Spectre.Console;
@@ -45,9 +44,9 @@ internal static class ModelsCommand
         var command = new Command("export", "Write what predictions need of a run into one file") { model, output };
         command.SetAction(parsed =>
         {
-            LibTorchLoader.EnsureLoaded();
-            using var classifier = FewShotClassifier.Load(parsed.GetRequiredValue(model));
             var path = parsed.GetRequiredValue(output);
+            WritableFolder.RequireFile(path, output.Name);
+            using var classifier = FewShotClassifier.Load(parsed.GetRequiredValue(model));
             classifier.Save(path);
             Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{path}: {new FileInfo(path).Length:N0} bytes"));
             return ExitCode.Success;

@@ -39,6 +39,20 @@ internal static class PredictCommand
                 throw new ArgumentException($"{json.Name} and {csv.Name} contradict each other; give one");
             }
 
+            if (parsed.GetValue(picture) is { } drawn && parsed.GetValue(save) is { } saved && Path.GetFullPath(drawn) == Path.GetFullPath(saved))
+            {
+                throw new ArgumentException($"{picture.Name} and {save.Name} name the same file");
+            }
+
+            // Before the work: neither file is written where the other cannot be.
+            foreach (var (file, option) in new[] { (parsed.GetValue(picture), picture.Name), (parsed.GetValue(save), save.Name) })
+            {
+                if (file is not null)
+                {
+                    WritableFolder.RequireFile(file, option);
+                }
+            }
+
             var form = parsed.GetValue(json) ? Form.Json : parsed.GetValue(csv) ? Form.Csv : Form.Table;
             return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(skip), form, parsed.GetValue(picture), parsed.GetValue(save), stop);
         });
@@ -75,6 +89,7 @@ internal static class PredictCommand
             var usable = new List<FoundPicture>();
             foreach (var one in found)
             {
+                stop.ThrowIfCancellationRequested();
                 try
                 {
                     one.Picture.Check(classifier.Form);
@@ -99,6 +114,11 @@ internal static class PredictCommand
         using var adapted = classifier.Adapt([.. labelled.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
         var (found, clutter) = FoundPicture.Of(images);
         var pictures = Usable(found);
+        if (pictures.Count == 0)
+        {
+            throw new DataException($"no picture can be read; {skipped[^found.Count]}{(found.Count == 1 ? "" : $", and {found.Count - 1} more")}");
+        }
+
         var rows = new List<Row>();
         foreach (var chunk in pictures.Chunk(LowestChunk))
         {
@@ -128,12 +148,12 @@ internal static class PredictCommand
         Print(form, classifier, adapted, labelled.Count, rows);
         foreach (var line in skipped)
         {
-            Terminal.Error.MarkupLineInterpolated($"skipped: {line}");
+            Terminal.Progress($"skipped: {line}");
         }
 
         if (knownClutter + clutter is > 0 and var others)
         {
-            Terminal.Error.MarkupLineInterpolated($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
+            Terminal.Progress($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
         }
 
         return ExitCode.Success;

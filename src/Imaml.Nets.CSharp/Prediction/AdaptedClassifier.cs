@@ -27,9 +27,21 @@ public sealed class AdaptedClassifier : IDisposable
     private readonly AdaptedHeader _header;
     private readonly Network _network;
     private readonly Tensor _parameters;
+    private readonly Shared _shared;
 
-    internal AdaptedClassifier(AdaptedHeader header, Tensor parameters) =>
-        (_header, _network, _parameters) = (header, ((ConvolutionalNetwork)header.Network).Build(new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels), header.Labels.Count).WithFixedStatistics, parameters);
+    /// <summary>Takes the parameters over from the dispose scope that is open.</summary>
+    /// <exception cref="ArgumentException">They are not as many as the network has; they then stay the caller's.</exception>
+    internal AdaptedClassifier(AdaptedHeader header, Tensor parameters)
+    {
+        var network = ((ConvolutionalNetwork)header.Network).Build(new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels), header.Labels.Count);
+        if (network.ParameterCount != parameters.numel())
+        {
+            throw new ArgumentException($"{parameters.numel()} numbers are not the {network.ParameterCount} of the network");
+        }
+
+        (_header, _network, _parameters) = (header, network.WithFixedStatistics, parameters.DetachFromDisposeScope());
+        _shared = new Shared(_parameters, nameof(AdaptedClassifier));
+    }
 
     /// <summary>The model that was adapted.</summary>
     public string Model => _header.Model;
@@ -66,8 +78,11 @@ public sealed class AdaptedClassifier : IDisposable
 
             var numbers = MemoryMarshal.Cast<byte, float>(body).ToArray();
             using var scope = NewDisposeScope();
-            var loaded = new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU).DetachFromDisposeScope());
-            return loaded._network.ParameterCount == numbers.Length ? loaded : throw new CheckpointException($"{path} holds {numbers.Length} numbers, its network {loaded._network.ParameterCount}; adapt anew");
+            return new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU));
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{path} cannot be used ({e.Message}); adapt anew", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -78,21 +93,35 @@ public sealed class AdaptedClassifier : IDisposable
     /// <summary>Writes the classifier into one file, from which it gives the same predictions, to the last bit.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
-    public void Save(string path) =>
+    /// <exception cref="ObjectDisposedException">The classifier has been disposed.</exception>
+    public void Save(string path)
+    {
+        using var use = _shared.Begin();
         AtomicFile.Write(path, SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(_header, RunJson.Options), [MemoryMarshal.AsBytes<float>(_parameters.data<float>().ToArray()).ToArray()]));
+    }
 
     /// <summary>The probabilities of a picture's classes.</summary>
+    /// <exception cref="ArgumentException">It is null.</exception>
     /// <exception cref="DataException">It cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier has been disposed.</exception>
     public Prediction Predict(Picture picture) => Predict([picture])[0];
 
     /// <summary>The probabilities of every picture's classes; each is what it would be by itself, to rounding.</summary>
     /// <param name="pictures">The pictures.</param>
     /// <param name="cancel">Ends it, between two pictures that are read.</param>
+    /// <exception cref="ArgumentException">One is null.</exception>
     /// <exception cref="DataException">One cannot be read.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier has been disposed. What has begun before is answered.</exception>
     /// <exception cref="OperationCanceledException">Asked to end.</exception>
     public IReadOnlyList<Prediction> Predict(IReadOnlyList<Picture> pictures, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(pictures);
+        for (var i = 0; i < pictures.Count; i++)
+        {
+            _ = pictures[i] ?? throw new ArgumentException($"picture {i + 1} is null", nameof(pictures));
+        }
+
+        using var use = _shared.Begin();
         return [.. pictures.Chunk(AtOnce).SelectMany(some => Some(some, cancel))];
     }
 
@@ -109,5 +138,5 @@ public sealed class AdaptedClassifier : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _parameters.Dispose();
+    public void Dispose() => _shared.Dispose();
 }

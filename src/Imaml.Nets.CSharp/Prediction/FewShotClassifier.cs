@@ -22,12 +22,14 @@ public sealed class FewShotClassifier : IDisposable
     private readonly ConvolutionalNetwork _spec;
     private readonly Network _network;
     private readonly MetaLearner _learner;
+    private readonly Shared _shared;
 
     private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes)
     {
         (Name, _header, Form, Ways) = (name, header, episodes.Form, episodes.Ways);
         (_spec, _network) = (network, network.Build(new ImageShape(Form.Size, Form.Size, Form.Channels), Ways));
         _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, header.Experiment.Plan);
+        _shared = new Shared(_learner, nameof(FewShotClassifier));
     }
 
     /// <summary>Loads a model.</summary>
@@ -64,13 +66,23 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>Adapts to examples.</summary>
     /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes; the order of the labels is that of their first examples.</param>
     /// <param name="cancel">Ends it, between two pictures that are read.</param>
-    /// <exception cref="ArgumentException">There are too few or too many classes.</exception>
+    /// <exception cref="ArgumentException">There are too few or too many classes, or an example is null or has no label or no picture.</exception>
     /// <exception cref="DataException">A picture cannot be read.</exception>
     /// <exception cref="AdaptationException">The adapted network is not finite.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
     /// <exception cref="OperationCanceledException">Asked to end.</exception>
     public AdaptedClassifier Adapt(IReadOnlyList<LabelledPicture> examples, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(examples);
+        for (var i = 0; i < examples.Count; i++)
+        {
+            if (Fault(examples[i]) is { } fault)
+            {
+                throw new ArgumentException($"example {i + 1} {fault}", nameof(examples));
+            }
+        }
+
+        using var use = _shared.Begin();
         var watch = Stopwatch.StartNew();
         string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal)];
         var outputs = FewerWays.Outputs(Ways, labels.Length);
@@ -89,7 +101,15 @@ public sealed class FewShotClassifier : IDisposable
             throw new AdaptationException($"adapting {Name} to these {examples.Count} pictures does not stay finite ({status.Describe()})");
         }
 
-        return new AdaptedClassifier(new AdaptedHeader(Name, Form, _spec, labels, status, watch.Elapsed), parameters.DetachFromDisposeScope());
+        return new AdaptedClassifier(new AdaptedHeader(Name, Form, _spec, labels, status, watch.Elapsed), parameters);
+
+        static string? Fault(LabelledPicture? example) => example switch
+        {
+            null => "is null",
+            { Label: null or "" } => "has no label",
+            { Picture: null } => $"({example.Label}) has no picture",
+            _ => null,
+        };
     }
 
     /// <summary>Adapts in the background.</summary>
@@ -99,10 +119,15 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>Writes the model without its optimiser's memory into one file, which <see cref="Load"/> takes.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
-    public void Save(string path) => Checkpoint.WriteModel(path, _header, _learner);
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void Save(string path)
+    {
+        using var use = _shared.Begin();
+        Checkpoint.WriteModel(path, _header, _learner);
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _learner.Dispose();
+    public void Dispose() => _shared.Dispose();
 
     /// <summary>Pictures as a network takes them, [1, n, H, W, C] in 0 … 1.</summary>
     internal static Tensor Images(ImageForm form, IReadOnlyList<Picture> pictures, CancellationToken cancel)

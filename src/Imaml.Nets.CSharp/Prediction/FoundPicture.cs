@@ -4,15 +4,26 @@ using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Prediction;
 
-/// <summary>A picture with the name of the folder that it lies in, or null where it has none.</summary>
-internal sealed record FoundPicture(Picture Picture, string? Folder)
+/// <summary>A picture that was named, or found in a folder or archive.</summary>
+/// <param name="Picture">The picture.</param>
+/// <param name="Folder">The name of the folder that it lies in, or null where it has none.</param>
+/// <param name="Place">The folder's path in the folder or archive, empty where the picture was named itself.</param>
+internal sealed record FoundPicture(Picture Picture, string? Folder, string Place = "")
 {
     /// <summary>The pictures of a folder or archive of class folders, and how many files are no pictures.</summary>
-    /// <exception cref="DataException">There is no such folder, it cannot be read, or it has no class folder with a picture.</exception>
+    /// <exception cref="DataException">There is no such folder, it cannot be read, it has no class folder with a picture, or two of one name.</exception>
     public static (IReadOnlyList<FoundPicture> Pictures, int Others) OfClasses(string path)
     {
         var (all, others) = In(path);
         FoundPicture[] pictures = [.. all.Where(one => one.Folder is not null)];
+        foreach (var doubled in pictures.GroupBy(one => one.Folder, one => one.Place, StringComparer.Ordinal))
+        {
+            if (doubled.Distinct(StringComparer.Ordinal).ToArray() is [var first, var second, ..])
+            {
+                throw new DataException($"{path} has two folders of the name {doubled.Key} ({first}, {second}); it needs one for each class");
+            }
+        }
+
         return pictures.Length > 0
             ? (pictures, others + all.Count - pictures.Length)
             : throw new DataException($"{path} has no folder with pictures; it needs one for each class, for example {System.IO.Path.Combine(path, "apple", "1.jpg")}");
@@ -63,9 +74,10 @@ internal sealed record FoundPicture(Picture Picture, string? Folder)
                 continue;
             }
 
-            var folder = FolderName(FileTree.FolderOf(file.Path));
+            var place = FileTree.FolderOf(file.Path);
+            var folder = FolderName(place);
             var name = Directory.Exists(path) ? System.IO.Path.Combine(path, file.Path) : file.Where;
-            pictures.Add(new FoundPicture(Directory.Exists(path) ? Picture.FromFile(name) : Picture.FromBytes(tree.Read(file), name), string.IsNullOrEmpty(folder) ? null : folder));
+            pictures.Add(new FoundPicture(Directory.Exists(path) ? Picture.FromFile(name) : Picture.FromBytes(tree.Read(file), name), string.IsNullOrEmpty(folder) ? null : folder, place));
         }
 
         return (pictures, others);

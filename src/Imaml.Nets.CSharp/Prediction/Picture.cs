@@ -24,7 +24,7 @@ public sealed class Picture
     /// <summary>A file's content.</summary>
     internal static Picture FromBytes(byte[] bytes, string name) => new(name, form => form.Read(bytes, name));
 
-    /// <summary>A file's content, read from the stream at once and to its end; the stream stays the caller's.</summary>
+    /// <summary>A file's content, read from the stream at once and to its end; the stream stays the caller's, and its exceptions pass.</summary>
     public static Picture FromStream(Stream stream, string name = "the picture")
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -39,8 +39,10 @@ public sealed class Picture
     /// <param name="width">Columns.</param>
     /// <param name="channels">1 for grey; 3 for red, green, blue; 4 with alpha, which lies over white.</param>
     /// <param name="name">Names it in messages.</param>
+    /// <exception cref="ArgumentException">The channels or sides are not allowed, or there are not height × width × channels pixels.</exception>
     public static Picture FromPixels(ReadOnlySpan<byte> pixels, int height, int width, int channels, string name = "the picture")
     {
+        ImageForm.RequirePixels(pixels.Length, height, width, channels);
         var copy = pixels.ToArray();
         return new Picture(name, form => form.FromPixels(copy, height, width, channels));
     }

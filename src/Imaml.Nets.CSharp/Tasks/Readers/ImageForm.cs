@@ -76,14 +76,19 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <exception cref="ArgumentException">The sizes do not agree or are out of range.</exception>
     public byte[] FromPixels(ReadOnlySpan<byte> pixels, int height, int width, int channels)
     {
-        if (channels is not (1 or 3 or 4) || height is < 1 or > ImageDecoder.LongestSide || width is < 1 or > ImageDecoder.LongestSide || pixels.Length != (long)height * width * channels)
-        {
-            throw new ArgumentException($"{pixels.Length} bytes for {height}×{width} pixels of {channels} channels; there are 1, 3 or 4 channels, and sides of 1 to {ImageDecoder.LongestSide}");
-        }
-
+        RequirePixels(pixels.Length, height, width, channels);
         var target = new byte[Bytes];
         new Resampling(height, width, this, mirroredRows: false, mirroredColumns: false).Run(pixels, channels, width * channels, target);
         return target;
+    }
+
+    /// <exception cref="ArgumentException">So many bytes are no pixels of this height, width and channels.</exception>
+    internal static void RequirePixels(int bytes, int height, int width, int channels)
+    {
+        if (channels is not (1 or 3 or 4) || height is < 1 or > ImageDecoder.LongestSide || width is < 1 or > ImageDecoder.LongestSide || bytes != (long)height * width * channels)
+        {
+            throw new ArgumentException($"{bytes} bytes for {height}×{width} pixels of {channels} channels; there are 1, 3 or 4 channels, and sides of 1 to {ImageDecoder.LongestSide}");
+        }
     }
 
     /// <summary>For result files: <c>84×84 colour, cropped</c>.</summary>

@@ -1,0 +1,206 @@
+/// imaml predict and imaml models as a user runs them, with a tiny network trained on glyphs.
+module Imaml.Cli.Tests.PredictTests
+
+open System.IO
+open System.Text.Json
+open Expecto
+open Imaml.Testing
+open Imaml.Nets.Tests.DataFixtures
+open Imaml.Nets.Tests.ImageBytes
+open FsUnit
+
+let private write (file: string) (bytes: byte array) =
+    Directory.CreateDirectory(Path.GetDirectoryName file |> string) |> ignore
+    File.WriteAllBytes(file, bytes)
+
+let private train (out: string) =
+    [
+        "train"
+        "--dataset"
+        "glyphs"
+        "--ways"
+        "3"
+        "--shots"
+        "1"
+        "--queries"
+        "3"
+    ]
+    @ [
+        "--algorithm"
+        "fomaml"
+        "--no-proximal"
+        "--inner-steps"
+        "1"
+        "--inner-step-size"
+        "0.1"
+    ]
+    @ [
+        "--filters"
+        "2"
+        "--meta-steps"
+        "2"
+        "--meta-batch"
+        "1"
+        "--validate-every"
+        "2"
+    ]
+    @ [ "--validation-episodes"; "2"; "--seed"; "1"; "--threads"; "1"; "--out"; out ]
+
+/// A folder with a trained run, `examples` of three classes and `new` pictures of two of them, and a program that runs in it.
+let private with' (body: (string -> string) -> (string list -> Imaml.Outcome) -> unit) =
+    inFolder (fun folder ->
+        let at (path: string) = Path.Combine(folder, path)
+
+        for c, name in Seq.indexed [ "apple"; "[red]"; "a,\"b\"" ] do
+            for i in 1..2 do
+                write (at $"examples/{name}/{i}.png") (numbered 10 (10 * c + i))
+
+            if c < 2 then
+                write (at $"new/{name}/3.png") (numbered 10 (10 * c + 3))
+
+        (Imaml.run (train (at "run"))).ExitCode |> should equal 0
+        body at Imaml.run)
+
+let private predict (at: string -> string) more = [ "predict"; at "run"; "--examples"; at "examples" ] @ more
+
+[<Tests>]
+let tests =
+    testList
+        "Predict"
+        [
+            testCase "table, CSV and JSON name the pictures, their classes and how many are right" (fun () ->
+                with' (fun at run ->
+                    let table = run (predict at [ at "new" ])
+                    table.ExitCode |> should equal 0
+                    table.Errors |> should be EmptyString
+                    table.Output |> says [ "[red]"; " of 2 right ("; "adapted to 6 pictures of 3 classes in " ]
+
+                    let csv = (run (predict at [ at "new"; "--csv" ])).Output.Split '\n'
+                    csv[0] |> should equal "picture,label,probability,entropy,truth,[red],\"a,\"\"b\"\"\",apple"
+                    csv[1] |> should startWith (at "new/[red]/3.png,")
+                    csv.Length |> should equal 4
+
+                    use json = JsonDocument.Parse (run (predict at [ at "new"; "--json" ])).Output
+                    json.RootElement.GetProperty("judged").GetInt32() |> should equal 2
+
+                    for one in json.RootElement.GetProperty("predictions").EnumerateArray() do
+                        [
+                            for p in one.GetProperty("probabilities").EnumerateObject() -> p.Value.GetDouble()
+                        ]
+                        |> List.sum
+                        |> should (equalWithin 1e-12) 1.0))
+
+            testCase "what cannot be used is refused in one line, and nothing is written" (fun () ->
+                with' (fun at run ->
+                    let before = set (Directory.GetFileSystemEntries(at "", "*", SearchOption.AllDirectories))
+
+                    let refused (code: int) (line: string) arguments =
+                        let outcome = run arguments
+                        outcome.Line.Replace(at "" + "/", "") |> should equal $"imaml: {line}"
+                        outcome.ExitCode |> should equal code
+                        outcome.Output |> should be EmptyString
+
+                        set (Directory.GetFileSystemEntries(at "", "*", SearchOption.AllDirectories)) |> should equal before
+
+                    let examples folder = [ "predict"; at "run"; "--examples"; at folder; at "new" ]
+                    let new' = predict at [ at "new" ]
+
+                    refused
+                        2
+                        "--examples is missing: a folder with one folder of pictures for each class"
+                        [ "predict"; at "run"; at "new" ]
+
+                    refused 2 "--json and --csv contradict each other; give one" (new' @ [ "--json"; "--csv" ])
+                    refused 1 "nothing does not exist" (examples "nothing")
+                    refused 1 "nothing.png does not exist" (predict at [ at "nothing.png" ])
+                    refused 1 "run/run.json is damaged, or no image" (predict at [ at "run/run.json" ])
+                    refused 1 "run has no pictures (PNG, JPEG, WebP, BMP, GIF)" (predict at [ at "run" ])
+
+                    refused 1 "run has no folder with pictures; it needs one for each class, for example run/apple/1.jpg" (examples "run")
+
+                    refused 1 "examples is a folder; name a file with --picture" (new' @ [ "--picture"; at "examples" ])
+                    refused 1 "x/ is a folder; name a file with --save" (new' @ [ "--save"; at "x/" ])
+                    refused 2 "--picture and --save name the same file" (new' @ [ "--picture"; at "x"; "--save"; at "./x" ])
+
+                    // Where --save cannot be written, neither is the picture.
+                    (run (new' @ [ "--picture"; at "x.png"; "--save"; "/proc/nothing/x" ])).Line
+                    |> should startWith "imaml: /proc cannot be written ("
+
+                    File.Exists(at "x.png") |> should equal false))
+
+            testCase "two folders of one name, too many classes, and one class are refused with the numbers" (fun () ->
+                with' (fun at run ->
+                    let refused (code: int) (line: string) =
+                        let outcome = run [ "predict"; at "run"; "--examples"; at "more"; at "new" ]
+                        outcome.Line.Replace(at "" + "/", "") |> should equal $"imaml: {line}"
+                        outcome.ExitCode |> should equal code
+
+                    write (at "more/a/x/1.png") (numbered 10 1)
+                    refused 2 "1 classes: a task needs at least 2"
+                    write (at "more/b/x/1.png") (numbered 10 2)
+                    refused 1 "more has two folders of the name x (a/x, b/x); it needs one for each class"
+                    Directory.Delete(at "more/b", true)
+
+                    for c in 1..3 do
+                        write (at $"more/c{c}/1.png") (numbered 10 (10 + c))
+
+                    refused 2 "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3"))
+
+            testCase "damaged pictures are refused by name; with --skip-damaged they are listed, unless no other is left" (fun () ->
+                with' (fun at run ->
+                    write (at "examples/apple/bad.png") "no picture"B
+                    write (at "bad/1.png") "no picture"B
+                    write (at "bad/Thumbs.db") "left behind"B
+                    let refused = run (predict at [ at "new" ])
+                    refused.Line |> should equal $"""imaml: {at "examples/apple/bad.png"} is damaged, or no image"""
+                    refused.ExitCode |> should equal 1
+                    let taken = run (predict at [ at "new"; at "bad"; "--skip-damaged"; "--csv" ])
+                    taken.ExitCode |> should equal 0
+                    taken.Output.Split('\n').Length |> should equal 4
+
+                    taken.Errors.Split '\n'
+                    |> should
+                        equal
+                        [|
+                            $"""skipped: {at "examples/apple/bad.png"} is damaged, or no image"""
+                            $"""skipped: {at "bad/1.png"} is damaged, or no image"""
+                            "skipped 1 file that is no picture"
+                            ""
+                        |]
+
+                    let none = run (predict at [ at "bad"; "--skip-damaged"; "--picture"; at "x.png" ])
+
+                    none.Line
+                    |> should equal $"""imaml: no picture can be read; {at "bad/1.png"} is damaged, or no image"""
+
+                    none.ExitCode |> should equal 1
+                    File.Exists(at "x.png") |> should equal false))
+
+            testCase "an exported model predicts as its run; what is cut off or empty, or no model, is refused" (fun () ->
+                with' (fun at run ->
+                    let exported = run [ "models"; "export"; at "run"; at "model.bin" ]
+                    exported.ExitCode |> should equal 0
+
+                    let csv model = (run [ "predict"; model; "--examples"; at "examples"; at "new"; "--csv" ])
+                    (csv (at "model.bin")).Output |> should equal (csv (at "run")).Output
+
+                    let refused (line: string) (outcome: Imaml.Outcome) =
+                        outcome.Line.Replace(at "" + "/", "") |> should startWith $"imaml: {line}"
+                        outcome.ExitCode |> should equal 1
+
+                    let whole = File.ReadAllBytes(at "model.bin")
+                    write (at "cut.bin") whole[.. whole.Length / 2]
+                    write (at "empty.bin") [||]
+                    refused "cut.bin is cut off or damaged; " (csv (at "cut.bin"))
+                    refused "empty.bin is no checkpoint of this program; " (csv (at "empty.bin"))
+                    refused "there is no model nothing; give a folder that `imaml train` made, a model file, or " (csv "nothing")
+                    refused "there is no model nothing; " (run [ "models"; "export"; "nothing"; at "x.bin" ])
+                    refused "examples is a folder; name a file with FILE" (run [ "models"; "export"; at "run"; at "examples" ])
+                    File.Exists(at "x.bin") |> should equal false
+
+                    File.Delete(at "run/checkpoint-best.bin")
+
+                    refused
+                        "run has no state of the best validation; take --state last"
+                        (run [ "evaluate"; at "run"; "--episodes"; "2"; "--state"; "best" ])))
+        ]
