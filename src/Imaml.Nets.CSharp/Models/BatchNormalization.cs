@@ -38,11 +38,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
     public override int ParameterCount => 2 * shape.Channels;
 
     /// <summary>γ = 1, β = 0.</summary>
-    public override Tensor InitialParameters(Generator generator)
-    {
-        using var scope = NewDisposeScope();
-        return cat([ones(shape.Channels, device: CPU), zeros(shape.Channels, device: CPU)]).MoveToOuterDisposeScope();
-    }
+    public override Tensor InitialParameters(Generator generator) => WithFixedStatistics.InitialParameters(generator);
 
     /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input)
