@@ -1,6 +1,7 @@
 /// The models that come with the library: they load, they are small, and what is said of them stands in the result files.
 module Imaml.Nets.Tests.PretrainedModelTests
 
+open System
 open System.IO
 open System.Text.Json
 open Expecto
@@ -17,7 +18,7 @@ let private root =
         | folder when File.Exists(Path.Combine(folder.FullName, "Imaml.sln")) -> folder.FullName
         | folder -> up folder.Parent
 
-    up (DirectoryInfo System.AppContext.BaseDirectory)
+    up (DirectoryInfo AppContext.BaseDirectory)
 
 let private results (name: string) =
     [
@@ -42,7 +43,7 @@ let tests =
         [
             testCase "what is said of a model is what its result files say" (fun () ->
                 for model in PretrainedModel.All do
-                    set model.Measured |> should equal (set (results model.Name)))
+                    Collections.Generic.HashSet(model.Measured).SetEquals(results model.Name) |> should equal true)
 
             testCase "each loads, and is at most half a megabyte" (fun () ->
                 PretrainedModel.All.Count |> should be (greaterThan 0)
@@ -60,7 +61,8 @@ let tests =
                 let set = tasks.Images
 
                 let picture index =
-                    Picture.FromPixels(set.Image(index).ToArray() |> Array.map (fun ink -> 255uy - ink) |> System.ReadOnlySpan, set.Height, set.Width, 1)
+                    let pixels = set.Image(index).ToArray() |> Array.map (fun ink -> 255uy - ink)
+                    Picture.FromPixels(ReadOnlySpan pixels, set.Height, set.Width, 1)
 
                 let classes = tasks.Classes ClassPart.Test |> Seq.truncate 5 |> Seq.map set.Class |> Seq.toArray
                 use adapted = classifier.Adapt [| for one in classes -> LabelledPicture(one.Name, picture one.First) |]
