@@ -315,6 +315,16 @@ let tests =
 
                     theta whole = theta parts |> should equal true))
 
+            testCase "a damaged best state does not keep a run from going on: the next validation replaces it" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    let changes = [ "--validate-every", "1"; "--outer-schedule", "constant" ]
+                    succeed (options (("--meta-steps", "3") :: changes) run) |> ignore
+                    let best = Path.Combine(run, "checkpoint-best.bin")
+                    File.WriteAllText(best, "damaged")
+                    succeed (options changes run) |> ignore
+                    FileInfo(best).Length |> should be (greaterThan 1000L)))
+
             testCase "evaluate with other ways, shots, queries and normalisation says so, on the screen and in the file's name" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")

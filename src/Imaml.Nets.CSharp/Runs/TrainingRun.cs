@@ -143,11 +143,24 @@ public sealed class TrainingRun : IDisposable
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
-            _best = File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null,
+            _best = BestOf(folder),
         };
         run._sinceValidation.AddRange(
             RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
+    }
+
+    // A damaged one is not needed to go on: the next validation replaces it.
+    private static double? BestOf(RunFolder folder)
+    {
+        try
+        {
+            return File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null;
+        }
+        catch (CheckpointException)
+        {
+            return null;
+        }
     }
 
     private static void RefuseOther(RunFolder folder, CheckpointHeader header, Experiment experiment, LearningProblem problem)
