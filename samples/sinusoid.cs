@@ -40,7 +40,7 @@ var experiment = new Experiment(
     Seed: 1);
 using var run = TrainingRun.Open(folder, experiment, new Sinusoids(shots, queries: 10), new Mlp());
 Console.WriteLine(run.Learner.MetaStep == 0
-    ? $"untrained, mean squared error after {shots} examples: {Evaluator.AfterAdapting(run.Learner, ClassPart.Test, ImageTasks.EvaluationSeed, 600, stop.Token).Mean:F3}"
+    ? $"untrained, mean squared error after {shots} examples: {Evaluation.AfterAdapting(run.Learner, ClassPart.Test, ImageTasks.EvaluationSeed, 600, stop.Token).Mean:F3}"
     : $"continuing at meta-step {run.Learner.MetaStep}");
 run.Run(stop.Token, onValidation: point => Console.WriteLine($"{point.MetaStep,6}/{metaSteps}  mean squared error {point.Loss:F3} ± {point.HalfWidth95:F3} on 100 new sinusoids"));
 if (!run.Finished)
