@@ -26,7 +26,7 @@ internal enum LegendPlace
 /// <param name="High">Its upper end; null for what the curves need.</param>
 internal sealed record PlotAxis(string Title, Scale Scale, double? Low = null, double? High = null);
 
-/// <summary>One curve: points in the order in which they are joined. A point that is no number, or has no place on a logarithmic axis, is a gap.</summary>
+/// <summary>One curve: points in the order in which they are joined. A point that is not a number, or cannot be drawn on a logarithmic axis, is a gap.</summary>
 /// <param name="Label">Its name in the legend; empty for none.</param>
 /// <param name="Style">The number of its <see cref="PlotStyle"/>.</param>
 /// <param name="X">Abscissas.</param>

@@ -218,7 +218,7 @@ internal sealed class ProblemSolver
 
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
 
-    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss has no part in it.</summary>
+    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss does not matter for it.</summary>
     private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition && double.IsFinite(1 / _constants.Smoothness);
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>

@@ -99,7 +99,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
             let mask (f: DenseOutcome -> bool) = each (fun outcome -> if f outcome then 1.0 else 0.0)
             let x = coordinates.OfRows(b, outcomes |> Array.map _.Solution)
             let unit = ScaledSystem.unit space size b
-            // Where nothing moved, a product that is not finite has no part in the residual.
+            // Where nothing moved, a product that is not finite does not enter the residual.
             let moved = mask _.Moved
             let residual = space.Norm(space.Axpy(space.Multiply(space.Scalar -1.0, moved), operator.Apply x, unit))
             // A backward stable solve leaves d roundings of ‖A‖‖x‖ + ‖b‖; ten for the constant.

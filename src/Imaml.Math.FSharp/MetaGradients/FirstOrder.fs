@@ -1,7 +1,7 @@
 // The methods that use no second derivative, after any inner solver.
 //
 //     FOMAML    g = ∇L(φ)        Algorithm 2 with A taken for I: no step of the linear solve            (Finn et al. 2017)
-//     Reptile   g = θ − φ        the way back; the query set has no part in it                          (Nichol et al. 2018)
+//     Reptile   g = θ − φ        the way back; the query set is not used                                (Nichol et al. 2018)
 //
 // At the exact φ* the proximal term gives Reptile a meaning: Λ(θ − φ*) = ∇L̂(φ*) is the gradient in θ of min_φ G(φ, θ), the Moreau envelope
 // of the training loss, so that Reptile is gradient descent on it, preconditioned by Λ⁻¹.

@@ -169,7 +169,7 @@ module internal Checkpoints =
             use region = space.OpenRegion()
 
             if (t - 1) % every = 0 then
-                // Without momentum φₜ₋₁ has no part in the steps to come.
+                // Without momentum later steps do not use φₜ₋₁.
                 let previous = if path.Momentum = NoMomentum then phi else previous
 
                 kept.Add

@@ -71,7 +71,7 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, s
                 Learned = sharing.Gradient(options.Coordinates, both.StepSizes)
             }
 
-/// What Meta-SGD adapts with: the path's T steps as an inner solver. It looks at no number, and a tolerance has no part in it.
+/// What Meta-SGD adapts with: the path's T steps as an inner solver. It reads no number, and uses no tolerance.
 type StepSizeSolver<'V, 'S>(options: StepSizeOptions<'V>) =
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, _) =

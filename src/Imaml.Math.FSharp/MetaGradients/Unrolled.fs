@@ -61,7 +61,7 @@ module internal BackPropagation =
                 | StepSizeVector _ -> ValueSome(space.Zero v)
         }
 
-    /// Back through step t, that was taken from y. The adjoint of φ₀ meets no Λ, and has no part in the sum.
+    /// Back through step t, that was taken from y. The adjoint of φ₀ meets no Λ, and is not in the sum.
     let private through
         (space: IInnerProductSpace<'V, 'S>)
         regularizer

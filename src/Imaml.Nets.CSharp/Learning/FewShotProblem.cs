@@ -83,7 +83,7 @@ public sealed class FewShotProblem : IMeasuredProblem
         var pass = _network.ForwardArranged(phi, _outer, _reference);
         var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _queryLabels);
         var gradient = loss.LogitGradient();
-        // The support images' own logits have no part in L.
+        // L does not depend on the logits of the support images.
         var all = _reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
         return scope.MoveToOuter(loss.Loss(), pass.Backward(all));
     }
