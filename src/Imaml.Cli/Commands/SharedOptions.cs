@@ -36,7 +36,7 @@ internal static class SharedOptions
     public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
 
     /// <summary>The device that the options name.</summary>
-    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    /// <exception cref="ArgumentException">The name is not known.</exception>
     public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null) =>
         ComputeDevice.Open(parsed.GetRequiredValue(device), tf32 is not null && parsed.GetValue(tf32));
 

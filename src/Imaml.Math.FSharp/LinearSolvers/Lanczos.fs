@@ -199,7 +199,7 @@ module Lanczos =
         }
 
     /// `steps` steps from `start` with a symmetric A (not checked). From a random start every eigenvector is met; one that
-    /// the start has no part in is not.
+    /// is orthogonal to the start is not.
     ///
     /// Cost: one product, and 2j passes over vectors for step j; memory for `steps` + 4 vectors; no synchronisation. A task whose start is 0
     /// or not finite makes no step. Errors: steps below 1.

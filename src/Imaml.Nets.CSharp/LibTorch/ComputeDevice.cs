@@ -41,7 +41,7 @@ public sealed record ComputeDevice
     /// <summary>Opens a device. For a GPU this also chooses float32's arithmetic there, for the whole process, and takes MathNet's CUDA provider for dense systems if there is one.</summary>
     /// <param name="name"><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</param>
     /// <param name="tf32">Whether a GPU may compute in TF32; the processor cannot.</param>
-    /// <exception cref="ArgumentException">The name is no device's, or there is none of that name; the message says how to come by one.</exception>
+    /// <exception cref="ArgumentException">The name is not that of a device, or this machine has no such device; the message says how to get one.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
     public static ComputeDevice Open(string name, bool tf32)
     {

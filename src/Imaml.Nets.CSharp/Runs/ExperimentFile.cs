@@ -192,11 +192,11 @@ public static class ExperimentFile
         [.. typeof(ExperimentFile).Assembly.GetManifestResourceNames().Where(one => one.StartsWith(Prefix, StringComparison.Ordinal)).Select(one => one[Prefix.Length..]).Order(StringComparer.Ordinal)];
 
     /// <summary>The experiment of a preset.</summary>
-    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    /// <exception cref="ArgumentException">The name is not known.</exception>
     public static Experiment Preset(string name) => Parse(PresetText(name), name);
 
     /// <summary>The file of a preset.</summary>
-    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    /// <exception cref="ArgumentException">The name is not known.</exception>
     public static string PresetText(string name)
     {
         using var stream = typeof(ExperimentFile).Assembly.GetManifestResourceStream(Prefix + name)
