@@ -30,10 +30,11 @@ internal static class EvaluateCommand
             new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, Transductive, Inductive, Both);
         var state = SharedOptions.OneOf(
             new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last);
+        var baselines = new Option<bool>("--baselines") { Description = $"Compare with others on the same episodes: the {Baseline.Untrained}, adapted in the same way, and the {Baseline.Centroid}" };
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, data, device, tf32 };
+        var command = new Command("evaluate", "Measure a run on classes that it has not trained on") { run, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, baselines, data, device, tf32 };
         command.SetAction(parsed =>
         {
             var folder = new RunFolder(parsed.GetRequiredValue(run));
@@ -41,14 +42,14 @@ internal static class EvaluateCommand
             var request = new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed));
             return new Evaluating(
                 folder, request, parsed.GetValue(ways), parsed.GetValue(shots), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(batchNorm),
-                parsed.GetValue(state) ?? (File.Exists(folder.BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last), parsed.GetValue(data), opened, stop).Run();
+                parsed.GetValue(state) ?? (File.Exists(folder.BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last), parsed.GetValue(baselines), parsed.GetValue(data), opened, stop).Run();
         });
         return command;
     }
 
     /// <summary>One evaluation, or both of two modes; what is null is as in training.</summary>
     private sealed record Evaluating(
-        RunFolder Folder, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string State, string? Data, ComputeDevice Device, CancellationToken Stop)
+        RunFolder Folder, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string State, bool Baselines, string? Data, ComputeDevice Device, CancellationToken Stop)
     {
         public int Run()
         {
@@ -77,12 +78,36 @@ internal static class EvaluateCommand
             var exit = ExitCode.Success;
             foreach (var mode in modes)
             {
-                using var measured = trained.Restrict(LearningProblem.Of(tasks, new ImageClassifier(network, mode)), places);
-                measured.MoveTo(Device.Device);
-                exit = int.Max(exit, Report(tasks, Measure(measured, header, tasks, mode)));
+                var problem = LearningProblem.Of(tasks, new ImageClassifier(network, mode));
+                using var measured = OnDevice(trained.Restrict(problem, places));
+                var result = Measure(measured, header, tasks, mode);
+                if (Baselines && result.NotFinite == 0)
+                {
+                    using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
+                    using var untrained = OnDevice(initial.Restrict(problem, places));
+                    result = result with { Baselines = Compare(result.AccuracyPerEpisode!, untrained, tasks) };
+                }
+
+                exit = int.Max(exit, Report(tasks, result));
             }
 
             return exit;
+        }
+
+        private MetaLearner OnDevice(MetaLearner learner)
+        {
+            learner.MoveTo(Device.Device);
+            return learner;
+        }
+
+        private Baseline[] Compare(IReadOnlyList<double> accuracies, MetaLearner untrained, ImageTasks tasks)
+        {
+            var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting(untrained, Request.Part, Request.Seed, Request.Episodes, Stop, progress));
+            return
+            [
+                Baseline.Compare(Baseline.Untrained, accuracies, same.PerTask),
+                Baseline.Compare(Baseline.Centroid, accuracies, Baseline.OfCentroids(tasks, Request, Stop)),
+            ];
         }
 
         private EvaluationResult Measure(MetaLearner learner, CheckpointHeader header, ImageTasks tasks, BatchNormMode mode) => ProgressBar.Run(
@@ -107,6 +132,12 @@ internal static class EvaluateCommand
                 + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
                 + $"{(State == EvaluationResult.Best ? "the state of the best validation" : "the last state")}, {result.MetaStep} meta-steps; written to {Folder.File(result.FileName)}"));
             Terminal.Line($"inner solves: {Terminal.Statuses(result.Inner)}");
+            foreach (var baseline in result.Baselines ?? [])
+            {
+                Terminal.Line(
+                    $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference, baseline.DifferenceHalfWidth95)}");
+            }
+
             if (result.NotFinite == 0)
             {
                 return ExitCode.Success;

@@ -45,6 +45,7 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="Shots">Support images per class, likewise.</param>
 /// <param name="Queries">Query images per class, likewise.</param>
 /// <param name="BatchNormalization">Whose statistics normalise the query images; null where the network is the user's own.</param>
+/// <param name="Baselines">Other classifiers on the same episodes; null where none was asked for.</param>
 public sealed record EvaluationResult(
     Experiment Experiment,
     ClassSplit? Manifest,
@@ -69,7 +70,8 @@ public sealed record EvaluationResult(
     int? Ways = null,
     int? Shots = null,
     int? Queries = null,
-    BatchNormMode? BatchNormalization = null)
+    BatchNormMode? BatchNormalization = null,
+    IReadOnlyList<Baseline>? Baselines = null)
 {
     /// <summary>The state of the best validation, and the last one.</summary>
     public const string Best = "best", Last = "last";
@@ -86,6 +88,7 @@ public sealed record EvaluationResult(
         Other("steps", InnerSteps, Experiment.Method.InnerSteps),
         BatchNormalization is null || BatchNormalization == Trained ? "" : $"-{BatchNormalization.ToString()!.ToLowerInvariant()}",
         State == Best ? "-best" : "",
+        Baselines is null ? "" : "-baselines",
         ".json");
 
     private BatchNormMode? Trained => (Experiment.Network as ConvolutionalNetwork)?.BatchNorm;
