@@ -506,7 +506,10 @@ let private fold (subject: Subject<'V, 'S>) =
                     GradientDescentOptimizer(CosineRate(0.5, 7))
                     AdamOptimizer.Start(f.Meta, coordinates, AdamOptions.Authors, CosineRate(0.125, 7), f.Theta)
                     LbfgsOptimizer.Start(f.Meta, 2, 0.25)
+                    AveragingOptimizer.Start(GradientDescentOptimizer 0.5, 3.0)
                 ]
+
+            let average = AveragingOptimizer<'V, 'S>.AverageOf
 
             for fresh in optimizers do
                 for before in 0..4 do
@@ -529,7 +532,50 @@ let private fold (subject: Subject<'V, 'S>) =
                     let go state = MetaLearning.run f.Meta (exact subject) regularizer (Seq.replicate 2 f.Batch) state
                     let struct (expected, _) = go state
                     let struct (actual, _) = go restored
-                    Check.same (subject.ToRows expected.Theta) (subject.ToRows actual.Theta) $"θ after {before} steps and two")
+                    Check.same (subject.ToRows expected.Theta) (subject.ToRows actual.Theta) $"θ after {before} steps and two"
+
+                    match average (expected.Optimizer.State f.Meta), average (actual.Optimizer.State f.Meta) with
+                    | ValueSome expected, ValueSome actual -> Check.same (subject.ToRows expected) (subject.ToRows actual) "θ̄"
+                    | expected, actual -> Expect.equal (expected.IsSome, actual.IsSome) (false, false) "θ̄")
+
+        // The weight of θᵢ in θ̄ after T steps is wᵢ(1 − wᵢ₊₁)…(1 − w_T); of γ = 0, 1/T. Each of T axpbys rounds by 4ε of the largest θ.
+        Subject.property subject 4 "averaging moves nothing, and θ̄ is the mean of the iterates by its weights" (fun drawn ->
+            let f = family subject drawn
+            let steps = 6
+            let optimizer = GradientDescentOptimizer(1.0 / smoothness f)
+
+            for gamma in [ 0.0; 2.5 ] do
+                let states =
+                    MetaLearning.states
+                        f.Meta
+                        (exact subject)
+                        regularizer
+                        (Seq.replicate steps f.Batch)
+                        (MetaLearning.start (AveragingOptimizer.Start(optimizer, gamma)) f.Theta)
+                    |> Seq.map (fun struct (state, _) -> state)
+                    |> Seq.toArray
+
+                let struct (plain, _) = run subject optimizer steps f
+                Check.same (subject.ToRows plain.Theta) (subject.ToRows (Array.last states).Theta) "θ"
+                let weight i = (gamma + 1.0) / (gamma + float i)
+
+                let weights =
+                    [
+                        for i in 1..steps -> Seq.fold (fun w j -> w * (1.0 - weight j)) (weight i) (seq { i + 1 .. steps })
+                    ]
+
+                let expected =
+                    states
+                    |> Seq.map (fun state -> row subject state.Theta)
+                    |> Seq.map2 (fun w theta -> w * theta) weights
+                    |> Seq.reduce (+)
+
+                let largest = states |> Array.map (fun state -> (row subject state.Theta).L2Norm()) |> Array.max
+
+                match AveragingOptimizer<'V, 'S>.AverageOf((Array.last states).Optimizer.State f.Meta) with
+                | ValueSome average ->
+                    Check.atMost (4.0 * float steps * subject.Epsilon * largest) ((row subject average - expected).L2Norm()) "θ̄"
+                | ValueNone -> failtest "no average")
 
         Subject.law subject "a state is refused by another kind of optimiser" (fun () ->
             let f = family subject { Seed = 5; Size = 3; Condition = 10.0 }
@@ -540,9 +586,22 @@ let private fold (subject: Subject<'V, 'S>) =
 
             let descent: IOuterOptimizer<'V, 'S> = GradientDescentOptimizer 0.5
             let lbfgs: IOuterOptimizer<'V, 'S> = LbfgsOptimizer.Start(f.Meta, 2, 0.25)
+            let averaging: IOuterOptimizer<'V, 'S> = AveragingOptimizer.Start(descent, 3.0)
+            let struct (stepped, _) = run subject descent 1 f
 
-            for kind, other in [ adam, descent; adam, lbfgs; lbfgs, adam; lbfgs, descent ] do
+            for kind, other in
+                [
+                    adam, descent
+                    adam, lbfgs
+                    lbfgs, adam
+                    lbfgs, descent
+                    averaging, stepped.Optimizer
+                ] do
                 (fun () -> kind.Restore(f.Meta, other.State f.Meta) |> ignore)
+                |> should throw typeof<ArgumentException>
+
+            for gamma in [ -1.0; nan; infinity ] do
+                (fun () -> AveragingOptimizer.Start(descent, gamma) |> ignore)
                 |> should throw typeof<ArgumentException>)
 
         Subject.law subject "every task's gradient in what is learned beside θ is handed on: step sizes, log λ" (fun () ->

@@ -30,7 +30,7 @@ internal static class EvaluateCommand
         var batchNorm = SharedOptions.OneOf(
             new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, Transductive, Inductive, Both);
         var state = SharedOptions.OneOf(
-            new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last);
+            new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one; average: that of the last ones (--outer-averaging) [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last, EvaluationResult.Average);
         var baselines = new Option<bool>("--baselines") { Description = $"Compare with others on the same episodes: the {Baseline.Untrained}, adapted in the same way, and the {Baseline.Centroid}" };
         var output = SharedOptions.Folder(new Option<string?>("--out") { Description = "Folder for the result file [default: the run's; none for a model]", HelpName = "DIR" });
         var data = SharedOptions.Data();
@@ -76,7 +76,7 @@ internal static class EvaluateCommand
             var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
             var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
             var (network, places) = model.Network.WithOutputs(outputs);
-            using var trained = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(images, model), Environment.ProcessorCount, experiment.Plan);
+            using var trained = Trained(bytes, name, LearningProblem.Of(images, model), experiment);
             BatchNormMode[] modes = BatchNorm switch
             {
                 Transductive => [BatchNormMode.Transductive],
@@ -101,6 +101,17 @@ internal static class EvaluateCommand
             }
 
             return exit;
+        }
+
+        private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
+        {
+            if (State != EvaluationResult.Average)
+            {
+                return Checkpoint.ReadTrained(bytes, name, problem, Environment.ProcessorCount, experiment.Plan);
+            }
+
+            using var last = Checkpoint.Read(name, problem, Environment.ProcessorCount, experiment).Learner;
+            return last.Averaged() ?? throw new CheckpointException($"{name} has no average: the run was made without --outer-averaging");
         }
 
         private (string Name, byte[] Bytes) Read()
@@ -148,6 +159,7 @@ internal static class EvaluateCommand
         {
             EvaluationResult.Best => "the state of the best validation",
             EvaluationResult.Last => "the last state",
+            EvaluationResult.Average => "the average of the last states",
             _ => $"the model {Model}",
         };
 

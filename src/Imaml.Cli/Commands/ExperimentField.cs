@@ -68,6 +68,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         Number("--outer-rate", "outer.rate", $"The outer optimiser's step size [default: {DefaultOuterRate}]", "η") with { Default = _ => DefaultOuterRate },
         OneOf("--outer-schedule", "outer.schedule", "constant, or cosine: decreasing to zero over the run [default: cosine]", "NAME", "constant", "cosine") with { Default = tree => tree.Kind(OuterKind) == "lbfgs" ? null : "cosine" },
         Whole("--outer-memory", "outer.memory", "Pairs of L-BFGS (--outer-optimizer lbfgs)", "n"),
+        Number("--outer-averaging", "outer.averaging", "Average the last iterates too, with weights (γ+1)/(γ+t): about the last 1/(γ+1) of a run of any length", "γ"),
         Whole("--meta-steps", "budget.metaSteps", "Outer steps; a larger number continues a finished run of a constant schedule", "T"),
         Whole("--meta-batch", "budget.metaBatch", "Tasks of one outer step", "B"),
         Whole("--validate-every", ValidateEvery, $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n") with { Default = tree => HasNoValidation(tree) ? 0 : DefaultValidateEvery },

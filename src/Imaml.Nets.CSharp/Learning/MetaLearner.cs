@@ -85,6 +85,17 @@ public sealed class MetaLearner : IDisposable
         return Trained(Plan, problem, _threads, MetaStep, theta, kept);
     }
 
+    /// <summary>A learner of the average of the last iterates, of θ and of what is learned beside it; null where the outer optimiser does not average, or has not yet.</summary>
+    internal MetaLearner? Averaged()
+    {
+        using var scope = NewDisposeScope();
+        return AveragingOptimizer<Tensor, Tensor>.AverageOf(Outer) is not { IsSome: true, Value: var theta }
+            ? null
+            : Trained(
+                Plan, Problem, _threads, MetaStep, theta.clone(),
+                Learned is null ? null : AveragingOptimizer<Vector<double>, double>.AverageOf(Learned.Optimizer.State(new EuclideanSpace())).Value);
+    }
+
     /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
     internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned)
     {

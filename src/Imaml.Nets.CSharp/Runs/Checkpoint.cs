@@ -39,7 +39,9 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 /// <param name="Outer">What the outer optimiser remembers.</param>
 /// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
 /// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
-internal sealed record CheckpointHeader(Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null);
+/// <param name="Averaged">Whether θ is the average of the last iterates.</param>
+internal sealed record CheckpointHeader(
+    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false);
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
@@ -48,13 +50,20 @@ internal static class Checkpoint
     private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];
 
     /// <summary>Writes the state in one piece.</summary>
-    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner, double? validation = null)
+    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner)
     {
         using var scope = NewDisposeScope();
         var outer = learner.Outer;
         var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
-        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned), validation);
+        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
         AtomicFile.Write(path, Bytes(header, [learner.Theta, .. outer.Vectors.Select(one => one.Item2)], [.. learned is null ? [] : learned.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers)]));
+    }
+
+    /// <summary>The state of a validation, as a model.</summary>
+    public static void WriteValidated(string path, Experiment experiment, double seconds, MetaLearner learner, double validation, bool averaged)
+    {
+        var nothing = new OptimizerMemory([], []);
+        WriteModel(path, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, nothing, learner.Learned is null ? null : nothing, validation, averaged), learner);
     }
 
     /// <summary>A model: θ and the learned numbers of a state, from which tasks can be adapted to but no training can go on.</summary>

@@ -40,7 +40,7 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
 /// <param name="LossPerEpisode">Likewise, where it is none.</param>
-/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, or a <see cref="Model"/>'s.</param>
+/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, the <see cref="Average"/> of the last ones, or a <see cref="Model"/>'s.</param>
 /// <param name="Ways">Classes of an episode; null where the tasks are no images.</param>
 /// <param name="Shots">Support images per class, likewise.</param>
 /// <param name="Queries">Query images per class, likewise.</param>
@@ -73,8 +73,8 @@ public sealed record EvaluationResult(
     BatchNormMode? BatchNormalization = null,
     IReadOnlyList<Baseline>? Baselines = null)
 {
-    /// <summary>The state of the best validation, the last one, and the only one of a model.</summary>
-    public const string Best = "best", Last = "last", Model = "model";
+    /// <summary>The state of the best validation, the last one, the average of the last ones, and the only one of a model.</summary>
+    public const string Best = "best", Last = "last", Average = "average", Model = "model";
 
     /// <summary>The name of its file. What departs from the usual is in it, so that a quick look does not replace a full measurement.</summary>
     [JsonIgnore]
@@ -87,7 +87,7 @@ public sealed record EvaluationResult(
         Other("queries", Queries, (Experiment.Tasks as EpisodeSpec)?.Queries),
         Other("steps", InnerSteps, Experiment.Method.InnerSteps),
         BatchNormalization is null || BatchNormalization == Trained ? "" : $"-{BatchNormalization.ToString()!.ToLowerInvariant()}",
-        State == Best ? "-best" : "",
+        State is Best or Average ? $"-{State}" : "",
         Baselines is null ? "" : "-baselines",
         ".json");
 

@@ -25,6 +25,8 @@ internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Ste
 /// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
 /// <param name="NonFinite">Tasks left out because their meta-gradient was not finite.</param>
 /// <param name="Inner">How many validation tasks' inner solves ended how.</param>
+/// <param name="Averaged">The accuracy, or where there is none the loss, of the average of the last iterates; null where the outer optimiser does not average.</param>
+/// <param name="AveragedHalfWidth95">Half its 95 % interval.</param>
 public sealed record CurveLine(
     int MetaStep,
     long Tasks,
@@ -37,7 +39,9 @@ public sealed record CurveLine(
     double LargestCurvature,
     int NonPositiveCurvature,
     int NonFinite,
-    IReadOnlyDictionary<InnerStatus, int> Inner);
+    IReadOnlyDictionary<InnerStatus, int> Inner,
+    double? Averaged = null,
+    double? AveragedHalfWidth95 = null);
 
 /// <summary>A run of meta-training, bound to its folder.</summary>
 public sealed class TrainingRun : IDisposable
@@ -272,7 +276,9 @@ public sealed class TrainingRun : IDisposable
 
     private CurveLine Validate(int episodes, CancellationToken cancel)
     {
-        var measured = Evaluation.AfterAdapting(Learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
+        Evaluation Of(MetaLearner learner) => Evaluation.AfterAdapting(learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
+        using var average = Learner.Averaged();
+        var (measured, averaged) = (Of(Learner), average is null ? null : Of(average));
         var point = new CurveLine(
             Learner.MetaStep,
             (long)Learner.MetaStep * Experiment.Budget.MetaBatch,
@@ -285,18 +291,29 @@ public sealed class TrainingRun : IDisposable
             _sinceValidation.Max(step => step.LargestCurvature),
             _sinceValidation.Sum(step => step.NonPositiveCurvature),
             _sinceValidation.Sum(step => step.NonFinite),
-            measured.Inner);
+            measured.Inner,
+            averaged?.Mean,
+            averaged?.HalfWidth95);
         _unwrittenCurve.Add(point);
         _sinceValidation.Clear();
         _lastValidation = Learner.MetaStep;
-        var value = measured.Mean;
-        if (double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
+        KeepIfBest(measured, Learner, averaged: false);
+        if (averaged is not null)
         {
-            Checkpoint.Write(Folder.BestCheckpointPath, Experiment, _seconds, Learner, value);
-            _best = value;
+            KeepIfBest(averaged, average!, averaged: true);
         }
 
         return point;
+    }
+
+    private void KeepIfBest(Evaluation measured, MetaLearner learner, bool averaged)
+    {
+        var value = measured.Mean;
+        if (double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
+        {
+            Checkpoint.WriteValidated(Folder.BestCheckpointPath, Experiment, _seconds, learner, value, averaged);
+            _best = value;
+        }
     }
 
     // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.

@@ -60,6 +60,9 @@ internal static class Rule
     public static IEnumerable<Complaint> Positive(double? value, string field) =>
         value is null or > 0 and < double.PositiveInfinity ? [] : [new Complaint(field, $"must be positive and finite, not {Text(value.Value)}")];
 
+    public static IEnumerable<Complaint> NotNegative(double? value, string field) =>
+        value is null or >= 0 and < double.PositiveInfinity ? [] : [new Complaint(field, $"must be at least 0 and finite, not {Text(value.Value)}")];
+
     public static IEnumerable<Complaint> Defined<T>(T value, string field)
         where T : struct, Enum => Enum.IsDefined(value) ? [] : [new Complaint(field, $"must be one of {string.Join(", ", Enum.GetNames<T>())}")];
 
