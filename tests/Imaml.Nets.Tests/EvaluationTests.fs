@@ -38,8 +38,22 @@ let tests =
             testCase "a baseline's difference is paired by episodes" (fun () ->
                 let baseline = Baseline.Compare("another", [| 0.3; 0.6; 0.7; 1.0 |], [| 0.2; 0.3; 0.6; 0.7 |])
                 near (8.0 * epsilon) 0.45 baseline.Accuracy "its accuracy"
-                near (8.0 * epsilon) 0.2 baseline.Difference "difference"
-                near (32.0 * epsilon) (1.96 * 0.1 / sqrt 3.0) baseline.DifferenceHalfWidth95 "half-width of the difference")
+                near (8.0 * epsilon) 0.2 baseline.Difference.Mean "difference"
+                near (32.0 * epsilon) (1.96 * 0.1 / sqrt 3.0) baseline.Difference.HalfWidth95 "half-width of the difference"
+                // 4 of 4 better: 2·2⁻⁴.
+                near (4.0 * epsilon) 0.125 baseline.Difference.SignTest "sign test")
+
+            // 5 differ, one of them for the worse: 2·(1 + 5)/2⁵; a test that cannot tell anything gives 1.
+            testCase "the sign test is the exact one, and equal episodes tell nothing" (fun () ->
+                let zeros = Array.zeroCreate 7
+                let test = PairedDifference.Of([| 0.1; 0.2; 0.1; 0.3; -0.1; 0.0; 0.0 |], zeros)
+                (test.Better, test.Worse) |> should equal (4, 1)
+                near (8.0 * epsilon) (12.0 / 32.0) test.SignTest "p"
+                PairedDifference.Of(zeros, zeros).SignTest |> should equal 1.0
+                PairedDifference.Of([| 1.0; 0.0 |], [| 0.0; 1.0 |]).SignTest |> should equal 1.0
+
+                (fun () -> PairedDifference.Of(zeros, [| 0.0 |]) |> ignore)
+                |> should throw typeof<ArgumentException>)
 
             testCase "the nearest centroid is that of the support images' means, the first of equals" (fun () ->
                 let episode =

@@ -51,6 +51,8 @@ public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, I
 /// <param name="LargestRaise">The most that a task's Λ was multiplied by against negative curvature.</param>
 /// <param name="Learned">What is learned beside θ, as it was at this step; null where nothing is.</param>
 /// <param name="Ended">How the tasks' solves ended; null in a log of a version that did not count them.</param>
+/// <param name="Gradients">Gradients ∇L̂ and ∇L of all tasks; null likewise.</param>
+/// <param name="HessianProducts">Products ∇²L̂·w of all tasks; null likewise.</param>
 public sealed record StepReport(
     int MetaStep,
     long Tasks,
@@ -65,7 +67,9 @@ public sealed record StepReport(
     int NonFinite,
     double LargestRaise = 1,
     LearnedRange? Learned = null,
-    TaskStatuses? Ended = null)
+    TaskStatuses? Ended = null,
+    long? Gradients = null,
+    long? HessianProducts = null)
 {
     internal static StepReport Create(int metaBatch, BoundMethod method, MetaStepReport step, IReadOnlyList<double> accuracies)
     {
@@ -84,6 +88,8 @@ public sealed record StepReport(
             step.Tasks.Length - step.Usable,
             usable.Max(one => one.Item.Raised),
             method.Learned,
-            TaskStatuses.Of(step));
+            TaskStatuses.Of(step),
+            step.Tasks.Sum(task => (long)task.Cost.Gradients + task.Cost.OuterGradients),
+            step.Tasks.Sum(task => (long)task.Cost.HessianProducts));
     }
 }

@@ -9,10 +9,9 @@ namespace Imaml.Nets.Runs;
 /// <param name="Name">Which classifier.</param>
 /// <param name="Accuracy">Its mean over the episodes; not a number where an adapted network is not finite.</param>
 /// <param name="HalfWidth95">1.96·s/√n over the episodes.</param>
-/// <param name="Difference">Mean of the meta-learner's accuracy minus this one's.</param>
-/// <param name="DifferenceHalfWidth95">1.96·s/√n of the differences (a paired interval).</param>
+/// <param name="Difference">The meta-learner's accuracy minus this one's.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers.</param>
-public sealed record Baseline(string Name, double Accuracy, double HalfWidth95, double Difference, double DifferenceHalfWidth95, IReadOnlyList<double> AccuracyPerEpisode)
+public sealed record Baseline(string Name, double Accuracy, double HalfWidth95, PairedDifference Difference, IReadOnlyList<double> AccuracyPerEpisode)
 {
     /// <summary>The same network with the initial parameters of the experiment's seed, adapted in the same way.</summary>
     public const string Untrained = "untrained network";
@@ -23,11 +22,8 @@ public sealed record Baseline(string Name, double Accuracy, double HalfWidth95, 
     /// <summary>Compares the accuracies of a meta-learner with those of another classifier on the same episodes.</summary>
     internal static Baseline Compare(string name, IReadOnlyList<double> metaLearner, IReadOnlyList<double> other)
     {
-        var itself = Of(other);
-        var difference = Of([.. metaLearner.Zip(other, (ours, theirs) => ours - theirs)]);
-        return new Baseline(name, itself.Mean, itself.HalfWidth95, difference.Mean, difference.HalfWidth95, other);
-
-        static Evaluation Of(IReadOnlyList<double> accuracies) => new(LearningProblem.Accuracy, accuracies, new Dictionary<Math.InnerStatus, int>());
+        var itself = new Evaluation(LearningProblem.Accuracy, other, new Dictionary<Math.InnerStatus, int>());
+        return new Baseline(name, itself.Mean, itself.HalfWidth95, PairedDifference.Of(metaLearner, other), other);
     }
 
     /// <summary>The accuracies of <see cref="Centroid"/> on episodes 0, 1, 2, … of a part.</summary>

@@ -139,11 +139,10 @@ public sealed class TrainingRun : IDisposable
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
         RefuseOther(folder, header, experiment, problem);
         var (_, learner) = Checkpoint.Read(folder.CheckpointPath, problem, threads, experiment);
-        // A validation at the end that the run had is no validation of a longer run.
+        // A validation at an end that the run had is no validation of a longer run.
         var every = experiment.Budget.ValidateEvery;
-        var extended = experiment.Budget.MetaSteps != header.Experiment.Budget.MetaSteps;
         RunFolder.Keep(folder.ProgressPath, step => step <= header.MetaStep);
-        RunFolder.Keep(folder.CurvePath, step => step <= header.MetaStep && (!extended || step == experiment.Budget.MetaSteps || (every > 0 && step % every == 0)));
+        RunFolder.Keep(folder.CurvePath, step => step <= header.MetaStep && (step == experiment.Budget.MetaSteps || (every > 0 && step % every == 0)));
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
@@ -193,10 +192,15 @@ public sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Trains to the end, or until asked to stop; either way the folder then holds the state reached.</summary>
+    /// <param name="cancel">Asks it to stop.</param>
+    /// <param name="onStep">Told every meta-step.</param>
+    /// <param name="onValidation">Told every validation.</param>
+    /// <param name="seconds">The training ends, with a validation, once it has taken so long, though not all meta-steps are made; a later call goes on.</param>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved.</exception>
-    public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null)
+    public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null, double seconds = double.PositiveInfinity)
     {
         var cadence = Experiment.Budget;
+        bool Enough() => Finished || _seconds >= seconds;
         try
         {
             while (true)
@@ -207,13 +211,13 @@ public sealed class TrainingRun : IDisposable
                     Keep();
                 }
 
-                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery))
+                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery, Enough()))
                 {
                     var point = Validate(cadence.ValidationEpisodes, cancel);
                     onValidation?.Invoke(point);
                 }
 
-                if (Finished || cancel.IsCancellationRequested)
+                if (Enough() || cancel.IsCancellationRequested)
                 {
                     return;
                 }
@@ -255,8 +259,8 @@ public sealed class TrainingRun : IDisposable
         Folder.RemoveIfEmpty();
     }
 
-    private bool ValidationIsDue(int every) =>
-        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || Finished);
+    private bool ValidationIsDue(int every, bool atEnd) =>
+        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || atEnd);
 
     private bool KeepIsDue(int every) =>
         every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));

@@ -1,0 +1,166 @@
+// The accuracy of a run or a model on new classes: measured, printed, and written beside the run.
+
+using System.Globalization;
+using Imaml.Math;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Models;
+using Imaml.Nets.Prediction;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Cli.Commands;
+
+/// <summary>One evaluation, or both of two modes; what is null is as in training.</summary>
+internal sealed record ModelEvaluation(
+    string Model, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string? Asked, bool Baselines, string? Output, string? Data, ComputeDevice Device, CancellationToken Stop)
+{
+    /// <summary>The modes of batch normalisation, as options name them.</summary>
+    public const string Transductive = "transductive", Inductive = "inductive", Both = "both";
+
+    // A model by its name or in a file has one state, a run the best of its validations and the last.
+    private bool IsRun => Directory.Exists(Model);
+
+    private string State =>
+        !IsRun ? EvaluationResult.Model : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last);
+
+    private string? Folder => Output ?? (IsRun ? Model : null);
+
+    /// <summary>Measures, prints and writes.</summary>
+    /// <returns>The exit code.</returns>
+    public int Run()
+    {
+        LibTorchLoader.EnsureLoaded();
+        if (Output is not null)
+        {
+            // Before the work, so that a folder that cannot be made is reported at once.
+            WritableFolder.Require(Output, "--out");
+        }
+
+        var (name, bytes) = Read();
+        var (header, _) = Checkpoint.Open(bytes, name);
+        var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
+        var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
+        var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
+        var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
+        var (network, places) = model.Network.WithOutputs(outputs);
+        using var trained = Trained(bytes, name, LearningProblem.Of(images, model), experiment);
+        BatchNormMode[] modes = BatchNorm switch
+        {
+            Transductive => [BatchNormMode.Transductive],
+            Inductive => [BatchNormMode.Inductive],
+            Both => [BatchNormMode.Transductive, BatchNormMode.Inductive],
+            _ => [model.BatchNorm],
+        };
+        var exit = ExitCode.Success;
+        foreach (var mode in modes)
+        {
+            var problem = LearningProblem.Of(tasks, new ImageClassifier(network, mode));
+            using var measured = OnDevice(trained.Restrict(problem, places));
+            var result = Measure(measured, header, tasks, mode);
+            if (Baselines && result.NotFinite == 0)
+            {
+                using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
+                using var untrained = OnDevice(initial.Restrict(problem, places));
+                result = result with { Baselines = Compare(result.AccuracyPerEpisode!, untrained, tasks) };
+            }
+
+            exit = int.Max(exit, Report(tasks, result));
+        }
+
+        return exit;
+    }
+
+    private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
+    {
+        if (State != EvaluationResult.Average)
+        {
+            return Checkpoint.ReadTrained(bytes, name, problem, Environment.ProcessorCount, experiment.Plan);
+        }
+
+        using var last = Checkpoint.Read(name, problem, Environment.ProcessorCount, experiment).Learner;
+        return last.Averaged() ?? throw new CheckpointException($"{name} has no average: the run was made without --outer-averaging");
+    }
+
+    private (string Name, byte[] Bytes) Read()
+    {
+        if (!IsRun)
+        {
+            return Asked is null ? PretrainedModel.Read(Model) : throw new CheckpointException($"{Model} is no run: it has one state, without --state");
+        }
+
+        var run = new RunFolder(Model);
+        var path = State == EvaluationResult.Best ? run.BestCheckpointPath : run.CheckpointPath;
+        return State != EvaluationResult.Best || File.Exists(path) || !File.Exists(run.CheckpointPath)
+            ? (path, Checkpoint.ReadFile(path))
+            : throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+    }
+
+    private MetaLearner OnDevice(MetaLearner learner)
+    {
+        learner.MoveTo(Device.Device);
+        return learner;
+    }
+
+    private Baseline[] Compare(IReadOnlyList<double> accuracies, MetaLearner untrained, ImageTasks tasks)
+    {
+        var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting(untrained, Request.Part, Request.Seed, Request.Episodes, Stop, progress));
+        return
+        [
+            Baseline.Compare(Baseline.Untrained, accuracies, same.PerTask),
+            Baseline.Compare(Baseline.Centroid, accuracies, Baseline.OfCentroids(tasks, Request, Stop)),
+        ];
+    }
+
+    private EvaluationResult Measure(MetaLearner learner, CheckpointHeader header, ImageTasks tasks, BatchNormMode mode) => ProgressBar.Run(
+        $"{Request.Episodes} {Part} episodes, {Word(mode)}",
+        progress => EvaluationResult.Measure(learner, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress)) with
+    {
+        State = State,
+        Ways = tasks.Ways,
+        Shots = tasks.Shots,
+        Queries = tasks.Queries,
+        BatchNormalization = mode,
+    };
+
+    private string Which => State switch
+    {
+        EvaluationResult.Best => "the state of the best validation",
+        EvaluationResult.Last => "the last state",
+        EvaluationResult.Average => "the average of the last states",
+        _ => $"the model {Model}",
+    };
+
+    private string Part => Request.Part.ToString().ToLowerInvariant();
+
+    private int Report(ImageTasks tasks, EvaluationResult result)
+    {
+        var file = Folder is null ? null : new RunFolder(Folder).File(result.FileName);
+        if (file is not null)
+        {
+            RunFolder.WriteJson(file, result);
+        }
+
+        Terminal.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
+            + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
+            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? "--out keeps it in a file" : $"written to {file}")}"));
+        Terminal.Line($"inner solves: {Terminal.Statuses(result.Inner)}");
+        foreach (var baseline in result.Baselines ?? [])
+        {
+            Terminal.Line(
+                $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference.Mean, baseline.Difference.HalfWidth95)}");
+        }
+
+        if (result.NotFinite == 0)
+        {
+            return ExitCode.Success;
+        }
+
+        Terminal.Fail($"no accuracy: in {result.NotFinite} of {Request.Episodes} episodes the adapted network is not finite ({InnerStatus.NonFinite.Describe()})");
+        return ExitCode.Failed;
+    }
+
+    private static string Word(BatchNormMode mode) => mode == BatchNormMode.Inductive ? Inductive : Transductive;
+}

@@ -1,0 +1,73 @@
+// imaml reproduce table2 and table3: trains and tests what is missing of a table's cells, and prints the table as it stands.
+
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Imaml.Cli.Results;
+using Imaml.Cli.Tables;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Commands;
+
+internal static class TableCommand
+{
+    public static Command Create(PublishedTable table, CancellationToken stop)
+    {
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the table, with a run of each cell below; the same command goes on", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{table.Name}" });
+        var cells = SharedOptions.SeveralOf(
+            new Option<string[]>("--cells") { Description = "Cells as SETTING/METHOD, for example 5w1s/imaml-hf [default: all]", HelpName = "CELL" }, [.. table.Cells.Select(cell => cell.Name)]);
+        var budget = new Option<TimeSpan>("--budget") { Description = "Time of training of a run: 90s, 60m, 2h; a larger one goes on where a smaller one ended", HelpName = "TIME", DefaultValueFactory = _ => TimeSpan.FromHours(1), CustomParser = Duration };
+        var seeds = SharedOptions.AtLeast(new Option<int>("--seeds") { Description = "Runs of a cell, of seeds 1, 2, …", HelpName = "n", DefaultValueFactory = _ => 1 }, 1);
+        var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Test episodes of a run, the same for all methods of a setting", HelpName = "n", DefaultValueFactory = _ => 1000 }, 2);
+        var scale = SharedOptions.OneOf(
+            new Option<Scale>("--scale") { Description = "paper: the presets as they are; cpu: with a smaller meta-batch, and averaging in place of a schedule", HelpName = "SCALE", DefaultValueFactory = _ => Scale.Cpu }, "cpu", "paper");
+        var report = new Option<bool>("--report") { Description = "Print the table of what there is; train nothing" };
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var threads = SharedOptions.Threads();
+        var device = SharedOptions.Device();
+        var tf32 = SharedOptions.Tf32();
+        var data = SharedOptions.Data();
+        var command = new Command(table.Name, $"{table.Title}: all methods under one protocol, as far as the budget goes") { cells, budget, seeds, episodes, scale, output, report, json, threads, device, tf32, data };
+        command.SetAction(parsed =>
+        {
+            var chosen = parsed.GetValue(cells) is { Length: > 0 } names ? table.Cells.Where(cell => names.Contains(cell.Name)).ToArray() : [.. table.Cells];
+            var work = new TableWork(
+                table, chosen, parsed.GetValue(scale), [.. Enumerable.Range(1, parsed.GetValue(seeds)).Select(seed => (ulong)seed)], parsed.GetValue(budget).TotalSeconds, parsed.GetValue(episodes), parsed.GetRequiredValue(output),
+                parsed.GetValue(data), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), stop);
+            using var folder = new ResultFolder(parsed.GetRequiredValue(output));
+            var failed = parsed.GetValue(report) ? [] : work.Run();
+            var file = work.Read();
+            folder.WriteJson($"{table.Name}.json", file);
+            folder.Write($"{table.Name}.md", TableReport.Markdown(file));
+            Terminal.Line(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
+            foreach (var failure in failed)
+            {
+                Terminal.Fail(failure);
+            }
+
+            return failed.Count > 0 ? ExitCode.Failed : stop.IsCancellationRequested ? ExitCode.Stopped : ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static TimeSpan Duration(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        var seconds = text.Length > 0 && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+            ? text[^1] switch
+            {
+                's' => number,
+                'm' => 60 * number,
+                'h' => 3600 * number,
+                _ => double.NaN,
+            }
+            : double.NaN;
+        if (seconds is > 0 and < 1e8)
+        {
+            return TimeSpan.FromSeconds(seconds);
+        }
+
+        result.AddError($"--budget must be a time such as 90s, 60m or 2h, not {text}");
+        return default;
+    }
+}

@@ -1,0 +1,101 @@
+// What has been measured of a cell, read from the files of its runs.
+
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Imaml.Nets.Learning;
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Tables;
+
+/// <summary>How far a cell's run is.</summary>
+internal enum CellState
+{
+    /// <summary>There is no run.</summary>
+    NotBegun,
+
+    /// <summary>The run has not used its budget, or has not been measured after it.</summary>
+    Running,
+
+    /// <summary>The budget is used, and the tests are made.</summary>
+    Finished,
+}
+
+/// <summary>The test of a cell under one normalisation.</summary>
+internal sealed record CellTest(double Accuracy, double HalfWidth95, int Episodes, int NotFinite)
+{
+    /// <summary>In the order of the episodes' numbers, the same episodes for every method.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<double> PerEpisode { get; init; } = [];
+}
+
+/// <summary>One run of a cell.</summary>
+/// <param name="Cell">SETTING/METHOD.</param>
+/// <param name="Seed">Its seed.</param>
+/// <param name="State">How far it is.</param>
+/// <param name="MetaSteps">Meta-steps made.</param>
+/// <param name="Tasks">Tasks trained on.</param>
+/// <param name="Seconds">Wall seconds of training.</param>
+/// <param name="Gradients">Gradients of training.</param>
+/// <param name="HessianProducts">Hessian–vector products of training.</param>
+/// <param name="Validation">The best validation accuracy so far, by which the state is chosen.</param>
+/// <param name="Transductive">The test with the query images' statistics, as published accuracies are made.</param>
+/// <param name="Inductive">The test with the support images' statistics.</param>
+/// <param name="Folder">The run's folder, below that of the table.</param>
+internal sealed record CellResult(
+    string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder)
+{
+    /// <summary>The folder of a run of a cell.</summary>
+    public static string FolderOf(TableCell cell, ulong seed) => Path.Combine(cell.Setting, cell.Method, $"seed-{seed}");
+
+    /// <summary>Reads what there is.</summary>
+    /// <param name="cell">The cell.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="root">The table's folder.</param>
+    /// <param name="budget">Seconds of training that finish it.</param>
+    /// <param name="episodes">Episodes of its test.</param>
+    public static CellResult Read(TableCell cell, ulong seed, string root, double budget, int episodes)
+    {
+        var relative = FolderOf(cell, seed);
+        var folder = new RunFolder(Path.Combine(root, relative));
+        if (!File.Exists(folder.CheckpointPath))
+        {
+            return new CellResult(cell.Name, seed, CellState.NotBegun, 0, 0, 0, 0, 0, null, null, null, relative);
+        }
+
+        var header = Checkpoint.ReadHeader(folder.CheckpointPath);
+        StepReport[] steps = [.. RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>()];
+        var trained = header.Seconds >= budget || header.MetaStep >= header.Experiment.Budget.MetaSteps;
+        var transductive = Test(folder, BatchNormMode.Transductive, episodes);
+        var inductive = Test(folder, BatchNormMode.Inductive, episodes);
+        return new CellResult(
+            cell.Name,
+            seed,
+            trained && transductive is not null && inductive is not null ? CellState.Finished : CellState.Running,
+            header.MetaStep,
+            (long)header.MetaStep * header.Experiment.Budget.MetaBatch,
+            header.Seconds,
+            steps.Sum(step => step.Gradients ?? 0),
+            steps.Sum(step => step.HessianProducts ?? 0),
+            File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null,
+            transductive,
+            inductive,
+            relative);
+    }
+
+    private static CellTest? Test(RunFolder folder, BatchNormMode mode, int episodes)
+    {
+        foreach (var path in Directory.EnumerateFiles(folder.FolderPath, $"evaluation-test*-{EvaluationResult.Best}.json").Order(StringComparer.Ordinal))
+        {
+            if (JsonSerializer.Deserialize<TestFile>(File.ReadAllBytes(path), RunJson.Options) is { } file && file.BatchNormalization == mode && file.AccuracyPerEpisode.Count == episodes)
+            {
+                return new CellTest(file.Accuracy, file.HalfWidth95, episodes, file.NotFinite) { PerEpisode = file.AccuracyPerEpisode };
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The fields of an evaluation's file that a table needs.</summary>
+    private sealed record TestFile(double Accuracy, double HalfWidth95, int NotFinite, BatchNormMode BatchNormalization, IReadOnlyList<double> AccuracyPerEpisode);
+}

@@ -1,0 +1,76 @@
+// The state of a table: its cells, and any two methods of a setting on the same episodes.
+
+using Imaml.Nets.Models;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Tables;
+
+/// <summary>Two methods of a setting on the same test episodes.</summary>
+/// <param name="Setting">The setting.</param>
+/// <param name="First">The first method.</param>
+/// <param name="Second">The second.</param>
+/// <param name="Seed">The seed of both runs.</param>
+/// <param name="BatchNormalization">Whose statistics normalise the query images.</param>
+/// <param name="Difference">The first one's accuracy minus the second one's.</param>
+internal sealed record MethodComparison(string Setting, string First, string Second, ulong Seed, BatchNormMode BatchNormalization, PairedDifference Difference);
+
+/// <summary>A cell over its seeds.</summary>
+/// <param name="Setting">The column.</param>
+/// <param name="Method">The row.</param>
+/// <param name="Preset">The preset that its experiment comes from.</param>
+/// <param name="Note">What the experiment follows, and where it departs from it.</param>
+/// <param name="Published">The paper's figure.</param>
+/// <param name="Runs">One a seed.</param>
+internal sealed record CellSummary(string Setting, string Method, string Preset, string? Note, PublishedAccuracy? Published, IReadOnlyList<CellResult> Runs)
+{
+    /// <summary>Mean and 1.96·s/√n of the finished runs' accuracies over seeds; of one seed, its accuracy over episodes.</summary>
+    public (double Mean, double HalfWidth95, int Seeds)? Over(Func<CellResult, CellTest?> test)
+    {
+        CellTest[] tests = [.. Runs.Select(test).OfType<CellTest>()];
+        if (tests.Length < 2)
+        {
+            return tests is [var one] ? (one.Accuracy, one.HalfWidth95, 1) : null;
+        }
+
+        var mean = tests.Average(one => one.Accuracy);
+        var variance = tests.Sum(one => (one.Accuracy - mean) * (one.Accuracy - mean)) / (tests.Length - 1);
+        return (mean, 1.96 * double.Sqrt(variance / tests.Length), tests.Length);
+    }
+}
+
+/// <summary>The result file.</summary>
+/// <param name="Table">Its name.</param>
+/// <param name="Title">Its title.</param>
+/// <param name="BudgetSeconds">Seconds of training of a run.</param>
+/// <param name="Scale">What the cells are trained with.</param>
+/// <param name="Episodes">Test episodes of a run, the same for all methods of a setting.</param>
+/// <param name="Provenance">Program and machine that wrote the file; each run names its own.</param>
+/// <param name="Cells">The cells.</param>
+/// <param name="Comparisons">All pairs of methods that are measured.</param>
+internal sealed record TableFile(
+    string Table, string Title, double BudgetSeconds, Scale Scale, int Episodes, Provenance Provenance, IReadOnlyList<CellSummary> Cells, IReadOnlyList<MethodComparison> Comparisons)
+{
+    /// <summary>Reads what there is of a table's cells.</summary>
+    public static TableFile Read(PublishedTable table, IReadOnlyList<TableCell> cells, Scale scale, IReadOnlyList<ulong> seeds, string root, double budget, int episodes, Provenance provenance)
+    {
+        CellSummary[] summaries =
+        [
+            .. cells.Select(cell => new CellSummary(
+                cell.Setting, cell.Method, cell.Preset, cell.Experiment(scale, seeds[0]).Note, cell.Published, [.. seeds.Select(seed => CellResult.Read(cell, seed, root, budget, episodes))])),
+        ];
+        return new TableFile(table.Name, table.Title, budget, scale, episodes, provenance, summaries, [.. Pairs(summaries, seeds)]);
+    }
+
+    private static IEnumerable<MethodComparison> Pairs(IReadOnlyList<CellSummary> cells, IReadOnlyList<ulong> seeds) =>
+        from first in cells.Index()
+        from second in cells.Skip(first.Index + 1)
+        where first.Item.Setting == second.Setting
+        from seed in seeds.Index()
+        from mode in Enum.GetValues<BatchNormMode>()
+        let a = TestOf(first.Item.Runs[seed.Index], mode)
+        let b = TestOf(second.Runs[seed.Index], mode)
+        where a is { NotFinite: 0 } && b is { NotFinite: 0 }
+        select new MethodComparison(first.Item.Setting, first.Item.Method, second.Method, seed.Item, mode, PairedDifference.Of(a.PerEpisode, b.PerEpisode));
+
+    private static CellTest? TestOf(CellResult run, BatchNormMode mode) => mode == BatchNormMode.Inductive ? run.Inductive : run.Transductive;
+}

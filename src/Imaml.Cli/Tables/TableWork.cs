@@ -1,0 +1,84 @@
+// Works a table off: every cell's run is begun or continued to its budget, then tested.
+
+using Imaml.Cli.Commands;
+using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Cli.Tables;
+
+/// <summary>The chosen cells of a table with all that their runs need.</summary>
+internal sealed record TableWork(
+    PublishedTable Table, IReadOnlyList<TableCell> Cells, Scale Scale, IReadOnlyList<ulong> Seeds, double Budget, int Episodes, string Root, string? Data, ComputeDevice Device, int? Threads, CancellationToken Stop)
+{
+    /// <summary>The table as it stands.</summary>
+    public TableFile Read()
+    {
+        LibTorchLoader.EnsureLoaded();
+        return TableFile.Read(Table, Cells, Scale, Seeds, Root, Budget, Episodes, Provenance.Current(Device));
+    }
+
+    /// <summary>Trains and tests what is missing, seed by seed, until asked to stop. A cell that fails does not end the others.</summary>
+    /// <returns>One line for each that failed.</returns>
+    public IReadOnlyList<string> Run()
+    {
+        LibTorchLoader.EnsureLoaded();
+        var failed = new List<string>();
+        foreach (var (seed, cell) in Seeds.SelectMany(seed => Cells.Select(cell => (seed, cell))))
+        {
+            if (Stop.IsCancellationRequested)
+            {
+                break;
+            }
+
+            if (CellResult.Read(cell, seed, Root, Budget, Episodes).State == CellState.Finished)
+            {
+                continue;
+            }
+
+            try
+            {
+                Terminal.Progress($"{cell.Name}, seed {seed}");
+                var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, seed)));
+                Train(cell, seed, folder);
+                if (!Stop.IsCancellationRequested)
+                {
+                    Test(folder);
+                }
+            }
+            catch (Exception e) when (e is TrainingDivergedException or CheckpointException or DataException)
+            {
+                failed.Add($"{cell.Name}, seed {seed}: {e.Message}");
+            }
+        }
+
+        return failed;
+    }
+
+    private void Train(TableCell cell, ulong seed, RunFolder folder)
+    {
+        var experiment = cell.Experiment(Scale, seed);
+        var (tasks, model) = SharedOptions.OpenParts(experiment, Data, Stop);
+        using var run = TrainingRun.Open(folder, experiment, tasks, model, Device, Threads);
+        if (run.Finished || run.Seconds >= Budget)
+        {
+            return;
+        }
+
+        ProgressBar.Run("meta-training", progress =>
+        {
+            run.Run(
+                Stop,
+                _ => progress.Report(double.Min(1, double.Max(run.Seconds / Budget, (double)run.Learner.MetaStep / experiment.Budget.MetaSteps))),
+                point => Terminal.Progress($"  {point.MetaStep} meta-steps: validation accuracy {Terminal.Accuracy(point.Accuracy!.Value, point.HalfWidth95)}"
+                    + (point.Averaged is { } averaged ? $", averaged {Terminal.Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "")),
+                Budget);
+            return run.Learner.MetaStep;
+        });
+        RunFolder.WriteJson(folder.SummaryPath, TrainingSummary.Of(run));
+    }
+
+    private void Test(RunFolder folder) => new ModelEvaluation(
+        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, false, null, Data, Device, Stop).Run();
+}

@@ -1,0 +1,33 @@
+// Two classifiers on the same episodes: how much better one is, and whether that may be chance.
+
+using Imaml.Nets.Learning;
+using MathNet.Numerics.Distributions;
+
+namespace Imaml.Nets.Runs;
+
+/// <summary>The differences of two classifiers' accuracies, episode by episode.</summary>
+/// <param name="Mean">Mean of the first one's accuracy minus the second one's.</param>
+/// <param name="HalfWidth95">1.96·s/√n of the differences.</param>
+/// <param name="Better">Episodes in which the first is better.</param>
+/// <param name="Worse">Episodes in which it is worse.</param>
+/// <param name="SignTest">The exact two-sided sign test: 2·P(X ≤ min(better, worse)) for X ~ Bin(better + worse, ½), at most 1; equal episodes tell nothing.</param>
+public sealed record PairedDifference(double Mean, double HalfWidth95, int Better, int Worse, double SignTest)
+{
+    /// <summary>Compares accuracies of the same episodes, in the same order.</summary>
+    /// <exception cref="ArgumentException">They are not as many.</exception>
+    public static PairedDifference Of(IReadOnlyList<double> first, IReadOnlyList<double> second)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        if (first.Count != second.Count)
+        {
+            throw new ArgumentException($"{first.Count} and {second.Count} episodes cannot be compared one by one");
+        }
+
+        double[] differences = [.. first.Zip(second, (a, b) => a - b)];
+        var measured = new Evaluation(LearningProblem.Accuracy, differences, new Dictionary<Math.InnerStatus, int>());
+        var (better, worse) = (differences.Count(one => one > 0), differences.Count(one => one < 0));
+        var test = better + worse == 0 ? 1 : double.Min(1, 2 * Binomial.CDF(0.5, better + worse, int.Min(better, worse)));
+        return new PairedDifference(measured.Mean, measured.HalfWidth95, better, worse, test);
+    }
+}

@@ -1,0 +1,102 @@
+/// `imaml reproduce table2`: cells that are begun, go on, are finished and compared, and what the text says of them.
+module Imaml.Cli.Tests.TableTests
+
+open System.IO
+open System.Text.Json
+open Expecto
+open FsUnit
+open Imaml.Testing
+open Imaml.Cli.Tables
+open Imaml.Nets.Learning
+open Imaml.Nets.Runs
+
+[<Tests>]
+let tests =
+    testList
+        "Tables"
+        [
+            testCase
+                "every cell of both tables is an experiment that can be run, at both scales, of its seed, its method and its setting"
+                (fun () ->
+                    for table in [ PublishedTable.Table2; PublishedTable.Table3 ] do
+                        for cell in table.Cells do
+                            for scale in [ Scale.Paper; Scale.Cpu ] do
+                                let experiment = cell.Experiment(scale, 3UL)
+                                experiment.Complaints() |> should be Empty
+                                experiment.Seed |> should equal 3UL
+                                (scale = Scale.Cpu) |> should equal experiment.Outer.Averaging.HasValue
+                                // A run that may end at any time and go on has no length in its step sizes.
+                                if scale = Scale.Cpu then
+                                    experiment.Outer.DependsOnLength |> should equal false)
+
+            testCase "times and cells that make no sense are one line and exit code 2" (fun () ->
+                for options, line in
+                    [
+                        [ "--budget"; "60" ], "--budget must be a time such as 90s, 60m or 2h, not 60"
+                        [ "--budget"; "-1m" ], "--budget must be a time such as 90s, 60m or 2h, not -1m"
+                        [ "--budget"; "m" ], "--budget must be a time such as 90s, 60m or 2h, not m"
+                        [ "--cells"; "5w1s/imaml" ], "--cells: 5w1s/imaml is not one of 5w1s/maml, "
+                        [ "--seeds"; "0" ], "--seeds must be at least 1, not 0"
+                    ] do
+                    let outcome = Imaml.run ([ "reproduce"; "table2" ] @ options)
+                    outcome.ExitCode |> should equal 2
+                    outcome.Line |> should haveSubstring line)
+
+            Needs.omniglot
+                "a cell is begun, finished by its budget, goes on under a larger one, and is compared with others on the same episodes"
+                (fun data ->
+                    inFolder (fun folder ->
+                        let reproduce options =
+                            let outcome =
+                                Imaml.run ([ "reproduce"; "table2"; "--data"; data; "--out"; folder; "--episodes"; "10" ] @ options)
+
+                            outcome.ExitCode |> should equal 0
+                            outcome.Output
+
+                        reproduce [ "--cells"; "5w1s/fomaml"; "--report" ] |> should haveSubstring "| not begun |"
+                        let first = reproduce [ "--cells"; "5w1s/fomaml"; "5w1s/reptile"; "--budget"; "1s" ]
+                        first |> should haveSubstring "| 5w1s | fomaml | 98.3 ± 0.5 | "
+                        first |> should haveSubstring "| 5w1s | fomaml | reptile | 1 | inductive | "
+
+                        let run () =
+                            use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "table2.json")))
+                            let run = document.RootElement.GetProperty("cells").[0].GetProperty("runs").[0]
+
+                            string (run.GetProperty "state"),
+                            run.GetProperty("metaSteps").GetInt32(),
+                            run.GetProperty("gradients").GetInt64(),
+                            run.GetProperty("seconds").GetDouble()
+
+                        let state, steps, gradients, seconds = run ()
+                        state |> should equal "finished"
+                        seconds |> should be (greaterThanOrEqualTo 1.0)
+                        // First-order MAML: one inner gradient, one at φ and one of the query loss for each of 4 tasks.
+                        gradients |> should equal (int64 (12 * steps))
+                        // Nothing is left to do, and a larger budget goes on.
+                        reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; "1s" ] |> ignore
+                        run () |> should equal (state, steps, gradients, seconds)
+
+                        reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; "100s"; "--report" ]
+                        |> should haveSubstring "| 0 of 1 finished, 1 running, validation "
+
+                        reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; $"{seconds + 1.0:F1}s" ] |> ignore
+                        let state, more, _, _ = run ()
+                        state |> should equal "finished"
+                        more |> should be (greaterThan steps)
+                        let log = Path.Combine(folder, "5w1s", "fomaml", "seed-1", "progress.jsonl")
+                        File.ReadAllLines(log).Length |> should equal more))
+
+            testCase "several seeds: mean and interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
+                let run seed (accuracy: CellTest | null) =
+                    CellResult("5w1s/maml", seed, CellState.Finished, 1, 4L, 1.0, 0L, 0L, System.Nullable(), accuracy, null, "")
+
+                let of' runs = CellSummary("5w1s", "maml", "", null, null, runs).Over(fun one -> one.Transductive)
+                let test mean = CellTest(mean, 0.01, 10, 0)
+                // Deviations ∓0.1: s² = 0.02, 1.96·√(0.02/2) = 0.196.
+                let struct (mean, half, seeds) = (of' [| run 1UL (test 0.5); run 2UL (test 0.7) |]).Value
+                mean |> should (equalWithin 1e-12) 0.6
+                half |> should (equalWithin 1e-12) 0.196
+                seeds |> should equal 2
+                (of' [| run 1UL (test 0.5) |]).Value |> should equal (struct (0.5, 0.01, 1))
+                (of' [| run 1UL null |]).HasValue |> should equal false)
+        ]
