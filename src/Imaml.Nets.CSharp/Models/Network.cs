@@ -31,6 +31,9 @@ public sealed class Network
     /// <summary>d.</summary>
     public int ParameterCount { get; }
 
+    /// <summary>The layers, in their order.</summary>
+    internal IReadOnlyList<Layer> Layers => _layers;
+
     /// <summary>How many parameters each layer has that has any, in the order of the parameter vector.</summary>
     public int[] LayerSizes => [.. _layers.Select(layer => layer.ParameterCount).Where(count => count > 0)];
 
@@ -67,7 +70,7 @@ public sealed class Network
 
     // For so many images, of which so many give the statistics. Its plans are large enough to be made once.
     private ProcessorNetwork? Processor(int images, int reference) =>
-        _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network.Input, network._layers, key.Images, key.Reference), this);
+        _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network, key.Images, key.Reference), this);
 
     private void CheckImages(Tensor images)
     {
@@ -84,7 +87,7 @@ public sealed class Network
     {
         CheckParameters(parameters, images.Tasks);
         using var off = Unrecorded.Begin();
-        return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images) : new LayeredPass(this, _layers, parameters, images);
+        return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images) : new LayeredPass(this, parameters, images);
     }
 
     /// <summary>The network once the statistics that its layers take from a batch are fixed; it has as many parameters, in the same places.</summary>

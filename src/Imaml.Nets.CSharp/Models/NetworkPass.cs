@@ -49,8 +49,8 @@ internal sealed class LayeredPass : NetworkPass
     private readonly LayerPass[] _passes;
     private readonly ImageShape _output;
 
-    public LayeredPass(Network network, IReadOnlyList<Layer> layers, Tensor parameters, NetworkImages images)
-        : this(network, Forward(network, layers, parameters, images), images.Tasks)
+    public LayeredPass(Network network, Tensor parameters, NetworkImages images)
+        : this(network, Forward(network, parameters, images), images.Tasks)
     {
     }
 
@@ -58,8 +58,9 @@ internal sealed class LayeredPass : NetworkPass
         : base(TaskRows.Of(passes[^1].Output, tasks)) =>
         (_network, _passes, _output) = (network, passes, new ImageShape(1, 1, (int)Logits.shape[2]));
 
-    private static LayerPass[] Forward(Network network, IReadOnlyList<Layer> layers, Tensor parameters, NetworkImages images)
+    private static LayerPass[] Forward(Network network, Tensor parameters, NetworkImages images)
     {
+        var layers = network.Layers;
         var passes = new LayerPass[layers.Count];
         var value = images.Values.detach(); // A handle of this pass's own, which a layer may keep and dispose.
         foreach (var (i, slice) in network.Slices(parameters))

@@ -39,26 +39,26 @@ internal sealed class ProcessorNetwork
     /// <summary>Whether images like these are the kernels': float32, in the processor's memory.</summary>
     public static bool IsFor(Tensor images) => images.device_type == DeviceType.CPU && images.dtype == ScalarType.Float32;
 
-    /// <summary>The stages of these layers by the widest registers that there are; null where the kernels do not serve them.</summary>
-    /// <param name="input">H × W × C.</param>
-    /// <param name="layers">The network's.</param>
+    /// <summary>The stages of its layers by the widest registers that there are; null where the kernels do not serve them.</summary>
+    /// <param name="network">The network.</param>
     /// <param name="images">n.</param>
     /// <param name="reference">How many of the images give the statistics.</param>
-    public static ProcessorNetwork? Create(ImageShape input, IReadOnlyList<Layer> layers, int images, int reference) =>
-        (Vector512.IsHardwareAccelerated ? Of<Lanes16>(input, layers, images, reference) : null)
-        ?? (Vector256.IsHardwareAccelerated ? Of<Lanes8>(input, layers, images, reference) : null);
+    public static ProcessorNetwork? Create(Network network, int images, int reference) =>
+        (Vector512.IsHardwareAccelerated ? Of<Lanes16>(network, images, reference) : null)
+        ?? (Vector256.IsHardwareAccelerated ? Of<Lanes8>(network, images, reference) : null);
 
     /// <summary>The same by registers of one width.</summary>
-    internal static ProcessorNetwork? Of<V>(ImageShape input, IReadOnlyList<Layer> layers, int images, int reference)
+    internal static ProcessorNetwork? Of<V>(Network network, int images, int reference)
         where V : struct, ILanes<V>
     {
+        var layers = network.Layers;
         if (layers is not [Convolution first, .., Dense])
         {
             return null;
         }
 
         var stages = new List<Stage>();
-        var shape = input;
+        var shape = network.Input;
         for (var i = 0; i < layers.Count; i++)
         {
             var rows = images * shape.Height * shape.Width;
