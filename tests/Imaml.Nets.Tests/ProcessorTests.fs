@@ -27,7 +27,11 @@ let private maps (network: Network) (parameters: Tensor) (images: NetworkImages)
             pass.PrepareProducts()
             let w = like parameters 2
 
-            for time in [ "tangent", "derivative of the gradient"; "tangent again", "derivative of the gradient again" ] do
+            for time in
+                [
+                    "tangent", "derivative of the gradient"
+                    "tangent again", "derivative of the gradient again"
+                ] do
                 fst time, pass.Tangent w
                 snd time, pass.TangentBackward(given 3)
 
@@ -90,7 +94,10 @@ let private cases =
 let private tolerance = 1e-3
 
 let private agrees (expected: (string * Tensor) list) (actual: (string * Tensor) list) what =
-    List.iter2 (fun (name, expected) (_, actual: Tensor) -> agree tolerance expected (actual.to_type torch.float64) $"{what}, {name}") expected actual
+    List.iter2
+        (fun (name, expected) (_, actual: Tensor) -> agree tolerance expected (actual.to_type torch.float64) $"{what}, {name}")
+        expected
+        actual
 
 let private sameBits (expected: (string * Tensor) list) (actual: (string * Tensor) list) what =
     List.iter2 (fun (name, expected) (_, actual) -> same expected actual $"{what}, {name}") expected actual
@@ -166,9 +173,9 @@ let private independence =
                 let instance = draw 8 (pooled (ImageShape(21, 17, 3)) 32 4) 2 3
                 let images = single instance.Images
                 let healthy = instance.Network.Forward(single instance.Parameters, images).Logits
-                images[0L, 1L, 4L, 4L, 0L].fill_ ((nan).ToScalar()) |> ignore
+                images[0L, 1L, 4L, 4L, 0L].fill_((nan).ToScalar()) |> ignore
                 let logits = instance.Network.Forward(single instance.Parameters, images).Logits
-                logits[0L].isnan().all().item<bool> () |> should equal true
+                logits[0L].isnan().all().item<bool>() |> should equal true
                 same healthy[1L] logits[1L] "the other task")
         ]
 
