@@ -33,7 +33,7 @@ internal static class BenchReport
         $"""
         # Speed and memory
 
-        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
+        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Machine}, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
         The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps (with other inner steps than the setting's, of
         one) after one that is not counted; of a gradient and a Hessian–vector product, measured in one process, the chunks' seconds over the threads. Memory is the peak of the process minus
         its memory before the first meta-step, including what the libraries allocate at their first use; on a GPU it is the GPU's.
