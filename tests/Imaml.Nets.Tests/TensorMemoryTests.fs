@@ -7,6 +7,8 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Nets.LibTorch
+open Imaml.Nets.Methods
+open Imaml.Nets.Tests.MetaLearnerFixtures
 
 let private bytes (work: unit -> unit) : int64 =
     let struct (_, counted) =
@@ -89,4 +91,50 @@ let tests =
                 |> should throw typeof<TimeoutException>
 
                 bytes (fun () -> (zeros 10).Dispose()) |> should equal 40L)
+        ]
+
+/// The bytes of a meta-step of three tasks, each a chunk of its own, by one thread; and those of one parameter vector in float32.
+let private metaStep (method: Method) =
+    use learner = learnerOf (experimentOf method 1UL) 1
+    let counted = bytes (fun () -> learner.Step(batch 0) |> ignore)
+    counted, 4L * learner.Theta.shape[1]
+
+[<Tests>]
+let laws =
+    testSequenced
+    <| testList
+        "Tensor memory of the methods"
+        [
+            testCase "iMAML, first-order MAML and Reptile hold as many bytes for 100 inner steps as for 4" (fun () ->
+                let methods: (int -> Method) list =
+                    [
+                        fun steps -> ImplicitMaml(Inner.GradientDescent steps, 2.0, Adjoint.ConjugateGradients 2)
+                        fun steps -> ImplicitMaml(Inner.Nesterov(steps, 0.03, 0.5), 2.0, Adjoint.ConjugateGradients 2)
+                        fun steps -> FirstOrder(Inner.GradientDescent steps, 2.0)
+                        fun steps -> Reptile(Inner.GradientDescent steps, 2.0)
+                    ]
+
+                for one in methods do
+                    let few, _ = metaStep (one 4)
+                    let many, _ = metaStep (one 100)
+                    Expect.equal many few $"{one 100}")
+
+            testCase "MAML holds the same number of bytes more for each inner step: one parameter vector" (fun () ->
+                let held =
+                    [ 4; 5; 6; 50; 100 ]
+                    |> List.map (fun steps -> fst (metaStep (Maml(Inner.GradientDescent(steps, 0.03), 2.0))))
+
+                let vector = snd (metaStep (Maml(Inner.GradientDescent(4, 0.03), 2.0)))
+
+                held
+                |> List.map (fun bytes -> bytes - held[0])
+                |> should equal ([ 0L; 1L; 2L; 46L; 96L ] |> List.map ((*) vector)))
+
+            testCase "MAML that computes iterates again holds no less for more steps, and far less than MAML" (fun () ->
+                let held recompute steps = fst (metaStep (Maml(Inner.GradientDescent(steps, 0.03), 2.0, recompute)))
+
+                let again = [ 25; 50; 75; 100 ] |> List.map (held true)
+                again |> should equal (List.sort again)
+                // About 2√n vectors: from 10 to 20, in place of 25 to 100.
+                (again[3] - again[0]) * 5L |> should be (lessThan (held false 100 - held false 25)))
         ]

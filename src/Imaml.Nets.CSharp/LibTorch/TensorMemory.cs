@@ -1,9 +1,10 @@
-// The bytes of tensors, counted where libtorch takes and frees them: also of those that a graph keeps and that have no handle in .NET. It is what the
-// library holds, without the allocator's reserve, the runtime and the libraries, which the process's resident memory includes.
+// The bytes of tensors, counted where libtorch takes and frees them: also of those that a graph keeps and that have no handle in .NET, and the buffers in which
+// oneDNN rearranges them, which come from the same place. It is what the library holds, without the C library's reserve, the runtime and the libraries
+// themselves, which the process's resident memory includes.
 //
 // libtorch takes a tensor's memory from an object with a table of functions (c10::Allocator), and lets others put one of their own in its place. The one
-// here has the same table but for `allocate`, which calls libtorch's own and then puts itself before the function that frees the result. The tables
-// and the result, c10::DataPtr, are those of libtorch's C++ interface, so this is done with the version that TorchSharp is built for alone.
+// here has the same table but for `allocate` and `raw_deleter`: it calls libtorch's own functions, and counts. The tables and the result of `allocate`,
+// c10::DataPtr, are those of libtorch's C++ interface, so this is done with the version that TorchSharp is built for alone.
 
 using System.Runtime.InteropServices;
 
@@ -14,8 +15,8 @@ internal sealed class TensorMemory
 {
     private const string Library = "libc10.so", Setter = "_ZN3c1012SetAllocatorENS_10DeviceTypeEPNS_9AllocatorEh", Getter = "_ZN3c1012GetAllocatorERKNS_10DeviceTypeE";
 
-    // Of the C++ interface: two words of type information before the table; two destructors, allocate, and three more functions in it.
-    private const int WordsBefore = 2, Words = 6, Allocate = 2;
+    // Of the C++ interface: two words of type information before the table; in it two destructors, allocate, is_simple_data_ptr, raw_deleter, copy_data.
+    private const int WordsBefore = 2, Words = 6, Allocate = 2, RawDeleter = 4;
 
     // c10::DataPtr: the numbers, the function that frees, and what it is called with.
     private const int Data = 0, Deleter = 1, Context = 2;
@@ -27,17 +28,19 @@ internal sealed class TensorMemory
     private readonly Dictionary<nint, long> _live = [];
     private readonly SetAllocator _set;
     private readonly AllocateFunction _allocate, _original;
-    private readonly DeleteFunction _delete;
-    private readonly nint _own, _libTorchs;
-    private DeleteFunction? _free;
-    private nint _freeAddress;
+    private readonly DeleteFunction _delete, _free;
+    private readonly RawDeleterFunction _rawDeleter;
+    private readonly nint _own, _libTorchs, _deleteAddress, _freeAddress;
     private long _held, _most;
     private bool _counts;
 
     private TensorMemory(SetAllocator set, nint libTorchs)
     {
-        (_set, _libTorchs, _allocate, _delete) = (set, libTorchs, Take, Free);
+        (_set, _libTorchs, _allocate, _delete, _rawDeleter) = (set, libTorchs, Take, Free, _ => _deleteAddress);
+        _deleteAddress = Marshal.GetFunctionPointerForDelegate(_delete);
         var table = Marshal.ReadIntPtr(libTorchs);
+        _freeAddress = Marshal.GetDelegateForFunctionPointer<RawDeleterFunction>(Word(table, RawDeleter))(libTorchs);
+        _free = Marshal.GetDelegateForFunctionPointer<DeleteFunction>(_freeAddress);
         _original = Marshal.GetDelegateForFunctionPointer<AllocateFunction>(Word(table, Allocate));
         // Never freed, like this object: a tensor that was made meanwhile may outlive everything.
         var block = Marshal.AllocHGlobal((WordsBefore + Words + 1) * nint.Size);
@@ -48,6 +51,7 @@ internal sealed class TensorMemory
 
         var copy = block + (WordsBefore * nint.Size);
         Marshal.WriteIntPtr(copy, Allocate * nint.Size, Marshal.GetFunctionPointerForDelegate(_allocate));
+        Marshal.WriteIntPtr(copy, RawDeleter * nint.Size, Marshal.GetFunctionPointerForDelegate(_rawDeleter));
         _own = copy + (Words * nint.Size);
         Marshal.WriteIntPtr(_own, copy);
     }
@@ -61,7 +65,9 @@ internal sealed class TensorMemory
 
     private delegate void DeleteFunction(nint context);
 
-    /// <summary>The most bytes that the tensors made by <paramref name="work"/>, on whatever thread, held at once; null where they cannot be counted.</summary>
+    private delegate nint RawDeleterFunction(nint allocator);
+
+    /// <summary>The most bytes that tensors and oneDNN's buffers made by <paramref name="work"/>, on whatever thread, held at once; null where they cannot be counted.</summary>
     /// <remarks>One count at a time: a second caller waits.</remarks>
     public static (T Result, long? Bytes) During<T>(Func<T> work)
     {
@@ -130,27 +136,16 @@ internal sealed class TensorMemory
         var data = Word(result, Data);
         lock (_gate)
         {
-            if (_counts && data != 0 && Word(result, Context) == data && Owns(Word(result, Deleter)))
+            if (_counts && data != 0 && Word(result, Context) == data && Word(result, Deleter) == _freeAddress)
             {
                 _held += (long)bytes - _live.GetValueOrDefault(data);
                 _live[data] = (long)bytes;
                 _most = long.Max(_most, _held);
-                Marshal.WriteIntPtr(result, Deleter * nint.Size, Marshal.GetFunctionPointerForDelegate(_delete));
+                Marshal.WriteIntPtr(result, Deleter * nint.Size, _deleteAddress);
             }
         }
 
         return result;
-    }
-
-    // The function by which libtorch frees what its allocator gave: the same for all.
-    private bool Owns(nint free)
-    {
-        if (_freeAddress == 0)
-        {
-            (_freeAddress, _free) = (free, Marshal.GetDelegateForFunctionPointer<DeleteFunction>(free));
-        }
-
-        return free == _freeAddress;
     }
 
     private void Free(nint context)
@@ -163,6 +158,6 @@ internal sealed class TensorMemory
             }
         }
 
-        _free!(context);
+        _free(context);
     }
 }
