@@ -50,7 +50,7 @@ let tests =
                 outcome.ExitCode |> should equal 0
                 use document = JsonDocument.Parse outcome.Output
                 let set = document.RootElement.GetProperty "instructionSet"
-                set.GetProperty("libTorch").GetString() |> should equal "default"
+                string (set.GetProperty("libTorch").GetString()) |> should equal "default"
 
                 set.GetProperty("limits").EnumerateArray()
                 |> Seq.map (fun limit -> string (limit.GetString()))
