@@ -19,6 +19,7 @@ if (args.Length == 0 || args[0].StartsWith('-'))
     return 2;
 }
 
+const int MostClassifiers = 1000;
 using var model = FewShotClassifier.Load(args[0]);
 var classifiers = new ConcurrentDictionary<string, AdaptedClassifier>();
 var app = WebApplication.CreateBuilder(args[1..]).Build();
@@ -30,19 +31,24 @@ app.MapPost("/classifiers", async (HttpRequest request, CancellationToken cancel
         return Results.BadRequest("send the examples as multipart/form-data; a file's field is named after its class");
     }
 
-    var examples = (await request.ReadFormAsync(cancel)).Files.Select(file =>
+    if (classifiers.Count >= MostClassifiers)
     {
-        using var content = file.OpenReadStream();
-        return new LabelledPicture(file.Name, Picture.FromStream(content, file.FileName));
-    }).ToArray();
+        return Results.Problem($"there are {MostClassifiers} classifiers; delete one", statusCode: StatusCodes.Status429TooManyRequests);
+    }
+
     try
     {
+        var examples = (await request.ReadFormAsync(cancel)).Files.Select(file =>
+        {
+            using var content = file.OpenReadStream();
+            return new LabelledPicture(file.Name, Picture.FromStream(content, file.FileName));
+        }).ToArray();
         var adapted = await model.AdaptAsync(examples, cancel);
         var id = Guid.NewGuid().ToString("N");
         classifiers[id] = adapted;
         return Results.Ok(new { id, adapted.Labels, milliseconds = adapted.AdaptingTime.TotalMilliseconds });
     }
-    catch (Exception e) when (e is ArgumentException or DataException or AdaptationException)
+    catch (Exception e) when (e is ArgumentException or DataException or AdaptationException or InvalidDataException)
     {
         return Results.BadRequest(e.Message);
     }

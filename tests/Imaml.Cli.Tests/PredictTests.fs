@@ -136,7 +136,7 @@ let tests =
                         outcome.ExitCode |> should equal code
 
                     write (at "more/a/x/1.png") (numbered 10 1)
-                    refused 2 "1 classes: a task needs at least 2"
+                    refused 2 "a task needs at least 2 classes, not 1"
                     write (at "more/b/x/1.png") (numbered 10 2)
                     refused 1 "more has two folders of the name x (a/x, b/x); it needs one for each class"
                     Directory.Delete(at "more/b", true)
@@ -198,9 +198,37 @@ let tests =
                     refused "examples is a folder; name a file with FILE" (run [ "models"; "export"; at "run"; at "examples" ])
                     File.Exists(at "x.bin") |> should equal false
 
+                    write (at "other.bin") (System.Text.Encoding.UTF8.GetBytes "x")
+                    refused "other.bin is no checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
+                    refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
+
+                    refused
+                        "model.bin is no run: it has one state, without --state"
+                        (run [ "evaluate"; at "model.bin"; "--state"; "last" ])
+
                     File.Delete(at "run/checkpoint-best.bin")
 
                     refused
                         "run has no state of the best validation; take --state last"
                         (run [ "evaluate"; at "run"; "--episodes"; "2"; "--state"; "best" ])))
+
+            testCase "evaluate measures a model file as the run that it was exported from, and writes only where it is told to" (fun () ->
+                with' (fun at run ->
+                    run [ "models"; "export"; at "run"; at "model.bin" ] |> ignore
+                    let evaluate options = run ([ "evaluate"; "--episodes"; "4" ] @ options)
+                    let ofModel = evaluate [ at "model.bin" ]
+                    ofModel.ExitCode |> should equal 0
+                    ofModel.Output |> should haveSubstring "--out keeps it in a file"
+                    evaluate [ at "run" ] |> ignore
+                    evaluate [ at "model.bin"; "--out"; at "results" ] |> ignore
+
+                    let accuracies path =
+                        use document = JsonDocument.Parse(File.ReadAllText(at path))
+
+                        [
+                            for one in document.RootElement.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble()
+                        ]
+
+                    accuracies "results/evaluation-test-episodes4.json"
+                    |> should equal (accuracies "run/evaluation-test-episodes4-best.json")))
         ]

@@ -165,9 +165,8 @@ let tests =
 
                     for arguments, line in
                         [
-                            [ "evaluate"; file ], $"RUN {file}: this is a file, not a folder"
                             [ "diagnose"; file ], $"RUN {file}: this is a file, not a folder"
-                            [ "evaluate"; "" ], "RUN must not be empty"
+                            [ "evaluate"; "" ], "MODEL must not be empty"
                             [ "train"; ""; "--out"; "run" ], "FILE must not be empty"
                             [ "presets"; "" ], "NAME must not be empty"
                             [ "solve"; "" ], "PROBLEM.json must not be empty"

@@ -345,6 +345,32 @@ let tests =
                         "6 classes are more than the network has outputs: it was trained on 5-way tasks; take at most 5"
                         (evaluate [ "--ways"; "6" ])))
 
+            testCase "evaluate compares with baselines on the same episodes" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+                    let evaluate = [ "evaluate"; run; "--episodes"; "4"; "--state"; "last" ]
+                    let output = (succeed (evaluate @ [ "--baselines"; "--ways"; "3" ])).Output
+                    output |> should haveSubstring "untrained network: "
+                    output |> should haveSubstring "nearest centroid of pixels: "
+
+                    use document =
+                        JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-ways3-baselines.json")))
+
+                    let numbers (root: JsonElement) =
+                        [
+                            for one in root.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble()
+                        ]
+
+                    let own = numbers document.RootElement
+
+                    for baseline in document.RootElement.GetProperty("baselines").EnumerateArray() do
+                        let theirs = numbers baseline
+                        theirs |> should haveLength 4
+
+                        baseline.GetProperty("difference").GetDouble()
+                        |> should (equalWithin 1e-12) (List.average own - List.average theirs)))
+
             testCase "options that no run can have: one line that names the option, its value and the rule" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")

@@ -2,6 +2,7 @@
 module Imaml.Nets.Tests.EvaluationTests
 
 open System
+open System.Collections.Immutable
 open System.Threading
 open Expecto
 open FsUnit
@@ -32,6 +33,44 @@ let tests =
                 let measured = accuracy [| 0.25 |]
                 measured.Mean |> should equal 0.25
                 measured.HalfWidth95 |> should equal infinity)
+
+            // Differences 0.1, 0.3, 0.1, 0.3: mean 0.2, s² = 4·0.01/3, 1.96·√(s²/4) = 1.96·0.1/√3; unpaired it would be far wider.
+            testCase "a baseline's difference is paired by episodes" (fun () ->
+                let baseline = Baseline.Compare("another", [| 0.3; 0.6; 0.7; 1.0 |], [| 0.2; 0.3; 0.6; 0.7 |])
+                near (8.0 * epsilon) 0.45 baseline.Accuracy "its accuracy"
+                near (8.0 * epsilon) 0.2 baseline.Difference "difference"
+                near (32.0 * epsilon) (1.96 * 0.1 / sqrt 3.0) baseline.DifferenceHalfWidth95 "half-width of the difference")
+
+            testCase "the nearest centroid is that of the support images' means, the first of equals" (fun () ->
+                let episode =
+                    Episode(
+                        0L,
+                        ImmutableArray.Create("a", "b"),
+                        ImmutableArray.Create(0, 0),
+                        2,
+                        2,
+                        ImmutableArray.Create(0, 1, 2, 3),
+                        ImmutableArray.Create(4, 5, 6, 7)
+                    )
+
+                let accuracy (query: float32[]) =
+                    NearestCentroid.Accuracy(
+                        EpisodeBatch(
+                            [| episode |],
+                            [| 0.0f; 0.5f; 0.5f; 1.0f |],
+                            [| 0L; 0L; 1L; 1L |],
+                            query,
+                            [| 0L; 0L; 1L; 1L |],
+                            1,
+                            1,
+                            1
+                        )
+                    )
+
+                // Means ¼ and ¾, exact in binary.
+                accuracy [| 0.0f; 0.375f; 0.625f; 1.0f |] |> should equal 1.0
+                accuracy [| 0.0f; 0.75f; 0.625f; 0.25f |] |> should equal 0.5
+                accuracy [| 0.5f; 0.5f; 0.5f; 0.5f |] |> should equal 0.5)
 
             testCase "the same episodes give the same accuracies, and more episodes begin with them" (fun () ->
                 use learner = learner 1UL

@@ -152,8 +152,8 @@ let tests =
                         Expect.throwsC (fun () -> classifier.Adapt(examples ways 1) |> ignore) (fun e -> e.Message |> should equal line)
 
                     refused 5 "5 classes are more than the network has outputs: it was trained on 4-way tasks; take at most 4"
-                    refused 1 "1 classes: a task needs at least 2"
-                    refused 0 "0 classes: a task needs at least 2"))
+                    refused 1 "a task needs at least 2 classes, not 1"
+                    refused 0 "a task needs at least 2 classes, not 0"))
 
             testCase "a saved classifier gives the same predictions, to the last bit; a damaged one is refused" (fun () ->
                 withModel BatchNormMode.Inductive (fun folder classifier ->

@@ -19,7 +19,7 @@ internal static class FewerWays
         if (ways < 2 || ways > trained)
         {
             throw new ArgumentException(
-                ways < 2 ? $"{ways} classes: a task needs at least 2" : $"{ways} classes are more than the network has outputs: it was trained on {trained}-way tasks; take at most {trained}");
+                ways < 2 ? $"a task needs at least 2 classes, not {ways}" : $"{ways} classes are more than the network has outputs: it was trained on {trained}-way tasks; take at most {trained}");
         }
 
         var outputs = Enumerable.Range(0, trained).ToArray();

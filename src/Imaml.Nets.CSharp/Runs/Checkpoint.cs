@@ -145,19 +145,20 @@ internal static class Checkpoint
             Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(_state.AsSpan(_vectors * _each + index * _eachLearned, _eachLearned)).ToArray());
     }
 
-    private static (CheckpointHeader Header, byte[] State) Open(string path)
+    private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
+
+    /// <summary>A checkpoint's content.</summary>
+    /// <exception cref="CheckpointException">There is none.</exception>
+    public static byte[] ReadFile(string path)
     {
-        byte[] bytes;
         try
         {
-            bytes = File.ReadAllBytes(path);
+            return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e);
         }
-
-        return Open(bytes, path);
     }
 
     /// <summary>The header and the state of a file's content.</summary>

@@ -40,11 +40,12 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
 /// <param name="LossPerEpisode">Likewise, where it is none.</param>
-/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, or the <see cref="Last"/>.</param>
+/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, or a <see cref="Model"/>'s.</param>
 /// <param name="Ways">Classes of an episode; null where the tasks are no images.</param>
 /// <param name="Shots">Support images per class, likewise.</param>
 /// <param name="Queries">Query images per class, likewise.</param>
 /// <param name="BatchNormalization">Whose statistics normalise the query images; null where the network is the user's own.</param>
+/// <param name="Baselines">Other classifiers on the same episodes; null where none was asked for.</param>
 public sealed record EvaluationResult(
     Experiment Experiment,
     ClassSplit? Manifest,
@@ -69,10 +70,11 @@ public sealed record EvaluationResult(
     int? Ways = null,
     int? Shots = null,
     int? Queries = null,
-    BatchNormMode? BatchNormalization = null)
+    BatchNormMode? BatchNormalization = null,
+    IReadOnlyList<Baseline>? Baselines = null)
 {
-    /// <summary>The state of the best validation, and the last one.</summary>
-    public const string Best = "best", Last = "last";
+    /// <summary>The state of the best validation, the last one, and the only one of a model.</summary>
+    public const string Best = "best", Last = "last", Model = "model";
 
     /// <summary>The name of its file. What departs from the usual is in it, so that a quick look does not replace a full measurement.</summary>
     [JsonIgnore]
@@ -86,6 +88,7 @@ public sealed record EvaluationResult(
         Other("steps", InnerSteps, Experiment.Method.InnerSteps),
         BatchNormalization is null || BatchNormalization == Trained ? "" : $"-{BatchNormalization.ToString()!.ToLowerInvariant()}",
         State == Best ? "-best" : "",
+        Baselines is null ? "" : "-baselines",
         ".json");
 
     private BatchNormMode? Trained => (Experiment.Network as ConvolutionalNetwork)?.BatchNorm;
