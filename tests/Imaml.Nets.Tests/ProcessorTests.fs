@@ -13,7 +13,7 @@ let private single (x: Tensor) = x.to_type torch.float32
 
 /// A network's maps at one point in one direction, each with its name.
 let private maps (network: Network) (parameters: Tensor) (images: NetworkImages) (products: bool) (seed: int) =
-    use pass = network.Forward(parameters, images)
+    let pass = network.Forward(parameters, images)
     let like (x: Tensor) k = (normal (seed + k) (sizes x)).to_type x.dtype
     let logits = pass.Logits.clone ()
     // As large as a loss's gradient by the logits of one image.
@@ -153,7 +153,7 @@ let private independence =
                 let given = single (normal 7 [ 3; 5; 5 ])
 
                 let derivatives (parameters: Tensor) (images: Tensor) (w: Tensor) (given: Tensor) =
-                    use pass = network.Forward(parameters, images)
+                    let pass = network.Forward(parameters, images)
                     let gradient = pass.Backward given
                     pass.PrepareProducts()
                     pass.Tangent w |> ignore

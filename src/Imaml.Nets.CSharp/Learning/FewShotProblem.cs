@@ -61,7 +61,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        using var pass = _network.Forward(phi, _support);
+        var pass = _network.Forward(phi, _support);
         return new SoftmaxCrossEntropy(pass.Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
     }
 
@@ -69,7 +69,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        using var pass = _network.Forward(phi, _support);
+        var pass = _network.Forward(phi, _support);
         return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportLabels).LogitGradient()).MoveToOuterDisposeScope();
     }
 
@@ -80,7 +80,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        using var pass = _network.Forward(phi, _outer);
+        var pass = _network.Forward(phi, _outer);
         var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _queryLabels);
         var gradient = loss.LogitGradient();
         // L does not depend on the logits of the support images.
@@ -92,7 +92,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        using var pass = _network.Forward(phi, _outer);
+        var pass = _network.Forward(phi, _outer);
         return OfQueries(pass.Logits).MoveToOuterDisposeScope();
     }
 
@@ -141,10 +141,6 @@ public sealed class FewShotProblem : IMeasuredProblem
             return _pass.TransposeProduct(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
         }
 
-        public void Dispose()
-        {
-            _owned.ForEach(tensor => tensor.Dispose());
-            _pass.Dispose();
-        }
+        public void Dispose() => _owned.ForEach(tensor => tensor.Dispose());
     }
 }

@@ -15,7 +15,7 @@ internal sealed record NetworkImages(Tensor Values, long Tasks, long? Reference,
 
 /// <summary>A network at one point of parameter space, for one set of images.</summary>
 /// <param name="logits">[B, n, N]</param>
-public abstract class NetworkPass(Tensor logits) : IDisposable
+public abstract class NetworkPass(Tensor logits)
 {
     /// <summary>[B, n, N]</summary>
     public Tensor Logits { get; } = logits;
@@ -37,9 +37,6 @@ public abstract class NetworkPass(Tensor logits) : IDisposable
 
     /// <summary>The derivative of Backward in the direction last given to Tangent, [B, d].</summary>
     public abstract Tensor TangentBackward(Tensor logitGradientTangent);
-
-    /// <summary>Gives back memory that is no tensor's. The tensors are in their scopes.</summary>
-    public abstract void Dispose();
 }
 
 /// <summary>Layer by layer.</summary>
@@ -116,10 +113,5 @@ internal sealed class LayeredPass : NetworkPass
         }
 
         return cat([.. parts.SelectMany(part => part)], 1);
-    }
-
-    /// <inheritdoc/>
-    public override void Dispose()
-    {
     }
 }
