@@ -20,7 +20,7 @@ internal sealed class GlyphTasks
     {
         LibTorchLoader.EnsureLoaded();
         _experiment = BenchMethod.Of(BenchMethod.Imaml).Experiment(
-            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, Nets.Models.StridedConvolutions.OmniglotFilters);
+            BenchSetting.Of(setting), metaBatch, innerSteps: null, steps: 1, filters: null);
         (_tasks, _model) = _experiment.Open();
     }
 

@@ -43,16 +43,17 @@ let private number (name: string) (element: JsonElement) = element.GetProperty(n
 let private text (name: string) (element: JsonElement) = string (element.GetProperty(name).GetString())
 let private array (name: string) (element: JsonElement) = Seq.toList (element.GetProperty(name).EnumerateArray())
 
-let private rate = MatrixMultiplyRate(100.0, 200.0)
+/// 10⁹ operations a second of matrix multiplication.
+let private rate = 200.0
 
-/// The row of a run with the Omniglot network: seconds a task and MiB.
+/// The row of a run with the setting's network: seconds a task and MiB.
 let private row setting (methodName: string) innerSteps seconds (mib: int64) =
     let isMethod = methodName <> BenchRow.Gradient
 
     let experiment =
         BenchMethod
             .Of(if isMethod then methodName else BenchMethod.Imaml)
-            .Experiment(BenchSetting.Of setting, Nullable(), innerSteps, 1, StridedConvolutions.OmniglotFilters)
+            .Experiment(BenchSetting.Of setting, Nullable(), innerSteps, 1, Nullable())
 
     let cost work flops = TaskCost(seconds, work, flops)
 
@@ -69,7 +70,7 @@ let private row setting (methodName: string) innerSteps seconds (mib: int64) =
             MeasuredWork.Gradient
 
     struct (BenchPlan(BenchSetting.Of setting, methodName, MeasurementRequest(experiment, 2, work, 1)),
-            Measurement(1, cost TaskWork.OneGradient 1e9, 0L, Nullable(mib <<< 20), product))
+            Measurement(1, cost TaskWork.OneGradient 1e9, 0L, Nullable(mib <<< 20), product, MatrixMultiplyGflops = rate))
 
 /// The same measurement where the networks of three of four tasks diverged.
 let private diverged (one: Measurement) =
@@ -83,7 +84,9 @@ let private diverged (one: Measurement) =
             dict [ InnerStatus.StepLimit, 1; InnerStatus.NonFinite, 3 ] |> Dictionary,
             dict [ SolveStatus.StepLimit, 1; SolveStatus.NonFinite, 3 ] |> Dictionary,
             3
-        )
+        ),
+        TensorBytes = one.TensorBytes,
+        MatrixMultiplyGflops = one.MatrixMultiplyGflops
     )
 
 [<Tests>]
@@ -127,21 +130,34 @@ let tests =
                             "imaml-gd", 100
                         ]
 
-                    // Each meta-step's task has a status of each kind: those that are measured and the one before them.
+                    // The task of the meta-step that is timed has a status of each kind.
                     for row in rows |> List.filter (fun row -> text "method" row = "imaml-gd") do
                         for kind in [ "inner"; "linear" ] do
                             row.GetProperty("statuses").GetProperty(kind).EnumerateObject()
                             |> Seq.sumBy (fun one -> one.Value.GetInt32())
-                            |> should equal 2
+                            |> should equal 1
 
                         row.GetProperty("statuses").GetProperty("notFinite").GetInt32() |> should equal 0
 
-                    outcome.Errors |> should haveSubstring "inner solves: 2 step limit; linear solves: "
+                    outcome.Errors |> should haveSubstring "inner solves: 1 step limit; linear solves: "
                     // A product is timed in its gradient's process.
                     rows |> List.distinctBy (number "processId") |> should haveLength 4
-                    let machine = written.GetProperty "matrixMultiply"
+                    let rates = rows |> List.map (number "matrixMultiplyGflops")
+                    let range = written.GetProperty "matrixMultiply"
+
+                    (number "lowestGflops" range, number "highestGflops" range)
+                    |> should equal (List.min rates, List.max rates)
 
                     for row in rows do
+                        // A product's tensors are in its gradient's count.
+                        if text "method" row <> "hessian-product" then
+                            number "tensorBytes" row |> should be (greaterThan 0.0)
+
+                        if OperatingSystem.IsLinux() then
+                            let used = row.GetProperty "use"
+                            number "cpuSeconds" used |> should be (greaterThan 0.0)
+                            number "pageFaults" used |> should be (greaterThanOrEqualTo 0.0)
+
                         let gflops = number "gflops" row
                         gflops |> should be (greaterThan 0.0)
 
@@ -150,10 +166,12 @@ let tests =
                         Expect.floatClose
                             Accuracy.high
                             (number "fractionOfMatrixMultiply" row)
-                            (gflops / number "gflops" machine)
+                            (gflops / number "matrixMultiplyGflops" row)
                             "the fraction"
 
                     Expect.stringStarts (text "version" (written.GetProperty "provenance")) "0." "the version"
+                    let instructions = text "processor" ((written.GetProperty "provenance").GetProperty "instructionSet")
+                    File.ReadAllText(Path.Combine(folder, "bench.md")) |> should haveSubstring $"({instructions}"
 
                     File.ReadAllLines(Path.Combine(folder, "bench.md"))
                     |> Array.filter (fun line -> line.StartsWith "| 5w1s |")
@@ -172,20 +190,21 @@ let tests =
                             row "20w5s" "imaml-gd" (Nullable 1) 0.1 100L
                             row "20w5s" "imaml-gd" (Nullable 100) 0.1 103L
                             row "20w5s" "maml" (Nullable()) 9.0 900L
-                        |],
-                        rate
+                            row BenchSetting.MiniImageNet "imaml-gd" (Nullable()) 0.00625 40L
+                        |]
                     )
 
-                // 1 GFLOP in 0.1 s is 10 GFLOP/s of the larger rate, 200.
+                // 1 GFLOP in 0.04, 0.1 and 0.00625 s is 25, 10 and 160 GFLOP/s, of 200. 20 MiB by two threads.
                 [
                     for target in BenchTarget.Of rows -> target.Setting, Math.Round(target.Measured, 6), target.Verdict
                 ]
                 |> should
                     equal
                     [
-                        "5w1s", 0.04, "must"
-                        "20w5s", 0.1, "aim"
+                        "5w1s", 0.125, "missed"
                         "20w5s", 0.05, "missed"
+                        "mini-5w1s", 0.8, "aim"
+                        "5w1s", 10.0, "aim"
                         "20w5s", 1.03, "must"
                         "20w5s", 5.0, "missed"
                         "5w1s", 2.0, "aim"
@@ -193,15 +212,15 @@ let tests =
 
             testCase "a row of networks that did not stay finite is marked, and held against no target" (fun () ->
                 let struct (plan, measured) = row "5w1s" "imaml-gd" (Nullable()) 0.04 20L
-                let rows = BenchRow.Of([| struct (plan, diverged measured) |], rate)
+                let rows = BenchRow.Of [| struct (plan, diverged measured) |]
                 Seq.length (BenchTarget.Of rows) |> should equal 0
 
                 let file =
                     BenchFile(
-                        BenchOptions([| "5w1s" |], [| "imaml-gd" |], Nullable(), Nullable(), 1, 32, 2, "cpu", false),
+                        BenchOptions([| "5w1s" |], [| "imaml-gd" |], Nullable(), Nullable(), 1, Nullable(), 2, "cpu", false),
                         Provenance.WithoutLibTorch(),
                         1.0,
-                        rate,
+                        MatrixMultiplyRange.Of rows,
                         BenchTarget.Of rows,
                         rows,
                         [||]
@@ -219,14 +238,28 @@ let tests =
                     Figure2bPoint(
                         "maml",
                         steps,
-                        Measurement(1, TaskCost(1.0, TaskWork.OneGradient, 1.0), 0L, Nullable(int64 steps <<< 20))
+                        Measurement(
+                            1,
+                            TaskCost(1.0, TaskWork.OneGradient, 1.0),
+                            0L,
+                            Nullable(1L <<< 20),
+                            TensorBytes = Nullable(int64 steps <<< 20)
+                        )
                     )
 
                 let wrong =
                     Figure2bPoint(
                         "maml",
                         100,
-                        diverged (Measurement(1, TaskCost(1.0, TaskWork.OneGradient, 1.0), 0L, Nullable(1L <<< 20)))
+                        diverged (
+                            Measurement(
+                                1,
+                                TaskCost(1.0, TaskWork.OneGradient, 1.0),
+                                0L,
+                                Nullable(1L <<< 20),
+                                TensorBytes = Nullable(1L <<< 20)
+                            )
+                        )
                     )
 
                 let one = Figure2bSummary.Of [ point 1; point 2; wrong ] |> Seq.exactlyOne
@@ -234,7 +267,7 @@ let tests =
                 Expect.floatClose Accuracy.high one.MibPerInnerStep 1.0 "MiB a step")
 
             testCase "what is not measured has no target" (fun () ->
-                BenchTarget.Of(BenchRow.Of([| row "5w5s" "maml" (Nullable()) 0.1 1L |], rate))
+                BenchTarget.Of(BenchRow.Of [| row "5w5s" "maml" (Nullable()) 0.1 1L |])
                 |> Seq.length
                 |> should equal 0)
 
@@ -242,7 +275,13 @@ let tests =
                 for setting in BenchSetting.All do
                     for one in BenchMethod.All do
                         for innerSteps in [ Nullable(); Nullable 1 ] do
-                            one.Experiment(setting, Nullable(), innerSteps, 1, 2).Validate())
+                            let run = one.Experiment(setting, Nullable(), innerSteps, 1, Nullable 2)
+                            run.Validate()
+                            // A measuring process reads it from its command line.
+                            nonNull (
+                                JsonSerializer.Deserialize<Experiment>(JsonSerializer.Serialize(run, RunJson.Options), RunJson.Options)
+                            )
+                            |> should equal run)
 
             testCase "names that are not known, and numbers that make no sense, are one line and exit code 2" (fun () ->
                 refused
@@ -253,7 +292,7 @@ let tests =
                 refused
                     2
                     [ "bench"; "--settings"; "5w2s" ]
-                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s; see `imaml bench --help`"
+                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s, mini-5w1s; see `imaml bench --help`"
 
                 refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
                 refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"
@@ -362,6 +401,7 @@ let tests =
                             "ways"
                             "shots"
                             "meta_batch"
+                            "tensor_mib"
                             "peak_mib"
                             "resident_mib"
                             "seconds_per_task"
@@ -373,7 +413,7 @@ let tests =
 
                     // iMAML: a gradient a step and one at φ, a product for the first length and five for the solve. MAML: back through every step,
                     // of which the last linearization is that at φ.
-                    [ for row in rows[1..] -> row[0], row[1], row[2], row[9], row[10] ]
+                    [ for row in rows[1..] -> row[0], row[1], row[2], row[10], row[11] ]
                     |> should
                         equal
                         [
@@ -407,7 +447,7 @@ let tests =
                     |> should haveSubstring "1 of 1 points are not measured: 20 MiB of memory are not enough"
 
                     let rows = File.ReadAllLines(Path.Combine(folder, "fig2b.csv"))
-                    rows[1] |> should equal "maml,2,20,5,1,,,,,,,"))
+                    rows[1] |> should equal "maml,2,20,5,1,,,,,,,,"))
 
             testCase "fig2b's slopes are those of straight lines" (fun () ->
                 let point steps =
@@ -418,7 +458,9 @@ let tests =
                             1,
                             TaskCost(0.5 + 0.25 * float steps, TaskWork.OneGradient, 1.0),
                             0L,
-                            Nullable((10L + 3L * int64 steps) <<< 20)
+                            // The process's peak says little: here it falls.
+                            Nullable((100L - int64 steps) <<< 20),
+                            TensorBytes = Nullable((10L + 3L * int64 steps) <<< 20)
                         )
                     )
 

@@ -23,6 +23,7 @@ let tests =
                 for fact in
                     [
                         ".NET"
+                        "instruction set"
                         "TorchSharp"
                         "libtorch"
                         "compatibility copy"
@@ -41,6 +42,19 @@ let tests =
                 root.GetProperty("libTorch").GetProperty("threads").GetInt32() |> should equal 1
                 let processor = root.GetProperty("matrixMultiply").EnumerateArray() |> Seq.head
                 processor.GetProperty("gflops").GetDouble() |> should be (greaterThan 0.0))
+
+            testCase "names the instruction set, and the variable that limits libtorch's" (fun () ->
+                let outcome =
+                    Imaml.runWith [ "ATEN_CPU_CAPABILITY", "default" ] [ "doctor"; "--threads"; "1"; "--json" ]
+
+                outcome.ExitCode |> should equal 0
+                use document = JsonDocument.Parse outcome.Output
+                let set = document.RootElement.GetProperty "instructionSet"
+                string (set.GetProperty("libTorch").GetString()) |> should equal "default"
+
+                set.GetProperty("limits").EnumerateArray()
+                |> Seq.map (fun limit -> string (limit.GetString()))
+                |> should contain "ATEN_CPU_CAPABILITY=default")
 
             testCase "a folder without libtorch: one line, exit code 1, and the other facts all the same" (fun () ->
                 inFolder (fun folder ->

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Imaml.Nets.Cost;
 using Spectre.Console;
 
 namespace Imaml.Cli.Benchmarks;
@@ -8,8 +9,9 @@ internal static class BenchReport
 {
     private const double Mebi = 1 << 20;
 
+    // "Of multiply": the fraction of the rate of matrix multiplication, which is beside it.
     private static readonly string[] RowHeadings =
-        ["setting", "method", "B", "inner steps", "s a task", "GFLOP a task", "GFLOP/s", "of matrix multiply", "peak MiB", "over gradient", "not finite"];
+        ["setting", "method", "B", "inner steps", "s a task", "CPU s", "faults", "GFLOP", "GFLOP/s", "multiply", "of multiply", "tensors MiB", "peak MiB", "not finite"];
 
     private static readonly string[] TargetHeadings = ["target", "setting", "measured", "must be", "aim", "met"];
 
@@ -33,10 +35,12 @@ internal static class BenchReport
         $"""
         # Speed and memory
 
-        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
-        The built-in glyphs, as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps (with other inner steps than the setting's, of
-        one) after one that is not counted; of a gradient and a Hessian–vector product, measured in one process, the chunks' seconds over the threads. Memory is the peak of the process minus
-        its memory before the first meta-step, including what the libraries allocate at their first use; on a GPU it is the GPU's.
+        `imaml bench`, program {file.Provenance.Version}; {file.Provenance.Machine}, {file.Options.Threads} threads, libtorch {file.Provenance.LibTorch}; on {file.Provenance.Device}.
+        The built-in glyphs, in {BenchSetting.MiniImageNet} random images of 84×84 pixels in colour; as many query images as support images. Seconds are the median of {file.Options.Steps} meta-steps (with other inner steps
+        than the setting's, of one) after a warm-up that ends when the time of a step has settled (by {WarmUp.Tolerance:P0}, over two windows of at least {WarmUp.Window} s) or after {WarmUp.Limit} s; of a gradient and a
+        Hessian–vector product, measured in one process, the chunks' seconds over the threads. CPU seconds, page faults and GFLOP are a task's. The rate of matrix multiplication was
+        measured right after each row, in its process. Tensors are the most bytes that live tensors held at once, for each thread, counted. The peak is the process's minus its memory before the first meta-step:
+        it includes what the libraries allocate at their first use and what allocator and runtime keep; on a GPU it is the GPU's.
 
         {string.Join("\n\n", Tables(file))}
 
@@ -55,15 +59,16 @@ internal static class BenchReport
     private static IEnumerable<string> Notes(BenchFile file) =>
         file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: {gap.Reason}")
             .Concat(file.Rows.Where(row => !row.Finite).Select(row => $"not finite: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {Terminal.Statuses(row.Statuses!)}; this is not the cost of training"))
+            .Concat(file.Rows.Where(row => row.WarmUp is { Settled: false }).Select(row => $"not settled: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {row.WarmUp!.Steps} steps of warm-up"))
             .Append(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.Gflops:F0} GFLOP/s (float32; the processor on all cores; {file.MatrixMultiply.BeforeGflops:F0} before, {file.MatrixMultiply.AfterGflops:F0} after); {file.Rows.Count} rows in {file.Seconds:F0} s."));
+                $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.LowestGflops:F0} to {file.MatrixMultiply.HighestGflops:F0} GFLOP/s (float32, {file.Options.Threads} threads); {file.Provenance.Machine}; {file.Rows.Count} rows in {file.Seconds:F0} s."));
 
     private static string[] Cells(BenchRow row) =>
     [
         row.Setting, row.Method, $"{row.Experiment.Budget.MetaBatch}", row.Method is BenchRow.Gradient or BenchRow.HessianProduct ? "" : $"{row.InnerSteps}",
-        Number(row.SecondsPerTask, "F4"), Number(row.FlopsPerTask / 1e9, "G3"), Number(row.Gflops, "F1"), Number(row.FractionOfMatrixMultiply, "P1"),
-        Number(row.PeakBytes / Mebi, "F1"), Number(row.PeakOverGradient, "F2"), row.Finite ? "" : $"{row.Statuses!.NotFinite} of {row.Statuses.Inner.Values.Sum()}",
+        Number(row.SecondsPerTask, "F4"), Number(row.Use?.CpuSeconds, "F4"), Number(row.Use?.PageFaults, "F0"), Number(row.FlopsPerTask / 1e9, "G3"),
+        Number(row.Gflops, "F1"), Number(row.MatrixMultiplyGflops, "F1"), Number(row.FractionOfMatrixMultiply, "P1"), Number(row.TensorBytes / Mebi, "F1"), Number(row.PeakBytes / Mebi, "F1"), row.Finite ? "" : $"{row.Statuses!.NotFinite} of {row.Statuses.Inner.Values.Sum()}",
     ];
 
     private static string[] Cells(BenchTarget target) =>

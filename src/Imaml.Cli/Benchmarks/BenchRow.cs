@@ -12,12 +12,16 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="SecondsPerTask">Seconds of a meta-batch over its tasks, the median of its repetitions: wall seconds of a meta-step, the chunks' seconds over the threads of a gradient or product.</param>
 /// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
 /// <param name="Gflops">10⁹ of them per second.</param>
-/// <param name="FractionOfMatrixMultiply">That over the machine's rate.</param>
+/// <param name="MatrixMultiplyGflops">10⁹ operations per second of matrix multiplication on as many threads, right after the row was measured and in its process.</param>
+/// <param name="FractionOfMatrixMultiply">The one over the other.</param>
+/// <param name="Use">Processor time and page faults of a task; null where the system does not say.</param>
+/// <param name="TensorBytes">The most bytes that live tensors held at once, for each thread: counted by chunks of tasks; null where they cannot be counted, and for a product.</param>
 /// <param name="PeakBytes">Peak memory of the process minus its memory before the first meta-step; null where unknown.</param>
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
 /// <param name="ResidentBytes">The memory before.</param>
 /// <param name="Work">The evaluations of a task.</param>
 /// <param name="Statuses">How the tasks' solves ended; null for a gradient or product.</param>
+/// <param name="WarmUp">The meta-steps before; null for a gradient or product.</param>
 /// <param name="InnerSteps">Steps of the inner solver.</param>
 /// <param name="Threads">Threads that shared out the tasks.</param>
 /// <param name="Experiment">The run.</param>
@@ -28,12 +32,16 @@ internal sealed record BenchRow(
     double SecondsPerTask,
     double FlopsPerTask,
     double Gflops,
+    double MatrixMultiplyGflops,
     double FractionOfMatrixMultiply,
+    ProcessorUse? Use,
+    long? TensorBytes,
     long? PeakBytes,
     double? PeakOverGradient,
     long ResidentBytes,
     TaskWork Work,
     TaskStatuses? Statuses,
+    WarmUpReport? WarmUp,
     int InnerSteps,
     int Threads,
     Experiment Experiment)
@@ -46,28 +54,28 @@ internal sealed record BenchRow(
     public bool Finite => Statuses is null or { NotFinite: 0 };
 
     /// <summary>The rows of these measurements.</summary>
-    public static IReadOnlyList<BenchRow> Of(IReadOnlyCollection<(BenchPlan Plan, Measurement Result)> measured, MatrixMultiplyRate rate)
+    public static IReadOnlyList<BenchRow> Of(IReadOnlyCollection<(BenchPlan Plan, Measurement Result)> measured)
     {
         long? GradientPeak(BenchSetting setting) => measured.FirstOrDefault(one => one.Plan.Setting == setting && one.Plan.Method == Gradient).Result?.PeakBytes;
-        BenchRow Row(BenchPlan plan, Measurement result, string method, TaskCost task, long? peak)
+        BenchRow Row(BenchPlan plan, Measurement result, string method, TaskCost task, long? peak, long? tensors)
         {
             var gflops = task.Flops / task.Seconds / 1e9;
             var overGradient = (double?)peak / GradientPeak(plan.Setting);
             return new BenchRow(
-                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, gflops / rate.Gflops, peak, overGradient, result.ResidentBytes, task.Work, result.Statuses,
-                plan.Request.Experiment.Method.InnerSteps!.Value, plan.Request.Threads, plan.Request.Experiment);
+                plan.Setting.Name, method, result.ProcessId, task.Seconds, task.Flops, gflops, result.MatrixMultiplyGflops, gflops / result.MatrixMultiplyGflops, task.Use, tensors, peak, overGradient,
+                result.ResidentBytes, task.Work, result.Statuses, result.WarmUp, plan.Request.Experiment.Method.InnerSteps!.Value, plan.Request.Threads, plan.Request.Experiment);
         }
 
-        return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak)))];
+        return [.. measured.SelectMany(one => Parts(one.Plan.Method, one.Result).Select(part => Row(one.Plan, one.Result, part.Method, part.Task, part.Peak, part.Tensors)))];
     }
 
     // A gradient's measurement is two rows: a product is timed in the same process, without a peak of its own.
-    private static IEnumerable<(string Method, TaskCost Task, long? Peak)> Parts(string method, Measurement result)
+    private static IEnumerable<(string Method, TaskCost Task, long? Peak, long? Tensors)> Parts(string method, Measurement result)
     {
-        yield return (method, result.Task, result.PeakBytes);
+        yield return (method, result.Task, result.PeakBytes, result.TensorBytes);
         if (result.HessianProduct is { } product)
         {
-            yield return (HessianProduct, product, null);
+            yield return (HessianProduct, product, null, null);
         }
     }
 }

@@ -35,14 +35,14 @@ internal static class BenchCommand
                 HelpName = "n",
             },
             1);
-        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
-        var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters }, 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after those until the time of one has settled", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var filters = SharedOptions.AtLeast(new Option<int?>("--filters") { Description = $"Filters of each convolution [default: {StridedConvolutions.OmniglotFilters}; {PooledConvolutions.MiniImageNetFilters} for {BenchSetting.MiniImageNet}]", HelpName = "n" }, 1);
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var output = SharedOptions.Folder(new Option<string?>("--out") { Description = $"Folder for {Name}.json and {Name}.md", HelpName = "DIR" });
         var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
-        var command = new Command(Name, "Measure seconds, GFLOP/s and peak memory of every method, on an otherwise idle machine") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
+        var command = new Command(Name, "Measure seconds, processor time, page faults, GFLOP/s and memory of every method, on an otherwise idle machine") { settings, methods, metaBatch, innerSteps, steps, filters, threads, device, tf32, output, json };
         command.SetAction(parsed =>
         {
             var options = new BenchOptions(
@@ -70,17 +70,14 @@ internal static class BenchCommand
         }
 
         using var folder = output is null ? null : new ResultFolder(output);
-        torch.set_num_threads(Environment.ProcessorCount);
         var watch = Stopwatch.StartNew();
-        var before = Throughput.Of(device.Device).Gflops;
         var measured = plans.Index().Select(one => (Plan: one.Item, Outcome: Measure(one.Item, one.Index + 1, plans.Count, stop))).ToArray();
-        var rate = new MatrixMultiplyRate(before, Throughput.Of(device.Device).Gflops);
-        var rows = BenchRow.Of([.. measured.Where(one => one.Outcome.Result is not null).Select(one => (one.Plan, one.Outcome.Result!))], rate);
+        var rows = BenchRow.Of([.. measured.Where(one => one.Outcome.Result is not null).Select(one => (one.Plan, one.Outcome.Result!))]);
         var file = new BenchFile(
             options,
             Provenance.Current(device),
             double.Round(watch.Elapsed.TotalSeconds, 1),
-            rate,
+            MatrixMultiplyRange.Of(rows),
             device.Device.type == DeviceType.CPU ? BenchTarget.Of(rows) : [],
             rows,
             [.. measured.Where(one => one.Outcome.Result is null).Select(one => new BenchGap(one.Plan.Setting.Name, one.Plan.Method, one.Plan.Request.Experiment.Method.InnerSteps!.Value, one.Outcome.Reason!))]);

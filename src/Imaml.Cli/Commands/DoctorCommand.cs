@@ -50,6 +50,7 @@ internal static class DoctorCommand
         Row(".NET", found.Runtime);
         Row("system", found.System);
         Row("cores", $"{found.Cores}");
+        Row("instruction set", $"{found.InstructionSet}");
         Row("TorchSharp", found.TorchSharp);
         if (found.LibTorch is { } libtorch)
         {

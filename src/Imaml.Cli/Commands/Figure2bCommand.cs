@@ -27,7 +27,7 @@ internal static class Figure2bCommand
         var methods = SharedOptions.SeveralOf(new Option<string[]>("--methods") { Description = "Methods to measure", HelpName = "NAME", DefaultValueFactory = _ => Methods }, Methods);
         var innerSteps = SharedOptions.AtLeast(new Option<int[]>("--inner-steps") { Description = "Numbers of inner steps", HelpName = "n", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => DefaultInnerSteps }, 1);
         var metaBatch = SharedOptions.AtLeast(new Option<int>("--meta-batch") { Description = "Tasks at once", HelpName = "B", DefaultValueFactory = _ => DefaultMetaBatch }, 1);
-        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after a first one that is not counted", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
+        var steps = SharedOptions.AtLeast(new Option<int>("--steps") { Description = "Measured meta-steps, after those until the time of one has settled", HelpName = "n", DefaultValueFactory = _ => DefaultSteps }, 1, int.MaxValue - 1);
         var filters = SharedOptions.AtLeast(new Option<int>("--filters") { Description = "Filters of each convolution", HelpName = "n", DefaultValueFactory = _ => StridedConvolutions.OmniglotFilters }, 1);
         var memory = SharedOptions.AtLeast(new Option<int>("--most-memory") { Description = "Upper limit of a process's memory in MiB; a process that reaches it is ended, and its point is omitted", HelpName = "MiB", DefaultValueFactory = _ => DefaultMostMemory }, 1);
         var threads = SharedOptions.Threads();
@@ -90,15 +90,15 @@ internal static class Figure2bCommand
         var point = new Figure2bPoint(method, request.Experiment.Method.InnerSteps!.Value, measured, reason, Failed: measured is null && !atLimit);
         Terminal.Progress(measured is null
             ? $"{number}  {method}, inner steps {point.InnerSteps}: not measured, {reason}"
-            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB, {point.Seconds:F4} s a task{BenchCommand.Ended(measured)}"));
+            : string.Create(CultureInfo.InvariantCulture, $"{number}  {method}, inner steps {point.InnerSteps}: {point.Mib:F1} MiB of tensors, {point.ProcessMib:F1} MiB of the process, {point.Seconds:F4} s a task{BenchCommand.Ended(measured)}"));
         return point;
     }
 
     private static string Table(Figure2bOptions options, IEnumerable<Figure2bPoint> points) => Csv.Of(
-        ["method", "inner_steps", "ways", "shots", "meta_batch", "peak_mib", "resident_mib", "seconds_per_task", "gflop_per_task", "gradients", "hessian_products", "not_finite"],
+        ["method", "inner_steps", "ways", "shots", "meta_batch", "tensor_mib", "peak_mib", "resident_mib", "seconds_per_task", "gflop_per_task", "gradients", "hessian_products", "not_finite"],
         points.Select(point => new object[]
         {
-            point.Method, point.InnerSteps, BenchSetting.Of(options.Setting).Ways, BenchSetting.Of(options.Setting).Shots, options.MetaBatch, point.Mib,
+            point.Method, point.InnerSteps, BenchSetting.Of(options.Setting).Tasks.Ways, BenchSetting.Of(options.Setting).Tasks.Shots, options.MetaBatch, point.Mib, point.ProcessMib,
             point.Measured?.ResidentBytes / (double)Mebi ?? double.NaN, point.Seconds, point.Measured?.Task.Flops / 1e9 ?? double.NaN,
             point.Measured?.Task.Work.Gradients ?? double.NaN, point.Measured?.Task.Work.HessianProducts ?? double.NaN,
             point.Measured?.NotFinite ?? double.NaN,
@@ -106,7 +106,7 @@ internal static class Figure2bCommand
 
     private static void Print(Figure2bFile file)
     {
-        var table = new Table { Border = TableBorder.Simple, Title = new TableTitle($"Peak memory over the process's own, {file.Options.Setting}, tasks at once: {file.Options.MetaBatch}") };
+        var table = new Table { Border = TableBorder.Simple, Title = new TableTitle($"MiB of a thread's live tensors at their most, {file.Options.Setting}") };
         table.AddColumns(["method", .. file.Options.InnerSteps.Select(steps => $"{steps}"), "MiB an inner step", "s a task, an inner step"]);
         foreach (var column in table.Columns.Skip(1))
         {
@@ -124,6 +124,7 @@ internal static class Figure2bCommand
         Terminal.Line(string.Join("; ", file.Summary.Select(one => string.Create(
             CultureInfo.InvariantCulture,
             $"{BenchMethod.Of(one.Method).Label}: with {one.MostInnerSteps} inner steps {one.MemoryRatio:F3} times the memory of {one.FewestInnerSteps}, {one.MibPerInnerStep:F3} MiB an inner step"))));
+        Terminal.Line(file.Provenance.Machine);
         foreach (var missing in file.Points.Where(point => point.Measured is null).GroupBy(point => point.Reason))
         {
             Terminal.Line($"{missing.Count()} of {file.Points.Count} points are not measured: {missing.Key}");

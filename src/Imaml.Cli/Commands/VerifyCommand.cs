@@ -97,7 +97,7 @@ internal static class VerifyCommand
         # The claims, checked
 
         `imaml verify --{(file.Extent == Extent.Full ? "full" : "quick")}`: {Summary(file)}. Every instance has a seed of its own, so that a second run checks the same.
-        Program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores.
+        Program {file.Provenance.Version}; {file.Provenance.Machine}.
 
         {Ledger.markdown(claims)}
         """;

@@ -1,4 +1,5 @@
-// Figure 2(b): memory and time of a meta-step against the number of inner steps, and each method's slopes.
+// Figure 2(b): memory and time of a meta-step against the number of inner steps, and each method's slopes. Memory is that of the tensors, as they are counted: the
+// process's peak depends on what the allocator had not yet given back, and may fall where a method holds more.
 
 using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
@@ -25,8 +26,11 @@ internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement?
     [JsonIgnore]
     public bool Finite => Measured is null or { NotFinite: 0 };
 
-    /// <summary>Peak memory minus the process's memory before its first meta-step; NaN where unknown.</summary>
-    public double Mib => Measured?.PeakBytes / Mebi ?? double.NaN;
+    /// <summary>The most that live tensors held at once, for each thread, by count; not a number where they cannot be counted.</summary>
+    public double Mib => Measured?.TensorBytes / Mebi ?? double.NaN;
+
+    /// <summary>Peak memory minus the process's memory before its first meta-step, which includes what allocator and runtime keep; not a number where unknown.</summary>
+    public double ProcessMib => Measured?.PeakBytes / Mebi ?? double.NaN;
 
     /// <summary>Seconds a task; not a number where it was not measured.</summary>
     public double Seconds => Measured?.Task.Seconds ?? double.NaN;
@@ -36,7 +40,7 @@ internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement?
 /// <param name="Method">The method.</param>
 /// <param name="FewestInnerSteps">The fewest inner steps that are known.</param>
 /// <param name="MostInnerSteps">The most.</param>
-/// <param name="MemoryRatio">Peak memory with the most over that with the fewest.</param>
+/// <param name="MemoryRatio">Memory of the tensors with the most over that with the fewest.</param>
 /// <param name="MibPerInnerStep">Slope of the straight line that is nearest to the points.</param>
 /// <param name="SecondsPerInnerStep">The same of the seconds a task.</param>
 internal sealed record Figure2bSummary(string Method, int FewestInnerSteps, int MostInnerSteps, double MemoryRatio, double MibPerInnerStep, double SecondsPerInnerStep)

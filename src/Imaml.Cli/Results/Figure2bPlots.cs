@@ -12,9 +12,9 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
     public IReadOnlyList<PlotPanel> Panels() =>
     [
         new(
-            $"Figure 2(b): memory of a meta-step, {options.Setting}, {options.MetaBatch} {(options.MetaBatch == 1 ? "task" : "tasks")} at once",
+            $"Figure 2(b): memory of a thread's tensors, {options.Setting}",
             InnerSteps,
-            new PlotAxis("peak memory over the process's own, MiB", Scale.Linear, Low: 0),
+            new PlotAxis("most bytes of live tensors at once, MiB", Scale.Linear, Low: 0),
             [.. Curves(point => point.Mib)],
             LegendPlace.Below),
         new(

@@ -37,7 +37,7 @@ internal static class Table1Report
         # Table 1, measured
 
         `imaml reproduce table1 --seed {file.Seed}`: {Caption(file)}. Compute is gradients and Hessian–vector products, memory the vectors that live at once and how many a step adds, both
-        counted on the code that runs, for κ from 10 to 10⁴; in brackets 95 % intervals. The largest error is relative. Program {file.Provenance.Version}; {file.Provenance.Processor}, {file.Provenance.Cores} cores.
+        counted on the code that runs, for κ from 10 to 10⁴; in brackets 95 % intervals. The largest error is relative. Program {file.Provenance.Version}; {file.Provenance.Machine}.
 
         {Line(Headings)}
         {Line(Headings.Select(_ => "---"))}

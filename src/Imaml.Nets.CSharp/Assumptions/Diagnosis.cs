@@ -25,6 +25,7 @@ internal sealed record LibTorchFacts(string Version, string Folder, string? Comp
 /// <param name="Runtime">The .NET runtime.</param>
 /// <param name="System">The operating system and the processor architecture.</param>
 /// <param name="Cores">Logical processors that this process may use.</param>
+/// <param name="InstructionSet">The processor's vector instructions, and those that libtorch uses where it loads.</param>
 /// <param name="TorchSharp">TorchSharp's version.</param>
 /// <param name="LibTorch">libtorch, or null where it cannot be loaded.</param>
 /// <param name="LibTorchProblem">Why it cannot be loaded, in one line.</param>
@@ -38,6 +39,7 @@ internal sealed record Diagnosis(
     string Runtime,
     string System,
     int Cores,
+    InstructionSet InstructionSet,
     string TorchSharp,
     LibTorchFacts? LibTorch,
     string? LibTorchProblem,
@@ -59,6 +61,7 @@ internal sealed record Diagnosis(
             RuntimeInformation.FrameworkDescription,
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
             Environment.ProcessorCount,
+            facts is null ? InstructionSet.WithoutLibTorch : InstructionSet.Current,
             Informational(typeof(torch)),
             facts,
             problem,

@@ -1,5 +1,6 @@
-// Time and memory of one meta-batch, and what its tasks evaluate. Memory is counted from just before the first meta-step, when libtorch is loaded, the
-// images are drawn and θ is there: what remains is what the method takes, and what the libraries take at their first use.
+// Time and memory of one meta-batch, and what its tasks evaluate. The process's memory is counted from just before the first meta-step, when libtorch is
+// loaded, the images are drawn and θ is there: what remains is what the method takes, what the libraries take at their first use, and what the allocator and the
+// runtime keep. The bytes of its tensors alone are counted afterwards, on chunks of tasks that are computed one after the other.
 //
 // Floating-point operations are the counts of the core's own records (MetaGradient.Cost) times what one evaluation costs an image. Operations on
 // parameter vectors are not counted: a few for each parameter and evaluation, against hundreds.
@@ -15,6 +16,7 @@ using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.Statistics;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Cost;
@@ -33,7 +35,7 @@ public enum MeasuredWork
 /// <param name="Experiment">The run whose meta-batch is measured.</param>
 /// <param name="Threads">Threads that share out the tasks.</param>
 /// <param name="Work">What of it.</param>
-/// <param name="Steps">Meta-steps that are measured after one that is not; for a gradient the least number of repetitions.</param>
+/// <param name="Steps">Meta-steps that are measured after the time of one has settled; for a gradient the least number of repetitions.</param>
 /// <param name="Device">Where, by its name on the command line.</param>
 /// <param name="Tf32">Whether a GPU may compute in TF32.</param>
 public sealed record MeasurementRequest(Experiment Experiment, int Threads, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);
@@ -72,16 +74,29 @@ public sealed record TaskWork(double Gradients, double HessianProducts, double L
 /// <param name="Seconds">Wall seconds of the meta-batch over its tasks, by medians of the repetitions; of a meta-step, drawing its episodes included; of a gradient or product, the chunks' seconds over the threads, as if these shared them evenly.</param>
 /// <param name="Work">What the task evaluates.</param>
 /// <param name="Flops">What that is in floating-point operations.</param>
-public sealed record TaskCost(double Seconds, TaskWork Work, double Flops);
+/// <param name="Use">Processor time and page faults, the mean over the repetitions; of a meta-step those of the process; null where the system does not say.</param>
+public sealed record TaskCost(double Seconds, TaskWork Work, double Flops, ProcessorUse? Use = null);
 
 /// <summary>What a meta-batch took, in the process that it was measured in.</summary>
 /// <param name="ProcessId">The process.</param>
 /// <param name="Task">One task's share.</param>
 /// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
-/// <param name="Statuses">How the tasks' solves ended in all meta-steps made; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
+/// <param name="Statuses">How the tasks' solves ended in the meta-steps that are timed; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentBytes, long? PeakBytes, TaskCost? HessianProduct = null, TaskStatuses? Statuses = null)
+/// <param name="TensorBytes">The most bytes that the tensors of one chunk of tasks held at once: each thread works on one chunk at a time. Counted, so it does not depend on allocator, runtime or threads; null where they cannot be counted, as on a GPU.</param>
+/// <param name="MatrixMultiplyGflops">10⁹ float32 operations per second of matrix multiplication, by as many threads, right after the repetitions.</param>
+/// <param name="WarmUp">What came before the repetitions; null where a gradient is measured.</param>
+public sealed record Measurement(
+    int ProcessId,
+    TaskCost Task,
+    long ResidentBytes,
+    long? PeakBytes,
+    TaskCost? HessianProduct = null,
+    TaskStatuses? Statuses = null,
+    long? TensorBytes = null,
+    double MatrixMultiplyGflops = double.NaN,
+    WarmUpReport? WarmUp = null)
 {
     // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
@@ -100,35 +115,56 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
         experiment.Validate();
         var device = ComputeDevice.Open(request.Device, request.Tf32);
         var (images, model) = experiment.Open();
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), request.Threads);
-        learner.MoveTo(device.Device);
+        var problem = LearningProblem.Of(images, model);
+        MetaLearner Begin()
+        {
+            var learner = MetaLearner.Create(experiment.Plan, problem, request.Threads);
+            learner.MoveTo(device.Device);
+            return learner;
+        }
+
+        using var learner = Begin();
         ProcessMemory.StartAnew();
-        var measured = new Measured(request, images, model, learner);
+        var measured = new Measured(request, images, model, learner, Begin);
         return request.Work == MeasuredWork.MetaStep ? MetaSteps(measured, stop) : Gradients(measured, stop);
     }
 
     /// <summary>What is measured.</summary>
-    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, ImageClassifier Model, MetaLearner Learner)
+    private sealed record Measured(MeasurementRequest Request, ImageTasks Images, ImageClassifier Model, MetaLearner Learner, Func<MetaLearner> Begin)
     {
         public TaskRange Tasks(int step) => new(ClassPart.Train, Learner.Plan.Seed, (long)step * Learner.Plan.MetaBatch, Learner.Plan.MetaBatch);
     }
 
     private static Measurement MetaSteps(Measured measured, CancellationToken stop)
     {
-        var learner = measured.Learner;
+        var (request, learner) = (measured.Request, measured.Learner);
         var memory = DeviceMemory.Of(learner.Theta.device);
-        var seconds = new List<double>();
         var statuses = new List<TaskStatuses>();
-        for (var step = 0; step <= measured.Request.Steps; step++)
+        double Step(MetaLearner one)
         {
             stop.ThrowIfCancellationRequested();
-            seconds.Add(Seconds(learner, () => statuses.Add(learner.Step(measured.Tasks(step)).Ended!)));
+            return Seconds(one, () => statuses.Add(one.Step(measured.Tasks(one.MetaStep)).Ended!));
         }
 
+        // The first step of a learner of its own each time, so that the steps that are timed do not depend on how long this takes.
+        var warmUp = new WarmUp();
+        do
+        {
+            using var one = measured.Begin();
+            warmUp.Add(Step(one));
+        }
+        while (!warmUp.Over);
+        statuses.Clear();
+
+        var before = ProcessorUse.OfProcess();
+        double[] seconds = [.. Enumerable.Range(0, request.Steps).Select(_ => Step(learner))];
+        var use = before is null ? null : ProcessorUse.OfProcess()?.Since(before, (double)request.Steps * learner.Plan.MetaBatch);
         var peak = memory.Peak();
-        // The first step also paid for the libraries' start.
-        var work = Count(measured) with { QueryPasses = 1 };
-        return new Measurement(Environment.ProcessId, Cost(measured, seconds[1..].Median(), work), memory.Before, peak, Statuses: TaskStatuses.Sum(statuses));
+        var rate = Throughput.Of(learner.Theta.device, request.Threads).Gflops;
+        var (work, bytes) = Count(measured);
+        return new Measurement(
+            Environment.ProcessId, Cost(measured, seconds.Median(), work with { QueryPasses = 1 }, use), memory.Before, peak, Statuses: TaskStatuses.Sum(statuses),
+            TensorBytes: bytes, MatrixMultiplyGflops: rate, WarmUp: warmUp.Report);
     }
 
     // In chunks of tasks and by as many threads as a meta-step.
@@ -137,60 +173,94 @@ public sealed record Measurement(int ProcessId, TaskCost Task, long ResidentByte
         var (request, learner) = (measured.Request, measured.Learner);
         var memory = DeviceMemory.Of(learner.Theta.device);
         var batch = measured.Tasks(0);
+        int Gradient(TaskRange part) => OnChunk(learner, part, (problem, theta) =>
+        {
+            problem.InnerGradient(theta);
+            return part.Count;
+        });
         for (var time = 0; time < 2; time++)
         {
-            learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) =>
-            {
-                problem.InnerGradient(theta);
-                return part.Count;
-            }));
+            learner.InChunks(batch, Gradient);
         }
 
         var peak = memory.Peak();
         var chunks = learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
+        var rate = Throughput.Of(learner.Theta.device, request.Threads).Gflops;
+        var (_, bytes) = OneAtATime(measured, Gradient);
         var threads = int.Min(request.Threads, chunks.Length);
+        TaskCost Mean(Func<Turns, Turn> which, TaskWork work)
+        {
+            Turn[] all = [.. chunks.Select(which)];
+            var use = all.Any(one => one.Use is null) ? null : new ProcessorUse(all.Sum(one => one.Use!.CpuSeconds), all.Sum(one => one.Use!.PageFaults)).Since(new ProcessorUse(0, 0), learner.Plan.MetaBatch);
+            return Cost(measured, all.Sum(one => one.Seconds) / threads, work, use);
+        }
+
         return new Measurement(
-            Environment.ProcessId,
-            Cost(measured, chunks.Sum(chunk => chunk.Gradient) / threads, TaskWork.OneGradient),
-            memory.Before,
-            peak,
-            Cost(measured, chunks.Sum(chunk => chunk.Product) / threads, TaskWork.OneHessianProduct));
+            Environment.ProcessId, Mean(turns => turns.Gradient, TaskWork.OneGradient), memory.Before, peak, Mean(turns => turns.Product, TaskWork.OneHessianProduct),
+            TensorBytes: bytes, MatrixMultiplyGflops: rate);
     }
 
-    // While the chunk is in the cache, as in a solve, and the other threads are at work: the medians.
-    private static (double Gradient, double Product) InTurns(MetaLearner learner, IBilevelProblem<Tensor, Tensor> problem, Tensor theta, int times, CancellationToken stop)
+    /// <summary>What one of the two took on a chunk: the median of its times, the mean of its use.</summary>
+    private sealed record Turn(double Seconds, ProcessorUse? Use);
+
+    private sealed record Turns(Turn Gradient, Turn Product);
+
+    // While the chunk is in the cache, as in a solve, and the other threads are at work.
+    private static Turns InTurns(MetaLearner learner, IBilevelProblem<Tensor, Tensor> problem, Tensor theta, int times, CancellationToken stop)
     {
         using var linearization = problem.LinearizeInner(theta);
-        var (gradients, products) = (new List<double>(), new List<double>());
-        linearization.HessianProduct(linearization.Gradient).Dispose();
+        var (gradients, products) = (new List<Turn>(), new List<Turn>());
+        Turn Taken(Func<Tensor> work)
+        {
+            var before = ProcessorUse.OfThread();
+            var seconds = Seconds(learner, () => work().Dispose());
+            return new Turn(seconds, before is null ? null : ProcessorUse.OfThread()?.Since(before, 1));
+        }
+
+        Turn Gradient() => Taken(() => problem.InnerGradient(theta));
+        Turn Product() => Taken(() => linearization.HessianProduct(linearization.Gradient));
+        Product();
         var start = Stopwatch.GetTimestamp();
         while (gradients.Count < times || Stopwatch.GetElapsedTime(start) < LeastTime)
         {
             stop.ThrowIfCancellationRequested();
-            gradients.Add(Seconds(learner, () => problem.InnerGradient(theta).Dispose()));
-            products.Add(Seconds(learner, () => linearization.HessianProduct(linearization.Gradient).Dispose()));
+            gradients.Add(Gradient());
+            products.Add(Product());
         }
 
-        return (gradients.Median(), products.Median());
+        static Turn Typical(List<Turn> all) => new(
+            all.Select(one => one.Seconds).Median(),
+            all[0].Use is null ? null : new ProcessorUse(all.Average(one => one.Use!.CpuSeconds), all.Average(one => one.Use!.PageFaults)));
+        return new Turns(Typical(gradients), Typical(products));
     }
 
-    private static TaskCost Cost(Measured measured, double seconds, TaskWork work)
+    private static TaskCost Cost(Measured measured, double seconds, TaskWork work, ProcessorUse? use)
     {
         var (images, model) = (measured.Images, measured.Model);
         // Inductive, the support images pass through the network with the query images.
         var outer = images.Queries + (model.BatchNorm == BatchNormMode.Inductive ? images.Shots : 0);
-        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(model.Network.Flops, images.Ways * images.Shots, images.Ways * outer));
+        return new TaskCost(seconds / measured.Learner.Plan.MetaBatch, work, work.Flops(model.Network.Flops, images.Ways * images.Shots, images.Ways * outer), use);
     }
 
-    // The counts of the meta-batch that would come next.
-    private static TaskWork Count(Measured measured)
+    // The counts of the meta-batch that would come next, and the bytes of its tensors.
+    private static (TaskWork Work, long? TensorBytes) Count(Measured measured)
     {
         var learner = measured.Learner;
-        return TaskWork.Mean([.. learner.InChunks(measured.Tasks(learner.MetaStep), part => OnChunk(learner, part, (problem, theta) =>
+        var (tasks, bytes) = OneAtATime(measured, part => OnChunk(learner, part, (problem, theta) =>
         {
             var space = new TensorSpace(part.Count, learner.Theta);
             return learner.CurrentMethod(part.First).Compute(space, problem, theta).Cost(space);
-        })).SelectMany(chunk => chunk)]);
+        }));
+        return (TaskWork.Mean([.. tasks.SelectMany(chunk => chunk)]), bytes);
+    }
+
+    /// <summary>Work on the chunks of the next meta-batch, one chunk after the other, and the most bytes that the tensors of one of them held at once.</summary>
+    private static (T[] Results, long? TensorBytes) OneAtATime<T>(Measured measured, Func<TaskRange, T> work)
+    {
+        var learner = measured.Learner;
+        var chunks = learner.InChunks(measured.Tasks(learner.MetaStep), part => TensorMemory.During(() => work(part)));
+        var counted = learner.Theta.device_type == DeviceType.CPU;
+        return ([.. chunks.Select(chunk => chunk.Result)], counted ? chunks.Max(chunk => chunk.Bytes) : null);
     }
 
     private static T OnChunk<T>(MetaLearner learner, TaskRange part, Func<IBilevelProblem<Tensor, Tensor>, Tensor, T> work)

@@ -15,6 +15,21 @@ internal sealed record Throughput(string Device, double Gflops)
     /// <summary>Measures a device for one second: the processor on the threads that libtorch has, a GPU with TF32 where that is on; libtorch must be loaded.</summary>
     public static Throughput Of(torch.Device device) => new(device.ToString(), Multiply(device, device.type == DeviceType.CPU ? ProcessorSize : GpuSize));
 
+    /// <summary>The same, the processor by this many threads.</summary>
+    public static Throughput Of(torch.Device device, int threads)
+    {
+        var before = torch.get_num_threads();
+        torch.set_num_threads(threads);
+        try
+        {
+            return Of(device);
+        }
+        finally
+        {
+            torch.set_num_threads(before);
+        }
+    }
+
     /// <summary>Measures the processor and each of the GPUs.</summary>
     internal static IReadOnlyList<Throughput> Measure(IReadOnlyList<string> gpus) =>
         [Of(torch.CPU), .. gpus.Select((_, index) => Of(new torch.Device(DeviceType.CUDA, index)))];

@@ -33,7 +33,8 @@ public static class LibTorchLoader
     /// <summary>The library that computes on NVIDIA's GPUs; a libtorch without it knows the processor alone.</summary>
     internal const string CudaLibrary = "libtorch_cuda.so";
 
-    private const string ProcessorLibrary = "libtorch_cpu.so";
+    /// <summary>The library that computes on the processor, and that every libtorch has.</summary>
+    internal const string ProcessorLibrary = "libtorch_cpu.so";
 
     private const string MissingVersion = "GLIBCXX_3.4.32";
     private const string MissingSymbol = "_ZSt21ios_base_library_initv";

@@ -3,6 +3,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Tasks;
@@ -17,24 +18,31 @@ namespace Imaml.Nets.Runs;
 /// <param name="Runtime">The .NET runtime.</param>
 /// <param name="LibTorch">libtorch's version, or that it was not used.</param>
 /// <param name="Device">What computed: <c>cpu</c>, or a GPU with its name, and whether in TF32.</param>
-public sealed record Provenance(string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device)
+/// <param name="InstructionSet">The processor's vector instructions, on which speed and rounding depend; null in files of versions that did not record them.</param>
+public sealed record Provenance(
+    string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device, InstructionSet? InstructionSet = null)
 {
     private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
 
     /// <summary>Those of this process, for results that were computed on a device.</summary>
-    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.Loaded.Folder), device.Description);
+    public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.Loaded.Folder), device.Description, InstructionSet.Current);
 
     /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
-    internal static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName);
+    internal static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName, InstructionSet.WithoutLibTorch);
 
-    private static Provenance Of(string libTorch, string device) => new(
+    /// <summary>The machine in one phrase: processor, instruction set, cores.</summary>
+    [JsonIgnore]
+    public string Machine => $"{Processor} ({InstructionSet?.ToString() ?? "instruction set not recorded"}), {Cores} {(Cores == 1 ? "core" : "cores")}";
+
+    private static Provenance Of(string libTorch, string device, InstructionSet instructions) => new(
         typeof(Provenance).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
         ProcessorName(),
         Environment.ProcessorCount,
         $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}",
         RuntimeInformation.FrameworkDescription,
         libTorch,
-        device);
+        device,
+        instructions);
 
     private static string ProcessorName() =>
         File.Exists(ProcessorFile)

@@ -9,6 +9,7 @@ namespace Imaml.Nets.Tasks;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ImageEpisodes), "images")]
 [JsonDerivedType(typeof(PhotographEpisodes), "photographs")]
+[JsonDerivedType(typeof(RandomImages), "random-images")]
 [JsonDerivedType(typeof(OwnTasks), "own")]
 public abstract record TaskSpec
 {

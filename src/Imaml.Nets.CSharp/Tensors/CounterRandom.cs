@@ -18,6 +18,7 @@ internal enum RandomPurpose : ulong
     LanczosStart = 6,
     ChangeDirection = 7,
     Outputs = 8,
+    Pixels = 9,
 }
 
 /// <summary>A reproducible stream of random numbers, named by its path.</summary>
