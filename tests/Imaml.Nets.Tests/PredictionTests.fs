@@ -201,6 +201,26 @@ let tests =
                     Expect.throwsC (fun () -> Checkpoint.Read(path, LearningProblem.Of(tasks, network), 1) |> ignore) (fun e ->
                         e.Message |> should haveSubstring "is a model without its optimiser's memory")))
 
+            testCase
+                "iMAML adapts by 100 steps at least, first-order MAML by those of its training; or by as many as are asked for"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let at (name: string) = Path.Combine(folder, name)
+                        train imaml BatchNormMode.Inductive (at "imaml")
+                        train (FirstOrder(Inner.GradientDescent(2, 0.05), Nullable())) BatchNormMode.Inductive (at "fomaml")
+
+                        let predicted (run: string) steps =
+                            use classifier = FewShotClassifier.Load(at run, steps)
+                            use adapted = classifier.Adapt(examples 4 1)
+                            probabilities (adapted.Predict(picture 9))
+
+                        for run, own in [ "imaml", 100; "fomaml", 2 ] do
+                            predicted run (Nullable()) |> should equal (predicted run (Nullable own))
+                            predicted run (Nullable()) |> should not' (equal (predicted run (Nullable 5)))
+
+                        (fun () -> FewShotClassifier.Load(at "imaml", Nullable 0) |> ignore)
+                        |> should throw typeof<ArgumentOutOfRangeException>))
+
             testCase "learned step sizes of every parameter go with the outputs that stay" (fun () ->
                 inFolder (fun folder ->
                     train (MetaSgd(Inner.GradientDescent(2, 0.05), Nullable())) BatchNormMode.Inductive folder

@@ -26,7 +26,8 @@ internal static class PredictCommand
         var csv = new Option<bool>("--csv") { Description = "Print CSV in place of the table" };
         var picture = new Option<string?>("--picture") { Description = "Also write the predictions as one picture, a PNG file", HelpName = "FILE" };
         var save = new Option<string?>("--save") { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
-        var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, skip, json, csv, picture, save };
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of adapting [default: as in training; for imaml-* at least 100, since every step comes nearer to the solution]", HelpName = "n" }, 1);
+        var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, innerSteps, skip, json, csv, picture, save };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(examples) is not { Length: > 0 } from)
@@ -54,7 +55,7 @@ internal static class PredictCommand
             }
 
             var form = parsed.GetValue(json) ? Form.Json : parsed.GetValue(csv) ? Form.Csv : Form.Table;
-            return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(skip), form, parsed.GetValue(picture), parsed.GetValue(save), stop);
+            return Predict(parsed.GetRequiredValue(model), from, parsed.GetRequiredValue(images), parsed.GetValue(innerSteps), parsed.GetValue(skip), form, parsed.GetValue(picture), parsed.GetValue(save), stop);
         });
         return command;
     }
@@ -75,9 +76,9 @@ internal static class PredictCommand
     /// <param name="Probabilities">Of every class.</param>
     private sealed record Row(string Picture, string Label, double Probability, double Entropy, string? Truth, IReadOnlyDictionary<string, double> Probabilities);
 
-    private static int Predict(string model, string examples, string[] images, bool skipDamaged, Form form, string? picture, string? save, CancellationToken stop)
+    private static int Predict(string model, string examples, string[] images, int? innerSteps, bool skipDamaged, Form form, string? picture, string? save, CancellationToken stop)
     {
-        using var classifier = FewShotClassifier.Load(model);
+        using var classifier = FewShotClassifier.Load(model, innerSteps);
         var skipped = new List<string>();
         IReadOnlyList<FoundPicture> Usable(IReadOnlyList<FoundPicture> found)
         {

@@ -41,6 +41,9 @@ public abstract record Method
     /// <summary>The same method with another number of inner steps.</summary>
     public abstract Method WithInnerSteps(int steps);
 
+    /// <summary>The method as a prediction uses it: with more inner steps where its classifier is the solution of the inner problem, which training only comes near to.</summary>
+    internal virtual Method ForPrediction => this;
+
     /// <summary>Steps of the inner solver, or null where they are not known.</summary>
     [JsonIgnore]
     public abstract int? InnerSteps { get; }

@@ -24,32 +24,44 @@ public sealed class FewShotClassifier : IDisposable
     private readonly MetaLearner _learner;
     private readonly Shared _shared;
 
-    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes)
+    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes, int? innerSteps)
     {
         (Name, _header, Form, Ways) = (name, header, episodes.Form, episodes.Ways);
         (_spec, _network) = (network, network.Build(new ImageShape(Form.Size, Form.Size, Form.Channels), Ways));
-        _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, header.Experiment.Plan);
+        var method = header.Experiment.Method;
+        var plan = header.Experiment.Plan with { Method = innerSteps is { } steps ? method.WithInnerSteps(steps) : method.ForPrediction };
+        _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, plan);
         _shared = new Shared(_learner, nameof(FewShotClassifier));
     }
 
     /// <summary>Loads a model.</summary>
     /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>.</param>
+    /// <param name="innerSteps">
+    /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
+    /// (10 Newton steps), since every one comes nearer to it.
+    /// </param>
+    /// <exception cref="ArgumentException">Fewer steps than 1.</exception>
     /// <exception cref="CheckpointException">There is no such model, it is damaged, or its network is not one of the library's.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
-    public static FewShotClassifier Load(string model)
+    public static FewShotClassifier Load(string model, int? innerSteps = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
+        if (innerSteps is { } steps)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps, nameof(innerSteps));
+        }
+
         LibTorchLoader.EnsureLoaded();
         var (name, bytes) = PretrainedModel.Read(model);
         var (header, _) = Checkpoint.Open(bytes, name);
         return header.Experiment.Tasks is EpisodeSpec episodes && header.Experiment.Network is ConvolutionalNetwork network
-            ? new FewShotClassifier(name, header, episodes, network, bytes)
+            ? new FewShotClassifier(name, header, episodes, network, bytes, innerSteps)
             : throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
     }
 
     /// <summary>Loads a model in the background.</summary>
     /// <inheritdoc cref="Load"/>
-    public static Task<FewShotClassifier> LoadAsync(string model, CancellationToken cancel = default) => Task.Run(() => Load(model), cancel);
+    public static Task<FewShotClassifier> LoadAsync(string model, int? innerSteps = null, CancellationToken cancel = default) => Task.Run(() => Load(model, innerSteps), cancel);
 
     /// <summary>What was loaded.</summary>
     public string Name { get; }
