@@ -99,6 +99,25 @@ let tests =
                 |> Array.forall (fun share -> abs (6.0 * share - round (6.0 * share)) < 12.0 * epsilon)
                 |> should equal true)
 
+            testCase "one adapting under both normalisations gives the numbers of one for each" (fun () ->
+                use learner = learner 1UL
+                let range = TaskRange(ClassPart.Test, 1UL, 0L, 25)
+
+                let problem mode = LearningProblem.Of(tasksWith ignore, ImageClassifier(network (), mode))
+
+                let measure (problems: LearningProblem list) =
+                    [
+                        for one in Evaluation.AfterAdapting(learner, List.toArray problems, range, CancellationToken.None, null) ->
+                            Seq.toList one.PerTask
+                    ]
+
+                let both = measure [ problem BatchNormMode.Transductive; problem BatchNormMode.Inductive ]
+
+                both
+                |> should equal (measure [ problem BatchNormMode.Transductive ] @ measure [ problem BatchNormMode.Inductive ])
+
+                both[0] |> should not' (equal both[1]))
+
             testCase "before adapting, each episode's accuracy is that of θ on its query set" (fun () ->
                 use learner = learner 1UL
                 use _ = torch.NewDisposeScope()

@@ -52,23 +52,28 @@ internal sealed record ModelEvaluation(
             Both => [BatchNormMode.Transductive, BatchNormMode.Inductive],
             _ => [model.BatchNorm],
         };
-        var exit = ExitCode.Success;
-        foreach (var mode in modes)
-        {
-            var problem = LearningProblem.Of(tasks, new ImageClassifier(network, mode));
-            using var measured = OnDevice(trained.Restrict(problem, places));
-            var result = Measure(measured, header, tasks, mode);
-            if (Baselines && result.NotFinite == 0)
+        // The inner problem is the same in every mode: one adapting serves them all.
+        LearningProblem[] problems = [.. modes.Select(mode => LearningProblem.Of(tasks, new ImageClassifier(network, mode)))];
+        using var measured = OnDevice(trained.Restrict(problems[0], places));
+        EvaluationResult[] results =
+        [
+            .. Measure(measured, problems, header, tasks).Zip(modes, (result, mode) => result with
             {
-                using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
-                using var untrained = OnDevice(initial.Restrict(problem, places));
-                result = result with { Baselines = Compare(result.AccuracyPerEpisode!, untrained, tasks) };
-            }
-
-            exit = int.Max(exit, Report(tasks, result));
+                State = State,
+                Ways = tasks.Ways,
+                Shots = tasks.Shots,
+                Queries = tasks.Queries,
+                BatchNormalization = mode,
+            }),
+        ];
+        if (Baselines && results[0].NotFinite == 0)
+        {
+            using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
+            using var untrained = OnDevice(initial.Restrict(problems[0], places));
+            results = Compare(results, untrained, problems, tasks);
         }
 
-        return exit;
+        return results.Max(result => Report(tasks, result));
     }
 
     private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
@@ -102,26 +107,25 @@ internal sealed record ModelEvaluation(
         return learner;
     }
 
-    private Baseline[] Compare(IReadOnlyList<double> accuracies, MetaLearner untrained, ImageTasks tasks)
+    private EvaluationResult[] Compare(IReadOnlyList<EvaluationResult> results, MetaLearner untrained, IReadOnlyList<LearningProblem> problems, ImageTasks tasks)
     {
-        var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting(untrained, Request.Part, Request.Seed, Request.Episodes, Stop, progress));
+        var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting(untrained, problems, new TaskRange(Request.Part, Request.Seed, 0, Request.Episodes), Stop, progress));
+        var centroids = Baseline.OfCentroids(tasks, Request, Stop);
         return
         [
-            Baseline.Compare(Baseline.Untrained, accuracies, same.PerTask),
-            Baseline.Compare(Baseline.Centroid, accuracies, Baseline.OfCentroids(tasks, Request, Stop)),
+            .. results.Zip(same, (result, other) => result with
+            {
+                Baselines =
+                [
+                    Baseline.Compare(Baseline.Untrained, result.AccuracyPerEpisode!, other.PerTask), Baseline.Compare(Baseline.Centroid, result.AccuracyPerEpisode!, centroids),
+                ],
+            }),
         ];
     }
 
-    private EvaluationResult Measure(MetaLearner learner, CheckpointHeader header, ImageTasks tasks, BatchNormMode mode) => ProgressBar.Run(
-        $"{Request.Episodes} {Part} episodes, {Word(mode)}",
-        progress => EvaluationResult.Measure(learner, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress)) with
-    {
-        State = State,
-        Ways = tasks.Ways,
-        Shots = tasks.Shots,
-        Queries = tasks.Queries,
-        BatchNormalization = mode,
-    };
+    private EvaluationResult[] Measure(MetaLearner learner, IReadOnlyList<LearningProblem> problems, CheckpointHeader header, ImageTasks tasks) => ProgressBar.Run(
+        $"{Request.Episodes} {Part} episodes",
+        progress => EvaluationResult.Measure(learner, problems, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress));
 
     private string Which => State switch
     {

@@ -36,45 +36,53 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
     /// <summary>Measures a learner after adapting to each task's support set.</summary>
     public static Evaluation AfterAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel, IProgress<double>? progress = null) =>
-        Measure(learner, new TaskRange(part, seed, 0, tasks), cancel, progress, adapt: true);
+        AfterAdapting(learner, [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, progress)[0];
+
+    /// <summary>Measures what a learner adapts to under several problems of one inner problem, such as other normalisations of the query images.</summary>
+    internal static Evaluation[] AfterAdapting(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress) =>
+        Measure(learner, measured, tasks, cancel, progress, adapt: true);
 
     /// <summary>Measures θ itself, which has not seen the support set.</summary>
     public static Evaluation BeforeAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel) =>
-        Measure(learner, new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false);
+        Measure(learner, [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false)[0];
 
-    private static Evaluation Measure(MetaLearner learner, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
+    private static Evaluation[] Measure(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
     {
-        var values = new List<double>();
+        List<double>[] values = [.. measured.Select(_ => new List<double>())];
         var statuses = new List<InnerStatus>();
-        while (values.Count < tasks.Count)
+        while (values[0].Count < tasks.Count)
         {
             cancel.ThrowIfCancellationRequested();
-            var next = tasks.Slice(values.Count, int.Min(BetweenLooks, tasks.Count - values.Count));
-            foreach (var (chunk, ended) in learner.InChunks(next, range => OfChunk(learner, range, adapt)))
+            var next = tasks.Slice(values[0].Count, int.Min(BetweenLooks, tasks.Count - values[0].Count));
+            foreach (var (chunk, ended) in learner.InChunks(next, range => OfChunk(learner, measured, range, adapt)))
             {
-                values.AddRange(chunk);
+                for (var i = 0; i < values.Length; i++)
+                {
+                    values[i].AddRange(chunk[i]);
+                }
+
                 statuses.AddRange(ended);
             }
 
-            progress?.Report((double)values.Count / tasks.Count);
+            progress?.Report((double)values[0].Count / tasks.Count);
         }
 
-        return new Evaluation(learner.Problem.Metric, values, statuses.CountBy(status => status).ToDictionary());
+        var counts = statuses.CountBy(status => status).ToDictionary();
+        return [.. measured.Zip(values, (problem, each) => new Evaluation(problem.Metric, each, counts))];
     }
 
-    private static (double[] Values, InnerStatus[] Inner) OfChunk(MetaLearner learner, TaskRange range, bool adapt)
+    private static (double[][] Values, InnerStatus[] Inner) OfChunk(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange range, bool adapt)
     {
         using var scope = NewDisposeScope();
-        var problem = learner.Problem.Problem(range, learner.Theta);
+        double[][] Values(Tensor phi) => [.. measured.Select(one => LearningProblem.Measure(one.Problem(range, learner.Theta), phi))];
         if (!adapt)
         {
-            return (LearningProblem.Measure(problem, learner.Theta.expand(range.Count, -1)), []);
+            return (Values(learner.Theta.expand(range.Count, -1)), []);
         }
 
-        var adapted = learner.Adapt(problem, range.Count);
+        var adapted = learner.Adapt(learner.Problem.Problem(range, learner.Theta), range.Count);
         var statuses = adapted.Read(new TensorSpace(range.Count, learner.Theta)).Select(one => one.Status).ToArray();
         // What diverged is not a network, though its last finite iterate may classify something.
-        var values = LearningProblem.Measure(problem, adapted.Phi).Zip(statuses, (value, status) => status == InnerStatus.NonFinite ? double.NaN : value);
-        return ([.. values], statuses);
+        return ([.. Values(adapted.Phi).Select(values => values.Zip(statuses, (value, status) => status == InnerStatus.NonFinite ? double.NaN : value).ToArray())], statuses);
     }
 }

@@ -95,8 +95,14 @@ public sealed record EvaluationResult(
 
     private static string Other(string name, int? value, int? usual) => value is null || value == usual ? "" : $"-{name}{value}";
 
-    /// <summary>Measures a learner.</summary>
+    /// <summary>Measures a learner by its own problem.</summary>
+    internal static EvaluationResult Measure(
+        MetaLearner learner, Experiment experiment, ClassSplit? manifest, ComputeDevice device, double trainingSeconds, EvaluationRequest request, CancellationToken cancel) =>
+        Measure(learner, [learner.Problem], experiment, manifest, device, trainingSeconds, request, cancel)[0];
+
+    /// <summary>Measures a learner by several problems of one inner problem.</summary>
     /// <param name="learner">The learner.</param>
+    /// <param name="problems">The problems.</param>
     /// <param name="experiment">How it was trained.</param>
     /// <param name="manifest">The classes, where the tasks are images.</param>
     /// <param name="device">What computes.</param>
@@ -104,8 +110,9 @@ public sealed record EvaluationResult(
     /// <param name="request">What to measure.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
-    internal static EvaluationResult Measure(
+    internal static EvaluationResult[] Measure(
         MetaLearner learner,
+        IReadOnlyList<LearningProblem> problems,
         Experiment experiment,
         ClassSplit? manifest,
         ComputeDevice device,
@@ -115,28 +122,33 @@ public sealed record EvaluationResult(
         IProgress<double>? progress = null)
     {
         var watch = Stopwatch.StartNew();
-        var measured = Evaluation.AfterAdapting(learner, request.Part, request.Seed, request.Episodes, cancel, progress);
-        var accuracy = measured.Metric == LearningProblem.Accuracy;
-        return new EvaluationResult(
-            experiment,
-            manifest,
-            learner.Problem.Identity,
-            Provenance.Current(device),
-            learner.MetaStep,
-            request.Part,
-            request.Seed,
-            learner.Plan.Method.InnerSteps,
-            request.Episodes,
-            accuracy ? measured.Mean : null,
-            accuracy ? null : measured.Mean,
-            measured.HalfWidth95,
-            measured.NotFinite,
-            measured.Inner,
-            trainingSeconds / ((double)learner.MetaStep * experiment.Budget.MetaBatch),
-            trainingSeconds,
-            watch.Elapsed.TotalSeconds / request.Episodes,
-            accuracy ? measured.PerTask : null,
-            accuracy ? null : measured.PerTask,
-            BatchNormalization: (experiment.Network as ConvolutionalNetwork)?.BatchNorm);
+        var all = Evaluation.AfterAdapting(learner, problems, new TaskRange(request.Part, request.Seed, 0, request.Episodes), cancel, progress);
+        return [.. all.Zip(problems, Of)];
+
+        EvaluationResult Of(Evaluation measured, LearningProblem problem)
+        {
+            var accuracy = measured.Metric == LearningProblem.Accuracy;
+            return new EvaluationResult(
+                experiment,
+                manifest,
+                problem.Identity,
+                Provenance.Current(device),
+                learner.MetaStep,
+                request.Part,
+                request.Seed,
+                learner.Plan.Method.InnerSteps,
+                request.Episodes,
+                accuracy ? measured.Mean : null,
+                accuracy ? null : measured.Mean,
+                measured.HalfWidth95,
+                measured.NotFinite,
+                measured.Inner,
+                trainingSeconds / ((double)learner.MetaStep * experiment.Budget.MetaBatch),
+                trainingSeconds,
+                watch.Elapsed.TotalSeconds / request.Episodes,
+                accuracy ? measured.PerTask : null,
+                accuracy ? null : measured.PerTask,
+                BatchNormalization: (experiment.Network as ConvolutionalNetwork)?.BatchNorm);
+        }
     }
 }
