@@ -84,7 +84,7 @@ internal static class DemoCommand
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
         AtomicFile.Write(picture, Picture(learner, source));
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
-        Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads; {Provenance.Current(device).Machine}); the whole command {WholeSeconds():F0} s"));
+        Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
         Terminal.Line($"one episode with its predictions: {picture}");
         var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;
         if (notFinite == 0)
