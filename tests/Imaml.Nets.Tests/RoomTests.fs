@@ -15,6 +15,7 @@ let private order =
         "Storage"
         "LibTorch"
         "Tensors"
+        "Kernels"
         "Models"
         "Tasks"
         "Methods"

@@ -36,8 +36,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     private readonly Tensor _supportLabels, _queryLabels;
 
     // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
-    private readonly Tensor _support, _outer;
-    private readonly long? _reference;
+    private readonly NetworkImages _support, _outer;
 
     /// <summary>The problem of these images.</summary>
     /// <param name="network">The network.</param>
@@ -47,9 +46,9 @@ public sealed class FewShotProblem : IMeasuredProblem
     internal FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
     {
         (_network, _supportLabels, _queryLabels, _support) = (network, support.OneHot, query.OneHot, network.Arrange(support.Images));
-        var images = network.Arrange(query.Images);
-        _reference = batchNorm == BatchNormMode.Inductive ? _support.shape[0] : null;
-        _outer = _reference is null ? images : cat([_support, images]);
+        _outer = batchNorm == BatchNormMode.Inductive
+            ? network.Arrange(cat([support.Images, query.Images], 1), support.Images.shape[1])
+            : network.Arrange(query.Images);
     }
 
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
@@ -62,14 +61,15 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor InnerLoss(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return new SoftmaxCrossEntropy(_network.ForwardArranged(phi, _support).Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
+        var pass = _network.Forward(phi, _support);
+        return new SoftmaxCrossEntropy(pass.Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = _network.ForwardArranged(phi, _support);
+        var pass = _network.Forward(phi, _support);
         return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportLabels).LogitGradient()).MoveToOuterDisposeScope();
     }
 
@@ -80,11 +80,11 @@ public sealed class FewShotProblem : IMeasuredProblem
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var pass = _network.ForwardArranged(phi, _outer, _reference);
+        var pass = _network.Forward(phi, _outer);
         var loss = new SoftmaxCrossEntropy(OfQueries(pass.Logits), _queryLabels);
         var gradient = loss.LogitGradient();
         // L does not depend on the logits of the support images.
-        var all = _reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
+        var all = _outer.Reference is { } first ? nn.functional.pad(gradient, [0, 0, first, 0]) : gradient;
         return scope.MoveToOuter(loss.Loss(), pass.Backward(all));
     }
 
@@ -92,10 +92,11 @@ public sealed class FewShotProblem : IMeasuredProblem
     public Tensor QueryLogits(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        return OfQueries(_network.ForwardArranged(phi, _outer, _reference).Logits).MoveToOuterDisposeScope();
+        var pass = _network.Forward(phi, _outer);
+        return OfQueries(pass.Logits).MoveToOuterDisposeScope();
     }
 
-    private Tensor OfQueries(Tensor logits) => _reference is { } first ? logits.narrow(1, first, logits.shape[1] - first) : logits;
+    private Tensor OfQueries(Tensor logits) => _outer.Reference is { } first ? logits.narrow(1, first, logits.shape[1] - first) : logits;
 
     /// <summary>The share of query images that φ classifies correctly, one number per task, on the host; not a number where the logits are not finite.</summary>
     public double[] QueryAccuracy(Tensor phi)
@@ -113,10 +114,10 @@ public sealed class FewShotProblem : IMeasuredProblem
         private readonly SoftmaxCrossEntropy _loss;
         private readonly List<Tensor> _owned;
 
-        public Linearization(Network network, Tensor images, Tensor oneHot, Tensor phi)
+        public Linearization(Network network, NetworkImages images, Tensor oneHot, Tensor phi)
         {
             using var scope = NewDisposeScope();
-            _pass = network.ForwardArranged(phi, images);
+            _pass = network.Forward(phi, images);
             _loss = new SoftmaxCrossEntropy(_pass.Logits, oneHot);
             (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
             _pass.PrepareProducts();

@@ -3,6 +3,7 @@
 // The convolution is bilinear in (x, W), so its tangent is ẋ ∗ W + x ∗ V, and the transpose of that map at ∂y is what the tangent of
 // backward adds to backward's own value at ∂ẏ.
 
+using Imaml.Nets.Kernels;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -57,6 +58,15 @@ public sealed class Convolution : Layer
 
     /// <inheritdoc/>
     public override double ForwardFlops => 2.0 * OutputShape.Height * OutputShape.Width * Weights;
+
+    /// <summary>What becomes of b.</summary>
+    internal Bias BiasOfConvolution => _bias;
+
+    /// <summary>The convolution of a task's images.</summary>
+    internal ConvolutionShape Shape(int images) => new(images, _input.Height, _input.Width, _input.Channels, _filters, _size, _stride, _padding);
+
+    /// <summary>The same as a product with the patches of them.</summary>
+    internal ConvolutionShape OfPatches(int images) => new(images, OutputShape.Height, OutputShape.Width, Patch, _filters, 1, 1, 0);
 
     private int Weights => _filters * Patch;
 

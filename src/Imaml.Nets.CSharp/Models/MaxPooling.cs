@@ -28,6 +28,9 @@ public sealed class MaxPooling : Layer
     /// <inheritdoc/>
     public override ImageShape OutputShape { get; }
 
+    /// <summary>k</summary>
+    internal int Window => (int)_window[0];
+
     /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input)
     {

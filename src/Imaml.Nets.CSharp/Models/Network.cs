@@ -1,5 +1,6 @@
 // A network as a function of its parameters: logits = f(parameters [B, d], images [B, n, H, W, C]), all B tasks in one pass.
 
+using System.Collections.Concurrent;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -10,6 +11,7 @@ public sealed class Network
 {
     private readonly Layer[] _layers;
     private readonly int _firstWithParameters;
+    private readonly ConcurrentDictionary<(int Images, int Reference), ProcessorNetwork?> _processor = new();
 
     /// <summary>A network of these layers; the last one's output is the logits of one image.</summary>
     public Network(ImageShape input, params Layer[] layers)
@@ -29,6 +31,9 @@ public sealed class Network
     /// <summary>d.</summary>
     public int ParameterCount { get; }
 
+    /// <summary>The layers, in their order.</summary>
+    internal IReadOnlyList<Layer> Layers => _layers;
+
     /// <summary>How many parameters each layer has that has any, in the order of the parameter vector.</summary>
     public int[] LayerSizes => [.. _layers.Select(layer => layer.ParameterCount).Where(count => count > 0)];
 
@@ -46,40 +51,43 @@ public sealed class Network
     /// <param name="parameters">[B, d]</param>
     /// <param name="images">[B, n, H, W, C]</param>
     /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
-    public NetworkPass Forward(Tensor parameters, Tensor images) => ForwardArranged(parameters, Arrange(images));
+    public NetworkPass Forward(Tensor parameters, Tensor images) => Forward(parameters, Arrange(images));
 
-    /// <summary>Images in the order that the layers take, [n, B·C, H, W] with channels last: made once, they serve every pass.</summary>
+    /// <summary>Images in the order that a pass takes: made once, they serve every pass. Their tensor is in the dispose scope that is open.</summary>
     /// <param name="images">[B, n, H, W, C]</param>
+    /// <param name="reference">How many images of a task, the first ones, give the statistics of the batch; null for all.</param>
     /// <exception cref="ArgumentException">The shape is not that of the network's images.</exception>
-    internal Tensor Arrange(Tensor images)
+    internal NetworkImages Arrange(Tensor images, long? reference = null)
+    {
+        CheckImages(images);
+        using var off = Unrecorded.Begin();
+        return ProcessorNetwork.IsFor(images) && Processor((int)images.shape[1], (int)(reference ?? images.shape[1])) is { } processor
+            ? new NetworkImages(processor.Patches(images), images.shape[0], reference, processor)
+            : new NetworkImages(ToLayers(images), images.shape[0], reference, null);
+    }
+
+    private Tensor ToLayers(Tensor images) => TaskRows.ToImages(images.flatten(2), Input);
+
+    // For so many images, of which so many give the statistics. Its plans are large enough to be made once.
+    private ProcessorNetwork? Processor(int images, int reference) =>
+        _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network, key.Images, key.Reference), this);
+
+    private void CheckImages(Tensor images)
     {
         if (images.dim() != 5 || images.shape[2] != Input.Height || images.shape[3] != Input.Width || images.shape[4] != Input.Channels)
         {
             throw new ArgumentException($"images must be [B, n, {Input.Height}, {Input.Width}, {Input.Channels}], not [{string.Join(", ", images.shape)}]", nameof(images));
         }
-
-        using var off = Unrecorded.Begin();
-        return TaskRows.ToImages(images.flatten(2), Input);
     }
 
     /// <summary>Forward for images that Arrange has put in order, which stay the caller's.</summary>
     /// <param name="parameters">[B, d]</param>
-    /// <param name="arranged">[n, B·C, H, W]</param>
-    /// <param name="reference">How many of the images, the first ones, give the statistics of the batch; null for all.</param>
-    internal NetworkPass ForwardArranged(Tensor parameters, Tensor arranged, long? reference = null)
+    /// <param name="images">The images.</param>
+    internal NetworkPass Forward(Tensor parameters, NetworkImages images)
     {
-        var tasks = arranged.shape[1] / Input.Channels;
-        CheckParameters(parameters, tasks);
+        CheckParameters(parameters, images.Tasks);
         using var off = Unrecorded.Begin();
-        var passes = new LayerPass[_layers.Length];
-        var value = arranged.detach(); // A handle of this pass's own, which a layer may keep and dispose.
-        foreach (var (i, slice) in Slices(parameters))
-        {
-            passes[i] = reference is { } first ? _layers[i].Forward(slice, value, first) : _layers[i].Forward(slice, value);
-            value = passes[i].Output;
-        }
-
-        return new NetworkPass(this, passes, TaskRows.Of(value, tasks));
+        return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images) : new LayeredPass(this, parameters, images);
     }
 
     /// <summary>The network once the statistics that its layers take from a batch are fixed; it has as many parameters, in the same places.</summary>
@@ -96,8 +104,9 @@ public sealed class Network
     {
         using var scope = NewDisposeScope();
         using var off = Unrecorded.Begin();
-        var value = Arrange(images);
+        CheckImages(images);
         CheckParameters(parameters, images.shape[0]);
+        var value = ToLayers(images);
         var parts = new Tensor[_layers.Length];
         foreach (var (i, slice) in Slices(parameters))
         {
@@ -151,63 +160,3 @@ public sealed class Network
 /// <param name="Gradient">The loss's gradient, its forward pass included.</param>
 /// <param name="HessianProduct">A product with the loss's Hessian, where the gradient has been taken.</param>
 internal sealed record NetworkFlops(double Forward, double Gradient, double HessianProduct);
-
-/// <summary>A network at one point of parameter space, for one set of images.</summary>
-public sealed class NetworkPass
-{
-    private readonly Network _network;
-    private readonly LayerPass[] _passes;
-    private readonly ImageShape _output;
-
-    internal NetworkPass(Network network, LayerPass[] passes, Tensor logits) =>
-        (_network, _passes, Logits, _output) = (network, passes, logits, new ImageShape(1, 1, (int)logits.shape[2]));
-
-    /// <summary>[B, n, N]</summary>
-    public Tensor Logits { get; }
-
-    /// <summary>The tensors that products at this point need.</summary>
-    public IEnumerable<Tensor> Kept => _passes.SelectMany(pass => pass.Kept);
-
-    /// <summary>∂loss/∂parameters, [B, d], from ∂loss/∂logits, [B, n, N].</summary>
-    public Tensor Backward(Tensor logitGradient) => Pull(logitGradient, (pass, gradient, toInput) => pass.Backward(gradient, toInput));
-
-    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after it.</summary>
-    public Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, toInput) => pass.Transpose(gradient, toInput));
-
-    /// <summary>Computes what products at this point need and the gradient alone does not. Call after Backward, once.</summary>
-    public void PrepareProducts()
-    {
-        using var off = Unrecorded.Begin();
-        Array.ForEach(_passes, pass => pass.PrepareProducts());
-    }
-
-    /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>
-    public Tensor Tangent(Tensor w)
-    {
-        using var off = Unrecorded.Begin();
-        Tensor? tangent = null;
-        foreach (var (i, slice) in _network.Slices(w))
-        {
-            tangent = _passes[i].Tangent(slice, tangent);
-        }
-
-        return TaskRows.Of(tangent!, w.shape[0]);
-    }
-
-    /// <summary>The derivative of Backward in the direction last given to Tangent, [B, d].</summary>
-    public Tensor TangentBackward(Tensor logitGradientTangent) => Pull(logitGradientTangent, (pass, gradient, toInput) => pass.TangentBackward(gradient, toInput));
-
-    private Tensor Pull(Tensor logitGradient, Func<LayerPass, Tensor, bool, LayerGradient> back)
-    {
-        using var off = Unrecorded.Begin();
-        var parts = new Stack<Tensor[]>();
-        Tensor? gradient = TaskRows.ToImages(logitGradient, _output);
-        for (var i = _passes.Length - 1; i >= 0 && gradient is not null; i--)
-        {
-            (var parameters, gradient) = back(_passes[i], gradient, _network.NeedsInputGradient(i));
-            parts.Push(parameters);
-        }
-
-        return cat([.. parts.SelectMany(part => part)], 1);
-    }
-}
