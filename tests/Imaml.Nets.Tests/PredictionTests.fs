@@ -60,7 +60,8 @@ let private withModel mode body =
     inFolder (fun folder ->
         let run = Path.Combine(folder, "run")
         train imaml mode run
-        use classifier = FewShotClassifier.Load run
+        // By as many steps as in training, whatever is better for a prediction.
+        use classifier = FewShotClassifier.Load(run, Nullable 4)
         body folder classifier)
 
 let private probabilities (prediction: Prediction) = [ for struct (label, p) in prediction.Classes -> label, p ] |> List.sortBy fst
@@ -192,7 +193,7 @@ let tests =
                     classifier.Save path
                     let checkpoint = FileInfo(Path.Combine(folder, "run", "checkpoint.bin")).Length
                     FileInfo(path).Length * 2L |> should be (lessThan checkpoint)
-                    use model = FewShotClassifier.Load path
+                    use model = FewShotClassifier.Load(path, Nullable 4)
                     use first = classifier.Adapt(examples 4 1)
                     use second = model.Adapt(examples 4 1)
                     probabilities (first.Predict(picture 9)) |> should equal (probabilities (second.Predict(picture 9)))
