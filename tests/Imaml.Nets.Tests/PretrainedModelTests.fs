@@ -78,4 +78,49 @@ let tests =
 
                 // 95 pictures; a model that is right in 93 of 100 is below 75 once in 10⁶ times.
                 right |> should be (greaterThan 75))
+
+            // The five varieties are no classes of its training. Histograms of 8³ colours, by the least L1 distance to a variety's mean, are what a program without a network would do.
+            testCase
+                "grocery-5way tells apples apart better than their colours do: five examples each, ten new ones each, one at a time"
+                (fun () ->
+                    use classifier = FewShotClassifier.Load "grocery-5way"
+                    let folder part = Path.Combine(root, "samples", "apples", part)
+
+                    let pictures part =
+                        [|
+                            for variety in Directory.GetDirectories(folder part) |> Array.sort do
+                                for file in Directory.GetFiles variety |> Array.sort do
+                                    LabelledPicture(string (Path.GetFileName variety), Picture.FromFile file)
+                        |]
+
+                    let examples, news = pictures "examples", pictures "new"
+                    (examples.Length, news.Length) |> should equal (25, 50)
+
+                    let colours (one: LabelledPicture) =
+                        let pixels = one.Picture.Read classifier.Form |> Array.chunkBySize 3
+                        let counts = Array.zeroCreate 512
+
+                        for pixel in pixels do
+                            let at = pixel |> Array.fold (fun at value -> 8 * at + int value / 32) 0
+                            counts[at] <- counts[at] + 1.0 / float pixels.Length
+
+                        counts
+
+                    let means =
+                        examples
+                        |> Array.groupBy _.Label
+                        |> Array.map (fun (label, ones) -> label, ones |> Array.map colours |> Array.transpose |> Array.map Array.average)
+
+                    let byColours (one: LabelledPicture) =
+                        let own = colours one
+
+                        means
+                        |> Array.minBy (fun (_, mean) -> Array.map2 (fun a b -> abs (a - b)) own mean |> Array.sum)
+                        |> fst
+
+                    use adapted = classifier.Adapt examples
+                    let right classify = news |> Array.filter (fun one -> classify one = one.Label) |> Array.length
+                    let network, histogram = right (fun one -> adapted.Predict(one.Picture).Label), right byColours
+                    printfn "apples: %d of 50 right, by colours %d" network histogram
+                    network |> should be (greaterThanOrEqualTo (histogram + 3)))
         ]
