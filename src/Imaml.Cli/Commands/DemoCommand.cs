@@ -84,7 +84,7 @@ internal static class DemoCommand
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
         AtomicFile.Write(picture, Picture(learner, source));
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
-        Terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads; {Provenance.Current(device).Machine})"));
+        Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
         Terminal.Line($"one episode with its predictions: {picture}");
         var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;
         if (notFinite == 0)
@@ -116,6 +116,13 @@ internal static class DemoCommand
         var problem = (FewShotProblem)learner.Problem.Problem(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1), learner.Theta);
         var predictions = problem.QueryLogits(learner.Adapt(problem, 1).Phi).argmax(-1).cpu().data<long>().Select(label => (int)label).ToArray();
         return EpisodePicture.Render(source.Images, batch.Episodes[0], predictions);
+    }
+
+    // Since the process began: with loading, drawing and evaluating.
+    private static double WholeSeconds()
+    {
+        using var process = Process.GetCurrentProcess();
+        return (DateTime.Now - process.StartTime).TotalSeconds;
     }
 
     private static string Percent(Evaluation accuracy) =>

@@ -1,6 +1,6 @@
 // The bytes of tensors, counted where libtorch takes and frees them: also of those that a graph keeps and that have no handle in .NET, and the buffers in which
 // oneDNN rearranges them, which come from the same place. It is what the library holds, without the C library's reserve, the runtime and the libraries
-// themselves, which the process's resident memory includes.
+// themselves, which the process's resident memory includes; and without arrays of .NET that a tensor is a view of, such as an episode's images.
 //
 // libtorch takes a tensor's memory from an object with a table of functions (c10::Allocator), and lets others put one of their own in its place. The one
 // here has the same table but for `allocate` and `raw_deleter`: it calls libtorch's own functions, and counts. The tables and the result of `allocate`,
