@@ -14,8 +14,8 @@ let private order =
     [
         "Storage"
         "LibTorch"
-        "Tensors"
         "Kernels"
+        "Tensors"
         "Models"
         "Tasks"
         "Methods"

@@ -56,6 +56,28 @@ let private algebra (subject: Subject<'V, 'S>) =
             // One rounding a coordinate.
             Check.rows subject.Epsilon expected (toRows (space.Scale(Subject.scalars subject a, ofRows x))) "Scale")
 
+        property "what a space does in one pass is what its operations make one after another" (fun draw ->
+            match space with
+            | :? IFusedOperations<'V, 'S> as fused ->
+                let struct (_, x, y) = draw2 draw
+                let struct (_, z, _) = draw2 { draw with Seed = draw.Seed + 1 }
+                let a = 1.5
+                let sum x y z = z + a * (x - y)
+                let expected = Array.map3 (Array.map3 sum) x y z
+                // Three roundings, of z and of a multiple of x and y.
+                let tolerance = 3.0 * subject.Epsilon * (2.0 * a + 1.0)
+                let largest = [ x; y; z ] |> Seq.collect Seq.concat |> Seq.map abs |> Seq.fold max 0.0
+                let actual = toRows (fused.AddMultipleOfDifference(a, ofRows x, ofRows y, ofRows z))
+
+                Array.iter2 (Array.iter2 (fun e v -> Check.atMost (tolerance * largest) (abs (e - v)) "z + a(x − y)")) expected actual
+                let difference = Array.map2 (Array.map2 (-)) x y
+                // One rounding of each difference, and dε of the sum, see above.
+                let bound = (float draw.Size + 2.0) * subject.Epsilon
+
+                (dots difference difference, space.Read(fused.SquaredDistance(ofRows x, ofRows y)))
+                ||> Array.iter2 (fun e v -> Check.atMost (bound * e) (abs (e - v)) "‖x − y‖²")
+            | _ -> ())
+
         property "axpy is a·x + y with each task's own a" (fun draw ->
             let struct (random, x, y) = draw2 draw
             let a = Subject.rows subject random 1 |> Array.map Array.head

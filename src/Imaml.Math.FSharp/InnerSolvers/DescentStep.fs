@@ -162,8 +162,8 @@ module internal Descent =
     let measured (space: IInnerProductSpace<'V, 'S>) (lastStep: 'S) (lastGradient: 'V) gradient =
         // The difference first, then its square: ⟨gₜ₋₁, gₜ₋₁⟩ − 2⟨gₜ₋₁, gₜ⟩ + ⟨gₜ, gₜ⟩ would cancel to noise where α times the curvature
         // is below √ε, in single precision from κ = 3000 on.
-        let change = space.Axpy(space.Scalar -1.0, lastGradient, gradient)
+        let change = Fused.squaredDistance space gradient lastGradient
         let square = space.Inner(lastGradient, lastGradient)
-        let factor = space.SquareRoot(space.DivideOrZero(square, space.Inner(change, change)))
+        let factor = space.SquareRoot(space.DivideOrZero(square, change))
         let factor = space.Select(space.Exceeds(factor, space.Scalar 0.0), factor, space.Scalar 1.0)
         space.Multiply(lastStep, factor)

@@ -100,8 +100,11 @@ module InnerObjective =
     /// ∇_φ G(φ, θ) = ∇L̂(φ) + Λ(φ − θ), from ∇L̂(φ).
     [<CompiledName("Gradient")>]
     let gradient (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (lossGradient: 'V) (phi: 'V) (theta: 'V) =
-        let displacement = space.Axpy(space.Scalar -1.0, theta, phi)
-        space.Axpy(space.Scalar 1.0, lossGradient, regularizer.Apply(space, displacement))
+        match regularizer with
+        | :? ScalarRegularizer<'V, 'S> as scalar -> Fused.addMultipleOfDifference space scalar.Lambda phi theta lossGradient
+        | _ ->
+            let displacement = space.Axpy(space.Scalar -1.0, theta, phi)
+            space.Axpy(space.Scalar 1.0, lossGradient, regularizer.Apply(space, displacement))
 
     /// ∇²_φ G(φ, θ) w = (H + Λ)w
     [<CompiledName("HessianProduct")>]

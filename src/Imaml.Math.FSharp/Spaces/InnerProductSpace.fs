@@ -62,6 +62,30 @@ type IInnerProductSpace<'V, 'S> =
     abstract Divide: x: 'V * divisor: float -> 'V
     abstract OpenRegion: unit -> IRegion<'V, 'S>
 
+/// What a space may offer in one pass over its vectors. Without it the same is made of the space's other operations.
+type IFusedOperations<'V, 'S> =
+    /// z + a(x − y)
+    abstract AddMultipleOfDifference: a: float * x: 'V * y: 'V * z: 'V -> 'V
+    /// ⟨x − y, x − y⟩
+    abstract SquaredDistance: x: 'V * y: 'V -> 'S
+
+[<RequireQualifiedAccess>]
+module internal Fused =
+
+    /// z + a(x − y)
+    let addMultipleOfDifference (space: IInnerProductSpace<'V, 'S>) (a: float) (x: 'V) (y: 'V) (z: 'V) : 'V =
+        match space with
+        | :? IFusedOperations<'V, 'S> as fused -> fused.AddMultipleOfDifference(a, x, y, z)
+        | _ -> space.Axpy(space.Scalar 1.0, z, space.Scale(space.Scalar a, space.Axpy(space.Scalar -1.0, y, x)))
+
+    /// ⟨x − y, x − y⟩
+    let squaredDistance (space: IInnerProductSpace<'V, 'S>) (x: 'V) (y: 'V) : 'S =
+        match space with
+        | :? IFusedOperations<'V, 'S> as fused -> fused.SquaredDistance(x, y)
+        | _ ->
+            let difference = space.Axpy(space.Scalar -1.0, y, x)
+            space.Inner(difference, difference)
+
 /// What works coordinate by coordinate needs of a vector. All operations are pure.
 type ICoordinates<'V> =
     /// a·x + b·y

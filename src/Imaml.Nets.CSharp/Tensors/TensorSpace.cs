@@ -5,6 +5,7 @@
 // libtorch's `where` is the exception: it would copy such a number to the device and wait for it, so it gets tensors of the device alone.
 
 using Imaml.Math;
+using Imaml.Nets.Kernels;
 using Imaml.Nets.LibTorch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,7 +14,7 @@ namespace Imaml.Nets.Tensors;
 
 /// <summary>B vectors of ℝᵈ as the rows of a tensor [B, d]; scalars are [B, 1], or of no dimension where all tasks share them.</summary>
 /// <remarks>Its results have no graph, though a vector may come with <c>requires_grad</c>.</remarks>
-public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
+public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOperations<Tensor, Tensor>
 {
     /// <param name="tasks">B, at least 1.</param>
     /// <param name="dtype">float32 or float64; every vector must be of it.</param>
@@ -86,7 +87,29 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     {
         using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
-        return x.mul(y).sum([1], keepdim: true).MoveToOuterDisposeScope();
+        return (HostRows.Serve(x, y) ? HostRows.PerTask(x, y, VectorSums.Inner) : x.mul(y).sum([1], keepdim: true)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor SquaredDistance(Tensor x, Tensor y)
+    {
+        using var off = Unrecorded.Begin();
+        using var scope = NewDisposeScope();
+        if (HostRows.Serve(x, y))
+        {
+            return HostRows.PerTask(x, y, VectorSums.SquaredDistance).MoveToOuterDisposeScope();
+        }
+
+        var difference = x.PlusMultiple(-1, y);
+        return difference.mul(difference).sum([1], keepdim: true).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor AddMultipleOfDifference(double a, Tensor x, Tensor y, Tensor z)
+    {
+        using var off = Unrecorded.Begin();
+        using var scope = NewDisposeScope();
+        return (HostRows.Serve(x, y) && HostRows.Serve(z, z) ? HostRows.AddMultipleOfDifference(a, x, y, z) : x.PlusMultiple(-1, y).Times(a).Plus(z)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -94,6 +117,11 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>
     {
         using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
+        if (HostRows.Serve(x, x))
+        {
+            return HostRows.PerTask(x, x, (a, b) => double.Sqrt(VectorSums.Inner(a, b))).MoveToOuterDisposeScope();
+        }
+
         var largest = x.abs().amax([1], keepdim: true); // [B, 1]
         var divisor = where(largest.Exceeds(0) & largest.IsBelow(double.PositiveInfinity), largest, ones_like(largest));
         var unit = x / divisor;
