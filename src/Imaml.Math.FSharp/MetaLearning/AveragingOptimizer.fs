@@ -20,11 +20,11 @@ type AveragingOptimizer<'V, 'S> private (optimizer: IOuterOptimizer<'V, 'S>, gam
 
         AveragingOptimizer<'V, 'S>(optimizer, gamma, 0, ValueNone)
 
-    /// θ̄ of the state of an optimiser that averages, or nothing before its first step or of another one.
-    static member AverageOf(state: OptimizerState<'V>) : 'V voption =
-        match state.Vectors |> Array.tryFind (fun struct (key, _) -> key = name) with
-        | Some(struct (_, average)) -> ValueSome average
-        | None -> ValueNone
+    /// Whether a state has an average: that of an optimiser that averages, from its first step on.
+    static member HasAverage(state: OptimizerState<'V>) = state.Vectors |> Array.exists (fun struct (key, _) -> key = name)
+
+    /// θ̄ of a state. Errors: it has none.
+    static member AverageOf(state: OptimizerState<'V>) : 'V = state.Vector name
 
     interface IOuterOptimizer<'V, 'S> with
         member _.Step(space, gradient, theta) =
@@ -51,10 +51,11 @@ type AveragingOptimizer<'V, 'S> private (optimizer: IOuterOptimizer<'V, 'S>, gam
                 }
 
         member _.Restore(space, state) =
-            let average = AveragingOptimizer<'V, 'S>.AverageOf state
-
-            if average.IsNone && state.Steps > 0 then
-                invalidArg (nameof state) $"the state has no vector named {name}: it is another optimiser's"
+            let average =
+                if state.Steps = 0 then
+                    ValueNone
+                else
+                    ValueSome(AveragingOptimizer<'V, 'S>.AverageOf state)
 
             let own =
                 { state with

@@ -89,11 +89,12 @@ public sealed class MetaLearner : IDisposable
     internal MetaLearner? Averaged()
     {
         using var scope = NewDisposeScope();
-        return AveragingOptimizer<Tensor, Tensor>.AverageOf(Outer) is not { IsSome: true, Value: var theta }
-            ? null
-            : Trained(
-                Plan, Problem, _threads, MetaStep, theta.clone(),
-                Learned is null ? null : AveragingOptimizer<Vector<double>, double>.AverageOf(Learned.Optimizer.State(new EuclideanSpace())).Value);
+        var outer = Outer;
+        return AveragingOptimizer<Tensor, Tensor>.HasAverage(outer)
+            ? Trained(
+                Plan, Problem, _threads, MetaStep, AveragingOptimizer<Tensor, Tensor>.AverageOf(outer).clone(),
+                Learned is null ? null : AveragingOptimizer<Vector<double>, double>.AverageOf(Learned.Optimizer.State(new EuclideanSpace())))
+            : null;
     }
 
     /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
