@@ -4,6 +4,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Imaml.Nets.Learning;
+using Imaml.Nets.Runs;
 using Spectre.Console;
 
 namespace Imaml.Cli;
@@ -34,6 +35,10 @@ internal static class Terminal
     /// <summary>An accuracy with its interval, or <c>no accuracy</c>.</summary>
     public static string Accuracy(double mean, double halfWidth95) =>
         double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * mean:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
+
+    /// <summary>The accuracies of a validation: of the last state, and of the average where there is one.</summary>
+    public static string Accuracy(CurveLine point) =>
+        Accuracy(point.Accuracy!.Value, point.HalfWidth95) + (point.Averaged is { } averaged ? $", averaged {Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "");
 
     /// <summary>How many inner or linear solves ended how: <c>3 step limit, 1 non finite</c>.</summary>
     public static string Statuses<T>(IReadOnlyDictionary<T, int> counts)

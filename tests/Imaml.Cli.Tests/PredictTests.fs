@@ -203,7 +203,7 @@ let tests =
                     refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
 
                     refused
-                        "model.bin is no run: it has one state, without --state"
+                        "model.bin is not a run: it has one state, so --state does not apply"
                         (run [ "evaluate"; at "model.bin"; "--state"; "last" ])
 
                     File.Delete(at "run/checkpoint-best.bin")

@@ -79,10 +79,51 @@ let tests =
                         reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; "100s"; "--report" ]
                         |> should haveSubstring "| 0 of 1 finished, 1 running, validation "
 
-                        reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; $"{seconds + 1.0:F1}s" ] |> ignore
+                        let prolonged = [ "--cells"; "5w1s/fomaml"; "--budget"; $"{seconds + 1.0:F1}s" ]
+                        reproduce prolonged |> ignore
                         let state, more, _, _ = run ()
                         state |> should equal "finished"
                         more |> should be (greaterThan steps)
+                        // A test of a state that is no longer the best one is not the cell's.
+                        let cell = Path.Combine(folder, "5w1s", "fomaml", "seed-1")
+                        let test = Path.Combine(cell, "evaluation-test-episodes10-best.json")
+                        let text = File.ReadAllText test
+
+                        File.WriteAllText(
+                            test,
+                            System.Text.RegularExpressions.Regex.Replace(text, "\"metaStep\": \\d+", "\"metaStep\": 0")
+                        )
+
+                        let curve = File.ReadAllText(Path.Combine(cell, "curve.jsonl"))
+                        reproduce ("--report" :: prolonged) |> ignore
+                        let state, _, _, _ = run ()
+                        state |> should equal "trained"
+                        reproduce prolonged |> ignore
+                        let state, same, _, _ = run ()
+                        (state, same) |> should equal ("finished", more)
+                        File.ReadAllText(Path.Combine(cell, "curve.jsonl")) |> should equal curve
+                        // Another scale is another run.
+                        reproduce [ "--cells"; "5w1s/fomaml"; "--scale"; "paper"; "--report" ]
+                        |> should haveSubstring "| not begun |"
+
+                        File.WriteAllText(test, "{")
+
+                        let damaged =
+                            Imaml.run
+                                [
+                                    "reproduce"
+                                    "table2"
+                                    "--out"
+                                    folder
+                                    "--episodes"
+                                    "10"
+                                    "--cells"
+                                    "5w1s/fomaml"
+                                    "--report"
+                                ]
+
+                        damaged.ExitCode |> should equal 1
+                        damaged.Line |> should haveSubstring "is damaged; delete it, and the cell is tested anew"
                         let log = Path.Combine(folder, "5w1s", "fomaml", "seed-1", "progress.jsonl")
                         File.ReadAllLines(log).Length |> should equal more))
 

@@ -66,7 +66,7 @@ internal sealed record ModelEvaluation(
                 BatchNormalization = mode,
             }),
         ];
-        if (Baselines && results[0].NotFinite == 0)
+        if (Baselines && results.All(result => result.NotFinite == 0))
         {
             using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
             using var untrained = OnDevice(initial.Restrict(problems[0], places));
@@ -91,7 +91,7 @@ internal sealed record ModelEvaluation(
     {
         if (!IsRun)
         {
-            return Asked is null ? PretrainedModel.Read(Model) : throw new CheckpointException($"{Model} is no run: it has one state, without --state");
+            return Asked is null ? PretrainedModel.Read(Model) : throw new CheckpointException($"{Model} is not a run: it has one state, so --state does not apply");
         }
 
         var run = new RunFolder(Model);

@@ -68,7 +68,7 @@ internal static class TrainCommand
                 }
             },
             point => Terminal.Error.WriteLine(
-                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point.Accuracy!.Value, point.HalfWidth95)}{(point.Averaged is { } averaged ? $", averaged {Terminal.Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "")} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {Terminal.Statuses(point.Inner)})"));
+                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {Terminal.Statuses(point.Inner)})"));
 
         if (run.Learner.MetaStep < budget.MetaSteps)
         {

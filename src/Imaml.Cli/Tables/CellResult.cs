@@ -14,8 +14,11 @@ internal enum CellState
     /// <summary>There is no run.</summary>
     NotBegun,
 
-    /// <summary>The run has not used its budget, or has not been measured after it.</summary>
+    /// <summary>The run has not used its budget.</summary>
     Running,
+
+    /// <summary>The budget is used; the state that was chosen has not been tested.</summary>
+    Trained,
 
     /// <summary>The budget is used, and the tests are made.</summary>
     Finished,
@@ -46,17 +49,19 @@ internal sealed record CellResult(
     string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder)
 {
     /// <summary>The folder of a run of a cell.</summary>
-    public static string FolderOf(TableCell cell, ulong seed) => Path.Combine(cell.Setting, cell.Method, $"seed-{seed}");
+    public static string FolderOf(TableCell cell, Scale scale, ulong seed) =>
+        Path.Combine(cell.Setting, cell.Method, scale == Scale.Cpu ? $"seed-{seed}" : $"paper-seed-{seed}");
 
     /// <summary>Reads what there is.</summary>
     /// <param name="cell">The cell.</param>
+    /// <param name="scale">What it is trained with.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="root">The table's folder.</param>
     /// <param name="budget">Seconds of training that finish it.</param>
     /// <param name="episodes">Episodes of its test.</param>
-    public static CellResult Read(TableCell cell, ulong seed, string root, double budget, int episodes)
+    public static CellResult Read(TableCell cell, Scale scale, ulong seed, string root, double budget, int episodes)
     {
-        var relative = FolderOf(cell, seed);
+        var relative = FolderOf(cell, scale, seed);
         var folder = new RunFolder(Path.Combine(root, relative));
         if (!File.Exists(folder.CheckpointPath))
         {
@@ -66,36 +71,47 @@ internal sealed record CellResult(
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
         StepReport[] steps = [.. RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>()];
         var trained = header.Seconds >= budget || header.MetaStep >= header.Experiment.Budget.MetaSteps;
-        var transductive = Test(folder, BatchNormMode.Transductive, episodes);
-        var inductive = Test(folder, BatchNormMode.Inductive, episodes);
+        var best = File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath) : null;
+        var (transductive, transductiveStep) = Test(folder, BatchNormMode.Transductive, episodes);
+        var (inductive, inductiveStep) = Test(folder, BatchNormMode.Inductive, episodes);
+        // Of the state that is the best now: a run that went on may have found a better one since.
+        var tested = best is not null && transductiveStep == best.MetaStep && inductiveStep == best.MetaStep;
         return new CellResult(
             cell.Name,
             seed,
-            trained && transductive is not null && inductive is not null ? CellState.Finished : CellState.Running,
+            !trained ? CellState.Running : tested ? CellState.Finished : CellState.Trained,
             header.MetaStep,
             (long)header.MetaStep * header.Experiment.Budget.MetaBatch,
             header.Seconds,
             steps.Sum(step => step.Gradients ?? 0),
             steps.Sum(step => step.HessianProducts ?? 0),
-            File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null,
+            best?.Validation,
             transductive,
             inductive,
             relative);
     }
 
-    private static CellTest? Test(RunFolder folder, BatchNormMode mode, int episodes)
+    /// <summary>A test of a number of episodes, with the meta-step of the state that was tested.</summary>
+    private static (CellTest? Test, int? MetaStep) Test(RunFolder folder, BatchNormMode mode, int episodes)
     {
         foreach (var path in Directory.EnumerateFiles(folder.FolderPath, $"evaluation-test*-{EvaluationResult.Best}.json").Order(StringComparer.Ordinal))
         {
-            if (JsonSerializer.Deserialize<TestFile>(File.ReadAllBytes(path), RunJson.Options) is { } file && file.BatchNormalization == mode && file.AccuracyPerEpisode.Count == episodes)
+            try
             {
-                return new CellTest(file.Accuracy, file.HalfWidth95, episodes, file.NotFinite) { PerEpisode = file.AccuracyPerEpisode };
+                if (JsonSerializer.Deserialize<TestFile>(File.ReadAllBytes(path), RunJson.Options) is { AccuracyPerEpisode: { } each } file && file.BatchNormalization == mode && each.Count == episodes)
+                {
+                    return (new CellTest(file.Accuracy, file.HalfWidth95, episodes, file.NotFinite) { PerEpisode = each }, file.MetaStep);
+                }
+            }
+            catch (JsonException e)
+            {
+                throw new CheckpointException($"{path} is damaged; delete it, and the cell is tested anew", e);
             }
         }
 
-        return null;
+        return (null, null);
     }
 
     /// <summary>The fields of an evaluation's file that a table needs.</summary>
-    private sealed record TestFile(double Accuracy, double HalfWidth95, int NotFinite, BatchNormMode BatchNormalization, IReadOnlyList<double> AccuracyPerEpisode);
+    private sealed record TestFile(double Accuracy, double HalfWidth95, int NotFinite, int MetaStep, BatchNormMode BatchNormalization, IReadOnlyList<double> AccuracyPerEpisode);
 }

@@ -32,9 +32,8 @@ internal sealed record CellSummary(string Setting, string Method, string Preset,
             return tests is [var one] ? (one.Accuracy, one.HalfWidth95, 1) : null;
         }
 
-        var mean = tests.Average(one => one.Accuracy);
-        var variance = tests.Sum(one => (one.Accuracy - mean) * (one.Accuracy - mean)) / (tests.Length - 1);
-        return (mean, 1.96 * double.Sqrt(variance / tests.Length), tests.Length);
+        var (mean, halfWidth) = Evaluation.Interval([.. tests.Select(one => one.Accuracy)]);
+        return (mean, halfWidth, tests.Length);
     }
 }
 
@@ -56,7 +55,7 @@ internal sealed record TableFile(
         CellSummary[] summaries =
         [
             .. cells.Select(cell => new CellSummary(
-                cell.Setting, cell.Method, cell.Preset, cell.Experiment(scale, seeds[0]).Note, cell.Published, [.. seeds.Select(seed => CellResult.Read(cell, seed, root, budget, episodes))])),
+                cell.Setting, cell.Method, cell.Preset, cell.Experiment(scale, seeds[0]).Note, cell.Published, [.. seeds.Select(seed => CellResult.Read(cell, scale, seed, root, budget, episodes))])),
         ];
         return new TableFile(table.Name, table.Title, budget, scale, episodes, provenance, summaries, [.. Pairs(summaries, seeds)]);
     }

@@ -41,7 +41,7 @@ internal static class TableReport
 
     private static string State(IReadOnlyList<CellResult> runs)
     {
-        var (finished, running) = (runs.Count(run => run.State == CellState.Finished), runs.Count(run => run.State == CellState.Running));
+        var (finished, running) = (runs.Count(run => run.State == CellState.Finished), runs.Count(run => run.State is CellState.Running or CellState.Trained));
         var reached = runs.Where(run => run.State == CellState.Running && run.Validation is not null).Select(run => Text($", validation {100 * run.Validation:F2} %")).FirstOrDefault();
         return (finished, running) switch
         {

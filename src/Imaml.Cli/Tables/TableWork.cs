@@ -32,19 +32,24 @@ internal sealed record TableWork(
                 break;
             }
 
-            if (CellResult.Read(cell, seed, Root, Budget, Episodes).State == CellState.Finished)
-            {
-                continue;
-            }
-
             try
             {
-                Terminal.Progress($"{cell.Name}, seed {seed}");
-                var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, seed)));
-                Train(cell, seed, folder);
-                if (!Stop.IsCancellationRequested)
+                var reached = CellResult.Read(cell, Scale, seed, Root, Budget, Episodes);
+                if (reached.State == CellState.Finished)
                 {
-                    Test(folder);
+                    continue;
+                }
+
+                Terminal.Progress($"{cell.Name}, seed {seed}");
+                var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, Scale, seed)));
+                if (reached.State != CellState.Trained)
+                {
+                    Train(cell, seed, folder);
+                }
+
+                if (!Stop.IsCancellationRequested && Test(folder) != ExitCode.Success)
+                {
+                    failed.Add($"{cell.Name}, seed {seed}: no accuracy, since an adapted network is not finite");
                 }
             }
             catch (Exception e) when (e is TrainingDivergedException or CheckpointException or DataException)
@@ -61,24 +66,18 @@ internal sealed record TableWork(
         var experiment = cell.Experiment(Scale, seed);
         var (tasks, model) = SharedOptions.OpenParts(experiment, Data, Stop);
         using var run = TrainingRun.Open(folder, experiment, tasks, model, Device, Threads);
-        if (run.Finished || run.Seconds >= Budget)
-        {
-            return;
-        }
-
         ProgressBar.Run("meta-training", progress =>
         {
             run.Run(
                 Stop,
                 _ => progress.Report(double.Min(1, double.Max(run.Seconds / Budget, (double)run.Learner.MetaStep / experiment.Budget.MetaSteps))),
-                point => Terminal.Progress($"  {point.MetaStep} meta-steps: validation accuracy {Terminal.Accuracy(point.Accuracy!.Value, point.HalfWidth95)}"
-                    + (point.Averaged is { } averaged ? $", averaged {Terminal.Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "")),
+                point => Terminal.Progress($"  {point.MetaStep} meta-steps: validation accuracy {Terminal.Accuracy(point)}"),
                 Budget);
             return run.Learner.MetaStep;
         });
         RunFolder.WriteJson(folder.SummaryPath, TrainingSummary.Of(run));
     }
 
-    private void Test(RunFolder folder) => new ModelEvaluation(
+    private int Test(RunFolder folder) => new ModelEvaluation(
         folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, false, null, Data, Device, Stop).Run();
 }

@@ -1,6 +1,5 @@
 // What a meta-learned accuracy is compared with: classifiers of the same episodes that have not been meta-trained.
 
-using Imaml.Nets.Learning;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
@@ -22,8 +21,8 @@ public sealed record Baseline(string Name, double Accuracy, double HalfWidth95, 
     /// <summary>Compares the accuracies of a meta-learner with those of another classifier on the same episodes.</summary>
     internal static Baseline Compare(string name, IReadOnlyList<double> metaLearner, IReadOnlyList<double> other)
     {
-        var itself = new Evaluation(LearningProblem.Accuracy, other, new Dictionary<Math.InnerStatus, int>());
-        return new Baseline(name, itself.Mean, itself.HalfWidth95, PairedDifference.Of(metaLearner, other), other);
+        var (mean, halfWidth) = Evaluation.Interval(other);
+        return new Baseline(name, mean, halfWidth, PairedDifference.Of(metaLearner, other), other);
     }
 
     /// <summary>The accuracies of <see cref="Centroid"/> on episodes 0, 1, 2, … of a part.</summary>

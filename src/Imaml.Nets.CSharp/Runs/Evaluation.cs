@@ -18,20 +18,20 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
     private const int BetweenLooks = 20;
 
     /// <summary>The mean; not a number where that of a task is not.</summary>
-    public double Mean => PerTask.Average();
+    public double Mean => Interval(PerTask).Mean;
 
     /// <summary>Tasks of which nothing could be measured, since what they were adapted to is not finite.</summary>
     public int NotFinite => PerTask.Count(one => !double.IsFinite(one));
 
     /// <summary>1.96·s/√n with s the sample standard deviation, over the tasks of one seed; infinite for one task.</summary>
-    public double HalfWidth95
+    public double HalfWidth95 => Interval(PerTask).HalfWidth95;
+
+    /// <summary>The mean of numbers and 1.96·s/√n with s the sample standard deviation; infinite for one number.</summary>
+    internal static (double Mean, double HalfWidth95) Interval(IReadOnlyList<double> values)
     {
-        get
-        {
-            var mean = Mean;
-            var variance = PerTask.Sum(value => (value - mean) * (value - mean)) / (PerTask.Count - 1);
-            return PerTask.Count > 1 ? 1.96 * double.Sqrt(variance / PerTask.Count) : double.PositiveInfinity;
-        }
+        var mean = values.Average();
+        var variance = values.Sum(value => (value - mean) * (value - mean)) / (values.Count - 1);
+        return (mean, values.Count > 1 ? 1.96 * double.Sqrt(variance / values.Count) : double.PositiveInfinity);
     }
 
     /// <summary>Measures a learner after adapting to each task's support set.</summary>

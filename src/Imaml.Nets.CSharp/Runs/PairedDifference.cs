@@ -1,6 +1,5 @@
 // Two classifiers on the same episodes: how much better one is, and whether that may be chance.
 
-using Imaml.Nets.Learning;
 using MathNet.Numerics.Distributions;
 
 namespace Imaml.Nets.Runs;
@@ -25,9 +24,9 @@ public sealed record PairedDifference(double Mean, double HalfWidth95, int Bette
         }
 
         double[] differences = [.. first.Zip(second, (a, b) => a - b)];
-        var measured = new Evaluation(LearningProblem.Accuracy, differences, new Dictionary<Math.InnerStatus, int>());
+        var (mean, halfWidth) = Evaluation.Interval(differences);
         var (better, worse) = (differences.Count(one => one > 0), differences.Count(one => one < 0));
         var test = better + worse == 0 ? 1 : double.Min(1, 2 * Binomial.CDF(0.5, better + worse, int.Min(better, worse)));
-        return new PairedDifference(measured.Mean, measured.HalfWidth95, better, worse, test);
+        return new PairedDifference(mean, halfWidth, better, worse, test);
     }
 }

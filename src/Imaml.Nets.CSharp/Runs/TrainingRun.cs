@@ -1,47 +1,12 @@
 // A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
 
 using System.Diagnostics;
-using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
-
-/// <summary>A line of progress.jsonl.</summary>
-internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
-
-/// <summary>A line of curve.jsonl: validation accuracy, and the worst of the meta-steps since the line before.</summary>
-/// <param name="MetaStep">Meta-steps made.</param>
-/// <param name="Tasks">Tasks seen.</param>
-/// <param name="Seconds">Wall seconds of training, without validation.</param>
-/// <param name="Accuracy">Mean accuracy on the validation episodes; null where the problem is no classification, not a number where an adapted network is not finite.</param>
-/// <param name="Loss">Mean outer loss on them, where the problem is no classification.</param>
-/// <param name="HalfWidth95">Half the 95 % interval over these tasks, which are of one seed.</param>
-/// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖.</param>
-/// <param name="CgResidual">Largest relative CG residual.</param>
-/// <param name="LargestCurvature">Largest estimate of ∇²L̂'s top eigenvalue.</param>
-/// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature.</param>
-/// <param name="NonFinite">Tasks left out because their meta-gradient was not finite.</param>
-/// <param name="Inner">How many validation tasks' inner solves ended how.</param>
-/// <param name="Averaged">The accuracy, or where there is none the loss, of the average of the last iterates; null where the outer optimiser does not average.</param>
-/// <param name="AveragedHalfWidth95">Half its 95 % interval.</param>
-public sealed record CurveLine(
-    int MetaStep,
-    long Tasks,
-    double Seconds,
-    double? Accuracy,
-    double? Loss,
-    double HalfWidth95,
-    double InnerGradientNorm,
-    double CgResidual,
-    double LargestCurvature,
-    int NonPositiveCurvature,
-    int NonFinite,
-    IReadOnlyDictionary<InnerStatus, int> Inner,
-    double? Averaged = null,
-    double? AveragedHalfWidth95 = null);
 
 /// <summary>A run of meta-training, bound to its folder.</summary>
 public sealed class TrainingRun : IDisposable

@@ -107,7 +107,7 @@ module SpectralTask =
                     j <- next
 
                 j
-            | HeavyBall _ -> invalidArg (nameof options) "heavy ball has no part in Table 1"
+            | HeavyBall _ -> invalidArg (nameof options) "Table 1 does not include the heavy-ball method"
 
         v.PointwiseMultiply(task.Eigenvalues.Map ofEigenvalue)
 

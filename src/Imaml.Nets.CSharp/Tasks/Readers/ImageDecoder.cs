@@ -69,7 +69,7 @@ internal static class ImageDecoder
         using var bitmap = new SKBitmap();
         if (!bitmap.TryAllocPixels(info))
         {
-            throw new DataException($"{name} has {info.Width}×{info.Height} pixels, for which the memory does not suffice");
+            throw new DataException($"{name} has {info.Width}×{info.Height} pixels, more than fit into memory");
         }
 
         if (codec.GetPixels(info, bitmap.GetPixels()) is var result && result != SKCodecResult.Success)
