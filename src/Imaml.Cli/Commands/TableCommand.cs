@@ -16,7 +16,7 @@ internal static class TableCommand
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the table, with a run of each cell below; the same command goes on", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{table.Name}" });
         var cells = SharedOptions.SeveralOf(
             new Option<string[]>("--cells") { Description = "Cells as SETTING/METHOD, for example 5w1s/imaml-hf [default: all]", HelpName = "CELL" }, [.. table.Cells.Select(cell => cell.Name)]);
-        var budget = new Option<TimeSpan>("--budget") { Description = "Time of training of a run: 90s, 60m, 2h; a larger one goes on where a smaller one ended", HelpName = "TIME", DefaultValueFactory = _ => TimeSpan.FromHours(1), CustomParser = Duration };
+        var budget = new Option<TimeSpan>("--budget") { Description = "Time of training of a run, not counting what other programs take: 90s, 60m, 2h; a larger one goes on where a smaller one ended", HelpName = "TIME", DefaultValueFactory = _ => TimeSpan.FromHours(1), CustomParser = Duration };
         var seeds = SharedOptions.AtLeast(new Option<int>("--seeds") { Description = "Runs of a cell, of seeds 1, 2, …", HelpName = "n", DefaultValueFactory = _ => 1 }, 1);
         var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Test episodes of a run, the same for all methods of a setting", HelpName = "n", DefaultValueFactory = _ => 1000 }, 2);
         var scale = SharedOptions.OneOf(

@@ -39,6 +39,7 @@ internal sealed record CellTest(double Accuracy, double HalfWidth95, int Episode
 /// <param name="MetaSteps">Meta-steps made.</param>
 /// <param name="Tasks">Tasks trained on.</param>
 /// <param name="Seconds">Wall seconds of training.</param>
+/// <param name="ComputeSeconds">The same without what other programs took; the budget counts these.</param>
 /// <param name="Gradients">Gradients of training.</param>
 /// <param name="HessianProducts">Hessian–vector products of training.</param>
 /// <param name="Validation">The best validation accuracy so far, by which the state is chosen.</param>
@@ -46,7 +47,7 @@ internal sealed record CellTest(double Accuracy, double HalfWidth95, int Episode
 /// <param name="Inductive">The test with the support images' statistics.</param>
 /// <param name="Folder">The run's folder, below that of the table.</param>
 internal sealed record CellResult(
-    string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder)
+    string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, double ComputeSeconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder)
 {
     /// <summary>The folder of a run of a cell.</summary>
     public static string FolderOf(TableCell cell, Scale scale, ulong seed) =>
@@ -65,12 +66,14 @@ internal sealed record CellResult(
         var folder = new RunFolder(Path.Combine(root, relative));
         if (!File.Exists(folder.CheckpointPath))
         {
-            return new CellResult(cell.Name, seed, CellState.NotBegun, 0, 0, 0, 0, 0, null, null, null, relative);
+            return new CellResult(cell.Name, seed, CellState.NotBegun, 0, 0, 0, 0, 0, 0, null, null, null, relative);
         }
 
         var header = Checkpoint.ReadHeader(folder.CheckpointPath);
-        StepReport[] steps = [.. RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>()];
-        var trained = header.Seconds >= budget || header.MetaStep >= header.Experiment.Budget.MetaSteps;
+        ProgressLine[] lines = [.. RunFolder.Read<ProgressLine>(folder.ProgressPath)];
+        StepReport[] steps = [.. lines.Select(line => line.Step).OfType<StepReport>()];
+        var compute = lines.LastOrDefault()?.ComputeSeconds ?? header.Seconds;
+        var trained = compute >= budget || header.MetaStep >= header.Experiment.Budget.MetaSteps;
         var best = File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath) : null;
         var (transductive, transductiveStep) = Test(folder, BatchNormMode.Transductive, episodes);
         var (inductive, inductiveStep) = Test(folder, BatchNormMode.Inductive, episodes);
@@ -83,6 +86,7 @@ internal sealed record CellResult(
             header.MetaStep,
             (long)header.MetaStep * header.Experiment.Budget.MetaBatch,
             header.Seconds,
+            compute,
             steps.Sum(step => step.Gradients ?? 0),
             steps.Sum(step => step.HessianProducts ?? 0),
             best?.Validation,

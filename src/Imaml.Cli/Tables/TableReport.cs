@@ -9,14 +9,14 @@ namespace Imaml.Cli.Tables;
 internal static class TableReport
 {
     private static readonly string[] Headings =
-        ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "tasks", "gradients", "products", "state", "configuration"];
+        ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "of wall time", "tasks", "gradients", "products", "state", "configuration"];
 
     /// <summary>The table with its comparisons.</summary>
     public static string Markdown(TableFile file) =>
         $"""
         # {file.Title}
 
-        `imaml reproduce {file.Table}`: {Text($"{file.BudgetSeconds / 60:0.#}")} minutes of training a cell at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
+        `imaml reproduce {file.Table}`: {Text($"{file.BudgetSeconds / 60:0.#}")} minutes of training a cell (processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
         Intervals are over the episodes of one run, or over seeds where there are several. Program {file.Provenance.Version}.
 
         {Line(Headings)}
@@ -28,10 +28,10 @@ internal static class TableReport
 
     private static string[] Row(CellSummary cell)
     {
-        var last = cell.Runs.MaxBy(run => run.Seconds)!;
+        var last = cell.Runs.MaxBy(run => run.ComputeSeconds)!;
         var counts = last.State == CellState.NotBegun
-            ? ["", "", "", ""]
-            : new[] { Text($"{last.Seconds:F0}"), Text($"{last.Tasks:N0}"), Text($"{last.Gradients:N0}"), Text($"{last.HessianProducts:N0}") };
+            ? ["", "", "", "", ""]
+            : new[] { Text($"{last.ComputeSeconds:F0}"), Text($"{last.Seconds:F0}"), Text($"{last.Tasks:N0}"), Text($"{last.Gradients:N0}"), Text($"{last.HessianProducts:N0}") };
         return
         [
             cell.Setting, cell.Method, cell.Published is { } published ? Text($"{published.Percent} ± {published.HalfWidth95}") : "", Accuracy(cell.Over(run => run.Transductive)), Accuracy(cell.Over(run => run.Inductive)),

@@ -70,7 +70,7 @@ internal sealed record TableWork(
         {
             run.Run(
                 Stop,
-                _ => progress.Report(double.Min(1, double.Max(run.Seconds / Budget, (double)run.Learner.MetaStep / experiment.Budget.MetaSteps))),
+                _ => progress.Report(double.Min(1, double.Max(run.ComputeSeconds / Budget, (double)run.Learner.MetaStep / experiment.Budget.MetaSteps))),
                 point => Terminal.Progress($"  {point.MetaStep} meta-steps: validation accuracy {Terminal.Accuracy(point)}"),
                 Budget);
             return run.Learner.MetaStep;

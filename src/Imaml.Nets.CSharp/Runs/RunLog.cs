@@ -6,7 +6,11 @@ using Imaml.Nets.Learning;
 namespace Imaml.Nets.Runs;
 
 /// <summary>A line of progress.jsonl.</summary>
-internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step);
+/// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="Seconds">Wall seconds that they took.</param>
+/// <param name="Step">The last of them.</param>
+/// <param name="ComputeSeconds">As <see cref="TrainingRun.ComputeSeconds"/>; null in logs of earlier versions.</param>
+internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null);
 
 /// <summary>A line of curve.jsonl: validation accuracy, and the worst of the meta-steps since the line before.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>

@@ -1,6 +1,7 @@
 // A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
 
 using System.Diagnostics;
+using Imaml.Nets.Cost;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
@@ -47,6 +48,12 @@ public sealed class TrainingRun : IDisposable
 
     /// <summary>Wall seconds of training so far, without validation.</summary>
     public double Seconds => _seconds;
+
+    /// <summary>
+    /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads, never more than wall time; on a GPU, or where
+    /// the system does not account for processor time, wall time.
+    /// </summary>
+    public double ComputeSeconds { get; private set; }
 
     /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
     public TaskStatuses Statuses => TaskStatuses.Sum(RunFolder.Read<ProgressLine>(Folder.ProgressPath).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
@@ -112,6 +119,7 @@ public sealed class TrainingRun : IDisposable
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
             _best = BestOf(folder),
+            ComputeSeconds = RunFolder.Read<ProgressLine>(folder.ProgressPath).LastOrDefault() is { } last ? last.ComputeSeconds ?? last.Seconds : 0,
         };
         run._sinceValidation.AddRange(
             RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
@@ -160,12 +168,12 @@ public sealed class TrainingRun : IDisposable
     /// <param name="cancel">Asks it to stop.</param>
     /// <param name="onStep">Told every meta-step.</param>
     /// <param name="onValidation">Told every validation.</param>
-    /// <param name="seconds">The training ends, with a validation, once it has taken so long, though not all meta-steps are made; a later call goes on.</param>
+    /// <param name="seconds">The training ends, with a validation, once <see cref="ComputeSeconds"/> are so many, though not all meta-steps are made; a later call goes on.</param>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved.</exception>
     public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null, double seconds = double.PositiveInfinity)
     {
         var cadence = Experiment.Budget;
-        bool Enough() => Finished || _seconds >= seconds;
+        bool Enough() => Finished || ComputeSeconds >= seconds;
         try
         {
             while (true)
@@ -235,10 +243,12 @@ public sealed class TrainingRun : IDisposable
 
     private StepReport Step()
     {
-        var watch = Stopwatch.StartNew();
+        var (watch, before) = (Stopwatch.StartNew(), Device.Device.type == TorchSharp.DeviceType.CUDA ? null : ProcessorUse.OfProcess());
         var report = Learner.Step(Learner.NextTasks);
-        _seconds += watch.Elapsed.TotalSeconds;
-        _unwritten.Add(new ProgressLine(Learner.MetaStep, _seconds, report));
+        var wall = watch.Elapsed.TotalSeconds;
+        _seconds += wall;
+        ComputeSeconds += before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds);
+        _unwritten.Add(new ProgressLine(Learner.MetaStep, _seconds, report, ComputeSeconds));
         _sinceValidation.Add(report);
         return report;
     }
