@@ -129,7 +129,7 @@ let tests =
 
             testCase "several seeds: mean and interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
                 let run seed (accuracy: CellTest | null) =
-                    CellResult("5w1s/maml", seed, CellState.Finished, 1, 4L, 1.0, 0L, 0L, System.Nullable(), accuracy, null, "")
+                    CellResult("5w1s/maml", seed, CellState.Finished, 1, 4L, 1.0, 1.0, 0L, 0L, System.Nullable(), accuracy, null, "")
 
                 let of' runs = CellSummary("5w1s", "maml", "", null, null, runs).Over(fun one -> one.Transductive)
                 let test mean = CellTest(mean, 0.01, 10, 0)

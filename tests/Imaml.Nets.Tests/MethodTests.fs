@@ -354,8 +354,7 @@ let private curvature =
                     same before (linearization.HessianProduct w) "∇²L̂w"
                     same actual (known.GaussNewtonProduct w) "JᵀCJw again"
                     let pass = support.Network.Forward(theta, support.Images)
-                    pass.Backward(torch.zeros_like pass.Logits) |> ignore
-                    pass.PrepareProducts()
+                    pass.Linearize(torch.zeros_like pass.Logits) |> ignore
 
                     let columns =
                         Array.init d (fun j ->

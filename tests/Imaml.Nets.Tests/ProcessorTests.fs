@@ -24,7 +24,7 @@ let private maps (network: Network) (parameters: Tensor) (images: NetworkImages)
         "gradient", pass.Backward(given 1)
 
         if products then
-            pass.PrepareProducts()
+            "gradient, to go on from", pass.Linearize(given 1)
             let w = like parameters 2
 
             for time in
@@ -154,8 +154,7 @@ let private independence =
 
                 let derivatives (parameters: Tensor) (images: Tensor) (w: Tensor) (given: Tensor) =
                     let pass = network.Forward(parameters, images)
-                    let gradient = pass.Backward given
-                    pass.PrepareProducts()
+                    let gradient = pass.Linearize given
                     pass.Tangent w |> ignore
                     [ pass.Logits.clone (); gradient; pass.TangentBackward given ]
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;
 using Imaml.Nets.Learning;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Benchmarks;

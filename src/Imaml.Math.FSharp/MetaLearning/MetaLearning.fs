@@ -186,8 +186,9 @@ module MetaLearning =
         if tasks <> 1 then
             invalidArg (nameof space) $"θ is one vector: its space must be that of 1 task, not of {tasks}"
 
-    /// The parts of two chunks together, the first one's tasks first. `space` is that of one task.
-    let private add (space: IInnerProductSpace<'V, 'S>) (first: Contribution<'V, 'S>) (second: Contribution<'V, 'S>) =
+    /// The parts of two chunks together, the first one's tasks first. `space` is that of one task. Cost: one axpy.
+    [<CompiledName("Add")>]
+    let add (space: IInnerProductSpace<'V, 'S>) (first: Contribution<'V, 'S>) (second: Contribution<'V, 'S>) : Contribution<'V, 'S> =
         {
             Sum = space.Axpy(space.Scalar 1.0, second.Sum, first.Sum)
             Tasks = Array.append first.Tasks second.Tasks

@@ -1,6 +1,5 @@
 // y = x ∗ W for one task: see ConvolutionPlan. The weights are O × k × k × C; a bias after them has no effect, since a normalisation follows.
 
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -39,6 +38,9 @@ internal sealed class ConvolutionStage<V> : BilinearStage
     /// <inheritdoc/>
     public override int Outputs => _shape.Images * ImageOutputs;
 
+    /// <inheritdoc/>
+    public override int Scratch => (_shape.Channels % Products.Columns<V>() == 0 ? 1 : 2) * Weights;
+
     private int Weights => _shape.Patch * _shape.Filters;
 
     private int ImageInputs => _shape.Height * _shape.Width * _shape.Channels;
@@ -46,9 +48,9 @@ internal sealed class ConvolutionStage<V> : BilinearStage
     private int ImageOutputs => _shape.OutputPositions * _shape.Filters;
 
     /// <inheritdoc/>
-    protected override void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add)
+    protected override void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add, Span<float> scratch)
     {
-        var turned = ArrayPool<float>.Shared.Rent(Weights);
+        var turned = scratch[..Weights];
         Transposition.Of(parameters, _shape.Filters, _shape.Patch, turned);
         foreach (var plan in _panels)
         {
@@ -56,12 +58,10 @@ internal sealed class ConvolutionStage<V> : BilinearStage
             x = x[(plan.Shape.Images * ImageInputs)..];
             y = y[(plan.Shape.Images * ImageOutputs)..];
         }
-
-        ArrayPool<float>.Shared.Return(turned);
     }
 
     /// <inheritdoc/>
-    protected override void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add)
+    protected override void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add, Span<float> scratch)
     {
         foreach (var plan in _panels)
         {
@@ -72,7 +72,7 @@ internal sealed class ConvolutionStage<V> : BilinearStage
     }
 
     /// <inheritdoc/>
-    protected override void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add)
+    protected override void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add, Span<float> scratch)
     {
         if (!add)
         {
@@ -87,7 +87,7 @@ internal sealed class ConvolutionStage<V> : BilinearStage
             }
             else
             {
-                ByFilters(plan, x, dy, parameters, add);
+                ByFilters(plan, x, dy, parameters, add, scratch);
             }
 
             x = x[(plan.Shape.Images * ImageInputs)..];
@@ -127,10 +127,9 @@ internal sealed class ConvolutionStage<V> : BilinearStage
     }
 
     /// <summary>∂W a register of filters at a time, as [C, O], then turned over: for kernels of one tap whose channels fill no register.</summary>
-    private void ByFilters(ConvolutionPlan plan, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add)
+    private void ByFilters(ConvolutionPlan plan, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add, Span<float> scratch)
     {
-        var rented = ArrayPool<float>.Shared.Rent(2 * Weights);
-        Span<float> turned = rented.AsSpan(0, Weights), weights = rented.AsSpan(Weights, Weights);
+        Span<float> turned = scratch[..Weights], weights = scratch.Slice(Weights, Weights);
         var at = plan.Taps[0];
         Products.SumAll<V>(ref MemoryMarshal.GetReference(x), at.Inputs, _shape.Channels, ref MemoryMarshal.GetReference(dy), at.Outputs, _shape.Filters, ref turned[0], _shape.Filters, add: false);
         Transposition.Of(turned, _shape.Channels, _shape.Filters, weights);
@@ -138,7 +137,5 @@ internal sealed class ConvolutionStage<V> : BilinearStage
         {
             parameters[i] = add ? parameters[i] + weights[i] : weights[i];
         }
-
-        ArrayPool<float>.Shared.Return(rented);
     }
 }

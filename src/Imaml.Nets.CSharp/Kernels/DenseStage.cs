@@ -1,7 +1,6 @@
 // y = xW + b for one task, as Models/Dense.cs has it: x is [n, I], W is [I, O]. The kernels write whole blocks of columns, so W, y and ∂y have
 // copies whose rows are filled up with zeros.
 
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -34,10 +33,12 @@ internal sealed class DenseStage<V>(int images, int inputs, int outputs) : Bilin
     public override int Outputs => images * outputs;
 
     /// <inheritdoc/>
-    protected override void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add)
+    public override int Scratch => (images + inputs) * _filled;
+
+    /// <inheritdoc/>
+    protected override void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add, Span<float> scratch)
     {
-        var rented = ArrayPool<float>.Shared.Rent((images + inputs) * _filled);
-        Span<float> product = rented.AsSpan(0, images * _filled), weights = rented.AsSpan(images * _filled, inputs * _filled);
+        Span<float> product = scratch[..(images * _filled)], weights = scratch.Slice(images * _filled, inputs * _filled);
         FillUp(parameters, inputs, weights);
         Multiply(x, inputs, weights, _filled, product, _filled, add: false);
         for (var row = 0; row < images; row++)
@@ -48,24 +49,20 @@ internal sealed class DenseStage<V>(int images, int inputs, int outputs) : Bilin
                 y[(row * outputs) + column] = add ? y[(row * outputs) + column] + value : value;
             }
         }
-
-        ArrayPool<float>.Shared.Return(rented);
     }
 
     /// <inheritdoc/>
-    protected override void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add)
+    protected override void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add, Span<float> scratch)
     {
-        var turned = ArrayPool<float>.Shared.Rent(inputs * outputs);
+        var turned = scratch[..(inputs * outputs)];
         Transposition.Of(parameters, inputs, outputs, turned);
         Multiply(dy, outputs, turned, inputs, dx, inputs, add);
-        ArrayPool<float>.Shared.Return(turned);
     }
 
     /// <inheritdoc/>
-    protected override void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add)
+    protected override void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add, Span<float> scratch)
     {
-        var rented = ArrayPool<float>.Shared.Rent((images + inputs) * _filled);
-        Span<float> filled = rented.AsSpan(0, images * _filled), weights = rented.AsSpan(images * _filled, inputs * _filled);
+        Span<float> filled = scratch[..(images * _filled)], weights = scratch.Slice(images * _filled, inputs * _filled);
         FillUp(dy, images, filled);
         Products.SumAll<V>(ref MemoryMarshal.GetReference(x), _inputRows, inputs, ref filled[0], _filledRows, _filled, ref weights[0], _filled, add: false);
         for (var row = 0; row < inputs; row++)
@@ -76,8 +73,6 @@ internal sealed class DenseStage<V>(int images, int inputs, int outputs) : Bilin
                 parameters[(row * outputs) + column] = add ? parameters[(row * outputs) + column] + value : value;
             }
         }
-
-        ArrayPool<float>.Shared.Return(rented);
         if (!add)
         {
             var bias = parameters[(inputs * outputs)..];

@@ -9,13 +9,16 @@ namespace Imaml.Nets.Kernels;
 /// <param name="parameters">The task's, of this stage.</param>
 /// <param name="input">What comes in.</param>
 /// <param name="kept">What the stage keeps at this point, for the maps after the forward one.</param>
-internal readonly ref struct StagePoint(ReadOnlySpan<float> parameters, ReadOnlySpan<float> input, Span<float> kept)
+/// <param name="scratch">Room for numbers that no map leaves for another, at least <see cref="Stage.Scratch"/>.</param>
+internal readonly ref struct StagePoint(ReadOnlySpan<float> parameters, ReadOnlySpan<float> input, Span<float> kept, Span<float> scratch)
 {
     public ReadOnlySpan<float> Parameters { get; } = parameters;
 
     public ReadOnlySpan<float> Input { get; } = input;
 
     public Span<float> Kept { get; } = kept;
+
+    public Span<float> Scratch { get; } = scratch;
 }
 
 /// <summary>A direction at a point.</summary>
@@ -42,6 +45,9 @@ internal abstract class Stage
 
     /// <summary>Numbers that it keeps at a point.</summary>
     public abstract int Kept { get; }
+
+    /// <summary>Numbers that its maps need while they work.</summary>
+    public virtual int Scratch => 0;
 
     /// <summary>The output.</summary>
     public abstract void Forward(StagePoint at, Span<float> output);
@@ -74,25 +80,25 @@ internal abstract class BilinearStage : Stage
     public sealed override int Kept => 0;
 
     /// <inheritdoc/>
-    public sealed override void Forward(StagePoint at, Span<float> output) => Apply(at.Input, at.Parameters, constants: true, output, add: false);
+    public sealed override void Forward(StagePoint at, Span<float> output) => Apply(at.Input, at.Parameters, constants: true, output, add: false, at.Scratch);
 
     /// <inheritdoc/>
     public sealed override void Backward(StagePoint at, ReadOnlySpan<float> outputGradient, Span<float> parameters, Span<float> input)
     {
-        ToParameters(at.Input, outputGradient, parameters, add: false);
+        ToParameters(at.Input, outputGradient, parameters, add: false, at.Scratch);
         if (!input.IsEmpty)
         {
-            ToInput(outputGradient, at.Parameters, input, add: false);
+            ToInput(outputGradient, at.Parameters, input, add: false, at.Scratch);
         }
     }
 
     /// <inheritdoc/>
     public sealed override void Tangent(StagePoint at, StageDirection along, Span<float> output)
     {
-        Apply(at.Input, along.Parameters, constants: true, output, add: false);
+        Apply(at.Input, along.Parameters, constants: true, output, add: false, at.Scratch);
         if (!along.Input.IsEmpty)
         {
-            Apply(along.Input, at.Parameters, constants: false, output, add: true);
+            Apply(along.Input, at.Parameters, constants: false, output, add: true, at.Scratch);
         }
     }
 
@@ -100,25 +106,25 @@ internal abstract class BilinearStage : Stage
     public sealed override void TangentBackward(
         StagePoint at, StageDirection along, ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> outputTangent, Span<float> parameters, Span<float> input)
     {
-        ToParameters(at.Input, outputTangent, parameters, add: false);
+        ToParameters(at.Input, outputTangent, parameters, add: false, at.Scratch);
         if (!along.Input.IsEmpty)
         {
-            ToParameters(along.Input, outputGradient, parameters, add: true);
+            ToParameters(along.Input, outputGradient, parameters, add: true, at.Scratch);
         }
 
         if (!input.IsEmpty)
         {
-            ToInput(outputTangent, at.Parameters, input, add: false);
-            ToInput(outputGradient, along.Parameters, input, add: true);
+            ToInput(outputTangent, at.Parameters, input, add: false, at.Scratch);
+            ToInput(outputGradient, along.Parameters, input, add: true, at.Scratch);
         }
     }
 
     /// <summary>y (+)= x ∗ W, and b with the constants.</summary>
-    protected abstract void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add);
+    protected abstract void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> parameters, bool constants, Span<float> y, bool add, Span<float> scratch);
 
     /// <summary>dx (+)= the transpose in x of dy.</summary>
-    protected abstract void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add);
+    protected abstract void ToInput(ReadOnlySpan<float> dy, ReadOnlySpan<float> parameters, Span<float> dx, bool add, Span<float> scratch);
 
     /// <summary>dW (+)= the transpose in W of dy; b's part, which does not depend on x, where nothing is added.</summary>
-    protected abstract void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add);
+    protected abstract void ToParameters(ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add, Span<float> scratch);
 }

@@ -119,8 +119,7 @@ public sealed class FewShotProblem : IMeasuredProblem
             using var scope = NewDisposeScope();
             _pass = network.Forward(phi, images);
             _loss = new SoftmaxCrossEntropy(_pass.Logits, oneHot);
-            (Loss, Gradient) = (_loss.Loss(), _pass.Backward(_loss.LogitGradient()));
-            _pass.PrepareProducts();
+            (Loss, Gradient) = (_loss.Loss(), _pass.Linearize(_loss.LogitGradient()));
             _owned = [Loss, Gradient, _loss.Kept, .. _pass.Kept];
             _owned.ForEach(tensor => tensor.DetachFromDisposeScope());
         }

@@ -27,7 +27,7 @@ public sealed class MetaLearner : IDisposable
 {
     // Support examples of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
     // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
-    private const int ExamplesAtOnce = 20, ChunksAtLeast = 8;
+    private const int ExamplesAtOnce = 10, ChunksAtLeast = 8;
 
     private readonly int _threads;
     private MetaLearningState<Tensor, Tensor> _state;
@@ -147,20 +147,18 @@ public sealed class MetaLearner : IDisposable
     {
         using var scope = NewDisposeScope();
         using var alone = new OneThread();
-        var chunks = InChunks(range, Contribution);
-        foreach (var chunk in chunks)
-        {
-            scope.Attach(chunk.Part.Sum);
-        }
-
-        var (next, step) = MetaLearning.Next(new TensorSpace(1, Theta), [.. chunks.Select(chunk => chunk.Part)], _state);
+        var space = new TensorSpace(1, Theta);
+        var (atOnce, threads) = Chunks(range.Count);
+        var (sum, accuracies) = TaskChunks.Sum(range.Count, atOnce, threads, (first, count) => Contribution(range.Slice(first, count)), (sum, next) => Added(space, sum, next));
+        scope.Attach(sum.Sum);
+        var (next, step) = MetaLearning.Next(space, [sum], _state);
         if (step.Usable == 0)
         {
             throw new TrainingDivergedException(
                 $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatus.NonFinite.Describe()}); lower the outer rate or the inner step size, or raise λ or the inner steps");
         }
 
-        var report = StepReport.Create(Plan.MetaBatch, CurrentMethod(), step, [.. chunks.SelectMany(chunk => chunk.Accuracies)]);
+        var report = StepReport.Create(Plan.MetaBatch, CurrentMethod(), step, accuracies);
         RefuseOutOfRange(next);
         Replace(next);
         return report;
@@ -186,10 +184,22 @@ public sealed class MetaLearner : IDisposable
     /// <summary>Work on tasks in chunks, by the learner's threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
     internal T[] InChunks<T>(TaskRange tasks, Func<TaskRange, T> work)
     {
-        var (atOnce, threads) = Theta.device_type == DeviceType.CPU
-            ? (int.Max(1, int.Min(ExamplesAtOnce / Problem.SupportExamples, tasks.Count / ChunksAtLeast)), _threads)
-            : (tasks.Count, 1);
+        var (atOnce, threads) = Chunks(tasks.Count);
         return TaskChunks.Map(tasks.Count, atOnce, threads, (first, count) => work(tasks.Slice(first, count)));
+    }
+
+    private (int AtOnce, int Threads) Chunks(int tasks) => Theta.device_type == DeviceType.CPU
+        ? (int.Max(1, int.Min(ExamplesAtOnce / Problem.SupportExamples, tasks / ChunksAtLeast)), _threads)
+        : (tasks, 1);
+
+    private static (Contribution<Tensor, Tensor> Part, double[] Accuracies) Added(
+        TensorSpace space, (Contribution<Tensor, Tensor> Part, double[] Accuracies) sum, (Contribution<Tensor, Tensor> Part, double[] Accuracies) next)
+    {
+        using var first = sum.Part.Sum;
+        using var second = next.Part.Sum;
+        var part = MetaLearning.Add(space, sum.Part, next.Part);
+        part.Sum.DetachFromDisposeScope();
+        return (part, [.. sum.Accuracies, .. next.Accuracies]);
     }
 
     private (Contribution<Tensor, Tensor> Part, double[] Accuracies) Contribution(TaskRange range)

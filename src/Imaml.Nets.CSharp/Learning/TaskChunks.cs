@@ -19,8 +19,40 @@ internal static class TaskChunks
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
     public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
     {
-        using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
         var results = new T[(tasks + atOnce - 1) / atOnce];
+        Each(tasks, atOnce, threads, work, (chunk, result) => results[chunk] = result);
+        return results;
+    }
+
+    /// <summary>The results of <paramref name="work"/> on the chunks added up in the order of the tasks, each as soon as those before it are there: memory does not grow with their number.</summary>
+    /// <param name="tasks">B, at least 1.</param>
+    /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
+    /// <param name="threads">Threads, at least 1.</param>
+    /// <param name="work">As for <see cref="Map"/>.</param>
+    /// <param name="add">The sum so far and the next result, which it may dispose of; called by one thread at a time.</param>
+    public static T Sum<T>(int tasks, int atOnce, int threads, Func<int, int, T> work, Func<T, T, T> add)
+    {
+        var early = new Dictionary<int, T>();
+        T? sum = default;
+        var added = 0;
+        Each(tasks, atOnce, threads, work, (chunk, result) =>
+        {
+            lock (early)
+            {
+                early.Add(chunk, result);
+                for (; early.Remove(added, out var next); added++)
+                {
+                    sum = added == 0 ? next : add(sum!, next);
+                }
+            }
+        });
+        return sum!;
+    }
+
+    private static void Each<T>(int tasks, int atOnce, int threads, Func<int, int, T> work, Action<int, T> done)
+    {
+        using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
+        var chunks = (tasks + atOnce - 1) / atOnce;
         var next = -1;
         ExceptionDispatchInfo? failure = null;
         void Work()
@@ -29,9 +61,9 @@ internal static class TaskChunks
             {
                 torch.set_num_threads(1);
                 using var off = Unrecorded.Begin(); // Once for the thread, so that no operation has to.
-                for (var i = Interlocked.Increment(ref next); i < results.Length && failure is null; i = Interlocked.Increment(ref next))
+                for (var i = Interlocked.Increment(ref next); i < chunks && failure is null; i = Interlocked.Increment(ref next))
                 {
-                    results[i] = work(i * atOnce, int.Min(atOnce, tasks - i * atOnce));
+                    done(i, work(i * atOnce, int.Min(atOnce, tasks - i * atOnce)));
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
                     GC.Collect(0);
@@ -43,13 +75,7 @@ internal static class TaskChunks
             }
         }
 
-        // Threads of their own, not of a pool: the C library hands what an ended thread had allocated and freed to the next one that starts, but
-        // every thread of a pool would keep its own for ever.
-        Thread[] others = [.. Enumerable.Range(1, int.Min(threads, results.Length) - 1).Select(_ => new Thread(Work))];
-        Array.ForEach(others, thread => thread.Start());
-        Work();
-        Array.ForEach(others, thread => thread.Join());
+        Workers.Run(int.Min(threads, chunks), Work);
         failure?.Throw();
-        return results;
     }
 }

@@ -26,11 +26,11 @@ public abstract class NetworkPass(Tensor logits)
     /// <summary>∂loss/∂parameters, [B, d], from ∂loss/∂logits, [B, n, N].</summary>
     public abstract Tensor Backward(Tensor logitGradient);
 
-    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after it.</summary>
-    public abstract Tensor TransposeProduct(Tensor logits);
+    /// <summary>The same, and what products at this point need is kept. Once, before Tangent and what follows it.</summary>
+    public abstract Tensor Linearize(Tensor logitGradient);
 
-    /// <summary>Computes what products at this point need and the gradient alone does not. Call after Backward, once.</summary>
-    public abstract void PrepareProducts();
+    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after Linearize.</summary>
+    public abstract Tensor TransposeProduct(Tensor logits);
 
     /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>
     public abstract Tensor Tangent(Tensor w);
@@ -79,10 +79,12 @@ internal sealed class LayeredPass : NetworkPass
     public override Tensor TransposeProduct(Tensor logits) => Pull(logits, (pass, gradient, toInput) => pass.Transpose(gradient, toInput));
 
     /// <inheritdoc/>
-    public override void PrepareProducts()
+    public override Tensor Linearize(Tensor logitGradient)
     {
         using var off = Unrecorded.Begin();
+        var gradient = Backward(logitGradient);
         Array.ForEach(_passes, pass => pass.PrepareProducts());
+        return gradient;
     }
 
     /// <inheritdoc/>

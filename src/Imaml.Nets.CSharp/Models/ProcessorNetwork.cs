@@ -19,7 +19,9 @@ internal sealed class ProcessorNetwork
         (_first, Stages, Images) = (first, stages, images);
         Parameters = StagePlaces.Of(stages, stage => stage.Parameters);
         Outputs = StagePlaces.Of(stages, stage => stage.Outputs);
+        TwoOutputs = StagePlaces.InTurns(stages, stage => stage.Outputs);
         Kept = StagePlaces.Of(stages, stage => stage.Kept);
+        Scratch = stages.Max(stage => stage.Scratch);
     }
 
     public IReadOnlyList<Stage> Stages { get; }
@@ -33,8 +35,14 @@ internal sealed class ProcessorNetwork
     /// <summary>The same of what goes out of them.</summary>
     public StagePlaces Outputs { get; }
 
+    /// <summary>The same where no more than two stages' are needed at a time: they lie where those two stages before them did.</summary>
+    public StagePlaces TwoOutputs { get; }
+
     /// <summary>The same of what they keep.</summary>
     public StagePlaces Kept { get; }
+
+    /// <summary>Numbers that any of them needs while it works.</summary>
+    public int Scratch { get; }
 
     /// <summary>Whether images like these are the kernels': float32, in the processor's memory.</summary>
     public static bool IsFor(Tensor images) => images.device_type == DeviceType.CPU && images.dtype == ScalarType.Float32;
@@ -109,24 +117,26 @@ internal sealed class ProcessorNetwork
 }
 
 /// <summary>Where the parts of a network's stages are in the numbers of a task.</summary>
-/// <param name="Starts">Of each stage, and the end.</param>
-internal sealed record StagePlaces(int[] Starts)
+/// <param name="Starts">Of each stage.</param>
+/// <param name="Lengths">Of each stage.</param>
+/// <param name="Count">Numbers of a task.</param>
+internal sealed record StagePlaces(int[] Starts, int[] Lengths, int Count)
 {
     /// <summary>One after another.</summary>
     public static StagePlaces Of(IReadOnlyList<Stage> stages, Func<Stage, int> count)
     {
-        var starts = new int[stages.Count + 1];
-        for (var i = 0; i < stages.Count; i++)
-        {
-            starts[i + 1] = starts[i] + count(stages[i]);
-        }
-
-        return new StagePlaces(starts);
+        int[] lengths = [.. stages.Select(count)];
+        return new StagePlaces([.. lengths.Index().Select(one => lengths.Take(one.Index).Sum())], lengths, lengths.Sum());
     }
 
-    /// <summary>Numbers of a task.</summary>
-    public int Count => Starts[^1];
+    /// <summary>The first and the third in one place, the second and the fourth in another.</summary>
+    public static StagePlaces InTurns(IReadOnlyList<Stage> stages, Func<Stage, int> count)
+    {
+        int[] lengths = [.. stages.Select(count)];
+        var longest = lengths.Max();
+        return new StagePlaces([.. lengths.Index().Select(one => one.Index % 2 * longest)], lengths, 2 * longest);
+    }
 
     /// <summary>A stage's part of the numbers of a task, out of those of all tasks.</summary>
-    public Span<float> Part(Span<float> all, int task, int stage) => all.Slice((task * Count) + Starts[stage], Starts[stage + 1] - Starts[stage]);
+    public Span<float> Part(Span<float> all, int task, int stage) => all.Slice((task * Count) + Starts[stage], Lengths[stage]);
 }

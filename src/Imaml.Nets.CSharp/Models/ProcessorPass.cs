@@ -14,9 +14,12 @@ internal sealed class ProcessorPass : NetworkPass
     private readonly Tensor _parameters, _images;
     private readonly int _tasks;
 
-    // Of every task, stage by stage: what goes out and ∂loss by it, and what is kept; for products, how the first two change in a direction.
-    private readonly Tensor _values, _gradients, _kept;
-    private Tensor? _valueTangents, _gradientTangents, _direction;
+    // Of every task, stage by stage: what goes out, and what is kept; for products ∂loss by what goes out, and how what goes out changes in a direction.
+    private readonly Tensor _values, _kept;
+    private Tensor? _gradients, _valueTangents, _direction;
+
+    // Of the task and the stage that are at work.
+    private readonly Tensor _scratch, _twoGradients;
 
     /// <summary>The forward pass.</summary>
     /// <param name="network">The stages.</param>
@@ -27,36 +30,41 @@ internal sealed class ProcessorPass : NetworkPass
     {
         (_network, _tasks) = (network, (int)images.Tasks);
         (_parameters, _images) = (InOnePiece(parameters), images.Values.detach());
-        (_values, _gradients, _kept) = (Room(network.Outputs), Room(network.Outputs), Room(network.Kept));
-        Span<float> w = Numbers(_parameters), x = Numbers(_images), logits = Numbers(Logits), values = Numbers(_values), kept = Numbers(_kept);
+        (_values, _kept) = (Room(_tasks * network.Outputs.Count), Room(_tasks * network.Kept.Count));
+        (_scratch, _twoGradients) = (Room(network.Scratch), Room(network.TwoOutputs.Count));
+        Span<float> w = Numbers(_parameters), x = Numbers(_images), logits = Numbers(Logits), values = Numbers(_values), kept = Numbers(_kept), scratch = Numbers(_scratch);
         for (var task = 0; task < _tasks; task++)
         {
             for (var i = 0; i < network.Stages.Count; i++)
             {
-                network.Stages[i].Forward(Point(w, x, values, kept, task, i), network.Outputs.Part(values, task, i));
+                network.Stages[i].Forward(Point(w, x, values, kept, scratch, task, i), network.Outputs.Part(values, task, i));
             }
 
-            Logit(values, task).CopyTo(OfTask(logits, task));
+            Last(network.Outputs, values, task).CopyTo(OfTask(logits, task));
         }
     }
 
     /// <inheritdoc/>
     public override IEnumerable<Tensor> Kept =>
-        new[] { _parameters, _images, Logits, _values, _gradients, _kept, _valueTangents, _gradientTangents }.OfType<Tensor>();
+        new[] { _parameters, _images, Logits, _values, _kept, _scratch, _twoGradients, _gradients, _valueTangents }.OfType<Tensor>();
 
     /// <inheritdoc/>
-    public override Tensor Backward(Tensor logitGradient) => Pull(logitGradient, _gradients, _kept);
+    public override Tensor Backward(Tensor logitGradient) => Pull(logitGradient, _network.TwoOutputs, _twoGradients, _kept);
+
+    /// <inheritdoc/>
+    public override Tensor Linearize(Tensor logitGradient)
+    {
+        (_gradients, _valueTangents) = (Room(_tasks * _network.Outputs.Count), Room(_tasks * _network.Outputs.Count));
+        return Pull(logitGradient, _network.Outputs, _gradients, _kept);
+    }
 
     /// <inheritdoc/>
     public override Tensor TransposeProduct(Tensor logits)
     {
         using var scope = NewDisposeScope();
-        // What Backward left for the products stays.
-        return Pull(logits, _gradientTangents!, _kept.clone()).MoveToOuterDisposeScope();
+        // What Linearize left for the products stays.
+        return Pull(logits, _network.TwoOutputs, _twoGradients, _kept.clone()).MoveToOuterDisposeScope();
     }
-
-    /// <inheritdoc/>
-    public override void PrepareProducts() => (_valueTangents, _gradientTangents) = (Room(_network.Outputs), Room(_network.Outputs));
 
     /// <inheritdoc/>
     public override Tensor Tangent(Tensor w)
@@ -66,15 +74,15 @@ internal sealed class ProcessorPass : NetworkPass
         _direction = InOnePiece(w).MoveToOuterDisposeScope();
         var tangent = empty_like(Logits);
         Span<float> parameters = Numbers(_parameters), x = Numbers(_images), direction = Numbers(_direction), logits = Numbers(tangent);
-        Span<float> values = Numbers(_values), kept = Numbers(_kept), moved = Numbers(_valueTangents!);
+        Span<float> values = Numbers(_values), kept = Numbers(_kept), scratch = Numbers(_scratch), moved = Numbers(_valueTangents!);
         for (var task = 0; task < _tasks; task++)
         {
             for (var i = 0; i < _network.Stages.Count; i++)
             {
-                _network.Stages[i].Tangent(Point(parameters, x, values, kept, task, i), Along(direction, moved, task, i), _network.Outputs.Part(moved, task, i));
+                _network.Stages[i].Tangent(Point(parameters, x, values, kept, scratch, task, i), Along(direction, moved, task, i), _network.Outputs.Part(moved, task, i));
             }
 
-            Logit(moved, task).CopyTo(OfTask(logits, task));
+            Last(_network.Outputs, moved, task).CopyTo(OfTask(logits, task));
         }
 
         return tangent.MoveToOuterDisposeScope();
@@ -87,59 +95,61 @@ internal sealed class ProcessorPass : NetworkPass
         using var scope = NewDisposeScope();
         var result = empty_like(_parameters);
         Span<float> parameters = Numbers(_parameters), x = Numbers(_images), direction = Numbers(_direction!), given = Numbers(InOnePiece(logitGradientTangent)), all = Numbers(result);
-        Span<float> values = Numbers(_values), kept = Numbers(_kept), gradients = Numbers(_gradients), moved = Numbers(_valueTangents!), movedGradients = Numbers(_gradientTangents!);
+        Span<float> values = Numbers(_values), kept = Numbers(_kept), scratch = Numbers(_scratch), gradients = Numbers(_gradients!), moved = Numbers(_valueTangents!), two = Numbers(_twoGradients);
         for (var task = 0; task < _tasks; task++)
         {
-            OfTask(given, task).CopyTo(Logit(movedGradients, task));
+            OfTask(given, task).CopyTo(Last(_network.TwoOutputs, two, 0));
             for (var i = _network.Stages.Count - 1; i >= 0; i--)
             {
                 _network.Stages[i].TangentBackward(
-                    Point(parameters, x, values, kept, task, i),
+                    Point(parameters, x, values, kept, scratch, task, i),
                     Along(direction, moved, task, i),
                     _network.Outputs.Part(gradients, task, i),
-                    _network.Outputs.Part(movedGradients, task, i),
+                    _network.TwoOutputs.Part(two, 0, i),
                     _network.Parameters.Part(all, task, i),
-                    Before(movedGradients, task, i));
+                    Before(_network.TwoOutputs, two, 0, i));
             }
         }
 
         return result.MoveToOuterDisposeScope();
     }
 
-    private Tensor Pull(Tensor logitGradient, Tensor gradientRoom, Tensor keptRoom)
+    // Where the gradients are of all tasks, or of one at a time.
+    private Tensor Pull(Tensor logitGradient, StagePlaces places, Tensor gradientRoom, Tensor keptRoom)
     {
         using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var result = empty_like(_parameters);
         Span<float> parameters = Numbers(_parameters), x = Numbers(_images), given = Numbers(InOnePiece(logitGradient)), all = Numbers(result);
-        Span<float> values = Numbers(_values), kept = Numbers(keptRoom), gradients = Numbers(gradientRoom);
+        Span<float> values = Numbers(_values), kept = Numbers(keptRoom), scratch = Numbers(_scratch), gradients = Numbers(gradientRoom);
         for (var task = 0; task < _tasks; task++)
         {
-            OfTask(given, task).CopyTo(Logit(gradients, task));
+            var at = ReferenceEquals(places, _network.Outputs) ? task : 0;
+            OfTask(given, task).CopyTo(Last(places, gradients, at));
             for (var i = _network.Stages.Count - 1; i >= 0; i--)
             {
                 _network.Stages[i].Backward(
-                    Point(parameters, x, values, kept, task, i), _network.Outputs.Part(gradients, task, i), _network.Parameters.Part(all, task, i), Before(gradients, task, i));
+                    Point(parameters, x, values, kept, scratch, task, i), places.Part(gradients, at, i), _network.Parameters.Part(all, task, i), Before(places, gradients, at, i));
             }
         }
 
         return result.MoveToOuterDisposeScope();
     }
 
-    private StagePoint Point(Span<float> parameters, Span<float> images, Span<float> values, Span<float> kept, int task, int stage) =>
-        new(_network.Parameters.Part(parameters, task, stage), stage == 0 ? OfTask(images, task) : Before(values, task, stage), _network.Kept.Part(kept, task, stage));
+    private StagePoint Point(Span<float> parameters, Span<float> images, Span<float> values, Span<float> kept, Span<float> scratch, int task, int stage) =>
+        new(_network.Parameters.Part(parameters, task, stage), stage == 0 ? OfTask(images, task) : Before(_network.Outputs, values, task, stage), _network.Kept.Part(kept, task, stage), scratch);
 
-    private StageDirection Along(Span<float> direction, Span<float> moved, int task, int stage) => new(_network.Parameters.Part(direction, task, stage), Before(moved, task, stage));
+    private StageDirection Along(Span<float> direction, Span<float> moved, int task, int stage) => new(_network.Parameters.Part(direction, task, stage), Before(_network.Outputs, moved, task, stage));
 
     /// <summary>A task's numbers of the stage before; none of the images, which do not change.</summary>
-    private Span<float> Before(Span<float> all, int task, int stage) => stage == 0 ? [] : _network.Outputs.Part(all, task, stage - 1);
+    private static Span<float> Before(StagePlaces places, Span<float> all, int task, int stage) => stage == 0 ? [] : places.Part(all, task, stage - 1);
 
     /// <summary>A task's numbers of the last stage.</summary>
-    private Span<float> Logit(Span<float> all, int task) => _network.Outputs.Part(all, task, _network.Stages.Count - 1);
+    private Span<float> Last(StagePlaces places, Span<float> all, int task) => places.Part(all, task, _network.Stages.Count - 1);
 
     private Span<float> OfTask(Span<float> all, int task) => all.Slice(task * (all.Length / _tasks), all.Length / _tasks);
 
-    private Tensor Room(StagePlaces places) => empty(_tasks * places.Count, ScalarType.Float32, CPU);
+    private static Tensor Room(int count) => empty(count, ScalarType.Float32, CPU);
 
     private static Tensor InOnePiece(Tensor x)
     {

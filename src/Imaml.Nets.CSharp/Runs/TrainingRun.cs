@@ -1,7 +1,6 @@
 // A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
 
 using System.Diagnostics;
-using Imaml.Nets.Cost;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;

@@ -77,9 +77,10 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
         }
 
         using var scope = NewDisposeScope();
-        var sum = y.PlusProduct(a, x);
+        var moves = a.Differs(0);
         // On the CPU a look at B numbers is cheaper than a pass over the vectors; a device would have to be waited for.
-        return (a.device_type == DeviceType.CPU && a.Differs(0).all().Truth() ? sum : where(a.Differs(0), sum, y)).MoveToOuterDisposeScope();
+        var (all, none) = a.device_type == DeviceType.CPU ? (!moves.bytes.Contains((byte)0), !moves.bytes.Contains((byte)1)) : (false, false);
+        return (none ? y.detach() : all ? y.PlusProduct(a, x) : where(moves, y.PlusProduct(a, x), y)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

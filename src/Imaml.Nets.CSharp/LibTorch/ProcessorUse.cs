@@ -2,7 +2,7 @@
 
 using System.Runtime.InteropServices;
 
-namespace Imaml.Nets.Cost;
+namespace Imaml.Nets.LibTorch;
 
 /// <summary>Processor time and page faults of a piece of work.</summary>
 /// <param name="CpuSeconds">Seconds of all cores together, in user code and in the kernel.</param>
