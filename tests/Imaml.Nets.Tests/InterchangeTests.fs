@@ -50,8 +50,8 @@ let private fomaml: Method = FirstOrder(Inner.GradientDescent(2, 0.05), Nullable
 
 let private networks: (string * NetworkSpec) list =
     [
-        "conv4-strided", StridedConvolutions 4
-        "conv4-pooled", PooledConvolutions 4
+        "conv4-strided", StridedConvolutions(4) :> NetworkSpec
+        "conv4-pooled", PooledConvolutions(4)
         "conv4-pooled with softplus", PooledConvolutions(4, Activation.Softplus)
     ]
 
@@ -70,7 +70,7 @@ let private pytorch (spec: ConvolutionalNetwork) (tensors: IDictionary<string, T
 
         x <-
             if spec.Activation = Activation.Softplus then
-                torch.nn.functional.softplus x
+                torch.nn.functional.softplus (x)
             else
                 torch.nn.functional.relu x
 
@@ -86,7 +86,7 @@ let private tensors (path: string) =
         [
             for one in file.Tensors do
                 if one.Type = StoredTensor.Single then
-                    one.Name, torch.tensor(one.Singles.ToArray()).reshape (Seq.toArray one.Shape)
+                    (one.Name, torch.tensor(one.Singles.ToArray()).reshape (Seq.toArray one.Shape))
         ]
 
 let private probabilities (prediction: Prediction) = [ for struct (label, p) in prediction.Classes -> label, p ]
@@ -111,13 +111,14 @@ let private run (path: string) (form: ImageForm) (pictures: Picture[]) =
         |> Array.iteri (fun k value -> input[i * form.Bytes + (k % form.Channels) * each + k / form.Channels] <- float32 value / 255f)
 
     let tensor = DenseTensor<float32>(Memory input, ReadOnlySpan [| pictures.Length; form.Channels; form.Size; form.Size |])
-    use results = session.Run [| NamedOnnxValue.CreateFromTensor("images", tensor) |]
+    use results = session.Run([| NamedOnnxValue.CreateFromTensor("images", tensor) |])
 
     let output name =
         (results |> Seq.find (fun one -> one.Name = name)).AsEnumerable<float32>() |> Seq.map float |> Seq.toArray
 
-    let labels = JsonSerializer.Deserialize<string[]> session.ModelMetadata.CustomMetadataMap["labels"]
-    output "logits", output "probabilities", labels
+    match JsonSerializer.Deserialize<string[]>(session.ModelMetadata.CustomMetadataMap["labels"]) with
+    | null -> failtest "the file has no labels"
+    | labels -> output "logits", output "probabilities", labels
 
 let private sameInOnnx (adapted: AdaptedClassifier) (pictures: Picture[]) =
     inFolder (fun folder ->
@@ -173,7 +174,7 @@ let tests =
                         let images = normal 7 [ 1; 6; 28; 28; 1 ] |> _.to_type(torch.float32)
                         use learner = RunFolder(Path.Combine(folder, "run")).Load(LearningProblem.Of(ImageTasks.Open episodes, model))
                         let expected = model.Network.Forward(learner.Theta, images).Logits
-                        let actual = pytorch spec (tensors path) (images.squeeze(0).permute (0L, 3L, 1L, 2L))
+                        let actual = pytorch spec (tensors path) (images.squeeze(0L).permute (0L, 3L, 1L, 2L))
                         agreeing (numbers expected) (numbers actual) "logits"))
 
                 testCase $"{name}: an adapted classifier is the same in ONNX Runtime" (fun () ->
@@ -193,13 +194,13 @@ let tests =
 
                     for i, method in Seq.indexed [ fomaml; metaSgd ] do
                         let at (name: string) = Path.Combine(folder, $"{i}", name)
-                        use classifier = FewShotClassifier.Load(trained (StridedConvolutions 4) method (at "run"))
+                        use classifier = FewShotClassifier.Load(trained (StridedConvolutions(4)) method (at "run"))
                         classifier.SaveSafeTensors(at "one.safetensors")
                         classifier.Save(at "one.bin")
                         use back = FewShotClassifier.LoadSafeTensors(at "one.safetensors")
                         back.Save(at "two.bin")
-                        let header, state = Checkpoint.Open(File.ReadAllBytes(at "one.bin"), "one").ToTuple()
-                        let header2, state2 = Checkpoint.Open(File.ReadAllBytes(at "two.bin"), "two").ToTuple()
+                        let struct (header, state) = Checkpoint.Open(File.ReadAllBytes(at "one.bin"), "one")
+                        let struct (header2, state2) = Checkpoint.Open(File.ReadAllBytes(at "two.bin"), "two")
                         state2 |> should equal state
                         header2.Experiment.DifferencesFrom header.Experiment |> should be Empty
                         (header2.Tasks, header2.MetaStep) |> should equal (header.Tasks, header.MetaStep)
@@ -210,15 +211,15 @@ let tests =
             testCase "a file of PyTorch needs an experiment; other tensors than the network's are refused with names and shapes" (fun () ->
                 inFolder (fun folder ->
                     let at (name: string) = Path.Combine(folder, name)
-                    use classifier = FewShotClassifier.Load(trained (StridedConvolutions 4) fomaml (at "run"))
+                    use classifier = FewShotClassifier.Load(trained (StridedConvolutions(4)) fomaml (at "run"))
                     classifier.SaveSafeTensors(at "one.safetensors")
                     let whole = SafeTensors.Read(ReadOnlyMemory(File.ReadAllBytes(at "one.safetensors")))
                     let path = at "theirs.safetensors"
 
-                    let write (change: StoredTensor list -> StoredTensor list) metadata =
+                    let write (change: StoredTensor list -> StoredTensor list) (metadata: IReadOnlyDictionary<string, string>) =
                         File.WriteAllBytes(path, SafeTensors(List.toArray (change (List.ofSeq whole.Tensors)), metadata).Bytes())
 
-                    let nothing = Dictionary()
+                    let nothing = Dictionary<string, string>()
                     let load experiment = FewShotClassifier.LoadSafeTensors(path, experiment)
 
                     let refused (experiment: Experiment | null) (line: string) =
@@ -230,7 +231,7 @@ let tests =
                     refused null "does not say which experiment its parameters are for, as files of PyTorch do not; name it"
                     use theirs = load classifier.Experiment
                     theirs.Save(at "theirs.bin")
-                    let header, _ = Checkpoint.Open(File.ReadAllBytes(at "theirs.bin"), "theirs").ToTuple()
+                    let struct (header, _) = Checkpoint.Open(File.ReadAllBytes(at "theirs.bin"), "theirs")
                     header.Tasks |> should equal ""
 
                     let other = "does not hold the parameters of the network: "
@@ -265,7 +266,7 @@ let tests =
                             "not JSON", "names an experiment that cannot be used (line 1 is not JSON"
                             "{}", "names an experiment that cannot be used (tasks is missing; network is missing"
                         ] do
-                        write id (Dictionary(dict [ "imaml.experiment", text ]))
+                        write id (Dictionary<string, string>(dict [ "imaml.experiment", text ]))
 
                         Expect.throwsC (fun () -> load null |> ignore) (fun e ->
                             e |> should be instanceOfType<CheckpointException>
