@@ -71,6 +71,7 @@ let tests =
                     theirs["learned"].data<float>().ToArray() |> should equal (sample.Tensors[0].Doubles.ToArray())
 
                     let weight = normal 1 [ 3; 2; 4 ]
+                    let path = Path.Combine(folder, "two.safetensors")
                     Safetensors.SaveStateDict(path, Dictionary<string, Tensor>(dict [ "a", weight; "b", torch.ones (5L, dtype = torch.int64) ]))
                     let ours = (read (File.ReadAllBytes path)).Tensors |> Seq.map (fun one -> one.Name, one) |> dict
                     string ours["a"] |> should equal "F64 [3, 2, 4]"

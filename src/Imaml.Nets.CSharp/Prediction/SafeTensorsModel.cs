@@ -4,7 +4,6 @@
 
 using System.Globalization;
 using System.Text.Json;
-using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
