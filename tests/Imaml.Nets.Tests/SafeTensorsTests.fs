@@ -133,43 +133,4 @@ let tests =
                 Expect.throwsC (fun () -> read long |> ignore) (fun e ->
                     e.Message.Length |> should be (lessThan 200)
                     e.Message |> Seq.exists Char.IsControl |> should equal false))
-
-            testCase "2,000 mutations of a file are read or refused in one line, and no number of theirs sizes anything" (fun () ->
-                let random = Random 1
-                let whole = sample.Bytes()
-                let words = [| "F64"; "F32"; "[0,4]"; "99999999999"; "-1"; "null"; "{}"; "[]"; "\"a\""; "1e400"; "\\ud800"; "\u0001" |]
-
-                for _ in 1..2000 do
-                    let mutable bytes = Array.copy whole
-
-                    for _ in 0 .. random.Next 4 do
-                        let at = random.Next bytes.Length
-
-                        bytes <-
-                            match random.Next 5 with
-                            | _ when bytes.Length = 0 -> bytes
-                            | 0 ->
-                                bytes[at] <- byte (random.Next 256)
-                                bytes
-                            | 1 -> bytes[..at]
-                            | 2 -> Array.append bytes[.. at - 1] bytes[min bytes.Length (at + random.Next 9) ..]
-                            | 3 -> Array.concat [ bytes[..at]; Encoding.UTF8.GetBytes words[random.Next words.Length]; bytes[at..] ]
-                            | _ ->
-                                // The length of the header, as it is after a change of the header.
-                                let now = Array.copy bytes
-
-                                if now.Length > 16 then
-                                    BinaryPrimitives.WriteUInt64LittleEndian(Span now, uint64 (random.Next now.Length))
-
-                                now
-
-                    let before = GC.GetAllocatedBytesForCurrentThread()
-
-                    try
-                        (read bytes).Tensors |> Seq.sumBy _.Data.Length |> should be (lessThan bytes.Length)
-                    with :? InvalidDataException as e ->
-                        e.Message |> Seq.exists Char.IsControl |> should equal false
-
-                    // Of a file of some 500 bytes.
-                    GC.GetAllocatedBytesForCurrentThread() - before |> should be (lessThan 1_000_000L))
         ]

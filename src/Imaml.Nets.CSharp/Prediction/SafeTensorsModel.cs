@@ -4,6 +4,7 @@
 
 using System.Globalization;
 using System.Text.Json;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
@@ -57,19 +58,18 @@ internal static class SafeTensorsModel
             }
 
             var network = spec.Build(new ImageShape(tasks.Form.Size, tasks.Form.Size, tasks.Form.Channels), tasks.Ways);
-            var expected = told.Method.Learns?.Numbers(network.LayerSizes).Count;
-            var (theta, learned) = Numbers(file, network, expected);
+            var (theta, learned) = Numbers(file, network, told.Method);
             var nothing = new OptimizerMemory([], []);
             // Whose tasks another program's parameters were trained on is not known.
             var trained = experiment is null ? file.Metadata.GetValueOrDefault(TasksKey, "") : "";
             var steps = experiment is null && int.TryParse(file.Metadata.GetValueOrDefault(MetaStepKey), NumberStyles.None, CultureInfo.InvariantCulture, out var made) ? made : 0;
-            return Checkpoint.ModelBytes(new CheckpointHeader(told, trained, steps, 0, nothing, expected is null ? null : nothing), theta, learned);
+            return Checkpoint.ModelBytes(new CheckpointHeader(told, trained, steps, 0, nothing, learned.Length == 0 ? null : nothing), theta, learned);
         }
         catch (InvalidDataException e)
         {
             throw new CheckpointException($"{path} {e.Message}", e);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or OverflowException)
         {
             throw new CheckpointException($"{path} names an experiment that cannot be used ({e.Message})", e);
         }
@@ -80,23 +80,22 @@ internal static class SafeTensorsModel
     }
 
     /// <summary>θ, and what is learned next to it.</summary>
-    /// <exception cref="InvalidDataException">The tensors are not those of the network, or not finite.</exception>
-    private static (float[] Theta, double[] Learned) Numbers(SafeTensors file, Network network, int? learned)
+    /// <exception cref="InvalidDataException">The tensors are not those of the network and the method, or not finite.</exception>
+    private static (float[] Theta, double[] Learned) Numbers(SafeTensors file, Network network, Method method)
     {
         var parts = PyTorchLayout.Of(network);
         var found = file.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
-        var expected = parts.Select(part => (part.Name, Form: $"{part}")).Concat(learned is { } count ? [(Learned, $"{StoredTensor.Double} [{count}]")] : []).ToArray();
-        string[] faults =
-        [
-            .. expected.Where(one => !found.ContainsKey(one.Name)).Select(one => $"{one.Name} is missing, {one.Form}"),
-            .. expected.Where(one => found.TryGetValue(one.Name, out var tensor) && $"{tensor}" != one.Form).Select(one => $"{one.Name} is {SafeTensors.Printed($"{found[one.Name]}")}, not {one.Form}"),
-            .. found.Keys.Except(expected.Select(one => one.Name)).Select(name => $"{SafeTensors.Printed(name)} is unknown{Advice(name)}"),
-        ];
-        if (faults.Length > 0)
+        Require([.. parts.Select(part => (part.Name, $"{part}"))]);
+        // Made where the network is known to be no larger than the file.
+        double[] learned = [];
+        if (method.Learns is { } learns)
         {
-            throw new InvalidDataException($"does not hold the parameters of the network: {string.Join("; ", faults.Take(LongestList))}{(faults.Length > LongestList ? $"; and {faults.Length - LongestList} more" : "")}");
+            Require([(Learned, $"{StoredTensor.Double} [{learns.Numbers(network.LayerSizes).Count}]")]);
+            learned = found[Learned].Doubles.ToArray();
         }
 
+        string[] unknown = [.. found.Keys.Except(parts.Select(part => part.Name)).Where(name => method.Learns is null || name != Learned)];
+        Refuse([.. unknown.Select(name => $"{SafeTensors.Printed(name)} is unknown{Advice(name)}")]);
         var theta = new float[network.ParameterCount];
         foreach (var part in parts)
         {
@@ -107,8 +106,22 @@ internal static class SafeTensorsModel
             }
         }
 
-        var numbers = learned is null ? [] : found[Learned].Doubles.ToArray();
-        return theta.All(float.IsFinite) && numbers.All(double.IsFinite) ? (theta, numbers) : throw new InvalidDataException("holds numbers that are not finite");
+        return theta.All(float.IsFinite) && learned.All(double.IsFinite) ? (theta, learned) : throw new InvalidDataException("holds numbers that are not finite");
+
+        void Require((string Name, string Form)[] expected) => Refuse(
+        [
+            .. expected.Where(one => !found.ContainsKey(one.Name)).Select(one => $"{one.Name} is missing, {one.Form}"),
+            .. expected.Where(one => found.TryGetValue(one.Name, out var tensor) && $"{tensor}" != one.Form).Select(one => $"{one.Name} is {SafeTensors.Printed($"{found[one.Name]}")}, not {one.Form}"),
+        ]);
+    }
+
+    private static void Refuse(string[] faults)
+    {
+        if (faults.Length > 0)
+        {
+            var more = faults.Length > LongestList ? $"; and {faults.Length - LongestList} more" : "";
+            throw new InvalidDataException($"does not hold the parameters of the network: {string.Join("; ", faults.Take(LongestList))}{more}");
+        }
     }
 
     private static string Advice(string name) =>
