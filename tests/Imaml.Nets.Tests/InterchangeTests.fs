@@ -64,9 +64,24 @@ let private pytorch (spec: ConvolutionalNetwork) (tensors: IDictionary<string, T
         let stride = if pooled then 1L else 2L
 
         x <-
-            torch.nn.functional.conv2d (x, tensors[$"conv{i}.weight"], tensors[$"conv{i}.bias"], strides = [| stride; stride |], padding = [| 1L; 1L |])
+            torch.nn.functional.conv2d (
+                x,
+                tensors[$"conv{i}.weight"],
+                tensors[$"conv{i}.bias"],
+                strides = [| stride; stride |],
+                padding = [| 1L; 1L |]
+            )
 
-        x <- torch.nn.functional.batch_norm (x, null, null, tensors[$"norm{i}.weight"], tensors[$"norm{i}.bias"], training = true, eps = 1e-5)
+        x <-
+            torch.nn.functional.batch_norm (
+                x,
+                null,
+                null,
+                tensors[$"norm{i}.weight"],
+                tensors[$"norm{i}.bias"],
+                training = true,
+                eps = 1e-5
+            )
 
         x <-
             if spec.Activation = Activation.Softplus then
@@ -86,7 +101,7 @@ let private tensors (path: string) =
         [
             for one in file.Tensors do
                 if one.Type = StoredTensor.Single then
-                    (one.Name, torch.tensor(one.Singles.ToArray()).reshape (Seq.toArray one.Shape))
+                    (one.Name, torch.tensor(one.Singles.ToArray()).reshape(Seq.toArray one.Shape))
         ]
 
 let private probabilities (prediction: Prediction) = [ for struct (label, p) in prediction.Classes -> label, p ]
@@ -103,18 +118,22 @@ let private agreeing (expected: float[]) (actual: float[]) what =
 let private run (path: string) (form: ImageForm) (pictures: Picture[]) =
     use session = new InferenceSession(path)
     let each = form.Size * form.Size
-    let input = Array.zeroCreate<float32> (pictures.Length * form.Bytes)
+    let input = Array.zeroCreate<float32>(pictures.Length * form.Bytes)
 
     // As the documentation says: the program's own preparation, channels first, 0 … 1.
     for i, one in Array.indexed pictures do
         one.Read form
         |> Array.iteri (fun k value -> input[i * form.Bytes + (k % form.Channels) * each + k / form.Channels] <- float32 value / 255f)
 
-    let tensor = DenseTensor<float32>(Memory input, ReadOnlySpan [| pictures.Length; form.Channels; form.Size; form.Size |])
+    let tensor =
+        DenseTensor<float32>(Memory input, ReadOnlySpan [| pictures.Length; form.Channels; form.Size; form.Size |])
+
     use results = session.Run([| NamedOnnxValue.CreateFromTensor("images", tensor) |])
 
     let output name =
-        (results |> Seq.find (fun one -> one.Name = name)).AsEnumerable<float32>() |> Seq.map float |> Seq.toArray
+        (results |> Seq.find (fun one -> one.Name = name)).AsEnumerable<float32>()
+        |> Seq.map float
+        |> Seq.toArray
 
     match JsonSerializer.Deserialize<string[]>(session.ModelMetadata.CustomMetadataMap["labels"]) with
     | null -> failtest "the file has no labels"
@@ -172,9 +191,12 @@ let tests =
                         let spec = network :?> ConvolutionalNetwork
                         let struct (_, model) = classifier.Experiment.Open()
                         let images = normal 7 [ 1; 6; 28; 28; 1 ] |> _.to_type(torch.float32)
-                        use learner = RunFolder(Path.Combine(folder, "run")).Load(LearningProblem.Of(ImageTasks.Open episodes, model))
+
+                        use learner =
+                            RunFolder(Path.Combine(folder, "run")).Load(LearningProblem.Of(ImageTasks.Open episodes, model))
+
                         let expected = model.Network.Forward(learner.Theta, images).Logits
-                        let actual = pytorch spec (tensors path) (images.squeeze(0L).permute (0L, 3L, 1L, 2L))
+                        let actual = pytorch spec (tensors path) (images.squeeze(0L).permute(0L, 3L, 1L, 2L))
                         agreeing (numbers expected) (numbers actual) "logits"))
 
                 testCase $"{name}: an adapted classifier is the same in ONNX Runtime" (fun () ->
@@ -246,7 +268,14 @@ let tests =
                         (other
                          + "norm1.running_mean is unknown (normalisations take the statistics of each task; BatchNorm2d with track_running_stats=False has no others)")
 
-                    write (fun all -> without "norm2.bias" all @ [ StoredTensor.Of("norm2.bias", [| 4L |], ReadOnlySpan [| 1.0; 2.0; 3.0; 4.0 |]) ]) nothing
+                    write
+                        (fun all ->
+                            without "norm2.bias" all
+                            @ [
+                                StoredTensor.Of("norm2.bias", [| 4L |], ReadOnlySpan [| 1.0; 2.0; 3.0; 4.0 |])
+                            ])
+                        nothing
+
                     refused classifier.Experiment (other + "norm2.bias is F64 [4], not F32 [4]")
                     write (List.truncate 2) nothing
 
@@ -256,7 +285,11 @@ let tests =
                          + "norm1.weight is missing, F32 [4]; norm1.bias is missing, F32 [4]; conv2.weight is missing, F32 [4, 4, 3, 3]; and 13 more")
 
                     write
-                        (fun all -> without "norm2.bias" all @ [ StoredTensor.Of("norm2.bias", [| 4L |], ReadOnlySpan [| 1f; Single.NaN; 3f; 4f |]) ])
+                        (fun all ->
+                            without "norm2.bias" all
+                            @ [
+                                StoredTensor.Of("norm2.bias", [| 4L |], ReadOnlySpan [| 1f; Single.NaN; 3f; 4f |])
+                            ])
                         nothing
 
                     refused classifier.Experiment "holds numbers that are not finite"

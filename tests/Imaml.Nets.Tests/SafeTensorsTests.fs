@@ -39,8 +39,7 @@ let private refused (bytes: byte[]) (line: string) =
         e |> should be instanceOfType<InvalidDataException>
         e.Message |> should equal line)
 
-let private entry name dtype shape place =
-    $"\"%s{name}\":{{\"dtype\":\"%s{dtype}\",\"shape\":%s{shape},\"data_offsets\":%s{place}}}"
+let private entry name dtype shape place = $"\"%s{name}\":{{\"dtype\":\"%s{dtype}\",\"shape\":%s{shape},\"data_offsets\":%s{place}}}"
 
 let private content (one: SafeTensors) =
     [
@@ -66,13 +65,21 @@ let tests =
                     File.WriteAllBytes(path, sample.Bytes())
                     let theirs = Safetensors.LoadStateDict path
                     theirs.Count |> should equal 4
-                    theirs["conv1.weight"].data<float32>().ToArray() |> should equal (sample.Tensors[1].Singles.ToArray())
+
+                    theirs["conv1.weight"].data<float32>().ToArray()
+                    |> should equal (sample.Tensors[1].Singles.ToArray())
+
                     theirs["conv1.weight"].shape |> should equal [| 2L; 3L |]
                     theirs["learned"].data<float>().ToArray() |> should equal (sample.Tensors[0].Doubles.ToArray())
 
                     let weight = normal 1 [ 3; 2; 4 ]
                     let path = Path.Combine(folder, "two.safetensors")
-                    Safetensors.SaveStateDict(path, Dictionary<string, Tensor>(dict [ "a", weight; "b", torch.ones (5L, dtype = torch.int64) ]))
+
+                    Safetensors.SaveStateDict(
+                        path,
+                        Dictionary<string, Tensor>(dict [ "a", weight; "b", torch.ones (5L, dtype = torch.int64) ])
+                    )
+
                     let ours = (read (File.ReadAllBytes path)).Tensors |> Seq.map (fun one -> one.Name, one) |> dict
                     string ours["a"] |> should equal "F64 [3, 2, 4]"
                     ours["a"].Doubles.ToArray() |> should equal (numbers weight)
@@ -82,7 +89,10 @@ let tests =
                 let whole = sample.Bytes()
                 let one entry data = file ("{" + entry + "}") data
                 let two first second = one $"{first},{second}" 8
-                let needs = "is damaged: a needs dtype, shape and two data_offsets, each once, of whole numbers from 0 on"
+
+                let needs =
+                    "is damaged: a needs dtype, shape and two data_offsets, each once, of whole numbers from 0 on"
+
                 refused [||] "is no safetensors file: it is shorter than 8 bytes"
 
                 refused
@@ -105,9 +115,7 @@ let tests =
                 refused (one (entry "a" "F32" "[99999999999999999999]" "[0,4]") 4) needs
                 refused (one (entry "a" "F31" "[1]" "[0,4]") 4) "has a tensor a of the unknown type F31"
 
-                refused
-                    (one (entry "a" "F32" "[1]" "[4,0]") 4)
-                    "is damaged: a is F32 [1], which is not what bytes 4 to 0 hold"
+                refused (one (entry "a" "F32" "[1]" "[4,0]") 4) "is damaged: a is F32 [1], which is not what bytes 4 to 0 hold"
 
                 refused
                     (one (entry "a" "F32" "[4294967296,4294967296]" "[0,0]") 0)
