@@ -50,11 +50,9 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
 
     private const string MetadataKey = "__metadata__", TypeKey = "dtype", ShapeKey = "shape", PlaceKey = "data_offsets";
 
-    private static readonly FrozenDictionary<string, int> Sizes = new Dictionary<string, int>
-    {
-        ["BOOL"] = 1, ["U8"] = 1, ["I8"] = 1, ["F8_E4M3"] = 1, ["F8_E5M2"] = 1, ["F8_E8M0"] = 1, ["U16"] = 2, ["I16"] = 2, ["F16"] = 2, ["BF16"] = 2,
-        ["U32"] = 4, ["I32"] = 4, [StoredTensor.Single] = 4, ["U64"] = 8, ["I64"] = 8, [StoredTensor.Double] = 8, ["C64"] = 8,
-    }.ToFrozenDictionary();
+    private static readonly FrozenDictionary<string, int> Sizes =
+        new (int Bytes, string Types)[] { (1, "BOOL U8 I8 F8_E4M3 F8_E5M2 F8_E8M0"), (2, "U16 I16 F16 BF16"), (4, "U32 I32 F32"), (8, "U64 I64 F64 C64") }
+            .SelectMany(one => one.Types.Split(' '), (one, type) => (type, one.Bytes)).ToFrozenDictionary(one => one.type, one => one.Bytes);
 
     /// <summary>The bytes of a file.</summary>
     public byte[] Bytes()
