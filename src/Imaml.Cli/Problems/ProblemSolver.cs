@@ -288,7 +288,9 @@ internal sealed class ProblemSolver
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, linear.Describe()),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
-            _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
+            _ => (Outcome.StepLimit, _request.InnerSteps is { } steps
+                ? $"the budget of {steps} inner steps{(_request.CgSteps is { } linearSteps ? $" and {linearSteps} linear steps" : "")} was used"
+                : "the solvers' own budgets of steps were used"),
         };
     }
 
