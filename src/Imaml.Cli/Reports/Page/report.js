@@ -49,7 +49,7 @@
 
   function tickText(tick, percent) {
     const scale = percent ? 100 : 1, digits = Math.max(0, -Math.floor(Math.log10(tick.step * scale) + 1e-9));
-    return Math.abs(tick.at * scale) >= 1e6 ? plain(tick.at * scale) : (tick.at * scale).toFixed(Math.min(digits, 8));
+    return Math.abs(tick.at * scale) >= 1e6 || digits > 6 ? plain(tick.at * scale) : (tick.at * scale).toFixed(digits);
   }
 
   function marker(run, x, y, colour, parent) {
@@ -155,9 +155,9 @@
         element("line", { x1: left, x2: width - right, y1: py(tick.at), y2: py(tick.at), stroke: "#e9e7e0" }, svg);
         element("text", { x: left - 8, y: py(tick.at) + 4, "text-anchor": "end" }, svg).textContent = (logarithmic ? plain(tick.value) : tickText(tick, chart.percent)) + (chart.percent ? " %" : "");
       }
-      for (const tick of niceTicks(x0, x1, Math.max(2, Math.floor(width / 130)))) {
+      for (const tick of niceTicks(x0, x1, Math.max(2, Math.floor(width / 130))).filter(one => axis !== "step" || one.step >= 1 || Number.isInteger(one.at))) {
         element("line", { x1: px(tick.at), x2: px(tick.at), y1: top, y2: height - bottom + 4, stroke: "#e9e7e0" }, svg);
-        element("text", { x: px(tick.at), y: height - bottom + 18, "text-anchor": "middle" }, svg).textContent = tickText(tick, false);
+        element("text", { x: px(tick.at), y: height - bottom + 18, "text-anchor": "middle" }, svg).textContent = axis === "step" ? String(Math.round(tick.at)) : tickText(tick, false);
       }
       element("path", { d: "M" + left + " " + top + "V" + (height - bottom) + "H" + (width - right), fill: "none", stroke: "#8a8f94" }, svg);
       element("text", { x: (left + width - right) / 2, y: height - 5, "text-anchor": "middle" }, svg).textContent = axis === "step" ? "meta-steps" : "minutes of training";
