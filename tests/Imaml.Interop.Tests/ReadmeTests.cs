@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using Expecto;
 using static Imaml.Interop.Tests.Check;
 
 namespace Imaml.Interop.Tests;
 
-/// <summary>What the README shows of the samples is what the samples do.</summary>
+/// <summary>What the README and the documentation show of the samples is what the samples do.</summary>
 public static class ReadmeTests
 {
     private static string Root()
@@ -17,12 +18,12 @@ public static class ReadmeTests
         return folder?.FullName ?? throw new DirectoryNotFoundException("the repository's root, with Imaml.sln, is not above the test program");
     }
 
-    /// <summary>The first code block after the README names this file is a part of it.</summary>
-    private static void Shows(string sample)
+    /// <summary>The first code block after the document names this file is a part of it.</summary>
+    private static void Shows(string document, string sample)
     {
-        var readme = File.ReadAllText(Path.Combine(Root(), "README.md"));
+        var readme = File.ReadAllText(Path.Combine(Root(), document));
         var named = readme.IndexOf(sample, StringComparison.Ordinal);
-        That(named >= 0, $"README.md names {sample}");
+        That(named >= 0, $"{document} names {sample}");
         var first = readme.IndexOf('\n', readme.IndexOf("```", named, StringComparison.Ordinal)) + 1;
         var block = readme[first..readme.IndexOf("```", first, StringComparison.Ordinal)];
         That(block.Length > 100, "the block is more than a word");
@@ -32,6 +33,20 @@ public static class ReadmeTests
     [Tests]
     public static readonly Test Statements = List(
         "README",
-        Statement("what it shows from C# is in the sample", () => Shows("samples/LogisticMetaProblem.CSharp/Program.cs")),
-        Statement("what it shows from F# is in the sample", () => Shows("samples/LogisticMetaProblem.FSharp/Program.fs")));
+        Statement("it has at most 150 lines", () => That(File.ReadAllLines(Path.Combine(Root(), "README.md")).Length <= 150, "README.md is longer")),
+        Statement("what it shows from F# is in the sample", () => Shows("README.md", "samples/LogisticMetaProblem.FSharp/Program.fs")),
+        Statement("what the documentation shows from C# is in the sample", () => Shows("docs/from-dotnet.md", "samples/LogisticMetaProblem.CSharp/Program.cs")),
+        Statement("what the documentation shows from F# is in the sample", () => Shows("docs/from-dotnet.md", "samples/LogisticMetaProblem.FSharp/Program.fs")),
+        Statement("every link in a document leads to a file", () =>
+        {
+            var documents = Directory.EnumerateFiles(Path.Combine(Root(), "docs"), "*.md").Append(Path.Combine(Root(), "README.md")).Append(Path.Combine(Root(), "results", "README.md"));
+            foreach (var document in documents)
+            {
+                foreach (Match link in Regex.Matches(File.ReadAllText(document), @"\]\((?!https?:)([^)#]+)[^)]*\)"))
+                {
+                    var target = Path.Combine(Path.GetDirectoryName(document)!, link.Groups[1].Value);
+                    That(File.Exists(target) || Directory.Exists(target), $"{Path.GetFileName(document)} links to {link.Groups[1].Value}, which is not there");
+                }
+            }
+        }));
 }

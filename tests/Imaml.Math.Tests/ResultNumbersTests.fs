@@ -255,9 +255,10 @@ let tests =
                     | [] -> ()
                     | wrong -> failtest (String.concat "\n" wrong))
 
-            testCase "the README has its measured numbers from files" (fun () ->
+            testCase "the README and the documentation have their measured numbers from files" (fun () ->
                 let marked =
-                    comments.Matches(File.ReadAllText(Path.Combine(root, "README.md")))
+                    documents
+                    |> Seq.collect (fun document -> comments.Matches(File.ReadAllText(Path.Combine(root, document))))
                     |> Seq.filter (fun m -> m.Groups[1].Value.StartsWith "results/")
 
                 Expect.isGreaterThan (Seq.length marked) 40 "comments that name a file")

@@ -74,6 +74,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         Whole("--validate-every", ValidateEvery, $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n") with { Default = tree => HasNoValidation(tree) ? 0 : DefaultValidateEvery },
         Whole("--validation-episodes", "budget.validationEpisodes", $"Episodes of one validation [default: {DefaultValidationEpisodes}]", "n") with { Default = _ => DefaultValidationEpisodes },
         Whole("--checkpoint-every", "budget.checkpointEvery", $"Meta-steps between checkpoints [default: {DefaultCheckpointEvery}]", "n") with { Default = _ => DefaultCheckpointEvery },
+        Whole("--log-every", "budget.logEvery", "Meta-steps that a line of progress.jsonl is about; --validate-every is a multiple of it [default: 1]", "n"),
         Whole("--keep-every", "budget.keepEvery", "Meta-steps between checkpoints that are kept in addition to the last one, for `imaml diagnose` [default: none]", "n"),
         Of(SharedOptions.AtLeast(new Option<ulong?>("--seed")), "seed", "Seed of initial parameters and episodes", "S"),
     ];

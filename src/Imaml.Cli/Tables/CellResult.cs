@@ -2,7 +2,6 @@
 
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Imaml.Nets.Learning;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 
@@ -46,8 +45,10 @@ internal sealed record CellTest(double Accuracy, double HalfWidth95, int Episode
 /// <param name="Transductive">The test with the query images' statistics, as published accuracies are made.</param>
 /// <param name="Inductive">The test with the support images' statistics.</param>
 /// <param name="Folder">The run's folder, below that of the table.</param>
+/// <param name="BestState">The state that was chosen, below that of the table; null where it is not kept.</param>
 internal sealed record CellResult(
-    string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, double ComputeSeconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder)
+    string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, double ComputeSeconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder,
+    string? BestState = null)
 {
     /// <summary>The folder of a run of a cell.</summary>
     public static string FolderOf(TableCell cell, Scale scale, ulong seed) =>
@@ -64,35 +65,54 @@ internal sealed record CellResult(
     {
         var relative = FolderOf(cell, scale, seed);
         var folder = new RunFolder(Path.Combine(root, relative));
-        if (!File.Exists(folder.CheckpointPath))
+        var log = ProgressLog.Read(folder.ProgressPath);
+        if (log.Count == 0)
         {
             return new CellResult(cell.Name, seed, CellState.NotBegun, 0, 0, 0, 0, 0, 0, null, null, null, relative);
         }
 
-        var header = Checkpoint.ReadHeader(folder.CheckpointPath);
-        ProgressLine[] lines = [.. RunFolder.Read<ProgressLine>(folder.ProgressPath)];
-        StepReport[] steps = [.. lines.Select(line => line.Step).OfType<StepReport>()];
-        var compute = lines.LastOrDefault()?.ComputeSeconds ?? header.Seconds;
-        var trained = compute >= budget || header.MetaStep >= header.Experiment.Budget.MetaSteps;
-        var best = File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath) : null;
+        // The log may be ahead of the checkpoint that the run goes on from, which need not be kept of a run that has ended.
+        var reached = File.Exists(folder.CheckpointPath) ? Checkpoint.ReadHeader(folder.CheckpointPath).MetaStep : log[^1].MetaStep;
+        ProgressLine[] lines = [.. log.Where(line => line.MetaStep <= reached)];
+        var (seconds, compute) = lines is [.., var last] ? (last.Seconds, last.ComputeSeconds ?? last.Seconds) : (0, 0);
+        var whole = cell.Experiment(scale, seed).Budget;
+        var trained = compute >= budget || reached >= whole.MetaSteps;
+        var best = BestOf(folder);
         var (transductive, transductiveStep) = Test(folder, BatchNormMode.Transductive, episodes);
         var (inductive, inductiveStep) = Test(folder, BatchNormMode.Inductive, episodes);
         // Of the state that is the best now: a run that went on may have found a better one since.
-        var tested = best is not null && transductiveStep == best.MetaStep && inductiveStep == best.MetaStep;
+        var tested = best is not null && transductiveStep == best.Value.MetaStep && inductiveStep == best.Value.MetaStep;
         return new CellResult(
             cell.Name,
             seed,
             !trained ? CellState.Running : tested ? CellState.Finished : CellState.Trained,
-            header.MetaStep,
-            (long)header.MetaStep * header.Experiment.Budget.MetaBatch,
-            header.Seconds,
+            reached,
+            (long)reached * whole.MetaBatch,
+            seconds,
             compute,
-            steps.Sum(step => step.Gradients ?? 0),
-            steps.Sum(step => step.HessianProducts ?? 0),
+            lines.Sum(line => line.Step.Gradients ?? 0),
+            lines.Sum(line => line.Step.HessianProducts ?? 0),
             best?.Validation,
             transductive,
             inductive,
-            relative);
+            relative,
+            File.Exists(folder.BestCheckpointPath) ? Path.Combine(relative, Path.GetFileName(folder.BestCheckpointPath)) : null);
+    }
+
+    /// <summary>The best validation: of the state that is kept of it, or where it is not kept, of the curve.</summary>
+    private static (int MetaStep, double? Validation)? BestOf(RunFolder folder)
+    {
+        if (File.Exists(folder.BestCheckpointPath))
+        {
+            var header = Checkpoint.ReadHeader(folder.BestCheckpointPath);
+            return (header.MetaStep, header.Validation);
+        }
+
+        (int MetaStep, double? Validation)[] all =
+        [
+            .. RunFolder.Read<CurveLine>(folder.CurvePath).SelectMany(line => new[] { (line.MetaStep, line.Accuracy), (line.MetaStep, line.Averaged) }).Where(one => one.Item2 is { } value && double.IsFinite(value)),
+        ];
+        return all.Length == 0 ? null : all.MaxBy(one => one.Validation);
     }
 
     /// <summary>A test of a number of episodes, with the meta-step of the state that was tested.</summary>

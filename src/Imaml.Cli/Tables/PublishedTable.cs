@@ -33,7 +33,7 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
     public Experiment Experiment(Scale scale, ulong seed)
     {
         const int CpuMetaBatch = 4, CpuQueries = 5, Unlimited = 1_000_000;
-        const double CpuRate = 3e-3, Averaging = 8;
+        const double CpuRate = 1e-3, Averaging = 8;
         var paper = ExperimentFile.Preset(Preset) with { Seed = seed };
         return scale == Scale.Paper
             ? paper
@@ -42,7 +42,7 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
                 Tasks = paper.Tasks is EpisodeSpec episodes ? episodes with { Queries = CpuQueries } : paper.Tasks,
                 // Reptile's step is a share of the way to φ, not a rate of a gradient.
                 Outer = paper.Outer is Outer.Adam ? new Outer.Adam(CpuRate, Schedule.Constant, Averaging) : new Outer.GradientDescent(paper.Outer.Rate, Schedule.Constant, Averaging),
-                Budget = new Budget(Unlimited, CpuMetaBatch, ValidateEvery: 500, ValidationEpisodes: 200, CheckpointEvery: 50),
+                Budget = new Budget(Unlimited, CpuMetaBatch, ValidateEvery: 2000, ValidationEpisodes: 400, CheckpointEvery: 250, LogEvery: 250),
                 Note = $"{paper.Note} Departs from it for a processor: meta-batch {CpuMetaBatch}, {CpuQueries} query images per class, a constant outer rate with averaging (γ = {Averaging}), any number of meta-steps.",
             };
     }

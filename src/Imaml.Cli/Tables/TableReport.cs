@@ -9,7 +9,7 @@ namespace Imaml.Cli.Tables;
 internal static class TableReport
 {
     private static readonly string[] Headings =
-        ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "of wall time", "tasks", "gradients", "products", "state", "configuration"];
+        ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "of wall time", "tasks", "gradients", "products", "state", "checkpoint", "configuration"];
 
     /// <summary>The table with its comparisons.</summary>
     public static string Markdown(TableFile file) =>
@@ -35,7 +35,7 @@ internal static class TableReport
         return
         [
             cell.Setting, cell.Method, cell.Published is { } published ? Text($"{published.Percent} ± {published.HalfWidth95}") : "", Accuracy(cell.Over(run => run.Transductive)), Accuracy(cell.Over(run => run.Inductive)),
-            .. counts, State(cell.Runs), last.State == CellState.NotBegun ? cell.Preset : $"`{last.Folder.Replace('\\', '/')}/run.json`",
+            .. counts, State(cell.Runs), last.BestState is { } checkpoint ? $"`{checkpoint.Replace('\\', '/')}`" : "", last.State == CellState.NotBegun ? cell.Preset : $"`{last.Folder.Replace('\\', '/')}/run.json`",
         ];
     }
 

@@ -71,6 +71,31 @@ public sealed record StepReport(
     long? Gradients = null,
     long? HessianProducts = null)
 {
+    /// <summary>This report of several meta-steps with the next one: means of losses and accuracy, the largest of norms, residual, curvature and raise, sums of counts.</summary>
+    /// <param name="next">The next meta-step.</param>
+    /// <param name="steps">How many this is of.</param>
+    internal StepReport And(StepReport next, int steps)
+    {
+        // One after another, so that it does not matter where a run was stopped.
+        double Mean(double before, double one) => before + ((one - before) / (steps + 1));
+        return next with
+        {
+            OuterLoss = Mean(OuterLoss, next.OuterLoss),
+            OuterAccuracy = Mean(OuterAccuracy, next.OuterAccuracy),
+            InnerLoss = Mean(InnerLoss, next.InnerLoss),
+            InnerGradientNorm = double.MaxNumber(InnerGradientNorm, next.InnerGradientNorm),
+            CgResidual = double.MaxNumber(CgResidual, next.CgResidual),
+            LargestCurvature = double.MaxNumber(LargestCurvature, next.LargestCurvature),
+            MetaGradientNorm = double.MaxNumber(MetaGradientNorm, next.MetaGradientNorm),
+            NonPositiveCurvature = NonPositiveCurvature + next.NonPositiveCurvature,
+            NonFinite = NonFinite + next.NonFinite,
+            LargestRaise = double.Max(LargestRaise, next.LargestRaise),
+            Ended = Ended is { } ended && next.Ended is { } last ? TaskStatuses.Sum([ended, last]) : null,
+            Gradients = Gradients + next.Gradients,
+            HessianProducts = HessianProducts + next.HessianProducts,
+        };
+    }
+
     internal static StepReport Create(int metaBatch, BoundMethod method, MetaStepReport step, IReadOnlyList<double> accuracies)
     {
         var usable = step.Tasks.Index().Where(one => one.Item.Usable).ToArray();

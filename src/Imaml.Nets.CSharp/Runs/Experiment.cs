@@ -19,7 +19,9 @@ namespace Imaml.Nets.Runs;
 /// <param name="ValidationEpisodes">Tasks of a validation.</param>
 /// <param name="CheckpointEvery">Meta-steps between checkpoints.</param>
 /// <param name="KeepEvery">Meta-steps between the checkpoints that are kept besides the last one; 0 for none.</param>
-public sealed record Budget(int MetaSteps, int MetaBatch, int ValidateEvery = 0, int ValidationEpisodes = 200, int CheckpointEvery = 100, int KeepEvery = 0)
+/// <param name="LogEvery">Meta-steps that a line of the log is about; validations are at multiples of it.</param>
+public sealed record Budget(
+    int MetaSteps, int MetaBatch, int ValidateEvery = 0, int ValidationEpisodes = 200, int CheckpointEvery = 100, int KeepEvery = 0, int LogEvery = 1)
 {
     /// <summary>All that is wrong with it.</summary>
     public IEnumerable<Complaint> Complaints() =>
@@ -30,6 +32,8 @@ public sealed record Budget(int MetaSteps, int MetaBatch, int ValidateEvery = 0,
         .. Rule.AtLeast(2, ValidationEpisodes, "validationEpisodes"),
         .. Rule.AtLeast(1, CheckpointEvery, "checkpointEvery"),
         .. Rule.AtLeast(0, KeepEvery, "keepEvery"),
+        .. Rule.AtLeast(1, LogEvery, "logEvery"),
+        .. LogEvery > 1 && ValidateEvery % LogEvery != 0 ? [new Complaint("logEvery", $"{LogEvery} must divide validateEvery, {ValidateEvery}")] : Enumerable.Empty<Complaint>(),
     ];
 }
 

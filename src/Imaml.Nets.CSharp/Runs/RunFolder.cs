@@ -6,7 +6,7 @@
 //     checkpoint.bin      the state to go on from, and the result of training
 //     checkpoint-best.bin the state of the best validation, where there is one
 //     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
-//     progress.jsonl      one line a meta-step
+//     progress.jsonl      a line for one meta-step or several
 //     curve.jsonl         one line a validation
 //     training.json       what the finished run cost
 //     lock                there while a process trains
@@ -110,7 +110,7 @@ public sealed class RunFolder(string path)
     /// <summary>The path of provenance.json.</summary>
     public string OriginPath => File("provenance.json");
 
-    /// <summary>The path of the log with one line a meta-step.</summary>
+    /// <summary>The path of the log of meta-steps.</summary>
     public string ProgressPath => File("progress.jsonl");
 
     /// <summary>The path of the log with one line a validation.</summary>
@@ -170,14 +170,19 @@ public sealed class RunFolder(string path)
     internal static void WriteJson<T>(string path, T value) =>
         AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
 
-    /// <summary>Appends lines to a log, and takes them from the list.</summary>
-    internal static void Append<T>(string path, List<T> lines)
+    /// <summary>Appends lines to a log.</summary>
+    internal static void Append<T>(string path, IEnumerable<T> lines)
     {
-        var text = new StringBuilder();
-        lines.ForEach(line => text.Append(JsonSerializer.Serialize(line, RunJson.Options)).Append('\n'));
-        System.IO.File.AppendAllText(path, text.ToString());
-        lines.Clear();
+        using var file = new FileStream(path, FileMode.Append);
+        file.Write(Encoding.UTF8.GetBytes(Text(lines)));
+        // A checkpoint is written after its log, and must not reach the disk before it.
+        file.Flush(flushToDisk: true);
     }
+
+    /// <summary>Writes a log anew, in one piece.</summary>
+    internal static void Replace<T>(string path, IEnumerable<T> lines) => AtomicFile.Write(path, Encoding.UTF8.GetBytes(Text(lines)));
+
+    private static string Text<T>(IEnumerable<T> lines) => string.Concat(lines.Select(line => JsonSerializer.Serialize(line, RunJson.Options) + "\n"));
 
     /// <summary>A log's lines; none where there is no log.</summary>
     internal static IEnumerable<T> Read<T>(string path) =>

@@ -8,9 +8,10 @@ namespace Imaml.Nets.Runs;
 /// <summary>A line of progress.jsonl.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Seconds">Wall seconds that they took.</param>
-/// <param name="Step">The last of them.</param>
+/// <param name="Step">The last of them, or the last <see cref="Steps"/> of them together.</param>
 /// <param name="ComputeSeconds">As <see cref="TrainingRun.ComputeSeconds"/>; null in logs of earlier versions.</param>
-internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null);
+/// <param name="Steps">How many.</param>
+internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null, int Steps = 1);
 
 /// <summary>A line of curve.jsonl: validation accuracy, and the worst of the meta-steps since the line before.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>

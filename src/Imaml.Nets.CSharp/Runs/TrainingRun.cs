@@ -13,7 +13,7 @@ namespace Imaml.Nets.Runs;
 public sealed class TrainingRun : IDisposable
 {
     private readonly RunOrigin _origin;
-    private readonly List<ProgressLine> _unwritten = [];
+    private readonly ProgressLog _progress;
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
     private readonly FileStream _lock;
@@ -27,6 +27,7 @@ public sealed class TrainingRun : IDisposable
     private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
     {
         (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
+        _progress = new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
         learner.MoveTo(device.Device);
     }
@@ -53,10 +54,10 @@ public sealed class TrainingRun : IDisposable
     /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads, never more than wall time; on a GPU, or where
     /// the system does not account for processor time, wall time.
     /// </summary>
-    public double ComputeSeconds { get; private set; }
+    public double ComputeSeconds => _progress.ComputeSeconds;
 
     /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
-    public TaskStatuses Statuses => TaskStatuses.Sum(RunFolder.Read<ProgressLine>(Folder.ProgressPath).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
+    public TaskStatuses Statuses => TaskStatuses.Sum(_progress.Lines.Select(line => line.Step?.Ended).OfType<TaskStatuses>());
 
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
@@ -119,10 +120,9 @@ public sealed class TrainingRun : IDisposable
         {
             _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
             _best = BestOf(folder),
-            ComputeSeconds = RunFolder.Read<ProgressLine>(folder.ProgressPath).LastOrDefault() is { } last ? last.ComputeSeconds ?? last.Seconds : 0,
         };
         run._sinceValidation.AddRange(
-            RunFolder.Read<ProgressLine>(folder.ProgressPath).Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
+            run._progress.Lines.Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
     }
 
@@ -247,8 +247,7 @@ public sealed class TrainingRun : IDisposable
         var report = Learner.Step(Learner.NextTasks);
         var wall = watch.Elapsed.TotalSeconds;
         _seconds += wall;
-        ComputeSeconds += before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds);
-        _unwritten.Add(new ProgressLine(Learner.MetaStep, _seconds, report, ComputeSeconds));
+        _progress.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds)));
         _sinceValidation.Add(report);
         return report;
     }
@@ -303,9 +302,11 @@ public sealed class TrainingRun : IDisposable
             return;
         }
 
-        RunFolder.Append(Folder.ProgressPath, _unwritten);
+        _progress.Write();
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
+        _unwrittenCurve.Clear();
         Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner);
+        _progress.Tidy();
         if (!_described)
         {
             // The experiment as it is now: a run that goes on may have been made longer.
