@@ -24,6 +24,9 @@ internal sealed record TrainedRun(string Run, bool Finished, int MetaStep, int M
 
 internal static class TrainCommand
 {
+    /// <summary>The command.</summary>
+    public const string Name = "train";
+
     private const int PrintEverySeconds = 10;
 
     public static Command Create(CancellationToken stop)
@@ -35,7 +38,7 @@ internal static class TrainCommand
         var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end instead of text" };
-        var command = new Command("train", "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data, json };
+        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data, json };
         experiment.AddTo(command);
         command.SetAction(parsed =>
         {
