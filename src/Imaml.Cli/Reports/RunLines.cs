@@ -91,7 +91,7 @@ internal static class RunLines
 
         if (run.Seconds > 0)
         {
-            yield return $"training so far: {Terminal.Duration(TimeSpan.FromSeconds(run.Seconds))}";
+            yield return $"training: {Terminal.Duration(TimeSpan.FromSeconds(run.Seconds))}";
         }
 
         foreach (var one in run.Evaluations)
