@@ -2,8 +2,6 @@
 // every table.
 
 using System.Globalization;
-using System.Text.Json;
-using Imaml.Nets.Learning;
 using Imaml.Nets.Runs;
 using Spectre.Console;
 
@@ -39,14 +37,6 @@ internal static class Terminal
     /// <summary>The accuracies of a validation: of the last state, and of the average where there is one.</summary>
     public static string Accuracy(CurveLine point) =>
         Accuracy(point.Accuracy!.Value, point.HalfWidth95) + (point.Averaged is { } averaged ? $", averaged {Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "");
-
-    /// <summary>How many inner or linear solves ended how: <c>3 step limit, 1 non finite</c>.</summary>
-    public static string Statuses<T>(IReadOnlyDictionary<T, int> counts)
-        where T : struct, Enum =>
-        string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value} {JsonNamingPolicy.KebabCaseLower.ConvertName(one.Key.ToString()).Replace('-', ' ')}"));
-
-    /// <summary>How the tasks' solves ended, the inner ones and the linear ones.</summary>
-    public static string Statuses(TaskStatuses counts) => $"inner solves: {Statuses(counts.Inner)}; linear solves: {Statuses(counts.Linear)}";
 
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)

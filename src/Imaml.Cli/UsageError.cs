@@ -20,13 +20,15 @@ internal static partial class UsageError
             return $"{Name(empty)} must not be empty; see `{path} --help`";
         }
 
-        if (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction)
+        // A misspelt option may have been taken for an argument; what comes after -- is one.
+        var astray = !runs || parsed.Tokens.Any(one => one.Type == TokenType.DoubleDash)
+            ? null
+            : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).FirstOrDefault(one => one.Value.StartsWith("--", StringComparison.Ordinal));
+        if (astray is null && (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction))
         {
             return null;
         }
 
-        // A misspelt option may have been taken for an argument.
-        var astray = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).FirstOrDefault(one => one.Value.StartsWith("--", StringComparison.Ordinal));
         var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
         return $"{mistake}; see `{path} --help`";
     }

@@ -25,12 +25,13 @@ internal static class WritableFolder
     /// <summary>Whether a file can be written, which must not be a folder; nothing is made.</summary>
     /// <param name="path">The file.</param>
     /// <param name="option">The option that names it.</param>
+    /// <exception cref="ArgumentException">It is a folder; the message names the option.</exception>
     /// <exception cref="IOException">The file cannot be written; the message names it or its folder, and the option.</exception>
     public static void RequireFile(string path, string option)
     {
         if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
         {
-            throw new IOException($"{path} is a folder; name a file with {option}");
+            throw new ArgumentException($"{path} is a folder; name a file with {option}");
         }
 
         // The nearest folder that exists: none is made for a file that may never be written.

@@ -139,7 +139,7 @@ let tests =
 
                         row.GetProperty("statuses").GetProperty("notFinite").GetInt32() |> should equal 0
 
-                    outcome.Errors |> should haveSubstring "inner solves: 1 step limit; linear solves: "
+                    outcome.Errors |> should haveSubstring "inner solves: 1 used the budget of 4 steps; linear solves: "
                     // A product is timed in its gradient's process.
                     rows |> List.distinctBy (number "processId") |> should haveLength 4
                     let rates = rows |> List.map (number "matrixMultiplyGflops")
@@ -230,7 +230,7 @@ let tests =
                 |> says
                     [
                         "| 3 of 4 |"
-                        "not finite: 5w1s imaml-gd, inner steps 16: inner solves: 1 step limit, 3 non finite; linear solves: 1 step limit, 3 non finite"
+                        "not finite: 5w1s imaml-gd, inner steps 16: inner solves: 1 used the budget of 16 steps, 3 non finite; linear solves: 1 used the budget of 5 steps, 3 non finite"
                     ])
 
             testCase "a point of networks that did not stay finite is in no slope" (fun () ->

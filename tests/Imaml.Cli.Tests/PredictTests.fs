@@ -118,8 +118,8 @@ let tests =
 
                     refused 1 "run has no folder with pictures; it needs one for each class, for example run/apple/1.jpg" (examples "run")
 
-                    refused 1 "examples is a folder; name a file with --picture" (new' @ [ "--picture"; at "examples" ])
-                    refused 1 "x/ is a folder; name a file with --save" (new' @ [ "--save"; at "x/" ])
+                    refused 2 "examples is a folder; name a file with --picture" (new' @ [ "--picture"; at "examples" ])
+                    refused 2 "x/ is a folder; name a file with --save" (new' @ [ "--save"; at "x/" ])
                     refused 2 "--picture and --save name the same file" (new' @ [ "--picture"; at "x"; "--save"; at "./x" ])
 
                     // Where --save cannot be written, neither is the picture.
@@ -195,7 +195,9 @@ let tests =
                     refused "empty.bin is no checkpoint of this program; " (csv (at "empty.bin"))
                     refused "there is no model nothing; give a folder that `imaml train` made, a model file, or " (csv "nothing")
                     refused "there is no model nothing; " (run [ "models"; "export"; "nothing"; at "x.bin" ])
-                    refused "examples is a folder; name a file with FILE" (run [ "models"; "export"; at "run"; at "examples" ])
+                    let folder = run [ "models"; "export"; at "run"; at "examples" ]
+                    folder.Line |> should endWith "examples is a folder; name a file with FILE"
+                    folder.ExitCode |> should equal 2
                     File.Exists(at "x.bin") |> should equal false
 
                     write (at "other.bin") (System.Text.Encoding.UTF8.GetBytes "x")

@@ -22,7 +22,9 @@ let private words folder (command: Command) =
     match command.Name with
     | "solve" -> [ Path.Combine(folder, "p.json") ]
     | "evaluate"
-    | "diagnose" -> [ folder ]
+    | "diagnose"
+    | "show"
+    | "report" -> [ folder ]
     | "get" -> [ "omniglot" ]
     | "train" -> [ "--preset"; "glyphs-5w1s/imaml-gd"; "--out"; Path.Combine(folder, "run") ]
     | _ -> []
@@ -153,7 +155,8 @@ let tests =
                     [ "" ]))
 
             testCase "every folder that is a file, or lies in one, is refused" (fun () ->
-                refuses (fun option -> List.contains option.Name [ "--out"; "--data" ]) (fun folder ->
+                // The page of `imaml report` is a file.
+                refuses (fun option -> List.contains option.Name [ "--out"; "--data" ] && option.HelpName <> "FILE.html") (fun folder ->
                     let file = Path.Combine(folder, "file")
                     File.WriteAllText(file, "x")
                     [ file; Path.Combine(file, "below"); Path.Combine(file, "below", "it") ]))

@@ -58,7 +58,7 @@ internal static class BenchReport
 
     private static IEnumerable<string> Notes(BenchFile file) =>
         file.NotMeasured.Select(gap => $"not measured: {gap.Setting} {gap.Method}, inner steps {gap.InnerSteps}: {gap.Reason}")
-            .Concat(file.Rows.Where(row => !row.Finite).Select(row => $"not finite: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {Terminal.Statuses(row.Statuses!)}; this is not the cost of training"))
+            .Concat(file.Rows.Where(row => !row.Finite).Select(row => $"not finite: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {SolveWords.Both(row.Statuses!, row.Experiment.Method)}; this is not the cost of training"))
             .Concat(file.Rows.Where(row => row.WarmUp is { Settled: false }).Select(row => $"not settled: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {row.WarmUp!.Steps} steps of warm-up"))
             .Append(string.Create(
                 CultureInfo.InvariantCulture,

@@ -8,6 +8,7 @@ using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Results;
 using Imaml.Nets.Cost;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using TorchSharp;
@@ -109,8 +110,8 @@ internal static class BenchCommand
     }
 
     /// <summary>How the solves of a measurement ended, and whether it is the cost of training.</summary>
-    internal static string Ended(Measurement result) =>
-        result.Statuses is not { } counts ? "" : $"; {Terminal.Statuses(counts)}{(result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are NOT FINITE: this is not the cost of training")}";
+    internal static string Ended(Measurement result, Method? method = null) =>
+        result.Statuses is not { } counts ? "" : $"; {SolveWords.Both(counts, method)}{(result.NotFinite == 0 ? "" : $"; {result.NotFinite} tasks are NOT FINITE: this is not the cost of training")}";
 
     // A method that fails, for example for lack of memory, is reported among the others' rows.
     private static MeasuringProcess.Outcome Measure(BenchPlan plan, int number, int count, CancellationToken stop)
@@ -118,7 +119,7 @@ internal static class BenchCommand
         var outcome = MeasuringProcess.Run(plan.Request, long.MaxValue, stop);
         Terminal.Progress(string.Create(
             CultureInfo.InvariantCulture,
-            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(outcome.Result is { } result ? $"{result.Task.Seconds:F4} s a task{Ended(result)}" : outcome.Reason)}"));
+            $"{number,3}/{count}  {plan.Setting.Name} {plan.Method}, inner steps {plan.Request.Experiment.Method.InnerSteps}: {(outcome.Result is { } result ? $"{result.Task.Seconds:F4} s a task{Ended(result, plan.Request.Experiment.Method)}" : outcome.Reason)}"));
         return outcome;
     }
 }

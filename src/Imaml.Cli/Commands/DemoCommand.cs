@@ -20,7 +20,7 @@ namespace Imaml.Cli.Commands;
 internal static class DemoCommand
 {
     private const int Ways = 5, Shots = 1, Queries = 5, PictureEpisode = 0;
-    private const string PictureName = "episode.png";
+    private const string PictureName = "episode.png", ModelName = "model.bin";
 
     /// <summary>The length of the demo: long enough to learn, or only to test that it runs.</summary>
     private sealed record Length(int MetaSteps, int Episodes)
@@ -31,7 +31,7 @@ internal static class DemoCommand
     public static Command Create(CancellationToken stop)
     {
         var quick = new Option<bool>("--quick") { Description = "A tenth of the training: a test that it runs" };
-        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the picture", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" });
+        var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder for the picture, the model and drawings to try it on", HelpName = "DIR", DefaultValueFactory = _ => "imaml-demo" });
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
@@ -59,11 +59,11 @@ internal static class DemoCommand
         // Before the training, so that a folder that cannot be made is reported at once.
         WritableFolder.Require(output, "--out");
         var experiment = Experiment(length);
-        var (source, model) = SharedOptions.OpenParts(experiment, null);
+        var (source, classifier) = SharedOptions.OpenParts(experiment, null);
         Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
         Terminal.Out.MarkupLineInterpolated($"{source.Split.Train.Count} characters to learn from, {source.Split.Test.Count} others to be tested on.");
 
-        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, model), threads);
+        using var learner = MetaLearner.Create(experiment.Plan, LearningProblem.Of(source, classifier), threads);
         learner.MoveTo(device.Device);
         Evaluation Measure(IProgress<double>? progress = null) => Evaluation.AfterAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop, progress);
         var untrained = Measure();
@@ -83,16 +83,21 @@ internal static class DemoCommand
 
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
         AtomicFile.Write(picture, Picture(learner, source));
+        var model = Path.Combine(Path.GetFullPath(output), ModelName);
+        Checkpoint.WriteModel(model, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, new OptimizerMemory([], []), Learned: null), learner);
+        var (examples, unknown) = DemoDrawings.Write(output, source.Take(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1)));
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
         Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
         Terminal.Line($"one episode with its predictions: {picture}");
+        Terminal.Line("the model is kept; adapt it to the examples of that episode, or to drawings of your own, one folder for each class:");
+        Terminal.Line($"  imaml predict {model} --examples {examples} {unknown}");
         var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;
         if (notFinite == 0)
         {
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {Terminal.Statuses(untrained.Inner)}, meta-trained {Terminal.Statuses(after.Inner)} ({InnerStatus.NonFinite.Describe()})");
+        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {SolveWords.Inner(untrained.Inner, experiment.Method)}, meta-trained {SolveWords.Inner(after.Inner, experiment.Method)} ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 

@@ -25,17 +25,18 @@ internal static class EvaluateCommand
             new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one; average: that of the last ones (--outer-averaging) [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last, EvaluationResult.Average);
         var baselines = new Option<bool>("--baselines") { Description = $"Compare with others on the same episodes: the {Baseline.Untrained}, adapted in the same way, and the {Baseline.Centroid}" };
         var output = SharedOptions.Folder(new Option<string?>("--out") { Description = "Folder for the result file [default: the run's; none for a model]", HelpName = "DIR" });
+        var json = new Option<bool>("--json") { Description = "Print the result files as one JSON list, one for each mode of batch normalisation, instead of text" };
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("evaluate", "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, baselines, output, data, device, tf32 };
+        var command = new Command("evaluate", "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, baselines, output, json, data, device, tf32 };
         command.SetAction(parsed =>
         {
             var opened = SharedOptions.OpenDevice(parsed, device, tf32);
             var request = new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed));
             return new ModelEvaluation(
                 parsed.GetRequiredValue(model), request, parsed.GetValue(ways), parsed.GetValue(shots), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(batchNorm),
-                parsed.GetValue(state), parsed.GetValue(baselines), parsed.GetValue(output), parsed.GetValue(data), opened, stop).Run();
+                parsed.GetValue(state), parsed.GetValue(baselines), parsed.GetValue(output), parsed.GetValue(json), parsed.GetValue(data), opened, stop).Run();
         });
         return command;
     }

@@ -26,6 +26,9 @@ internal static class ImamlCommand
         ReproduceCommand.Create(stop),
         TrainCommand.Create(stop),
         PresetsCommand.Create(),
+        RunsCommand.Create(stop),
+        ShowCommand.Create(),
+        ReportCommand.Create(),
         EvaluateCommand.Create(stop),
         PredictCommand.Create(stop),
         ModelsCommand.Create(stop),
@@ -35,5 +38,6 @@ internal static class ImamlCommand
         DoctorCommand.Create(),
         BenchCommand.Create(stop),
         BenchOneCommand.Create(stop),
+        HelpCommand.Create(() => Create(stop)),
     };
 }

@@ -1,6 +1,7 @@
 // The accuracy of a run or a model on new classes: measured, printed, and written beside the run.
 
 using System.Globalization;
+using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -13,7 +14,7 @@ namespace Imaml.Cli.Commands;
 
 /// <summary>One evaluation, or both of two modes; what is null is as in training.</summary>
 internal sealed record ModelEvaluation(
-    string Model, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string? Asked, bool Baselines, string? Output, string? Data, ComputeDevice Device, CancellationToken Stop)
+    string Model, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string? Asked, bool Baselines, string? Output, bool Json, string? Data, ComputeDevice Device, CancellationToken Stop)
 {
     /// <summary>The modes of batch normalisation, as options name them.</summary>
     public const string Transductive = "transductive", Inductive = "inductive", Both = "both";
@@ -73,7 +74,13 @@ internal sealed record ModelEvaluation(
             results = Compare(results, untrained, problems, tasks);
         }
 
-        return results.Max(result => Report(tasks, result));
+        var code = results.Max(result => Report(tasks, result));
+        if (Json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(results, RunJson.Indented));
+        }
+
+        return code;
     }
 
     private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
@@ -145,16 +152,9 @@ internal sealed record ModelEvaluation(
             RunFolder.WriteJson(file, result);
         }
 
-        Terminal.Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
-            + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
-            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? "--out keeps it in a file" : $"written to {file}")}"));
-        Terminal.Line($"inner solves: {Terminal.Statuses(result.Inner)}");
-        foreach (var baseline in result.Baselines ?? [])
+        if (!Json)
         {
-            Terminal.Line(
-                $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference.Mean, baseline.Difference.HalfWidth95)}");
+            Print(tasks, result, file);
         }
 
         if (result.NotFinite == 0)
@@ -164,6 +164,21 @@ internal sealed record ModelEvaluation(
 
         Terminal.Fail($"no accuracy: in {result.NotFinite} of {Request.Episodes} episodes the adapted network is not finite ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
+    }
+
+    private void Print(ImageTasks tasks, EvaluationResult result, string? file)
+    {
+        Terminal.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
+            + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
+            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? "--out keeps it in a file" : $"written to {file}")}"));
+        Terminal.Line($"inner solves: {SolveWords.Inner(result.Inner, result.Experiment.Method)}");
+        foreach (var baseline in result.Baselines ?? [])
+        {
+            Terminal.Line(
+                $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference.Mean, baseline.Difference.HalfWidth95)}");
+        }
     }
 
     private static string Word(BatchNormMode mode) => mode == BatchNormMode.Inductive ? Inductive : Transductive;

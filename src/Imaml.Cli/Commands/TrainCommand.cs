@@ -3,6 +3,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
+using Imaml.Cli.Reports;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -10,6 +12,15 @@ using Imaml.Nets.Runs;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
+
+/// <summary>What `imaml train --json` prints.</summary>
+/// <param name="Run">The run's folder.</param>
+/// <param name="Finished">Whether all meta-steps are made.</param>
+/// <param name="MetaStep">Meta-steps made.</param>
+/// <param name="MetaSteps">Meta-steps asked for.</param>
+/// <param name="LastValidation">The last line of curve.jsonl; null where there is none.</param>
+/// <param name="Training">training.json; null where the run is not finished.</param>
+internal sealed record TrainedRun(string Run, bool Finished, int MetaStep, int MetaSteps, CurveLine? LastValidation, TrainingSummary? Training);
 
 internal static class TrainCommand
 {
@@ -26,25 +37,26 @@ internal static class TrainCommand
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
-        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object at the end instead of text" };
+        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data, json };
         experiment.AddTo(command);
         command.SetAction(parsed =>
         {
             var asked = experiment.Read(parsed, output);
             return Train(
-                asked, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), stop);
+                asked, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), parsed.GetValue(json), stop);
         });
         return command;
     }
 
-    private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, CancellationToken stop)
+    private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, bool json, CancellationToken stop)
     {
         var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
         using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
         var budget = experiment.Budget;
         if (run.Finished && File.Exists(folder.SummaryPath))
         {
-            Terminal.Line($"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`");
+            Print(json, run, folder, JsonSerializer.Deserialize<TrainingSummary>(File.ReadAllText(folder.SummaryPath), RunJson.Options), [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
             return ExitCode.Success;
         }
 
@@ -71,22 +83,41 @@ internal static class TrainCommand
                 }
             },
             point => Terminal.Error.WriteLine(
-                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {Terminal.Statuses(point.Inner)})"));
+                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Inner(point.Inner, experiment.Method)})"));
 
         if (run.Learner.MetaStep < budget.MetaSteps)
         {
+            Print(json, run, folder, null, []);
             Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command continues it");
             return ExitCode.Stopped;
         }
 
         var summary = TrainingSummary.Of(run);
         RunFolder.WriteJson(folder.SummaryPath, summary);
-        Terminal.Out.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"));
-        Terminal.Line(Terminal.Statuses(summary.Statuses));
-        Terminal.Line($"the run is in {folder.FolderPath}; `imaml evaluate` measures it");
+        Print(json, run, folder, summary,
+        [
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"),
+            SolveWords.Both(summary.Statuses, experiment.Method),
+            $"the run is in {folder.FolderPath}; `imaml show` draws its curve, `imaml evaluate` measures it",
+        ]);
         return ExitCode.Success;
+    }
+
+    // One JSON document, or the lines.
+    private static void Print(bool json, TrainingRun run, RunFolder folder, TrainingSummary? summary, IReadOnlyList<string> lines)
+    {
+        if (json)
+        {
+            var validation = JsonLines.Read<CurveLine>(folder.CurvePath, line => line.MetaStep > 0).LastOrDefault();
+            lines = [JsonSerializer.Serialize(new TrainedRun(folder.FolderPath, run.Finished, run.Learner.MetaStep, run.Experiment.Budget.MetaSteps, validation, summary), RunJson.Indented)];
+        }
+
+        foreach (var line in lines)
+        {
+            Terminal.Line(line);
+        }
     }
 
     private static string Describe(StepReport step, Budget budget, double secondsPerStep, int nonPositive, int nonFinite, int diverged)

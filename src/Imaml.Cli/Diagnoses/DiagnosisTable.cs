@@ -19,7 +19,7 @@ internal static class DiagnosisTable
 
     private static Table Figures(StateSummary state)
     {
-        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {Terminal.Statuses(state.Inner)}") };
+        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {SolveWords.Inner(state.Inner, null)}") };
         table.AddColumns("", "median", "10 %", "90 %", "least", "greatest");
         void Row(string name, Quantiles figure) =>
             table.AddRow(Markup.Escape(name), Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));

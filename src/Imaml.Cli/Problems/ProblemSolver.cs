@@ -288,9 +288,13 @@ internal sealed class ProblemSolver
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, linear.Describe()),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),
             (InnerStatus.Converged, SolveStatus.Converged or SolveStatus.ZeroRightHandSide or SolveStatus.NotMade) => (Outcome.Converged, inner.Describe()),
-            _ => (Outcome.StepLimit, "the budget of steps that was asked for is spent"),
+            _ => (Outcome.StepLimit, _request.InnerSteps is { } steps
+                ? $"the budget of {Steps(steps, "inner")}{(_request.CgSteps is { } linearSteps ? $" and {Steps(linearSteps, "linear")}" : "")} was used"
+                : "the solvers' own budgets of steps were used"),
         };
     }
+
+    private static string Steps(int number, string kind) => $"{number} {kind} step{(number == 1 ? "" : "s")}";
 
     private static LinearSolve LinearSolve(MetaGradient<Vector, double> result)
     {

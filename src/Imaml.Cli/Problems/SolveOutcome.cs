@@ -8,7 +8,7 @@ internal enum Outcome
     /// <summary>The accuracy that was asked for is met; exact: φ is the minimiser to rounding.</summary>
     Converged,
 
-    /// <summary>The budget of steps is spent: the usual end where a budget was asked for.</summary>
+    /// <summary>The budget of steps was used: the usual end where a budget was asked for.</summary>
     StepLimit,
 
     /// <summary>The accuracy is below what double precision can certify on this problem.</summary>

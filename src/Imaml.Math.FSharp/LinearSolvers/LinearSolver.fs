@@ -38,7 +38,7 @@ type SolveStatusText =
         match status with
         | SolveStatus.Converged -> "the residual met the tolerance"
         | SolveStatus.StepLimit ->
-            "the budget of steps ended before the residual met the tolerance: allow more steps, or raise λ; where the relative residual is above 1 a Neumann series diverges: lower its step"
+            "the budget of steps was used: the plan where no tolerance was asked for; else allow more steps, or raise λ; where the relative residual is above 1 a Neumann series diverges: lower its step"
         | SolveStatus.NonPositiveCurvature ->
             "H + Λ is not positive definite here, or singular to rounding: raise λ, solve the inner problem more accurately, or use MINRES or a Gauss–Newton operator"
         | SolveStatus.NonFinite ->

@@ -1,5 +1,6 @@
 // The files of one run.
 //
+//     README.txt          what each file is, for people
 //     run.json            the experiment
 //     provenance.json     classes, program and machine
 //     checkpoint.bin      the state to go on from, and the result of training
@@ -114,6 +115,9 @@ public sealed class RunFolder(string path)
 
     /// <summary>The path of the log with one line a validation.</summary>
     public string CurvePath => File("curve.jsonl");
+
+    /// <summary>The path of the file that the training process holds.</summary>
+    internal string LockPath => File(LockName);
 
     /// <summary>The path of what a finished run cost.</summary>
     public string SummaryPath => File("training.json");

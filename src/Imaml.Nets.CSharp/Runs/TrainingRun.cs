@@ -1,6 +1,7 @@
 // A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
 
 using System.Diagnostics;
+using System.Text;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
@@ -315,6 +316,7 @@ public sealed class TrainingRun : IDisposable
 
         if (!File.Exists(Folder.OriginPath))
         {
+            AtomicFile.Write(Folder.File(RunReadMe.Name), Encoding.UTF8.GetBytes(RunReadMe.Text));
             RunFolder.WriteJson(Folder.OriginPath, _origin);
         }
     }

@@ -54,6 +54,15 @@ public sealed class ClassSplit
         Hash = HashOf();
     }
 
+    // As a file has it.
+    [JsonConstructor]
+    private ClassSplit(string name, RotationMode rotations, IReadOnlyList<string>? train, IReadOnlyList<string>? validation, IReadOnlyList<string>? test)
+        : this(name, rotations, (IEnumerable<string>)Listed(train), Listed(validation), Listed(test))
+    {
+    }
+
+    private static IReadOnlyList<string> Listed(IReadOnlyList<string>? part) => part is not null && !part.Contains(null) ? part : throw new DataException("a division of classes has three lists of names");
+
     /// <summary>Name of the split in messages and result files.</summary>
     [JsonPropertyName("split")]
     public string Name { get; }

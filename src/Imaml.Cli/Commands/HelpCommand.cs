@@ -1,0 +1,27 @@
+// imaml help: what `--help` prints, by the words that people try first.
+
+using System.CommandLine;
+
+namespace Imaml.Cli.Commands;
+
+internal static class HelpCommand
+{
+    public static Command Create(Func<RootCommand> root)
+    {
+        var words = new Argument<string[]>("COMMAND") { Description = "The command that is explained", Arity = ArgumentArity.ZeroOrMore };
+        var command = new Command("help", "Show the commands, or a command's options") { words };
+        command.SetAction(parsed =>
+        {
+            var asked = parsed.GetValue(words) ?? [];
+            Command at = root();
+            foreach (var word in asked)
+            {
+                at = at.Subcommands.FirstOrDefault(one => one.Name == word)
+                    ?? throw new ArgumentException($"there is no command {string.Join(' ', asked)}{NearestName.Hint(word, at.Subcommands.Where(one => !one.Hidden).Select(one => one.Name))}; see `imaml help`");
+            }
+
+            return root().Parse([.. asked, "--help"]).Invoke();
+        });
+        return command;
+    }
+}

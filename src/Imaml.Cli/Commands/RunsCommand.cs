@@ -1,0 +1,70 @@
+// imaml runs: the runs below a folder.
+
+using System.CommandLine;
+using System.Text.Json;
+using Imaml.Cli.Reports;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Commands;
+
+internal static class RunsCommand
+{
+    private static readonly EnumerationOptions Below = new() { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
+
+    public static Command Create(CancellationToken stop)
+    {
+        var folder = SharedOptions.Folder(new Argument<string>("DIR") { Description = "Folder with runs, at any depth", DefaultValueFactory = _ => "." });
+        var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
+        var command = new Command("runs", "List the runs below a folder") { folder, json };
+        command.SetAction(parsed =>
+        {
+            var root = Path.GetFullPath(parsed.GetRequiredValue(folder));
+            if (!Directory.Exists(root))
+            {
+                throw new ArgumentException($"there is no folder {root}");
+            }
+
+            RunRow[] rows = [.. Find(root, stop)];
+            if (parsed.GetValue(json))
+            {
+                Terminal.Line(JsonSerializer.Serialize(rows, RunJson.Indented));
+                return ExitCode.Success;
+            }
+
+            if (rows.Length == 0)
+            {
+                Terminal.Line($"no runs below {root}; `imaml train` makes one");
+                return ExitCode.Success;
+            }
+
+            foreach (var line in RunLines.List(rows, Terminal.Out.Profile.Width))
+            {
+                Terminal.Line(line);
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    // One damaged run does not hide the others.
+    private static IEnumerable<RunRow> Find(string root, CancellationToken stop)
+    {
+        foreach (var path in Directory.EnumerateFiles(root, RunContents.DescriptionName, Below).Select(file => Path.GetDirectoryName(file)!).Order(StringComparer.Ordinal))
+        {
+            stop.ThrowIfCancellationRequested();
+            var name = Path.GetRelativePath(root, path) is var relative and not "." ? relative : Path.GetFileName(path);
+            RunRow row;
+            try
+            {
+                row = RunRow.Of(name, RunContents.Read(path));
+            }
+            catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+            {
+                row = RunRow.Damaged(name, e.Message);
+            }
+
+            yield return row;
+        }
+    }
+}

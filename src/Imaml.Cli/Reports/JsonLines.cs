@@ -1,0 +1,55 @@
+// A log of one JSON object a line, read as a stream: it may be longer than memory, and a training may be writing it.
+
+using System.Text.Json;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Reports;
+
+/// <summary>Reads logs.</summary>
+internal static class JsonLines
+{
+    /// <summary>The lines of a log; none where there is no log. A last line that is cut off is not among them: its writer has been killed, or is at work.</summary>
+    /// <param name="path">The log.</param>
+    /// <param name="whole">Whether a line has what is needed of it.</param>
+    /// <exception cref="InvalidDataException">A line before the last is damaged.</exception>
+    public static IEnumerable<T> Read<T>(string path, Func<T, bool> whole)
+        where T : class
+    {
+        if (!File.Exists(path))
+        {
+            yield break;
+        }
+
+        var (number, damaged) = (0, 0);
+        foreach (var text in File.ReadLines(path))
+        {
+            number++;
+            if (damaged > 0)
+            {
+                throw new InvalidDataException($"{path}: line {damaged} is damaged");
+            }
+
+            if (Parse<T>(text) is { } line && whole(line))
+            {
+                yield return line;
+            }
+            else
+            {
+                damaged = number;
+            }
+        }
+    }
+
+    private static T? Parse<T>(string text)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(text, RunJson.Options);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

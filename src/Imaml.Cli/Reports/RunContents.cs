@@ -1,0 +1,224 @@
+// The files of a run, read for people. What a run of another version, or one that was moved, does not have is null or empty; what is there and
+// cannot be read is an error that names the file.
+
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Imaml.Cli.Commands;
+using Imaml.Nets.Learning;
+using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Tasks;
+
+namespace Imaml.Cli.Reports;
+
+/// <summary>An evaluation of a run, and the name of its file.</summary>
+internal sealed record EvaluationFile(string Name, EvaluationResult Result);
+
+/// <summary>The best validation of a run.</summary>
+/// <param name="Value">The accuracy, or where there is none the loss.</param>
+/// <param name="HalfWidth95">Half its 95 % interval.</param>
+/// <param name="MetaStep">When.</param>
+/// <param name="Averaged">Whether it is that of the average of the last iterates.</param>
+internal sealed record BestValidation(double Value, double HalfWidth95, int MetaStep, bool Averaged);
+
+/// <summary>A run as its files tell of it.</summary>
+/// <param name="Folder">The folder.</param>
+/// <param name="Description">run.json.</param>
+/// <param name="Experiment">The experiment in it; null where another version wrote it.</param>
+/// <param name="Origin">provenance.json.</param>
+/// <param name="Summary">training.json.</param>
+/// <param name="Curve">curve.jsonl.</param>
+/// <param name="Log">progress.jsonl.</param>
+/// <param name="Evaluations">evaluation-*.json, those of this version.</param>
+/// <param name="NotRead">Files that another version wrote.</param>
+/// <param name="Running">Whether a process trains it now.</param>
+internal sealed record RunContents(
+    RunFolder Folder,
+    JsonObject Description,
+    Experiment? Experiment,
+    RunOrigin? Origin,
+    TrainingSummary? Summary,
+    IReadOnlyList<CurveLine> Curve,
+    TrainingLog Log,
+    IReadOnlyList<EvaluationFile> Evaluations,
+    IReadOnlyList<string> NotRead,
+    bool Running)
+{
+    /// <summary>The folder's own name.</summary>
+    public string Name => Path.GetFileName(Folder.FolderPath);
+
+    /// <summary>The method's name.</summary>
+    public string Method => Experiment?.Method.Name ?? Word("options.algorithm") ?? Word("method.kind") ?? "unknown method";
+
+    /// <summary>What is learned, in a few words.</summary>
+    public string Tasks => Experiment?.Tasks switch
+    {
+        EpisodeSpec images => $"{images.Dataset} {images.Ways}-way {images.Shots}-shot",
+        OwnTasks own => own.Name,
+        _ => Word("options.dataset") is { } data ? $"{data} {Description.Find("options.ways")}-way {Description.Find("options.shots")}-shot" : "unknown tasks",
+    };
+
+    /// <summary>Meta-steps asked for; 0 where it is not known.</summary>
+    public int MetaSteps => Experiment?.Budget.MetaSteps ?? (Description.Find("options.metaSteps") is JsonValue number && number.TryGetValue<int>(out var steps) ? steps : 0);
+
+    /// <summary>Meta-steps made, as far as the files say.</summary>
+    public int MetaStep => int.Max(
+        int.Max(Log.Points is [.., var last] ? last.MetaStep : 0, Curve is [.., var point] ? point.MetaStep : 0),
+        Summary is null ? 0 : MetaSteps);
+
+    /// <summary>Whether all meta-steps are made.</summary>
+    public bool Finished => MetaSteps > 0 && MetaStep >= MetaSteps;
+
+    /// <summary>finished, running, or where it stopped.</summary>
+    public string State => Running ? "running" : Finished ? "finished" : $"stopped at {MetaStep}";
+
+    /// <summary>How the solves of all meta-steps ended; null where no file says.</summary>
+    public TaskStatuses? Ended => Log.Ended ?? Summary?.Statuses;
+
+    /// <summary>Wall seconds of training so far.</summary>
+    public double Seconds => double.Max(Summary?.Seconds ?? 0, double.Max(Log.Points is [.., var last] ? last.Seconds : 0, Curve is [.., var point] ? point.Seconds : 0));
+
+    /// <summary>The best validation, the first one of equal ones, as the kept state is chosen; null where there is none.</summary>
+    public BestValidation? Best
+    {
+        get
+        {
+            BestValidation? best = null;
+            foreach (var line in Curve)
+            {
+                var better = line.Accuracy is not null ? 1 : -1;
+                foreach (var (value, halfWidth, averaged) in new[] { (line.Accuracy ?? line.Loss, line.HalfWidth95, false), (line.Averaged, line.AveragedHalfWidth95 ?? double.NaN, true) })
+                {
+                    if (value is { } one && double.IsFinite(one) && (best is null || better * one > better * best.Value))
+                    {
+                        best = new BestValidation(one, halfWidth, line.MetaStep, averaged);
+                    }
+                }
+            }
+
+            return best;
+        }
+    }
+
+    /// <summary>Whether validations are of accuracies.</summary>
+    public bool Classifies => Curve.Any(line => line.Accuracy is not null);
+
+    /// <summary>The name of a file that makes a folder a run.</summary>
+    public const string DescriptionName = "run.json";
+
+    /// <summary>Reads a run.</summary>
+    /// <param name="path">Its folder.</param>
+    /// <exception cref="InvalidDataException">There is no run, or one of its files is damaged; one line that names it.</exception>
+    public static RunContents Read(string path)
+    {
+        var folder = new RunFolder(path);
+        if (!File.Exists(folder.DescriptionPath))
+        {
+            throw new InvalidDataException(
+                !Directory.Exists(folder.FolderPath) ? $"there is no folder {folder.FolderPath}; name one that `imaml train` made"
+                : $"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
+        }
+
+        var notRead = new List<string>();
+        var description = Object(folder.DescriptionPath);
+        var experiment = Experiments(description);
+        if (experiment is null)
+        {
+            notRead.Add(DescriptionName);
+        }
+
+        var evaluations = new List<EvaluationFile>();
+        foreach (var file in Directory.EnumerateFiles(folder.FolderPath, "evaluation-*.json").Order(StringComparer.Ordinal))
+        {
+            if (Read<EvaluationResult>(file) is { Experiment: not null, Tasks: not null, Inner: not null, Provenance: not null } result)
+            {
+                evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
+            }
+            else
+            {
+                notRead.Add(Path.GetFileName(file));
+            }
+        }
+
+        var summary = Read<TrainingSummary>(folder.SummaryPath);
+        return new RunContents(
+            folder,
+            description,
+            experiment,
+            Read<RunOrigin>(folder.OriginPath),
+            summary,
+            [.. JsonLines.Read<CurveLine>(folder.CurvePath, line => line.MetaStep > 0)],
+            TrainingLog.Read(folder.ProgressPath),
+            evaluations,
+            notRead,
+            IsLocked(folder));
+    }
+
+    private string? Word(string field) => Description.Find(field) is JsonValue value && value.TryGetValue<string>(out var word) ? word : null;
+
+    // The process that trains holds the lock; one that was killed leaves a file that nobody holds.
+    private static bool IsLocked(RunFolder folder)
+    {
+        try
+        {
+            using var held = new FileStream(folder.LockPath, FileMode.Open, FileAccess.Read, FileShare.Read);
+            return false;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static Experiment? Experiments(JsonObject description)
+    {
+        try
+        {
+            // A copy: the tree of a file is shown as it is.
+            return ExperimentFile.Of((JsonObject)description.DeepClone());
+        }
+        catch (Exception e) when (e is ExperimentException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static JsonObject Object(string path)
+    {
+        try
+        {
+            return ExperimentFile.Tree(File.ReadAllText(path), path);
+        }
+        catch (ExperimentException e)
+        {
+            throw new InvalidDataException($"{path} is damaged ({string.Join("; ", e.Complaints)})", e);
+        }
+    }
+
+    private static T? Read<T>(string path)
+        where T : class
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            using var stream = File.OpenRead(path);
+            return JsonSerializer.Deserialize<T>(stream, RunJson.Options);
+        }
+        catch (Exception e) when (e is JsonException or DataException or ArgumentException or NotSupportedException)
+        {
+            throw new InvalidDataException($"{path} is damaged, or another version wrote it ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
+        }
+    }
+}

@@ -1,0 +1,494 @@
+/// imaml report, show and runs: the numbers are those of the files, nothing in a file becomes markup, the page needs no network.
+module Imaml.Cli.Tests.ReportTests
+
+open System
+open System.Collections.Generic
+open System.IO
+open System.Net
+open System.Security.Cryptography
+open System.Text
+open System.Text.Json
+open System.Text.RegularExpressions
+open Expecto
+open FsUnit
+open Imaml.Cli
+open Imaml.Cli.Reports
+open Imaml.Math
+open Imaml.Nets.Learning
+open Imaml.Nets.Methods
+open Imaml.Nets.Models
+open Imaml.Nets.Runs
+open Imaml.Nets.Tasks
+open Imaml.Testing
+
+let private experiment = ExperimentFile.Parse(ExperimentFile.PresetText "glyphs-5w1s/imaml-gd")
+
+let private inner (counts: (InnerStatus * int) list) = Dictionary(dict counts) :> IReadOnlyDictionary<_, _>
+let private linear (counts: (SolveStatus * int) list) = Dictionary(dict counts) :> IReadOnlyDictionary<_, _>
+
+let private validation metaStep accuracy =
+    CurveLine(
+        metaStep,
+        int64 (4 * metaStep),
+        0.25 * float metaStep,
+        Nullable accuracy,
+        Nullable(),
+        0.0123,
+        0.5,
+        0.25,
+        30.0 + float metaStep,
+        0,
+        0,
+        inner [ InnerStatus.StepLimit, 200 ]
+    )
+
+/// A meta-step of 4 tasks whose figures depend on its number.
+let private step (metaStep: int) =
+    StepReport(
+        metaStep,
+        int64 (4 * metaStep),
+        1.0 / float metaStep,
+        0.5,
+        0.25,
+        float (metaStep % 97),
+        nan,
+        float (metaStep % 89),
+        1.0,
+        metaStep % 3,
+        0,
+        Ended =
+            TaskStatuses(
+                inner [ InnerStatus.StepLimit, 3; InnerStatus.Stalled, 1 ],
+                linear [ SolveStatus.StepLimit, 2; SolveStatus.NonPositiveCurvature, 2 ],
+                0
+            )
+    )
+
+let private writeLines (path: string) (lines: 'a seq) =
+    File.WriteAllLines(path, lines |> Seq.map (fun line -> JsonSerializer.Serialize(line, RunJson.Options)))
+
+/// A run's folder with this experiment, these validations and a log of so many meta-steps.
+let private write (folder: string) (experiment: Experiment) (curve: CurveLine list) (metaSteps: int) =
+    let run = RunFolder folder
+    Directory.CreateDirectory folder |> ignore
+    RunFolder.WriteJson(run.DescriptionPath, experiment)
+    writeLines run.CurvePath curve
+
+    if metaSteps > 0 then
+        writeLines run.ProgressPath [ for i in 1..metaSteps -> ProgressLine(i, float i, step i) ]
+
+let private evaluate (folder: string) (seed: uint64) (accuracies: float list) =
+    let mean, half = List.average accuracies, 0.01
+
+    let result =
+        EvaluationResult(
+            experiment,
+            null,
+            "glyphs, so many ways",
+            Provenance.WithoutLibTorch(),
+            100,
+            ClassPart.Test,
+            seed,
+            Nullable 16,
+            accuracies.Length,
+            Nullable mean,
+            Nullable(),
+            half,
+            0,
+            inner [ InnerStatus.StepLimit, accuracies.Length ],
+            0.1,
+            1.0,
+            0.01,
+            List.toArray accuracies,
+            null,
+            BatchNormalization = Nullable BatchNormMode.Transductive
+        )
+
+    RunFolder.WriteJson(Path.Combine(folder, result.FileName), result)
+
+let private page (folders: string list) =
+    ReportPage.Render [| for folder in folders -> RunContents.Read folder |]
+
+/// The diagrams' data in a page.
+let private charts (html: string) =
+    let found =
+        Regex.Match(html, "<script type=\"application/json\" id=\"report-data\">(.*?)</script>", RegexOptions.Singleline)
+
+    JsonDocument.Parse(found.Groups[1].Value).RootElement
+
+let private firstSeries (html: string) =
+    let chart = (charts html).[0]
+    let series = chart.GetProperty "series"
+    series.[0]
+
+let private numbers (name: string) (series: JsonElement) =
+    [
+        for one in series.GetProperty(name).EnumerateArray() -> if one.ValueKind = JsonValueKind.Null then nan else one.GetDouble()
+    ]
+
+/// Throws in one line that holds this text.
+let private refuses (text: string) (read: unit -> 'a) =
+    let failure =
+        try
+            read () |> ignore
+            null
+        with e ->
+            Failure.Of e
+
+    match failure with
+    | null -> failtest $"nothing was wrong, where '{text}' was expected"
+    | said ->
+        said.ExitCode |> should equal ExitCode.Failed
+        said.Message |> should haveSubstring text
+        Expect.isFalse (said.Message.Contains '\n') said.Message
+
+let private root =
+    let rec above (folder: string | null) =
+        match folder with
+        | null -> failtest "the repository is not above the test program"
+        | at when File.Exists(Path.Combine(at, "Imaml.sln")) -> at
+        | at -> above (Path.GetDirectoryName at)
+
+    above AppContext.BaseDirectory
+
+[<Tests>]
+let pages =
+    testList
+        "Report"
+        [
+            testCase "nothing that a file or a folder's name says becomes markup" (fun () ->
+                inFolder (fun folder ->
+                    let bad = "</script><script>alert(1)</script><img onerror='x' src=\"y\">&amp;\u0000\u202e"
+                    let run = Path.Combine(folder, "<b>run & 'it'<")
+
+                    write run (Experiment(experiment.Tasks, experiment.Network, experiment.Method, experiment.Outer, experiment.Budget, 1UL, bad)) [
+                        validation 10 0.5
+                    ] 3
+
+                    File.WriteAllText(Path.Combine(run, "evaluation-<i>.json"), "{}")
+                    let html = page [ run ]
+
+                    for markup in [ "<script>alert"; "<img"; "<b>run"; "<i>"; "\u0000" ] do
+                        Expect.isFalse (html.Contains(markup, StringComparison.Ordinal)) $"{markup} is in the page"
+
+                    Regex.Matches(html, "<script").Count |> should equal 2
+                    html
+                    |> should haveSubstring "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img onerror=&#39;x&#39; src=&quot;y&quot;&gt;&amp;amp;"
+                    string ((firstSeries html).GetProperty("name").GetString()) |> should equal "<b>run & 'it'<"))
+
+            testCase "the page names no address but SVG's namespace, and lets no script run but its own" (fun () ->
+                inFolder (fun folder ->
+                    write (Path.Combine(folder, "run")) experiment [ validation 10 0.5 ] 3
+                    let html = page [ Path.Combine(folder, "run") ]
+
+                    [ for one in Regex.Matches(html, "[a-z]+://[^\"' ]*") -> one.Value ]
+                    |> should equal [ "http://www.w3.org/2000/svg" ]
+
+                    for request in [ " src="; " href="; "@import"; "url(h"; "fetch("; "XMLHttpRequest"; "innerHTML"; "eval(" ] do
+                        Expect.isFalse (html.Contains(request, StringComparison.Ordinal)) $"{request} is in the page"
+
+                    let script = Regex.Match(html, "<script>(.*?)</script>", RegexOptions.Singleline).Groups[1].Value
+                    let hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes script))
+                    html |> should haveSubstring $"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"))
+
+            testCase "the numbers are those of the files: a run of an earlier version that is in the repository" (fun () ->
+                let folder = Path.Combine(root, "results", "omniglot-5w1s")
+                let html = page [ folder ]
+
+                let lines =
+                    [ for line in File.ReadLines(Path.Combine(folder, "curve.jsonl")) -> JsonDocument.Parse(line).RootElement ]
+
+                let series = firstSeries html
+
+                for field, name in [ "metaStep", "step"; "seconds", "seconds"; "accuracy", "value"; "halfWidth95", "halfWidth" ] do
+                    numbers name series |> should equal [ for line in lines -> line.GetProperty(field).GetDouble() ]
+
+                for line in lines do
+                    let percent (field: string) = (100.0 * line.GetProperty(field).GetDouble()).ToString "F2"
+                    let accuracy, half = percent "accuracy", percent "halfWidth95"
+                    string (WebUtility.HtmlDecode html) |> should haveSubstring $"{accuracy} ± {half} %%"
+
+                // Its options are shown as they are.
+                html |> should haveSubstring "<code>options.innerSteps</code>"
+                html |> should haveSubstring "7,000 of 7,000")
+
+            testCase "options of two runs stand side by side, and those that differ are marked" (fun () ->
+                inFolder (fun folder ->
+                    let at name = Path.Combine(folder, name)
+                    write (at "one") experiment [] 0
+
+                    write
+                        (at "two")
+                        (Experiment(experiment.Tasks, experiment.Network, experiment.Method.WithInnerSteps 7, experiment.Outer, experiment.Budget, 2UL))
+                        []
+                        0
+
+                    let rows = OptionRow.Of [| for name in [ "one"; "two" ] -> (RunContents.Read(at name)).Description |]
+                    let differing = rows |> Seq.filter _.Differs |> Seq.map _.Path |> Set.ofSeq
+                    differing |> should equal (set [ "method.inner.steps"; "seed" ])
+                    let html = page [ at "one"; at "two" ]
+                    Regex.Matches(html, "<tr class=\"differs\">").Count |> should equal 2
+                    html |> should haveSubstring "<tr class=\"differs\"><td><code>seed</code> ≠</td>"))
+
+            testCase "runs are compared on the same episodes only, by their paired difference" (fun () ->
+                inFolder (fun folder ->
+                    let at name = Path.Combine(folder, name)
+                    let first, second = [ 0.9; 0.8; 0.7; 1.0 ], [ 0.8; 0.8; 0.5; 0.9 ]
+
+                    for name, seed, accuracies in [ "one", 1UL, first; "two", 1UL, second; "three", 2UL, second ] do
+                        write (at name) experiment [] 0
+                        evaluate (at name) seed accuracies
+
+                    let found = EpisodeComparison.Of [| for name in [ "one"; "two"; "three" ] -> RunContents.Read(at name) |] |> List.ofSeq
+                    found |> List.map (fun one -> one.First.Name, one.Second.Name) |> should equal [ "one", "two" ]
+                    let expected = PairedDifference.Of(List.toArray first, List.toArray second)
+                    found[0].Difference |> should equal expected
+                    // (0.1 + 0 + 0.2 + 0.1) / 4
+                    expected.Mean |> should (equalWithin 1e-12) 0.1
+                    string (WebUtility.HtmlDecode(page [ at "one"; at "two" ])) |> should haveSubstring "+10.00 ± "
+                    page [ at "one"; at "three" ] |> should haveSubstring "No two runs were evaluated on the same episodes"))
+
+            testCase "a long log is thinned: equally long stretches with the same means, maxima and sums" (fun () ->
+                inFolder (fun folder ->
+                    let path = Path.Combine(folder, "progress.jsonl")
+                    let count = 4096
+                    writeLines path [ for i in 1..count -> ProgressLine(i, float i, step i) ]
+                    let log = TrainingLog.Read(path, 32)
+                    let points = List.ofSeq log.Points
+                    points.Length |> should be (lessThanOrEqualTo 64)
+                    points |> List.map _.Steps |> List.distinct |> should haveLength 1
+                    points |> List.sumBy _.Steps |> should equal count
+                    let last = List.last points
+                    (last.MetaStep, last.Seconds) |> should equal (count, float count)
+
+                    // Means of at most 4096 numbers below 1: an error of 4096 roundings.
+                    points |> List.averageBy _.Step.OuterLoss
+                    |> should (equalWithin 1e-12) (List.average [ for i in 1..count -> 1.0 / float i ])
+
+                    points |> List.map _.Step.InnerGradientNorm |> List.max |> should equal 96.0
+                    points |> List.sumBy _.Step.NonPositiveCurvature |> should equal (List.sum [ for i in 1..count -> i % 3 ])
+
+                    match log.Ended with
+                    | null -> failtest "the log's lines say how the solves ended"
+                    | ended ->
+                        ended.Inner[InnerStatus.Stalled] |> should equal count
+                        ended.Linear[SolveStatus.StepLimit] |> should equal (2 * count)
+
+                    // Few lines are not thinned.
+                    (TrainingLog.Read(path, count)).Points |> should haveLength count))
+
+            testCase "a line of several meta-steps replaces the shorter one before it, as in a run that was stopped" (fun () ->
+                inFolder (fun folder ->
+                    let path = Path.Combine(folder, "progress.jsonl")
+
+                    writeLines path [
+                        ProgressLine(10, 1.0, step 10, Nullable(), 10)
+                        ProgressLine(14, 1.4, step 14, Nullable(), 4)
+                        ProgressLine(20, 2.0, step 20, Nullable(), 10)
+                    ]
+
+                    [ for point in (TrainingLog.Read path).Points -> point.MetaStep, point.Steps ]
+                    |> should equal [ 10, 10; 20, 10 ]))
+
+            testCase "an empty folder, a damaged file and a damaged line are one line that names them; a torn last line is no damage" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    let at name = Path.Combine(run, name)
+                    refuses "there is no folder" (fun () -> RunContents.Read run)
+                    Directory.CreateDirectory run |> ignore
+                    refuses "holds no run (run.json is missing)" (fun () -> RunContents.Read run)
+
+                    for text in [ ""; "{"; "[]"; "null"; "{\"seed\":1" ] do
+                        File.WriteAllText(at "run.json", text)
+                        refuses "run.json is damaged" (fun () -> RunContents.Read run)
+
+                    write run experiment [ validation 10 0.5; validation 20 0.6 ] 3
+                    let curve = File.ReadAllText(at "curve.jsonl")
+                    File.WriteAllText(at "curve.jsonl", curve + "{\"metaStep\":30,\"acc")
+                    (RunContents.Read run).Curve |> should haveLength 2
+
+                    for line in [ "x"; "{}"; "null"; "[1]"; "{\"metaStep\":\"a\"}" ] do
+                        File.WriteAllText(at "curve.jsonl", line + "\n" + curve)
+                        refuses "curve.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
+
+                    File.WriteAllText(at "curve.jsonl", curve)
+
+                    for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
+                        File.WriteAllText(at name, "{\"experiment\":")
+                        refuses $"{name} is damaged" (fun () -> RunContents.Read run)
+                        File.Delete(at name)
+
+                    File.WriteAllText(at "progress.jsonl", "\n\n")
+                    refuses "progress.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
+                    // A run that has begun and has nothing yet is a page and a few lines.
+                    File.Delete(at "progress.jsonl")
+                    File.Delete(at "curve.jsonl")
+                    page [ run ] |> should haveSubstring "There is no curve"
+                    RunLines.Show(RunContents.Read run, 80) |> String.concat "\n" |> should haveSubstring "no validation and no log"))
+
+            testCase "a run is running while its lock is held, and not when a killed process left the file" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    write run experiment [] 3
+                    let state () = (RunContents.Read run).State
+
+                    let held =
+                        new FileStream(Path.Combine(run, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+
+                    state () |> should equal "running"
+                    held.Dispose()
+
+                    File.Exists(Path.Combine(run, "lock")) |> should equal true
+                    state () |> should equal "stopped at 3"))
+        ]
+
+[<Tests>]
+let terminal =
+    testList
+        "Show"
+        [
+            testCase "the curve fits any width, and says where its points are" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "a-run-with-a-long-name-that-does-not-fit-into-twenty-columns")
+                    write run experiment [ for i in 1..30 -> validation (100 * i) (0.5 + 0.4 * (1.0 - exp (-float i / 6.0))) ] 20
+                    evaluate run 1UL [ 0.5; 0.75 ]
+
+                    for width in [ 20; 40; 80; 160 ] do
+                        let lines = List.ofSeq (RunLines.Show(RunContents.Read run, width))
+
+                        for line in lines do
+                            Expect.isLessThanOrEqual line.Length width line
+                            Expect.isFalse (line |> Seq.exists Char.IsControl) line
+
+                        let text = String.concat " " (lines |> List.map _.Trim())
+                        // As many points as there are columns for.
+                        let marked = text |> Seq.filter ((=) '*') |> Seq.length
+                        Expect.isGreaterThanOrEqual marked (min 10 (width / 4)) $"{width}"
+                        Expect.isGreaterThanOrEqual lines.Length 12 $"{width}"))
+
+            testCase "a rising curve rises, and its ends are labelled" (fun () ->
+                let lines =
+                    TerminalCurve.Draw([| for i in 0..10 -> TerminalPoint(i, float i / 10.0, 0.0) |], true, 40) |> Array.ofSeq
+
+                let columns = lines |> Array.map (fun line -> line.IndexOf '*') |> Array.filter (fun at -> at >= 0)
+                columns |> should equal (Array.sortDescending columns)
+                lines[0] |> should startWith "100.0 % +"
+                lines[lines.Length - 1] |> should endWith "10")
+
+            testCase "one point, equal points and points that are not finite are drawn too" (fun () ->
+                let draw (values: float list) =
+                    TerminalCurve.Draw([| for i, value in List.indexed values -> TerminalPoint(10 * i + 10, value, infinity) |], false, 20)
+                    |> String.concat "\n"
+
+                draw [ 0.5 ] |> should haveSubstring "*"
+                draw [ 0.5; 0.5; 0.5 ] |> should haveSubstring "*"
+                draw [ 0.0; nan; 1e300 ] |> should haveSubstring "*"
+                draw [ nan; infinity ] |> should equal "no finite value")
+
+            testCase "text is wrapped between words, and within a word that is too long" (fun () ->
+                TerminalCurve.Wrap("one two three four", 9) |> List.ofSeq |> should equal [ "one two"; "  three"; "  four" ]
+                TerminalCurve.Wrap("abcdefghijklm", 6) |> List.ofSeq |> should equal [ "abcdef"; "  ghij"; "  klm" ])
+
+            testCase "the list fits any width, and a damaged run does not hide the others" (fun () ->
+                let best = BestValidation(0.9, 0.01, 500, false)
+
+                let rows =
+                    [|
+                        RunRow("group/run", "imaml-gd", "omniglot 5-way 1-shot", 500, 1000, best, true, "stopped at 500")
+                        RunRow.Damaged("group/other", "group/other/run.json is damaged (line 1 is not JSON)")
+                    |]
+
+                for width in [ 20; 40; 80; 160 ] do
+                    let lines = List.ofSeq (RunLines.List(rows, width))
+
+                    for line in lines do
+                        Expect.isLessThanOrEqual line.Length width line
+
+                    let text = String.concat " " lines
+
+                    for word in [ "group/run"; "imaml-gd"; "damaged" ] do
+                        text |> should haveSubstring word)
+        ]
+
+[<Tests>]
+let words =
+    testList
+        "Solve words"
+        [
+            testCase "a budget that was planned is used; one that came before an accuracy is a limit" (fun () ->
+                let counts = inner [ InnerStatus.StepLimit, 12; InnerStatus.NonFinite, 1 ]
+                let fixedBudget = experiment.Method :?> ImplicitMaml
+                let steps = fixedBudget.Inner.Steps
+                SolveWords.Inner(counts, fixedBudget) |> should equal $"12 used the budget of {steps} steps, 1 non finite"
+                SolveWords.Inner(counts, fixedBudget.WithInnerSteps 1) |> should equal "12 used the budget of 1 step, 1 non finite"
+                SolveWords.Inner(counts, null) |> should equal "12 used their budget of steps, 1 non finite"
+
+                let toAccuracy =
+                    ImplicitMaml(fixedBudget.Inner, fixedBudget.Lambda, fixedBudget.Adjoint, null, Nullable 0.1, Nullable 0.1)
+
+                SolveWords.Inner(counts, toAccuracy) |> should equal $"12 reached the limit of {steps} steps before δ, 1 non finite"
+
+                SolveWords.Linear(linear [ SolveStatus.StepLimit, 3 ], toAccuracy)
+                |> should equal $"3 reached the limit of {fixedBudget.Adjoint.Steps} steps before δ′")
+        ]
+
+[<Tests>]
+let commands =
+    testList
+        "imaml report, show, runs and help"
+        [
+            testCase "a page, a curve and a list of two runs, from the program" (fun () ->
+                inFolder (fun folder ->
+                    let at name = Path.Combine(folder, name)
+
+                    for name in [ "one"; "two" ] do
+                        write (at name) experiment [ validation 10 0.5; validation 20 0.625 ] 20
+
+                    let file = at "both.html"
+                    let outcome = Imaml.run [ "report"; at "one"; at "two"; "--out"; file ]
+                    outcome.ExitCode |> should equal 0
+                    outcome.Output.Trim() |> should equal file
+                    File.ReadAllText file |> should haveSubstring "2 runs"
+                    let shown = Imaml.run [ "show"; at "one"; "--width"; "40" ]
+                    shown.ExitCode |> should equal 0
+                    shown.Output |> should haveSubstring "best: 62.50 ± 1.23 % at 20"
+                    Expect.isFalse (shown.Output.Contains '\u001b') "escape codes"
+                    shown.Errors |> should be EmptyString
+                    File.WriteAllText(at "two/curve.jsonl", "x\n\n")
+                    let listed = Imaml.run [ "runs"; folder; "--json" ]
+                    listed.ExitCode |> should equal 0
+                    listed.Errors |> should be EmptyString
+                    let rows = JsonDocument.Parse(listed.Output).RootElement
+                    [ for row in rows.EnumerateArray() -> row.GetProperty("name").GetString() ] |> should equal [ "one"; "two" ]
+                    (rows.[0]).GetProperty("bestValidation").GetProperty("value").GetDouble() |> should equal 0.625
+                    string (rows[1].GetProperty("fault").GetString()) |> should haveSubstring "line 1 is damaged"))
+
+            testCase "usage errors end with 2, faults of a folder with 1, each in one line" (fun () ->
+                inFolder (fun folder ->
+                    for code, arguments, line in
+                        [
+                            2, [ "report" ], "report"
+                            2, [ "show" ], "show"
+                            2, [ "show"; folder; "--width"; "19" ], "--width must be at least 20, not 19"
+                            2, [ "runs"; Path.Combine(folder, "none") ], "there is no folder"
+                            2, [ "runs"; folder; folder ], "unknown argument"
+                            2, [ "report"; folder; "--otu"; "x" ], "unknown option --otu (did you mean --out?)"
+                            2, [ "predict"; "omniglot-5way"; folder; "--exampels"; folder ], "unknown option --exampels (did you mean --examples?)"
+                            2, [ "help"; "tran" ], "there is no command tran (did you mean train?)"
+                            1, [ "show"; folder ], "run.json is missing"
+                            1, [ "report"; folder ], "run.json is missing"
+                        ] do
+                        let outcome = Imaml.run arguments
+                        Expect.equal outcome.ExitCode code $"{arguments}: {outcome.Errors}"
+                        outcome.Output |> should be EmptyString
+                        outcome.Line |> should haveSubstring line
+
+                    Directory.GetFileSystemEntries folder |> should be Empty
+                    (Imaml.run [ "runs"; folder ]).Output |> should haveSubstring "no runs below"))
+
+            testCase "help is what --help is, of every command" (fun () ->
+                for words in [ []; [ "train" ]; [ "reproduce"; "fig2a" ] ] do
+                    let help, option = Imaml.run ("help" :: words), Imaml.run (words @ [ "--help" ])
+                    help |> should equal option
+                    help.ExitCode |> should equal 0)
+        ]
