@@ -25,6 +25,16 @@ let private long =
         "--checkpoint-every", "1000"
     ]
 
+/// How often a run is killed before it may end.
+let private kills =
+    match Environment.GetEnvironmentVariable "IMAML_KILLS" with
+    | null
+    | "" -> 6
+    | text -> int text
+
+/// Whoever started the tests may have been told to ignore SIGHUP.
+let private listening = Imaml.startByShell [] "exec env --default-signal=HUP \"$@\""
+
 let private send (signal: string) (running: Diagnostics.Process) =
     use kill = Diagnostics.Process.Start("kill", [ signal; string running.Id ])
     kill.WaitForExit()
@@ -35,12 +45,79 @@ let tests =
         "Surroundings"
         [
             onLinux "a terminal that closes stops a run as Ctrl-C does: no meta-step is lost" (fun _ ->
-                stoppedAndContinued "-HUP" |> should equal 130)
+                stoppedAndContinued listening "-HUP" |> should equal 130)
 
             onLinux "after nohup a run outlives its terminal" (fun folder ->
                 let run = at folder "run"
                 use running = Imaml.startByShell [] "trap '' HUP; exec \"$@\"" (options long run)
                 signalAt "-HUP" 1 running run |> should equal 0)
+
+            onLinux "killed, stopped and hung up at any time, with torn logs: the run ends with the same bits and whole logs" (fun folder ->
+                let whole, run = at folder "whole", at folder "run"
+
+                let changes =
+                    [
+                        "--meta-steps", "400"
+                        "--validate-every", "40"
+                        "--validation-episodes", "10"
+                        "--checkpoint-every", "7"
+                        "--keep-every", "50"
+                        "--log-every", "10"
+                    ]
+
+                succeed (options changes whole) |> ignore
+                let random = Random 20260101
+                let mutable ended = false
+                let mutable times = 0
+
+                while not ended && times < 30 do
+                    times <- times + 1
+                    use running = listening (options changes run)
+
+                    if times > kills || running.WaitForExit(TimeSpan.FromMilliseconds(float (random.Next(300, 2000)))) then
+                        running.WaitForExit()
+                        running.ExitCode |> should equal 0
+                        ended <- true
+                    else
+                        send [| "-KILL"; "-TERM"; "-HUP" |].[random.Next 3] running
+                        running.WaitForExit()
+
+                        if random.Next 2 = 0 then
+                            for log in [ "progress.jsonl"; "curve.jsonl" ] do
+                                if File.Exists(at run log) then
+                                    File.AppendAllText(at run log, "{\"metaStep\":9,\"se")
+
+                ended |> should equal true
+                sameRun whole run
+
+                for name in 50..50..400 do
+                    let kept = $"checkpoint-{name:D6}.bin"
+
+                    let bytes folder =
+                        let all = File.ReadAllBytes(at folder kept)
+                        all[12 + BitConverter.ToInt32(all, 8) .. all.Length - 33]
+
+                    bytes run = bytes whole |> should equal true)
+
+            onLinux "a full disk: one line, and once there is room the run goes on to the same bits" (fun folder ->
+                let whole, run = at folder "whole", at folder "run"
+                let changes = [ "--meta-steps", "60"; "--validate-every", "0"; "--filters", "1" ]
+                succeed (options changes whole) |> ignore
+
+                // Files may have so many blocks of 512 bytes, as if the disk ended there.
+                let full =
+                    Imaml.runByShell
+                        [ "DOTNET_EnableWriteXorExecute", "0"; "DOTNET_EnableDiagnostics", "0" ]
+                        "trap '' XFSZ; ulimit -f 32; exec \"$@\""
+                        (options changes run)
+
+                full.ExitCode |> should equal 1
+                full.Errors.Split('\n') |> Array.filter (fun line -> line.StartsWith "imaml: ") |> should haveLength 1
+                full.Errors |> should not' (haveSubstring "   at ")
+                let log = File.ReadAllText(at run "progress.jsonl")
+                log.EndsWith '\n' |> should equal true
+                succeed (options changes run) |> ignore
+                sameRun whole run)
 
             onLinux "an error stream that takes nothing does not end a run" (fun folder ->
                 let whole, run = at folder "whole", at folder "run"

@@ -87,7 +87,7 @@ let signalAt (signal: string) (metaStep: int) (running: Diagnostics.Process) (fo
     running.ExitCode
 
 /// A run that is stopped by the signal and continued, beside one that is not.
-let stoppedAndContinued (signal: string) =
+let stoppedAndContinued (start: string list -> Diagnostics.Process) (signal: string) =
     inFolder (fun folder ->
         let changes =
             [
@@ -99,7 +99,7 @@ let stoppedAndContinued (signal: string) =
 
         let whole, stopped = Path.Combine(folder, "whole"), Path.Combine(folder, "stopped")
         succeed (options changes whole) |> ignore
-        use running = Imaml.start [] (options changes stopped)
+        use running = start (options changes stopped)
         let exitCode = signalAt signal 5 running stopped
         // By other threads, on which no number depends.
         let outcome = succeed (options (("--threads", "2") :: changes) stopped)

@@ -88,12 +88,12 @@ let tests =
 
             testCase "a run that was killed and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
-                    stoppedAndContinued "-KILL" |> should equal (128 + 9))
+                    stoppedAndContinued (Imaml.start []) "-KILL" |> should equal (128 + 9))
 
             testCase "a run that was asked to stop and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
                     // As Ctrl-C does; but a background job may have been told to ignore SIGINT.
-                    stoppedAndContinued "-TERM" |> should equal 130)
+                    stoppedAndContinued (Imaml.start []) "-TERM" |> should equal 130)
 
             testCase "a log of several meta-steps a line: the sum of a log of each, and the same however often the run was stopped" (fun () ->
                 inFolder (fun folder ->

@@ -168,7 +168,8 @@ public sealed class RunFolder(string path)
     /// <summary>Appends lines to a log.</summary>
     internal static void Append<T>(string path, IEnumerable<T> lines)
     {
-        using var file = new FileStream(path, FileMode.Append);
+        // Without a buffer, which would be written again where it could not be.
+        using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
         var whole = file.Length;
         try
         {
