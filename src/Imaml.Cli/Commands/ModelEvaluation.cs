@@ -125,9 +125,21 @@ internal sealed record ModelEvaluation(
             return (state.Path, state.Bytes);
         }
 
-        return File.Exists(run.BestCheckpointPath) || !run.HasRun
-            ? (run.BestCheckpointPath, Checkpoint.ReadFile(run.BestCheckpointPath))
-            : throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+        if (!File.Exists(run.BestCheckpointPath) && run.HasRun)
+        {
+            throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+        }
+
+        try
+        {
+            var bytes = Checkpoint.ReadFile(run.BestCheckpointPath);
+            Checkpoint.Open(bytes, run.BestCheckpointPath);
+            return (run.BestCheckpointPath, bytes);
+        }
+        catch (CheckpointException e) when (run.HasRun)
+        {
+            throw new CheckpointException($"{SavedState.Fault(e)}; take --state last", e);
+        }
     }
 
     private MetaLearner OnDevice(MetaLearner learner)

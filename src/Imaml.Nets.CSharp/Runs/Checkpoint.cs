@@ -214,7 +214,7 @@ internal static class Checkpoint
 
         if (SealedFile.Open(bytes, Magic.Length) is not var (header, state))
         {
-            throw new CheckpointException($"{path} is cut off or damaged; restore it from a copy, or delete the folder and train anew");
+            throw new CheckpointException($"{path} is cut off or damaged; restore it from a copy");
         }
 
         try

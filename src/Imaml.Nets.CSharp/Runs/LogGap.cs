@@ -29,7 +29,7 @@ internal static class LogGap
             missing.Add((upTo + 1, reached));
         }
 
-        return Words("meta-steps", "progress.jsonl", missing);
+        return Words("progress.jsonl lacks meta-steps", missing, "it was damaged or removed");
     }
 
     /// <summary>The validations before the last meta-step that no line is about; null where all are there. That after it is made up for.</summary>
@@ -51,10 +51,10 @@ internal static class LogGap
             }
         }
 
-        return Words("validations after meta-steps", "curve.jsonl", missing);
+        return Words("curve.jsonl lacks validations after meta-steps", missing, "it was damaged or removed, or the run was to validate less often then");
     }
 
-    private static string? Words(string what, string log, List<(int First, int Last)> missing) => missing.Count == 0
+    private static string? Words(string what, List<(int First, int Last)> missing, string why) => missing.Count == 0
         ? null
-        : $"{log} lacks {what} {string.Join(", ", missing.Select(one => one.First == one.Last ? $"{one.First}" : $"{one.First} to {one.Last}"))}: it was damaged or removed";
+        : $"{what} {string.Join(", ", missing.Select(one => one.First == one.Last ? $"{one.First}" : $"{one.First} to {one.Last}"))}: {why}";
 }

@@ -52,7 +52,7 @@ public sealed class RunFolder(string path)
         var last = SavedState.Of(this).Header;
         foreach (var (metaStep, path) in kept)
         {
-            var header = Checkpoint.ReadHeader(path);
+            var header = HeaderOf(path);
             var differences = header.Experiment.DifferencesFrom(last.Experiment);
             if (differences.Count > 0 || header.Tasks != last.Tasks || header.MetaStep != metaStep)
             {
@@ -62,6 +62,18 @@ public sealed class RunFolder(string path)
         }
 
         return [.. new SortedSet<int>(kept.Select(one => one.MetaStep)) { 0, last.MetaStep }];
+    }
+
+    private static CheckpointHeader HeaderOf(string path)
+    {
+        try
+        {
+            return Checkpoint.ReadHeader(path);
+        }
+        catch (CheckpointException e)
+        {
+            throw new CheckpointException($"{SavedState.Fault(e)}; remove the file", e);
+        }
     }
 
     /// <summary>θ after some meta-steps, on the processor. The caller disposes the learner.</summary>

@@ -19,7 +19,7 @@ internal sealed record SavedState(string Path, byte[] Bytes, CheckpointHeader He
         }
         catch (CheckpointException damaged)
         {
-            var what = damaged.Message.Split(';')[0];
+            var what = Fault(damaged);
             if (Sound(folder.PreviousCheckpointPath) is { } previous)
             {
                 return previous with { Note = $"{what}: the state before it is used, after {previous.Header.MetaStep} meta-steps" };
@@ -31,9 +31,17 @@ internal sealed record SavedState(string Path, byte[] Bytes, CheckpointHeader He
                 throw new CheckpointException($"{what}; {from} is sound: copy it to {to} to go on after {kept.Header.MetaStep} meta-steps", damaged);
             }
 
+            if (File.Exists(folder.CheckpointPath))
+            {
+                throw new CheckpointException($"{what}; restore it from a copy, or delete the folder and train anew", damaged);
+            }
+
             throw;
         }
     }
+
+    /// <summary>What is wrong with a file, without what to do about it.</summary>
+    public static string Fault(CheckpointException e) => e.Message.LastIndexOf(';') is var at and > 0 ? e.Message[..at] : e.Message;
 
     private static SavedState? Sound(string path)
     {

@@ -4,7 +4,6 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Authentication;
 using System.Security.Cryptography;
 
 namespace Imaml.Nets.Tasks;
@@ -205,9 +204,8 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
     private static string Shown(Uri url) => url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
 
     // Of a refused TLS connection the outer exception says no more than that there is an inner one.
-    private static string Reason(Exception e) => e is HttpRequestException { InnerException: AuthenticationException refused }
-        ? $"{refused.Message.TrimEnd('.')}{(refused.InnerException is { } inner ? $": {inner.Message.TrimEnd('.')}" : "")}"
-        : e.Message.TrimEnd('.');
+    private static string Reason(Exception e) =>
+        e.InnerException is { } inner && e.Message.Contains("see inner exception", StringComparison.Ordinal) ? Reason(inner) : e.Message.TrimEnd('.');
 
     private static DataException Broken(Uri url, long have, long? total, Exception e)
     {
