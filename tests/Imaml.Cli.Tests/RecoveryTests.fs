@@ -180,7 +180,7 @@ let private set (path: string list) (value: JsonNode | null) (node: JsonNode) =
 
 let private remove (path: string list) (node: JsonNode) =
     let parent, field = within node path
-    parent.Remove field |> ignore
+    parent.Remove(field) |> ignore
     node
 
 let private number (value: float) : JsonNode | null = JsonValue.Create value

@@ -174,7 +174,7 @@ let tests =
 
             for damage, change in
                 [
-                    "no classes", (fun (json: JsonObject) -> json.Remove "Classes" |> ignore)
+                    "no classes", (fun (json: JsonObject) -> json.Remove("Classes") |> ignore)
                     "null for its classes", (fun json -> json["Classes"] <- null)
                     "a class without a name", (fun json -> (classAt json 0)["Name"] <- null)
                     "a name twice", (fun json -> (classAt json 1)["Name"] <- JsonValue.Create "a")

@@ -14,6 +14,7 @@ open Imaml.Nets.Models
 open Imaml.Nets.Prediction
 open Imaml.Nets.Runs
 open Imaml.Nets.Tasks
+open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
