@@ -62,7 +62,7 @@ let private described (change: JsonObject -> unit) (bytes: byte array) =
 
     Array.concat [ bytes[.. start - int digests - 1]; hashed; SHA256.HashData hashed ]
 
-let private classAt (json: JsonObject) (index: int) = (nonNull (nonNull json["Classes"])[index]).AsObject()
+let private classAt (json: JsonObject) (index: int) = (json["Classes"] |> nonNull).AsArray().[index] |> nonNull |> _.AsObject()
 
 /// Writes other bytes of the same length, and keeps the time.
 let private changeUnnoticed (path: string) (bytes: byte array) =
