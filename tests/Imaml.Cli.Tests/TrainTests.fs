@@ -95,43 +95,46 @@ let tests =
                     // As Ctrl-C does; but a background job may have been told to ignore SIGINT.
                     stoppedAndContinued (Imaml.start []) "-TERM" |> should equal 130)
 
-            testCase "a log of several meta-steps a line: the sum of a log of each, and the same however often the run was stopped" (fun () ->
-                inFolder (fun folder ->
-                    let run name = Path.Combine(folder, name)
-                    let changes = [ "--validate-every", "0"; "--outer-schedule", "constant" ]
-                    let logged = ("--log-every", "4") :: changes
-                    succeed (options changes (run "each")) |> ignore
-                    succeed (options logged (run "whole")) |> ignore
+            testCase
+                "a log of several meta-steps a line: the sum of a log of each, and the same however often the run was stopped"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let run name = Path.Combine(folder, name)
+                        let changes = [ "--validate-every", "0"; "--outer-schedule", "constant" ]
+                        let logged = ("--log-every", "4") :: changes
+                        succeed (options changes (run "each")) |> ignore
+                        succeed (options logged (run "whole")) |> ignore
 
-                    for steps in [ "1"; "3"; "6" ] do
-                        succeed (options (("--meta-steps", steps) :: logged) (run "parts")) |> ignore
+                        for steps in [ "1"; "3"; "6" ] do
+                            succeed (options (("--meta-steps", steps) :: logged) (run "parts")) |> ignore
 
-                    sameRun (run "whole") (run "parts")
-                    state (run "each") = state (run "whole") |> should equal true
+                        sameRun (run "whole") (run "parts")
+                        state (run "each") = state (run "whole") |> should equal true
 
-                    let lines name =
-                        [
-                            for line in File.ReadLines(Path.Combine(run name, "progress.jsonl")) do
-                                use document = JsonDocument.Parse line
-                                document.RootElement.Clone()
-                        ]
+                        let lines name =
+                            [
+                                for line in File.ReadLines(Path.Combine(run name, "progress.jsonl")) do
+                                    use document = JsonDocument.Parse line
+                                    document.RootElement.Clone()
+                            ]
 
-                    let step (line: JsonElement) (field: string) = line.GetProperty("step").GetProperty(field).GetDouble()
-                    let each = lines "each"
+                        let step (line: JsonElement) (field: string) = line.GetProperty("step").GetProperty(field).GetDouble()
+                        let each = lines "each"
 
-                    let together =
-                        [
-                            each[0..3], (lines "whole")[0]
-                            each[4..5], (lines "whole")[1]
-                        ]
+                        let together = [ each[0..3], (lines "whole")[0]; each[4..5], (lines "whole")[1] ]
 
-                    (lines "whole").Length |> should equal 2
+                        (lines "whole").Length |> should equal 2
 
-                    for steps, line in together do
-                        line.GetProperty("steps").GetInt32() |> should equal steps.Length
-                        step line "outerLoss" |> should (equalWithin 1e-12) (steps |> List.averageBy (fun one -> step one "outerLoss"))
-                        step line "cgResidual" |> should equal (steps |> List.map (fun one -> step one "cgResidual") |> List.max)
-                        step line "gradients" |> should equal (steps |> List.sumBy (fun one -> step one "gradients"))))
+                        for steps, line in together do
+                            line.GetProperty("steps").GetInt32() |> should equal steps.Length
+
+                            step line "outerLoss"
+                            |> should (equalWithin 1e-12) (steps |> List.averageBy (fun one -> step one "outerLoss"))
+
+                            step line "cgResidual"
+                            |> should equal (steps |> List.map (fun one -> step one "cgResidual") |> List.max)
+
+                            step line "gradients" |> should equal (steps |> List.sumBy (fun one -> step one "gradients"))))
 
             testCase "a finished run is not trained again" (fun () ->
                 inFolder (fun folder ->

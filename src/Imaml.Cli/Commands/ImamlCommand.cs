@@ -1,12 +1,25 @@
 // imaml: the root command; each subcommand has its own file.
 
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 
 namespace Imaml.Cli.Commands;
 
 internal static class ImamlCommand
 {
-    public static RootCommand Create(CancellationToken stop) => new("Few-shot meta-learning with implicit gradients (iMAML)")
+    public static RootCommand Create(CancellationToken stop)
+    {
+        var root = All(stop);
+        foreach (var help in root.Options.OfType<HelpOption>())
+        {
+            help.Action = new TrainHelp((SynchronousCommandLineAction)help.Action!);
+        }
+
+        return root;
+    }
+
+    private static RootCommand All(CancellationToken stop) => new("Few-shot meta-learning with implicit gradients (iMAML)")
     {
         SolveCommand.Create(stop),
         VerifyCommand.Create(stop),

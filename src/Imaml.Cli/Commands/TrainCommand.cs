@@ -13,6 +13,9 @@ namespace Imaml.Cli.Commands;
 
 internal static class TrainCommand
 {
+    /// <summary>The command.</summary>
+    public const string Name = "train";
+
     private const int PrintEverySeconds = 10;
 
     public static Command Create(CancellationToken stop)
@@ -23,7 +26,7 @@ internal static class TrainCommand
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
-        var command = new Command("train", "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data };
+        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data };
         experiment.AddTo(command);
         command.SetAction(parsed =>
         {

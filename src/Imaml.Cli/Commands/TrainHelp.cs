@@ -1,0 +1,74 @@
+// imaml train --help: the commands that most people need, then the options by what they are about.
+
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace Imaml.Cli.Commands;
+
+/// <summary>Help of `imaml train`; that of every other command is left to another action.</summary>
+/// <param name="other">The other action.</param>
+internal sealed class TrainHelp(SynchronousCommandLineAction other) : SynchronousCommandLineAction
+{
+    private const int NameColumn = 40, LeastDescription = 20;
+
+    private static readonly (string Command, string Purpose)[] Common =
+    [
+        ("imaml train --preset omniglot-5w1s/imaml-gd --out RUN", "the paper's values; `imaml presets` lists the others"),
+        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR --out RUN", "your own photographs, a folder for each class"),
+        ("imaml train RUN/run.json --out AGAIN", "a run once more, to the same bits; options override its fields"),
+    ];
+
+    private static readonly (string Title, string Prefix)[] Groups =
+        [("Tasks", "tasks."), ("Network", "network."), ("Method", "method."), ("Outer optimiser", "outer."), ("Length of the run", "budget."), ("Seed", "seed")];
+
+    /// <inheritdoc/>
+    public override int Invoke(ParseResult parseResult)
+    {
+        var command = parseResult.CommandResult.Command;
+        if (command.Name != TrainCommand.Name)
+        {
+            return other.Invoke(parseResult);
+        }
+
+        var output = parseResult.InvocationConfiguration.Output;
+        output.WriteLine($"{command.Description}\n\nMost people need one of these:");
+        foreach (var (text, purpose) in Common)
+        {
+            output.WriteLine($"  {text}\n      {purpose}");
+        }
+
+        output.WriteLine("\nUsage: imaml train [<FILE>] [options]");
+        var fields = ExperimentField.All().ToDictionary(field => field.Option.Name, field => field.Path);
+        string GroupOf(Option option) => !fields.TryGetValue(option.Name, out var path) ? "" : Groups.First(group => path.StartsWith(group.Prefix, StringComparison.Ordinal)).Title;
+        foreach (var group in command.Options.Where(option => !option.Hidden).ToLookup(GroupOf))
+        {
+            output.WriteLine($"\n{(group.Key.Length == 0 ? "The run" : group.Key)}:");
+            foreach (var option in group)
+            {
+                Write(output, option);
+            }
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Write(TextWriter output, Option option)
+    {
+        var name = $"  {option.Name}{(option.HelpName is { } value ? $" <{value}>" : "")}";
+        var width = int.Max(LeastDescription, Terminal.Out.Profile.Width - NameColumn - 1);
+        var line = name.PadRight(NameColumn - 1);
+        var used = 0;
+        foreach (var word in (option.Description ?? "").Split(' '))
+        {
+            if (used > 0 && used + 1 + word.Length > width)
+            {
+                output.WriteLine(line);
+                (line, used) = (new string(' ', NameColumn - 1), 0);
+            }
+
+            (line, used) = ($"{line} {word}", used + 1 + word.Length);
+        }
+
+        output.WriteLine(line);
+    }
+}

@@ -1,0 +1,139 @@
+/// Every reader of a file answers hostile bytes with its own exception and one line, in bounded time; never with another exception.
+///
+/// Byte flips, cuts, repeated and moved pieces, and numbers and words of JSON and csv replaced by extreme ones. Sealed files (checkpoints) are also sealed
+/// anew after a change of their header, so that the hash does not answer for the reader.
+module Imaml.Nets.Tests.FuzzTests
+
+open System
+open System.IO
+open System.IO.Compression
+open System.Text
+open Expecto
+open Imaml.Nets.Prediction
+open Imaml.Nets.Runs
+open Imaml.Nets.Storage
+open Imaml.Nets.Tasks
+open Imaml.Nets.Tests.ImageBytes
+open Imaml.Testing.Fuzzing
+
+let private isData (e: exn) = e :? DataException
+
+let private png = lazy (plain 12 (200, 30, 40))
+
+let private archive () =
+    use memory = new MemoryStream()
+
+    do
+        use zip = new ZipArchive(memory, ZipArchiveMode.Create, true)
+
+        for name in [ "a/1.png"; "a/2.png"; "b/1.png"; "labels.csv" ] do
+            use entry = zip.CreateEntry(name).Open()
+
+            if name.EndsWith ".csv" then
+                entry.Write(Encoding.UTF8.GetBytes "filename,label\na/1.png,x\nb/1.png,y\n")
+            else
+                entry.Write png.Value
+
+    memory.ToArray()
+
+let private magic = 8
+
+/// A sealed file with another header, whole as it was written so.
+let private resealed (bytes: byte[]) (change: byte[] -> byte[]) =
+    let struct (header, body) = SealedFile.Open(bytes, magic).Value
+    SealedFile.Bytes(ReadOnlySpan(bytes, 0, magic), ReadOnlySpan(change header), [ body ])
+
+/// Files that a reader takes from a path: as they are changed, and with a changed header under a good hash.
+let private sealedFile (good: byte[]) (read: string -> unit) =
+    let path = Path.GetTempFileName()
+    let isCheckpoint (e: exn) = e :? CheckpointException
+
+    let readBytes (bytes: byte[]) =
+        File.WriteAllBytes(path, bytes)
+        read path
+
+    try
+        survives false good isCheckpoint readBytes
+        let struct (header, _) = SealedFile.Open(good, magic).Value
+        survives true header isCheckpoint (fun changed -> readBytes (resealed good (fun _ -> changed)))
+    finally
+        File.Delete path
+
+[<Tests>]
+let tests =
+    testList
+        "Fuzzing"
+        [
+            testCase "images" (fun () ->
+                let form = ImageForm(28, 3)
+                survives false png.Value isData (fun bytes -> form.Read(bytes, "x") |> ignore))
+
+            testCase "archives" (fun () ->
+                survives false (archive ()) isData (fun bytes ->
+                    use tree = FileTree.OfArchive("x.zip", new MemoryStream(bytes), null)
+
+                    for file in tree.Files do
+                        tree.Read file |> ignore))
+
+            testCase "csv lists" (fun () ->
+                let rows =
+                    String.concat
+                        "\n"
+                        [
+                            "filename,label,part"
+                            "a.png,cat,train"
+                            "\"b,1.png\",dog,test"
+                            "c.png,\"a \"\"b\"\"\",val"
+                        ]
+
+                survives true (Encoding.UTF8.GetBytes rows) isData (fun bytes -> LabelTable.Read(bytes, "x.csv", Nullable()) |> ignore))
+
+            testCase "experiments" (fun () ->
+                for name in
+                    [
+                        "omniglot-5w1s/imaml-gd"
+                        "mini-imagenet-5w1s/maml"
+                        "omniglot-5w1s/meta-sgd"
+                    ] do
+                    survives
+                        true
+                        (Encoding.UTF8.GetBytes(ExperimentFile.PresetText name))
+                        (fun e -> e :? ExperimentException)
+                        (fun bytes -> ExperimentFile.Parse(Encoding.UTF8.GetString bytes, "x.json") |> ignore))
+
+            testCase "models" (fun () ->
+                let struct (_, bytes) = PretrainedModel.Read "omniglot-5way"
+                sealedFile bytes (fun path -> (FewShotClassifier.Load path).Dispose()))
+
+            testCase "adapted classifiers" (fun () ->
+                let path = Path.GetTempFileName()
+
+                try
+                    use model = FewShotClassifier.Load("omniglot-5way", 1)
+
+                    use adapted =
+                        model.Adapt(
+                            [
+                                for label, shade in [ "a", 10; "b", 200 ] ->
+                                    LabelledPicture(label, Picture.FromBytes(plain 28 (shade, shade, shade), label))
+                            ]
+                        )
+
+                    adapted.Save path
+                    sealedFile (File.ReadAllBytes path) (fun path -> (AdaptedClassifier.Load path).Dispose())
+                finally
+                    File.Delete path)
+
+            testCase "logs" (fun () ->
+                let path = Path.GetTempFileName()
+
+                try
+                    let line n = $"{{\"metaStep\":{n},\"seconds\":{n}.5,\"step\":null,\"steps\":1}}"
+                    let good = Encoding.UTF8.GetBytes(String.concat "\n" [ for n in 1..5 -> line n ] + "\n")
+
+                    survives true good (fun e -> e :? CheckpointException) (fun bytes ->
+                        File.WriteAllBytes(path, bytes)
+                        RunFolder.Keep(path, (fun step -> step <= 3)))
+                finally
+                    File.Delete path)
+        ]
