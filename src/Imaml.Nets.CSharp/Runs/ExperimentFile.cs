@@ -55,7 +55,7 @@ internal static class RunJson
     // System.Text.Json does not look for the attribute at what a property overrides. One that has a JSON name of its own is written all the same.
     private static void LeaveOutIgnored(JsonTypeInfo type)
     {
-        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.IsDefined(info, typeof(JsonIgnoreAttribute), inherit: true) && !Attribute.IsDefined(info, typeof(JsonPropertyNameAttribute), inherit: false)).ToArray())
+        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.GetCustomAttribute(info, typeof(JsonIgnoreAttribute), inherit: true) is JsonIgnoreAttribute { Condition: JsonIgnoreCondition.Always } && !Attribute.IsDefined(info, typeof(JsonPropertyNameAttribute), inherit: false)).ToArray())
         {
             type.Properties.Remove(property);
         }
