@@ -74,11 +74,16 @@ let states =
                     sameNumbers whole damaged))
 
             testCase "a log of several meta-steps a line is whole from the state before, too" (fun () ->
-                let logged = [ "--validate-every", "0"; "--log-every", "4"; "--checkpoint-every", "2" ]
+                let logged = [ "--validate-every", "0"; "--log-every", "4"; "--checkpoint-every", "3" ]
 
-                beside 3 logged (fun whole damaged ->
+                inFolder (fun folder ->
+                    let whole, damaged = at folder "whole", at folder "damaged"
+                    succeed (upTo 300 logged whole) |> ignore
+                    use running = Imaml.start [] (upTo 300 logged damaged)
+                    signalAt "-TERM" 5 running damaged |> should equal 130
                     cutOff (at damaged "checkpoint.bin")
-                    let outcome = succeed (upTo 6 logged damaged)
+                    let outcome = succeed (upTo 300 logged damaged)
+                    outcome.Errors |> should haveSubstring "the state before it is used"
                     outcome.Errors |> should not' (haveSubstring "lacks")
                     sameNumbers whole damaged))
 

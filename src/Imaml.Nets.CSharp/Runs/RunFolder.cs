@@ -182,18 +182,21 @@ public sealed class RunFolder(string path)
     {
         // Without a buffer, which would be written again where it could not be.
         using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        var whole = file.Length;
+        var (before, written) = (file.Length, false);
         try
         {
             file.Write(Encoding.UTF8.GetBytes(Text(lines)));
             // A checkpoint is written after its log, and must not reach the disk before it.
             file.Flush(flushToDisk: true);
+            written = true;
         }
-        catch (IOException)
+        finally
         {
-            // A full disk takes a part of a line.
-            file.SetLength(whole);
-            throw;
+            if (!written)
+            {
+                // A full disk takes a part of a line.
+                file.SetLength(before);
+            }
         }
     }
 

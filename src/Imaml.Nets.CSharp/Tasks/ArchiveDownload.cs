@@ -117,7 +117,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
             request.Headers.IfRange = part.Tag is { } tag ? new RangeConditionHeaderValue(tag) : null;
         }
 
-        using var response = await HeadAsync(request, part, cancel).ConfigureAwait(false);
+        using var response = await HeadAsync(url, request, part, cancel).ConfigureAwait(false);
         var range = response.Content.Headers.ContentRange;
         var continues = response.StatusCode == HttpStatusCode.PartialContent && range?.From == have && have > 0;
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable || (response.StatusCode == HttpStatusCode.PartialContent && !continues))
@@ -143,7 +143,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         return continues;
     }
 
-    private async Task<HttpResponseMessage> HeadAsync(HttpRequestMessage request, PartFile part, CancellationToken cancel)
+    private async Task<HttpResponseMessage> HeadAsync(Uri url, HttpRequestMessage request, PartFile part, CancellationToken cancel)
     {
         try
         {
@@ -151,11 +151,11 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         }
         catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            throw Broken(request.RequestUri!, part.Length, null, e);
+            throw Broken(url, part.Length, null, e);
         }
         catch (NotSupportedException e)
         {
-            throw new DataException($"{Shown(request.RequestUri!)} leads to an address that is not http or https ({e.Message.TrimEnd('.')}); name another server with --url", e);
+            throw new DataException($"{Shown(url)} leads to an address that is not http or https ({e.Message.TrimEnd('.')}); name another server with --url", e);
         }
     }
 
