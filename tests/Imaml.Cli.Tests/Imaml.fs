@@ -27,7 +27,8 @@ let private host =
 let private command (arguments: string list) = "exec" :: Path.Combine(AppContext.BaseDirectory, "imaml.dll") :: arguments
 
 let private begun (environment: (string * string) list) (program: string) (words: string list) : Process =
-    let start = ProcessStartInfo(program, words, RedirectStandardOutput = true, RedirectStandardError = true)
+    let start =
+        ProcessStartInfo(program, words, RedirectStandardOutput = true, RedirectStandardError = true)
 
     for name, value in environment do
         start.Environment[name] <- value

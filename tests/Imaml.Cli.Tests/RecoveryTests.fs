@@ -18,8 +18,7 @@ let private cutOff (path: string) =
     File.WriteAllBytes(path, bytes[.. bytes.Length / 2])
 
 /// A log's lines without wall seconds and notes.
-let private withoutNotes run log =
-    numbers run log |> List.map (List.filter (fun (name, _) -> name <> "note"))
+let private withoutNotes run log = numbers run log |> List.map (List.filter (fun (name, _) -> name <> "note"))
 
 let private notes run log =
     numbers run log
@@ -108,7 +107,13 @@ let states =
                     sameNumbers whole damaged
                     File.Delete(at damaged "checkpoint-000002.bin")
 
-                    for name in [ "checkpoint.bin"; "checkpoint-previous.bin"; "checkpoint-000004.bin"; "checkpoint-000006.bin" ] do
+                    for name in
+                        [
+                            "checkpoint.bin"
+                            "checkpoint-previous.bin"
+                            "checkpoint-000004.bin"
+                            "checkpoint-000006.bin"
+                        ] do
                         cutOff (at damaged name)
 
                     refused "restore it from a copy, or delete the folder and train anew" (upTo 6 [] damaged)))
@@ -132,26 +137,31 @@ let logs =
                     (numbers run "curve.jsonl").Length |> should equal 2
                     (succeed (upTo 7 [] run)).Errors |> should not' (haveSubstring "lacks")))
 
-            testCase "damaged lines are cut out and said, of both logs; half a last line, or a last line without its end, is no gap" (fun () ->
-                beside 5 [] (fun whole damaged ->
-                    let progress, curve = at damaged "progress.jsonl", at damaged "curve.jsonl"
-                    // As a killed writer leaves it: whole but for the end of the line, and half a line.
-                    File.WriteAllText(progress, (File.ReadAllText progress).TrimEnd '\n')
-                    (succeed (upTo 5 [] damaged)).Errors |> should not' (haveSubstring "lacks")
-                    File.AppendAllText(progress, "{\"metaStep\":6,\"sec")
-                    let lines = File.ReadAllLines progress
-                    lines[1] <- "5"
-                    lines[2] <- lines[2] + lines[3]
-                    File.WriteAllText(progress, String.Join('\n', lines))
-                    File.WriteAllText(curve, "{\"metaStep\":3,\"")
-                    let outcome = succeed (upTo 6 [] damaged)
-                    outcome.Errors |> should haveSubstring "progress.jsonl lacks meta-steps 2 to 3"
-                    outcome.Errors |> should haveSubstring "curve.jsonl lacks validations after meta-steps 3: it was damaged or removed, or"
-                    state whole = state damaged |> should equal true
-                    notes damaged "curve.jsonl" |> should haveLength 1
-                    (numbers damaged "progress.jsonl").Length |> should equal 4
-                    let again = succeed (upTo 7 [] damaged)
-                    again.Errors |> should not' (haveSubstring "lacks")))
+            testCase
+                "damaged lines are cut out and said, of both logs; half a last line, or a last line without its end, is no gap"
+                (fun () ->
+                    beside 5 [] (fun whole damaged ->
+                        let progress, curve = at damaged "progress.jsonl", at damaged "curve.jsonl"
+                        // As a killed writer leaves it: whole but for the end of the line, and half a line.
+                        File.WriteAllText(progress, (File.ReadAllText progress).TrimEnd '\n')
+                        (succeed (upTo 5 [] damaged)).Errors |> should not' (haveSubstring "lacks")
+                        File.AppendAllText(progress, "{\"metaStep\":6,\"sec")
+                        let lines = File.ReadAllLines progress
+                        lines[1] <- "5"
+                        lines[2] <- lines[2] + lines[3]
+                        File.WriteAllText(progress, String.Join('\n', lines))
+                        File.WriteAllText(curve, "{\"metaStep\":3,\"")
+                        let outcome = succeed (upTo 6 [] damaged)
+                        outcome.Errors |> should haveSubstring "progress.jsonl lacks meta-steps 2 to 3"
+
+                        outcome.Errors
+                        |> should haveSubstring "curve.jsonl lacks validations after meta-steps 3: it was damaged or removed, or"
+
+                        state whole = state damaged |> should equal true
+                        notes damaged "curve.jsonl" |> should haveLength 1
+                        (numbers damaged "progress.jsonl").Length |> should equal 4
+                        let again = succeed (upTo 7 [] damaged)
+                        again.Errors |> should not' (haveSubstring "lacks")))
         ]
 
 /// Writes a checkpoint's header and state anew, sealed with the right hash.
@@ -213,11 +223,15 @@ let headers =
                             "a null experiment", "experiment is missing", set [ "experiment" ] null
                             "no inner solver", "experiment.method.inner is missing", remove [ "experiment"; "method"; "inner" ]
                             "no outer memory", "outer is missing", remove [ "outer" ]
-                            "a memory without names", "memory has no name", set [ "outer"; "vectors" ] (JsonArray([| (null: JsonNode | null) |]) :> JsonNode)
+                            "a memory without names",
+                            "memory has no name",
+                            set [ "outer"; "vectors" ] (JsonArray([| (null: JsonNode | null) |]) :> JsonNode)
                             "no meta-step", "metaStep is missing", remove [ "metaStep" ]
                             "meta-step 0", "metaStep must be at least 1, not 0", set [ "metaStep" ] (number 0.0)
                             "a meta-step beyond numbers", "metaStep must be a whole number", set [ "metaStep" ] (number 1e20)
-                            "filters that overflow", "network.filters 2147483647 makes", set [ "experiment"; "network"; "filters" ] (number 2147483647.0)
+                            "filters that overflow",
+                            "network.filters 2147483647 makes",
+                            set [ "experiment"; "network"; "filters" ] (number 2147483647.0)
                             "classes that overflow", "tasks.ways", set [ "experiment"; "tasks"; "ways" ] (number 2147483647.0)
                             "too many inner steps",
                             "method.inner.steps must be at most 100000",
@@ -271,15 +285,7 @@ let headers =
 
                     refused
                         "--inner-steps must be at most 100000, not 100001"
-                        [
-                            "predict"
-                            run
-                            "--examples"
-                            folder
-                            folder
-                            "--inner-steps"
-                            "100001"
-                        ]))
+                        [ "predict"; run; "--examples"; folder; folder; "--inner-steps"; "100001" ]))
         ]
 
 [<Tests>]

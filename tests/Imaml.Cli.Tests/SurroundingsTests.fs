@@ -18,12 +18,7 @@ let private onLinux (name: string) (body: string -> unit) =
 
 let private at (folder: string) (name: string) = Path.Combine(folder, name)
 
-let private long =
-    [
-        "--meta-steps", "300"
-        "--validate-every", "0"
-        "--checkpoint-every", "1000"
-    ]
+let private long = [ "--meta-steps", "300"; "--validate-every", "0"; "--checkpoint-every", "1000" ]
 
 /// How often a run is killed before it may end.
 let private kills =
@@ -112,7 +107,11 @@ let tests =
                         (options changes run)
 
                 full.ExitCode |> should not' (equal 0)
-                full.Errors.Split('\n') |> Array.filter (fun line -> line.StartsWith "imaml: ") |> should haveLength 1
+
+                full.Errors.Split('\n')
+                |> Array.filter (fun line -> line.StartsWith "imaml: ")
+                |> should haveLength 1
+
                 full.Errors |> should not' (haveSubstring "   at ")
                 let log = File.ReadAllText(at run "progress.jsonl")
                 log.EndsWith '\n' |> should equal true
@@ -139,38 +138,38 @@ let tests =
 
             onLinux "few open files: one line" (fun folder ->
                 for files in [ 64; 255 ] do
-                    let outcome =
-                        Imaml.runByShell [] $"ulimit -n {files}; exec \"$@\"" (options [] (at folder "run"))
+                    let outcome = Imaml.runByShell [] $"ulimit -n {files}; exec \"$@\"" (options [] (at folder "run"))
 
                     outcome.ExitCode |> should equal 1
 
                     outcome.Line
-                    |> should equal $"imaml: only {files} files may be open at once, and 256 are needed; raise the limit with `ulimit -n 1024`"
+                    |> should
+                        equal
+                        $"imaml: only {files} files may be open at once, and 256 are needed; raise the limit with `ulimit -n 1024`"
 
-                (Imaml.runByShell [] "ulimit -n 256; exec \"$@\"" (options [] (at folder "run"))).ExitCode |> should equal 0)
+                (Imaml.runByShell [] "ulimit -n 256; exec \"$@\"" (options [] (at folder "run"))).ExitCode
+                |> should equal 0)
 
-            onLinux "a home folder that is missing: nothing is kept below the working directory, and what is kept elsewhere is private" (fun folder ->
-                let work, temporary = at folder "work", at folder "temporary"
-                Directory.CreateDirectory work |> ignore
-                Directory.CreateDirectory temporary |> ignore
+            onLinux
+                "a home folder that is missing: nothing is kept below the working directory, and what is kept elsewhere is private"
+                (fun folder ->
+                    let work, temporary = at folder "work", at folder "temporary"
+                    Directory.CreateDirectory work |> ignore
+                    Directory.CreateDirectory temporary |> ignore
 
-                let outcome =
-                    Imaml.runByShell
-                        [
-                            "HOME", at folder "absent"
-                            "XDG_CACHE_HOME", ""
-                            "TMPDIR", temporary
-                        ]
-                        $"cd '{work}'; exec \"$@\""
-                        (options [] (at folder "run"))
+                    let outcome =
+                        Imaml.runByShell
+                            [ "HOME", at folder "absent"; "XDG_CACHE_HOME", ""; "TMPDIR", temporary ]
+                            $"cd '{work}'; exec \"$@\""
+                            (options [] (at folder "run"))
 
-                outcome.ExitCode |> should equal 0
-                Directory.GetFileSystemEntries work |> should be Empty
-                Directory.Exists(at folder "absent") |> should equal false
+                    outcome.ExitCode |> should equal 0
+                    Directory.GetFileSystemEntries work |> should be Empty
+                    Directory.Exists(at folder "absent") |> should equal false
 
-                for made in Directory.GetDirectories(temporary, "imaml-*", SearchOption.AllDirectories) do
-                    File.GetUnixFileMode made
-                    |> should equal (UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute))
+                    for made in Directory.GetDirectories(temporary, "imaml-*", SearchOption.AllDirectories) do
+                        File.GetUnixFileMode made
+                        |> should equal (UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute))
 
             onLinux "what is kept in XDG_CACHE_HOME is private" (fun folder ->
                 let cache, data = at folder "cache", at folder "data"
@@ -211,7 +210,19 @@ let tests =
                     // Large, so that it takes a while to decode them.
                     File.WriteAllBytes(at one $"{i}.png", pngOf 3000 3000 8 0 (Array.create 3000 (byte i)) [])
 
-                let check = [ "data"; "check"; $"folder:{data}"; "--ways"; "2"; "--queries"; "1"; "--size"; "1024" ]
+                let check =
+                    [
+                        "data"
+                        "check"
+                        $"folder:{data}"
+                        "--ways"
+                        "2"
+                        "--queries"
+                        "1"
+                        "--size"
+                        "1024"
+                    ]
+
                 use running = Imaml.start [ "XDG_CACHE_HOME", cache ] check
 
                 let drafts () =

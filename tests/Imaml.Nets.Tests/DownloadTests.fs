@@ -175,7 +175,9 @@ let tests =
                             while true do
                                 context.Response.OutputStream.Write(content, 0, content.Length))
 
-                    dataError (fun () -> get server.Url folder) |> says [ "more than 1,000,000 bytes"; "removed"; "--url" ]
+                    dataError (fun () -> get server.Url folder)
+                    |> says [ "more than 1,000,000 bytes"; "removed"; "--url" ]
+
                     Directory.GetFiles folder |> should be Empty))
 
             testCase "that is announced as longer than the upper limit is not begun" (fun () ->

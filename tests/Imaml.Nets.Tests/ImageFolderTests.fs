@@ -569,6 +569,8 @@ let refusals =
             testCase "a table of an archive that is larger than any table" (fun () ->
                 withFiles [] (fun data how ->
                     let zip = Path.Combine(data, "x.zip")
-                    writeZip zip [ yield! threeClasses; "labels.csv", Array.zeroCreate<byte> (65 <<< 20) ]
-                    dataError (fun () -> opens zip how) |> says [ "labels.csv"; "68,157,440 bytes; the upper limit is 67,108,864" ]))
+                    writeZip zip [ yield! threeClasses; "labels.csv", Array.zeroCreate<byte>(65 <<< 20) ]
+
+                    dataError (fun () -> opens zip how)
+                    |> says [ "labels.csv"; "68,157,440 bytes; the upper limit is 67,108,864" ]))
         ]

@@ -58,7 +58,7 @@ let tests =
 
                 let drawing i = $"images_background/A/character01/0001_{i:D2}.png"
                 refused [ drawing 1, Array.zeroCreate (2 <<< 20) ] [ drawing 1; "2,097,152 bytes; the upper limit is 1,048,576" ]
-                let one = Array.zeroCreate<byte> (1 <<< 20)
+                let one = Array.zeroCreate<byte>(1 <<< 20)
                 refused [ for i in 1..300 -> drawing i, one ] [ "314,572,800 bytes"; "imaml data get omniglot" ])
 
             for fault, change in

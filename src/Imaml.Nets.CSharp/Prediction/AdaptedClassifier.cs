@@ -81,7 +81,7 @@ public sealed class AdaptedClassifier : IDisposable
                 throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is no adapted classifier");
             }
 
-            if (SealedFile.Open(bytes, Magic.Length) is not var (header, body) )
+            if (SealedFile.Open(bytes, Magic.Length) is not var (header, body))
             {
                 throw new CheckpointException($"{path} is cut off or damaged; adapt anew");
             }

@@ -153,8 +153,9 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         {
             throw Broken(url, part.Length, null, e);
         }
-        catch (NotSupportedException e)
+        catch (Exception e) when (e is NotSupportedException or FormatException)
         {
+            // What it redirects to has another scheme, or, as file:///, no server.
             throw new DataException($"{Shown(url)} leads to an address that is not http or https ({e.Message.TrimEnd('.')}); name another server with --url", e);
         }
     }
