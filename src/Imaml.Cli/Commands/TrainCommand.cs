@@ -54,6 +54,11 @@ internal static class TrainCommand
         var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
         using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
         var budget = experiment.Budget;
+        foreach (var note in run.Notes)
+        {
+            Terminal.Progress(note);
+        }
+
         if (run.Finished && File.Exists(folder.SummaryPath))
         {
             Print(json, run, folder, JsonSerializer.Deserialize<TrainingSummary>(File.ReadAllText(folder.SummaryPath), RunJson.Options), [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
