@@ -219,7 +219,7 @@ let pages =
 
                     write
                         (at "two")
-                        (Experiment(experiment.Tasks, experiment.Network, experiment.Method.WithInnerSteps 7, experiment.Outer, experiment.Budget, 2UL))
+                        (Experiment(experiment.Tasks, experiment.Network, experiment.Method.WithInnerSteps 7, experiment.Outer, experiment.Budget, 2UL, experiment.Note))
                         []
                         0
 
@@ -275,7 +275,7 @@ let pages =
                         ended.Linear[SolveStatus.StepLimit] |> should equal (2 * count)
 
                     // Few lines are not thinned.
-                    (TrainingLog.Read(path, count)).Points |> should haveLength count))
+                    Seq.length (TrainingLog.Read(path, count)).Points |> should equal count))
 
             testCase "a line of several meta-steps replaces the shorter one before it, as in a run that was stopped" (fun () ->
                 inFolder (fun folder ->
@@ -305,7 +305,7 @@ let pages =
                     write run experiment [ validation 10 0.5; validation 20 0.6 ] 3
                     let curve = File.ReadAllText(at "curve.jsonl")
                     File.WriteAllText(at "curve.jsonl", curve + "{\"metaStep\":30,\"acc")
-                    (RunContents.Read run).Curve |> should haveLength 2
+                    Seq.length (RunContents.Read run).Curve |> should equal 2
 
                     for line in [ "x"; "{}"; "null"; "[1]"; "{\"metaStep\":\"a\"}" ] do
                         File.WriteAllText(at "curve.jsonl", line + "\n" + curve)
