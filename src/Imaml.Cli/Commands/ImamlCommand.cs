@@ -31,7 +31,7 @@ internal static class ImamlCommand
         ReportCommand.Create(),
         EvaluateCommand.Create(stop),
         PredictCommand.Create(stop),
-        ModelsCommand.Create(),
+        ModelsCommand.Create(stop),
         DiagnoseCommand.Create(stop),
         DemoCommand.Create(stop),
         DataCommand.Create(stop),

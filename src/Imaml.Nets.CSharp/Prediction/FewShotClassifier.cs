@@ -9,6 +9,7 @@ using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -46,17 +47,35 @@ public sealed class FewShotClassifier : IDisposable
     public static FewShotClassifier Load(string model, int? innerSteps = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
+        var (name, bytes) = PretrainedModel.Read(model);
+        return Of(name, bytes, innerSteps);
+    }
+
+    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps)
+    {
         if (innerSteps is { } steps)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps, nameof(innerSteps));
         }
 
         LibTorchLoader.EnsureLoaded();
-        var (name, bytes) = PretrainedModel.Read(model);
         var (header, _) = Checkpoint.Open(bytes, name);
         return header.Experiment.Tasks is EpisodeSpec episodes && header.Experiment.Network is ConvolutionalNetwork network
             ? new FewShotClassifier(name, header, episodes, network, bytes, innerSteps)
             : throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
+    }
+
+    /// <summary>Reads a model whose parameters are in a safetensors file: one of <see cref="SaveSafeTensors"/>, or of PyTorch.</summary>
+    /// <param name="path">The file. Its tensors are float32, of the names and shapes that <see cref="SaveSafeTensors"/> writes.</param>
+    /// <param name="experiment">Tasks, network and method of the model, or null for those that the file's metadata say.</param>
+    /// <param name="innerSteps">See <see cref="Load"/>.</param>
+    /// <exception cref="ArgumentException">Fewer steps than 1, or an experiment that cannot be run.</exception>
+    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has.</exception>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
+    public static FewShotClassifier LoadSafeTensors(string path, Experiment? experiment = null, int? innerSteps = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Of(path, SafeTensorsModel.Read(path, experiment), innerSteps);
     }
 
     /// <summary>Loads a model in the background.</summary>
@@ -136,6 +155,19 @@ public sealed class FewShotClassifier : IDisposable
     {
         using var use = _shared.Begin();
         Checkpoint.WriteModel(path, _header, _learner);
+    }
+
+    /// <summary>
+    /// Writes θ for PyTorch: <c>conv1.weight</c> [O, C, 3, 3], <c>conv1.bias</c> [O], <c>norm1.weight</c> [O] (γ), <c>norm1.bias</c> [O] (β), …, <c>classifier.weight</c> [N, I],
+    /// <c>classifier.bias</c> [N], in float32. What the method learned next to θ is <c>learned</c>, [p], in float64. <see cref="LoadSafeTensors"/> reads the file to the last bit.
+    /// </summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveSafeTensors(string path)
+    {
+        using var use = _shared.Begin();
+        AtomicFile.Write(path, SafeTensorsModel.Bytes(_header, _network, _learner.Theta.data<float>().ToArray(), _learner.Learned?.Numbers.ToArray()));
     }
 
     /// <inheritdoc/>
