@@ -555,8 +555,9 @@ let commands =
                 inFolder (fun folder ->
                     for code, arguments, line in
                         [
-                            2, [ "report" ], "report"
-                            2, [ "show" ], "show"
+                            2, [ "report" ], "RUN is missing"
+                            2, [ "show" ], "RUN is missing"
+                            2, [ "data" ], "a command is missing: list, get, check; see `imaml data --help`"
                             2, [ "show"; folder; "--width"; "19" ], "--width must be at least 20, not 19"
                             2, [ "runs"; Path.Combine(folder, "none") ], "there is no folder"
                             2, [ "runs"; folder; folder ], "unknown argument"
