@@ -29,9 +29,17 @@ internal static partial class UsageError
             return null;
         }
 
-        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Readable(parsed.Errors[0].Message);
+        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Missing(parsed.Errors[0]) ?? Readable(parsed.Errors[0].Message);
         return $"{mistake}; see `{path} --help`";
     }
+
+    // An argument or a command that is not there, by its name.
+    private static string? Missing(ParseError error) => error.SymbolResult switch
+    {
+        ArgumentResult { Tokens.Count: 0, Parent: CommandResult } argument => $"{argument.Argument.Name} is missing",
+        CommandResult { Command: { Action: null, Subcommands: { Count: > 0 } commands } } => $"a command is missing: {string.Join(", ", commands.Where(one => !one.Hidden).Select(one => one.Name))}",
+        _ => null,
+    };
 
     private static string Name(SymbolResult result) => result switch
     {

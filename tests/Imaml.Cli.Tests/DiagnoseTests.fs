@@ -73,7 +73,7 @@ let private refused exitCode line (arguments: string list) =
     outcome.Output |> should be EmptyString
 
 let private names (paths: string[]) = paths |> Array.map (fun path -> FileInfo(path).Name) |> Array.sort
-let private kept run = Directory.GetFiles(run, "checkpoint-*.bin") |> names
+let private kept run = Directory.GetFiles(run, "checkpoint-0*.bin") |> names
 
 /// The bytes of θ and Adam's moments: a checkpoint without its header, which holds wall seconds, and its hash.
 let private state (path: string) =

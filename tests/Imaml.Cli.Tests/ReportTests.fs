@@ -106,8 +106,7 @@ let private evaluate (folder: string) (seed: uint64) (accuracies: float list) =
 
     RunFolder.WriteJson(Path.Combine(folder, result.FileName), result)
 
-let private page (folders: string list) =
-    ReportPage.Render [| for folder in folders -> RunContents.Read folder |]
+let private page (folders: string list) = ReportPage.Render [| for folder in folders -> RunContents.Read folder |]
 
 /// The diagrams' data in a page.
 let private charts (html: string) =
@@ -123,7 +122,11 @@ let private firstSeries (html: string) =
 
 let private numbers (name: string) (series: JsonElement) =
     [
-        for one in series.GetProperty(name).EnumerateArray() -> if one.ValueKind = JsonValueKind.Null then nan else one.GetDouble()
+        for one in series.GetProperty(name).EnumerateArray() ->
+            if one.ValueKind = JsonValueKind.Null then
+                nan
+            else
+                one.GetDouble()
     ]
 
 /// Throws in one line that holds this text.
@@ -161,9 +164,19 @@ let pages =
                     let bad = "</script><script>alert(1)</script><img onerror='x' src=\"y\">&amp;\u0000\u202e"
                     let run = Path.Combine(folder, "<b>run & 'it'<")
 
-                    write run (Experiment(experiment.Tasks, experiment.Network, experiment.Method, experiment.Outer, experiment.Budget, 1UL, bad)) [
-                        validation 10 0.5
-                    ] 3
+                    write
+                        run
+                        (Experiment(
+                            experiment.Tasks,
+                            experiment.Network,
+                            experiment.Method,
+                            experiment.Outer,
+                            experiment.Budget,
+                            1UL,
+                            bad
+                        ))
+                        [ validation 10 0.5 ]
+                        3
 
                     File.WriteAllText(Path.Combine(run, "evaluation-<i>.json"), "{}")
                     let html = page [ run ]
@@ -172,8 +185,12 @@ let pages =
                         Expect.isFalse (html.Contains(markup, StringComparison.Ordinal)) $"{markup} is in the page"
 
                     Regex.Matches(html, "<script").Count |> should equal 2
+
                     html
-                    |> should haveSubstring "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img onerror=&#39;x&#39; src=&quot;y&quot;&gt;&amp;amp;"
+                    |> should
+                        haveSubstring
+                        "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img onerror=&#39;x&#39; src=&quot;y&quot;&gt;&amp;amp;"
+
                     string ((firstSeries html).GetProperty("name").GetString()) |> should equal "<b>run & 'it'<"))
 
             testCase "the page names no address but SVG's namespace, and lets no script run but its own" (fun () ->
@@ -184,23 +201,43 @@ let pages =
                     [ for one in Regex.Matches(html, "[a-z]+://[^\"' ]*") -> one.Value ]
                     |> should equal [ "http://www.w3.org/2000/svg" ]
 
-                    for request in [ " src="; " href="; "@import"; "url(h"; "fetch("; "XMLHttpRequest"; "innerHTML"; "eval(" ] do
+                    for request in
+                        [
+                            " src="
+                            " href="
+                            "@import"
+                            "url(h"
+                            "fetch("
+                            "XMLHttpRequest"
+                            "innerHTML"
+                            "eval("
+                        ] do
                         Expect.isFalse (html.Contains(request, StringComparison.Ordinal)) $"{request} is in the page"
 
                     let script = Regex.Match(html, "<script>(.*?)</script>", RegexOptions.Singleline).Groups[1].Value
                     let hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes script))
-                    html |> should haveSubstring $"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"))
+
+                    html
+                    |> should haveSubstring $"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"))
 
             testCase "the numbers are those of the files: a run of an earlier version that is in the repository" (fun () ->
                 let folder = Path.Combine(root, "results", "omniglot-5w1s")
                 let html = page [ folder ]
 
                 let lines =
-                    [ for line in File.ReadLines(Path.Combine(folder, "curve.jsonl")) -> JsonDocument.Parse(line).RootElement ]
+                    [
+                        for line in File.ReadLines(Path.Combine(folder, "curve.jsonl")) -> JsonDocument.Parse(line).RootElement
+                    ]
 
                 let series = firstSeries html
 
-                for field, name in [ "metaStep", "step"; "seconds", "seconds"; "accuracy", "value"; "halfWidth95", "halfWidth" ] do
+                for field, name in
+                    [
+                        "metaStep", "step"
+                        "seconds", "seconds"
+                        "accuracy", "value"
+                        "halfWidth95", "halfWidth"
+                    ] do
                     numbers name series |> should equal [ for line in lines -> line.GetProperty(field).GetDouble() ]
 
                 for line in lines do
@@ -219,7 +256,15 @@ let pages =
 
                     write
                         (at "two")
-                        (Experiment(experiment.Tasks, experiment.Network, experiment.Method.WithInnerSteps 7, experiment.Outer, experiment.Budget, 2UL))
+                        (Experiment(
+                            experiment.Tasks,
+                            experiment.Network,
+                            experiment.Method.WithInnerSteps 7,
+                            experiment.Outer,
+                            experiment.Budget,
+                            2UL,
+                            experiment.Note
+                        ))
                         []
                         0
 
@@ -239,14 +284,19 @@ let pages =
                         write (at name) experiment [] 0
                         evaluate (at name) seed accuracies
 
-                    let found = EpisodeComparison.Of [| for name in [ "one"; "two"; "three" ] -> RunContents.Read(at name) |] |> List.ofSeq
+                    let found =
+                        EpisodeComparison.Of [| for name in [ "one"; "two"; "three" ] -> RunContents.Read(at name) |]
+                        |> List.ofSeq
+
                     found |> List.map (fun one -> one.First.Name, one.Second.Name) |> should equal [ "one", "two" ]
                     let expected = PairedDifference.Of(List.toArray first, List.toArray second)
                     found[0].Difference |> should equal expected
                     // (0.1 + 0 + 0.2 + 0.1) / 4
                     expected.Mean |> should (equalWithin 1e-12) 0.1
                     string (WebUtility.HtmlDecode(page [ at "one"; at "two" ])) |> should haveSubstring "+10.00 ± "
-                    page [ at "one"; at "three" ] |> should haveSubstring "No two runs were evaluated on the same episodes"))
+
+                    page [ at "one"; at "three" ]
+                    |> should haveSubstring "No two runs were evaluated on the same episodes"))
 
             testCase "a long log is thinned: equally long stretches with the same means, maxima and sums" (fun () ->
                 inFolder (fun folder ->
@@ -262,11 +312,15 @@ let pages =
                     (last.MetaStep, last.Seconds) |> should equal (count, float count)
 
                     // Means of at most 4096 numbers below 1: an error of 4096 roundings.
-                    points |> List.averageBy _.Step.OuterLoss
+                    points
+                    |> List.averageBy _.Step.OuterLoss
                     |> should (equalWithin 1e-12) (List.average [ for i in 1..count -> 1.0 / float i ])
 
                     points |> List.map _.Step.InnerGradientNorm |> List.max |> should equal 96.0
-                    points |> List.sumBy _.Step.NonPositiveCurvature |> should equal (List.sum [ for i in 1..count -> i % 3 ])
+
+                    points
+                    |> List.sumBy _.Step.NonPositiveCurvature
+                    |> should equal (List.sum [ for i in 1..count -> i % 3 ])
 
                     match log.Ended with
                     | null -> failtest "the log's lines say how the solves ended"
@@ -275,56 +329,63 @@ let pages =
                         ended.Linear[SolveStatus.StepLimit] |> should equal (2 * count)
 
                     // Few lines are not thinned.
-                    (TrainingLog.Read(path, count)).Points |> should haveLength count))
+                    Seq.length (TrainingLog.Read(path, count)).Points |> should equal count))
 
             testCase "a line of several meta-steps replaces the shorter one before it, as in a run that was stopped" (fun () ->
                 inFolder (fun folder ->
                     let path = Path.Combine(folder, "progress.jsonl")
 
-                    writeLines path [
-                        ProgressLine(10, 1.0, step 10, Nullable(), 10)
-                        ProgressLine(14, 1.4, step 14, Nullable(), 4)
-                        ProgressLine(20, 2.0, step 20, Nullable(), 10)
-                    ]
+                    writeLines
+                        path
+                        [
+                            ProgressLine(10, 1.0, step 10, Nullable(), 10)
+                            ProgressLine(14, 1.4, step 14, Nullable(), 4)
+                            ProgressLine(20, 2.0, step 20, Nullable(), 10)
+                        ]
 
                     [ for point in (TrainingLog.Read path).Points -> point.MetaStep, point.Steps ]
                     |> should equal [ 10, 10; 20, 10 ]))
 
-            testCase "an empty folder, a damaged file and a damaged line are one line that names them; a torn last line is no damage" (fun () ->
-                inFolder (fun folder ->
-                    let run = Path.Combine(folder, "run")
-                    let at name = Path.Combine(run, name)
-                    refuses "there is no folder" (fun () -> RunContents.Read run)
-                    Directory.CreateDirectory run |> ignore
-                    refuses "holds no run (run.json is missing)" (fun () -> RunContents.Read run)
+            testCase
+                "an empty folder, a damaged file and a damaged line are one line that names them; a torn last line is no damage"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let run = Path.Combine(folder, "run")
+                        let at name = Path.Combine(run, name)
+                        refuses "there is no folder" (fun () -> RunContents.Read run)
+                        Directory.CreateDirectory run |> ignore
+                        refuses "holds no run (run.json is missing)" (fun () -> RunContents.Read run)
 
-                    for text in [ ""; "{"; "[]"; "null"; "{\"seed\":1" ] do
-                        File.WriteAllText(at "run.json", text)
-                        refuses "run.json is damaged" (fun () -> RunContents.Read run)
+                        for text in [ ""; "{"; "[]"; "null"; "{\"seed\":1" ] do
+                            File.WriteAllText(at "run.json", text)
+                            refuses "run.json is damaged" (fun () -> RunContents.Read run)
 
-                    write run experiment [ validation 10 0.5; validation 20 0.6 ] 3
-                    let curve = File.ReadAllText(at "curve.jsonl")
-                    File.WriteAllText(at "curve.jsonl", curve + "{\"metaStep\":30,\"acc")
-                    (RunContents.Read run).Curve |> should haveLength 2
+                        write run experiment [ validation 10 0.5; validation 20 0.6 ] 3
+                        let curve = File.ReadAllText(at "curve.jsonl")
+                        File.WriteAllText(at "curve.jsonl", curve + "{\"metaStep\":30,\"acc")
+                        Seq.length (RunContents.Read run).Curve |> should equal 2
 
-                    for line in [ "x"; "{}"; "null"; "[1]"; "{\"metaStep\":\"a\"}" ] do
-                        File.WriteAllText(at "curve.jsonl", line + "\n" + curve)
-                        refuses "curve.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
+                        for line in [ "x"; "{}"; "null"; "[1]"; "{\"metaStep\":\"a\"}" ] do
+                            File.WriteAllText(at "curve.jsonl", line + "\n" + curve)
+                            refuses "curve.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
 
-                    File.WriteAllText(at "curve.jsonl", curve)
+                        File.WriteAllText(at "curve.jsonl", curve)
 
-                    for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
-                        File.WriteAllText(at name, "{\"experiment\":")
-                        refuses $"{name} is damaged" (fun () -> RunContents.Read run)
-                        File.Delete(at name)
+                        for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
+                            File.WriteAllText(at name, "{\"experiment\":")
+                            refuses $"{name} is damaged" (fun () -> RunContents.Read run)
+                            File.Delete(at name)
 
-                    File.WriteAllText(at "progress.jsonl", "\n\n")
-                    refuses "progress.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
-                    // A run that has begun and has nothing yet is a page and a few lines.
-                    File.Delete(at "progress.jsonl")
-                    File.Delete(at "curve.jsonl")
-                    page [ run ] |> should haveSubstring "There is no curve"
-                    RunLines.Show(RunContents.Read run, 80) |> String.concat "\n" |> should haveSubstring "no validation and no log"))
+                        File.WriteAllText(at "progress.jsonl", "\n\n")
+                        refuses "progress.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
+                        // A run that has begun and has nothing yet is a page and a few lines.
+                        File.Delete(at "progress.jsonl")
+                        File.Delete(at "curve.jsonl")
+                        page [ run ] |> should haveSubstring "There is no curve"
+
+                        RunLines.Show(RunContents.Read run, 80)
+                        |> String.concat "\n"
+                        |> should haveSubstring "no validation and no log"))
 
             testCase "a run is running while its lock is held, and not when a killed process left the file" (fun () ->
                 inFolder (fun folder ->
@@ -350,7 +411,15 @@ let terminal =
             testCase "the curve fits any width, and says where its points are" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "a-run-with-a-long-name-that-does-not-fit-into-twenty-columns")
-                    write run experiment [ for i in 1..30 -> validation (100 * i) (0.5 + 0.4 * (1.0 - exp (-float i / 6.0))) ] 20
+
+                    write
+                        run
+                        experiment
+                        [
+                            for i in 1..30 -> validation (100 * i) (0.5 + 0.4 * (1.0 - exp (-float i / 6.0)))
+                        ]
+                        20
+
                     evaluate run 1UL [ 0.5; 0.75 ]
 
                     for width in [ 20; 40; 80; 160 ] do
@@ -368,7 +437,8 @@ let terminal =
 
             testCase "a rising curve rises, and its ends are labelled" (fun () ->
                 let lines =
-                    TerminalCurve.Draw([| for i in 0..10 -> TerminalPoint(i, float i / 10.0, 0.0) |], true, 40) |> Array.ofSeq
+                    TerminalCurve.Draw([| for i in 0..10 -> TerminalPoint(i, float i / 10.0, 0.0) |], true, 40)
+                    |> Array.ofSeq
 
                 let columns = lines |> Array.map (fun line -> line.IndexOf '*') |> Array.filter (fun at -> at >= 0)
                 columns |> should equal (Array.sortDescending columns)
@@ -377,7 +447,13 @@ let terminal =
 
             testCase "one point, equal points and points that are not finite are drawn too" (fun () ->
                 let draw (values: float list) =
-                    TerminalCurve.Draw([| for i, value in List.indexed values -> TerminalPoint(10 * i + 10, value, infinity) |], false, 20)
+                    TerminalCurve.Draw(
+                        [|
+                            for i, value in List.indexed values -> TerminalPoint(10 * i + 10, value, infinity)
+                        |],
+                        false,
+                        20
+                    )
                     |> String.concat "\n"
 
                 draw [ 0.5 ] |> should haveSubstring "*"
@@ -386,7 +462,10 @@ let terminal =
                 draw [ nan; infinity ] |> should equal "no finite value")
 
             testCase "text is wrapped between words, and within a word that is too long" (fun () ->
-                TerminalCurve.Wrap("one two three four", 9) |> List.ofSeq |> should equal [ "one two"; "  three"; "  four" ]
+                TerminalCurve.Wrap("one two three four", 9)
+                |> List.ofSeq
+                |> should equal [ "one two"; "  three"; "  four" ]
+
                 TerminalCurve.Wrap("abcdefghijklm", 6) |> List.ofSeq |> should equal [ "abcdef"; "  ghij"; "  klm" ])
 
             testCase "the list fits any width, and a damaged run does not hide the others" (fun () ->
@@ -419,14 +498,20 @@ let words =
                 let counts = inner [ InnerStatus.StepLimit, 12; InnerStatus.NonFinite, 1 ]
                 let fixedBudget = experiment.Method :?> ImplicitMaml
                 let steps = fixedBudget.Inner.Steps
-                SolveWords.Inner(counts, fixedBudget) |> should equal $"12 used the budget of {steps} steps, 1 non finite"
-                SolveWords.Inner(counts, fixedBudget.WithInnerSteps 1) |> should equal "12 used the budget of 1 step, 1 non finite"
+
+                SolveWords.Inner(counts, fixedBudget)
+                |> should equal $"12 used the budget of {steps} steps, 1 non finite"
+
+                SolveWords.Inner(counts, fixedBudget.WithInnerSteps 1)
+                |> should equal "12 used the budget of 1 step, 1 non finite"
+
                 SolveWords.Inner(counts, null) |> should equal "12 used their budget of steps, 1 non finite"
 
                 let toAccuracy =
                     ImplicitMaml(fixedBudget.Inner, fixedBudget.Lambda, fixedBudget.Adjoint, null, Nullable 0.1, Nullable 0.1)
 
-                SolveWords.Inner(counts, toAccuracy) |> should equal $"12 reached the limit of {steps} steps before δ, 1 non finite"
+                SolveWords.Inner(counts, toAccuracy)
+                |> should equal $"12 reached the limit of {steps} steps before δ, 1 non finite"
 
                 SolveWords.Linear(linear [ SolveStatus.StepLimit, 3 ], toAccuracy)
                 |> should equal $"3 reached the limit of {fixedBudget.Adjoint.Steps} steps before δ′")
@@ -459,7 +544,10 @@ let commands =
                     listed.ExitCode |> should equal 0
                     listed.Errors |> should be EmptyString
                     let rows = JsonDocument.Parse(listed.Output).RootElement
-                    [ for row in rows.EnumerateArray() -> row.GetProperty("name").GetString() ] |> should equal [ "one"; "two" ]
+
+                    [ for row in rows.EnumerateArray() -> row.GetProperty("name").GetString() ]
+                    |> should equal [ "one"; "two" ]
+
                     (rows.[0]).GetProperty("bestValidation").GetProperty("value").GetDouble() |> should equal 0.625
                     string (rows[1].GetProperty("fault").GetString()) |> should haveSubstring "line 1 is damaged"))
 
@@ -467,13 +555,16 @@ let commands =
                 inFolder (fun folder ->
                     for code, arguments, line in
                         [
-                            2, [ "report" ], "report"
-                            2, [ "show" ], "show"
+                            2, [ "report" ], "RUN is missing"
+                            2, [ "show" ], "RUN is missing"
+                            2, [ "data" ], "a command is missing: list, get, check; see `imaml data --help`"
                             2, [ "show"; folder; "--width"; "19" ], "--width must be at least 20, not 19"
                             2, [ "runs"; Path.Combine(folder, "none") ], "there is no folder"
                             2, [ "runs"; folder; folder ], "unknown argument"
                             2, [ "report"; folder; "--otu"; "x" ], "unknown option --otu (did you mean --out?)"
-                            2, [ "predict"; "omniglot-5way"; folder; "--exampels"; folder ], "unknown option --exampels (did you mean --examples?)"
+                            2,
+                            [ "predict"; "omniglot-5way"; folder; "--exampels"; folder ],
+                            "unknown option --exampels (did you mean --examples?)"
                             2, [ "help"; "tran" ], "there is no command tran (did you mean train?)"
                             1, [ "show"; folder ], "run.json is missing"
                             1, [ "report"; folder ], "run.json is missing"

@@ -155,7 +155,9 @@ let tests =
                     let outcome =
                         succeed (options [ "--meta-steps", "6"; "--outer-schedule", "constant"; "--validate-every", "0" ] folder)
 
-                    outcome.Output |> should haveSubstring "inner solves: 12 used the budget of 4 steps; linear solves: "
+                    outcome.Output
+                    |> should haveSubstring "inner solves: 12 used the budget of 4 steps; linear solves: "
+
                     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "training.json")))
                     let statuses = document.RootElement.GetProperty "statuses"
                     statuses.GetProperty("inner").GetProperty("step-limit").GetInt32() |> should equal 12
@@ -172,42 +174,49 @@ let tests =
                         "--validate-every 3 needs validation classes"
                         (options [ "--validation-classes", "0" ] (Path.Combine(folder, "run")))))
 
-            testCase "with --json train and evaluate print one JSON document and nothing else; the folder says what each of its files is" (fun () ->
-                inFolder (fun folder ->
-                    let run = Path.Combine(folder, "run")
-                    let command = options [ "--keep-every", "3" ] run @ [ "--json" ]
-                    let first = JsonDocument.Parse((succeed command).Output).RootElement
-                    first.GetProperty("finished").GetBoolean() |> should equal true
-                    first.GetProperty("lastValidation").GetProperty("metaStep").GetInt32() |> should equal 6
-                    let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "training.json"))).RootElement
-                    JsonElement.DeepEquals(first.GetProperty "training", written) |> should equal true
-                    // So does a run that is finished already.
-                    let again = JsonDocument.Parse((succeed command).Output).RootElement
-                    JsonElement.DeepEquals(first, again) |> should equal true
+            testCase
+                "with --json train and evaluate print one JSON document and nothing else; the folder says what each of its files is"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let run = Path.Combine(folder, "run")
+                        let command = options [ "--keep-every", "3" ] run @ [ "--json" ]
+                        let first = JsonDocument.Parse((succeed command).Output).RootElement
+                        first.GetProperty("finished").GetBoolean() |> should equal true
+                        first.GetProperty("lastValidation").GetProperty("metaStep").GetInt32() |> should equal 6
+                        let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "training.json"))).RootElement
+                        JsonElement.DeepEquals(first.GetProperty "training", written) |> should equal true
+                        // So does a run that is finished already.
+                        let again = JsonDocument.Parse((succeed command).Output).RootElement
+                        JsonElement.DeepEquals(first, again) |> should equal true
 
-                    let results =
-                        JsonDocument.Parse((succeed [ "evaluate"; run; "--episodes"; "4"; "--batch-norm"; "both"; "--json" ]).Output).RootElement
+                        let results =
+                            JsonDocument
+                                .Parse((succeed [ "evaluate"; run; "--episodes"; "4"; "--batch-norm"; "both"; "--json" ]).Output)
+                                .RootElement
 
-                    let name = "evaluation-test-episodes4-best.json"
-                    let file = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, name))).RootElement
-                    results.GetArrayLength() |> should equal 2
+                        let name = "evaluation-test-episodes4-best.json"
+                        let file = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, name))).RootElement
+                        results.GetArrayLength() |> should equal 2
 
-                    results.EnumerateArray()
-                    |> Seq.exists (fun one -> JsonElement.DeepEquals(one, file))
-                    |> should equal true
+                        results.EnumerateArray()
+                        |> Seq.exists (fun one -> JsonElement.DeepEquals(one, file))
+                        |> should equal true
 
-                    let readMe = File.ReadAllText(Path.Combine(run, "README.txt"))
+                        let readMe = File.ReadAllText(Path.Combine(run, "README.txt"))
 
-                    for path in Directory.GetFileSystemEntries run do
-                        let name = string (Path.GetFileName path)
+                        for path in Directory.GetFileSystemEntries run do
+                            let name = string (Path.GetFileName path)
 
-                        let listed =
-                            if name.StartsWith("evaluation-", StringComparison.Ordinal) then "evaluation-*.json"
-                            elif name.StartsWith("checkpoint-0", StringComparison.Ordinal) then "checkpoint-N.bin"
-                            else name
+                            let listed =
+                                if name.StartsWith("evaluation-", StringComparison.Ordinal) then
+                                    "evaluation-*.json"
+                                elif name.StartsWith("checkpoint-0", StringComparison.Ordinal) then
+                                    "checkpoint-N.bin"
+                                else
+                                    name
 
-                        if name <> "README.txt" then
-                            readMe |> should haveSubstring listed))
+                            if name <> "README.txt" then
+                                readMe |> should haveSubstring listed))
 
             testCase "the demo leaves a model and drawings, which the command that it prints classifies" (fun () ->
                 inFolder (fun folder ->

@@ -30,7 +30,8 @@ type InnerStatusText =
     static member Describe(status: InnerStatus) : string =
         match status with
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
-        | InnerStatus.StepLimit -> "the budget of inner steps was used: the plan where no tolerance was asked for; else allow more steps, or raise λ"
+        | InnerStatus.StepLimit ->
+            "the budget of inner steps was used: the plan where no tolerance was asked for; else allow more steps, or raise λ"
         | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step, or let it measure the curvature"
         | InnerStatus.Stalled ->
             "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or a constant step is too long"

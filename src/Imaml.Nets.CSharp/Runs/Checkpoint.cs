@@ -51,7 +51,7 @@ internal sealed record CheckpointHeader(
     /// <summary>What no run of this program can have written, or null.</summary>
     public string? Fault() =>
         Experiment.Complaints() is { Count: > 0 } complaints ? string.Join("; ", complaints)
-        : MetaStep < 1 ? $"metaStep must be at least 1, not {MetaStep}"
+        : MetaStep < 0 ? $"metaStep must be at least 0, not {MetaStep}"
         : Seconds is not (>= 0 and < double.PositiveInfinity) ? $"seconds must be at least 0 and finite, not {Rule.Text(Seconds)}"
         : Outer.IsWhole && Learned is not { IsWhole: false } ? null
         : "an optimiser's memory has no name";
