@@ -14,7 +14,7 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
     private static readonly (string Command, string Purpose)[] Common =
     [
         ("imaml train --preset omniglot-5w1s/imaml-gd --out RUN", "the paper's values; `imaml presets` lists the others"),
-        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR --out RUN", "your own photographs, a folder for each class"),
+        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR --split seeded --out RUN", "your own photographs, a folder for each class"),
         ("imaml train RUN/run.json --out AGAIN", "a run once more, to the same bits; options override its fields"),
     ];
 
@@ -58,7 +58,8 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         var width = int.Max(LeastDescription, Terminal.Out.Profile.Width - NameColumn - 1);
         var line = name.PadRight(NameColumn - 1);
         var used = 0;
-        foreach (var word in (option.Description ?? "").Split(' '))
+        var byDefault = option.HasDefaultValue && option.GetDefaultValue() is { } usual and not false ? $" [default: {usual}]" : "";
+        foreach (var word in $"{option.Description}{byDefault}".Split(' '))
         {
             if (used > 0 && used + 1 + word.Length > width)
             {
