@@ -72,20 +72,6 @@ let states =
                     succeed (upTo 6 [] damaged) |> ignore
                     sameNumbers whole damaged))
 
-            testCase "a log of several meta-steps a line is whole from the state before, too" (fun () ->
-                let logged = [ "--validate-every", "0"; "--log-every", "4"; "--checkpoint-every", "3" ]
-
-                inFolder (fun folder ->
-                    let whole, damaged = at folder "whole", at folder "damaged"
-                    succeed (upTo 300 logged whole) |> ignore
-                    use running = Imaml.start [] (upTo 300 logged damaged)
-                    signalAt "-TERM" 5 running damaged |> should equal 130
-                    cutOff (at damaged "checkpoint.bin")
-                    let outcome = succeed (upTo 300 logged damaged)
-                    outcome.Errors |> should haveSubstring "the state before it is used"
-                    outcome.Errors |> should not' (haveSubstring "lacks")
-                    sameNumbers whole damaged))
-
             testCase "evaluate and predict measure the state before, and evaluate says so" (fun () ->
                 beside 3 [ "--validate-every", "0" ] (fun _ damaged ->
                     cutOff (at damaged "checkpoint.bin")
