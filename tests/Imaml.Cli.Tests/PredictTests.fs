@@ -212,6 +212,97 @@ let tests =
                         "run has no state of the best validation; take --state last"
                         (run [ "evaluate"; at "run"; "--episodes"; "2"; "--state"; "best" ])))
 
+            testCase
+                "a model goes out as safetensors and comes back the same; adapted, as ONNX; what cannot be is refused in one line"
+                (fun () ->
+                    with' (fun at run ->
+                        let done' (says': string list) arguments =
+                            let outcome = run arguments
+                            outcome.Errors |> should be EmptyString
+                            outcome.ExitCode |> should equal 0
+                            outcome.Output |> says says'
+
+                        let export more = [ "models"; "export"; at "run" ] @ more
+                        let csv model = (run [ "predict"; model; "--examples"; at "examples"; at "new"; "--csv" ]).Output
+                        done' [ at "theta.safetensors: "; "(safetensors)" ] (export [ at "theta.safetensors" ])
+
+                        done'
+                            [ "(model, at most 3 classes, pictures at 28×28 ink, squeezed)" ]
+                            [ "models"; "import"; at "theta.safetensors"; at "model.bin" ]
+
+                        csv (at "model.bin") |> should equal (csv (at "run"))
+
+                        done'
+                            [ "(model, at most 3 classes" ]
+                            [
+                                "models"
+                                "import"
+                                at "theta.safetensors"
+                                at "other.bin"
+                                "--experiment"
+                                at "run/run.json"
+                            ]
+
+                        csv (at "other.bin") |> should equal (csv (at "run"))
+
+                        done'
+                            [ "(ONNX, 3 classes: [red], a,\"b\", apple; pictures at 28×28 ink, squeezed)" ]
+                            (export [ at "adapted"; "--format"; "onnx"; "--examples"; at "examples" ])
+
+                        run (predict at [ at "new"; "--save"; at "saved.bin" ]) |> ignore
+                        done' [ "(ONNX, 3 classes" ] [ "models"; "export"; at "saved.bin"; at "saved.onnx" ]
+                        File.ReadAllBytes(at "saved.onnx") |> should equal (File.ReadAllBytes(at "adapted"))
+
+                        let refused (code: int) (line: string) arguments =
+                            let outcome = run arguments
+                            outcome.Line.Replace(at "" + "/", "") |> should equal $"imaml: {line}"
+                            outcome.ExitCode |> should equal code
+
+                        refused
+                            2
+                            "--examples is missing: an ONNX file is a classifier that has been adapted to examples; or name a file that `imaml predict --save` wrote"
+                            (export [ at "x.onnx" ])
+
+                        refused 1 "model.bin is no adapted classifier" [ "models"; "export"; at "model.bin"; at "x.onnx" ]
+
+                        refused
+                            2
+                            "--examples is for --format onnx, not safetensors"
+                            (export [ at "x.safetensors"; "--examples"; at "examples" ])
+
+                        refused 1 "there is no file nothing" [ "models"; "import"; at "nothing"; at "x.bin" ]
+
+                        refused
+                            1
+                            "model.bin is no safetensors file, or its header of 3,696,121,914,180,324,681 bytes exceeds the upper limit of 1,048,576"
+                            [ "models"; "import"; at "model.bin"; at "x.bin" ]
+
+                        refused
+                            1
+                            "theta.safetensors does not hold the parameters of the network: conv1.weight is F32 [2, 1, 3, 3], not F32 [64, 1, 3, 3]; conv1.bias is F32 [2], not F32 [64]; norm1.weight is F32 [2], not F32 [64]; and 15 more"
+                            [
+                                "models"
+                                "import"
+                                at "theta.safetensors"
+                                at "x.bin"
+                                "--experiment"
+                                "omniglot-5way"
+                            ]
+
+                        refused
+                            1
+                            "there is no model nonsense; give a folder that `imaml train` made, a model file, or one of grocery-5way, omniglot-5way"
+                            [
+                                "models"
+                                "import"
+                                at "theta.safetensors"
+                                at "x.bin"
+                                "--experiment"
+                                "nonsense"
+                            ]
+
+                        Directory.GetFiles(at "", "x.*") |> should be Empty))
+
             testCase "evaluate measures a model file as the run that it was exported from, and writes only where it is told to" (fun () ->
                 with' (fun at run ->
                     run [ "models"; "export"; at "run"; at "model.bin" ] |> ignore

@@ -105,6 +105,28 @@ let tests =
                 let struct (_, bytes) = PretrainedModel.Read "omniglot-5way"
                 sealedFile bytes (fun path -> (FewShotClassifier.Load path).Dispose()))
 
+            testCase "safetensors" (fun () ->
+                let path = Path.GetTempFileName()
+                let isCheckpoint (e: exn) = e :? CheckpointException
+
+                let read (bytes: byte[]) =
+                    File.WriteAllBytes(path, bytes)
+                    (FewShotClassifier.LoadSafeTensors path).Dispose()
+
+                try
+                    use model = FewShotClassifier.Load("omniglot-5way", 1)
+                    model.SaveSafeTensors path
+                    let good = File.ReadAllBytes path
+                    survives false good isCheckpoint read
+
+                    // The header alone, before the same data and under its own length.
+                    let start = 8 + int (BitConverter.ToUInt64(good, 0))
+
+                    survives true good[8 .. start - 1] isCheckpoint (fun header ->
+                        read (Array.concat [ BitConverter.GetBytes(uint64 header.Length); header; good[start..] ]))
+                finally
+                    File.Delete path)
+
             testCase "adapted classifiers" (fun () ->
                 let path = Path.GetTempFileName()
 

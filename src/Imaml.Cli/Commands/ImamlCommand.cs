@@ -28,7 +28,7 @@ internal static class ImamlCommand
         PresetsCommand.Create(),
         EvaluateCommand.Create(stop),
         PredictCommand.Create(stop),
-        ModelsCommand.Create(),
+        ModelsCommand.Create(stop),
         DiagnoseCommand.Create(stop),
         DemoCommand.Create(stop),
         DataCommand.Create(stop),

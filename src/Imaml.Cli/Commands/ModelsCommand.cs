@@ -1,4 +1,4 @@
-// imaml models: the models that come with the program, with what was measured of them; and a run's state as a model file.
+// imaml models: the models that come with the program, with what was measured of them; their files are in ModelFiles.cs.
 
 using System.CommandLine;
 using System.Globalization;
@@ -11,10 +11,10 @@ namespace Imaml.Cli.Commands;
 
 internal static class ModelsCommand
 {
-    public static Command Create()
+    public static Command Create(CancellationToken stop)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        var command = new Command("models", "List the models that come with the program") { json, Export() };
+        var command = new Command("models", "List the models that come with the program") { json, ModelFiles.Export(stop), ModelFiles.Import() };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(json))
@@ -32,23 +32,6 @@ internal static class ModelsCommand
 
             Terminal.Out.Write(table);
             Terminal.Line("`imaml predict MODEL --examples DIR IMAGES` uses one");
-            return ExitCode.Success;
-        });
-        return command;
-    }
-
-    private static Command Export()
-    {
-        var model = new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, or checkpoint" };
-        var output = new Argument<string>("FILE") { Description = "The model file" };
-        var command = new Command("export", "Write what predictions need of a run into one file") { model, output };
-        command.SetAction(parsed =>
-        {
-            var path = parsed.GetRequiredValue(output);
-            WritableFolder.RequireFile(path, output.Name);
-            using var classifier = FewShotClassifier.Load(parsed.GetRequiredValue(model));
-            classifier.Save(path);
-            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{path}: {new FileInfo(path).Length:N0} bytes"));
             return ExitCode.Success;
         });
         return command;

@@ -151,11 +151,11 @@ internal static class SharedOptions
             $"preparing {(experiment.Tasks as EpisodeSpec)?.Dataset}",
             progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}"), stop));
 
-    /// <summary>The tasks and the network of a run, which must be those that it was trained on.</summary>
+    /// <summary>The tasks and the network of a run, which must be those that it was trained on, where that is known.</summary>
     public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)
     {
         var parts = OpenParts(run.Experiment, data, stop);
-        return parts.Tasks.Identity == run.Tasks
+        return run.Tasks is "" || parts.Tasks.Identity == run.Tasks
             ? parts
             : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");
     }

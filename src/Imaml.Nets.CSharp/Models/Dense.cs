@@ -17,6 +17,9 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
     private readonly ImageShape _input = input;
     private readonly int _inputs = input.Count;
 
+    /// <summary>H × W × C.</summary>
+    internal ImageShape InputShape => _input;
+
     /// <inheritdoc/>
     public override ImageShape OutputShape => new(1, 1, outputs);
 

@@ -121,6 +121,20 @@ public sealed class AdaptedClassifier : IDisposable
         AtomicFile.Write(path, SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(_header, RunJson.Options), [MemoryMarshal.AsBytes<float>(_parameters.data<float>().ToArray()).ToArray()]));
     }
 
+    /// <summary>
+    /// Writes the classifier for ONNX runtimes: <c>images</c>, [n, C, H, W] in float32 from 0 to 1 for pictures of <see cref="Form"/>, gives <c>logits</c> and <c>probabilities</c>, [n, N] each, for any n.
+    /// The metadata <c>labels</c> is a JSON array.
+    /// </summary>
+    /// <remarks>The statistics of the normalisations are factors of the convolutions' weights, and biases.</remarks>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier has been disposed.</exception>
+    public void SaveOnnx(string path)
+    {
+        using var use = _shared.Begin();
+        AtomicFile.Write(path, OnnxClassifier.Bytes(_header, _network, _parameters.data<float>().ToArray()));
+    }
+
     /// <summary>The probabilities of a picture's classes.</summary>
     /// <exception cref="ArgumentException">It is null.</exception>
     /// <exception cref="DataException">It cannot be read.</exception>
@@ -153,10 +167,12 @@ public sealed class AdaptedClassifier : IDisposable
     private List<Prediction> Some(Picture[] pictures, CancellationToken cancel)
     {
         using var scope = NewDisposeScope();
-        var images = FewShotClassifier.Images(Form, pictures, cancel);
-        var probabilities = _network.Forward(_parameters, images).Logits.to_type(ScalarType.Float64).softmax(-1).data<double>().ToArray();
+        var probabilities = Logits(pictures, cancel).to_type(ScalarType.Float64).softmax(-1).data<double>().ToArray();
         return [.. probabilities.Chunk(Labels.Count).Select(one => new Prediction([.. Labels.Zip(one).OrderByDescending(pair => pair.Second)]))];
     }
+
+    /// <summary>What the network says of pictures, [1, n, N]; of the dispose scope that is open.</summary>
+    internal Tensor Logits(IReadOnlyList<Picture> pictures, CancellationToken cancel = default) => _network.Forward(_parameters, FewShotClassifier.Images(Form, pictures, cancel)).Logits;
 
     /// <inheritdoc/>
     public void Dispose() => _shared.Dispose();

@@ -47,6 +47,12 @@ public sealed class FewShotClassifier : IDisposable
     public static FewShotClassifier Load(string model, int? innerSteps = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
+        var (name, bytes) = PretrainedModel.Read(model);
+        return Of(name, bytes, innerSteps);
+    }
+
+    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps)
+    {
         if (innerSteps is { } steps)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps, nameof(innerSteps));
@@ -54,7 +60,6 @@ public sealed class FewShotClassifier : IDisposable
         }
 
         LibTorchLoader.EnsureLoaded();
-        var (name, bytes) = PretrainedModel.Read(model);
         var (header, _) = Checkpoint.Open(bytes, name);
         if (header.Experiment.Tasks is not EpisodeSpec episodes || header.Experiment.Network is not ConvolutionalNetwork network)
         {
@@ -69,6 +74,19 @@ public sealed class FewShotClassifier : IDisposable
         {
             throw new CheckpointException($"{name} cannot be used ({e.Message}); train anew", e);
         }
+    }
+
+    /// <summary>Reads a model whose parameters are in a safetensors file: one of <see cref="SaveSafeTensors"/>, or of PyTorch.</summary>
+    /// <param name="path">The file. Its tensors are float32, of the names and shapes that <see cref="SaveSafeTensors"/> writes.</param>
+    /// <param name="experiment">Tasks, network and method of the model, or null for those that the file's metadata say.</param>
+    /// <param name="innerSteps">See <see cref="Load"/>.</param>
+    /// <exception cref="ArgumentException">Fewer steps than 1, or an experiment that cannot be run.</exception>
+    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has.</exception>
+    /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
+    public static FewShotClassifier LoadSafeTensors(string path, Experiment? experiment = null, int? innerSteps = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Of(path, SafeTensorsModel.Read(path, experiment), innerSteps);
     }
 
     /// <summary>Loads a model in the background.</summary>
@@ -148,6 +166,19 @@ public sealed class FewShotClassifier : IDisposable
     {
         using var use = _shared.Begin();
         Checkpoint.WriteModel(path, _header, _learner);
+    }
+
+    /// <summary>
+    /// Writes θ for PyTorch: <c>conv1.weight</c> [O, C, 3, 3], <c>conv1.bias</c> [O], <c>norm1.weight</c> [O] (γ), <c>norm1.bias</c> [O] (β), …, <c>classifier.weight</c> [N, I],
+    /// <c>classifier.bias</c> [N], in float32. What the method learned next to θ is <c>learned</c>, [p], in float64. <see cref="LoadSafeTensors"/> reads the file to the last bit.
+    /// </summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
+    public void SaveSafeTensors(string path)
+    {
+        using var use = _shared.Begin();
+        AtomicFile.Write(path, SafeTensorsModel.Bytes(_header, _network, _learner.Theta.data<float>().ToArray(), _learner.Learned?.Numbers.ToArray()));
     }
 
     /// <inheritdoc/>

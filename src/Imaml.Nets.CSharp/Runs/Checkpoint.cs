@@ -38,7 +38,7 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 
 /// <summary>The header of a checkpoint.</summary>
 /// <param name="Experiment">What the run is doing.</param>
-/// <param name="Tasks">What determines its tasks.</param>
+/// <param name="Tasks">What determines its tasks; empty where another program trained it.</param>
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Seconds">Wall seconds that they took.</param>
 /// <param name="Outer">What the outer optimiser remembers.</param>
@@ -93,6 +93,13 @@ internal static class Checkpoint
         AtomicFile.Write(path, Bytes(
             header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, [learner.Theta], learner.Learned is { } learned ? [learned.Numbers] : []));
     }
+
+    /// <summary>The content of a model file.</summary>
+    /// <param name="header">What it is; its optimisers remember nothing.</param>
+    /// <param name="theta">θ, [d].</param>
+    /// <param name="learned">The learned numbers, [p]; none where nothing but θ is learned.</param>
+    public static byte[] ModelBytes(CheckpointHeader header, ReadOnlySpan<float> theta, ReadOnlySpan<double> learned) =>
+        SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options), [MemoryMarshal.AsBytes(theta).ToArray(), MemoryMarshal.AsBytes(learned).ToArray()]);
 
     private static byte[] Bytes(CheckpointHeader header, IReadOnlyList<Tensor> vectors, IReadOnlyList<Vector<double>> learned)
     {

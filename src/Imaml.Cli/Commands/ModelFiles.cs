@@ -1,0 +1,109 @@
+// imaml models export and import: a model as one file, of this program, of PyTorch (safetensors) or of ONNX runtimes.
+
+using System.CommandLine;
+using System.Globalization;
+using Imaml.Nets.Prediction;
+using Imaml.Nets.Runs;
+
+namespace Imaml.Cli.Commands;
+
+internal static class ModelFiles
+{
+    private const string Own = "model", SafeTensors = "safetensors", Onnx = "onnx";
+
+    public static Command Export(CancellationToken stop)
+    {
+        var model = new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, checkpoint, model file or name; for ONNX also what `imaml predict --save` wrote" };
+        var output = new Argument<string>("FILE") { Description = "The file to write" };
+        var format = SharedOptions.OneOf(
+            new Option<string?>("--format") { Description = $"{Own}: what predictions need, for this program; {SafeTensors}: θ for PyTorch; {Onnx}: a classifier adapted to examples [default: by FILE's ending]", HelpName = "NAME" },
+            Own, SafeTensors, Onnx);
+        var examples = new Option<string?>("--examples") { Description = $"For {Onnx}: folder or zip archive with one folder of pictures for each class, which MODEL is adapted to", HelpName = "DIR" };
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = $"For {Onnx} with {examples.Name}: as in `imaml predict`", HelpName = "n" }, 1);
+        var command = new Command("export", "Write a run or model into one file: for this program, for PyTorch, or adapted for ONNX runtimes") { model, output, format, examples, innerSteps };
+        command.SetAction(parsed =>
+        {
+            var (from, path) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(output));
+            var kind = parsed.GetValue(format)?.ToLowerInvariant() ?? OfEnding(path);
+            foreach (var option in (Option[])[examples, innerSteps])
+            {
+                if (parsed.GetResult(option) is { Implicit: false } && kind != Onnx)
+                {
+                    throw new ArgumentException($"{option.Name} is for --format {Onnx}, not {kind}");
+                }
+            }
+
+            WritableFolder.RequireFile(path, output.Name);
+            if (kind == Onnx)
+            {
+                using var adapted = Adapted(from, parsed.GetValue(examples), parsed.GetValue(innerSteps), examples.Name, stop);
+                adapted.SaveOnnx(path);
+                return Written(path, $"ONNX, {adapted.Labels.Count} classes: {string.Join(", ", adapted.Labels)}; pictures at {adapted.Form}");
+            }
+
+            using var classifier = FewShotClassifier.Load(from);
+            if (kind == SafeTensors)
+            {
+                classifier.SaveSafeTensors(path);
+                return Written(path, "safetensors");
+            }
+
+            classifier.Save(path);
+            return Written(path, "model");
+        });
+        return command;
+    }
+
+    public static Command Import()
+    {
+        var file = new Argument<string>("FILE") { Description = "Parameters as safetensors, named as `imaml models export` names them" };
+        var output = new Argument<string>("MODEL") { Description = "The model file to write" };
+        var experiment = new Option<string?>("--experiment")
+        {
+            Description = "Tasks, network and method of the model: a preset, an experiment file, or a run or model [default: as the file's metadata say]",
+            HelpName = "NAME",
+        };
+        var command = new Command("import", "Make a model of parameters from PyTorch") { file, output, experiment };
+        command.SetAction(parsed =>
+        {
+            var path = parsed.GetRequiredValue(output);
+            WritableFolder.RequireFile(path, output.Name);
+            using var classifier = FewShotClassifier.LoadSafeTensors(parsed.GetRequiredValue(file), parsed.GetValue(experiment) is { } name ? Named(name) : null);
+            classifier.Save(path);
+            return Written(path, $"model, at most {classifier.Ways} classes, pictures at {classifier.Form}");
+        });
+        return command;
+    }
+
+    private static string OfEnding(string path) => Path.GetExtension(path).ToLowerInvariant() switch
+    {
+        ".safetensors" => SafeTensors,
+        ".onnx" => Onnx,
+        _ => Own,
+    };
+
+    private static AdaptedClassifier Adapted(string model, string? examples, int? innerSteps, string option, CancellationToken stop)
+    {
+        if (examples is null)
+        {
+            return File.Exists(model)
+                ? AdaptedClassifier.Load(model)
+                : throw new ArgumentException($"{option} is missing: an ONNX file is a classifier that has been adapted to examples; or name a file that `imaml predict --save` wrote");
+        }
+
+        using var classifier = FewShotClassifier.Load(model, innerSteps);
+        var (pictures, _) = FoundPicture.OfClasses(examples);
+        return classifier.Adapt([.. pictures.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
+    }
+
+    private static Experiment Named(string name) =>
+        ExperimentFile.Presets.Contains(name) ? ExperimentFile.Preset(name)
+        : name.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? ExperimentFile.Read(name)
+        : Checkpoint.Open(PretrainedModel.Read(name).Bytes, name).Header.Experiment;
+
+    private static int Written(string path, string what)
+    {
+        Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{path}: {new FileInfo(path).Length:N0} bytes ({what})"));
+        return ExitCode.Success;
+    }
+}
