@@ -236,7 +236,9 @@ let tests =
 
                     LibTorchLoader.EnsureLoaded() |> ignore
                     let struct (tasks, model) = diverging.Open()
-                    use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, model), 1)
+                    let problem = LearningProblem.Of(tasks, model)
+                    use first = MetaLearner.Create(diverging.Plan, problem, 1)
+                    use learner = MetaLearner.Trained(diverging.Plan, problem, 1, 1, first.Theta.clone (), null)
                     Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
                     let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])
                     outcome.ExitCode |> should equal 1

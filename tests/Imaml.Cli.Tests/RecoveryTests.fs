@@ -72,20 +72,6 @@ let states =
                     succeed (upTo 6 [] damaged) |> ignore
                     sameNumbers whole damaged))
 
-            testCase "a log of several meta-steps a line is whole from the state before, too" (fun () ->
-                let logged = [ "--validate-every", "0"; "--log-every", "4"; "--checkpoint-every", "3" ]
-
-                inFolder (fun folder ->
-                    let whole, damaged = at folder "whole", at folder "damaged"
-                    succeed (upTo 300 logged whole) |> ignore
-                    use running = Imaml.start [] (upTo 300 logged damaged)
-                    signalAt "-TERM" 5 running damaged |> should equal 130
-                    cutOff (at damaged "checkpoint.bin")
-                    let outcome = succeed (upTo 300 logged damaged)
-                    outcome.Errors |> should haveSubstring "the state before it is used"
-                    outcome.Errors |> should not' (haveSubstring "lacks")
-                    sameNumbers whole damaged))
-
             testCase "evaluate and predict measure the state before, and evaluate says so" (fun () ->
                 beside 3 [ "--validate-every", "0" ] (fun _ damaged ->
                     cutOff (at damaged "checkpoint.bin")
@@ -227,7 +213,7 @@ let headers =
                             "memory has no name",
                             set [ "outer"; "vectors" ] (JsonArray([| (null: JsonNode | null) |]) :> JsonNode)
                             "no meta-step", "metaStep is missing", remove [ "metaStep" ]
-                            "meta-step 0", "metaStep must be at least 1, not 0", set [ "metaStep" ] (number 0.0)
+                            "a negative meta-step", "metaStep must be at least 0, not -1", set [ "metaStep" ] (number -1.0)
                             "a meta-step beyond numbers", "metaStep must be a whole number", set [ "metaStep" ] (number 1e20)
                             "filters that overflow",
                             "network.filters 2147483647 makes",

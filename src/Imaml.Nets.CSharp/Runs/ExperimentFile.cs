@@ -93,7 +93,7 @@ public static class ExperimentFile
         }
         catch (JsonException e)
         {
-            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].TrimEnd('.')})")], origin);
+            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
         }
     }
 

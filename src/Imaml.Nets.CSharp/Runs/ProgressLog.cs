@@ -7,8 +7,7 @@ namespace Imaml.Nets.Runs;
 /// <summary>The log of a run's meta-steps, written when its checkpoint is.</summary>
 /// <remarks>
 /// A line that more meta-steps belong to is written too when the run is saved. The line of all of them comes after it, and once the checkpoint has passed it the
-/// shorter one is removed: however often a run is stopped, its log is that of a run that was not, and no kill leaves a gap. The line of the checkpoint before the last stays,
-/// since the run may have to go on from there.
+/// shorter one is removed: however often a run is stopped, its log is that of a run that was not, and no kill leaves a gap.
 /// </remarks>
 internal sealed class ProgressLog
 {
@@ -107,10 +106,9 @@ internal sealed class ProgressLog
     }
 
     /// <summary>Removes the lines that are in others, once a checkpoint is past them.</summary>
-    /// <param name="previous">The meta-steps of the checkpoint before, whose line stays, or null.</param>
-    public void Tidy(int? previous)
+    public void Tidy()
     {
-        int[] past = [.. _shorter.Where(step => step != _open?.MetaStep && step != previous)];
+        int[] past = [.. _shorter.Where(step => step != _open?.MetaStep)];
         if (past.Length > 0)
         {
             RunFolder.Replace(_path, RunFolder.Read<ProgressLine>(_path).Where(line => !past.Contains(line.MetaStep)));

@@ -20,9 +20,8 @@ public sealed class TrainingRun : IDisposable
     private readonly List<string> _notes = [];
     private double _seconds;
 
-    // The meta-steps of the last sound checkpoint, and whether that is the run's checkpoint, not the one before.
-    private int _saved;
-    private bool _isCurrent;
+    // Whether the run's checkpoint is sound, so that it is worth keeping when the next is written.
+    private bool _isSound;
 
     // Of the next line of the curve.
     private string? _curveNote;
@@ -133,8 +132,7 @@ public sealed class TrainingRun : IDisposable
         {
             _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
             _best = BestOf(folder),
-            _saved = header.MetaStep,
-            _isCurrent = state.Path == folder.CheckpointPath,
+            _isSound = state.Path == folder.CheckpointPath,
             // With another cadence than before, not every validation that this one has was made.
             _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
         };
@@ -330,9 +328,9 @@ public sealed class TrainingRun : IDisposable
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
         _unwrittenCurve.Clear();
         // What is damaged does not replace the state before it.
-        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner, _isCurrent ? Folder.PreviousCheckpointPath : null);
-        _progress.Tidy(Finished ? null : _saved);
-        (_saved, _isCurrent) = (Learner.MetaStep, true);
+        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner, _isSound ? Folder.PreviousCheckpointPath : null);
+        _progress.Tidy();
+        _isSound = true;
         if (!_described)
         {
             // The experiment as it is now: a run that goes on may have been made longer.

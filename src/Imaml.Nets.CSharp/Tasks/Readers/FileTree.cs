@@ -180,7 +180,7 @@ internal sealed class FileTree : IDisposable
         tree.Sort(found.Select(one =>
         {
             var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
-            return (one.IsFolder ? path + "/" : path, one.Path, one.Length, one.Modified);
+            return (one.IsFolder ? path + "/" : path, Shown(one.Path), one.Length, one.Modified);
         }));
         return tree;
     }
@@ -197,15 +197,15 @@ internal sealed class FileTree : IDisposable
 
             if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
             {
-                throw new DataException($"{Root} holds {entry.FullName}, a name that leads out of the archive; make the archive again without it");
+                throw new DataException($"{Root} holds {Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
             }
 
             if (!path.EndsWith('/') && ClutterIn(path) is null && !_entries.TryAdd(path, entry))
             {
-                throw new DataException($"{Root} holds {path} twice; make the archive again with one of them");
+                throw new DataException($"{Root} holds {Shown(path)} twice; make the archive again with one of them");
             }
 
-            return (path, $"{path} of {Root}", entry.Length, 0L);
+            return (path, $"{Shown(path)} of {Root}", entry.Length, 0L);
         }));
     }
 
@@ -240,6 +240,9 @@ internal sealed class FileTree : IDisposable
         files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
         (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
     }
+
+    // A name may hold the end of a line, and a message is one.
+    private static string Shown(string name) => name.Any(char.IsControl) ? string.Concat(name.Select(one => char.IsControl(one) ? '?' : one)) : name;
 
     /// <summary>The folder of a path in a tree; empty for the root.</summary>
     public static string FolderOf(string path) => path.LastIndexOf('/') is var at && at > 0 ? path[..at] : "";
