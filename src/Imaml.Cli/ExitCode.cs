@@ -11,6 +11,6 @@ internal static class ExitCode
     /// <summary>The command line, a value in it, or a problem file is invalid.</summary>
     public const int Usage = 2;
 
-    /// <summary>Stopped by Ctrl-C or SIGTERM; 128 + SIGINT, as shells have it.</summary>
+    /// <summary>Stopped by Ctrl-C, SIGTERM or SIGHUP; 128 + SIGINT, as shells have it.</summary>
     public const int Stopped = 130;
 }

@@ -1,6 +1,9 @@
-// Ctrl-C and SIGTERM ask a command to stop at its next safe point, where it saves its state; a second one ends the process at once.
+// Ctrl-C, SIGTERM and a closed terminal (SIGHUP) ask a command to stop at its next safe point, where it saves its state; a second Ctrl-C or SIGTERM ends
+// the process at once. A terminal that closes may send SIGHUP more than once, so that a second one ends nothing; after `nohup` none is heard.
 
+using System.Globalization;
 using System.Runtime.InteropServices;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli;
 
@@ -8,27 +11,50 @@ namespace Imaml.Cli;
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
-    private readonly PosixSignalRegistration[] _registrations;
+    private readonly List<PosixSignalRegistration> _registrations;
+    private int _asked;
 
-    public Interruption() =>
+    public Interruption()
+    {
         _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop)];
+        if (!HangUpIsIgnored())
+        {
+            _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, HangUp));
+        }
+    }
 
     public CancellationToken Token => _source.Token;
 
     public void Dispose()
     {
-        foreach (var registration in _registrations)
-        {
-            registration.Dispose();
-        }
-
+        _registrations.ForEach(registration => registration.Dispose());
         _source.Dispose();
     }
 
     private void Stop(PosixSignalContext signal)
     {
         // Cancel = true keeps the process alive; the second signal takes its usual course.
-        signal.Cancel = !_source.IsCancellationRequested;
+        signal.Cancel = Interlocked.Increment(ref _asked) == 1;
+        if (!signal.Cancel)
+        {
+            Drafts.RemoveAll();
+        }
+
         _source.Cancel();
+    }
+
+    private void HangUp(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        _source.Cancel();
+    }
+
+    /// <summary>Whether this process was started to outlive its terminal.</summary>
+    private static bool HangUpIsIgnored()
+    {
+        const string Status = "/proc/self/status", Ignored = "SigIgn:";
+        var mask = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal)) : null;
+        // The lowest bit is that of signal 1, SIGHUP.
+        return mask is not null && ulong.TryParse(mask.AsSpan(Ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var ignored) && (ignored & 1) == 1;
     }
 }

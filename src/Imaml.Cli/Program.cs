@@ -5,20 +5,43 @@ using System.CommandLine;
 using Imaml.Cli;
 using Imaml.Cli.Commands;
 
-using var interruption = new Interruption();
-var parsed = ImamlCommand.Create(interruption.Token).Parse(args.Length == 0 ? ["--help"] : args);
-if (UsageError.Of(parsed) is { } mistake)
+// Before anything else is loaded.
+if (OpenFiles.Refusal() is { } few)
 {
-    Terminal.Fail(mistake);
-    return ExitCode.Usage;
+    Console.Error.WriteLine($"imaml: {few}");
+    return ExitCode.Failed;
 }
 
-try
+using var results = new LastingWriter(Console.Out);
+using var progress = new LastingWriter(Console.Error);
+Console.SetOut(results);
+Console.SetError(progress);
+using var interruption = new Interruption();
+var code = Run();
+if (code == ExitCode.Success && results.Failure is { } lost)
 {
-    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    Terminal.Fail($"not all results could be printed ({lost})");
+    return ExitCode.Failed;
 }
-catch (Exception e) when (Failure.Of(e) is { } failure)
+
+return code;
+
+int Run()
 {
-    Terminal.Fail(failure.Message);
-    return failure.ExitCode;
+    var parsed = ImamlCommand.Create(interruption.Token).Parse(args.Length == 0 ? ["--help"] : args);
+    if (UsageError.Of(parsed) is { } mistake)
+    {
+        Terminal.Fail(mistake);
+        return ExitCode.Usage;
+    }
+
+    try
+    {
+        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    }
+    catch (Exception e) when (Failure.Of(e) is { } failure)
+    {
+        Terminal.Fail(failure.Message);
+        return failure.ExitCode;
+    }
 }

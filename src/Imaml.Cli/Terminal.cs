@@ -53,8 +53,16 @@ internal static class Terminal
     {
         var line = Create(Console.Error, Console.IsErrorRedirected, Unbroken);
         line.Profile.Width = Unbroken;
-        line.MarkupLineInterpolated($"[red]imaml: {message}[/]");
+        line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
     }
+
+    /// <summary>An address without a user's name and password.</summary>
+    public static string WithoutUser(string address) =>
+        address.IndexOf("://", StringComparison.Ordinal) is var scheme and >= 0 && address.LastIndexOf('@') is var at && at > scheme ? address[..(scheme + 3)] + address[(at + 1)..] : address;
+
+    /// <summary>A text whose control characters, which a file's name or a server's answer may bring, do nothing to a terminal.</summary>
+    public static string Printable(string text) =>
+        string.Concat(text.Select(one => char.IsControl(one) ? $"\\x{(int)one:x2}" : one.ToString()));
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected, int redirectedWidth)
     {

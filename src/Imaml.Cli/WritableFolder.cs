@@ -9,16 +9,26 @@ internal static class WritableFolder
     /// <exception cref="IOException">The folder cannot be made or written; the message names it and the option.</exception>
     public static void Require(string path, string option)
     {
+        if (Refusal(path) is { } refusal)
+        {
+            throw new IOException($"{refusal}; name another folder with {option}");
+        }
+    }
+
+    /// <summary>Why a folder, which is made where it is missing, cannot be written; null where it can.</summary>
+    public static string? Refusal(string path)
+    {
         try
         {
             Directory.CreateDirectory(path);
             var probe = Path.Combine(path, Path.GetRandomFileName());
             File.WriteAllBytes(probe, []);
             File.Delete(probe);
+            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"{path} cannot be written ({e.Message}); name another folder with {option}", e);
+            return $"{path} cannot be written ({e.Message})";
         }
     }
 

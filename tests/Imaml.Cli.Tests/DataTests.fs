@@ -59,6 +59,11 @@ let tests =
                 refused 2 [ "data"; "get"; "omniglot"; "--url"; "here" ] [ "--url: here is not an address" ]
                 refused 2 [ "data"; "get"; "omniglot"; "--url"; "file:///etc" ] [ "--url: file:///etc is not an address" ])
 
+            testCase "what an address says of a user, and control characters, are not shown" (fun () ->
+                let line url = (Imaml.runWith nowhere [ "data"; "get"; "omniglot"; "--url"; url ]).Line
+                line "ftp://me:secret@server/x" |> should haveSubstring "--url: ftp://server/x is not an address"
+                line "a\x1b[31mb\x07" |> should haveSubstring "--url: a\\x1b[31mb\\x07 is not an address")
+
             testCase "get from a server without the archive leaves nothing" (fun () ->
                 inFolder (fun data ->
                     use server = new Server(fun context -> send context 404 [||])

@@ -73,7 +73,7 @@ let private refused exitCode line (arguments: string list) =
     outcome.Output |> should be EmptyString
 
 let private names (paths: string[]) = paths |> Array.map (fun path -> FileInfo(path).Name) |> Array.sort
-let private kept run = Directory.GetFiles(run, "checkpoint-*.bin") |> names
+let private kept run = Directory.GetFiles(run, "checkpoint-0*.bin") |> names
 
 /// The bytes of θ and Adam's moments: a checkpoint without its header, which holds wall seconds, and its hash.
 let private state (path: string) =
@@ -236,7 +236,9 @@ let tests =
 
                     LibTorchLoader.EnsureLoaded() |> ignore
                     let struct (tasks, model) = diverging.Open()
-                    use learner = MetaLearner.Create(diverging.Plan, LearningProblem.Of(tasks, model), 1)
+                    let problem = LearningProblem.Of(tasks, model)
+                    use first = MetaLearner.Create(diverging.Plan, problem, 1)
+                    use learner = MetaLearner.Trained(diverging.Plan, problem, 1, 1, first.Theta.clone (), null)
                     Checkpoint.Write(Path.Combine(run, "checkpoint.bin"), diverging, 1.0, learner)
                     let outcome = Imaml.run (diagnose run [ "--reference-tasks"; "0" ])
                     outcome.ExitCode |> should equal 1

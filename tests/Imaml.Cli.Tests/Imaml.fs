@@ -21,26 +21,30 @@ type Outcome =
         | [| line |] -> line
         | _ -> failtest $"one line expected on the error stream, found: {this.Errors}"
 
-/// Starts `imaml ARGUMENTS`, with these environment variables changed.
-let start (environment: (string * string) list) (arguments: string list) : Process =
-    let host =
-        Option.ofObj (Environment.GetEnvironmentVariable "DOTNET_HOST_PATH") |> Option.defaultValue "dotnet"
+let private host =
+    Option.ofObj (Environment.GetEnvironmentVariable "DOTNET_HOST_PATH") |> Option.defaultValue "dotnet"
 
-    let program = Path.Combine(AppContext.BaseDirectory, "imaml.dll")
+let private command (arguments: string list) = "exec" :: Path.Combine(AppContext.BaseDirectory, "imaml.dll") :: arguments
 
+let private begun (environment: (string * string) list) (program: string) (words: string list) : Process =
     let start =
-        ProcessStartInfo(host, "exec" :: program :: arguments, RedirectStandardOutput = true, RedirectStandardError = true)
+        ProcessStartInfo(program, words, RedirectStandardOutput = true, RedirectStandardError = true)
 
     for name, value in environment do
         start.Environment[name] <- value
 
     match Process.Start start with
-    | null -> failtest $"{host} did not start"
+    | null -> failtest $"{program} did not start"
     | running -> running
 
-/// `imaml ARGUMENTS`, with these environment variables changed.
-let runWith (environment: (string * string) list) (arguments: string list) : Outcome =
-    use running = start environment arguments
+/// Starts `imaml ARGUMENTS`, with these environment variables changed.
+let start (environment: (string * string) list) (arguments: string list) : Process = begun environment host (command arguments)
+
+/// Starts a script of the shell in which `"$@"` is `imaml ARGUMENTS`.
+let startByShell (environment: (string * string) list) (script: string) (arguments: string list) : Process =
+    begun environment "/bin/sh" ([ "-c"; script; "sh"; host ] @ command arguments)
+
+let private ended (running: Process) : Outcome =
     let errors = running.StandardError.ReadToEndAsync()
     let output = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
@@ -50,6 +54,16 @@ let runWith (environment: (string * string) list) (arguments: string list) : Out
         Output = output
         Errors = errors.Result
     }
+
+/// `imaml ARGUMENTS`, with these environment variables changed.
+let runWith (environment: (string * string) list) (arguments: string list) : Outcome =
+    use running = start environment arguments
+    ended running
+
+/// A script of the shell in which `"$@"` is `imaml ARGUMENTS`.
+let runByShell (environment: (string * string) list) (script: string) (arguments: string list) : Outcome =
+    use running = startByShell environment script arguments
+    ended running
 
 /// `imaml ARGUMENTS`.
 let run (arguments: string list) : Outcome = runWith [] arguments

@@ -6,111 +6,8 @@ open System.IO
 open System.Text.Json
 open Expecto
 open Imaml.Testing
+open Imaml.Cli.Tests.TrainRuns
 open FsUnit
-
-/// A run of a tiny network that takes a second; later options win over earlier ones.
-let private options (changes: (string * string) list) (output: string) =
-    let usual =
-        [
-            "--dataset", "glyphs"
-            "--ways", "5"
-            "--shots", "1"
-            "--algorithm", "imaml-gd"
-            "--meta-steps", "6"
-            "--meta-batch", "2"
-            "--lambda", "2"
-            "--inner-steps", "4"
-            "--cg-steps", "3"
-            "--seed", "7"
-            "--threads", "1"
-            "--filters", "4"
-            "--validate-every", "3"
-            "--validation-episodes", "4"
-            "--checkpoint-every", "2"
-        ]
-
-    let kept =
-        usual |> List.filter (fun (name, _) -> changes |> List.forall (fun (changed, _) -> changed <> name))
-
-    "train"
-    :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
-
-let private succeed (arguments: string list) =
-    let outcome = Imaml.run arguments
-
-    if outcome.ExitCode <> 0 then
-        failtest $"exit code {outcome.ExitCode}: {outcome.Errors}"
-
-    outcome
-
-/// The bytes of θ and Adam's moments: the checkpoint without its header, which holds wall seconds, and its hash.
-let private state (folder: string) =
-    let bytes = File.ReadAllBytes(Path.Combine(folder, "checkpoint.bin"))
-    let header = BitConverter.ToInt32(bytes, 8)
-    bytes[12 + header .. bytes.Length - 33]
-
-/// A log's lines without wall seconds.
-let private numbers (folder: string) (log: string) =
-    [
-        for line in File.ReadLines(Path.Combine(folder, log)) do
-            use document = JsonDocument.Parse line
-
-            [
-                for one in document.RootElement.EnumerateObject() do
-                    if one.Name <> "seconds" && one.Name <> "computeSeconds" then
-                        one.Name, one.Value.GetRawText()
-            ]
-    ]
-
-let private sameRun (a: string) (b: string) =
-    state a = state b |> should equal true
-    numbers a "progress.jsonl" |> should equal (numbers b "progress.jsonl")
-    numbers a "curve.jsonl" |> should equal (numbers b "curve.jsonl")
-
-/// Runs `train` and sends it a signal once its log has `metaStep` lines; the exit code.
-let private signalAt (signal: string) (metaStep: int) (arguments: string list) (folder: string) =
-    use running = Imaml.start [] arguments
-    let log = Path.Combine(folder, "progress.jsonl")
-    let deadline = DateTime.UtcNow.AddMinutes 5.0
-
-    let written () =
-        try
-            File.Exists log && (File.ReadAllLines log).Length >= metaStep
-        with :? IOException ->
-            false
-
-    while not (written ()) && not running.HasExited && DateTime.UtcNow < deadline do
-        Threading.Thread.Sleep 5
-
-    use kill = Diagnostics.Process.Start("kill", [ signal; string running.Id ])
-    kill.WaitForExit()
-    running.WaitForExit()
-    running.ExitCode
-
-/// A run that is stopped by the signal and continued, beside one that is not.
-let private stoppedAndContinued (signal: string) =
-    inFolder (fun folder ->
-        let changes =
-            [
-                "--meta-steps", "300"
-                "--validate-every", "25"
-                "--validation-episodes", "40"
-                "--checkpoint-every", "5"
-            ]
-
-        let whole, stopped = Path.Combine(folder, "whole"), Path.Combine(folder, "stopped")
-        succeed (options changes whole) |> ignore
-        let exitCode = signalAt signal 5 (options changes stopped) stopped
-        // By other threads, on which no number depends.
-        let outcome = succeed (options (("--threads", "2") :: changes) stopped)
-        outcome.Errors |> should haveSubstring "continuing at meta-step"
-        sameRun whole stopped
-        exitCode)
-
-let private refused (line: string) (arguments: string list) =
-    let outcome = Imaml.run arguments
-    outcome.ExitCode |> should not' (equal 0)
-    outcome.Line |> should haveSubstring line
 
 /// Every algorithm with the options that are its own, and the options that change how one of them solves.
 let private algorithms =
@@ -191,12 +88,12 @@ let tests =
 
             testCase "a run that was killed and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
-                    stoppedAndContinued "-KILL" |> should equal (128 + 9))
+                    stoppedAndContinued (Imaml.start []) "-KILL" |> should equal (128 + 9))
 
             testCase "a run that was asked to stop and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
                     // As Ctrl-C does; but a background job may have been told to ignore SIGINT.
-                    stoppedAndContinued "-TERM" |> should equal 130)
+                    stoppedAndContinued (Imaml.start []) "-TERM" |> should equal 130)
 
             testCase
                 "a log of several meta-steps a line: the sum of a log of each, and the same however often the run was stopped"
@@ -274,21 +171,6 @@ let tests =
                     refused
                         "--validate-every 3 needs validation classes"
                         (options [ "--validation-classes", "0" ] (Path.Combine(folder, "run")))))
-
-            testCase "a log with a damaged line: one line; half a last line is what a killed writer leaves, and is cut off" (fun () ->
-                inFolder (fun folder ->
-                    let changes = [ "--meta-steps", "4" ]
-                    let run = Path.Combine(folder, "run")
-                    succeed (options changes run) |> ignore
-                    File.Delete(Path.Combine(run, "training.json"))
-                    let log = Path.Combine(run, "progress.jsonl")
-                    let lines = File.ReadAllLines log
-                    File.AppendAllText(log, "{\"metaStep\":5,\"sec")
-                    succeed (options changes run) |> ignore
-                    File.ReadAllLines log |> should equal lines
-                    File.Delete(Path.Combine(run, "training.json"))
-                    File.WriteAllLines(log, Array.append [| "5" |] lines)
-                    refused "line 1 is damaged" (options changes run)))
 
             testCase "evaluate measures the same accuracy every time, and writes what it was measured on" (fun () ->
                 inFolder (fun folder ->
@@ -542,6 +424,7 @@ let tests =
                     let run = Path.Combine(folder, "run")
                     succeed (options [] run) |> ignore
                     let path = Path.Combine(run, "checkpoint.bin")
+                    File.Delete(Path.Combine(run, "checkpoint-previous.bin"))
                     let whole = File.ReadAllBytes path
                     File.WriteAllBytes(path, whole[.. whole.Length / 2])
                     refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]

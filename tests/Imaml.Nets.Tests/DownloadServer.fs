@@ -16,7 +16,7 @@ open Imaml.Nets.Tasks
 let content = Array.init 300_000 (fun i -> byte (i * i >>> 7))
 
 let md5 (bytes: byte array) = Convert.ToHexStringLower(MD5.HashData bytes)
-let archive = RemoteArchive("file.zip", md5 content)
+let archive = RemoteArchive("file.zip", md5 content, 1_000_000L)
 
 type Request = { Range: string; IfRange: string }
 

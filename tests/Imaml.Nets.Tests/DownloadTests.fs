@@ -166,6 +166,72 @@ let tests =
 
                     over.Set()))
 
+            testCase "whose body has no end is given up at the upper limit, and removed" (fun () ->
+                inFolder (fun folder ->
+                    use server =
+                        new Server(fun context ->
+                            context.Response.SendChunked <- true
+
+                            while true do
+                                context.Response.OutputStream.Write(content, 0, content.Length))
+
+                    dataError (fun () -> get server.Url folder)
+                    |> says [ "more than 1,000,000 bytes"; "removed"; "--url" ]
+
+                    Directory.GetFiles folder |> should be Empty))
+
+            testCase "that is announced as longer than the upper limit is not begun" (fun () ->
+                inFolder (fun folder ->
+                    use server =
+                        new Server(fun context ->
+                            context.Response.ContentLength64 <- 1_000_001L
+                            context.Response.OutputStream.Write(content, 0, 1)
+                            context.Response.OutputStream.Flush())
+
+                    dataError (fun () -> get server.Url folder) |> says [ "more than 1,000,000 bytes" ]
+                    Directory.GetFiles folder |> should be Empty))
+
+            testCase "that a server sends on to a file of this machine says so" (fun () ->
+                inFolder (fun folder ->
+                    use server =
+                        new Server(fun context ->
+                            context.Response.RedirectLocation <- "file:///etc/hostname"
+                            send context 302 [||])
+
+                    dataError (fun () -> get server.Url folder) |> says [ server.Url.ToString(); "--url" ]
+                    Directory.GetFiles folder |> should be Empty))
+
+            testCase "from a server that does not speak TLS says what is wrong, not that it is said elsewhere" (fun () ->
+                inFolder (fun folder ->
+                    use server = new Server(fun context -> sendRange context content)
+                    let message = dataError (fun () -> get (Uri $"https://127.0.0.1:{server.Url.Port}/") folder)
+                    message |> says [ "broke off after 0 bytes ("; "run again" ]
+                    message |> should not' (haveSubstring "inner exception")
+                    message |> should not' (haveSubstring "()")))
+
+            testCase "never shows a user's name and password, nor what is behind a question mark" (fun () ->
+                inFolder (fun folder ->
+                    use server = new Server(fun context -> send context 404 [||])
+                    let message = dataError (fun () -> get (Uri $"http://me:secret@127.0.0.1:{server.Url.Port}/") folder)
+                    message |> says [ $"http://127.0.0.1:{server.Url.Port}/file.zip answered 404" ]
+                    message |> should not' (haveSubstring "secret")))
+
+            testCase "does not follow a part that is a symbolic link, whether its target is there or not" (fun () ->
+                for name in [ "file.zip.part"; "file.zip.part.etag" ] do
+                    for there in [ true; false ] do
+                        inFolder (fun folder ->
+                            let mine = Path.Combine(folder, "mine")
+
+                            if there then
+                                File.WriteAllText(mine, "mine")
+
+                            let link = Path.Combine(folder, name)
+                            File.CreateSymbolicLink(link, mine) |> ignore
+                            use server = new Server(fun context -> sendRange context content)
+                            dataError (fun () -> get server.Url folder) |> says [ $"{link} is a symbolic link to {mine}" ]
+                            File.Exists mine |> should equal there
+                            server.Requests |> should be Empty))
+
             testCase "without a server says so" (fun () ->
                 inFolder (fun folder ->
                     let url = using (new Server(ignore)) _.Url

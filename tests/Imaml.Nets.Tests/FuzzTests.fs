@@ -155,7 +155,7 @@ let tests =
 
                     survives true good (fun e -> e :? CheckpointException) (fun bytes ->
                         File.WriteAllBytes(path, bytes)
-                        RunFolder.Keep(path, (fun step -> step <= 3)))
+                        RunFolder.Cut<ProgressLine>(path, (fun line -> line.MetaStep <= 3)))
                 finally
                     File.Delete path)
         ]

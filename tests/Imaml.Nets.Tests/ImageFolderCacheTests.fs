@@ -4,6 +4,9 @@ module Imaml.Nets.Tests.ImageFolderCacheTests
 open System
 open System.IO
 open System.IO.Compression
+open System.Security.Cryptography
+open System.Text
+open System.Text.Json.Nodes
 open System.Threading
 open Expecto
 open FsUnit
@@ -38,6 +41,28 @@ let private replace (path: string) (bytes: byte array) =
     File.WriteAllBytes(path, bytes)
 
 let private hash (opened: OpenedImages) = opened.Set.ContentHash
+
+/// A cache file whose description is changed, with the hash that belongs to it.
+let private described (change: JsonObject -> unit) (bytes: byte array) =
+    let footer = bytes.Length - 48
+    let digests, length = BitConverter.ToInt64(bytes, footer), BitConverter.ToInt64(bytes, footer + 8)
+    let start = footer - int length
+    let json = (nonNull (JsonNode.Parse(Encoding.UTF8.GetString(bytes, start, int length)))).AsObject()
+    change json
+    let text = Encoding.UTF8.GetBytes(json.ToJsonString())
+
+    let hashed =
+        Array.concat
+            [
+                bytes[start - int digests .. start - 1]
+                text
+                BitConverter.GetBytes digests
+                BitConverter.GetBytes(int64 text.Length)
+            ]
+
+    Array.concat [ bytes[.. start - int digests - 1]; hashed; SHA256.HashData hashed ]
+
+let private classAt (json: JsonObject) (index: int) = (json["Classes"] |> nonNull).AsArray().[index] |> nonNull |> _.AsObject()
 
 /// Writes other bytes of the same length, and keeps the time.
 let private changeUnnoticed (path: string) (bytes: byte array) =
@@ -146,6 +171,37 @@ let tests =
                         (again.FromCache, hash again) |> should equal (false, hash first)
                         again.Notes |> should be Empty
                         File.ReadAllBytes path |> should equal sound))
+
+            for damage, change in
+                [
+                    "no classes", (fun (json: JsonObject) -> json.Remove("Classes") |> ignore)
+                    "null for its classes", (fun json -> json["Classes"] <- null)
+                    "a class without a name", (fun json -> (classAt json 0)["Name"] <- null)
+                    "a name twice", (fun json -> (classAt json 1)["Name"] <- JsonValue.Create "a")
+                    "a class of no images", (fun json -> (classAt json 0)["Count"] <- JsonValue.Create 0)
+                    "an unknown part", (fun json -> (classAt json 0)["Part"] <- JsonValue.Create 17)
+                    "no hash", (fun json -> json["ContentHash"] <- null)
+                    "no notes", (fun json -> json["Notes"] <- null)
+                    "no name", (fun json -> json["Name"] <- null)
+                    "images without rows", (fun json -> json["Height"] <- JsonValue.Create 0)
+                    "images whose size overflows", (fun json -> json["Width"] <- JsonValue.Create 2147483647)
+                ] do
+                testCase $"is made anew where it has the right hash of a description with {damage}" (fun () ->
+                    withImages (fun data cache ->
+                        let first = opens data cache
+                        let path = prepared cache
+                        let sound = File.ReadAllBytes path
+                        replace path (described change sound)
+                        let again = opens data cache
+                        (again.FromCache, hash again) |> should equal (false, hash first)
+                        File.ReadAllBytes path |> should equal sound))
+
+            testCase "a description that is written again unchanged is taken" (fun () ->
+                withImages (fun data cache ->
+                    opens data cache |> ignore
+                    let path = prepared cache
+                    replace path (described ignore (File.ReadAllBytes path))
+                    (opens data cache).FromCache |> should equal true))
 
             testCase "another set's file under its name is not taken for it" (fun () ->
                 withImages (fun data cache ->

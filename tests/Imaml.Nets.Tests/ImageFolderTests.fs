@@ -547,4 +547,30 @@ let refusals =
                     |> should
                         equal
                         $"a/1.png of {zip} has 2,000,000,000 bytes; the upper limit is 268,435,456; mend or remove it, or take --skip-damaged"))
+
+            testCase "an entry of an archive that is compressed by another method than the usual one" (fun () ->
+                withFiles [] (fun data how ->
+                    let zip = Path.Combine(data, "x.zip")
+                    writeZip zip threeClasses
+                    let sound = File.ReadAllBytes zip
+
+                    for method, name in [ 12uy, "BZip2"; 14uy, "LZMA" ] do
+                        let bytes = Array.copy sound
+                        let find sign = Seq.initInfinite id |> Seq.find (fun i -> bytes[i .. i + 3] = sign)
+                        bytes[find "PK\001\002"B + 10] <- method
+                        bytes[find "PK\003\004"B + 8] <- method
+                        File.WriteAllBytes(zip, bytes)
+
+                        dataError (fun () -> opens zip how)
+                        |> should
+                            equal
+                            $"a/1.png of {zip} has an unsupported compression ({name}); make the archive again with Deflate, the usual one; mend or remove it, or take --skip-damaged"))
+
+            testCase "a table of an archive that is larger than any table" (fun () ->
+                withFiles [] (fun data how ->
+                    let zip = Path.Combine(data, "x.zip")
+                    writeZip zip [ yield! threeClasses; "labels.csv", Array.zeroCreate<byte>(65 <<< 20) ]
+
+                    dataError (fun () -> opens zip how)
+                    |> says [ "labels.csv"; "68,157,440 bytes; the upper limit is 67,108,864" ]))
         ]

@@ -129,6 +129,24 @@ let tests =
                 LibTorchLoader.CompatibilityCopy(path, cache) |> should equal copy
                 File.ReadAllBytes copy |> should equal patched.Value)
 
+            onLinux "the copy is kept where no other user can change it" (fun folder ->
+                let path = written folder (snd original.Value)
+                let cache = Path.Combine(folder, "cache")
+                let copy = LibTorchLoader.CompatibilityCopy(path, cache)
+                let privately = UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute
+                let own = string (Path.GetDirectoryName copy)
+
+                for made in [ cache; own ] do
+                    File.GetUnixFileMode made |> should equal privately
+
+                // What was left open is closed, and what others may have written is written again.
+                File.SetUnixFileMode(own, privately ||| UnixFileMode.OtherRead ||| UnixFileMode.OtherWrite ||| UnixFileMode.OtherExecute)
+                File.SetUnixFileMode(copy, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.OtherWrite)
+                LibTorchLoader.CompatibilityCopy(path, cache) |> should equal copy
+                File.GetUnixFileMode own |> should equal privately
+                File.GetUnixFileMode copy &&& UnixFileMode.OtherWrite |> should equal UnixFileMode.None
+                File.ReadAllBytes copy |> should equal patched.Value)
+
             onLinux "those who race to write the copy all succeed and leave one file" (fun folder ->
                 let path = written folder (snd original.Value)
                 let cache = Path.Combine(folder, "cache")

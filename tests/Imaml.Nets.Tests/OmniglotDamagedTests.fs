@@ -46,6 +46,21 @@ let tests =
                     File.WriteAllText(path, String.replicate 1000 "<html>not found</html>")
                     dataError (fun () -> loadOmniglot data cache) |> says [ path; "not a whole zip archive" ]))
 
+            testCase "drawings that would fill the memory are refused before they are unpacked" (fun () ->
+                let refused (part: (string * byte array) list) (texts: string list) =
+                    inFolder (fun folder ->
+                        let zip = Path.Combine(folder, "omniglot", "images_background.zip")
+                        writeZip zip part
+                        writeZip (Path.Combine(folder, "omniglot", "images_evaluation.zip")) smallOmniglot["images_evaluation"]
+                        let before = System.GC.GetTotalAllocatedBytes()
+                        dataError (fun () -> loadOmniglot folder (Path.Combine(folder, "cache"))) |> says (zip :: texts)
+                        System.GC.GetTotalAllocatedBytes() - before |> should be (lessThan 500_000_000L))
+
+                let drawing i = $"images_background/A/character01/0001_{i:D2}.png"
+                refused [ drawing 1, Array.zeroCreate (2 <<< 20) ] [ drawing 1; "2,097,152 bytes; the upper limit is 1,048,576" ]
+                let one = Array.zeroCreate<byte>(1 <<< 20)
+                refused [ for i in 1..300 -> drawing i, one ] [ "314,572,800 bytes"; "imaml data get omniglot" ])
+
             for fault, change in
                 [
                     "is no image", (fun _ -> "this is no picture"B)

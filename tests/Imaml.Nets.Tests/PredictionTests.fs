@@ -14,6 +14,7 @@ open Imaml.Nets.Models
 open Imaml.Nets.Prediction
 open Imaml.Nets.Runs
 open Imaml.Nets.Tasks
+open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
@@ -146,6 +147,23 @@ let tests =
                         use second = classifier.Adapt uneven
                         first.Labels.Count |> should equal 3
                         probabilities (first.Predict(picture 7)) |> should equal (probabilities (second.Predict(picture 7)))))
+
+            testCase "an archive whose pictures would fill the memory is refused before it is unpacked" (fun () ->
+                inFolder (fun folder ->
+                    let zip = Path.Combine(folder, "x.zip")
+                    writeZip zip [ for i in 1..5 -> $"a/{i}.png", [| 1uy |] ]
+                    let bytes = File.ReadAllBytes zip
+
+                    for at in 0 .. bytes.Length - 4 do
+                        if bytes[at .. at + 3] = "PK\001\002"B then
+                            BitConverter.GetBytes(268_000_000).CopyTo(bytes, at + 24)
+
+                    File.WriteAllBytes(zip, bytes)
+
+                    dataError (fun () -> FoundPicture.Of [| zip |])
+                    |> should
+                        equal
+                        $"the pictures in {zip} have 1,340,000,000 bytes; the upper limit of an archive is 1,073,741,824: unpack it and name the folder"))
 
             testCase "more classes than in training, or one alone, are refused with the numbers" (fun () ->
                 withModel BatchNormMode.Inductive (fun _ classifier ->

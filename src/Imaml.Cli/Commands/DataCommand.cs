@@ -47,7 +47,7 @@ internal static class DataCommand
         {
             if (result.Tokens is [{ Value: var text }] && Address(text) is null)
             {
-                result.AddError($"{url.Name}: {text} is not an address of the form https://server/folder/");
+                result.AddError($"{url.Name}: {Terminal.WithoutUser(text)} is not an address of the form https://server/folder/");
             }
         });
         var command = new Command("get", "Download a data set, or resume its download") { name, data, url };

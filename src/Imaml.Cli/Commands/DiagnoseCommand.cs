@@ -37,7 +37,13 @@ internal static class DiagnoseCommand
         command.SetAction(parsed =>
         {
             var folder = new RunFolder(parsed.GetRequiredValue(run));
-            var (all, last) = (folder.States(), Checkpoint.ReadHeader(folder.CheckpointPath));
+            var (all, state) = (folder.States(), SavedState.Of(folder));
+            var last = state.Header;
+            if (state.Note is { } note)
+            {
+                Terminal.Progress(note);
+            }
+
             if (AssumptionCheck.Refusal(last.Experiment.Method) is { } why)
             {
                 throw new ArgumentException($"{folder.FolderPath} is {why}");

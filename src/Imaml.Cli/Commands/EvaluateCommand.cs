@@ -2,6 +2,7 @@
 
 using System.CommandLine;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Commands;
@@ -18,7 +19,7 @@ internal static class EvaluateCommand
         var ways = SharedOptions.AtLeast(new Option<int?>("--ways") { Description = "Classes of an episode, at most as many as in training [default: as in training]", HelpName = "N" }, 2);
         var shots = SharedOptions.AtLeast(new Option<int?>("--shots") { Description = "Support images per class [default: as in training]", HelpName = "K" }, 1);
         var queries = SharedOptions.AtLeast(new Option<int?>("--queries") { Description = "Query images per class [default: as in training]", HelpName = "Q" }, 1);
-        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" }, 1);
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of the inner solver [default: as in training]", HelpName = "n" }, 1, Rule.MostSteps);
         var batchNorm = SharedOptions.OneOf(
             new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, ModelEvaluation.Transductive, ModelEvaluation.Inductive, ModelEvaluation.Both);
         var state = SharedOptions.OneOf(

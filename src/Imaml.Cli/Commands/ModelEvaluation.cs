@@ -24,23 +24,42 @@ internal sealed record ModelEvaluation(
     private string State =>
         !IsRun ? EvaluationResult.Model : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last);
 
-    private string? Folder => Output ?? (IsRun ? Model : null);
+    private const string OutputOption = "--out";
+
+    private bool KeepsResult { get; init; } = true;
+
+    private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 
     /// <summary>Measures, prints and writes.</summary>
     /// <returns>The exit code.</returns>
     public int Run()
     {
         LibTorchLoader.EnsureLoaded();
+        // Before the work, so that a folder that cannot be written is reported at once; a run's own is not needed to measure it.
         if (Output is not null)
         {
-            // Before the work, so that a folder that cannot be made is reported at once.
-            WritableFolder.Require(Output, "--out");
+            WritableFolder.Require(Output, OutputOption);
+        }
+        else if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
+        {
+            Terminal.Progress($"{refusal}: the result will only be printed; {OutputOption} DIR keeps it in a file");
+            return (this with { KeepsResult = false }).Measured();
         }
 
+        return Measured();
+    }
+
+    private int Measured()
+    {
         var (name, bytes) = Read();
         var (header, _) = Checkpoint.Open(bytes, name);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
+        if (!images.Has(Request.Part))
+        {
+            throw new ArgumentException($"--part {Part}: the run has no {Part} classes; take --part test");
+        }
+
         var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
         var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
         var (network, places) = model.Network.WithOutputs(outputs);
@@ -95,10 +114,32 @@ internal sealed record ModelEvaluation(
         }
 
         var run = new RunFolder(Model);
-        var path = State == EvaluationResult.Best ? run.BestCheckpointPath : run.CheckpointPath;
-        return State != EvaluationResult.Best || File.Exists(path) || !File.Exists(run.CheckpointPath)
-            ? (path, Checkpoint.ReadFile(path))
-            : throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+        if (State != EvaluationResult.Best)
+        {
+            var state = SavedState.Of(run);
+            if (state.Note is { } note)
+            {
+                Terminal.Progress(note);
+            }
+
+            return (state.Path, state.Bytes);
+        }
+
+        if (!File.Exists(run.BestCheckpointPath) && run.HasRun)
+        {
+            throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+        }
+
+        try
+        {
+            var bytes = Checkpoint.ReadFile(run.BestCheckpointPath);
+            Checkpoint.Open(bytes, run.BestCheckpointPath);
+            return (run.BestCheckpointPath, bytes);
+        }
+        catch (CheckpointException e) when (run.HasRun)
+        {
+            throw new CheckpointException($"{SavedState.Fault(e)}; take --state last", e);
+        }
     }
 
     private MetaLearner OnDevice(MetaLearner learner)
@@ -140,16 +181,13 @@ internal sealed record ModelEvaluation(
     private int Report(ImageTasks tasks, EvaluationResult result)
     {
         var file = Folder is null ? null : new RunFolder(Folder).File(result.FileName);
-        if (file is not null)
-        {
-            RunFolder.WriteJson(file, result);
-        }
+        var failure = file is null ? null : Write(file, result);
 
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
             + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
-            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? "--out keeps it in a file" : $"written to {file}")}"));
+            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
         Terminal.Line($"inner solves: {Terminal.Statuses(result.Inner)}");
         foreach (var baseline in result.Baselines ?? [])
         {
@@ -157,13 +195,32 @@ internal sealed record ModelEvaluation(
                 $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference.Mean, baseline.Difference.HalfWidth95)}");
         }
 
+        if (failure is not null)
+        {
+            Terminal.Fail($"{file} cannot be written ({failure.TrimEnd('.')}); the result is printed above, and {OutputOption} DIR names another folder");
+        }
+
         if (result.NotFinite == 0)
         {
-            return ExitCode.Success;
+            return failure is null ? ExitCode.Success : ExitCode.Failed;
         }
 
         Terminal.Fail($"no accuracy: in {result.NotFinite} of {Request.Episodes} episodes the adapted network is not finite ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
+    }
+
+    // The message of what went wrong: the result is worth more than its file.
+    private static string? Write(string file, EvaluationResult result)
+    {
+        try
+        {
+            RunFolder.WriteJson(file, result);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
     }
 
     private static string Word(BatchNormMode mode) => mode == BatchNormMode.Inductive ? Inductive : Transductive;

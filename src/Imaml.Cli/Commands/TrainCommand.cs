@@ -42,6 +42,11 @@ internal static class TrainCommand
         var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
         using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
         var budget = experiment.Budget;
+        foreach (var note in run.Notes)
+        {
+            Terminal.Progress(note);
+        }
+
         if (run.Finished && File.Exists(folder.SummaryPath))
         {
             Terminal.Line($"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`");

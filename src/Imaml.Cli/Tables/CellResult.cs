@@ -72,7 +72,7 @@ internal sealed record CellResult(
         }
 
         // The log may be ahead of the checkpoint that the run goes on from, which need not be kept of a run that has ended.
-        var reached = File.Exists(folder.CheckpointPath) ? Checkpoint.ReadHeader(folder.CheckpointPath).MetaStep : log[^1].MetaStep;
+        var reached = folder.HasRun ? SavedState.Of(folder).Header.MetaStep : log[^1].MetaStep;
         ProgressLine[] lines = [.. log.Where(line => line.MetaStep <= reached)];
         var (seconds, compute) = lines is [.., var last] ? (last.Seconds, last.ComputeSeconds ?? last.Seconds) : (0, 0);
         var whole = cell.Experiment(scale, seed).Budget;

@@ -126,7 +126,7 @@ public static class LibTorchLoader
         }
     }
 
-    /// <summary>The patched copy of <paramref name="path"/> in <paramref name="cache"/>, named by the original's hash; made where it is absent or damaged.</summary>
+    /// <summary>The patched copy of <paramref name="path"/> in <paramref name="cache"/>, named by the original's hash; made where it is absent, damaged or another user's.</summary>
     /// <exception cref="LibTorchLoadException">The library cannot be patched, or the copy cannot be written.</exception>
     internal static string CompatibilityCopy(string path, string cache)
     {
@@ -136,7 +136,9 @@ public static class LibTorchLoader
             var patched = ElfSymbolPatch.Apply(original, MissingVersion, MissingSymbol, StandIn);
             var folder = Path.Combine(cache, Convert.ToHexStringLower(SHA256.HashData(original))[..16]);
             var copy = Path.Combine(folder, Path.GetFileName(path));
-            if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
+            UserCache.Make(cache);
+            UserCache.Make(folder);
+            if (!File.Exists(copy) || !Owner.IsTrusted(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
             {
                 AtomicFile.Write(copy, patched);
             }

@@ -21,7 +21,7 @@ public abstract record Adjoint(int Steps)
     public const int PaperSteps = 5;
 
     /// <summary>All that is wrong with it.</summary>
-    public virtual IEnumerable<Complaint> Complaints() => Rule.AtLeast(1, Steps, "steps");
+    public virtual IEnumerable<Complaint> Complaints() => Rule.Steps(Steps, "steps");
 
     internal abstract IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context);
 
@@ -40,7 +40,7 @@ public abstract record Adjoint(int Steps)
     public sealed record PreconditionedConjugateGradients(int Steps, int Probes) : Adjoint(Steps)
     {
         /// <inheritdoc/>
-        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.AtLeast(1, Probes, "probes")];
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(Probes, "probes")];
 
         internal override IAdjointSolver<Tensor, Tensor> Build(LinearSolveOptions budget, MethodContext context) =>
             new EstimatedDiagonalSolver<Tensor, Tensor>(new TensorCoordinates(), budget, Probes, RandomSigns.Of(context.Seed, context.FirstTask));

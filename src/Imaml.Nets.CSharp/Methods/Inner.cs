@@ -17,7 +17,7 @@ namespace Imaml.Nets.Methods;
 public abstract record Inner(int Steps)
 {
     /// <summary>All that is wrong with it.</summary>
-    public virtual IEnumerable<Complaint> Complaints() => Rule.AtLeast(1, Steps, "steps");
+    public virtual IEnumerable<Complaint> Complaints() => Rule.Steps(Steps, "steps");
 
     /// <summary>The core's solver.</summary>
     /// <param name="checkEvery">Steps between two looks at the tolerance; 0 for a fixed budget.</param>
@@ -91,7 +91,7 @@ public abstract record Inner(int Steps)
         public static int PaperDirectionSteps => NewtonConjugateGradient.PaperDirectionSteps;
 
         /// <inheritdoc/>
-        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.AtLeast(1, DirectionSteps, "directionSteps")];
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(DirectionSteps, "directionSteps")];
 
         internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new NewtonConjugateGradientSolver<Tensor, Tensor>(Steps, DirectionSteps);
     }

@@ -54,6 +54,13 @@ public abstract record ConvolutionalNetwork(int Filters, Activation Activation, 
         .. Rule.Defined(BatchNorm, "batchNorm"),
     ];
 
+    /// <summary>The weights of its last layer at most, for images of a size.</summary>
+    internal double ClassifierWeights(int size, int ways)
+    {
+        var side = double.Ceiling(size / (double)(1 << Blocks));
+        return side * side * Filters * ways;
+    }
+
     private protected Network Build(ImageShape input, int ways, int stride, Func<ImageShape, Layer[]> last)
     {
         var layers = new List<Layer>();

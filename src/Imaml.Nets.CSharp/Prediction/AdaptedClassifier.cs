@@ -14,7 +14,17 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Prediction;
 
 /// <summary>What an adapted classifier is, besides its parameters.</summary>
-internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec Network, IReadOnlyList<string> Labels, InnerStatus Status, TimeSpan Time);
+internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec Network, IReadOnlyList<string> Labels, InnerStatus Status, TimeSpan Time)
+{
+    /// <summary>What no program of this library can have written, or null.</summary>
+    public string? Fault() =>
+        Network is not ConvolutionalNetwork network ? "its network is not one of the library's"
+        : network.Complaints().FirstOrDefault() is { } complaint ? complaint.In("network").ToString()
+        : Form is not { Size: >= 1 and <= 1024, Channels: >= 1 and <= 16 } ? "its images have no size that can be read"
+        : Labels.Count < 2 || Labels.Any(string.IsNullOrEmpty) || Labels.Distinct(StringComparer.Ordinal).Count() < Labels.Count ? "its classes have no names of their own"
+        : network.ClassifierWeights(Form.Size, Labels.Count) > 100_000_000 ? "it has more classes than fit into memory"
+        : null;
+}
 
 /// <summary>Classifies pictures, each by itself. Safe to use from many threads at once, until it is disposed.</summary>
 public sealed class AdaptedClassifier : IDisposable
@@ -71,12 +81,23 @@ public sealed class AdaptedClassifier : IDisposable
                 throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is no adapted classifier");
             }
 
-            if (SealedFile.Open(bytes, Magic.Length) is not var (header, body) || JsonSerializer.Deserialize<AdaptedHeader>(header, RunJson.Options) is not { Network: ConvolutionalNetwork } described)
+            if (SealedFile.Open(bytes, Magic.Length) is not var (header, body))
             {
                 throw new CheckpointException($"{path} is cut off or damaged; adapt anew");
             }
 
+            var described = RunJson.Whole<AdaptedHeader>(header);
+            if (described.Fault() is { } fault)
+            {
+                throw new CheckpointException($"{path} has a header that makes no sense ({fault}); adapt anew");
+            }
+
             var numbers = MemoryMarshal.Cast<byte, float>(body).ToArray();
+            if (!Array.TrueForAll(numbers, float.IsFinite))
+            {
+                throw new CheckpointException($"{path} holds parameters that are not finite; adapt anew");
+            }
+
             using var scope = NewDisposeScope();
             return new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU));
         }

@@ -41,7 +41,7 @@ public sealed class FewShotClassifier : IDisposable
     /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
     /// (10 Newton steps), since every one comes nearer to it.
     /// </param>
-    /// <exception cref="ArgumentException">Fewer steps than 1.</exception>
+    /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000.</exception>
     /// <exception cref="CheckpointException">There is no such model, it is damaged, or its network is not one of the library's.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
     public static FewShotClassifier Load(string model, int? innerSteps = null)
@@ -56,13 +56,24 @@ public sealed class FewShotClassifier : IDisposable
         if (innerSteps is { } steps)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps, nameof(innerSteps));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, Rule.MostSteps, nameof(innerSteps));
         }
 
         LibTorchLoader.EnsureLoaded();
         var (header, _) = Checkpoint.Open(bytes, name);
-        return header.Experiment.Tasks is EpisodeSpec episodes && header.Experiment.Network is ConvolutionalNetwork network
-            ? new FewShotClassifier(name, header, episodes, network, bytes, innerSteps)
-            : throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
+        if (header.Experiment.Tasks is not EpisodeSpec episodes || header.Experiment.Network is not ConvolutionalNetwork network)
+        {
+            throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
+        }
+
+        try
+        {
+            return new FewShotClassifier(name, header, episodes, network, bytes, innerSteps);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException($"{name} cannot be used ({e.Message}); train anew", e);
+        }
     }
 
     /// <summary>Reads a model whose parameters are in a safetensors file: one of <see cref="SaveSafeTensors"/>, or of PyTorch.</summary>

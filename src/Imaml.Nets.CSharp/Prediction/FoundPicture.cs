@@ -55,6 +55,8 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
         return (pictures, others);
     }
 
+    private const double MostInArchive = 1 << 30;
+
     private static string? FolderName(string? path) => System.IO.Path.GetFileName(path?.TrimEnd(System.IO.Path.DirectorySeparatorChar));
 
     private static (List<FoundPicture> Pictures, int Others) In(string path)
@@ -66,6 +68,12 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
 
         using var tree = FileTree.Open(path);
         var (pictures, others) = (new List<FoundPicture>(), tree.Clutter.Values.Sum());
+        // Those of an archive are held in memory.
+        if (!Directory.Exists(path) && tree.Files.Where(file => ImageDecoder.HasPictureName(file.Path)).Sum(file => (double)file.Length) is > MostInArchive and var all)
+        {
+            throw new DataException($"the pictures in {path} have {all:N0} bytes; the upper limit of an archive is {MostInArchive:N0}: unpack it and name the folder");
+        }
+
         foreach (var file in tree.Files)
         {
             if (!ImageDecoder.HasPictureName(file.Path))

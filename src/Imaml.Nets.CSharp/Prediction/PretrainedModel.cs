@@ -41,6 +41,12 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
         }
 
         var folder = new RunFolder(model);
+        if (folder.HasRun && !File.Exists(folder.BestCheckpointPath))
+        {
+            var state = SavedState.Of(folder);
+            return (state.Path, state.Bytes);
+        }
+
         var path = Directory.Exists(model) ? File.Exists(folder.BestCheckpointPath) ? folder.BestCheckpointPath : folder.CheckpointPath : model;
         try
         {

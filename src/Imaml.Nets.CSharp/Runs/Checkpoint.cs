@@ -7,6 +7,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Storage;
@@ -24,6 +25,10 @@ internal sealed record RememberedNumber(string Name, double Value);
 /// <summary>What an optimiser remembers: the vectors by name, in the order of the file, and the numbers.</summary>
 internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
 {
+    /// <summary>Whether all of it has names.</summary>
+    [JsonIgnore]
+    public bool IsWhole => Vectors.All(name => name is not null) && Numbers.All(one => one is { Name: not null });
+
     internal static OptimizerMemory Of<TVector>(OptimizerState<TVector> state) => new(
         [.. state.Vectors.Select(one => one.Item1)], [.. state.Numbers.Select(one => new RememberedNumber(one.Item1, one.Item2))]);
 
@@ -41,7 +46,17 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 /// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
 /// <param name="Averaged">Whether θ is the average of the last iterates.</param>
 internal sealed record CheckpointHeader(
-    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false);
+    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false)
+{
+    /// <summary>What no run of this program can have written, or null.</summary>
+    public string? Fault() =>
+        Experiment.Complaints() is { Count: > 0 } complaints ? string.Join("; ", complaints)
+        // A model that another program trained has made none here.
+        : MetaStep < (Outer.Vectors.Count > 0 ? 1 : 0) ? $"metaStep must be at least 1, not {MetaStep}"
+        : Seconds is not (>= 0 and < double.PositiveInfinity) ? $"seconds must be at least 0 and finite, not {Rule.Text(Seconds)}"
+        : Outer.IsWhole && Learned is not { IsWhole: false } ? null
+        : "an optimiser's memory has no name";
+}
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
@@ -50,13 +65,18 @@ internal static class Checkpoint
     private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLCK"), Magic = [.. Family, (byte)'3'];
 
     /// <summary>Writes the state in one piece.</summary>
-    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner)
+    /// <param name="path">The file.</param>
+    /// <param name="experiment">What the run is doing.</param>
+    /// <param name="seconds">Wall seconds of training.</param>
+    /// <param name="learner">The state.</param>
+    /// <param name="previous">The name that the file before it is kept under, or null to replace it.</param>
+    public static void Write(string path, Experiment experiment, double seconds, MetaLearner learner, string? previous = null)
     {
         using var scope = NewDisposeScope();
         var outer = learner.Outer;
         var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
         var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
-        AtomicFile.Write(path, Bytes(header, [learner.Theta, .. outer.Vectors.Select(one => one.Item2)], [.. learned is null ? [] : learned.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers)]));
+        AtomicFile.Write(path, Bytes(header, [learner.Theta, .. outer.Vectors.Select(one => one.Item2)], [.. learned is null ? [] : learned.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers)]), previous);
     }
 
     /// <summary>The state of a validation, as a model.</summary>
@@ -98,7 +118,7 @@ internal static class Checkpoint
     /// <param name="problem">The tasks and the model.</param>
     /// <param name="threads">Threads of the learner; no number depends on them.</param>
     /// <param name="experiment">The experiment that goes on with it, or null for its own.</param>
-    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model.</exception>
+    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model, or not finite.</exception>
     public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, LearningProblem problem, int threads, Experiment? experiment = null)
     {
         var (header, state) = Open(path);
@@ -127,7 +147,7 @@ internal static class Checkpoint
     /// <param name="problem">The tasks and the model that the header describes.</param>
     /// <param name="threads">Threads of the learner.</param>
     /// <param name="plan">How it adapts, by the header.</param>
-    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model.</exception>
+    /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model, or not finite.</exception>
     public static MetaLearner ReadTrained(byte[] bytes, string name, LearningProblem problem, int threads, LearningPlan plan)
     {
         var (header, state) = Open(bytes, name);
@@ -142,7 +162,7 @@ internal static class Checkpoint
         private readonly byte[] _state;
         private readonly int _each, _eachLearned, _vectors;
 
-        /// <exception cref="CheckpointException">They are not as many as the model and the method have.</exception>
+        /// <exception cref="CheckpointException">They are not as many as the model and the method have, or θ or what is learned beside it is not finite.</exception>
         public Parts(string path, CheckpointHeader header, byte[] state, LearningProblem problem)
         {
             (_state, _each, _vectors) = (state, problem.ParameterCount * sizeof(float), 1 + header.Outer.Vectors.Count);
@@ -152,13 +172,21 @@ internal static class Checkpoint
             {
                 throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and method need {needed}; it was written by another version or for another network: train anew");
             }
+
+            if (!Array.TrueForAll(Floats(0), float.IsFinite) || (header.Learned is not null && !Array.TrueForAll(Doubles(0), double.IsFinite)))
+            {
+                throw new CheckpointException($"{path} holds parameters that are not finite: nothing can be measured of it, and no training can go on from it; train anew with a lower outer rate or inner step size");
+            }
         }
 
         /// <summary>[1, d], on the processor.</summary>
-        public Tensor Vector(int index) => tensor(MemoryMarshal.Cast<byte, float>(_state.AsSpan(index * _each, _each)).ToArray(), [1, _each / sizeof(float)], ScalarType.Float32, CPU);
+        public Tensor Vector(int index) => tensor(Floats(index), [1, _each / sizeof(float)], ScalarType.Float32, CPU);
 
-        public Vector<double> Learned(int index) =>
-            Vector<double>.Build.Dense(MemoryMarshal.Cast<byte, double>(_state.AsSpan(_vectors * _each + index * _eachLearned, _eachLearned)).ToArray());
+        public Vector<double> Learned(int index) => Vector<double>.Build.Dense(Doubles(index));
+
+        private float[] Floats(int index) => MemoryMarshal.Cast<byte, float>(_state.AsSpan(index * _each, _each)).ToArray();
+
+        private double[] Doubles(int index) => MemoryMarshal.Cast<byte, double>(_state.AsSpan(_vectors * _each + index * _eachLearned, _eachLearned)).ToArray();
     }
 
     private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
@@ -175,6 +203,10 @@ internal static class Checkpoint
         {
             throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{path} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+        }
     }
 
     /// <summary>The header and the state of a file's content.</summary>
@@ -190,16 +222,17 @@ internal static class Checkpoint
 
         if (SealedFile.Open(bytes, Magic.Length) is not var (header, state))
         {
-            throw new CheckpointException($"{path} is cut off or damaged; restore it from a copy, or delete the folder and train anew");
+            throw new CheckpointException($"{path} is cut off or damaged; restore it from a copy");
         }
 
         try
         {
-            return (JsonSerializer.Deserialize<CheckpointHeader>(header, RunJson.Options) ?? throw new JsonException("the header is empty"), state);
+            var read = RunJson.Whole<CheckpointHeader>(header);
+            return read.Fault() is { } fault ? throw new JsonException(fault) : (read, state);
         }
         catch (JsonException e)
         {
-            throw new CheckpointException($"{path} was written by another version of this program ({e.Message.Split('\n')[0]}); train anew", e);
+            throw new CheckpointException($"{path} has a header that makes no sense ({e.Message.Split('\n')[0]}); it was written by another version of this program: train anew", e);
         }
     }
 }

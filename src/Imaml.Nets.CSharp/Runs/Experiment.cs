@@ -70,6 +70,11 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
             together = together.Concat(Rule.AtMost(LargestArray, pixels, "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 
+        if (Tasks is EpisodeSpec { Ways: > 0 } episodes && Network is ConvolutionalNetwork network)
+        {
+            together = together.Concat(Rule.AtMost(LargestArray, network.ClassifierWeights(episodes.Form.Size, episodes.Ways), "tasks.ways", episodes.Ways, "weights of the classifier"));
+        }
+
         return
         [
             .. In("tasks", Tasks.Complaints()), .. In("network", Network.Complaints()), .. In("method", Method.Complaints()), .. In("outer", Outer.Complaints()),

@@ -36,10 +36,26 @@ internal static class RunJson
         Converters = { new JsonStringEnumConverter(words, allowIntegerValues: false) },
     };
 
+    /// <summary>A document of a type, all of whose fields are there and of their types. Fields that the type does not have are ignored.</summary>
+    /// <exception cref="JsonException">With all that is wrong.</exception>
+    public static T Whole<T>(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var tree = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject ?? throw new JsonException("it is no JSON object");
+            var faults = ExperimentFile.OfObject(tree, typeof(T), "").Where(one => one.Kind != ComplaintKind.Unknown).ToArray();
+            return faults.Length > 0 ? throw new JsonException(string.Join("; ", (object[])faults)) : tree.Deserialize<T>(Options)!;
+        }
+        catch (Exception e) when (e is NotSupportedException or InvalidOperationException or ArgumentException)
+        {
+            throw new JsonException(e.Message, e);
+        }
+    }
+
     // System.Text.Json does not look for the attribute at what a property overrides. One that has a JSON name of its own is written all the same.
     private static void LeaveOutIgnored(JsonTypeInfo type)
     {
-        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.IsDefined(info, typeof(JsonIgnoreAttribute), inherit: true) && !Attribute.IsDefined(info, typeof(JsonPropertyNameAttribute), inherit: false)).ToArray())
+        foreach (var property in type.Properties.Where(one => one.AttributeProvider is PropertyInfo info && Attribute.GetCustomAttribute(info, typeof(JsonIgnoreAttribute), inherit: true) is JsonIgnoreAttribute { Condition: JsonIgnoreCondition.Always } && !Attribute.IsDefined(info, typeof(JsonPropertyNameAttribute), inherit: false)).ToArray())
         {
             type.Properties.Remove(property);
         }
@@ -77,7 +93,7 @@ public static class ExperimentFile
         }
         catch (JsonException e)
         {
-            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].TrimEnd('.')})")], origin);
+            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
         }
     }
 
@@ -121,7 +137,8 @@ public static class ExperimentFile
     /// <summary>Where a tree does not have the form of an experiment.</summary>
     internal static IReadOnlyList<Complaint> Complaints(JsonObject tree) => [.. OfObject(tree, typeof(Experiment), "")];
 
-    private static IEnumerable<Complaint> OfObject(JsonObject node, Type declared, string path)
+    /// <summary>Where a tree does not have the form of a type; fields are named from <paramref name="path"/> on.</summary>
+    internal static IEnumerable<Complaint> OfObject(JsonObject node, Type declared, string path)
     {
         string At(string field) => path.Length == 0 ? field : $"{path}.{field}";
         var contract = RunJson.Options.GetTypeInfo(declared);

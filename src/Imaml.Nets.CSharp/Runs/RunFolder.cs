@@ -3,6 +3,7 @@
 //     run.json            the experiment
 //     provenance.json     classes, program and machine
 //     checkpoint.bin      the state to go on from, and the result of training
+//     checkpoint-previous.bin  the state before it, for where checkpoint.bin is damaged
 //     checkpoint-best.bin the state of the best validation, where there is one
 //     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
 //     progress.jsonl      a line for one meta-step or several
@@ -17,8 +18,6 @@ using System.Text.Json;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Tensors;
-using static TorchSharp.torch;
 
 namespace Imaml.Nets.Runs;
 
@@ -33,6 +32,12 @@ public sealed class RunFolder(string path)
     /// <summary>The checkpoint's path.</summary>
     public string CheckpointPath => File("checkpoint.bin");
 
+    /// <summary>The path of the checkpoint before the last one.</summary>
+    public string PreviousCheckpointPath => File($"{KeptPrefix}previous{CheckpointSuffix}");
+
+    /// <summary>Whether it holds a run.</summary>
+    internal bool HasRun => System.IO.File.Exists(CheckpointPath) || System.IO.File.Exists(PreviousCheckpointPath);
+
     /// <summary>The path of the state with the best validation.</summary>
     public string BestCheckpointPath => File($"{KeptPrefix}best{CheckpointSuffix}");
 
@@ -44,10 +49,10 @@ public sealed class RunFolder(string path)
     public IReadOnlyList<int> States()
     {
         var kept = KeptCheckpoints();
-        var last = Checkpoint.ReadHeader(CheckpointPath);
+        var last = SavedState.Of(this).Header;
         foreach (var (metaStep, path) in kept)
         {
-            var header = Checkpoint.ReadHeader(path);
+            var header = HeaderOf(path);
             var differences = header.Experiment.DifferencesFrom(last.Experiment);
             if (differences.Count > 0 || header.Tasks != last.Tasks || header.MetaStep != metaStep)
             {
@@ -59,6 +64,18 @@ public sealed class RunFolder(string path)
         return [.. new SortedSet<int>(kept.Select(one => one.MetaStep)) { 0, last.MetaStep }];
     }
 
+    private static CheckpointHeader HeaderOf(string path)
+    {
+        try
+        {
+            return Checkpoint.ReadHeader(path);
+        }
+        catch (CheckpointException e)
+        {
+            throw new CheckpointException($"{SavedState.Fault(e)}; remove the file", e);
+        }
+    }
+
     /// <summary>θ after some meta-steps, on the processor. The caller disposes the learner.</summary>
     /// <param name="problem">The run's tasks and model.</param>
     /// <param name="metaStep">One of <see cref="States"/>, or null for the last.</param>
@@ -66,25 +83,18 @@ public sealed class RunFolder(string path)
     public MetaLearner Load(LearningProblem problem, int? metaStep = null)
     {
         LibTorchLoader.EnsureLoaded();
-        var last = Checkpoint.ReadHeader(CheckpointPath);
+        var last = SavedState.Of(this);
         if (metaStep == 0)
         {
-            return MetaLearner.Create(last.Experiment.Plan, problem, Environment.ProcessorCount);
+            return MetaLearner.Create(last.Header.Experiment.Plan, problem, Environment.ProcessorCount);
         }
 
-        var path = metaStep is { } kept && kept != last.MetaStep ? KeptCheckpointPath(kept) : CheckpointPath;
-        var (_, learner) = Checkpoint.Read(path, problem, Environment.ProcessorCount);
-        using var scope = NewDisposeScope();
-        if (!learner.Theta.isfinite().all().Truth())
-        {
-            learner.Dispose();
-            throw new CheckpointException($"{path} holds parameters that are not finite; the run has diverged");
-        }
-
-        return learner;
+        return Checkpoint.Read(metaStep is { } kept && kept != last.Header.MetaStep ? KeptCheckpointPath(kept) : last.Path, problem, Environment.ProcessorCount).Learner;
     }
 
-    private List<(int MetaStep, string Path)> KeptCheckpoints()
+    /// <summary>The states that were kept, in no order.</summary>
+    /// <exception cref="CheckpointException">There is no folder.</exception>
+    internal List<(int MetaStep, string Path)> KeptCheckpoints()
     {
         if (!Directory.Exists(FolderPath))
         {
@@ -133,14 +143,15 @@ public sealed class RunFolder(string path)
             throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder", e);
         }
 
-        if (System.IO.File.Exists(CheckpointPath))
+        Drafts.RemoveAbandoned(FolderPath);
+        if (HasRun)
         {
             return held;
         }
 
         // What a run that was killed before its first checkpoint left behind is begun anew.
         string[] logs = [ProgressPath, CurvePath];
-        if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(AtomicFile.DraftSuffix, StringComparison.Ordinal) && !logs.Contains(path)))
+        if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(Drafts.Suffix, StringComparison.Ordinal) && !logs.Contains(path)))
         {
             held.Dispose();
             throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder");
@@ -169,10 +180,24 @@ public sealed class RunFolder(string path)
     /// <summary>Appends lines to a log.</summary>
     internal static void Append<T>(string path, IEnumerable<T> lines)
     {
-        using var file = new FileStream(path, FileMode.Append);
-        file.Write(Encoding.UTF8.GetBytes(Text(lines)));
-        // A checkpoint is written after its log, and must not reach the disk before it.
-        file.Flush(flushToDisk: true);
+        // Without a buffer, which would be written again where it could not be.
+        using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        var (before, written) = (file.Length, false);
+        try
+        {
+            file.Write(Encoding.UTF8.GetBytes(Text(lines)));
+            // A checkpoint is written after its log, and must not reach the disk before it.
+            file.Flush(flushToDisk: true);
+            written = true;
+        }
+        finally
+        {
+            if (!written)
+            {
+                // A full disk takes a part of a line.
+                file.SetLength(before);
+            }
+        }
     }
 
     /// <summary>Writes a log anew, in one piece.</summary>
@@ -180,46 +205,38 @@ public sealed class RunFolder(string path)
 
     private static string Text<T>(IEnumerable<T> lines) => string.Concat(lines.Select(line => JsonSerializer.Serialize(line, RunJson.Options) + "\n"));
 
-    /// <summary>A log's lines; none where there is no log.</summary>
-    internal static IEnumerable<T> Read<T>(string path) =>
-        System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(line => JsonSerializer.Deserialize<T>(line, RunJson.Options)!) : [];
+    /// <summary>A log's lines, without those that are damaged; none where there is no log.</summary>
+    internal static IEnumerable<T> Read<T>(string path)
+        where T : class => System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(Parse<T>).OfType<T>() : [];
 
-    /// <summary>Keeps a log's lines of these meta-steps, so that it fits a checkpoint.</summary>
-    /// <exception cref="CheckpointException">A line before the last is damaged.</exception>
-    internal static void Keep(string path, Func<int, bool> keep)
+    /// <summary>Cuts a log to these lines, so that it fits a checkpoint and ends with a whole line; damaged lines go too.</summary>
+    internal static void Cut<T>(string path, Func<T, bool> keep)
+        where T : class
     {
         if (!System.IO.File.Exists(path))
         {
             return;
         }
 
-        var lines = System.IO.File.ReadAllLines(path);
-        var steps = lines.Select(MetaStepOf).ToArray();
-        // The last line may be half a line: its writer was killed.
-        if (Array.FindIndex(steps, step => step is null) is var damaged and >= 0 && damaged < lines.Length - 1)
+        var bytes = System.IO.File.ReadAllBytes(path);
+        var kept = Encoding.UTF8.GetString(bytes).Split('\n').Where(line => Parse<T>(line) is { } one && keep(one)).Select(line => line + "\n");
+        var text = Encoding.UTF8.GetBytes(string.Concat(kept));
+        if (!text.AsSpan().SequenceEqual(bytes))
         {
-            throw new CheckpointException($"{path}: line {damaged + 1} is damaged; delete the file to go on without the lines before");
-        }
-
-        var kept = lines.Where((_, i) => steps[i] is { } step && keep(step)).ToArray();
-        if (kept.Length < lines.Length)
-        {
-            AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));
+            AtomicFile.Write(path, text);
         }
     }
 
-    private static int? MetaStepOf(string line)
+    private static T? Parse<T>(string line)
+        where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize<LogLine>(line, RunJson.Options)?.MetaStep;
+            return JsonSerializer.Deserialize<T>(line, RunJson.Options);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
         {
             return null;
         }
     }
-
-    /// <summary>What every log line has.</summary>
-    private sealed record LogLine(int? MetaStep);
 }

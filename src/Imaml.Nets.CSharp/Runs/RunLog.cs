@@ -1,5 +1,6 @@
 // The lines of a run's logs.
 
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 
@@ -11,7 +12,14 @@ namespace Imaml.Nets.Runs;
 /// <param name="Step">The last of them, or the last <see cref="Steps"/> of them together.</param>
 /// <param name="ComputeSeconds">As <see cref="TrainingRun.ComputeSeconds"/>; null in logs of earlier versions.</param>
 /// <param name="Steps">How many.</param>
-internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null, int Steps = 1);
+/// <param name="Note">What was found when the run was continued before them: an unusable checkpoint, a gap in this log.</param>
+internal sealed record ProgressLine(
+    int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null, int Steps = 1, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note = null)
+{
+    /// <summary>The meta-step that it begins after.</summary>
+    [JsonIgnore]
+    public int After => MetaStep - Steps;
+}
 
 /// <summary>A line of curve.jsonl: validation accuracy, and the worst of the meta-steps since the line before.</summary>
 /// <param name="MetaStep">Meta-steps made.</param>
@@ -28,6 +36,7 @@ internal sealed record ProgressLine(int MetaStep, double Seconds, StepReport Ste
 /// <param name="Inner">How many validation tasks' inner solves ended how.</param>
 /// <param name="Averaged">The accuracy, or where there is none the loss, of the average of the last iterates; null where the outer optimiser does not average.</param>
 /// <param name="AveragedHalfWidth95">Half its 95 % interval.</param>
+/// <param name="Note">The gap in this log before it, where there is one.</param>
 public sealed record CurveLine(
     int MetaStep,
     long Tasks,
@@ -42,4 +51,5 @@ public sealed record CurveLine(
     int NonFinite,
     IReadOnlyDictionary<InnerStatus, int> Inner,
     double? Averaged = null,
-    double? AveragedHalfWidth95 = null);
+    double? AveragedHalfWidth95 = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note = null);

@@ -16,7 +16,14 @@ public sealed class TrainingRun : IDisposable
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
     private readonly FileStream _lock;
+    private readonly List<string> _notes = [];
     private double _seconds;
+
+    // Whether the run's checkpoint is sound, so that it is worth keeping when the next is written.
+    private bool _isSound;
+
+    // Of the next line of the curve.
+    private string? _curveNote;
     private int _lastValidation;
 
     // The best validation so far, whose state is kept; the first one of equal ones.
@@ -58,6 +65,9 @@ public sealed class TrainingRun : IDisposable
     /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
     public TaskStatuses Statuses => TaskStatuses.Sum(_progress.Lines.Select(line => line.Step?.Ended).OfType<TaskStatuses>());
 
+    /// <summary>What was found when the run was continued, one line each: a checkpoint that could not be used, gaps in its logs. The logs say it too.</summary>
+    public IReadOnlyList<string> Notes => _notes;
+
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
 
@@ -94,7 +104,7 @@ public sealed class TrainingRun : IDisposable
         var held = folder.Lock();
         try
         {
-            return File.Exists(folder.CheckpointPath)
+            return folder.HasRun
                 ? Continue(folder, experiment, problem, manifest, on, by, held)
                 : new TrainingRun(folder, experiment, manifest, on, MetaLearner.Create(experiment.Plan, problem, by), by, 0, held);
         }
@@ -108,18 +118,25 @@ public sealed class TrainingRun : IDisposable
 
     private static TrainingRun Continue(RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, FileStream held)
     {
-        var header = Checkpoint.ReadHeader(folder.CheckpointPath);
+        var state = SavedState.Of(folder);
+        var header = state.Header;
         RefuseOther(folder, header, experiment, problem);
-        var (_, learner) = Checkpoint.Read(folder.CheckpointPath, problem, threads, experiment);
+        var (_, learner) = Checkpoint.Read(state.Path, problem, threads, experiment);
         // A validation at an end that the run had is no validation of a longer run.
         var every = experiment.Budget.ValidateEvery;
-        RunFolder.Keep(folder.ProgressPath, step => step <= header.MetaStep);
-        RunFolder.Keep(folder.CurvePath, step => step <= header.MetaStep && (step == experiment.Budget.MetaSteps || (every > 0 && step % every == 0)));
+        RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.Step is not null && line.MetaStep <= header.MetaStep);
+        RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
+        CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
-            _lastValidation = RunFolder.Read<CurveLine>(folder.CurvePath).LastOrDefault()?.MetaStep ?? 0,
+            _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
             _best = BestOf(folder),
+            _isSound = state.Path == folder.CheckpointPath,
+            // With another cadence than before, not every validation that this one has was made.
+            _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
         };
+        var gap = run._progress.GoOn(header.MetaStep, header.Seconds, state.Note);
+        run._notes.AddRange(new[] { state.Note, gap, run._curveNote }.OfType<string>());
         run._sinceValidation.AddRange(
             run._progress.Lines.Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
@@ -263,14 +280,16 @@ public sealed class TrainingRun : IDisposable
             measured.Metric == LearningProblem.Accuracy ? measured.Mean : null,
             measured.Metric == LearningProblem.Loss ? measured.Mean : null,
             measured.HalfWidth95,
-            _sinceValidation.Max(step => step.InnerGradientNorm),
-            _sinceValidation.Max(step => step.CgResidual),
-            _sinceValidation.Max(step => step.LargestCurvature),
+            Largest(step => step.InnerGradientNorm),
+            Largest(step => step.CgResidual),
+            Largest(step => step.LargestCurvature),
             _sinceValidation.Sum(step => step.NonPositiveCurvature),
             _sinceValidation.Sum(step => step.NonFinite),
             measured.Inner,
             averaged?.Mean,
-            averaged?.HalfWidth95);
+            averaged?.HalfWidth95,
+            _curveNote);
+        _curveNote = null;
         _unwrittenCurve.Add(point);
         _sinceValidation.Clear();
         _lastValidation = Learner.MetaStep;
@@ -281,6 +300,9 @@ public sealed class TrainingRun : IDisposable
         }
 
         return point;
+
+        // Not a number where the log of these steps is lost.
+        double Largest(Func<StepReport, double> of) => _sinceValidation.Select(of).DefaultIfEmpty(double.NaN).Max();
     }
 
     private void KeepIfBest(Evaluation measured, MetaLearner learner, bool averaged)
@@ -304,8 +326,10 @@ public sealed class TrainingRun : IDisposable
         _progress.Write();
         RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
         _unwrittenCurve.Clear();
-        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner);
+        // What is damaged does not replace the state before it.
+        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner, _isSound ? Folder.PreviousCheckpointPath : null);
         _progress.Tidy();
+        _isSound = true;
         if (!_described)
         {
             // The experiment as it is now: a run that goes on may have been made longer.

@@ -5,30 +5,35 @@ namespace Imaml.Nets.Storage;
 /// <summary>Writes files in one piece.</summary>
 internal static class AtomicFile
 {
-    /// <summary>The ending of a draft's name; a process that was killed may leave one behind.</summary>
-    public const string DraftSuffix = ".part";
-
     /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bytes">Its content.</param>
+    /// <param name="previous">The name that the file before it is kept under, or null to replace it. A crash between the two leaves that name alone.</param>
     /// <exception cref="IOException">The folder or the disk refuses; what was there before is untouched.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
-    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {
         var full = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        var draft = $"{full}.{Guid.NewGuid():N}{DraftSuffix}";
+        var draft = Drafts.NameFor(full);
         try
         {
-            using (var stream = new FileStream(draft, FileMode.CreateNew, FileAccess.Write))
+            using (var stream = Drafts.Create(draft, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write }))
             {
                 stream.Write(bytes);
                 stream.Flush(flushToDisk: true);
+            }
+
+            if (previous is not null && File.Exists(full))
+            {
+                File.Move(full, previous, overwrite: true);
             }
 
             File.Move(draft, full, overwrite: true);
         }
         finally
         {
-            File.Delete(draft);
+            Drafts.Remove(draft);
         }
     }
 }

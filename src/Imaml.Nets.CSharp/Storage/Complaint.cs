@@ -54,6 +54,12 @@ internal static class Rule
     public static IEnumerable<Complaint> AtLeast(int least, int value, string field) =>
         value >= least ? [] : [new Complaint(field, $"must be at least {least}, not {value}")];
 
+    /// <summary>The upper limit of every number of steps: far more than any method makes use of, few enough to end.</summary>
+    public const int MostSteps = 100_000;
+
+    public static IEnumerable<Complaint> Steps(int value, string field) =>
+        value <= MostSteps ? AtLeast(1, value, field) : [new Complaint(field, $"must be at most {MostSteps}, not {value}")];
+
     public static IEnumerable<Complaint> AtMost(long most, double count, string field, int value, string what) =>
         count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
 

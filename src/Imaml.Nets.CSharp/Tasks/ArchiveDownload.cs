@@ -11,7 +11,8 @@ namespace Imaml.Nets.Tasks;
 /// <summary>A file to download.</summary>
 /// <param name="FileName">Its name, at the server and in the folder.</param>
 /// <param name="Md5">Its MD5 in lower-case hex.</param>
-internal sealed record RemoteArchive(string FileName, string Md5);
+/// <param name="MostBytes">An upper limit of its length: a body without an end must not fill the disk.</param>
+internal sealed record RemoteArchive(string FileName, string Md5, long MostBytes);
 
 /// <summary>How a file came to be in the folder.</summary>
 internal enum DownloadOutcome
@@ -87,16 +88,17 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         }
 
         var part = new PartFile(target);
+        part.RefuseLinks();
         var resumed = part.Length > 0;
         if (!resumed || Md5Of(part.Path) != archive.Md5)
         {
             // A part that the server will not continue is dropped, once, and the file fetched from its beginning.
-            resumed = await FetchAsync(url, part, report, cancel).ConfigureAwait(false) ?? await FetchAsync(url, part.Dropped(), report, cancel).ConfigureAwait(false)
-                ?? throw new DataException($"{url} answers a request for the whole file with a part of it; try again, or name another server with --url");
+            resumed = await FetchAsync(url, archive, part, report, cancel).ConfigureAwait(false) ?? await FetchAsync(url, archive, part.Dropped(), report, cancel).ConfigureAwait(false)
+                ?? throw new DataException($"{Shown(url)} answers a request for the whole file with a part of it; try again, or name another server with --url");
             if (Md5Of(part.Path) is var md5 && md5 != archive.Md5)
             {
                 part.Dropped();
-                throw new DataException($"{url} gave a file of MD5 {md5}, not {archive.Md5}: it was damaged on the way or is another file; it has been removed, run again to fetch it anew");
+                throw new DataException($"{Shown(url)} gave a file of MD5 {md5}, not {archive.Md5}: it was damaged on the way or is another file; it has been removed, run again to fetch it anew");
             }
         }
 
@@ -105,7 +107,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
     }
 
     /// <summary>Requests what the part lacks and appends it. True where the server continued the part, false where it sent the whole file, null where it did neither.</summary>
-    private async Task<bool?> FetchAsync(Uri url, PartFile part, Action<double> report, CancellationToken cancel)
+    private async Task<bool?> FetchAsync(Uri url, RemoteArchive archive, PartFile part, Action<double> report, CancellationToken cancel)
     {
         var have = part.Length;
         using var request = new HttpRequestMessage(HttpMethod.Get, url);
@@ -115,7 +117,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
             request.Headers.IfRange = part.Tag is { } tag ? new RangeConditionHeaderValue(tag) : null;
         }
 
-        using var response = await HeadAsync(request, part, cancel).ConfigureAwait(false);
+        using var response = await HeadAsync(url, request, part, cancel).ConfigureAwait(false);
         var range = response.Content.Headers.ContentRange;
         var continues = response.StatusCode == HttpStatusCode.PartialContent && range?.From == have && have > 0;
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable || (response.StatusCode == HttpStatusCode.PartialContent && !continues))
@@ -126,17 +128,22 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         if (!response.IsSuccessStatusCode)
         {
             throw new DataException(string.Create(
-                CultureInfo.InvariantCulture, $"{url} answered {(int)response.StatusCode} {response.ReasonPhrase}; try again later, or name another server with --url"));
+                CultureInfo.InvariantCulture, $"{Shown(url)} answered {(int)response.StatusCode} {response.ReasonPhrase}; try again later, or name another server with --url"));
         }
 
         part.Tag = response.Headers.ETag;
         have = continues ? have : 0;
         var total = range?.Length ?? (have + response.Content.Headers.ContentLength);
-        await CopyAsync(response, part, have, total, report, cancel).ConfigureAwait(false);
+        if (total > archive.MostBytes)
+        {
+            throw TooLong(url, archive, part);
+        }
+
+        await CopyAsync(response, url, archive, part, have, total, report, cancel).ConfigureAwait(false);
         return continues;
     }
 
-    private async Task<HttpResponseMessage> HeadAsync(HttpRequestMessage request, PartFile part, CancellationToken cancel)
+    private async Task<HttpResponseMessage> HeadAsync(Uri url, HttpRequestMessage request, PartFile part, CancellationToken cancel)
     {
         try
         {
@@ -144,11 +151,16 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
         }
         catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            throw Broken(request.RequestUri, part.Length, null, e);
+            throw Broken(url, part.Length, null, e);
+        }
+        catch (Exception e) when (e is NotSupportedException or FormatException)
+        {
+            // What it redirects to has another scheme, or, as file:///, no server.
+            throw new DataException($"{Shown(url)} leads to an address that is not http or https ({e.Message.TrimEnd('.')}); name another server with --url", e);
         }
     }
 
-    private async Task CopyAsync(HttpResponseMessage response, PartFile part, long from, long? total, Action<double> report, CancellationToken cancel)
+    private async Task CopyAsync(HttpResponseMessage response, Uri url, RemoteArchive archive, PartFile part, long from, long? total, Action<double> report, CancellationToken cancel)
     {
         using var file = part.OpenAt(from);
         using var body = await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
@@ -164,7 +176,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
             }
             catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
             {
-                throw Broken(response.RequestMessage?.RequestUri, file.Position, total, e);
+                throw Broken(url, file.Position, total, e);
             }
 
             if (count == 0)
@@ -172,15 +184,34 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
                 return;
             }
 
+            if (file.Position + count > archive.MostBytes)
+            {
+                file.Close();
+                throw TooLong(url, archive, part);
+            }
+
             await file.WriteAsync(buffer.AsMemory(0, count), cancel).ConfigureAwait(false);
             report(total > 0 ? System.Math.Min(1, file.Position / (double)total) : 0);
         }
     }
 
-    private static DataException Broken(Uri? url, long have, long? total, Exception e)
+    private static DataException TooLong(Uri url, RemoteArchive archive, PartFile part)
     {
-        var cause = e is OperationCanceledException ? "no answer in time" : e.Message.TrimEnd('.');
-        return new DataException($"the download of {url} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
+        part.Dropped();
+        return new DataException($"{Shown(url)} sends more than {archive.MostBytes:N0} bytes, so it is another file than {archive.FileName}; it has been removed, name another server with --url");
+    }
+
+    // What a user may have put before the server's name or behind the path is for the server alone.
+    private static string Shown(Uri url) => url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+
+    // Of a refused TLS connection the outer exception says no more than that there is an inner one.
+    private static string Reason(Exception e) =>
+        e.InnerException is { } inner && e.Message.Contains("see inner exception", StringComparison.Ordinal) ? Reason(inner) : e.Message.TrimEnd('.');
+
+    private static DataException Broken(Uri url, long have, long? total, Exception e)
+    {
+        var cause = e is OperationCanceledException ? "no answer in time" : Reason(e);
+        return new DataException($"the download of {Shown(url)} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
     }
 }
 
@@ -208,6 +239,19 @@ internal sealed class PartFile(string target)
             else
             {
                 File.Delete(_tag);
+            }
+        }
+    }
+
+    /// <summary>Refuses a part that leads elsewhere: what it leads to would be overwritten.</summary>
+    /// <exception cref="DataException">It, or the file of its tag, is a symbolic link.</exception>
+    public void RefuseLinks()
+    {
+        foreach (var file in new[] { Path, _tag })
+        {
+            if (new FileInfo(file).LinkTarget is { } elsewhere)
+            {
+                throw new DataException($"{file} is a symbolic link to {elsewhere}; remove it and run again");
             }
         }
     }

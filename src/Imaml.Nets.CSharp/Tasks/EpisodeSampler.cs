@@ -37,6 +37,11 @@ internal sealed class EpisodeSampler
             throw new DataException($"the images of {set.Name} are {set.Height}×{set.Width}; only square images can be rotated");
         }
 
+        if (classes.Count == 0)
+        {
+            throw new DataException($"this part of {set.Name} has no classes");
+        }
+
         _classes = [.. classes.Select(name => Resolve(set, name, rotations))];
         if (_classes.Select(one => one.Name).Distinct(StringComparer.Ordinal).Count() < _classes.Length)
         {

@@ -11,6 +11,7 @@ using System.Collections.Immutable;
 using System.IO.MemoryMappedFiles;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
@@ -30,6 +31,15 @@ namespace Imaml.Nets.Tasks;
 internal sealed record CachedIndex(
     string Key, string Name, int Height, int Width, int Channels, string? Preparation, IReadOnlyList<CachedClass> Classes, string ContentHash, string? Division, IReadOnlyList<string> Notes, IReadOnlyList<string> Damaged)
 {
+    /// <summary>Whether it describes a set: a file may have the right hash of a wrong description.</summary>
+    [JsonIgnore]
+    public bool IsWhole =>
+        (Key, Name, Classes, ContentHash, Notes, Damaged) is ({ }, { Length: > 0 }, { Count: > 0 }, { Length: 2 * SHA256.HashSizeInBytes }, { }, { })
+        && int.Min(Height, int.Min(Width, Channels)) > 0 && (double)Height * Width * Channels <= int.MaxValue
+        && Classes.All(one => one is { Name.Length: > 0, Count: > 0 } && (one.Part is not { } part || Enum.IsDefined(part))) && Count <= int.MaxValue
+        && Classes.Select(one => one.Name).Distinct(StringComparer.Ordinal).Count() == Classes.Count
+        && Notes.Concat(Damaged).All(line => line is not null);
+
     /// <summary>Bytes of one image.</summary>
     public long ImageBytes => (long)Height * Width * Channels;
 
@@ -51,7 +61,6 @@ internal static class ImageCache
     // Checked as a whole when it is opened; hashing more would take longer than opening may.
     private const long CheckedAtOnce = 64 << 20;
 
-    private static readonly TimeSpan DraftsAreKept = TimeSpan.FromDays(1);
     private static readonly byte[] Magic = "imaml image set 2\n"u8.ToArray();
 
     /// <summary>The per-user folder of prepared data: <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, then <c>imaml/data</c>.</summary>
@@ -67,6 +76,11 @@ internal static class ImageCache
         try
         {
             using var file = File.OpenHandle(path, share: FileShare.Read | FileShare.Delete);
+            if (!Owner.IsTrusted(path))
+            {
+                return null;
+            }
+
             var (length, footer, magic) = (RandomAccess.GetLength(file), new byte[FooterLength], new byte[Magic.Length]);
             if (length < Magic.Length + FooterLength || RandomAccess.Read(file, magic, 0) < magic.Length || !magic.AsSpan().SequenceEqual(Magic)
                 || RandomAccess.Read(file, footer, length - FooterLength) < FooterLength)
@@ -94,7 +108,7 @@ internal static class ImageCache
     private static CachedImages? Open(string path, long length, byte[] key, byte[] digests, ReadOnlySpan<byte> json)
     {
         var pixels = length - Magic.Length - digests.Length - json.Length - FooterLength;
-        if (JsonSerializer.Deserialize<CachedIndex>(json) is not { } index || index.Key != Text(key) || index.Count * SHA256.HashSizeInBytes != digests.Length || index.Count * index.ImageBytes != pixels)
+        if (JsonSerializer.Deserialize<CachedIndex>(json) is not { IsWhole: true } index || index.Key != Text(key) || index.Count * SHA256.HashSizeInBytes != digests.Length || index.Count * index.ImageBytes != pixels)
         {
             return null;
         }
@@ -113,13 +127,8 @@ internal static class ImageCache
     public static ImageCacheWriter Write(string path, long count, int imageBytes)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(folder);
-        // What a process that was killed has left.
-        foreach (var draft in Directory.EnumerateFiles(folder, $"*.images.*{AtomicFile.DraftSuffix}").Where(one => DateTime.UtcNow - File.GetLastWriteTimeUtc(one) > DraftsAreKept))
-        {
-            File.Delete(draft);
-        }
-
+        UserCache.Make(folder);
+        Drafts.RemoveAbandoned(folder, "*.images");
         return new ImageCacheWriter(path, Magic, count, imageBytes);
     }
 
@@ -157,10 +166,10 @@ internal sealed class ImageCacheWriter : IPreparedImages
 
     public ImageCacheWriter(string path, ReadOnlySpan<byte> magic, long count, int imageBytes)
     {
-        (_path, _draft) = (path, $"{path}.{Guid.NewGuid():N}{AtomicFile.DraftSuffix}");
+        (_path, _draft) = (path, Drafts.NameFor(path));
         (_start, _count, _imageBytes, _digests) = (magic.Length, count, imageBytes, new byte[count * SHA256.HashSizeInBytes]);
         // Room for all of it at once: a full disk is met here, before an hour's work.
-        _file = new FileStream(_draft, new FileStreamOptions
+        _file = Drafts.Create(_draft, new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
             Access = FileAccess.ReadWrite,
@@ -211,7 +220,7 @@ internal sealed class ImageCacheWriter : IPreparedImages
     public void Dispose()
     {
         _file.Dispose();
-        File.Delete(_draft);
+        Drafts.Remove(_draft);
     }
 }
 

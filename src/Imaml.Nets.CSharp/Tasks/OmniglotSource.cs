@@ -22,6 +22,10 @@ internal sealed class OmniglotSource
 
     private const string Remedy = "delete it and get it again: imaml data get omniglot";
 
+    // A drawing of 105×105 pixels has some hundred bytes, and there are 32,460.
+    private const long LargestDrawing = 1 << 20;
+    private const double MostBytes = 1 << 28;
+
     private readonly Func<IEnumerable<(string Path, byte[] Bytes)>> _files;
 
     private OmniglotSource(string part, string path, byte[] hash, Func<IEnumerable<(string Path, byte[] Bytes)>> files) =>
@@ -99,13 +103,22 @@ internal sealed class OmniglotSource
     private static List<(string Path, byte[] Bytes)> Unzip(byte[] archive, string path)
     {
         using var tree = FileTree.OfArchive(path, new MemoryStream(archive, writable: false), Remedy);
-        return [.. tree.Files.Where(file => IsImage(file.Path)).Select(file => (file.Path, tree.Read(file)))];
+        return [.. Images(tree).Select(file => (file.Path, tree.Read(file, LargestDrawing)))];
     }
 
     private static (string Path, byte[] Bytes)[] ReadFolder(string part, string path)
     {
         using var tree = FileTree.Open(path);
-        return [.. tree.Files.Where(file => IsImage(file.Path)).Select(file => ($"{part}/{file.Path}", tree.Read(file)))];
+        return [.. Images(tree).Select(file => ($"{part}/{file.Path}", tree.Read(file, LargestDrawing)))];
+    }
+
+    // They are held in memory, and an archive may claim any number of any length.
+    private static IEnumerable<TreeFile> Images(FileTree tree)
+    {
+        var images = tree.Files.Where(file => IsImage(file.Path)).ToArray();
+        return images.Sum(file => (double)file.Length) is > MostBytes and var all
+            ? throw new DataException($"the drawings in {tree.Root} have {all:N0} bytes, and those of Omniglot far fewer than {MostBytes:N0}; {Remedy}")
+            : images;
     }
 
     private static bool IsImage(string path) => path.EndsWith(".png", StringComparison.OrdinalIgnoreCase);

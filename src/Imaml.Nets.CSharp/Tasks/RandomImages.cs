@@ -35,7 +35,12 @@ internal sealed record RandomImages(int Ways, int Shots, int Queries, int Size, 
     public override bool HasValidation => false;
 
     /// <inheritdoc/>
-    public override IEnumerable<Complaint> Complaints() => [.. Rule.AtLeast(1, Size, "size"), .. Rule.AtLeast(1, Channels, "channels"), .. NumberComplaints()];
+    public override IEnumerable<Complaint> Complaints() =>
+    [
+        .. Size is >= 1 and <= 1024 ? [] : new[] { new Complaint("size", $"must be from 1 to 1024, not {Size}") },
+        .. Channels is >= 1 and <= 16 ? [] : new[] { new Complaint("channels", $"must be from 1 to 16, not {Channels}") },
+        .. NumberComplaints(),
+    ];
 
     internal override (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel)
     {

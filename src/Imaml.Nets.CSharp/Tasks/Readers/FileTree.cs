@@ -3,6 +3,7 @@
 
 using System.IO.Compression;
 using System.IO.Enumeration;
+using System.Security.Cryptography;
 
 namespace Imaml.Nets.Tasks;
 
@@ -17,6 +18,9 @@ internal sealed record TreeFile(string Path, string Where, long Length, long Mod
 internal sealed class FileTree : IDisposable
 {
     private const int DeepestFolder = 16;
+
+    // How the runtime's message begins, which names the method; there is no other sign of it.
+    private const string UnsupportedCompression = "The archive entry was compressed using ";
 
     private readonly ZipArchive? _zip;
     private readonly Dictionary<string, ZipArchiveEntry> _entries = new(StringComparer.Ordinal);
@@ -83,28 +87,54 @@ internal sealed class FileTree : IDisposable
     }
 
     /// <summary>A file's bytes; from any thread.</summary>
-    /// <exception cref="DataException">It cannot be read, or is larger than any picture.</exception>
-    public byte[] Read(TreeFile file)
+    /// <param name="file">The file.</param>
+    /// <param name="largest">The upper limit of its bytes.</param>
+    /// <exception cref="DataException">It cannot be read, or is larger.</exception>
+    public byte[] Read(TreeFile file, long largest = ImageDecoder.LargestFile) => With(file, largest, (stream, length) =>
     {
-        if (file.Length > ImageDecoder.LargestFile)
+        var bytes = new byte[length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    });
+
+    /// <summary>SHA-256 of a file's bytes, which are not held in memory; from any thread.</summary>
+    /// <exception cref="DataException">It cannot be read, or is larger than any picture.</exception>
+    public byte[] HashOf(TreeFile file) => With(file, ImageDecoder.LargestFile, (stream, length) =>
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[1 << 16];
+        for (var left = length; left > 0;)
         {
-            throw new DataException($"{file.Where} has {file.Length:N0} bytes; the upper limit is {ImageDecoder.LargestFile:N0}");
+            var some = buffer.AsSpan(0, (int)long.Min(left, buffer.Length));
+            stream.ReadExactly(some);
+            hash.AppendData(some);
+            left -= some.Length;
         }
 
+        return hash.GetHashAndReset();
+    });
+
+    private T With<T>(TreeFile file, long largest, Func<Stream, long, T> read)
+    {
         try
         {
             if (_zip is null)
             {
-                return File.ReadAllBytes(Path.Combine(Root, file.Path));
+                // It may be longer than when it was listed, as a link's target is.
+                using var opened = File.OpenRead(Path.Combine(Root, file.Path));
+                return read(opened, Limited(opened.Length));
             }
 
             lock (_zip)
             {
+                var length = Limited(file.Length);
                 using var stream = _entries[file.Path].Open();
-                var bytes = new byte[file.Length];
-                stream.ReadExactly(bytes);
-                return bytes;
+                return read(stream, length);
             }
+        }
+        catch (InvalidDataException e) when (e.Message.StartsWith(UnsupportedCompression, StringComparison.Ordinal))
+        {
+            throw new DataException($"{file.Where} has an unsupported compression ({e.Message[UnsupportedCompression.Length..].Split(' ')[0]}); make the archive again with Deflate, the usual one", e);
         }
         catch (Exception e) when (_zip is not null && e is InvalidDataException or IOException or NotSupportedException or ArgumentException)
         {
@@ -114,6 +144,8 @@ internal sealed class FileTree : IDisposable
         {
             throw Unreadable(file.Where, e);
         }
+
+        long Limited(long length) => length <= largest ? length : throw new DataException($"{file.Where} has {length:N0} bytes; the upper limit is {largest:N0}");
     }
 
     /// <inheritdoc/>
@@ -148,7 +180,7 @@ internal sealed class FileTree : IDisposable
         tree.Sort(found.Select(one =>
         {
             var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
-            return (one.IsFolder ? path + "/" : path, one.Path, one.Length, one.Modified);
+            return (one.IsFolder ? path + "/" : path, Shown(one.Path), one.Length, one.Modified);
         }));
         return tree;
     }
@@ -165,15 +197,15 @@ internal sealed class FileTree : IDisposable
 
             if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
             {
-                throw new DataException($"{Root} holds {entry.FullName}, a name that leads out of the archive; make the archive again without it");
+                throw new DataException($"{Root} holds {Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
             }
 
             if (!path.EndsWith('/') && ClutterIn(path) is null && !_entries.TryAdd(path, entry))
             {
-                throw new DataException($"{Root} holds {path} twice; make the archive again with one of them");
+                throw new DataException($"{Root} holds {Shown(path)} twice; make the archive again with one of them");
             }
 
-            return (path, $"{path} of {Root}", entry.Length, 0L);
+            return (path, $"{Shown(path)} of {Root}", entry.Length, 0L);
         }));
     }
 
@@ -208,6 +240,9 @@ internal sealed class FileTree : IDisposable
         files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
         (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
     }
+
+    // A name may hold the end of a line, and a message is one.
+    private static string Shown(string name) => name.Any(char.IsControl) ? string.Concat(name.Select(one => char.IsControl(one) ? '?' : one)) : name;
 
     /// <summary>The folder of a path in a tree; empty for the root.</summary>
     public static string FolderOf(string path) => path.LastIndexOf('/') is var at && at > 0 ? path[..at] : "";

@@ -11,6 +11,9 @@ internal sealed class FolderPreparation(
 {
     private const int LargestChunk = 64, ListedInNotes = 10;
 
+    private const long LargeFile = 16 << 20;
+
+    private readonly Lock _oneLarge = new();
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancel };
 
     /// <summary>The prepared images, from the cache where these very files were prepared before.</summary>
@@ -18,7 +21,7 @@ internal sealed class FolderPreparation(
     {
         var images = layout.Images;
         var hashes = new byte[images.Count][];
-        var unreadable = ForAll(images.Count, 0, hashingShare, i => hashes[i] = SHA256.HashData(images[i].Tree.Read(images[i].File)));
+        var unreadable = ForAll(images.Count, 0, hashingShare, i => hashes[i] = images[i].Tree.HashOf(images[i].File));
         RefuseDamaged(unreadable);
 
         var content = ContentOf(hashes);
@@ -82,6 +85,8 @@ internal sealed class FolderPreparation(
             var failed = ForAll(sound.Length, from, 1 - (from / 2), at =>
             {
                 var (image, file) = (sound[at], layout.Images[sound[at]].File);
+                // Many threads with such files would take gigabytes, whatever comes of them.
+                using var turn = file.Length > LargeFile ? _oneLarge.EnterScope() : default;
                 var encoded = layout.Images[image].Tree.Read(file);
                 if (!SHA256.HashData(encoded).AsSpan().SequenceEqual(hashes[image]))
                 {

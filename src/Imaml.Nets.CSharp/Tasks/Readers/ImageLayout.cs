@@ -104,7 +104,7 @@ internal sealed class LayoutReader
             _notes.Add($"{unused.Path} is not used beside {Listed(parted.Select(one => one.Path))}");
         }
 
-        var rows = (parted.Count > 0 ? parted : _tables).SelectMany(table => LabelTable.Read(table.Tree.Read(table.File), table.File.Where, PartOf(table))).ToList();
+        var rows = (parted.Count > 0 ? parted : _tables).SelectMany(table => LabelTable.Read(table.Tree.Read(table.File, LabelTable.LargestFile), table.File.Where, PartOf(table))).ToList();
         var partOf = PartsOf(rows);
         var found = new FileIndex([.. _pictures, .. _others]).Resolve(rows);
         var division = partOf.Count > 0 ? "csv" : null;

@@ -16,6 +16,9 @@ internal sealed record LabelRow(string File, string Label, ClassPart? Part, stri
 /// <summary>Reads tables.</summary>
 internal static class LabelTable
 {
+    /// <summary>The upper limit of a table's bytes: a million rows.</summary>
+    public const long LargestFile = 64 << 20;
+
     /// <summary>The rows of a table.</summary>
     /// <param name="bytes">The file.</param>
     /// <param name="name">Names it in messages.</param>

@@ -1,0 +1,67 @@
+// Files that are not whole yet. A process that is told to end at once removes those that it is writing; what a process left that was killed is removed
+// a day later.
+
+namespace Imaml.Nets.Storage;
+
+/// <summary>The drafts of this process.</summary>
+internal static class Drafts
+{
+    /// <summary>The ending of a draft's name.</summary>
+    public const string Suffix = ".part";
+
+    private static readonly TimeSpan AreKept = TimeSpan.FromDays(1);
+    private static readonly Lock Gate = new();
+    private static readonly HashSet<string> Open = [];
+
+    /// <summary>A name for a draft of a file, beside it.</summary>
+    public static string NameFor(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";
+
+    /// <summary>Begins a draft, which <see cref="Remove"/> ends.</summary>
+    public static FileStream Create(string path, FileStreamOptions options)
+    {
+        lock (Gate)
+        {
+            var stream = new FileStream(path, options);
+            Open.Add(path);
+            return stream;
+        }
+    }
+
+    /// <summary>Ends a draft: removes it where it has not been renamed.</summary>
+    public static void Remove(string path)
+    {
+        lock (Gate)
+        {
+            Open.Remove(path);
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>Removes all drafts of this process, which ends now: it cannot begin or end one any more.</summary>
+    public static void RemoveAll()
+    {
+        Gate.Enter(); // Never left: a thread that goes on meanwhile must not make another.
+        foreach (var path in Open)
+        {
+            try
+            {
+                File.Delete(path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The process ends whether it can be removed or not.
+            }
+        }
+    }
+
+    /// <summary>Removes what killed processes left in a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="of">The names that drafts may begin with, as a pattern.</param>
+    public static void RemoveAbandoned(string folder, string of = "*")
+    {
+        foreach (var draft in Directory.EnumerateFiles(folder, $"{of}.*{Suffix}").Where(one => DateTime.UtcNow - File.GetLastWriteTimeUtc(one) > AreKept))
+        {
+            File.Delete(draft);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// Whose a file or folder is. What this program keeps to use again, a native library above all, must not be another user's to change.
+
+using System.Runtime.InteropServices;
+
+namespace Imaml.Nets.Storage;
+
+/// <summary>Owners and modes of files, as Linux has them; elsewhere nothing is asked and everything is trusted.</summary>
+internal static class Owner
+{
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    // statx(2): its structure is the same on all processors.
+    private const int CurrentFolder = -100, NoFollow = 0x100, UserId = 0x8, StructureLength = 256, UserOffset = 20;
+
+    /// <summary>The number of the user that this process runs as.</summary>
+    public static uint Current => OperatingSystem.IsLinux() ? EffectiveUser() : 0;
+
+    /// <summary>Whether a file is this user's or root's, and not open to all; a symbolic link counts as whose it is itself.</summary>
+    public static bool IsTrusted(string path) =>
+        !OperatingSystem.IsLinux() || (Of(path) is { } user && (user == 0 || user == Current) && (File.GetUnixFileMode(path) & UnixFileMode.OtherWrite) == 0);
+
+    /// <summary>Whether a file or folder is this user's.</summary>
+    public static bool IsMine(string path) => !OperatingSystem.IsLinux() || Of(path) == Current;
+
+    /// <summary>Makes a folder, and those above it that are missing, which this user alone may enter; one that is there is closed to others.</summary>
+    /// <exception cref="UnauthorizedAccessException">It is another user's, or may not be made.</exception>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public static void MakePrivate(string folder)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Directory.CreateDirectory(folder);
+            return;
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            if (Path.GetDirectoryName(folder) is { } above && !Directory.Exists(above))
+            {
+                MakePrivate(above);
+            }
+
+            Directory.CreateDirectory(folder, Private);
+        }
+
+        if (!IsMine(folder))
+        {
+            throw new UnauthorizedAccessException($"{folder} belongs to another user");
+        }
+
+        if (File.GetUnixFileMode(folder) != Private)
+        {
+            File.SetUnixFileMode(folder, Private);
+        }
+    }
+
+    private static uint? Of(string path)
+    {
+        var status = new byte[StructureLength];
+        return Status(CurrentFolder, path, NoFollow, UserId, status) == 0 ? BitConverter.ToUInt32(status, UserOffset) : null;
+    }
+
+    [DllImport("libc", EntryPoint = "geteuid")]
+    private static extern uint EffectiveUser();
+
+    [DllImport("libc", EntryPoint = "statx")]
+    private static extern int Status(int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, [Out] byte[] status);
+}

@@ -1,0 +1,323 @@
+/// Runs that lose nothing: damaged checkpoints and logs, headers that make no sense, and folders that cannot be written.
+module Imaml.Cli.Tests.RecoveryTests
+
+open System
+open System.IO
+open System.Security.Cryptography
+open System.Text
+open System.Text.Json.Nodes
+open Expecto
+open Imaml.Testing
+open Imaml.Cli.Tests.TrainRuns
+open FsUnit
+
+let private at (folder: string) (name: string) = Path.Combine(folder, name)
+
+let private cutOff (path: string) =
+    let bytes = File.ReadAllBytes path
+    File.WriteAllBytes(path, bytes[.. bytes.Length / 2])
+
+/// A log's lines without wall seconds and notes.
+let private withoutNotes run log = numbers run log |> List.map (List.filter (fun (name, _) -> name <> "note"))
+
+let private notes run log =
+    numbers run log
+    |> List.collect (List.choose (fun (name, value) -> if name = "note" then Some value else None))
+
+let private sameNumbers (a: string) (b: string) =
+    state a = state b |> should equal true
+    withoutNotes a "progress.jsonl" |> should equal (withoutNotes b "progress.jsonl")
+    withoutNotes a "curve.jsonl" |> should equal (withoutNotes b "curve.jsonl")
+
+/// Options of runs that can be made longer, which look often.
+let private constant = [ "--outer-schedule", "constant" ]
+
+let private upTo (steps: int) more = options (("--meta-steps", string steps) :: constant @ more)
+
+/// A run of six meta-steps, and one of `steps` to be damaged: it has the checkpoints after 2 and 3 meta-steps if it made 3.
+let private beside (steps: int) more (body: string -> string -> unit) =
+    inFolder (fun folder ->
+        let whole, damaged = at folder "whole", at folder "damaged"
+        succeed (upTo 6 more whole) |> ignore
+        succeed (upTo steps more damaged) |> ignore
+        body whole damaged)
+
+[<Tests>]
+let states =
+    testList
+        "Recovery of states"
+        [
+            testCase "a damaged checkpoint: the one before is used, said once, and the run ends as one that was not damaged" (fun () ->
+                for damage in
+                    [
+                        cutOff
+                        File.Delete
+                        (fun path -> File.WriteAllText(path, "not a checkpoint at all"))
+                    ] do
+                    beside 3 [] (fun whole damaged ->
+                        damage (at damaged "checkpoint.bin")
+                        let outcome = succeed (upTo 6 [] damaged)
+                        outcome.Errors |> should haveSubstring "the state before it is used, after 2 meta-steps"
+                        outcome.Errors |> should haveSubstring "continuing at meta-step 2"
+                        sameNumbers whole damaged
+                        notes damaged "progress.jsonl" |> should haveLength 1
+                        (succeed (upTo 7 [] damaged)).Errors |> should not' (haveSubstring "is used")))
+
+            testCase "what is damaged does not replace the state before it" (fun () ->
+                beside 3 [] (fun whole damaged ->
+                    cutOff (at damaged "checkpoint.bin")
+                    let previous = File.ReadAllBytes(at damaged "checkpoint-previous.bin")
+                    succeed (upTo 3 [ "--checkpoint-every", "100" ] damaged) |> ignore
+                    File.ReadAllBytes(at damaged "checkpoint-previous.bin") |> should equal previous
+                    succeed (upTo 6 [] damaged) |> ignore
+                    sameNumbers whole damaged))
+
+            testCase "evaluate and predict measure the state before, and evaluate says so" (fun () ->
+                beside 3 [ "--validate-every", "0" ] (fun _ damaged ->
+                    cutOff (at damaged "checkpoint.bin")
+                    let outcome = succeed [ "evaluate"; damaged; "--episodes"; "4" ]
+                    outcome.Errors |> should haveSubstring "the state before it is used, after 2 meta-steps"
+                    outcome.Output |> should haveSubstring "the last state, 2 meta-steps"))
+
+            testCase "both damaged: the last kept state is named, with what to do; without one, training anew is the last resort" (fun () ->
+                beside 3 [ "--keep-every", "2" ] (fun whole damaged ->
+                    cutOff (at damaged "checkpoint.bin")
+                    cutOff (at damaged "checkpoint-previous.bin")
+
+                    refused
+                        "checkpoint.bin is cut off or damaged; checkpoint-000002.bin is sound: copy it to checkpoint.bin to go on after 2 meta-steps"
+                        (upTo 6 [ "--keep-every", "2" ] damaged)
+
+                    File.Copy(at damaged "checkpoint-000002.bin", at damaged "checkpoint.bin", true)
+                    succeed (upTo 6 [ "--keep-every", "2" ] damaged) |> ignore
+                    sameNumbers whole damaged
+                    File.Delete(at damaged "checkpoint-000002.bin")
+
+                    for name in
+                        [
+                            "checkpoint.bin"
+                            "checkpoint-previous.bin"
+                            "checkpoint-000004.bin"
+                            "checkpoint-000006.bin"
+                        ] do
+                        cutOff (at damaged name)
+
+                    refused "restore it from a copy, or delete the folder and train anew" (upTo 6 [] damaged)))
+        ]
+
+[<Tests>]
+let logs =
+    testList
+        "Recovery of logs"
+        [
+            testCase "a log that was removed, when a validation is due: the gap is said once, and the run goes on" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (upTo 3 [ "--validate-every", "0" ] run) |> ignore
+                    File.Delete(at run "progress.jsonl")
+                    let outcome = succeed (upTo 6 [] run)
+
+                    let line = "progress.jsonl lacks meta-steps 1 to 3: it was damaged or removed"
+                    outcome.Errors |> should haveSubstring line
+                    notes run "progress.jsonl" |> should equal [ $"\"{line}\"" ]
+                    (numbers run "curve.jsonl").Length |> should equal 2
+                    (succeed (upTo 7 [] run)).Errors |> should not' (haveSubstring "lacks")))
+
+            testCase
+                "damaged lines are cut out and said, of both logs; half a last line, or a last line without its end, is no gap"
+                (fun () ->
+                    beside 5 [] (fun whole damaged ->
+                        let progress, curve = at damaged "progress.jsonl", at damaged "curve.jsonl"
+                        // As a killed writer leaves it: whole but for the end of the line, and half a line.
+                        File.WriteAllText(progress, (File.ReadAllText progress).TrimEnd '\n')
+                        (succeed (upTo 5 [] damaged)).Errors |> should not' (haveSubstring "lacks")
+                        File.AppendAllText(progress, "{\"metaStep\":6,\"sec")
+                        let lines = File.ReadAllLines progress
+                        lines[1] <- "5"
+                        lines[2] <- lines[2] + lines[3]
+                        File.WriteAllText(progress, String.Join('\n', lines))
+                        File.WriteAllText(curve, "{\"metaStep\":3,\"")
+                        let outcome = succeed (upTo 6 [] damaged)
+                        outcome.Errors |> should haveSubstring "progress.jsonl lacks meta-steps 2 to 3"
+
+                        outcome.Errors
+                        |> should haveSubstring "curve.jsonl lacks validations after meta-steps 3: it was damaged or removed, or"
+
+                        state whole = state damaged |> should equal true
+                        notes damaged "curve.jsonl" |> should haveLength 1
+                        (numbers damaged "progress.jsonl").Length |> should equal 4
+                        let again = succeed (upTo 7 [] damaged)
+                        again.Errors |> should not' (haveSubstring "lacks")))
+        ]
+
+/// Writes a checkpoint's header and state anew, sealed with the right hash.
+let private rewrite (path: string) (change: JsonNode -> JsonNode) (state: byte array -> byte array) =
+    let bytes = File.ReadAllBytes path
+    let length = BitConverter.ToInt32(bytes, 8)
+    let header = nonNull (JsonNode.Parse(Encoding.UTF8.GetString(bytes, 12, length)))
+    let text = Encoding.UTF8.GetBytes((change header).ToJsonString())
+
+    let all =
+        Array.concat
+            [
+                bytes[..7]
+                BitConverter.GetBytes text.Length
+                text
+                state bytes[12 + length .. bytes.Length - 33]
+            ]
+
+    File.WriteAllBytes(path, Array.append all (SHA256.HashData all))
+
+let rec private within (node: JsonNode) (path: string list) : JsonObject * string =
+    match path with
+    | [ field ] -> node.AsObject(), field
+    | field :: rest -> within (nonNull node[field]) rest
+    | [] -> failtest "no field"
+
+let private set (path: string list) (value: JsonNode | null) (node: JsonNode) =
+    let parent, field = within node path
+    parent[field] <- value
+    node
+
+let private remove (path: string list) (node: JsonNode) =
+    let parent, field = within node path
+    parent.Remove(field) |> ignore
+    node
+
+let private number (value: float) : JsonNode | null = JsonValue.Create value
+let private text (value: string) : JsonNode | null = JsonValue.Create value
+
+[<Tests>]
+let headers =
+    testList
+        "Headers"
+        [
+            testCase "that make no sense: one line, exit code 1, never an accuracy" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (options [ "--validate-every", "0" ] run) |> ignore
+                    File.Delete(at run "checkpoint-previous.bin")
+                    let path = at run "checkpoint.bin"
+                    let sound = File.ReadAllBytes path
+
+                    for what, line, change in
+                        [
+                            "an unknown algorithm", "experiment.method.kind", set [ "experiment"; "method"; "kind" ] (text "sgd")
+                            "no algorithm", "experiment.method is missing", set [ "experiment"; "method" ] null
+                            "no kind", "experiment.method.kind is missing", remove [ "experiment"; "method"; "kind" ]
+                            "no experiment", "experiment is missing", remove [ "experiment" ]
+                            "a null experiment", "experiment is missing", set [ "experiment" ] null
+                            "no inner solver", "experiment.method.inner is missing", remove [ "experiment"; "method"; "inner" ]
+                            "no outer memory", "outer is missing", remove [ "outer" ]
+                            "a memory without names",
+                            "memory has no name",
+                            set [ "outer"; "vectors" ] (JsonArray([| (null: JsonNode | null) |]) :> JsonNode)
+                            "no meta-step", "metaStep is missing", remove [ "metaStep" ]
+                            "meta-step 0", "metaStep must be at least 1, not 0", set [ "metaStep" ] (number 0.0)
+                            "a meta-step beyond numbers", "metaStep must be a whole number", set [ "metaStep" ] (number 1e20)
+                            "filters that overflow",
+                            "network.filters 2147483647 makes",
+                            set [ "experiment"; "network"; "filters" ] (number 2147483647.0)
+                            "classes that overflow", "tasks.ways", set [ "experiment"; "tasks"; "ways" ] (number 2147483647.0)
+                            "too many inner steps",
+                            "method.inner.steps must be at most 100000",
+                            set [ "experiment"; "method"; "inner"; "steps" ] (number 2147483647.0)
+                            "a negative λ", "method.lambda must be positive", set [ "experiment"; "method"; "lambda" ] (number -1.0)
+                            "no tasks", "tasks is missing", remove [ "tasks" ]
+                            "negative seconds", "seconds must be at least 0", set [ "seconds" ] (number -1.0)
+                            "a list", "no JSON object", (fun _ -> JsonArray() :> JsonNode)
+                        ] do
+                        File.WriteAllBytes(path, sound)
+                        rewrite path change id
+
+                        for arguments in
+                            [
+                                [ "evaluate"; run; "--episodes"; "4" ]
+                                [ "predict"; run; "--examples"; folder; folder ]
+                                [ "diagnose"; run ]
+                                options [ "--validate-every", "0" ] run
+                            ] do
+                            let outcome = Imaml.run arguments
+                            outcome.Line |> should haveSubstring line
+                            (what, outcome.ExitCode, outcome.Output) |> should equal (what, 1, "")))
+
+            testCase "a state of NaN: one line, exit code 1, never an accuracy" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (options [] run) |> ignore
+
+                    for name in [ "checkpoint.bin"; "checkpoint-previous.bin"; "checkpoint-best.bin" ] do
+                        rewrite (at run name) id (fun state ->
+                            BitConverter.GetBytes(nanf).CopyTo(state, 40)
+                            state)
+
+                    for arguments in
+                        [
+                            [ "evaluate"; run; "--episodes"; "4" ]
+                            [ "evaluate"; run; "--episodes"; "4"; "--state"; "last" ]
+                            [ "predict"; run; "--examples"; folder; folder ]
+                            options [] run
+                        ] do
+                        let outcome = Imaml.run arguments
+                        outcome.Line |> should haveSubstring "holds parameters that are not finite"
+                        (outcome.ExitCode, outcome.Output) |> should equal (1, "")))
+
+            testCase "inner steps have an upper limit, at every command" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    refused "--inner-steps must be at most 100000, not 100001" (options [ "--inner-steps", "100001" ] run)
+                    refused "--cg-steps must be at most 100000, not 100001" (options [ "--cg-steps", "100001" ] run)
+                    refused "--inner-steps must be at most 100000, not 100001" [ "evaluate"; run; "--inner-steps"; "100001" ]
+
+                    refused
+                        "--inner-steps must be at most 100000, not 100001"
+                        [ "predict"; run; "--examples"; folder; folder; "--inner-steps"; "100001" ]))
+        ]
+
+[<Tests>]
+let results =
+    testList
+        "Results"
+        [
+            testCase "of a run that cannot be written are printed all the same, and it is said where they could not be written" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (options [ "--validate-every", "0" ] run) |> ignore
+                    let evaluate = [ "evaluate"; run; "--episodes"; "4" ]
+                    // The file's name is taken by a folder.
+                    let file = at run "evaluation-test-episodes4.json"
+                    Directory.CreateDirectory(at file "x") |> ignore
+                    let failed = Imaml.run evaluate
+                    failed.ExitCode |> should equal 1
+                    failed.Output |> should haveSubstring "meta-steps; not written"
+                    failed.Line |> should haveSubstring $"{file} cannot be written ("
+                    Directory.Delete(file, true)
+
+                    if OperatingSystem.IsLinux() && File.Exists "/usr/bin/setpriv" then
+                        File.SetUnixFileMode(run, UnixFileMode.UserRead ||| UnixFileMode.UserExecute)
+
+                        try
+                            // Root may write everywhere, unless it has given that up.
+                            let outcome =
+                                Imaml.runByShell
+                                    []
+                                    "if [ $(id -u) = 0 ]; then exec setpriv --bounding-set=-dac_override --inh-caps=-dac_override \"$@\"; fi; exec \"$@\""
+                                    evaluate
+
+                            outcome.ExitCode |> should equal 0
+                            outcome.Output |> should haveSubstring "--out keeps it in a file"
+                            outcome.Errors |> should haveSubstring $"{run} cannot be written ("
+                            outcome.Errors |> should haveSubstring "the result will only be printed"
+                            File.Exists file |> should equal false
+                        finally
+                            File.SetUnixFileMode(run, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)))
+
+            testCase "of validation classes that a run does not have: one line that says so" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (options [ "--validate-every", "0"; "--validation-classes", "0" ] run) |> ignore
+
+                    refused
+                        "--part validation: the run has no validation classes; take --part test"
+                        [ "evaluate"; run; "--episodes"; "4"; "--part"; "validation" ]))
+        ]
