@@ -12,20 +12,22 @@ internal static class Terminal
 {
     private const int RedirectedWidth = 160, Unbroken = 100_000;
 
+    private static readonly TextWriter Results = Console.Out, Messages = Console.Error;
+
     /// <summary>Results: tables, figures.</summary>
-    public static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected, RedirectedWidth);
+    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected, RedirectedWidth);
 
     /// <summary>Progress and errors, so that redirected results contain nothing else.</summary>
-    public static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected, RedirectedWidth);
+    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected, RedirectedWidth);
 
     /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
 
     /// <summary>One line of results without line breaks, since it names a file or is read by a program.</summary>
-    public static void Line(string text) => Console.Out.WriteLine(text);
+    public static void Line(string text) => Results.WriteLine(text);
 
     /// <summary>One line of progress without line breaks.</summary>
-    public static void Progress(string text) => Console.Error.WriteLine(text);
+    public static void Progress(string text) => Messages.WriteLine(text);
 
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
@@ -41,7 +43,7 @@ internal static class Terminal
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)
     {
-        var line = Create(Console.Error, Console.IsErrorRedirected, Unbroken);
+        var line = Create(Messages, Console.IsErrorRedirected, Unbroken);
         line.Profile.Width = Unbroken;
         line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
     }

@@ -30,6 +30,8 @@ let tests =
                         "CUDA"
                         "threads"
                         "GFLOP/s"
+                        "convolutions"
+                        "right, relative error"
                         "MathNet native provider"
                     ] do
                     outcome.Output |> should haveSubstring fact)
@@ -42,6 +44,21 @@ let tests =
                 root.GetProperty("libTorch").GetProperty("threads").GetInt32() |> should equal 1
                 let processor = root.GetProperty("matrixMultiply").EnumerateArray() |> Seq.head
                 processor.GetProperty("gflops").GetDouble() |> should be (greaterThan 0.0))
+
+            // Where the processor hides its caches, oneDNN's own choice of instructions is wrong, and doctor sees it.
+            testCase "convolutions are right, and those that are not are told" (fun () ->
+                let outcome =
+                    Imaml.runWith [ "ONEDNN_MAX_CPU_ISA", "DEFAULT" ] [ "doctor"; "--threads"; "1"; "--json" ]
+
+                use document = JsonDocument.Parse outcome.Output
+                let error = document.RootElement.GetProperty("convolutionError").GetDouble()
+
+                if document.RootElement.GetProperty("cachesHidden").GetBoolean() && error > 1e-4 then
+                    outcome.ExitCode |> should equal 1
+                    outcome.Line |> should haveSubstring "convolutions are wrong on this processor"
+                else
+                    outcome.ExitCode |> should equal 0
+                    error |> should be (lessThan 1e-4))
 
             testCase "names the instruction set, and the variable that limits libtorch's" (fun () ->
                 let outcome =

@@ -40,9 +40,9 @@ let private begun (environment: (string * string) list) (program: string) (words
 /// Starts `imaml ARGUMENTS`, with these environment variables changed.
 let start (environment: (string * string) list) (arguments: string list) : Process = begun environment host (command arguments)
 
-/// Starts a script of the shell in which `"$@"` is `imaml ARGUMENTS`.
+/// Starts a script of bash in which `"$@"` is `imaml ARGUMENTS`.
 let startByShell (environment: (string * string) list) (script: string) (arguments: string list) : Process =
-    begun environment "/bin/sh" ([ "-c"; script; "sh"; host ] @ command arguments)
+    begun environment "/bin/bash" ([ "-c"; script; "bash"; host ] @ command arguments)
 
 let private ended (running: Process) : Outcome =
     let errors = running.StandardError.ReadToEndAsync()
@@ -60,7 +60,7 @@ let runWith (environment: (string * string) list) (arguments: string list) : Out
     use running = start environment arguments
     ended running
 
-/// A script of the shell in which `"$@"` is `imaml ARGUMENTS`.
+/// A script of bash in which `"$@"` is `imaml ARGUMENTS`.
 let runByShell (environment: (string * string) list) (script: string) (arguments: string list) : Outcome =
     use running = startByShell environment script arguments
     ended running

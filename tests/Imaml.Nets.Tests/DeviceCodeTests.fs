@@ -64,8 +64,10 @@ let private waits =
             "RunFolder.Load"
             // Predictions, on the processor.
             "AdaptedClassifier.Save"
+            "AdaptedClassifier.SaveOnnx"
             "AdaptedClassifier.Some"
             "FewShotClassifier.Adapt"
+            "FewShotClassifier.SaveSafeTensors"
             // A loss without a graph: a constant, or a mistake.
             "TaskLoss.Same"
         ]

@@ -7,8 +7,10 @@
 namespace Imaml.Testing
 
 open System
+open System.Diagnostics
 open System.IO
 open System.Reflection
+open System.Text.RegularExpressions
 open Expecto
 
 /// How properties draw: from a fixed seed, so that two runs check the same instances.
@@ -87,9 +89,48 @@ module Needs =
     /// A test on the photographs of grocery_84; the body gets the data root, the folder with grocery_84/.
     let grocery (name: string) (body: string -> unit) : Test = data "grocery_84" name body
 
+/// Text without the colours that Expecto resets at the end of every line, also where there are none.
+type private PlainWriter(inner: TextWriter) =
+    inherit TextWriter()
+
+    static let colour = Regex "\x1b\\[[0-9;]*m"
+    override _.Encoding = inner.Encoding
+    override _.Write(letter: char) = inner.Write letter
+    override _.Write(text: string | null) = inner.Write(colour.Replace(string text, ""))
+    override _.WriteLine(text: string | null) = inner.WriteLine(colour.Replace(string text, ""))
+    override _.Flush() = inner.Flush()
+
 /// Runs the test program.
 [<RequireQualifiedAccess>]
 module Suite =
+    /// Says what runs, and every half minute how far it is.
+    let private printer (count: int) : Impl.TestPrinters =
+        let name = Assembly.GetEntryAssembly() |> Option.ofObj |> Option.map (fun it -> it.GetName().Name) |> Option.defaultValue null
+        let clock = Stopwatch.StartNew()
+        let ended, told = ref 0, ref 0L
+
+        let tell () =
+            lock clock (fun () ->
+                ended.Value <- ended.Value + 1
+
+                if clock.ElapsedMilliseconds - told.Value > 30_000L then
+                    told.Value <- clock.ElapsedMilliseconds
+                    Console.WriteLine $"{name}: {ended.Value} of {count} tests in {clock.ElapsedMilliseconds / 1000L} s")
+
+        let usual = Impl.TestPrinters.defaultPrinter
+        Console.WriteLine $"{name}: {count} tests"
+
+        { usual with
+            passed =
+                fun test time ->
+                    tell ()
+                    usual.passed test time
+            failed =
+                fun test why time ->
+                    tell ()
+                    usual.failed test why time
+        }
+
     /// FsUnit throws NUnit's exception, which Expecto would report as an error in place of a failure.
     /// A skipped test is named with what it lacks: Expecto's summary counts it only.
     let private bridge (name: string | null) (code: TestCode) : TestCode =
@@ -162,12 +203,16 @@ module Suite =
         | None, [] ->
             Console.Error.WriteLine "No tests: a value marked [<Tests>] is missing"
             1
-        | _ ->
+        | _, all ->
+            // Expecto resets the colour of every line, also where there is none.
+            Console.SetOut(new PlainWriter(Console.Out))
+
             runTestsWithCLIArgs
                 [
                     CLIArguments.No_Spinner
                     CLIArguments.Fail_On_Focused_Tests
                     CLIArguments.Colours 0
+                    CLIArguments.Printer(printer (Seq.length all))
                 ]
                 rest
                 kept

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Imaml.Nets.Cost;
-using Spectre.Console;
 
 namespace Imaml.Cli.Benchmarks;
 
@@ -81,20 +80,13 @@ internal static class BenchReport
     // Numbers, from this column on, are set to the right.
     private static void Print(string[] headings, IEnumerable<string[]> rows, int firstNumber)
     {
-        var table = new Table { Border = TableBorder.Simple };
-        table.AddColumns(headings);
-        foreach (var column in table.Columns.Skip(firstNumber))
-        {
-            column.Alignment = Justify.Right;
-            column.NoWrap = true;
-        }
-
+        var table = new TextTable(headings) { FirstNumber = firstNumber };
         foreach (var row in rows)
         {
-            table.AddRow([.. row.Select(Markup.Escape)]);
+            table.Add(row);
         }
 
-        Terminal.Out.Write(table);
+        table.Print();
     }
 
     private static string Lines(string[] headings, IEnumerable<string[]> rows) =>

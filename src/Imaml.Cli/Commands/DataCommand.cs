@@ -21,14 +21,7 @@ internal static class DataCommand
         var command = new Command("list", "Show the data sets in the data folder") { data };
         command.SetAction(parsed =>
         {
-            var table = new Grid().AddColumn().AddColumn();
-            table.AddRow("glyphs", "built in, needs no folder");
-            foreach (var one in Root(parsed.GetValue(data))?.Find() ?? [])
-            {
-                table.AddRow(Markup.Escape(one.Name), Markup.Escape(one.Description));
-            }
-
-            Terminal.Out.Write(table);
+            TextTable.PrintFacts((Root(parsed.GetValue(data))?.Find() ?? []).Select(one => (one.Name, one.Description)).Prepend(("glyphs", "built in, needs no folder")));
             return ExitCode.Success;
         });
         return command;
@@ -58,7 +51,7 @@ internal static class DataCommand
                 $"downloading {OmniglotName}", progress => OmniglotDownload.RunAsync(root.Folder, Address(parsed.GetValue(url)), progress, stop).GetAwaiter().GetResult());
             foreach (var line in lines)
             {
-                Console.Out.WriteLine(line);
+                Terminal.Line(line);
             }
 
             return ExitCode.Success;
@@ -76,6 +69,7 @@ internal static class DataCommand
             Description = "omniglot, mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images [default: omniglot]",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        SharedOptions.Completing(name, OmniglotName, "mini-imagenet", "grocery_84", "folder:");
         name.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName && !PhotographEpisodes.Names(text))
@@ -128,6 +122,7 @@ internal static class DataCommand
     private static Argument<string> Name(ArgumentArity arity)
     {
         var name = new Argument<string>("dataset") { Description = OmniglotName, Arity = arity };
+        SharedOptions.Completing(name, OmniglotName);
         name.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var text }] && text != OmniglotName)

@@ -73,13 +73,12 @@ internal static class DemoCommand
         var before = Evaluation.BeforeAdapting(learner, ClassPart.Test, ImageTasks.EvaluationSeed, length.Episodes, stop);
         var after = ProgressBar.Run("adapting to new characters", Measure);
 
-        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"Right answers on characters never seen, {length.Episodes} episodes") };
-        table.AddColumns("network", "accuracy");
-        table.AddRow("chance", string.Create(CultureInfo.InvariantCulture, $"{100.0 / Ways:F1} %"));
-        table.AddRow("meta-trained, before it sees the examples", Percent(before));
-        table.AddRow("untrained, after adapting to the examples", Percent(untrained));
-        table.AddRow("[bold]meta-trained, after adapting to the examples[/]", $"[bold]{Percent(after)}[/]");
-        Terminal.Out.Write(table);
+        var table = new TextTable("network", "accuracy") { Border = TableBorder.Rounded, Title = $"Right answers on characters never seen, {length.Episodes} episodes" };
+        table.Add("chance", string.Create(CultureInfo.InvariantCulture, $"{100.0 / Ways:F1} %"));
+        table.Add("meta-trained, before it sees the examples", Percent(before));
+        table.Add("untrained, after adapting to the examples", Percent(untrained));
+        table.AddStyled("bold", "meta-trained, after adapting to the examples", Percent(after));
+        table.Print();
 
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
         AtomicFile.Write(picture, Picture(learner, source));

@@ -1,10 +1,11 @@
 // imaml doctor: versions, libtorch, GPUs, speed and data sets, as a table or as JSON; exit code 1 if libtorch cannot be used.
 
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
-using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
 
@@ -29,7 +30,7 @@ internal static class DoctorCommand
         }
         else
         {
-            Terminal.Out.Write(Table(found));
+            TextTable.PrintFacts(Facts(found));
         }
 
         if (found.LibTorchProblem is { } problem)
@@ -38,47 +39,55 @@ internal static class DoctorCommand
             return ExitCode.Failed;
         }
 
+        if (found.ConvolutionError > ConvolutionCheck.Allowed)
+        {
+            Terminal.Fail($"libtorch's convolutions are wrong on this processor; unset {ProcessorCaches.Variable}, or set it to {ProcessorCaches.Widest}, and report what `imaml doctor --json` prints");
+            return ExitCode.Failed;
+        }
+
         return ExitCode.Success;
     }
 
-    private static Grid Table(Diagnosis found)
+    private static IEnumerable<(string Name, string Value)> Facts(Diagnosis found)
     {
-        var table = new Grid().AddColumn().AddColumn();
-        void Row(string what, string value) => table.AddRow(Markup.Escape(what), Markup.Escape(value));
-
-        Row("imaml", found.Imaml);
-        Row(".NET", found.Runtime);
-        Row("system", found.System);
-        Row("cores", $"{found.Cores}");
-        Row("instruction set", $"{found.InstructionSet}");
-        Row("TorchSharp", found.TorchSharp);
+        yield return ("imaml", found.Imaml);
+        yield return (".NET", found.Runtime);
+        yield return ("system", found.System);
+        yield return ("cores", $"{found.Cores}");
+        yield return ("instruction set", $"{found.InstructionSet}");
+        yield return ("TorchSharp", found.TorchSharp);
         if (found.LibTorch is { } libtorch)
         {
-            Row("libtorch", libtorch.Version);
-            Row("  from", libtorch.Folder is "" ? "the system's own search" : libtorch.Folder);
-            Row("  compatibility copy", libtorch.CompatibilityCopy ?? "not needed");
-            Row("  missing symbols", libtorch.Missing is [] ? "none" : $"{libtorch.Missing.Count}: {string.Join(" ", libtorch.Missing)}");
-            Row("  threads", $"{libtorch.Threads}");
-            Row("  CUDA", libtorch.Cuda ? string.Join(", ", libtorch.Devices) : "no");
+            yield return ("libtorch", libtorch.Version);
+            yield return ("  from", libtorch.Folder is "" ? "the system's own search" : libtorch.Folder);
+            yield return ("  compatibility copy", libtorch.CompatibilityCopy ?? "not needed");
+            yield return ("  missing symbols", libtorch.Missing is [] ? "none" : $"{libtorch.Missing.Count}: {string.Join(" ", libtorch.Missing)}");
+            yield return ("  threads", $"{libtorch.Threads}");
+            yield return ("  CUDA", libtorch.Cuda ? string.Join(", ", libtorch.Devices) : "no");
         }
         else
         {
-            Row("libtorch", "does not load");
+            yield return ("libtorch", "does not load");
         }
 
-        Row("MathNet native provider", found.NativeLinearAlgebra ?? "no");
+        if (found.ConvolutionError is { } error)
+        {
+            yield return ("convolutions", string.Create(
+                CultureInfo.InvariantCulture,
+                $"{(error > ConvolutionCheck.Allowed ? "WRONG" : "right")}, relative error {error:0e-0}{(found.CachesHidden ? "; by AVX, since this processor hides its caches, without which libtorch's wider kernels are wrong" : "")}"));
+        }
+
+        yield return ("MathNet native provider", found.NativeLinearAlgebra ?? "no");
         foreach (var one in found.MatrixMultiply)
         {
-            Row($"matrix multiply, {one.Device}", $"{one.Gflops:N0} GFLOP/s (float32)");
+            yield return ($"matrix multiply, {one.Device}", $"{one.Gflops:N0} GFLOP/s (float32)");
         }
 
-        Row("data folder", found.DataFolder ?? found.DataProblem ?? "none");
-        Row("  glyphs", "built in");
+        yield return ("data folder", found.DataFolder ?? found.DataProblem ?? "none");
+        yield return ("  glyphs", "built in");
         foreach (var one in found.DataSets)
         {
-            Row($"  {one.Name}", one.Description);
+            yield return ($"  {one.Name}", one.Description);
         }
-
-        return table;
     }
 }

@@ -11,7 +11,8 @@ internal static class EvaluateCommand
 {
     public static Command Create(CancellationToken stop)
     {
-        var model = new Argument<string>("MODEL") { Description = "A folder that `imaml train` made, a model file, or the name of a model of the program (`imaml models`)" };
+        var model = SharedOptions.Completing(
+            new Argument<string>("MODEL") { Description = "A folder that `imaml train` made, a model file, or the name of a model of the program (`imaml models`)" }, ModelsCommand.Names);
         var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Episodes", HelpName = "n", DefaultValueFactory = _ => EvaluationRequest.DefaultEpisodes }, 2);
         var part = SharedOptions.OneOf(
             new Option<ClassPart>("--part") { Description = "test, or validation for choosing options", HelpName = "PART", DefaultValueFactory = _ => ClassPart.Test }, "test", "validation");

@@ -31,8 +31,8 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
     /// <summary>All of them. A default may depend on the fields before it.</summary>
     public static ExperimentField[] All() =>
     [
-        Word("--dataset", "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME"),
-        Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (photographs) given: by folders or csv files [default: seeded; for photographs auto: given where there is a division, else seeded]", "NAME") with { Default = When(TasksKind, Images, ImageEpisodes.SeededSplit) },
+        Word("--dataset", "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME", ImageEpisodes.Omniglot, ImageEpisodes.Glyphs, "mini-imagenet", "grocery_84", "folder:"),
+        Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (photographs) given: by folders or csv files [default: seeded; for photographs auto: given where there is a division, else seeded]", "NAME", "seeded", "vinyals", "given", "auto") with { Default = When(TasksKind, Images, ImageEpisodes.SeededSplit) },
         Whole("--validation-classes", "tasks.validationClasses", "Training classes reserved for validation [default: 100; 172 for vinyals; for photographs 16 %, or the given ones]", "n") with { Default = tree => tree.Kind(TasksKind) == Images ? ImageEpisodes.DefaultValidationClasses(tree.Kind("tasks.split")) : null },
         Whole("--test-classes", "tasks.testClasses", "Classes reserved for tests by a seeded division of photographs [default: 20 %]", "n"),
         Whole("--size", "tasks.size", $"Rows and columns of the images (photographs) [default: {PhotographEpisodes.UsualSize}]", "n"),
@@ -96,7 +96,8 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
     private static ExperimentField Number(string name, string path, string description, string placeholder) =>
         Of(SharedOptions.Decimal(new Option<double?>(name)), path, description, placeholder);
 
-    private static ExperimentField Word(string name, string path, string description, string placeholder) => Of(new Option<string?>(name), path, description, placeholder);
+    private static ExperimentField Word(string name, string path, string description, string placeholder, params string[] usual) =>
+        Of(SharedOptions.Completing(new Option<string?>(name), usual), path, description, placeholder);
 
     private static ExperimentField Flag(string name, string path, string description) => Of(new Option<bool>(name), path, description, null);
 

@@ -2,6 +2,7 @@
 // reports what is missing, unused or wrong; here the fields in these reports are replaced by the names of their options.
 
 using System.CommandLine;
+using System.Text;
 using System.Text.Json.Nodes;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
@@ -12,6 +13,8 @@ namespace Imaml.Cli.Commands;
 internal sealed class ExperimentOptions
 {
     private const string Method = ExperimentField.Method, InnerKind = ExperimentField.InnerKind, Lambda = ExperimentField.Lambda, TasksKind = ExperimentField.TasksKind;
+
+    private const long LongestExperiment = 1L << 20;
 
     private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
     {
@@ -26,9 +29,11 @@ internal sealed class ExperimentOptions
         ["meta-sgd"] = ("meta-sgd", "gradient-descent"),
     };
 
-    private readonly Argument<string?> _file = new("FILE") { Description = "An experiment as JSON; options override its fields", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<string?> _preset = new("--preset") { Description = "An experiment of the program, see `imaml presets`; options override its fields", HelpName = "NAME" };
-    private readonly Option<string?> _algorithm = new("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" };
+    private readonly Argument<string?> _file = new("FILE") { Description = "An experiment as JSON, - for the standard input; options override its fields", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<string?> _preset = SharedOptions.Completing(
+        new Option<string?>("--preset") { Description = "An experiment of the program, see `imaml presets`; options override its fields", HelpName = "NAME" }, [.. ExperimentFile.Presets]);
+    private readonly Option<string?> _algorithm = SharedOptions.Completing(
+        new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" }, [.. Algorithms.Keys]);
     private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as in the papers of their authors" };
     private readonly ExperimentField[] _fields = ExperimentField.All();
 
@@ -146,12 +151,18 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
-        if (file is not null && !File.Exists(file))
+        if (file is not (null or StandardInput.Name) && !File.Exists(file))
         {
             throw new ArgumentException($"{file} is {(Directory.Exists(file) ? "a folder, not a file" : "not there")}; FILE is an experiment as JSON");
         }
 
-        var tree = ExperimentFile.Tree(file is null ? ExperimentFile.PresetText(origin) : File.ReadAllText(file), origin);
+        var text = file switch
+        {
+            null => ExperimentFile.PresetText(origin),
+            StandardInput.Name => Encoding.UTF8.GetString(StandardInput.Read(LongestExperiment)),
+            _ => File.ReadAllText(file),
+        };
+        var tree = ExperimentFile.Tree(text, origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);
     }
 

@@ -106,21 +106,20 @@ internal static class Figure2bCommand
 
     private static void Print(Figure2bFile file)
     {
-        var table = new Table { Border = TableBorder.Simple, Title = new TableTitle($"MiB of a thread's live tensors at their most, {file.Options.Setting}") };
-        table.AddColumns(["method", .. file.Options.InnerSteps.Select(steps => $"{steps}"), "MiB an inner step", "s a task, an inner step"]);
-        foreach (var column in table.Columns.Skip(1))
+        var table = new TextTable(["method", .. file.Options.InnerSteps.Select(steps => $"{steps}"), "MiB an inner step", "s a task, an inner step"])
         {
-            column.Alignment = Justify.Right;
-        }
+            Title = $"MiB of a thread's live tensors at their most, {file.Options.Setting}",
+            FirstNumber = 1,
+        };
 
         foreach (var method in file.Options.Methods)
         {
             var slopes = file.Summary.SingleOrDefault(one => one.Method == method);
             var memory = file.Points.Where(point => point.Method == method).Select(point => Number(point.Mib, "F1") + (point.Finite ? "" : " (not finite)"));
-            table.AddRow([Markup.Escape(BenchMethod.Of(method).Label), .. memory, Number(slopes?.MibPerInnerStep, "F3"), Number(slopes?.SecondsPerInnerStep, "F4")]);
+            table.Add([BenchMethod.Of(method).Label, .. memory, Number(slopes?.MibPerInnerStep, "F3"), Number(slopes?.SecondsPerInnerStep, "F4")]);
         }
 
-        Terminal.Out.Write(table);
+        table.Print();
         Terminal.Line(string.Join("; ", file.Summary.Select(one => string.Create(
             CultureInfo.InvariantCulture,
             $"{BenchMethod.Of(one.Method).Label}: with {one.MostInnerSteps} inner steps {one.MemoryRatio:F3} times the memory of {one.FewestInnerSteps}, {one.MibPerInnerStep:F3} MiB an inner step"))));

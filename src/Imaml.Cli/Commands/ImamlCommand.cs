@@ -36,6 +36,7 @@ internal static class ImamlCommand
         DemoCommand.Create(stop),
         DataCommand.Create(stop),
         DoctorCommand.Create(),
+        CompletionCommand.Create(),
         BenchCommand.Create(stop),
         BenchOneCommand.Create(stop),
         HelpCommand.Create(() => Create(stop)),

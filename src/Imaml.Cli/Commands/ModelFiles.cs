@@ -13,7 +13,8 @@ internal static class ModelFiles
 
     public static Command Export(CancellationToken stop)
     {
-        var model = new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, checkpoint, model file or name; for ONNX also what `imaml predict --save` wrote" };
+        var model = SharedOptions.Completing(
+            new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, checkpoint, model file or name; for ONNX also what `imaml predict --save` wrote" }, ModelsCommand.Names);
         var output = new Argument<string>("FILE") { Description = "The file to write" };
         var format = SharedOptions.OneOf(
             new Option<string?>("--format") { Description = $"{Own}: what predictions need, for this program; {SafeTensors}: θ for PyTorch; {Onnx}: a classifier adapted to examples [default: by FILE's ending]", HelpName = "NAME" },

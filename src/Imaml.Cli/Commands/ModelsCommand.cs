@@ -11,6 +11,9 @@ namespace Imaml.Cli.Commands;
 
 internal static class ModelsCommand
 {
+    /// <summary>The models' names, for completion.</summary>
+    public static string[] Names => [.. PretrainedModel.All.Select(one => one.Name)];
+
     public static Command Create(CancellationToken stop)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON" };
@@ -23,14 +26,13 @@ internal static class ModelsCommand
                 return ExitCode.Success;
             }
 
-            var table = new Table().RoundedBorder();
-            table.AddColumns("model", "for", "measured on classes that it was not trained on");
+            var table = new TextTable("model", "for", "measured on classes that it was not trained on") { Border = TableBorder.Rounded };
             foreach (var model in PretrainedModel.All)
             {
-                table.AddRow(new Text(model.Name), new Text(model.Description), new Text(string.Join('\n', model.Measured.Select(Words))));
+                table.Add(model.Name, model.Description, string.Join('\n', model.Measured.Select(Words)));
             }
 
-            Terminal.Out.Write(table);
+            table.Print();
             Terminal.Line("`imaml predict MODEL --examples DIR IMAGES` uses one");
             return ExitCode.Success;
         });

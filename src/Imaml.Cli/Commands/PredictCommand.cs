@@ -18,7 +18,8 @@ internal static class PredictCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var model = new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, model file, or name of a model that comes with the program, see `imaml models`" };
+        var model = SharedOptions.Completing(
+            new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, model file, or name of a model that comes with the program, see `imaml models`" }, ModelsCommand.Names);
         var examples = new Option<string>("--examples") { Description = "Folder or zip archive with one folder of pictures for each class", HelpName = "DIR" };
         var images = new Argument<string[]>("IMAGES") { Description = "Pictures, and folders of pictures", Arity = ArgumentArity.OneOrMore };
         var skip = new Option<bool>("--skip-damaged") { Description = "Skip damaged pictures and list them" };
@@ -193,16 +194,15 @@ internal static class PredictCommand
 
                 break;
             default:
-                var table = new Table().RoundedBorder();
-                table.AddColumns("picture", "class", "probability", "entropy");
+                var table = new TextTable("picture", "class", "probability", "entropy") { Border = TableBorder.Rounded };
                 foreach (var row in rows)
                 {
-                    table.AddRow(
-                        new Text(row.Picture), new Text(row.Truth is null ? row.Label : row.Truth == row.Label ? $"✓ {row.Label}" : $"✗ {row.Label} (it is {row.Truth})"),
-                        new Text(string.Create(CultureInfo.InvariantCulture, $"{100 * row.Probability:F1} %")), new Text(string.Create(CultureInfo.InvariantCulture, $"{row.Entropy:F2}")));
+                    table.Add(
+                        row.Picture, row.Truth is null ? row.Label : row.Truth == row.Label ? $"✓ {row.Label}" : $"✗ {row.Label} (it is {row.Truth})",
+                        string.Create(CultureInfo.InvariantCulture, $"{100 * row.Probability:F1} %"), string.Create(CultureInfo.InvariantCulture, $"{row.Entropy:F2}"));
                 }
 
-                Terminal.Out.Write(table);
+                table.Print();
                 if (judged.Count > 0)
                 {
                     Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{right} of {judged.Count} right ({100.0 * right / judged.Count:F0} %)"));

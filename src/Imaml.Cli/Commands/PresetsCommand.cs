@@ -9,13 +9,14 @@ internal static class PresetsCommand
 {
     public static Command Create()
     {
-        var name = new Argument<string?>("NAME") { Description = "Preset to print as JSON, for `imaml train FILE`", Arity = ArgumentArity.ZeroOrOne };
+        var name = SharedOptions.Completing(
+            new Argument<string?>("NAME") { Description = "Preset to print as JSON, for `imaml train FILE`", Arity = ArgumentArity.ZeroOrOne }, [.. ExperimentFile.Presets]);
         var command = new Command("presets", "List the experiments of the program, or print one") { name };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(name) is { } one)
             {
-                Console.Out.Write(ExperimentFile.PresetText(one));
+                Terminal.Line(ExperimentFile.PresetText(one).TrimEnd());
                 return ExitCode.Success;
             }
 

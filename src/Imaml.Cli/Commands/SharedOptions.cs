@@ -25,12 +25,15 @@ internal static class SharedOptions
         AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1, MostThreads);
 
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
-    public static Option<string> Device() => new("--device")
-    {
-        Description = $"{ComputeDevice.ProcessorName}, {ComputeDevice.CudaName}, or {ComputeDevice.CudaName}:N for the GPU with index N",
-        HelpName = "NAME",
-        DefaultValueFactory = _ => ComputeDevice.ProcessorName,
-    };
+    public static Option<string> Device() => Completing(
+        new Option<string>("--device")
+        {
+            Description = $"{ComputeDevice.ProcessorName}, {ComputeDevice.CudaName}, or {ComputeDevice.CudaName}:N for the GPU with index N",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => ComputeDevice.ProcessorName,
+        },
+        ComputeDevice.ProcessorName,
+        ComputeDevice.CudaName);
 
     /// <summary><c>--tf32</c>.</summary>
     public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
@@ -118,31 +121,49 @@ internal static class SharedOptions
         }
     }
 
-    /// <summary>The option, refusing other words.</summary>
+    /// <summary>The option, refusing other words and completing these.</summary>
     public static Option<T> OneOf<T>(Option<T> option, params string[] words)
     {
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens is [{ Value: var text }] && !words.Contains(text, StringComparer.OrdinalIgnoreCase))
-            {
-                result.AddError($"{option.Name}: {text} is not one of {string.Join(", ", words)}");
-            }
-        });
-        return option;
+        option.Validators.Add(result => RefuseOthers(result, option.Name, words, StringComparer.OrdinalIgnoreCase));
+        return Completing(option, words);
     }
 
-    /// <summary>The option, taking several of these words and refusing others.</summary>
+    /// <summary>The argument, refusing other words and completing these.</summary>
+    public static Argument<string> OneOf(Argument<string> argument, params string[] words)
+    {
+        argument.Validators.Add(result => RefuseOthers(result, argument.Name, words, StringComparer.Ordinal));
+        return Completing(argument, words);
+    }
+
+    /// <summary>The option, taking several of these words, refusing others and completing these.</summary>
     public static Option<string[]> SeveralOf(Option<string[]> option, params string[] words)
     {
         option.AllowMultipleArgumentsPerToken = true;
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, StringComparer.Ordinal)) is { } unknown)
-            {
-                result.AddError($"{option.Name}: {unknown.Value} is not one of {string.Join(", ", words)}");
-            }
-        });
+        option.Validators.Add(result => RefuseOthers(result, option.Name, words, StringComparer.Ordinal));
+        return Completing(option, words);
+    }
+
+    /// <summary>The option, with words that a shell completes.</summary>
+    public static Option<T> Completing<T>(Option<T> option, params string[] words)
+    {
+        option.CompletionSources.Clear();
+        option.CompletionSources.Add(words);
         return option;
+    }
+
+    /// <summary>The argument, with words that a shell completes.</summary>
+    public static Argument<T> Completing<T>(Argument<T> argument, params string[] words)
+    {
+        argument.CompletionSources.Add(words);
+        return argument;
+    }
+
+    private static void RefuseOthers(SymbolResult result, string name, string[] words, StringComparer comparer)
+    {
+        if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, comparer)) is { } unknown)
+        {
+            result.AddError($"{name}: {unknown.Value} is not one of {string.Join(", ", words)}");
+        }
     }
 
     /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>

@@ -13,7 +13,7 @@ internal static class SolveCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var file = new Argument<string>("PROBLEM.json") { Description = "The two losses, θ and Λ; samples/problems has examples" };
+        var file = new Argument<string>("PROBLEM.json") { Description = "The two losses, θ and Λ; samples/problems has examples; - for the standard input" };
         var method = SharedOptions.OneOf(
             new Option<Method>("--method") { Description = "implicit, exact, maml, truncated, fomaml or reptile", HelpName = "METHOD", DefaultValueFactory = _ => Method.Implicit }, "implicit", "exact", "maml", "truncated", "fomaml", "reptile");
         var accuracy = SharedOptions.Decimal(new Option<double?>("--accuracy") { Description = $"implicit: the largest error of the meta-gradient [default: {SolveRequest.UsualAccuracy:0e-0}, where no steps are given]", HelpName = "ε" });

@@ -54,7 +54,7 @@ internal static class Table1Command
         }
         else
         {
-            Terminal.Out.Write(Table1Report.Table(file));
+            Table1Report.Print(file);
             LedgerReport.Print(claims);
         }
 

@@ -10,19 +10,22 @@ internal static class DiagnosisTable
     /// <summary>Prints them.</summary>
     public static void Print(StateSummary state)
     {
-        Terminal.Out.Write(Figures(state));
+        Figures(state).Print();
         if (state.Reference.Tasks > 0)
         {
-            Terminal.Out.Write(Errors(state.Reference));
+            Errors(state.Reference).Print();
         }
     }
 
-    private static Table Figures(StateSummary state)
+    private static TextTable Figures(StateSummary state)
     {
-        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {SolveWords.Inner(state.Inner, null)}") };
-        table.AddColumns("", "median", "10 %", "90 %", "least", "greatest");
+        var table = new TextTable("", "median", "10 %", "90 %", "least", "greatest")
+        {
+            Border = TableBorder.Rounded,
+            Title = $"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {SolveWords.Inner(state.Inner, null)}",
+        };
         void Row(string name, Quantiles figure) =>
-            table.AddRow(Markup.Escape(name), Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));
+            table.Add(name, Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));
 
         foreach (var (at, point) in (IReadOnlyList<(string, CurvatureSummary)>)[("θ", state.Theta), ("φ", state.Phi)])
         {
@@ -34,9 +37,9 @@ internal static class DiagnosisTable
             Row($"negative eigenvalues at {at}, at least", point.Negative);
             Row($"µ = λ + λ_min at {at}, at most", point.StrongConvexity);
             Row($"κ of G at {at}, at least", point.Condition);
-            table.AddRow($"G not convex at {at}", $"{point.Refuted} of {state.Tasks}");
-            table.AddRow($"G strongly convex at {at} (error 1 % a task)", $"{point.Probable} of {state.Tasks}");
-            table.AddRow($"G strongly convex at {at} (error 1 % for all together)", $"{point.ProbableAmongAll} of {state.Tasks}");
+            table.Add($"G not convex at {at}", $"{point.Refuted} of {state.Tasks}");
+            table.Add($"G strongly convex at {at} (error 1 % a task)", $"{point.Probable} of {state.Tasks}");
+            table.Add($"G strongly convex at {at} (error 1 % for all together)", $"{point.ProbableAmongAll} of {state.Tasks}");
         }
 
         Row("‖φ − θ‖", state.Displacement);
@@ -57,24 +60,23 @@ internal static class DiagnosisTable
             Row($"‖g − ∇L(φ)‖/‖∇L(φ)‖, {of}", agreements.ImplicitFirstOrder.Distance);
         }
 
-        table.AddRow("cosine, mean of all: implicit, first-order", Number(state.AllTasks.ImplicitFirstOrder.Cosine));
-        table.AddRow("cosine, mean of all: implicit, unrolled", Number(state.AllTasks.ImplicitUnrolled.Cosine));
+        table.Add("cosine, mean of all: implicit, first-order", Number(state.AllTasks.ImplicitFirstOrder.Cosine));
+        table.Add("cosine, mean of all: implicit, unrolled", Number(state.AllTasks.ImplicitUnrolled.Cosine));
         return table;
     }
 
-    private static Table Errors(ReferenceSummary reference)
+    private static TextTable Errors(ReferenceSummary reference)
     {
         var solved = reference.Dense ? "dense" : "MINRES";
-        var table = new Table
+        var table = new TextTable("inner steps", "linear steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate")
         {
             Border = TableBorder.Rounded,
-            Title = new TableTitle(
-                $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖"),
+            Title =
+                $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖",
         };
-        table.AddColumns("inner steps", "linear steps", "total", "linear (δ′)", "inner", "Theorem 1's estimate");
         foreach (var cell in reference.Errors)
         {
-            table.AddRow(
+            table.Add(
                 cell.InnerSteps?.ToString(CultureInfo.InvariantCulture) ?? "exact",
                 cell.CgSteps == 0 ? "0: g = ∇L(φ)" : $"{cell.CgSteps}",
                 Number(cell.Total.Median),

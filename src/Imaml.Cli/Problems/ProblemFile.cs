@@ -19,7 +19,7 @@ internal static class ProblemFile
 {
     private const long Longest = 1L << 30;
 
-    /// <summary>The problem in a file.</summary>
+    /// <summary>The problem in a file, or on the standard input where the path is <c>-</c>.</summary>
     /// <exception cref="ProblemFileException">The file cannot be read, is not JSON, or breaks a rule; one line says where.</exception>
     public static Problem Read(string path)
     {
@@ -49,6 +49,11 @@ internal static class ProblemFile
 
     private static byte[] Bytes(string path)
     {
+        if (path == StandardInput.Name)
+        {
+            return StandardInput.Read(Longest);
+        }
+
         if (Directory.Exists(path))
         {
             throw new ProblemFileException("a folder, not a problem file");

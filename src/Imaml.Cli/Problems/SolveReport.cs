@@ -2,7 +2,6 @@
 
 using System.Globalization;
 using Imaml.Math;
-using Spectre.Console;
 
 namespace Imaml.Cli.Problems;
 
@@ -12,18 +11,7 @@ internal static class SolveReport
     private const int Shown = 8;
 
     /// <summary>Writes the answer to the output stream.</summary>
-    public static void Print(Problem problem, SolveOutcome outcome)
-    {
-        var table = new Table { Border = TableBorder.None, ShowHeaders = false };
-        table.AddColumn(new TableColumn("").NoWrap());
-        table.AddColumn(new TableColumn(""));
-        foreach (var (name, value) in Rows(problem, outcome))
-        {
-            table.AddRow(Markup.Escape(name), Markup.Escape(value));
-        }
-
-        Terminal.Out.Write(table);
-    }
+    public static void Print(Problem problem, SolveOutcome outcome) => TextTable.PrintFacts(Rows(problem, outcome));
 
     /// <summary>The lines of the report, each with its name.</summary>
     public static IEnumerable<(string Name, string Value)> Rows(Problem problem, SolveOutcome outcome)

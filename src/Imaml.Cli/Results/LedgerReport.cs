@@ -1,7 +1,6 @@
 // The ledger of checked claims for a reader at the terminal, and as data. Claims are checked on instances, not proved.
 
 using Imaml.Theory;
-using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
@@ -52,32 +51,30 @@ internal static class LedgerReport
     /// <summary>The claims as a table, and below it the hypotheses that were broken on purpose.</summary>
     public static void Print(IReadOnlyList<CheckedClaim> claims)
     {
-        Print(Ledger.rows(claims), [.. claims.Select(one => one.Holds)], 2, 3, 4);
+        Print(Ledger.rows(claims), [.. claims.Select(one => one.Holds)], 4);
         if (claims.Any(one => one.Violations.Length > 0))
         {
-            Print(Ledger.violationRows(claims), [.. claims.SelectMany(one => one.Violations).Select(broken => broken.AsExpected)], 2, 3);
+            Print(Ledger.violationRows(claims), [.. claims.SelectMany(one => one.Violations).Select(broken => broken.AsExpected)], 3);
         }
     }
 
-    // The first row is the heading; the last cell of a row that is not as it should be is red, and these columns are set to the right.
-    private static void Print(string[][] rows, IReadOnlyList<bool> good, params ReadOnlySpan<int> right)
+    // The first row is the heading; the last cell of a row that is not as it should be is red.
+    private static void Print(string[][] rows, IReadOnlyList<bool> good, int lastNumber)
     {
-        var table = new Table { Border = TableBorder.Simple };
-        table.AddColumns(rows[0]);
-        foreach (var column in right)
-        {
-            table.Columns[column].Alignment = Justify.Right;
-            table.Columns[column].NoWrap = true;
-        }
-
+        var table = new TextTable(rows[0]) { FirstNumber = 2, LastNumber = lastNumber };
         foreach (var (row, asItShould) in rows.Skip(1).Zip(good))
         {
-            var cells = row.Select(Markup.Escape).ToArray();
-            cells[^1] = asItShould ? cells[^1] : $"[red]{cells[^1]}[/]";
-            table.AddRow(cells);
+            if (asItShould)
+            {
+                table.Add(row);
+            }
+            else
+            {
+                table.AddStyled("red", row);
+            }
         }
 
-        Terminal.Out.Write(table);
+        table.Print();
     }
 
     /// <summary>Success, or one line that names the claims that fail.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Imaml.Cli.Commands;
 using Imaml.Theory;
-using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
@@ -14,21 +13,15 @@ internal static class Table1Report
     ];
 
     /// <summary>For the terminal.</summary>
-    public static Table Table(Table1File file)
+    public static void Print(Table1File file)
     {
-        var table = new Table { Border = TableBorder.Simple, Title = new TableTitle(Caption(file)) };
-        table.AddColumns(Headings);
-        foreach (var column in table.Columns.Skip(1))
-        {
-            column.NoWrap = true;
-        }
-
+        var table = new TextTable(Headings) { Title = Caption(file), FirstNumber = 1 };
         foreach (var row in file.Rows)
         {
-            table.AddRow([.. Cells(row).Select(Markup.Escape)]);
+            table.Add([.. Cells(row)]);
         }
 
-        return table;
+        table.Print();
     }
 
     /// <summary>For a document.</summary>

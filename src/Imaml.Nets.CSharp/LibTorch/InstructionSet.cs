@@ -30,7 +30,7 @@ public sealed record InstructionSet(string Processor, string? LibTorch, IReadOnl
         Processor + (LibTorch is null || LibTorch == Processor ? "" : $", libtorch {LibTorch}") + (Limits is [] ? "" : $" ({string.Join(", ", Limits)})");
 
     private static InstructionSet OfProcess(string? libTorch) =>
-        new(Widest(), libTorch, [.. Variables.Where(name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }).Select(name => $"{name}={Environment.GetEnvironmentVariable(name)}")]);
+        new(Widest(), libTorch, [.. ProcessorCaches.LimitOneDnn ? [$"{ProcessorCaches.Variable}={ProcessorCaches.Widest}"] : (string[])[], .. Variables.Where(name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }).Select(name => $"{name}={Environment.GetEnvironmentVariable(name)}")]);
 
     // libtorch, too, speaks of AVX-512 where it has these parts of it.
     private static string Widest() =>

@@ -1,0 +1,29 @@
+// oneDNN, by which libtorch convolves, sizes its kernels' blocks by the processor's caches. A virtual machine may hide them (CPUID leaves 4 and
+// 8000001D empty); oneDNN 3.7's kernels for AVX2 and AVX-512 then compute wrong numbers and say nothing: gradients by a plain convolution's input
+// that are off by half, values of a grouped one of one channel that are off altogether. Those for AVX are right. The kernels of this library do not use it.
+
+using System.Runtime.Intrinsics.X86;
+
+namespace Imaml.Nets.LibTorch;
+
+/// <summary>What the processor says of its caches.</summary>
+internal static class ProcessorCaches
+{
+    /// <summary>The widest instructions that oneDNN uses where the caches are hidden, in its own word.</summary>
+    public const string Widest = "AVX";
+
+    /// <summary>oneDNN's variables for the widest instructions; the second is its old name.</summary>
+    public const string Variable = "ONEDNN_MAX_CPU_ISA", OldVariable = "DNNL_MAX_CPU_ISA";
+
+    private const uint IntelLeaf = 4, AmdLeaf = 0x8000001D, FirstExtended = 0x80000000;
+
+    /// <summary>Whether oneDNN is kept from wider instructions for that reason; what the user has set stays.</summary>
+    public static bool LimitOneDnn => Hidden && Environment.GetEnvironmentVariable(Variable) is null && Environment.GetEnvironmentVariable(OldVariable) is null;
+
+    /// <summary>Whether the processor names no cache.</summary>
+    public static bool Hidden => X86Base.IsSupported && !Named(IntelLeaf) && !Named(AmdLeaf);
+
+    // The lowest five bits are the first cache's kind, 0 for none.
+    private static bool Named(uint leaf) =>
+        (uint)X86Base.CpuId((int)(leaf & FirstExtended), 0).Eax >= leaf && (X86Base.CpuId((int)leaf, 0).Eax & 0x1F) != 0;
+}
