@@ -21,7 +21,7 @@ let tests =
     testList
         "imaml reproduce"
         [
-            testCase "fig2a writes four figures twice, a row for each problem, method and number of steps, and what was checked" (fun () ->
+            testCase "fig2a writes four figures in three formats, a row for each problem, method and number of steps, and what was checked" (fun () ->
                 inFolder (fun folder ->
                     let target = Path.Combine(folder, "new")
 
@@ -46,6 +46,7 @@ let tests =
                             "fig2a.csv"
                             "fig2a.json"
                             for name in [ "fig2a"; "fig2a-certificate"; "fig2a-variants"; "fig2a-work" ] do
+                                $"{name}.pdf"
                                 $"{name}.png"
                                 $"{name}.svg"
                         ]

@@ -67,12 +67,12 @@ internal static class DiagnosisFigures
         yield return ("diagnosis-gradients",
         [
             new(
-                $"iMAML's meta-gradient and others: {Figure.Spread(tasks, "task")}",
+                $"Angle to iMAML: {Figure.Spread(tasks, "task")}",
                 MetaSteps,
                 new PlotAxis("1 − cosine", Scale.Logarithmic),
                 [
                     Over("first-order", Method(PlotStyle.FirstOrder), state => FromOne(state.PerTask.ImplicitFirstOrder.Cosine)),
-                    Over("first-order, meta-batches", Method(PlotStyle.FirstOrder).Bound, state => FromOne(state.MetaBatches.ImplicitFirstOrder.Cosine)),
+                    Over("first-order, meta-batches", Method(PlotStyle.FirstOrder).Open, state => FromOne(state.MetaBatches.ImplicitFirstOrder.Cosine)),
                     Over("MAML (unrolled)", Method(BenchMethod.Maml), state => FromOne(state.PerTask.ImplicitUnrolled.Cosine)),
                     Over("iMAML, linear system solved", Method(PlotStyle.Imaml10), state => FromOne(state.PerTask.ImplicitConverged.Cosine)),
                 ]),

@@ -15,7 +15,7 @@ internal static class Figure
     private const float Sharpness = 3, Points = 0.5f;
 
     /// <summary>What curves with bands show of so many problems or tasks, in words; of one, only that it is one.</summary>
-    public static string Spread(int count, string thing) => count == 1 ? $"one {thing}" : $"median of {count} {thing}s, 10 to 90 %";
+    public static string Spread(int count, string thing) => count == 1 ? $"one {thing}" : $"median of {count} {thing}s, 10–90 %";
 
     /// <summary>The figure in every format, by the ending of the file's name.</summary>
     public static IReadOnlyList<(string Ending, byte[] Content)> Files(params IReadOnlyList<PlotPanel> panels) => [(".svg", Svg(panels)), (".pdf", Pdf(panels)), (".png", Png(panels))];

@@ -1,4 +1,4 @@
-// One panel: ScottPlot draws axes, grid and curves; titles and legend, which may hold formulas, are drawn here.
+// One panel: ScottPlot draws axes, grid and curves; titles and legend, which may hold formulas, are drawn here. The legend stands inside the axes where there is an empty place, else beside them.
 
 using System.Globalization;
 using ScottPlot;
@@ -23,7 +23,11 @@ internal sealed class PanelDrawing : IDisposable
     // Curves with few points and whiskers stand beside each other, by so many pixels.
     private const int FewPoints = 5, Shift = 6;
 
-    private const double BandOpacity = 0.18;
+    private const double BandOpacity = 0.18, Margin = 0.12, ApartMargin = 0.25;
+
+    // Places for the legend along each direction; and how often the vertical axis is made higher, by a share, to get one.
+    private const int PlacesTried = 16, Rises = 4, BandLines = 32;
+    private const double Rise = 0.1;
 
     private readonly PlotPanel _panel;
     private readonly PlotLegend _legend;
@@ -37,16 +41,19 @@ internal sealed class PanelDrawing : IDisposable
     {
         (_panel, _legend) = (panel, new PlotLegend(panel));
         // Makes the font known before the first text is measured.
-        PlotFont.OfSize(Figure.Text).Dispose();
+        PlotFont.OfFigures(Figure.Text).Dispose();
         var bands = panel.Curves.Where(curve => curve.Band is not null).ToArray();
         if (bands is [var only])
         {
             AddBand(only);
         }
 
-        AddTraces(whiskers: bands.Length > 1);
+        var whiskers = bands.Length > 1;
+        var apart = whiskers && panel.Curves.All(curve => curve.X.Count <= FewPoints);
+        AddTraces(whiskers, apart);
         Arrange(_plot.Axes.Bottom, panel.X);
         Arrange(_plot.Axes.Left, panel.Y);
+        _plot.Axes.Margins(apart ? ApartMargin : Margin, Margin);
         _plot.Axes.AutoScale();
         _plot.Axes.SetLimits(Limit(panel.X, panel.X.Low), Limit(panel.X, panel.X.High), Limit(panel.Y, panel.Y.Low), Limit(panel.Y, panel.Y.High));
         _plot.Axes.Title.IsVisible = false;
@@ -54,7 +61,7 @@ internal sealed class PanelDrawing : IDisposable
         _plot.Grid.MajorLineColor = Colors.Black.WithOpacity(0.10);
         _plot.HideLegend();
         _plot.RenderManager.ClearCanvasBeforeEachRender = false;
-        _legendInside = EmptyPlace();
+        _legendInside = PlaceLegend();
     }
 
     /// <summary>The size with the legend.</summary>
@@ -86,7 +93,14 @@ internal sealed class PanelDrawing : IDisposable
         SKPoint At(Coordinates point) => new(
             (float)(Axes.Left + ((point.X - limits.Left) / limits.HorizontalSpan * Axes.Width)),
             (float)(Axes.Bottom - ((point.Y - limits.Bottom) / limits.VerticalSpan * Axes.Height)));
-        return _traces.SelectMany(trace => trace.Strokes(At)).Concat(_edges.Select(edge => new[] { At(new(edge.X, edge.Low)), At(new(edge.X, edge.High)) })).SelectMany(Dense);
+        // Of a band, lines from edge to edge.
+        var band = _edges.Zip(_edges.Skip(1)).SelectMany(pair => Enumerable.Range(0, BandLines + 1).Select(i =>
+        {
+            double Between(double from, double to) => from + ((to - from) * i / BandLines);
+            var (x, low, high) = (Between(pair.First.X, pair.Second.X), Between(pair.First.Low, pair.Second.Low), Between(pair.First.High, pair.Second.High));
+            return new[] { At(new(x, low)), At(new(x, high)) };
+        }));
+        return _traces.SelectMany(trace => trace.Strokes(At)).Concat(band).SelectMany(Dense);
     }
 
     /// <inheritdoc/>
@@ -115,14 +129,13 @@ internal sealed class PanelDrawing : IDisposable
         axis.TickLabelStyle.FontSize = Figure.SmallText;
         axis.TickGenerator = description.Scale == Scale.Logarithmic
             ? new DecadeTicks()
-            : new NumericAutomatic { TickDensity = 0.6, LabelFormatter = number => number.ToString("#,0.####", CultureInfo.InvariantCulture).Replace('-', '−') };
+            : new NumericAutomatic { TickDensity = 0.8, LabelFormatter = number => number.ToString("#,0.####", CultureInfo.InvariantCulture).Replace('-', '−') };
     }
 
-    private void AddTraces(bool whiskers)
+    private void AddTraces(bool whiskers, bool apart)
     {
         var (curves, points) = (_panel.Curves, _panel.Curves.Select(curve => curve.X.Count).DefaultIfEmpty().Max());
         var every = points > MostMarkers ? int.Max(1 + ((points - 1) / MostMarkers), int.Min(MostApart, curves.Count)) : 1;
-        var apart = whiskers && points <= FewPoints;
         foreach (var (i, curve) in curves.Index())
         {
             // Where there are many points, the first that is marked differs from curve to curve, so that markers do not hide each other where curves meet.
@@ -146,17 +159,40 @@ internal sealed class PanelDrawing : IDisposable
         }
     }
 
-    /// <summary>The corner of a place in the axes that no curve crosses and that is large enough for the legend; null where there is none.</summary>
+    // Inside, if need be above the curves; null for beside the axes.
+    private SKPoint? PlaceLegend()
+    {
+        var limits = _plot.Axes.GetLimits();
+        for (var i = 0; i <= (_panel.Y.High is null ? Rises : 0); i++)
+        {
+            _plot.Axes.SetLimitsY(limits.Bottom, limits.Top + (i * Rise * limits.VerticalSpan));
+            if (EmptyPlace() is { } place)
+            {
+                return place;
+            }
+        }
+
+        _plot.Axes.SetLimits(limits);
+        return null;
+    }
+
+    /// <summary>The corner of a place in the axes that no curve crosses and that is large enough for the legend, the nearest to a corner of the axes; null where there is none.</summary>
     private SKPoint? EmptyPlace()
     {
         var (size, ink) = (_legend.Size, Ink().ToArray());
-        if (size.IsEmpty || size.Width + LegendInset > Axes.Width || size.Height + LegendInset > Axes.Height)
+        var (right, down) = (Axes.Width - size.Width - (2 * LegendInset), Axes.Height - size.Height - (2 * LegendInset));
+        if (size.IsEmpty || right < 0 || down < 0)
         {
             return null;
         }
 
-        float[] columns = [Axes.Right - size.Width - LegendInset, Axes.Left + LegendInset, Axes.HorizontalCenter - (size.Width / 2)];
-        float[] rows = [Axes.Top + LegendInset, Axes.Bottom - size.Height - LegendInset, Axes.VerticalCenter - (size.Height / 2)];
-        return (from row in rows from column in columns let place = SKRect.Create(new SKPoint(column, row), size) where !ink.Any(place.Contains) select (SKPoint?)place.Location).FirstOrDefault();
+        static IEnumerable<float> Along(float length) => Enumerable.Range(0, PlacesTried + 1).Select(i => length * i / PlacesTried);
+        static float FromEnd(float at, float length) => float.Min(at, length - at);
+        return (from y in Along(down)
+                from x in Along(right)
+                let place = SKRect.Create(Axes.Left + LegendInset + x, Axes.Top + LegendInset + y, size.Width, size.Height)
+                orderby FromEnd(x, right) + FromEnd(y, down)
+                where !ink.Any(place.Contains)
+                select (SKPoint?)place.Location).FirstOrDefault();
     }
 }

@@ -6,7 +6,7 @@ namespace Imaml.Cli.Plots;
 /// <summary>The curves' names with a sample of each, one below the other.</summary>
 internal sealed class PlotLegend
 {
-    private const float LineHeight = 17, Sample = 34, Gap = 7, Margin = 5;
+    private const float LineHeight = 15.5f, Sample = 30, Gap = 6, Margin = 5;
 
     private readonly (PlotCurve Curve, PlotText Name)[] _lines;
 

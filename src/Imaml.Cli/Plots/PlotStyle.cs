@@ -47,11 +47,17 @@ internal sealed record PlotStyle(Color Color, float[]? Dashes, MarkerShape Shape
     /// <summary>A level or a bound that a curve is compared with.</summary>
     public static PlotStyle Reference { get; } = new(Grey, Dots, MarkerShape.HorizontalBar);
 
-    /// <summary>A bound on this method's curve: its colour and the open form of its marker.</summary>
-    public PlotStyle Bound => this with
+    /// <summary>A second curve of the method: its colour, and the open form of its marker.</summary>
+    public PlotStyle Open => this with
     {
         Dashes = Dots,
-        Shape = Shape switch { MarkerShape.FilledCircle => MarkerShape.OpenCircle, MarkerShape.FilledSquare => MarkerShape.OpenSquare, var other => other },
+        Shape = Shape switch
+        {
+            MarkerShape.FilledCircle => MarkerShape.OpenCircle,
+            MarkerShape.FilledSquare => MarkerShape.OpenSquare,
+            MarkerShape.FilledTriangleDown => MarkerShape.OpenTriangleDown,
+            var other => other,
+        },
     };
 
     /// <summary>ScottPlot's form of the markers.</summary>

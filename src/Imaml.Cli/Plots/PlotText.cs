@@ -20,6 +20,13 @@ internal sealed partial class PlotText(string text, float size)
     /// <summary>The text without its notation, as a reader sees it.</summary>
     public string Plain => string.Concat(_runs.Select(run => run.Text));
 
+    /// <summary>Whether the font has all its characters.</summary>
+    public bool IsComplete => _runs.All(run =>
+    {
+        using var font = run.Font(size);
+        return font.ContainsGlyphs(run.Text);
+    });
+
     /// <summary>Draws it in black.</summary>
     /// <param name="canvas">The canvas.</param>
     /// <param name="x">The left end, the middle or the right end, by <paramref name="align"/>.</param>
@@ -56,7 +63,7 @@ internal sealed partial class PlotText(string text, float size)
 
     private sealed record Run(string Text, bool Oblique, float Scale, float Drop)
     {
-        public SKFont Font(float size) => PlotFont.OfSize(size * Scale, Oblique);
+        public SKFont Font(float size) => PlotFont.OfFigures(size * Scale, Oblique);
 
         public float Width(float size)
         {

@@ -16,7 +16,7 @@ internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
     // Below it rounding decides, and the curves are said to be converged.
     private const double LowestDrawn = 1e-8;
 
-    private static readonly PlotAxis InnerSteps = new("inner steps $n$", Scale.Logarithmic), ExactSolve = new("exact-solve error  $‖g − ∇F‖ / ‖∇F‖$", Scale.Logarithmic);
+    private static readonly PlotAxis InnerSteps = new("inner steps $n$", Scale.Logarithmic), ExactSolve = new("error  $‖g − ∇F‖ / ‖∇F‖$", Scale.Logarithmic);
 
     private int Problems => points.Max(point => point.Problem) + 1;
 
@@ -33,9 +33,9 @@ internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
             ExactSolve with { Low = LowestDrawn },
             [.. Curves(p => p.ExactSolveError, Figure2aMethod.Imaml2, Figure2aMethod.Maml, Figure2aMethod.Imaml5, Figure2aMethod.Imaml10)]),
         new(
-            "iMAML, 5 CG steps, over MAML, problem by problem",
+            "iMAML and MAML on the same problem",
             InnerSteps,
-            new PlotAxis("error of iMAML / error of MAML", Scale.Linear, Low: 0),
+            new PlotAxis("exact-solve error, iMAML / MAML", Scale.Linear, Low: 0),
             [Ratio(), Level("equal", 1)]),
     ];
 
@@ -43,9 +43,9 @@ internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
     private PlotPanel[] Variants() =>
     [
         new(
-            "Distance to the derivative of the iterate",
+            "Approximate-solve error",
             InnerSteps,
-            new PlotAxis("approximate-solve error  $‖g − ∇F_n‖ / ‖∇F‖$", Scale.Logarithmic),
+            new PlotAxis("error  $‖g − ∇F_n‖ / ‖∇F‖$", Scale.Logarithmic),
             [.. Curves(p => p.ApproximateSolveError, Figure2aMethod.Truncated10, Figure2aMethod.TruncatedHalf, Figure2aMethod.Imaml2, Figure2aMethod.Imaml5, Figure2aMethod.Maml)]),
         new(
             $"Exact-solve error: {Middle}",
@@ -68,9 +68,9 @@ internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
     private PlotPanel[] Certificate() =>
     [
         new(
-            $"Error and its certificate: {Middle}",
+            $"Certificate: {Middle}",
             InnerSteps,
-            new PlotAxis("$‖g − ∇F‖ / ‖∇F‖$ and its upper bound", Scale.Logarithmic),
+            new PlotAxis("error and its upper bound", Scale.Logarithmic),
             [
                 .. new[] { Figure2aMethod.Imaml2, Figure2aMethod.Imaml5 }.SelectMany(method => new[]
                 {
@@ -90,7 +90,7 @@ internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
     private PlotCurve Bound(Figure2aMethod method)
     {
         var curve = Curve(method, p => p.Certificate);
-        return curve with { Label = $"certificate, {Figure2a.linearSteps(method)} CG steps", Style = curve.Style.Bound };
+        return curve with { Label = $"certificate, {Figure2a.linearSteps(method)} CG steps", Style = curve.Style.Open };
     }
 
     private static double Looseness(Figure2aPoint point) => (point.Certificate + point.ExactRounding) / point.ExactSolveError;

@@ -9,7 +9,7 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
 {
     private static readonly PlotAxis InnerSteps = new("inner gradient steps", Scale.Linear, Low: 0);
 
-    /// <summary>The panels, on linear axes: what grows with the steps is a slope. Memory is what live tensors hold, which an allocator's habits do not change.</summary>
+    /// <summary>The panels, with one legend, on linear axes: what grows with the steps is a slope. Memory is what live tensors hold, which an allocator's habits do not change.</summary>
     public IReadOnlyList<PlotPanel> Panels() =>
     [
         new(
@@ -21,7 +21,8 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
             $"Time of a task, {options.Threads} {(options.Threads == 1 ? "thread" : "threads")}",
             InnerSteps,
             new PlotAxis("seconds per task", Scale.Linear, Low: 0),
-            [.. Curves(point => point.Seconds)]),
+            [.. Curves(point => point.Seconds)],
+            Legend: false),
     ];
 
     private EpisodeSpec Tasks => BenchSetting.Of(options.Setting).Tasks;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Plots;
 using Imaml.Theory;
@@ -16,10 +17,10 @@ internal static class Table1Plots
     public static IReadOnlyList<PlotPanel> Panels(double accuracy, IReadOnlyList<Table1Row> rows, IReadOnlyList<Table1Point> points)
     {
         PlotPanel Panel(string title, string axis, Func<Table1Row, FittedSlope> slope, Func<Table1Point, double> quantity) => new(
-            $"{title} to reach $δ/D$ = {accuracy:G}",
+            string.Create(CultureInfo.InvariantCulture, $"{title} to reach $δ/D$ = {accuracy:G}"),
             Condition,
             new PlotAxis(axis, Scale.Logarithmic),
-            [.. rows.Select(row => Curve($"{Label(row.Method)}: $κ^{{{slope(row).Slope:F2}}}$", row.Method, points, quantity))]);
+            [.. rows.Select(row => Curve($"{Label(row.Method)}: $κ^{{{Exponent(slope(row).Slope)}}}$", row.Method, points, quantity))]);
 
         return
         [
@@ -27,6 +28,9 @@ internal static class Table1Plots
             Panel("Memory", "vectors held at once", row => row.MemorySlope, point => point.Vectors),
         ];
     }
+
+    // A zero has no sign.
+    private static string Exponent(double slope) => (double.Round(slope, 2) + 0.0).ToString("F2", CultureInfo.InvariantCulture).Replace('-', '−');
 
     private static string Label(Table1Method method) => method switch
     {
