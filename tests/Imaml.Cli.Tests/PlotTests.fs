@@ -25,8 +25,7 @@ let private panel legend curves =
 
 /// The panels of Figure 2(a) on so many problems, of Figure 2(b) without measurements, and of Table 1.
 let private figure2a problems =
-    let points =
-        Figure2a.problemSeeds 1 problems |> Seq.mapi Figure2a.problem |> Seq.concat |> Seq.toArray
+    let points = Figure2a.problemSeeds 1 problems |> Seq.mapi Figure2a.problem |> Seq.concat |> Seq.toArray
 
     [
         for struct (_, panels) in Figure2aPlots(points).All() do
@@ -51,7 +50,14 @@ let private figure2b () =
 
 let private table1 () =
     let slope: FittedSlope =
-        { Slope = -0.001; Intercept = 0.0; Low = 0.0; High = 0.0; LargestResidual = 0.0; Points = 3 }
+        {
+            Slope = -0.001
+            Intercept = 0.0
+            Low = 0.0
+            High = 0.0
+            LargestResidual = 0.0
+            Points = 3
+        }
 
     let methods = Enum.GetValues<Table1Method>()
 
@@ -185,15 +191,19 @@ let tests =
 
                 different |> should be Empty)
 
-            testCase "looks of methods differ in dashes or markers, so that they are told apart without colour; colours are Okabe and Ito's" (fun () ->
-                let shapes =
-                    [ for look in looks -> (look.Dashes |> Option.ofObj |> Option.map Array.toList), look.Shape ]
+            testCase
+                "looks of methods differ in dashes or markers, so that they are told apart without colour; colours are Okabe and Ito's"
+                (fun () ->
+                    let shapes =
+                        [
+                            for look in looks -> (look.Dashes |> Option.ofObj |> Option.map Array.toList), look.Shape
+                        ]
 
-                shapes |> List.distinct |> should equal shapes
+                    shapes |> List.distinct |> should equal shapes
 
-                for look in looks do
-                    [ "#000000"; "#E69F00"; "#56B4E9"; "#009E73"; "#0072B2"; "#D55E00"; "#CC79A7" ]
-                    |> should contain (look.Color.ToHex()))
+                    for look in looks do
+                        [ "#000000"; "#E69F00"; "#56B4E9"; "#009E73"; "#0072B2"; "#D55E00"; "#CC79A7" ]
+                        |> should contain (look.Color.ToHex()))
 
             testCase "every method of the program has a look, and a method has one look in all figures" (fun () ->
                 for m in BenchMethod.All do
@@ -278,7 +288,15 @@ let tests =
                             "bands",
                             PlotAxis("$x$", Scale.Linear),
                             PlotAxis("$y$", Scale.Linear),
-                            [| PlotCurve("first", looks[0], [| 1.0; 2.0 |], [| 1.0; 2.0 |], Band = struct ([| 0.5; 1.0 |], [| 2.0; 3.0 |])) |]
+                            [|
+                                PlotCurve(
+                                    "first",
+                                    looks[0],
+                                    [| 1.0; 2.0 |],
+                                    [| 1.0; 2.0 |],
+                                    Band = struct ([| 0.5; 1.0 |], [| 2.0; 3.0 |])
+                                )
+                            |]
                         )
                     |]
 

@@ -11,7 +11,7 @@ namespace Imaml.Cli.Plots;
 internal sealed class PanelDrawing : IDisposable
 {
     // The panel, and its axes in it.
-    private const int Width = 400, Height = 300, LegendGap = 8, LegendInset = 6;
+    private const int Width = 400, Height = 300, LegendGap = 8, LegendInset = 6, Clearance = 5;
     private static readonly PixelRect Axes = new(left: 64, right: Width - 14, bottom: Height - 46, top: 30);
 
     // Of a curve with more points every second, third … has a marker.
@@ -26,7 +26,7 @@ internal sealed class PanelDrawing : IDisposable
     private const double BandOpacity = 0.18, Margin = 0.12, ApartMargin = 0.25;
 
     // Places for the legend along each direction; and how often the vertical axis is made higher, by a share, to get one.
-    private const int PlacesTried = 16, Rises = 4, BandLines = 32;
+    private const int PlacesTried = 16, Rises = 6, BandLines = 32;
     private const double Rise = 0.1;
 
     private readonly PlotPanel _panel;
@@ -192,7 +192,8 @@ internal sealed class PanelDrawing : IDisposable
                 from x in Along(right)
                 let place = SKRect.Create(Axes.Left + LegendInset + x, Axes.Top + LegendInset + y, size.Width, size.Height)
                 orderby FromEnd(x, right) + FromEnd(y, down)
-                where !ink.Any(place.Contains)
+                let clear = SKRect.Inflate(place, Clearance, Clearance)
+                where !ink.Any(clear.Contains)
                 select (SKPoint?)place.Location).FirstOrDefault();
     }
 }
