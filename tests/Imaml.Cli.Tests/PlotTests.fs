@@ -2,6 +2,7 @@
 module Imaml.Cli.Tests.PlotTests
 
 open System
+open System.Collections.Generic
 open System.IO
 open System.Text
 open System.Xml.Linq
@@ -282,6 +283,8 @@ let tests =
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
 
             testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
+                let edge low high : IReadOnlyList<float> = [| low; high |]
+
                 let panels =
                     [|
                         PlotPanel(
@@ -294,7 +297,7 @@ let tests =
                                     looks[0],
                                     [| 1.0; 2.0 |],
                                     [| 1.0; 2.0 |],
-                                    Band = struct ([| 0.5; 1.0 |], [| 2.0; 3.0 |])
+                                    Band = Nullable(struct (edge 0.5 1.0, edge 2.0 3.0))
                                 )
                             |]
                         )
