@@ -11,7 +11,7 @@ namespace Imaml.Cli.Plots;
 internal sealed class PanelDrawing : IDisposable
 {
     // The panel, and its axes in it.
-    private const int Width = 400, Height = 300, LegendGap = 8, LegendInset = 6, Clearance = 5;
+    private const int Width = 400, Height = 300, LegendGap = 8, LegendInset = 6, Clearance = 3;
     private static readonly PixelRect Axes = new(left: 64, right: Width - 14, bottom: Height - 46, top: 30);
 
     // Of a curve with more points every second, third … has a marker.
