@@ -283,7 +283,7 @@ let tests =
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
 
             testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
-                let edge low high : IReadOnlyList<float> = [| low; high |]
+                let band: struct (IReadOnlyList<float> * IReadOnlyList<float>) = struct ([| 0.5; 1.0 |], [| 2.0; 3.0 |])
 
                 let panels =
                     [|
@@ -297,7 +297,7 @@ let tests =
                                     looks[0],
                                     [| 1.0; 2.0 |],
                                     [| 1.0; 2.0 |],
-                                    Band = Nullable(struct (edge 0.5 1.0, edge 2.0 3.0))
+                                    Band = Nullable band
                                 )
                             |]
                         )
