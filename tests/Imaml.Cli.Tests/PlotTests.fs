@@ -2,7 +2,6 @@
 module Imaml.Cli.Tests.PlotTests
 
 open System
-open System.Collections.Generic
 open System.IO
 open System.Text
 open System.Xml.Linq
@@ -283,26 +282,8 @@ let tests =
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
 
             testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
-                let band: struct (IReadOnlyList<float> * IReadOnlyList<float>) = struct ([| 0.5; 1.0 |], [| 2.0; 3.0 |])
-
-                let panels =
-                    [|
-                        PlotPanel(
-                            "bands",
-                            PlotAxis("$x$", Scale.Linear),
-                            PlotAxis("$y$", Scale.Linear),
-                            [|
-                                PlotCurve(
-                                    "first",
-                                    looks[0],
-                                    [| 1.0; 2.0 |],
-                                    [| 1.0; 2.0 |],
-                                    Band = Nullable band
-                                )
-                            |]
-                        )
-                    |]
-
+                // One panel with whiskers, one with an area.
+                let panels = figure2a 2 |> List.take 2 |> List.toArray
                 let pdf = Figure.Pdf panels
                 let text = Encoding.Latin1.GetString pdf
                 Expect.stringStarts text "%PDF-" "the file"
