@@ -47,9 +47,6 @@ internal sealed class ResultFolder : IDisposable
         }
     }
 
-    /// <summary>Whether it has this file.</summary>
-    public bool Has(string name) => File.Exists(Path.Combine(_path, name));
-
     /// <summary>The text of a file.</summary>
     public string Read(string name) => File.ReadAllText(Path.Combine(_path, name));
 
