@@ -378,7 +378,14 @@ let tests =
                     Directory.GetFiles folder
                     |> Array.map (fun path -> string (Path.GetFileName path))
                     |> set
-                    |> should equal (set [ "fig2b.csv"; "fig2b.json"; "fig2b.png"; "fig2b.svg" ])
+                    |> should equal (set [ "fig2b.csv"; "fig2b.json"; "fig2b.pdf"; "fig2b.png"; "fig2b.svg" ])
+
+                    // From the file alone it is the same picture.
+                    let picture () = File.ReadAllBytes(Path.Combine(folder, "fig2b.png"))
+                    let drawn = picture ()
+                    File.Delete(Path.Combine(folder, "fig2b.png"))
+                    (Imaml.run [ "redraw"; folder ]).ExitCode |> should equal 0
+                    picture () |> should equal drawn
 
                     let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "fig2b.json"))).RootElement
                     JsonElement.DeepEquals(JsonDocument.Parse(outcome.Output).RootElement, written) |> should equal true

@@ -140,9 +140,11 @@ let tests =
                     |> should
                         equal
                         [|
+                            "diagnosis-curvature.pdf"
                             "diagnosis-curvature.png"
                             "diagnosis-curvature.svg"
                             "diagnosis-errors.csv"
+                            "diagnosis-gradients.pdf"
                             "diagnosis-gradients.png"
                             "diagnosis-gradients.svg"
                             "diagnosis-tasks.csv"
@@ -151,6 +153,13 @@ let tests =
                             "state-000003.json"
                             "state-000006.json"
                         |]
+
+                    // From the file alone they are the same pictures.
+                    let pictures () = [ for path in Directory.GetFiles(folder, "*.png") -> File.ReadAllBytes path ]
+                    let drawn = pictures ()
+                    Directory.GetFiles(folder, "*.png") |> Array.iter File.Delete
+                    (Imaml.run [ "redraw"; folder ]).ExitCode |> should equal 0
+                    pictures () |> should equal drawn
 
                     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "diagnosis.json")))
                     let states = document.RootElement.GetProperty "states"

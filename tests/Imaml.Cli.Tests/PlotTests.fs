@@ -2,19 +2,122 @@
 module Imaml.Cli.Tests.PlotTests
 
 open System
+open System.IO
 open System.Text
 open System.Xml.Linq
 open Expecto
 open FsUnit
 open ScottPlot
 open SkiaSharp
+open Imaml.Testing
+open Imaml.Theory
+open Imaml.Cli.Benchmarks
 open Imaml.Cli.Plots
 open Imaml.Cli.Results
+open Imaml.Cli.Tests
 
-let private curve label style (y: float list) = PlotCurve(label, style, [| for i in 1 .. y.Length -> float i |], List.toArray y)
+let private looks = Seq.toArray PlotStyle.Methods.Values
 
-let private panel (legend: LegendPlace) curves =
-    PlotPanel("a title", PlotAxis("steps n", Scale.Logarithmic), PlotAxis("error ‖g‖", Scale.Logarithmic), Seq.toArray curves, legend)
+let private curve label look (y: float list) = PlotCurve(label, looks[look], [| for i in 1 .. y.Length -> float i |], List.toArray y)
+
+let private panel legend curves =
+    PlotPanel("a title", PlotAxis("steps", Scale.Logarithmic), PlotAxis("error $‖g_1‖$", Scale.Logarithmic), Seq.toArray curves, legend)
+
+/// The panels of Figure 2(a) on so many problems, of Figure 2(b) without measurements, and of Table 1.
+let private figure2a problems =
+    let points = Figure2a.problemSeeds 1 problems |> Seq.mapi Figure2a.problem |> Seq.concat |> Seq.toArray
+
+    [
+        for struct (_, panels) in Figure2aPlots(points).All() do
+            yield! panels
+    ]
+
+let private figure2b () =
+    let methods = [| "imaml-gd"; "maml"; "maml-recompute"; "fomaml" |]
+    let options = Figure2bOptions("20w5s", methods, [| 1; 2 |], 2, 3, 64, 2, 8192L)
+
+    [
+        yield!
+            Figure2bPlots(
+                options,
+                [|
+                    for m in methods do
+                        for steps in [ 1; 2 ] -> Figure2bPoint(m, steps, null)
+                |]
+            )
+                .Panels()
+    ]
+
+let private table1 () =
+    let slope: FittedSlope =
+        {
+            Slope = -0.001
+            Intercept = 0.0
+            Low = 0.0
+            High = 0.0
+            LargestResidual = 0.0
+            Points = 3
+        }
+
+    let methods = Enum.GetValues<Table1Method>()
+
+    let rows: Table1Row[] =
+        [|
+            for m in methods ->
+                {
+                    Method = m
+                    Name = ""
+                    Compute = ""
+                    Memory = ""
+                    Error = ""
+                    ComputeExponent = 1.0
+                    MemoryExponent = 1.0
+                    ComputeSlope = slope
+                    VectorsPerStep = slope
+                    MemorySlope = slope
+                    ComputePerLog = slope
+                    ErrorKind = ""
+                    LargestError = 0.0
+                    LargestErrorShare = 0.0
+                }
+        |]
+
+    let points: Table1Point[] =
+        [|
+            for m in methods do
+                for condition in [ 10.0; 100.0; 1000.0 ] ->
+                    {
+                        Method = m
+                        Seed = 1
+                        Condition = condition
+                        Accuracy = 0.01
+                        Steps = 1
+                        KeptSteps = 1
+                        LinearSteps = 1
+                        Gradients = int condition
+                        HessianProducts = 1
+                        Vectors = int condition
+                        InnerError = 0.0
+                        Error = 0.0
+                        ExactSolveError = 0.0
+                        ErrorBound = 0.0
+                    }
+        |]
+
+    List.ofSeq (Table1Plots.Panels(0.01, rows, points))
+
+let private labels (panels: PlotPanel list) =
+    [
+        for panel in panels do
+            panel.Title
+            panel.X.Title
+            panel.Y.Title
+
+            for curve in panel.Curves do
+                curve.Label
+    ]
+
+let private named (figure: string) = [ $"{figure}.pdf"; $"{figure}.png"; $"{figure}.svg" ]
 
 let private texts (svg: byte[]) =
     let document = XDocument.Parse(Encoding.UTF8.GetString svg)
@@ -41,12 +144,12 @@ let tests =
                     let svg =
                         Figure.Svg
                             [|
-                                panel LegendPlace.Right [ curve "first" 0 [ 1.0; 0.1; 0.01 ]; curve "second" 1 [ 1.0; 0.5; 0.2 ] ]
+                                panel true [ curve "first" 0 [ 1.0; 0.1; 0.01 ]; curve "second" 1 [ 1.0; 0.5; 0.2 ] ]
                             |]
 
                     let shown = texts svg
 
-                    for text in [ "a title"; "steps n"; "error ‖g‖"; "first"; "second"; "10⁻¹" ] do
+                    for text in [ "a title"; "steps"; "error"; "‖"; "g"; "1"; "first"; "second"; "10⁻¹" ] do
                         Expect.contains shown text "the picture's texts"
 
                     let document = XDocument.Parse(Encoding.UTF8.GetString svg)
@@ -59,8 +162,8 @@ let tests =
             testCase "pixels and lines show the same figure, in the same proportions" (fun () ->
                 let panels =
                     [|
-                        panel LegendPlace.Below [ curve "first" 0 [ 1.0; 0.1 ] ]
-                        panel LegendPlace.None [ curve "" 1 [ 2.0; 0.1 ] ]
+                        panel true [ curve "first" 0 [ 1.0; 0.1 ] ]
+                        panel false [ curve "" 1 [ 2.0; 0.1 ] ]
                     |]
 
                 use image = SKBitmap.Decode(Figure.Png panels)
@@ -74,9 +177,9 @@ let tests =
                 |> should equal (float image.Height / float (size "height")))
 
             testCase "a second panel leaves the first where it is" (fun () ->
-                let first = panel LegendPlace.None [ curve "" 0 [ 1.0; 0.1 ] ]
+                let first = panel false [ curve "" 0 [ 1.0; 0.1 ] ]
                 use alone = SKBitmap.Decode(Figure.Png [| first |])
-                use both = SKBitmap.Decode(Figure.Png [| first; panel LegendPlace.None [ curve "" 1 [ 3.0; 0.1 ] ] |])
+                use both = SKBitmap.Decode(Figure.Png [| first; panel false [ curve "" 1 [ 3.0; 0.1 ] ] |])
 
                 let different =
                     seq {
@@ -88,22 +191,147 @@ let tests =
 
                 different |> should be Empty)
 
-            testCase "styles differ in dashes and markers, so that they are told apart without colour" (fun () ->
-                let looks =
+            testCase
+                "looks of methods differ in dashes or markers, so that they are told apart without colour; colours are Okabe and Ito's"
+                (fun () ->
+                    let shapes =
+                        [
+                            for look in looks -> (look.Dashes |> Option.ofObj |> Option.map Array.toList), look.Shape
+                        ]
+
+                    shapes |> List.distinct |> should equal shapes
+
+                    for look in looks do
+                        [ "#000000"; "#E69F00"; "#56B4E9"; "#009E73"; "#0072B2"; "#D55E00"; "#CC79A7" ]
+                        |> should contain (look.Color.ToHex()))
+
+            testCase "every method of the program has a look, and a method has one look in all figures" (fun () ->
+                for m in BenchMethod.All do
+                    PlotStyle.Methods.ContainsKey m.Name |> should equal true
+
+                // By the name before the exponent of κ; iMAML has 5 CG steps where nothing else is said.
+                let name (label: string) =
+                    match (label.Split ':')[0] with
+                    | "iMAML, gradient descent" -> "iMAML, 5 CG steps"
+                    | "iMAML, Nesterov" -> "iMAML, 5 CG, Nesterov"
+                    | "truncated" -> "truncated, last half"
+                    | other -> other
+
+                let drawn =
                     [
-                        for i in 0 .. PlotStyle.Count - 1 ->
-                            let style = PlotStyle.Of i
-                            (style.Dashes |> Option.ofObj |> Option.map Array.toList), style.Shape
+                        for panel in figure2a 2 @ figure2b () @ table1 () do
+                            for curve in panel.Curves -> name curve.Label, curve.Style
                     ]
 
-                looks |> List.distinct |> should equal looks)
+                for name, styles in drawn |> List.groupBy fst do
+                    styles |> List.map snd |> List.distinct |> List.length |> should equal 1
+
+                for name in [ "MAML"; "MAML, Nesterov"; "iMAML, 5 CG steps" ] do
+                    drawn |> List.filter (fun (other, _) -> other = name) |> List.length |> should be (greaterThan 3))
+
+            testCase "a figure of one problem does not call it a median, and has no band; of two it does" (fun () ->
+                labels (figure2a 1) |> List.filter (fun text -> text.Contains "median") |> should be Empty
+                labels (figure2a 1) |> should contain "Exact-solve error: one problem"
+
+                for panel in figure2a 1 do
+                    for curve in panel.Curves do
+                        curve.Band.HasValue |> should equal false
+
+                labels (figure2a 2) |> should contain "Exact-solve error: median of 2 problems, 10–90 %")
+
+            testCase "labels are typeset: no notation is left in them, the font has their characters, and they fit the panel" (fun () ->
+                let panels = figure2a 2 @ figure2b () @ table1 ()
+
+                for text in labels panels do
+                    let plain = PlotText(text, Figure.Text)
+                    Expect.isFalse (plain.Plain |> Seq.exists (fun letter -> "$_^{}".Contains letter)) text
+                    Expect.isFalse (plain.Plain.Contains "d_θL(" || plain.Plain.Contains "Alg") text
+                    Expect.isTrue plain.IsComplete text
+
+                for panel in panels do
+                    for text, room in [ panel.Title, 350f; panel.X.Title, 350f; panel.Y.Title, 270f ] do
+                        Expect.isLessThan (PlotText(text, Figure.Text).Width) room text)
+
+            testCase "formulas / letters are oblique, scripts small, and what stands outside the dollar signs is as it is" (fun () ->
+                PlotText("error_1 $‖g^∗ − F_{n+1}‖$", 10f).Plain |> should equal "error_1 ‖g∗ − Fn+1‖"
+                PlotText("$x^2$", 10f).Width |> should be (lessThan (PlotText("$x2$", 10f).Width))
+
+                let svg = Figure.Svg [| panel false [ curve "" 0 [ 1.0; 0.1 ] ] |]
+                let document = XDocument.Parse(Encoding.UTF8.GetString svg)
+
+                let slanted =
+                    [
+                        for element in document.Descendants() do
+                            if not (isNull (element.Attribute(XName.Get "font-style"))) then
+                                element.Value.Trim()
+                    ]
+
+                slanted |> should equal [ "g" ])
+
+            testCase "no legend lies over a curve or its whiskers" (fun () ->
+                for panel in figure2a 3 @ table1 () do
+                    use drawing = new PanelDrawing(panel)
+                    let legend = drawing.Legend
+                    drawing.Ink() |> Seq.filter legend.Contains |> should be Empty)
+
+            testCase "where the axes have no empty place, the legend stands beside them" (fun () ->
+                let everywhere = [ for i in 1..200 -> if i % 2 = 0 then 1.0 else 1e-6 ]
+                use drawing = new PanelDrawing(panel true [ curve "to and fro" 0 everywhere ])
+                use without = new PanelDrawing(panel false [ curve "to and fro" 0 everywhere ])
+                drawing.Size.Width |> should be (greaterThan without.Size.Width)
+                drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
+
+            testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
+                // One panel with whiskers, one with an area.
+                let panels = figure2a 2 |> List.take 2 |> List.toArray
+                let pdf = Figure.Pdf panels
+                let text = Encoding.Latin1.GetString pdf
+                Expect.stringStarts text "%PDF-" "the file"
+                text.Contains "/FontFile2" |> should equal true
+                text.Contains "/Subtype /Image" |> should equal false
+                text.Contains "/CreationDate" |> should equal false
+                Figure.Pdf panels |> should equal pdf
+                // With the whole font it would be ten times as long.
+                pdf.Length |> should be (lessThan 200_000))
+
+            testCase "imaml redraw / the figures are there again, and the numbers are as they were" (fun () ->
+                inFolder (fun folder ->
+                    (Imaml.run [ "reproduce"; "fig2a"; "--problems"; "4"; "--seed"; "2"; "--out"; folder ]).ExitCode
+                    |> should equal 0
+
+                    let at name = Path.Combine(folder, name)
+                    let drawn = [ "fig2a"; "fig2a-certificate"; "fig2a-variants"; "fig2a-work" ] |> List.collect named
+                    let numbers = [ "fig2a.csv"; "fig2a.json" ] |> List.map (at >> File.ReadAllBytes)
+                    let size name = use image = SKBitmap.Decode(at name) in image.Width, image.Height
+                    let before = size "fig2a-certificate.png"
+                    drawn |> List.iter (at >> File.Delete)
+                    (Imaml.run [ "redraw"; folder ]).ExitCode |> should equal 0
+
+                    for name in drawn do
+                        File.Exists(at name) |> should equal true
+
+                    [ "fig2a.csv"; "fig2a.json" ] |> List.map (at >> File.ReadAllBytes) |> should equal numbers
+                    size "fig2a-certificate.png" |> should equal before
+                    let first = drawn |> List.map (at >> File.ReadAllBytes)
+                    (Imaml.run [ "redraw"; folder ]).ExitCode |> should equal 0
+                    drawn |> List.map (at >> File.ReadAllBytes) |> should equal first))
+
+            testCase "imaml redraw / a folder without results is a mistake, damaged results are one line" (fun () ->
+                inFolder (fun folder ->
+                    let outcome = Imaml.run [ "redraw"; folder ]
+                    outcome.ExitCode |> should equal 2
+                    Expect.stringContains outcome.Line "has none of fig2a.csv, fig2b.json, table1.json, diagnosis.json" "the line"
+                    File.WriteAllText(Path.Combine(folder, "fig2a.csv"), "problem,method\n0\n")
+                    let damaged = Imaml.run [ "redraw"; folder ]
+                    damaged.ExitCode |> should equal 1
+                    Expect.stringContains damaged.Line "fig2a.csv cannot be drawn: the row 0 has 1 cells, not 2" "the line"))
 
             testCase "a point without a place on a logarithmic axis is a gap, not a fault" (fun () ->
                 let png third =
                     Figure.Png
                         [|
                             panel
-                                LegendPlace.Right
+                                true
                                 [
                                     curve "gaps" 0 [ 1.0; 0.5; third; 0.1; 0.01 ]
                                     curve "nowhere" 1 [ 0.0; nan ]

@@ -24,6 +24,7 @@ let private words folder (command: Command) =
     | "evaluate"
     | "diagnose"
     | "show"
+    | "redraw"
     | "report" -> [ folder ]
     | "get" -> [ "omniglot" ]
     | "train" -> [ "--preset"; "glyphs-5w1s/imaml-gd"; "--out"; Path.Combine(folder, "run") ]

@@ -21,63 +21,66 @@ let tests =
     testList
         "imaml reproduce"
         [
-            testCase "fig2a writes four figures twice, a row for each problem, method and number of steps, and what was checked" (fun () ->
-                inFolder (fun folder ->
-                    let target = Path.Combine(folder, "new")
+            testCase
+                "fig2a writes four figures in three formats, a row for each problem, method and number of steps, and what was checked"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let target = Path.Combine(folder, "new")
 
-                    let outcome =
-                        Imaml.run
+                        let outcome =
+                            Imaml.run
+                                [
+                                    "reproduce"
+                                    "fig2a"
+                                    "--problems"
+                                    "4"
+                                    "--seed"
+                                    "2"
+                                    "--out"
+                                    target
+                                    "--json"
+                                ]
+
+                        outcome.ExitCode |> should equal 0
+
+                        let files =
                             [
-                                "reproduce"
-                                "fig2a"
-                                "--problems"
-                                "4"
-                                "--seed"
-                                "2"
-                                "--out"
-                                target
-                                "--json"
+                                "fig2a.csv"
+                                "fig2a.json"
+                                for name in [ "fig2a"; "fig2a-certificate"; "fig2a-variants"; "fig2a-work" ] do
+                                    $"{name}.pdf"
+                                    $"{name}.png"
+                                    $"{name}.svg"
                             ]
 
-                    outcome.ExitCode |> should equal 0
+                        Directory.GetFiles target
+                        |> Array.map (fun path -> string (Path.GetFileName path))
+                        |> set
+                        |> should equal (set files)
 
-                    let files =
-                        [
-                            "fig2a.csv"
-                            "fig2a.json"
-                            for name in [ "fig2a"; "fig2a-certificate"; "fig2a-variants"; "fig2a-work" ] do
-                                $"{name}.png"
-                                $"{name}.svg"
-                        ]
+                        let printed = JsonDocument.Parse(outcome.Output).RootElement
+                        let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(target, "fig2a.json"))).RootElement
+                        JsonElement.DeepEquals(printed, written) |> should equal true
+                        written.GetProperty("options").GetProperty("seed").GetInt32() |> should equal 2
 
-                    Directory.GetFiles target
-                    |> Array.map (fun path -> string (Path.GetFileName path))
-                    |> set
-                    |> should equal (set files)
+                        Expect.stringStarts
+                            (written.GetProperty("provenance").GetProperty("version").GetString() |> string)
+                            "0."
+                            "the version"
 
-                    let printed = JsonDocument.Parse(outcome.Output).RootElement
-                    let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(target, "fig2a.json"))).RootElement
-                    JsonElement.DeepEquals(printed, written) |> should equal true
-                    written.GetProperty("options").GetProperty("seed").GetInt32() |> should equal 2
+                        for claim in written.GetProperty("claims").EnumerateArray() do
+                            claim.GetProperty("holds").GetBoolean() |> should equal true
 
-                    Expect.stringStarts
-                        (written.GetProperty("provenance").GetProperty("version").GetString() |> string)
-                        "0."
-                        "the version"
+                        let rows = File.ReadAllLines(Path.Combine(target, "fig2a.csv"))
+                        rows |> should haveLength (1 + 4 * Figure2a.methods.Length * Figure2a.innerSteps.Length)
+                        let columns = rows[0].Split ','
 
-                    for claim in written.GetProperty("claims").EnumerateArray() do
-                        claim.GetProperty("holds").GetBoolean() |> should equal true
+                        for row in rows[1..] do
+                            let cells = row.Split ','
+                            cells |> should haveLength columns.Length
 
-                    let rows = File.ReadAllLines(Path.Combine(target, "fig2a.csv"))
-                    rows |> should haveLength (1 + 4 * Figure2a.methods.Length * Figure2a.innerSteps.Length)
-                    let columns = rows[0].Split ','
-
-                    for row in rows[1..] do
-                        let cells = row.Split ','
-                        cells |> should haveLength columns.Length
-
-                        Double.Parse(cells[Array.IndexOf(columns, "exact_solve_error")], CultureInfo.InvariantCulture)
-                        |> should be (greaterThan 0.0)))
+                            Double.Parse(cells[Array.IndexOf(columns, "exact_solve_error")], CultureInfo.InvariantCulture)
+                            |> should be (greaterThan 0.0)))
 
             testCase "fig2a without problems, or with a seed below 0, is one line and exit code 2" (fun () ->
                 mistake [ "fig2a"; "--problems"; "0" ] "imaml: --problems must be at least 1, not 0; see `imaml reproduce fig2a --help`"

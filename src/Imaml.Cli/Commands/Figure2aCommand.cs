@@ -2,6 +2,7 @@
 // command draws and writes it.
 
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Results;
 using Imaml.Nets.Runs;
@@ -71,11 +72,7 @@ internal static class Figure2aCommand
         var points = ProgressBar.Run($"{problems} problems", progress => Measure(problems, seed, progress, stop));
         var claims = Figure2aClaims.ofPoints(points).Select(claim => ClaimModule.check(Extent.Quick, claim)).ToArray();
         var file = File(problems, seed, points, claims);
-        var plots = new Figure2aPlots(points);
-        folder.WriteFigure("fig2a", plots.Paper());
-        folder.WriteFigure("fig2a-variants", plots.Variants());
-        folder.WriteFigure("fig2a-work", plots.Work());
-        folder.WriteFigure("fig2a-certificate", plots.Certificate());
+        Draw(folder, points);
         folder.Write("fig2a.csv", Table(points));
         folder.WriteJson("fig2a.json", file);
         if (json)
@@ -89,6 +86,28 @@ internal static class Figure2aCommand
         }
 
         return LedgerReport.Verdict(claims);
+    }
+
+    /// <summary>Draws the figures again from fig2a.csv.</summary>
+    public static void Redraw(ResultFolder folder) => Draw(folder, [
+        .. Csv.Rows(folder.Read("fig2a.csv")).Select(row => new Figure2aPoint(
+            int.Parse(row["problem"], CultureInfo.InvariantCulture),
+            int.Parse(row["problem_seed"], CultureInfo.InvariantCulture),
+            Enum.Parse<Figure2aMethod>(row["method"], ignoreCase: true),
+            int.Parse(row["inner_steps"], CultureInfo.InvariantCulture),
+            Csv.Number(row["exact_solve_error"]),
+            Csv.Number(row["approximate_solve_error"]),
+            Csv.Number(row["certificate"]),
+            Csv.Number(row["exact_rounding"]),
+            int.Parse(row["gradients"], CultureInfo.InvariantCulture),
+            int.Parse(row["hessian_products"], CultureInfo.InvariantCulture)))]);
+
+    private static void Draw(ResultFolder folder, IReadOnlyList<Figure2aPoint> points)
+    {
+        foreach (var (name, panels) in new Figure2aPlots(points).All())
+        {
+            folder.WriteFigure(name, panels);
+        }
     }
 
     private static Figure2aPoint[] Measure(int problems, int seed, IProgress<double> progress, CancellationToken stop)
@@ -136,9 +155,9 @@ internal static class Figure2aCommand
             .Select(curve => new Figure2aSummary(curve.Method, curve.InnerSteps, curve.Work, curve.Median, curve.Low, curve.High));
 
     private static string Table(Figure2aPoint[] points) => Csv.Of(
-        ["problem", "problem_seed", "method", "inner_steps", "exact_solve_error", "approximate_solve_error", "certificate", "gradients", "hessian_products"],
+        ["problem", "problem_seed", "method", "inner_steps", "exact_solve_error", "approximate_solve_error", "certificate", "gradients", "hessian_products", "exact_rounding"],
         points.Select(p => new object[]
         {
-            p.Problem, p.ProblemSeed, JsonNamingPolicy.CamelCase.ConvertName(p.Method.ToString()), p.InnerSteps, p.ExactSolveError, p.ApproximateSolveError, p.Certificate, p.Gradients, p.HessianProducts,
+            p.Problem, p.ProblemSeed, JsonNamingPolicy.CamelCase.ConvertName(p.Method.ToString()), p.InnerSteps, p.ExactSolveError, p.ApproximateSolveError, p.Certificate, p.Gradients, p.HessianProducts, p.ExactRounding,
         }));
 }

@@ -66,7 +66,7 @@ internal static class Figure2bCommand
         LibTorchLoader.EnsureLoaded();
         Figure2bPoint[] points = [.. requests.Index().Select(one => Measure(one.Item.Method, one.Item.Request, options, $"{one.Index + 1,3}/{requests.Length}", stop))];
         var file = new Figure2bFile(options, Provenance.Current(ComputeDevice.Processor), Figure2bSummary.Of(points), points);
-        folder.WriteFigure(Name, new Figure2bPlots(options, points).Panels());
+        Draw(folder, file);
         folder.Write($"{Name}.csv", Table(options, points));
         folder.WriteJson($"{Name}.json", file);
         if (json)
@@ -80,6 +80,11 @@ internal static class Figure2bCommand
 
         return BenchCommand.Verdict(points.Count(point => !point.Finite), points.Count(point => point.Failed), points.Length);
     }
+
+    /// <summary>Draws the figure again from fig2b.json.</summary>
+    public static void Redraw(ResultFolder folder) => Draw(folder, folder.ReadJson<Figure2bFile>($"{Name}.json"));
+
+    private static void Draw(ResultFolder folder, Figure2bFile file) => folder.WriteFigure(Name, new Figure2bPlots(file.Options, file.Points).Panels());
 
     private static MeasurementRequest Request(Figure2bOptions options, string method, int innerSteps) => new(
         BenchMethod.Of(method).Experiment(BenchSetting.Of(options.Setting), options.MetaBatch, innerSteps, options.Steps, options.Filters), options.Threads, MeasuredWork.MetaStep, options.Steps);

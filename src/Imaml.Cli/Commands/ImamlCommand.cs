@@ -33,6 +33,7 @@ internal static class ImamlCommand
         PredictCommand.Create(stop),
         ModelsCommand.Create(stop),
         DiagnoseCommand.Create(stop),
+        RedrawCommand.Create(),
         DemoCommand.Create(stop),
         DataCommand.Create(stop),
         DoctorCommand.Create(),

@@ -2,6 +2,7 @@
 // command prints, draws and writes it.
 
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Results;
 using Imaml.Nets.Runs;
@@ -44,7 +45,7 @@ internal static class Table1Command
         var claims = Table1Claims.ofResult(result).Select(claim => ClaimModule.check(Extent.Quick, claim)).ToArray();
         var file = new Table1File(
             problems, seed, result.Dimension, result.Accuracy, Table1.Condition, Provenance.WithoutLibTorch(), result.Rows, [.. claims.Select(LedgerEntry.Of)]);
-        folder.WriteFigure("table1", Table1Plots.Panels(result));
+        Draw(folder, file, result.Points);
         folder.Write("table1.csv", Points(result));
         folder.Write("table1.md", Table1Report.Markdown(file, claims));
         folder.WriteJson("table1.json", file);
@@ -60,6 +61,31 @@ internal static class Table1Command
 
         return LedgerReport.Verdict(claims);
     }
+
+    /// <summary>Draws the figure again from table1.json and table1.csv.</summary>
+    public static void Redraw(ResultFolder folder)
+    {
+        int Whole(string cell) => int.Parse(cell, CultureInfo.InvariantCulture);
+        var file = folder.ReadJson<Table1File>("table1.json");
+        var points = Csv.Rows(folder.Read("table1.csv")).Select(row => new Table1Point(
+            Enum.Parse<Table1Method>(row["method"], ignoreCase: true),
+            Whole(row["problem_seed"]),
+            Csv.Number(row["condition"]),
+            Csv.Number(row["accuracy"]),
+            Whole(row["inner_steps"]),
+            Whole(row["kept_steps"]),
+            Whole(row["cg_steps"]),
+            Whole(row["gradients"]),
+            Whole(row["hessian_products"]),
+            Whole(row["vectors"]),
+            Csv.Number(row["inner_error"]),
+            Csv.Number(row["error"]),
+            exactSolveError: double.NaN,
+            Csv.Number(row["error_bound"])));
+        Draw(folder, file, [.. points.Where(point => point.Accuracy == file.Accuracy)]);
+    }
+
+    private static void Draw(ResultFolder folder, Table1File file, IReadOnlyList<Table1Point> points) => folder.WriteFigure("table1", Table1Plots.Panels(file.Accuracy, file.Rows, points));
 
     private static Table1Result Measure(int problems, int seed, IProgress<double> progress, CancellationToken stop)
     {

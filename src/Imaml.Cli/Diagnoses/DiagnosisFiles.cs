@@ -4,12 +4,14 @@
 //     state-T.json              all figures of the state after T meta-steps (StateFiles.cs)
 //     diagnosis-tasks.csv       a line for every state and task
 //     diagnosis-errors.csv      a line for every state and pair of budgets: errors against the exact meta-gradient
-//     diagnosis-curvature.*     the spectrum's ends along training, PNG and SVG
-//     diagnosis-gradients.*     cosines and errors along training, PNG and SVG
+//     diagnosis-curvature.*     the spectrum's ends along training, PNG, SVG and PDF
+//     diagnosis-gradients.*     cosines and errors along training, PNG, SVG and PDF
 
 using System.Globalization;
 using System.Text;
+using Imaml.Cli.Plots;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 
@@ -22,7 +24,15 @@ internal static class DiagnosisFiles
     /// <exception cref="IOException">The folder or the disk refuses.</exception>
     public static void Write(string folder, AssumptionReport report, IReadOnlyList<StateAssumptions> states)
     {
-        DiagnosisFigures.Write(folder, report);
+        var method = (ImplicitMaml)report.Training.Method;
+        foreach (var (name, panels) in DiagnosisFigures.All(report.States, method.Inner.Steps, method.Adjoint.Steps))
+        {
+            foreach (var (ending, content) in Figure.Files(panels))
+            {
+                AtomicFile.Write(Path.Combine(folder, name + ending), content);
+            }
+        }
+
         WriteLines(Path.Combine(folder, "diagnosis-tasks.csv"), TaskLines(states));
         WriteLines(Path.Combine(folder, "diagnosis-errors.csv"), ErrorLines(report));
         RunFolder.WriteJson(Path.Combine(folder, "diagnosis.json"), report);

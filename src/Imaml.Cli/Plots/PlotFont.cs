@@ -3,12 +3,10 @@ using SkiaSharp;
 
 namespace Imaml.Cli.Plots;
 
-/// <summary>The font of every picture: DejaVu Sans, carried in the program, so that it looks the same on a machine without fonts.</summary>
+/// <summary>The font of every picture: DejaVu Sans, carried in the program, so that it looks the same on a machine without fonts. Figures have their own, of Latin, Greek and mathematical characters, which a PDF carries.</summary>
 internal sealed class PlotFont : IFontResolver
 {
     public const string Name = "DejaVu Sans";
-
-    private const string Resource = "DejaVuSans.ttf";
 
     private static readonly Lazy<PlotFont> Installed = new(() =>
     {
@@ -18,20 +16,25 @@ internal sealed class PlotFont : IFontResolver
         return font;
     });
 
-    private readonly SKTypeface _face;
+    private readonly SKTypeface _whole = Face("DejaVuSans.ttf"), _upright = Face("DejaVuSans-figures.ttf"), _oblique = Face("DejaVuSans-Oblique-figures.ttf");
 
-    private PlotFont()
+    /// <summary>The font of pictures, with all characters, in a size. The caller disposes it.</summary>
+    public static SKFont OfSize(float size) => Font(Installed.Value._whole, size);
+
+    /// <summary>Makes the font of figures the one that plots are drawn with, and returns it in a size. The caller disposes it.</summary>
+    public static SKFont OfFigures(float size, bool oblique = false) => Font(oblique ? Installed.Value._oblique : Installed.Value._upright, size);
+
+    /// <inheritdoc/>
+    public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) => fontName == Name ? _upright : null;
+
+    /// <inheritdoc/>
+    public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) => fontName == Name ? _upright : null;
+
+    private static SKFont Font(SKTypeface face, float size) => new(face, size) { Edging = SKFontEdging.Antialias, Subpixel = true };
+
+    private static SKTypeface Face(string resource)
     {
-        using var data = typeof(PlotFont).Assembly.GetManifestResourceStream(Resource)!;
-        _face = SKTypeface.FromStream(data);
+        using var data = typeof(PlotFont).Assembly.GetManifestResourceStream(resource)!;
+        return SKTypeface.FromStream(data);
     }
-
-    /// <summary>Makes it the font that plots are drawn with, and returns it in a size. The caller disposes it.</summary>
-    public static SKFont OfSize(float size) => new(Installed.Value._face, size) { Edging = SKFontEdging.Antialias, Subpixel = true };
-
-    /// <inheritdoc/>
-    public SKTypeface? CreateTypeface(string fontName, FontWeight weight, FontSlant slant, FontSpacing spacing) => fontName == Name ? _face : null;
-
-    /// <inheritdoc/>
-    public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) => fontName == Name ? _face : null;
 }

@@ -3,43 +3,39 @@ using SkiaSharp;
 
 namespace Imaml.Cli.Plots;
 
-/// <summary>The curves' names with a sample of each, one below the other, in a place of their own beside or below the axes.</summary>
+/// <summary>The curves' names with a sample of each, one below the other.</summary>
 internal sealed class PlotLegend
 {
-    private const float LineHeight = 24, Sample = 46, Gap = 8, Margin = 12;
+    private const float LineHeight = 15.5f, Sample = 30, Gap = 6, Margin = 5;
 
-    private readonly PlotCurve[] _curves;
-    private readonly SKFont _font = PlotFont.OfSize(Figure.TextSize);
+    private readonly (PlotCurve Curve, PlotText Name)[] _lines;
 
     /// <summary>Of the curves that have a name.</summary>
-    public PlotLegend(PlotPanel panel) => _curves = panel.Legend == LegendPlace.None ? [] : [.. panel.Curves.Where(curve => curve.Label.Length > 0)];
+    public PlotLegend(PlotPanel panel) => _lines = [.. panel.Curves.Where(curve => panel.Legend && curve.Label.Length > 0).Select(curve => (curve, new PlotText(curve.Label, Figure.SmallText)))];
 
-    /// <summary>What it takes of the figure, its margins included.</summary>
-    public (int Width, int Height) Size =>
-        _curves is []
-            ? (0, 0)
-            : ((int)float.Ceiling(_curves.Max(curve => _font.MeasureText(curve.Label)) + Sample + Gap + (2 * Margin)), (int)(_curves.Length * LineHeight + (2 * Margin)));
+    /// <summary>What it takes of the figure, its margins included; nothing where no curve has a name.</summary>
+    public SKSize Size => _lines is [] ? SKSize.Empty : new(float.Ceiling(_lines.Max(line => line.Name.Width) + Sample + Gap + (2 * Margin)), (_lines.Length * LineHeight) + (2 * Margin));
 
-    /// <summary>Draws it from this corner on.</summary>
-    public void Draw(SKCanvas canvas, float left, float top)
+    /// <summary>Draws it from this corner on, over a lightened ground, so that grid lines do not cross the names.</summary>
+    public void Draw(SKCanvas canvas, SKPoint corner)
     {
-        using var ink = new SKPaint { Color = SKColors.Black, IsAntialias = true };
+        using var ground = new SKPaint { Color = SKColors.White.WithAlpha(0xE0) };
+        canvas.DrawRect(SKRect.Create(corner, Size), ground);
         using var paint = Paint.NewDisposablePaint();
-        foreach (var (i, curve) in _curves.Index())
+        foreach (var (i, (curve, name)) in _lines.Index())
         {
-            var style = PlotStyle.Of(curve.Style);
-            var (x, y) = (left + Margin, top + Margin + ((i + 0.5f) * LineHeight));
+            var (x, y) = (corner.X + Margin, corner.Y + Margin + ((i + 0.5f) * LineHeight));
             if (curve.Line)
             {
-                PlotLine.Draw(canvas, [new(x, y), new(x + Sample, y)], style);
+                PlotTrace.Draw(canvas, [new(x, y), new(x + Sample, y)], curve.Style);
             }
 
             if (curve.Markers)
             {
-                style.Marker.Render(canvas, new Pixel(x + (Sample / 2), y), paint);
+                curve.Style.Marker.Render(canvas, new Pixel(x + (Sample / 2), y), paint);
             }
 
-            canvas.DrawText(curve.Label, x + Sample + Gap, y + (0.36f * Figure.TextSize), SKTextAlign.Left, _font, ink);
+            name.Draw(canvas, x + Sample + Gap, y + (0.36f * Figure.SmallText));
         }
     }
 }

@@ -1,35 +1,65 @@
+using Imaml.Cli.Benchmarks;
 using ScottPlot;
 
 namespace Imaml.Cli.Plots;
 
-/// <summary>How one curve looks: colours that readers with any colour vision tell apart (Okabe and Ito 2008), dashes and markers that tell the curves apart in grey.</summary>
-/// <param name="Color">Of line, marker and band.</param>
-/// <param name="Dashes">Lengths of dashes and gaps in pixels; null for a line that is whole.</param>
+/// <summary>
+/// How one curve looks. A method looks the same in every figure: colours that readers with any colour vision tell apart (Okabe and Ito 2008), dashes and markers that tell the methods apart in grey.
+/// Variants of a method have its colour.
+/// </summary>
+/// <param name="Color">Of line, marker, band and whiskers.</param>
+/// <param name="Dashes">Lengths of dashes and gaps in pixels; null for a solid line.</param>
 /// <param name="Shape">The shape of the markers.</param>
 internal sealed record PlotStyle(Color Color, float[]? Dashes, MarkerShape Shape)
 {
-    private const float MarkerSize = 8, MarkerLine = 1.5f;
+    /// <summary>Names of methods that no command but a figure has: iMAML with another number of CG steps than 5, and variants of MAML.</summary>
+    public const string Imaml2 = "imaml-gd-2-cg", Imaml10 = "imaml-gd-10-cg", ImamlNesterov = "imaml-nesterov", MamlNesterov = "maml-nesterov", Truncated = "truncated", Truncated10 = "truncated-10", FirstOrder = "fomaml";
 
-    private static readonly float[] Long = [9, 5], Short = [4, 3], Dots = [1.8f, 3.2f], DashDot = [9, 3, 1.8f, 3];
+    private const float MarkerSize = 7, MarkerLine = 1.3f;
 
-    private static readonly PlotStyle[] Styles =
-    [
-        new(Color.FromHex("#000000"), null, MarkerShape.FilledCircle),
-        new(Color.FromHex("#0072B2"), Long, MarkerShape.FilledSquare),
-        new(Color.FromHex("#D55E00"), Dots, MarkerShape.FilledTriangleUp),
-        new(Color.FromHex("#009E73"), Short, MarkerShape.OpenDiamond),
-        new(Color.FromHex("#CC79A7"), null, MarkerShape.OpenCircle),
-        new(Color.FromHex("#E69F00"), DashDot, MarkerShape.OpenTriangleDown),
-        new(Color.FromHex("#56B4E9"), null, MarkerShape.Cross),
-        new(Color.FromHex("#666666"), Dots, MarkerShape.OpenSquare),
-    ];
+    private static readonly float[] Long = [8, 4], Short = [4, 2.5f], Dots = [1.6f, 2.6f], DashDot = [8, 2.5f, 1.6f, 2.5f];
 
-    /// <summary>How many there are.</summary>
-    public static int Count => Styles.Length;
+    private static readonly Color Black = Color.FromHex("#000000"), Blue = Color.FromHex("#0072B2"), Sky = Color.FromHex("#56B4E9"), Green = Color.FromHex("#009E73"),
+        Vermillion = Color.FromHex("#D55E00"), Orange = Color.FromHex("#E69F00"), Purple = Color.FromHex("#CC79A7"), Grey = Color.FromHex("#666666");
+
+    /// <summary>The look of every method, by its name.</summary>
+    public static IReadOnlyDictionary<string, PlotStyle> Methods { get; } = new Dictionary<string, PlotStyle>
+    {
+        [BenchMethod.Imaml] = new(Blue, null, MarkerShape.FilledCircle),
+        [Imaml2] = new(Sky, Long, MarkerShape.FilledSquare),
+        [Imaml10] = new(Black, Short, MarkerShape.OpenCircle),
+        [ImamlNesterov] = new(Blue, DashDot, MarkerShape.OpenDiamond),
+        ["imaml-hf"] = new(Green, null, MarkerShape.FilledDiamond),
+        [BenchMethod.Maml] = new(Vermillion, Long, MarkerShape.FilledTriangleUp),
+        [MamlNesterov] = new(Vermillion, DashDot, MarkerShape.OpenTriangleUp),
+        [BenchMethod.MamlRecompute] = new(Vermillion, Dots, MarkerShape.OpenTriangleDown),
+        [Truncated] = new(Orange, Short, MarkerShape.OpenSquare),
+        [Truncated10] = new(Orange, Dots, MarkerShape.Cross),
+        [FirstOrder] = new(Purple, Short, MarkerShape.FilledTriangleDown),
+        ["reptile"] = new(Green, Long, MarkerShape.Eks),
+        ["meta-sgd"] = new(Black, Long, MarkerShape.Asterisk),
+    };
+
+    /// <summary>Looks of what is not a method: parts of an error, places of a spectrum.</summary>
+    public static IReadOnlyList<PlotStyle> Others { get; } =
+        [new(Black, null, MarkerShape.OpenSquare), new(Sky, Short, MarkerShape.OpenDiamond), new(Green, Dots, MarkerShape.OpenTriangleUp)];
+
+    /// <summary>A level or a bound that a curve is compared with.</summary>
+    public static PlotStyle Reference { get; } = new(Grey, Dots, MarkerShape.HorizontalBar);
+
+    /// <summary>A second curve of the method: its colour, and the open form of its marker.</summary>
+    public PlotStyle Open => this with
+    {
+        Dashes = Dots,
+        Shape = Shape switch
+        {
+            MarkerShape.FilledCircle => MarkerShape.OpenCircle,
+            MarkerShape.FilledSquare => MarkerShape.OpenSquare,
+            MarkerShape.FilledTriangleDown => MarkerShape.OpenTriangleDown,
+            var other => other,
+        },
+    };
 
     /// <summary>ScottPlot's form of the markers.</summary>
     public MarkerStyle Marker => new(Shape, MarkerSize, Color) { LineWidth = MarkerLine, LineColor = Color };
-
-    /// <summary>The style with this number; they repeat after <see cref="Count"/>.</summary>
-    public static PlotStyle Of(int number) => Styles[number % Styles.Length];
 }

@@ -20,6 +20,19 @@ internal static class Csv
         return text.ToString();
     }
 
+    /// <summary>The rows of such a text, each with its cells by their names.</summary>
+    /// <exception cref="FormatException">A row of another number of cells than the first line has names.</exception>
+    public static IReadOnlyList<IReadOnlyDictionary<string, string>> Rows(string text)
+    {
+        string[][] lines = [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.TrimEnd('\r').Split(','))];
+        return lines.FirstOrDefault(line => line.Length != lines[0].Length) is { } odd
+            ? throw new FormatException($"the row {string.Join(',', odd)} has {odd.Length} cells, not {lines[0].Length}")
+            : [.. lines.Skip(1).Select(line => lines[0].Zip(line).ToDictionary(cell => cell.First, cell => cell.Second))];
+    }
+
+    /// <summary>A number; an empty cell is not one.</summary>
+    public static double Number(string cell) => cell.Length == 0 ? double.NaN : double.Parse(cell, CultureInfo.InvariantCulture);
+
     private static string Cell(object cell) => cell switch
     {
         double.NaN => "",

@@ -1,5 +1,6 @@
 using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Plots;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Results;
 
@@ -8,35 +9,27 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
 {
     private static readonly PlotAxis InnerSteps = new("inner gradient steps", Scale.Linear, Low: 0);
 
-    /// <summary>The panels, on linear axes: what grows with the steps is a slope.</summary>
+    /// <summary>The panels, with one legend, on linear axes: what grows with the steps is a slope. Memory is what live tensors hold, which an allocator's habits do not change.</summary>
     public IReadOnlyList<PlotPanel> Panels() =>
     [
         new(
-            $"Figure 2(b): memory of a thread's tensors, {options.Setting}",
+            $"Memory of a thread's tensors, {Tasks.Ways}-way {Tasks.Shots}-shot",
             InnerSteps,
-            new PlotAxis("most bytes of live tensors at once, MiB", Scale.Linear, Low: 0),
-            [.. Curves(point => point.Mib)],
-            LegendPlace.Below),
+            new PlotAxis("live tensors at their most, MiB", Scale.Linear, Low: 0),
+            [.. Curves(point => point.Mib)]),
         new(
-            $"Figure 2(b): time of a task, {options.Threads} {(options.Threads == 1 ? "thread" : "threads")}",
+            $"Time of a task, {options.Threads} {(options.Threads == 1 ? "thread" : "threads")}",
             InnerSteps,
-            new PlotAxis("seconds a task", Scale.Linear, Low: 0),
+            new PlotAxis("seconds per task", Scale.Linear, Low: 0),
             [.. Curves(point => point.Seconds)],
-            LegendPlace.Below),
+            Legend: false),
     ];
+
+    private EpisodeSpec Tasks => BenchSetting.Of(options.Setting).Tasks;
 
     private IEnumerable<PlotCurve> Curves(Func<Figure2bPoint, double> quantity) => options.Methods.Select(method =>
     {
         var curve = points.Where(point => point.Method == method && point.Finite).ToArray();
-        return new PlotCurve(BenchMethod.Of(method).Label, Style(method), [.. curve.Select(point => (double)point.InnerSteps)], [.. curve.Select(quantity)]);
+        return new PlotCurve(BenchMethod.Of(method).Label, PlotStyle.Methods[method], [.. curve.Select(point => (double)point.InnerSteps)], [.. curve.Select(quantity)]);
     });
-
-    // iMAML and MAML look as they do in Figure 2(a), whatever the order and number of the methods.
-    private static int Style(string method) => method switch
-    {
-        BenchMethod.Imaml => 0,
-        BenchMethod.Maml => 2,
-        BenchMethod.MamlRecompute => 5,
-        _ => 1,
-    };
 }

@@ -38,13 +38,20 @@ internal sealed class ResultFolder : IDisposable
     /// <summary>Writes a JSON document.</summary>
     public void WriteJson<T>(string name, T value) => Write(name, System.Text.Json.JsonSerializer.Serialize(value, RunJson.Indented));
 
-    /// <summary>Writes a figure as NAME.png and NAME.svg.</summary>
+    /// <summary>Writes a figure as NAME.svg, NAME.pdf and NAME.png.</summary>
     public void WriteFigure(string name, params IReadOnlyList<Plots.PlotPanel> panels)
     {
-        var (svg, png) = (Plots.Figure.Svg(panels), Plots.Figure.Png(panels));
-        Write(name + ".svg", svg);
-        Write(name + ".png", png);
+        foreach (var (ending, content) in Plots.Figure.Files(panels))
+        {
+            Write(name + ending, content);
+        }
     }
+
+    /// <summary>The text of a file.</summary>
+    public string Read(string name) => File.ReadAllText(Path.Combine(_path, name));
+
+    /// <summary>The value of a JSON document.</summary>
+    public T ReadJson<T>(string name) => System.Text.Json.JsonSerializer.Deserialize<T>(Read(name), RunJson.Indented)!;
 
     /// <inheritdoc/>
     public void Dispose()

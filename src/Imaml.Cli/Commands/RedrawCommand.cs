@@ -1,0 +1,54 @@
+// imaml redraw: figures from the result files that lie beside them, without measuring anything.
+
+using System.CommandLine;
+using System.Text.Json;
+using Imaml.Cli.Diagnoses;
+using Imaml.Cli.Results;
+
+namespace Imaml.Cli.Commands;
+
+internal static class RedrawCommand
+{
+    private static readonly (string File, Action<ResultFolder> Redraw)[] Kinds =
+    [
+        ("fig2a.csv", Figure2aCommand.Redraw), ("fig2b.json", Figure2bCommand.Redraw), ("table1.json", Table1Command.Redraw), ("diagnosis.json", DiagnosisFigures.Redraw),
+    ];
+
+    public static Command Create()
+    {
+        var folders = new Argument<string[]>("DIR") { Description = "Folders that `imaml reproduce fig2a`, `fig2b`, `table1` or `imaml diagnose` wrote", Arity = ArgumentArity.OneOrMore };
+        var command = new Command("redraw", "Draw the figures of result folders again from their numbers (PNG, SVG, PDF), without measuring") { folders };
+        command.SetAction(parsed =>
+        {
+            foreach (var path in parsed.GetRequiredValue(folders))
+            {
+                Redraw(path);
+            }
+
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    private static void Redraw(string path)
+    {
+        var kinds = Kinds.Where(kind => File.Exists(Path.Combine(path, kind.File))).ToArray();
+        if (kinds is [])
+        {
+            throw new ArgumentException($"{path} has none of {string.Join(", ", Kinds.Select(kind => kind.File))}");
+        }
+
+        using var folder = new ResultFolder(path);
+        foreach (var (file, redraw) in kinds)
+        {
+            try
+            {
+                redraw(folder);
+            }
+            catch (Exception e) when (e is ArgumentException or FormatException or OverflowException or JsonException or KeyNotFoundException or InvalidOperationException)
+            {
+                throw new InvalidDataException($"{Path.Combine(path, file)} cannot be drawn: {e.Message}");
+            }
+        }
+    }
+}
