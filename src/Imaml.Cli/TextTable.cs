@@ -49,7 +49,7 @@ internal sealed class TextTable(params string[] headings)
     public static void PrintFacts(IEnumerable<(string Name, string Value)> facts)
     {
         (string Name, string Value)[] rows = [.. facts];
-        foreach (var line in Facts(rows, Console.IsOutputRedirected ? int.MaxValue : Terminal.Out.Profile.Width))
+        foreach (var line in Facts(rows, Terminal.Out.Profile.Width))
         {
             Terminal.Line(line);
         }

@@ -10,7 +10,6 @@ open System
 open System.Diagnostics
 open System.IO
 open System.Reflection
-open System.Text.RegularExpressions
 open Expecto
 
 /// How properties draw: from a fixed seed, so that two runs check the same instances.
@@ -93,11 +92,18 @@ module Needs =
 type private PlainWriter(inner: TextWriter) =
     inherit TextWriter()
 
-    static let colour = Regex "\x1b\\[[0-9;]*m"
+    let mutable within = false
     override _.Encoding = inner.Encoding
-    override _.Write(letter: char) = inner.Write letter
-    override _.Write(text: string | null) = inner.Write(colour.Replace(string text, ""))
-    override _.WriteLine(text: string | null) = inner.WriteLine(colour.Replace(string text, ""))
+
+    /// Every other member of a writer ends here. A colour is an escape character, and all up to the next letter.
+    override _.Write(letter: char) =
+        if letter = '\u001b' then
+            within <- true
+        elif within then
+            within <- not (Char.IsAsciiLetter letter)
+        else
+            inner.Write letter
+
     override _.Flush() = inner.Flush()
 
 /// Runs the test program.
