@@ -93,6 +93,17 @@ holds "CG is within its bound" (errors |> List.forall (fun (struct (k, cg, _)) -
 holds "no sum of the Neumann series is better" (errors |> List.forall (fun (struct (_, cg, series)) -> cg <= series))
 (*** include-output ***)
 
+(*** hide ***)
+chart
+    "products"
+    "relative error, energy norm"
+    [
+        "CG", [ for struct (k, cg, _) in errors -> float k, cg ]
+        "bound for CG", [ for struct (k, _, _) in errors -> float k, rate k ]
+        "Neumann series", [ for struct (k, _, series) in errors -> float k, series ]
+    ]
+(*** include-it-raw ***)
+
 (**
 One step from $0$ gives $g = \lambda\frac{v^\top v}{v^\top Mv}\,v$: first-order MAML's direction, with the optimal length. Without a step, $A = I + H/\lambda$ is replaced by $I$:
 first-order MAML, $g = v$.

@@ -95,6 +95,17 @@ let losses = solutions |> List.map (fun (struct (_, phi)) -> outer.Value phi)
 holds "the test loss is smallest between the ends" (List.min losses < min (List.head losses) (List.last losses))
 (*** include-output ***)
 
+(*** hide ***)
+chart
+    "λ"
+    ""
+    [
+        "distance ‖φ* − θ‖", [ for struct (lambda, phi) in solutions -> lambda, (phi - theta).L2Norm() ]
+        "training loss L̂(φ*)", [ for struct (lambda, phi) in solutions -> lambda, inner.Value phi ]
+        "test loss L(φ*)", [ for struct (lambda, phi) in solutions -> lambda, outer.Value phi ]
+    ]
+(*** include-it-raw ***)
+
 (**
 The proximal term belongs to the problem, not to a solver. Without it $\mathrm{Alg}^\star$ does not depend on $\theta$, and the derivative of $F$ is zero: an
 implicit gradient is then not the gradient of the solved problem.

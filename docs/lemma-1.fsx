@@ -282,6 +282,17 @@ holds
      |> List.forall (fun (struct (lambda, _, difference, bound)) -> lambda < hMax || difference <= bound))
 (*** include-output ***)
 
+(*** hide ***)
+chart
+    "λ"
+    ""
+    [
+        "‖g‖/‖v‖", [ for struct (lambda, shrinking, _, _) in limits -> lambda, shrinking ]
+        "‖g − g₁‖", [ for struct (lambda, _, difference, _) in limits -> lambda, difference ]
+        "bound on ‖g − g₁‖", [ for struct (lambda, _, _, bound) in limits -> lambda, bound ]
+    ]
+(*** include-it-raw ***)
+
 (**
 The ledger checks the same statements on many random tasks: `dotnet run -c Release --project proofs-checks`, lines "Lemma 1" and "(5)".
 *)

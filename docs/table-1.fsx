@@ -336,6 +336,12 @@ holds "gradient descent takes steps like κ" (abs (exponent 0 - 1.0) <= 0.1)
 holds "Nesterov and CG take steps like √κ" (abs (exponent 1 - 0.5) <= 0.1 && abs (exponent 2 - 0.5) <= 0.1)
 (*** include-output ***)
 
+(*** hide ***)
+let line name method = name, [ for i, kappa in Array.indexed kappas -> kappa, float measured[i][method] ]
+
+chart "κ" "steps" [ line "gradient descent" 0; line "Nesterov" 1; line "CG" 2 ]
+(*** include-it-raw ***)
+
 (**
 So a meta-gradient that is to be accurate costs $\sqrt\kappa\log(D/\delta)$ gradients and products, in memory that does not depend on $\kappa$ or $\delta$, with Nesterov's inner
 solver and CG. On networks $\kappa$ is unknown, and any inner solver can be used.
