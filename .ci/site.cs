@@ -38,6 +38,8 @@ int Gather(string input, string output)
 
             return $"]({(done.Contains(target) ? Name(target) : Copy(target, output))}{link.Groups[2].Value})";
         });
+        // An indented block is a program's output, which fsdocs would mark as F#.
+        text = page.EndsWith(".md", StringComparison.Ordinal) ? Regex.Replace(text, @"(?<=\n\n)(?: {4}.*\n)+", block => $"```text\n{Regex.Replace(block.Value, "(?m)^ {4}", "")}```\n") : text;
         File.WriteAllText(Path.Combine(input, Name(page)), text);
     }
 
@@ -90,6 +92,7 @@ int Finish(string output, string api)
     foreach (var file in Directory.EnumerateFiles(api, "*.md"))
     {
         var text = Regex.Replace(File.ReadAllText(file), @"#### (Inheritance\n\nobject ← \n\[[^\]]+\]\([^)]+\)\n|Implements\n\n(\[[^\n]*\n)+)", "");
+        text = Regex.Replace(text, @"#### Type Parameters\n\n(`\w+` ?\n\n)+", "");
         text = Regex.Replace(text, @"<xref href=""([^""(%`]*)[^>]*></xref>", m => $"`{Short(m.Groups[1].Value, api)}`");
         text = Regex.Replace(text, @"\]\((Imaml[^)]*?)\.md", "]($1.html");
         var title = Path.GetFileNameWithoutExtension(file);

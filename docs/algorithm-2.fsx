@@ -78,7 +78,7 @@ let neumann steps = solve (NeumannSolver(1.0 / c.Smoothness, budget steps))
 
 let rate k = 2.0 * ((sqrt kappa - 1.0) / (sqrt kappa + 1.0)) ** float k
 
-printfn "  k    CG         bound      Neumann"
+printfn "k      CG         bound      Neumann"
 
 let errors =
     [

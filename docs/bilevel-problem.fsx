@@ -78,7 +78,7 @@ let solutions =
     [ for exponent in -3 .. 3 -> 10.0 ** float exponent ]
     |> List.map (fun lambda -> struct (lambda, BilevelTask.exactSolution (task lambda) theta))
 
-printfn "       λ    ‖φ* − θ‖     L̂(φ*)     L(φ*)"
+printfn "λ           ‖φ* − θ‖     L̂(φ*)     L(φ*)"
 
 for struct (lambda, phi) in solutions do
     printfn $"{lambda, 8}  {(phi - theta).L2Norm(), 10:F4}  {inner.Value phi, 8:F4}  {outer.Value phi, 8:F4}"

@@ -92,7 +92,7 @@ let run innerSteps linearSteps : MetaGradient<Vector<float>, float> =
 let error (result: MetaGradient<Vector<float>, float>) = (result.Gradient - exact).L2Norm()
 let radius = (BilevelTask.innerGradient task task.Theta task.Theta).L2Norm() / c.StrongConvexity
 
-printfn "      ε   GD steps   CG steps   ‖g − g*‖"
+printfn "ε         GD steps   CG steps   ‖g − g*‖"
 
 let planned =
     [
@@ -197,7 +197,7 @@ let toAccuracy (epsilon: float) theta =
 // The reference is itself only known to within a certificate.
 let reference = (Theorem1Accounts.certificate task exactPhi (BilevelTask.adjoint task exactPhi)).Total
 
-printfn "      ε   certificate   ‖g − g*‖   gradients   products"
+printfn "ε         certificate   ‖g − g*‖   gradients   products"
 
 let met =
     [
@@ -249,7 +249,7 @@ let visited =
     |> Seq.map (fun theta -> (BilevelTask.exactMetaGradient { task with Theta = theta }).L2Norm() ** 2.0)
     |> Seq.toArray
 
-printfn "   K   min ‖∇F‖²     bound"
+printfn "K      min ‖∇F‖²     bound"
 
 for steps in [ 1; 10; 100; 1000 ] do
     printfn

@@ -82,7 +82,7 @@ let r, mu, rho, tau =
 
 let third = r ** 3.0 * (tau + 3.0 * rho * rho / mu) / mu
 
-printfn "     h    error of column 1    bound"
+printfn "h         error of column 1    bound"
 
 let differences =
     [
@@ -148,7 +148,7 @@ let byLambda =
 
     RegularizerGradient.Compute(space, regularizer, result, theta)
 
-printfn "    h    ⟨dL/dΛ, E⟩    difference    error     bound"
+printfn "h        ⟨dL/dΛ, E⟩    difference    error     bound"
 
 let slopes =
     [
@@ -240,7 +240,7 @@ $$\|g - g_1\| \le \frac{h_{\max}^2\,\|v\| + L\,h_{\max}\,\|\nabla\hat L(\theta)\
 
 let hMin, hMax = quadratic.SmallestCurvature, quadratic.LargestCurvature
 
-printfn "     λ     ‖g‖/‖v‖    ‖g − g₁‖       bound"
+printfn "λ          ‖g‖/‖v‖    ‖g − g₁‖       bound"
 
 let limits =
     [

@@ -187,7 +187,7 @@ let errorsAfter steps (task: BilevelTask) =
 
 let median values = (List.sort values)[List.length values / 2]
 
-printfn "  T   MAML     truncated   2 CG     5 CG     exact solve   the last nearer than MAML"
+printfn "T     MAML     truncated   2 CG     5 CG     exact solve   the last nearer than MAML"
 
 let table =
     [
@@ -325,7 +325,7 @@ let exponent method =
     let deviation = x |> Array.map (fun x -> x - mean)
     Array.sum (Array.map2 (*) deviation y) / Array.sumBy (fun d -> d * d) deviation
 
-printfn "    κ   gradient descent   Nesterov     CG"
+printfn "κ       gradient descent   Nesterov     CG"
 
 for i in 0 .. kappas.Length - 1 do
     printfn $"{kappas[i], 5}   {measured[i][0], 16}   {measured[i][1], 8}   {measured[i][2], 4}"
