@@ -144,11 +144,9 @@ let struct (singularStatus, singularLength) = nearly 0.0
 let struct (smallStatus, smallLength) = nearly 1e-8
 printfn $"least eigenvalue 0: {singularStatus}, ‖u‖ = {singularLength:E1}; 1e-8: {smallStatus}, ‖u‖ = {smallLength:E1}"
 
-holds
-    "a singular matrix is reported, and u is of no absurd length"
-    (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
+holds "a singular matrix is reported, and u stays bounded" (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
 
-holds "a small eigenvalue is solved for" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
+holds "a small eigenvalue is solved accurately" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
 (*** include-output ***)
 
 (**

@@ -113,7 +113,7 @@ holds "‖J‖ ≤ ‖Λ‖/µ" (jacobian.L2Norm() <= c.Contraction)
 (*** include-output ***)
 
 (**
-## Learning Λ costs nothing more
+## The gradient by Λ needs no further solve
 
 Differentiating the same equation in $\Lambda$ gives $(H + \Lambda)\,d\varphi = -d\Lambda\,(\varphi^\star - \theta)$, so with the $u$ of (5)
 
