@@ -337,7 +337,7 @@ holds "Nesterov and CG take steps like √κ" (abs (exponent 1 - 0.5) <= 0.1 && 
 (*** include-output ***)
 
 (*** hide ***)
-let line name method = name, [ for i, kappa in Array.indexed kappas -> kappa, float measured[i][method] ]
+let line name method = name, [ for i, kappa in Array.indexed kappas -> kappa, float (measured[i][method]) ]
 
 chart "κ" "steps" [ line "gradient descent" 0; line "Nesterov" 1; line "CG" 2 ]
 (*** include-it-raw ***)
