@@ -78,7 +78,7 @@ let neumann steps = solve (NeumannSolver(1.0 / c.Smoothness, budget steps))
 
 let rate k = 2.0 * ((sqrt kappa - 1.0) / (sqrt kappa + 1.0)) ** float k
 
-printfn "  k    CG         bound      Neumann"
+printfn "k      CG         bound      Neumann"
 
 let errors =
     [
@@ -92,6 +92,17 @@ let errors =
 holds "CG is within its bound" (errors |> List.forall (fun (struct (k, cg, _)) -> cg <= rate k))
 holds "no sum of the Neumann series is better" (errors |> List.forall (fun (struct (_, cg, series)) -> cg <= series))
 (*** include-output ***)
+
+(*** hide ***)
+chart
+    "products"
+    "relative error, energy norm"
+    [
+        "CG", [ for struct (k, cg, _) in errors -> float k, cg ]
+        "bound for CG", [ for struct (k, _, _) in errors -> float k, rate k ]
+        "Neumann series", [ for struct (k, _, series) in errors -> float k, series ]
+    ]
+(*** include-it-raw ***)
 
 (**
 One step from $0$ gives $g = \lambda\frac{v^\top v}{v^\top Mv}\,v$: first-order MAML's direction, with the optimal length. Without a step, $A = I + H/\lambda$ is replaced by $I$:
@@ -133,11 +144,9 @@ let struct (singularStatus, singularLength) = nearly 0.0
 let struct (smallStatus, smallLength) = nearly 1e-8
 printfn $"least eigenvalue 0: {singularStatus}, ‖u‖ = {singularLength:E1}; 1e-8: {smallStatus}, ‖u‖ = {smallLength:E1}"
 
-holds
-    "a singular matrix is reported, and u is of no absurd length"
-    (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
+holds "a singular matrix is reported, and u stays bounded" (singularStatus = SolveStatus.NonPositiveCurvature && singularLength < 1e6)
 
-holds "a small eigenvalue is solved for" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
+holds "a small eigenvalue is solved accurately" (smallStatus = SolveStatus.Converged && smallLength > 1e5)
 (*** include-output ***)
 
 (**

@@ -78,7 +78,7 @@ let solutions =
     [ for exponent in -3 .. 3 -> 10.0 ** float exponent ]
     |> List.map (fun lambda -> struct (lambda, BilevelTask.exactSolution (task lambda) theta))
 
-printfn "       λ    ‖φ* − θ‖     L̂(φ*)     L(φ*)"
+printfn "λ           ‖φ* − θ‖     L̂(φ*)     L(φ*)"
 
 for struct (lambda, phi) in solutions do
     printfn $"{lambda, 8}  {(phi - theta).L2Norm(), 10:F4}  {inner.Value phi, 8:F4}  {outer.Value phi, 8:F4}"
@@ -94,6 +94,17 @@ holds
 let losses = solutions |> List.map (fun (struct (_, phi)) -> outer.Value phi)
 holds "the test loss is smallest between the ends" (List.min losses < min (List.head losses) (List.last losses))
 (*** include-output ***)
+
+(*** hide ***)
+chart
+    "λ"
+    ""
+    [
+        "distance ‖φ* − θ‖", [ for struct (lambda, phi) in solutions -> lambda, (phi - theta).L2Norm() ]
+        "training loss L̂(φ*)", [ for struct (lambda, phi) in solutions -> lambda, inner.Value phi ]
+        "test loss L(φ*)", [ for struct (lambda, phi) in solutions -> lambda, outer.Value phi ]
+    ]
+(*** include-it-raw ***)
 
 (**
 The proximal term belongs to the problem, not to a solver. Without it $\mathrm{Alg}^\star$ does not depend on $\theta$, and the derivative of $F$ is zero: an

@@ -82,7 +82,7 @@ let r, mu, rho, tau =
 
 let third = r ** 3.0 * (tau + 3.0 * rho * rho / mu) / mu
 
-printfn "     h    error of column 1    bound"
+printfn "h         error of column 1    bound"
 
 let differences =
     [
@@ -113,7 +113,7 @@ holds "‖J‖ ≤ ‖Λ‖/µ" (jacobian.L2Norm() <= c.Contraction)
 (*** include-output ***)
 
 (**
-## Learning Λ costs nothing more
+## The gradient by Λ needs no further solve
 
 Differentiating the same equation in $\Lambda$ gives $(H + \Lambda)\,d\varphi = -d\Lambda\,(\varphi^\star - \theta)$, so with the $u$ of (5)
 
@@ -148,7 +148,7 @@ let byLambda =
 
     RegularizerGradient.Compute(space, regularizer, result, theta)
 
-printfn "    h    ⟨dL/dΛ, E⟩    difference    error     bound"
+printfn "h        ⟨dL/dΛ, E⟩    difference    error     bound"
 
 let slopes =
     [
@@ -240,7 +240,7 @@ $$\|g - g_1\| \le \frac{h_{\max}^2\,\|v\| + L\,h_{\max}\,\|\nabla\hat L(\theta)\
 
 let hMin, hMax = quadratic.SmallestCurvature, quadratic.LargestCurvature
 
-printfn "     λ     ‖g‖/‖v‖    ‖g − g₁‖       bound"
+printfn "λ          ‖g‖/‖v‖    ‖g − g₁‖       bound"
 
 let limits =
     [
@@ -281,6 +281,17 @@ holds
     (limits
      |> List.forall (fun (struct (lambda, _, difference, bound)) -> lambda < hMax || difference <= bound))
 (*** include-output ***)
+
+(*** hide ***)
+chart
+    "λ"
+    ""
+    [
+        "‖g‖/‖v‖", [ for struct (lambda, shrinking, _, _) in limits -> lambda, shrinking ]
+        "‖g − g₁‖", [ for struct (lambda, _, difference, _) in limits -> lambda, difference ]
+        "bound on ‖g − g₁‖", [ for struct (lambda, _, _, bound) in limits -> lambda, bound ]
+    ]
+(*** include-it-raw ***)
 
 (**
 The ledger checks the same statements on many random tasks: `dotnet run -c Release --project proofs-checks`, lines "Lemma 1" and "(5)".

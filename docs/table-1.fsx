@@ -187,7 +187,7 @@ let errorsAfter steps (task: BilevelTask) =
 
 let median values = (List.sort values)[List.length values / 2]
 
-printfn "  T   MAML     truncated   2 CG     5 CG     exact solve   the last nearer than MAML"
+printfn "T     MAML     truncated   2 CG     5 CG     exact solve   the last nearer than MAML"
 
 let table =
     [
@@ -325,7 +325,7 @@ let exponent method =
     let deviation = x |> Array.map (fun x -> x - mean)
     Array.sum (Array.map2 (*) deviation y) / Array.sumBy (fun d -> d * d) deviation
 
-printfn "    κ   gradient descent   Nesterov     CG"
+printfn "κ       gradient descent   Nesterov     CG"
 
 for i in 0 .. kappas.Length - 1 do
     printfn $"{kappas[i], 5}   {measured[i][0], 16}   {measured[i][1], 8}   {measured[i][2], 4}"
@@ -335,6 +335,12 @@ printfn $"slope   {exponent 0, 16:F2}   {exponent 1, 8:F2}   {exponent 2, 4:F2}"
 holds "gradient descent takes steps like κ" (abs (exponent 0 - 1.0) <= 0.1)
 holds "Nesterov and CG take steps like √κ" (abs (exponent 1 - 0.5) <= 0.1 && abs (exponent 2 - 0.5) <= 0.1)
 (*** include-output ***)
+
+(*** hide ***)
+let line name method = name, [ for i, kappa in Array.indexed kappas -> kappa, float (measured[i][method]) ]
+
+chart "κ" "steps" [ line "gradient descent" 0; line "Nesterov" 1; line "CG" 2 ]
+(*** include-it-raw ***)
 
 (**
 So a meta-gradient that is to be accurate costs $\sqrt\kappa\log(D/\delta)$ gradients and products, in memory that does not depend on $\kappa$ or $\delta$, with Nesterov's inner
