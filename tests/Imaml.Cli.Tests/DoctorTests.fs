@@ -47,8 +47,7 @@ let tests =
 
             // Where the processor hides its caches, oneDNN's own choice of instructions is wrong, and doctor sees it.
             testCase "convolutions are right, and those that are not are told" (fun () ->
-                let outcome =
-                    Imaml.runWith [ "ONEDNN_MAX_CPU_ISA", "DEFAULT" ] [ "doctor"; "--threads"; "1"; "--json" ]
+                let outcome = Imaml.runWith [ "ONEDNN_MAX_CPU_ISA", "DEFAULT" ] [ "doctor"; "--threads"; "1"; "--json" ]
 
                 use document = JsonDocument.Parse outcome.Output
                 let error = document.RootElement.GetProperty("convolutionError").GetDouble()

@@ -7,29 +7,21 @@ open System.Text
 open System.Text.RegularExpressions
 open System.Threading
 open Expecto
+open Imaml.Testing
 open Imaml.Cli
 open Imaml.Cli.Commands
 open Imaml.Cli.Problems
-
-let private root =
-    let rec above (folder: string) =
-        match File.Exists(Path.Combine(folder, "Imaml.sln")), Path.GetDirectoryName folder with
-        | true, _ -> folder
-        | _, null -> failtest "the repository's root, with Imaml.sln, is not above the test program"
-        | _, parent -> above parent
-
-    above AppContext.BaseDirectory
 
 let private documents =
     [
         yield "README.md"
         yield "src/Imaml.Cli/PACKAGE.md"
 
-        for path in Directory.GetFiles(Path.Combine(root, "docs"), "*.md") |> Array.sort do
+        for path in Directory.GetFiles(Path.Combine(Repository.root, "docs"), "*.md") |> Array.sort do
             yield "docs/" + Path.GetFileName path
     ]
 
-let private read (document: string) = File.ReadAllText(Path.Combine(root, document))
+let private read (document: string) = File.ReadAllText(Path.Combine(Repository.root, document))
 
 /// The fenced blocks in this language.
 let private blocks (language: string) (text: string) =
@@ -86,7 +78,7 @@ let tests =
                                 words
                                 |> List.map (fun word ->
                                     if word.StartsWith "samples/" then
-                                        Path.Combine(root, word)
+                                        Path.Combine(Repository.root, word)
                                     else
                                         word)
                             )

@@ -276,8 +276,9 @@ let tests =
 
             testCase "where the axes have no empty place, the legend stands beside them" (fun () ->
                 let everywhere = [ for i in 1..200 -> if i % 2 = 0 then 1.0 else 1e-6 ]
-                use drawing = new PanelDrawing(panel true [ curve "to and fro" 0 everywhere ])
-                use without = new PanelDrawing(panel false [ curve "to and fro" 0 everywhere ])
+                let curves = [ for i in 1..16 -> curve $"to and fro {i}" 0 everywhere ]
+                use drawing = new PanelDrawing(panel true curves)
+                use without = new PanelDrawing(panel false curves)
                 drawing.Size.Width |> should be (greaterThan without.Size.Width)
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
 

@@ -145,15 +145,6 @@ let private refuses (text: string) (read: unit -> 'a) =
         said.Message |> should haveSubstring text
         Expect.isFalse (said.Message.Contains '\n') said.Message
 
-let private root =
-    let rec above (folder: string | null) =
-        match folder with
-        | null -> failtest "the repository is not above the test program"
-        | at when File.Exists(Path.Combine(at, "Imaml.sln")) -> at
-        | at -> above (Path.GetDirectoryName at)
-
-    above AppContext.BaseDirectory
-
 [<Tests>]
 let pages =
     testList
@@ -221,7 +212,7 @@ let pages =
                     |> should haveSubstring $"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"))
 
             testCase "the numbers are those of the files: a run of an earlier version that is in the repository" (fun () ->
-                let folder = Path.Combine(root, "results", "omniglot-5w1s")
+                let folder = Path.Combine(Repository.root, "results", "omniglot-5w1s")
                 let html = page [ folder ]
 
                 let lines =

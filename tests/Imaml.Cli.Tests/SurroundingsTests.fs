@@ -99,11 +99,11 @@ let tests =
                 let changes = [ "--meta-steps", "60"; "--validate-every", "0"; "--filters", "1" ]
                 succeed (options changes whole) |> ignore
 
-                // Files may have so many blocks of 512 bytes, as if the disk ended there.
+                // Files may have so many blocks of 1,024 bytes, as if the disk ended there.
                 let full =
                     Imaml.runByShell
                         [ "DOTNET_EnableWriteXorExecute", "0"; "DOTNET_EnableDiagnostics", "0" ]
-                        "trap '' XFSZ; ulimit -f 32; exec \"$@\""
+                        "trap '' XFSZ; ulimit -f 16; exec \"$@\""
                         (options changes run)
 
                 full.ExitCode |> should not' (equal 0)

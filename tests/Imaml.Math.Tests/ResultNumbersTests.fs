@@ -15,15 +15,7 @@ open System.IO
 open System.Text.Json
 open System.Text.RegularExpressions
 open Expecto
-
-let private root =
-    let rec up (folder: string) =
-        if File.Exists(Path.Combine(folder, "Imaml.sln")) then
-            folder
-        else
-            up (Directory.GetParent(folder) |> nonNull).FullName
-
-    up AppContext.BaseDirectory
+open Imaml.Testing
 
 let private number (text: string) =
     if text = "∞" then
@@ -104,7 +96,7 @@ let rec private follow (element: JsonElement) (path: string) : JsonElement =
 
 /// A field with its factors, against the number of the text.
 let private evaluate (file: string) (field: string) (text: string) : float =
-    let path = Path.Combine(root, file)
+    let path = Path.Combine(Repository.root, file)
 
     if not (File.Exists path) then
         failtest $"{file} does not exist"
@@ -223,7 +215,11 @@ let private check (text: string) : string list =
     [
         for m in verbatim.Matches text do
             let file = m.Groups[1].Value
-            let there = File.ReadLines(Path.Combine(root, file)) |> Seq.map (fun line -> line.Trim()) |> Set.ofSeq
+
+            let there =
+                File.ReadLines(Path.Combine(Repository.root, file))
+                |> Seq.map (fun line -> line.Trim())
+                |> Set.ofSeq
 
             for line in m.Groups[2].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries) do
                 if not (there.Contains(line.Trim())) then
@@ -239,7 +235,7 @@ let private check (text: string) : string list =
 let private documents =
     [ "README.md"; "results/README.md" ]
     @ [
-        for path in Directory.GetFiles(Path.Combine(root, "docs"), "*.md") -> "docs/" + Path.GetFileName path
+        for path in Directory.GetFiles(Path.Combine(Repository.root, "docs"), "*.md") -> "docs/" + Path.GetFileName path
     ]
 
 let private one = "results/omniglot-5w1s/evaluation-test.json"
@@ -251,14 +247,14 @@ let tests =
         [
             for document in documents do
                 testCase $"{document}: every number is that of its file" (fun () ->
-                    match check (File.ReadAllText(Path.Combine(root, document))) with
+                    match check (File.ReadAllText(Path.Combine(Repository.root, document))) with
                     | [] -> ()
                     | wrong -> failtest (String.concat "\n" wrong))
 
             testCase "the README and the documentation have their measured numbers from files" (fun () ->
                 let marked =
                     documents
-                    |> Seq.collect (fun document -> comments.Matches(File.ReadAllText(Path.Combine(root, document))))
+                    |> Seq.collect (fun document -> comments.Matches(File.ReadAllText(Path.Combine(Repository.root, document))))
                     |> Seq.filter (fun m -> m.Groups[1].Value.StartsWith "results/")
 
                 Expect.isGreaterThan (Seq.length marked) 40 "comments that name a file")

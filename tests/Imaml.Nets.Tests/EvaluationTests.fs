@@ -126,7 +126,7 @@ let tests =
                 // In the chunks that the evaluator takes, so that not even rounding differs: of 20 tasks 2 at once, of 12 tasks 1.
                 let expected =
                     [|
-                        for first in 0L .. 2L .. 18L -> first, 2
+                        for first in 0L..2L..18L -> first, 2
                         for first in 20L .. 31L -> first, 1
                     |]
                     |> Array.collect (fun (first, count) ->

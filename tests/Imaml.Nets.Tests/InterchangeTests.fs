@@ -160,18 +160,9 @@ let private sameInOnnx (adapted: AdaptedClassifier) (pictures: Picture[]) =
         let alone, _, _ = run path adapted.Form pictures[..0]
         agreeing logits[.. labels.Length - 1] alone "one picture")
 
-let private root =
-    let rec up (folder: DirectoryInfo | null) =
-        match folder with
-        | null -> failtest "the repository's root is not above the tests"
-        | folder when File.Exists(Path.Combine(folder.FullName, "Imaml.sln")) -> folder.FullName
-        | folder -> up folder.Parent
-
-    up (DirectoryInfo AppContext.BaseDirectory)
-
 let private apples part =
     [|
-        for variety in Directory.GetDirectories(Path.Combine(root, "samples", "apples", part)) |> Array.sort do
+        for variety in Directory.GetDirectories(Path.Combine(Repository.root, "samples", "apples", part)) |> Array.sort do
             for file in Directory.GetFiles variety |> Array.sort do
                 LabelledPicture(string (Path.GetFileName variety), Picture.FromFile file)
     |]

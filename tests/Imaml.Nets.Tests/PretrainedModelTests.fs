@@ -11,18 +11,9 @@ open Imaml.Nets.Prediction
 open Imaml.Nets.Tasks
 open Imaml.Testing
 
-let private root =
-    let rec up (folder: DirectoryInfo | null) =
-        match folder with
-        | null -> failtest "the repository's root is not above the tests"
-        | folder when File.Exists(Path.Combine(folder.FullName, "Imaml.sln")) -> folder.FullName
-        | folder -> up folder.Parent
-
-    up (DirectoryInfo AppContext.BaseDirectory)
-
 let private results (name: string) =
     [
-        for path in Directory.GetFiles(Path.Combine(root, "results", "models", name), "evaluation-*.json") do
+        for path in Directory.GetFiles(Path.Combine(Repository.root, "results", "models", name), "evaluation-*.json") do
             use document = JsonDocument.Parse(File.ReadAllText path)
             let number (field: string) = document.RootElement.GetProperty(field)
 
@@ -84,7 +75,7 @@ let tests =
                 "grocery-5way tells apples apart better than their colours do: five examples each, ten new ones each, one at a time"
                 (fun () ->
                     use classifier = FewShotClassifier.Load "grocery-5way"
-                    let folder part = Path.Combine(root, "samples", "apples", part)
+                    let folder part = Path.Combine(Repository.root, "samples", "apples", part)
 
                     let pictures part =
                         [|

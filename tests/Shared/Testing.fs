@@ -88,30 +88,30 @@ module Needs =
     /// A test on the photographs of grocery_84; the body gets the data root, the folder with grocery_84/.
     let grocery (name: string) (body: string -> unit) : Test = data "grocery_84" name body
 
-/// Text without the colours that Expecto resets at the end of every line, also where there are none.
-type private PlainWriter(inner: TextWriter) =
-    inherit TextWriter()
+/// The repository that the test program was built in.
+[<RequireQualifiedAccess>]
+module Repository =
+    /// The folder with Imaml.sln, which is above the program.
+    let root =
+        let rec above (folder: string | null) =
+            match folder with
+            | null -> failtest "the repository's root, with Imaml.sln, is not above the test program"
+            | at when File.Exists(Path.Combine(at, "Imaml.sln")) -> at
+            | at -> above (Path.GetDirectoryName at)
 
-    let mutable within = false
-    override _.Encoding = inner.Encoding
-
-    /// Every other member of a writer ends here. A colour is an escape character, and all up to the next letter.
-    override _.Write(letter: char) =
-        if letter = '\u001b' then
-            within <- true
-        elif within then
-            within <- not (Char.IsAsciiLetter letter)
-        else
-            inner.Write letter
-
-    override _.Flush() = inner.Flush()
+        above AppContext.BaseDirectory
 
 /// Runs the test program.
 [<RequireQualifiedAccess>]
 module Suite =
     /// Says what runs, and every half minute how far it is.
     let private printer (count: int) : Impl.TestPrinters =
-        let name = Assembly.GetEntryAssembly() |> Option.ofObj |> Option.map (fun it -> it.GetName().Name) |> Option.defaultValue null
+        let name =
+            Assembly.GetEntryAssembly()
+            |> Option.ofObj
+            |> Option.map (fun it -> it.GetName().Name)
+            |> Option.defaultValue null
+
         let clock = Stopwatch.StartNew()
         let ended, told = ref 0, ref 0L
 
@@ -210,8 +210,11 @@ module Suite =
             Console.Error.WriteLine "No tests: a value marked [<Tests>] is missing"
             1
         | _, all ->
-            // Expecto resets the colour of every line, also where there is none.
-            Console.SetOut(new PlainWriter(Console.Out))
+            // Expecto's own writer resets the colour of every line, also where there is none.
+            Logging.Global.initialise
+                { Logging.Global.defaultConfig with
+                    getLogger = fun name -> Logging.TextWriterTarget(name, Logging.LogLevel.Info, Console.Out)
+                }
 
             runTestsWithCLIArgs
                 [

@@ -31,7 +31,7 @@ internal sealed class PanelDrawing : IDisposable
 
     private readonly PlotPanel _panel;
     private readonly PlotLegend _legend;
-    private readonly Plot _plot = new();
+    private readonly Plot _plot;
     private readonly List<PlotTrace> _traces = [];
     private readonly List<(double X, double Low, double High)> _edges = [];
     private readonly SKPoint? _legendInside;
@@ -40,8 +40,9 @@ internal sealed class PanelDrawing : IDisposable
     public PanelDrawing(PlotPanel panel)
     {
         (_panel, _legend) = (panel, new PlotLegend(panel));
-        // Makes the font known before the first text is measured.
+        // Makes the font known before the plot takes the usual one.
         PlotFont.OfFigures(Figure.Text).Dispose();
+        _plot = new Plot();
         var bands = panel.Curves.Where(curve => curve.Band is not null).ToArray();
         if (bands is [var only])
         {
