@@ -29,6 +29,10 @@ internal static class Program
             arguments = [.. arguments[..only], .. arguments[(only + 2)..]];
         }
 
+        // As in tests/Shared/Testing.fs.
+        var usual = Expecto.Logging.Global.defaultConfig;
+        Expecto.Logging.Global.initialise(new Expecto.Logging.LoggingConfig(
+            usual.timestamp, FuncConvert.FromFunc<string[], Expecto.Logging.Logger>(name => new Expecto.Logging.TextWriterTarget(name, Expecto.Logging.LogLevel.Info, Console.Out, null)), usual.consoleSemaphore));
         CLIArguments[] options = [CLIArguments.No_Spinner, CLIArguments.Fail_On_Focused_Tests, CLIArguments.NewColours(0)];
         return runTestsWithCLIArgs(options, arguments, tests);
     }

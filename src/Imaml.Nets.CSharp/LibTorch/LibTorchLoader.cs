@@ -60,8 +60,6 @@ public static class LibTorchLoader
         // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower beside other programs.
         // .NET's own SetEnvironmentVariable does not reach native code. What the user has set stays.
         _ = SetEnvironment("OMP_WAIT_POLICY", "passive", 0);
-        // On a processor that NNPACK does not know, libtorch would write a warning for every convolution that it then computes otherwise.
-        _ = SetEnvironment("TORCH_CPP_LOG_LEVEL", "ERROR", 0);
         if (ProcessorCaches.LimitOneDnn)
         {
             _ = SetEnvironment(ProcessorCaches.Variable, ProcessorCaches.Widest, 0);
@@ -76,7 +74,13 @@ public static class LibTorchLoader
         var missing = folder == packaged || !File.Exists(binding) ? [] : MissingSymbols.Of(File.ReadAllBytes(binding), handles).Where(name => name != MissingSymbol).ToArray();
         try
         {
-            return new LibTorchOrigin(folder, LoadBinding(binding, UserCache.Folder("libtorch")), missing);
+            var copy = LoadBinding(binding, UserCache.Folder("libtorch"));
+            if (ProcessorCaches.Hidden)
+            {
+                ProcessorCaches.DisableNnpack(handles);
+            }
+
+            return new LibTorchOrigin(folder, copy, missing);
         }
         catch (LibTorchLoadException e) when (missing.Length > 0)
         {

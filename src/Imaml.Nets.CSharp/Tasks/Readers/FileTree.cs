@@ -23,6 +23,7 @@ internal sealed class FileTree : IDisposable
     private const string UnsupportedCompression = "The archive entry was compressed using ";
 
     private readonly ZipArchive? _zip;
+    private readonly Lock _one = new();
     private readonly Dictionary<string, ZipArchiveEntry> _entries = new(StringComparer.Ordinal);
     private readonly string? _remedy;
 
@@ -125,9 +126,9 @@ internal sealed class FileTree : IDisposable
                 return read(opened, Limited(opened.Length));
             }
 
-            lock (_zip)
+            var length = Limited(file.Length);
+            lock (_one)
             {
-                var length = Limited(file.Length);
                 using var stream = _entries[file.Path].Open();
                 return read(stream, length);
             }
