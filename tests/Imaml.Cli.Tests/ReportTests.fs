@@ -542,6 +542,33 @@ let commands =
                     (rows.[0]).GetProperty("bestValidation").GetProperty("value").GetDouble() |> should equal 0.625
                     string (rows[1].GetProperty("fault").GetString()) |> should haveSubstring "line 1 is damaged"))
 
+            testCase "event files hold the curve, once" (fun () ->
+                inFolder (fun folder ->
+                    write folder experiment [ validation 10 0.5; validation 20 0.625 ] 20
+
+                    // A record: its length, a checksum, the event, a checksum.
+                    let rec events (bytes: byte[]) =
+                        [
+                            if bytes.Length > 0 then
+                                let length = int (BitConverter.ToUInt64(bytes, 0))
+                                Tensorboard.Event.Parser.ParseFrom(bytes, 12, length)
+                                yield! events bytes[16 + length ..]
+                        ]
+
+                    for _ in 1..2 do
+                        let outcome = Imaml.run [ "report"; folder; "--tensorboard" ]
+                        Expect.equal outcome.ExitCode 0 outcome.Errors
+                        let file = Directory.GetFiles(Path.Combine(folder, "tensorboard")) |> Array.exactlyOne
+
+                        [
+                            for event in events (File.ReadAllBytes file) do
+                                if not (isNull event.Summary) then
+                                    for value in event.Summary.Value do
+                                        if value.Tag = "validation/accuracy" then
+                                            event.Step, value.SimpleValue
+                        ]
+                        |> should equal [ 10L, 0.5f; 20L, 0.625f ]))
+
             testCase "usage errors end with 2, faults of a folder with 1, each in one line" (fun () ->
                 inFolder (fun folder ->
                     for code, arguments, line in

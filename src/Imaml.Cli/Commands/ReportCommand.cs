@@ -15,7 +15,8 @@ internal static class ReportCommand
     {
         var runs = new Argument<string[]>("RUN") { Description = "Folders that `imaml train` made; several are compared", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string?>("--out") { Description = $"The page [default: {DefaultFile} in the folder of one run, else here]", HelpName = "FILE.html" };
-        var command = new Command("report", "Write runs as one page for a browser: curves, solver statuses, comparisons, options, origin") { runs, output };
+        var events = new Option<bool>("--tensorboard") { Description = "Write each run's curves for TensorBoard too, in RUN/tensorboard" };
+        var command = new Command("report", "Write runs as one page for a browser: curves, solver statuses, comparisons, options, origin") { runs, output, events };
         command.SetAction(parsed =>
         {
             string[] folders = [.. parsed.GetRequiredValue(runs).DistinctBy(Path.GetFullPath)];
@@ -25,6 +26,11 @@ internal static class ReportCommand
             var page = Encoding.UTF8.GetBytes(ReportPage.Render(read));
             AtomicFile.Write(file, page);
             Terminal.Line(Path.GetFullPath(file));
+            foreach (var run in parsed.GetValue(events) ? read : [])
+            {
+                Terminal.Line(TensorBoardEvents.Write(run));
+            }
+
             return ExitCode.Success;
         });
         return command;

@@ -23,6 +23,7 @@ internal static class RunReadMe
         evaluation-*.json        what `imaml evaluate` measured, episode by episode
         diagnosis/               what `imaml diagnose` measured
         report.html              the page that `imaml report` wrote
+        tensorboard/             what `imaml report --tensorboard` wrote
         lock                     held by the process that trains; without one it can be deleted
 
         `imaml show FOLDER` draws the validation curve, `imaml report FOLDER` writes a page, `imaml evaluate FOLDER` measures the accuracy on new classes,
