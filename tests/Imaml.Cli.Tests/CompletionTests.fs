@@ -4,6 +4,7 @@ module Imaml.Cli.Tests.CompletionTests
 open System
 open System.IO
 open Expecto
+open Imaml.Cli
 
 let private lines (text: string) = text.Split('\n', StringSplitOptions.RemoveEmptyEntries) |> Array.toList
 
@@ -79,4 +80,24 @@ let tests =
                 let experiment = Imaml.runByShell [] "echo '{\"seed\": -1}' | \"$@\"" [ "train"; "-"; "--out"; "RUN" ]
                 Expect.equal experiment.ExitCode 2 experiment.Output
                 Expect.stringContains experiment.Line "-" "one line"
+
+            testCase "facts fit every width, but for words that are longer, which stay whole"
+            <| fun () ->
+                let path = "/" + String.replicate 60 "x"
+                let facts = [ struct ("a name", "one two three four five six"); struct ("b", path) ]
+
+                for width in [ 160; 80; 40; 20 ] do
+                    let lines = TextTable.Facts(List.toArray facts, width) |> Seq.toList
+                    Expect.containsAll (lines |> List.map _.Trim()) [ (if width > 70 then $"b      {path}" else path) ] "the path"
+
+                    for line in lines do
+                        Expect.isTrue (line.Length <= width || line.Contains path) line
+                        Expect.equal line (line.TrimEnd()) "no blanks at the end"
+
+                Expect.equal (TextTable.Facts(List.toArray facts, 80) |> Seq.head) "a name one two three four five six" "beside its name"
+
+                Expect.equal
+                    (TextTable.Facts(List.toArray facts, 20) |> Seq.take 3 |> Seq.toList)
+                    [ "a name"; "  one two three four"; "  five six" ]
+                    "below its name"
         ]

@@ -27,6 +27,9 @@ let private kills =
     | "" -> 6
     | text -> int text
 
+/// `imaml data check` of a folder's photographs.
+let private checking (data: string) others = [ "data"; "check"; $"folder:{data}"; "--ways"; "2"; "--queries"; "1" ] @ others
+
 /// Whoever started the tests may have been told to ignore SIGHUP.
 let private listening = Imaml.startByShell [] "exec env --default-signal=HUP \"$@\""
 
@@ -178,22 +181,7 @@ let tests =
                     Directory.CreateDirectory(at data $"{i}") |> ignore
                     File.WriteAllBytes(at data $"{i}/1.png", plain 8 (10 * i, 20, 30))
 
-                let check =
-                    [
-                        "data"
-                        "check"
-                        $"folder:{data}"
-                        "--ways"
-                        "2"
-                        "--queries"
-                        "1"
-                        "--shots"
-                        "1"
-                        "--test-classes"
-                        "2"
-                        "--validation-classes"
-                        "0"
-                    ]
+                let check = checking data [ "--shots"; "1"; "--test-classes"; "2"; "--validation-classes"; "0" ]
 
                 Imaml.runWith [ "XDG_CACHE_HOME", cache ] check |> ignore
 
@@ -210,18 +198,7 @@ let tests =
                     // Large, so that it takes a while to decode them.
                     File.WriteAllBytes(at one $"{i}.png", pngOf 3000 3000 8 0 (Array.create 3000 (byte i)) [])
 
-                let check =
-                    [
-                        "data"
-                        "check"
-                        $"folder:{data}"
-                        "--ways"
-                        "2"
-                        "--queries"
-                        "1"
-                        "--size"
-                        "1024"
-                    ]
+                let check = checking data [ "--size"; "1024" ]
 
                 use running = Imaml.start [ "XDG_CACHE_HOME", cache ] check
 

@@ -74,7 +74,7 @@ internal static class DoctorCommand
         {
             yield return ("convolutions", string.Create(
                 CultureInfo.InvariantCulture,
-                $"{(error > ConvolutionCheck.Allowed ? "WRONG" : "right")}, relative error {error:0e-0}{(found.CachesHidden ? "; by AVX, since this processor hides its caches, without which libtorch's wider kernels are wrong" : "")}"));
+                $"{(error > ConvolutionCheck.Allowed ? "WRONG" : "right")}, relative error {error:0e-0}{(ProcessorCaches.LimitOneDnn ? "; by AVX, since this processor hides its caches, without which libtorch's wider kernels are wrong" : "")}"));
         }
 
         yield return ("MathNet native provider", found.NativeLinearAlgebra ?? "no");

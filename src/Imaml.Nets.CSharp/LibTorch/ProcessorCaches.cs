@@ -19,11 +19,11 @@ internal static class ProcessorCaches
     // at::Context& at::globalContext() and void at::Context::setUserEnabledNNPACK(bool).
     private const string GlobalContext = "_ZN2at13globalContextEv", EnableNnpack = "_ZN2at7Context20setUserEnabledNNPACKEb";
 
+    private const uint IntelLeaf = 4, AmdLeaf = 0x8000001D, FirstExtended = 0x80000000;
+
     private delegate nint Context();
 
     private delegate void Enable(nint context, bool enabled);
-
-    private const uint IntelLeaf = 4, AmdLeaf = 0x8000001D, FirstExtended = 0x80000000;
 
     /// <summary>Whether oneDNN is kept from wider instructions for that reason; what the user has set stays.</summary>
     public static bool LimitOneDnn => Hidden && Environment.GetEnvironmentVariable(Variable) is null && Environment.GetEnvironmentVariable(OldVariable) is null;
