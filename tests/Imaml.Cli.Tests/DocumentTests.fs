@@ -17,11 +17,11 @@ let private documents =
         yield "README.md"
         yield "src/Imaml.Cli/PACKAGE.md"
 
-        for path in Directory.GetFiles(Path.Combine(Repository.root, "docs"), "*.md") |> Array.sort do
+        for path in Directory.GetFiles(Path.Combine((Repository.root ()), "docs"), "*.md") |> Array.sort do
             yield "docs/" + Path.GetFileName path
     ]
 
-let private read (document: string) = File.ReadAllText(Path.Combine(Repository.root, document))
+let private read (document: string) = File.ReadAllText(Path.Combine((Repository.root ()), document))
 
 /// The fenced blocks in this language.
 let private blocks (language: string) (text: string) =
@@ -78,7 +78,7 @@ let tests =
                                 words
                                 |> List.map (fun word ->
                                     if word.StartsWith "samples/" then
-                                        Path.Combine(Repository.root, word)
+                                        Path.Combine((Repository.root ()), word)
                                     else
                                         word)
                             )

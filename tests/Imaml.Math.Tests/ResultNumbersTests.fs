@@ -96,7 +96,7 @@ let rec private follow (element: JsonElement) (path: string) : JsonElement =
 
 /// A field with its factors, against the number of the text.
 let private evaluate (file: string) (field: string) (text: string) : float =
-    let path = Path.Combine(Repository.root, file)
+    let path = Path.Combine((Repository.root ()), file)
 
     if not (File.Exists path) then
         failtest $"{file} does not exist"
@@ -217,7 +217,7 @@ let private check (text: string) : string list =
             let file = m.Groups[1].Value
 
             let there =
-                File.ReadLines(Path.Combine(Repository.root, file))
+                File.ReadLines(Path.Combine((Repository.root ()), file))
                 |> Seq.map (fun line -> line.Trim())
                 |> Set.ofSeq
 
@@ -235,7 +235,7 @@ let private check (text: string) : string list =
 let private documents =
     [ "README.md"; "results/README.md" ]
     @ [
-        for path in Directory.GetFiles(Path.Combine(Repository.root, "docs"), "*.md") -> "docs/" + Path.GetFileName path
+        for path in Directory.GetFiles(Path.Combine((Repository.root ()), "docs"), "*.md") -> "docs/" + Path.GetFileName path
     ]
 
 let private one = "results/omniglot-5w1s/evaluation-test.json"
@@ -247,14 +247,14 @@ let tests =
         [
             for document in documents do
                 testCase $"{document}: every number is that of its file" (fun () ->
-                    match check (File.ReadAllText(Path.Combine(Repository.root, document))) with
+                    match check (File.ReadAllText(Path.Combine((Repository.root ()), document))) with
                     | [] -> ()
                     | wrong -> failtest (String.concat "\n" wrong))
 
             testCase "the README and the documentation have their measured numbers from files" (fun () ->
                 let marked =
                     documents
-                    |> Seq.collect (fun document -> comments.Matches(File.ReadAllText(Path.Combine(Repository.root, document))))
+                    |> Seq.collect (fun document -> comments.Matches(File.ReadAllText(Path.Combine((Repository.root ()), document))))
                     |> Seq.filter (fun m -> m.Groups[1].Value.StartsWith "results/")
 
                 Expect.isGreaterThan (Seq.length marked) 40 "comments that name a file")

@@ -162,7 +162,9 @@ let private sameInOnnx (adapted: AdaptedClassifier) (pictures: Picture[]) =
 
 let private apples part =
     [|
-        for variety in Directory.GetDirectories(Path.Combine(Repository.root, "samples", "apples", part)) |> Array.sort do
+        for variety in
+            Directory.GetDirectories(Path.Combine((Repository.root ()), "samples", "apples", part))
+            |> Array.sort do
             for file in Directory.GetFiles variety |> Array.sort do
                 LabelledPicture(string (Path.GetFileName variety), Picture.FromFile file)
     |]

@@ -13,7 +13,7 @@ open Imaml.Testing
 
 let private results (name: string) =
     [
-        for path in Directory.GetFiles(Path.Combine(Repository.root, "results", "models", name), "evaluation-*.json") do
+        for path in Directory.GetFiles(Path.Combine((Repository.root ()), "results", "models", name), "evaluation-*.json") do
             use document = JsonDocument.Parse(File.ReadAllText path)
             let number (field: string) = document.RootElement.GetProperty(field)
 
@@ -75,7 +75,7 @@ let tests =
                 "grocery-5way tells apples apart better than their colours do: five examples each, ten new ones each, one at a time"
                 (fun () ->
                     use classifier = FewShotClassifier.Load "grocery-5way"
-                    let folder part = Path.Combine(Repository.root, "samples", "apples", part)
+                    let folder part = Path.Combine((Repository.root ()), "samples", "apples", part)
 
                     let pictures part =
                         [|

@@ -22,7 +22,7 @@ let tests =
                     typeof<Imaml.Theory.Claim>.Assembly, "src/Imaml.Theory"
                 ] do
                 testCase folder (fun () ->
-                    let file = Path.Combine(Repository.root, folder, "PublicAPI.txt")
+                    let file = Path.Combine((Repository.root ()), folder, "PublicAPI.txt")
                     let surface = assembly.GeneratePublicApi(ApiGeneratorOptions(IncludeAssemblyAttributes = false)) + "\n"
 
                     if rewrite then

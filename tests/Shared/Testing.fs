@@ -91,8 +91,8 @@ module Needs =
 /// The repository that the test program was built in.
 [<RequireQualifiedAccess>]
 module Repository =
-    /// The folder with Imaml.sln, which is above the program.
-    let root =
+    /// The folder with Imaml.sln, which is above the program, unless it was published.
+    let root () =
         let rec above (folder: string | null) =
             match folder with
             | null -> failtest "the repository's root, with Imaml.sln, is not above the test program"

@@ -12,7 +12,7 @@ internal sealed record PublishedAccuracy(double Percent, double HalfWidth95);
 /// <summary>What the cells of a command are trained with.</summary>
 internal enum Scale
 {
-    /// <summary>The presets as they are: the values of the paper and of the methods' authors.</summary>
+    /// <summary>The presets as they are, the values of the paper and of the methods' authors; the average of the last states is validated beside them, since a run may end at any time.</summary>
     Paper,
 
     /// <summary>Budgets of an hour on a processor: a constant rate with averaging, so that a run can end at any time and go on; the same queries and meta-batch for all methods.</summary>
@@ -36,7 +36,7 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
         const double CpuRate = 1e-3, Averaging = 8;
         var paper = ExperimentFile.Preset(Preset) with { Seed = seed };
         return scale == Scale.Paper
-            ? paper
+            ? paper with { Outer = paper.Outer with { Averaging = Averaging } }
             : paper with
             {
                 Tasks = paper.Tasks is EpisodeSpec episodes ? episodes with { Queries = CpuQueries } : paper.Tasks,
