@@ -98,9 +98,10 @@ let private training (device: ComputeDevice) =
         [
             testCase "lowers the loss" (fun () ->
                 use one = learnerOn device.Device 1UL
-                let losses = [ for step in 0..29 -> (one.Step(batch step)).OuterLoss ]
+                // The same tasks again and again: their losses differ more from task to task than training gains in a few steps.
+                let passes = [ for _ in 1..4 -> List.average [ for step in 0..29 -> (one.Step(batch step)).OuterLoss ] ]
                 one.Theta.device_type |> should equal device.Device.``type``
-                List.average losses[20..] |> should be (lessThan (List.average losses[..9])))
+                List.last passes |> should be (lessThan (List.head passes)))
 
             testCase "its state is read on the processor to the last bit, and goes on there and back" (fun () ->
                 inFolder (fun folder ->
@@ -191,7 +192,7 @@ let private checks (device: ComputeDevice) = [ gradients device.Device; training
 let tests =
     LibTorchLoader.EnsureLoaded() |> ignore
 
-    let onGpu (device: ComputeDevice) = testSequenced (testList "CUDA" (TensorSpaceTests.laws device.Device @ checks device @ [ tf32 ]))
+    let onGpu (device: ComputeDevice) = testSequenced (testList "CUDA" (checks device @ [ tf32 ] @ TensorSpaceTests.laws device.Device))
 
     testList
         "Devices"
