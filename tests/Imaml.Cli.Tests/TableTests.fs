@@ -24,7 +24,7 @@ let tests =
                                 let experiment = cell.Experiment(scale, 3UL)
                                 experiment.Complaints() |> should be Empty
                                 experiment.Seed |> should equal 3UL
-                                (scale = Scale.Cpu) |> should equal experiment.Outer.Averaging.HasValue
+                                experiment.Outer.Averaging.HasValue |> should equal true
                                 // A run that may end at any time and go on has no length in its step sizes.
                                 if scale = Scale.Cpu then
                                     experiment.Outer.DependsOnLength |> should equal false)
@@ -57,6 +57,9 @@ let tests =
                         let first = reproduce [ "--cells"; "5w1s/fomaml"; "5w1s/reptile"; "--budget"; "1s" ]
                         first |> should haveSubstring "| 5w1s | fomaml | 98.3 ± 0.5 | "
                         first |> should haveSubstring "| 5w1s | fomaml | reptile | 1 | inductive | "
+
+                        for ending in [ "png"; "svg"; "pdf" ] do
+                            File.Exists(Path.Combine(folder, $"table2-5w1s.{ending}")) |> should equal true
 
                         let run () =
                             use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "table2.json")))
@@ -131,6 +134,23 @@ let tests =
                             use document = JsonDocument.Parse line
                             document.RootElement.GetProperty("steps").GetInt32())
                         |> should equal more))
+
+            testCase "an error that falls as c·n^(−b) is extrapolated; a few points, or none that falls, are not" (fun () ->
+                let law (points: (float * float) list) = PowerLaw.OfSecondHalf [| for n, error in points -> struct (n, error) |]
+                let exact = [ for i in 1..20 -> 1000.0 * float i, 8.0 * (1000.0 * float i) ** -0.5 ]
+
+                // What comes before the second half, and errors of zero, have no part in it.
+                let fit = law ([ 1.0, 0.9; 2.0, 0.1 ] @ exact @ [ 21000.0, 0.0; 22000.0, 0.0 ]) |> Unchecked.nonNull
+
+                fit.Points |> should equal 10
+                fit.Factor |> should (equalWithin 1e-9) 8.0
+                fit.Exponent |> should (equalWithin 1e-12) 0.5
+                fit.ExponentHalfWidth95 |> should (equalWithin 1e-9) 0.0
+                fit.Reaches 0.01 |> should (equalWithin 1e-3) 640000.0
+                law (List.take 9 exact) |> isNull |> should equal false
+                law (List.take 8 exact) |> isNull |> should equal true
+                let rising = law [ for n, error in exact -> n, 0.001 / error ] |> Unchecked.nonNull
+                rising.Reaches 0.001 |> should equal infinity)
 
             testCase "several seeds: mean and interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
                 let run seed (accuracy: CellTest | null) =

@@ -284,6 +284,44 @@ let tests =
                     (succeed [ "evaluate"; run + "2"; "--episodes"; "4" ]).Output
                     |> should haveSubstring "the last state, 6 meta-steps"))
 
+            testCase "evaluate --ensemble takes the kept states with the best validations together" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [ "--validate-every", "1"; "--keep-every", "1" ] run) |> ignore
+
+                    let best =
+                        [
+                            for line in File.ReadLines(Path.Combine(run, "curve.jsonl")) do
+                                use document = JsonDocument.Parse line
+
+                                document.RootElement.GetProperty("accuracy").GetDouble(),
+                                document.RootElement.GetProperty("metaStep").GetInt32()
+                        ]
+                        |> List.filter (fun (_, step) -> File.Exists(Path.Combine(run, $"checkpoint-{step:D6}.bin")))
+                        |> List.sortDescending
+                        |> List.map snd
+
+                    let evaluate options = [ "evaluate"; run; "--episodes"; "4" ] @ options
+
+                    (succeed (evaluate [ "--ensemble"; "3" ])).Output
+                    |> should haveSubstring "the 3 kept states with the best validations together"
+
+                    use file =
+                        JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "evaluation-test-episodes4-ensemble3.json")))
+
+                    [
+                        for step in file.RootElement.GetProperty("ensemble").EnumerateArray() -> step.GetInt32()
+                    ]
+                    |> should equal (List.take 3 best)
+
+                    refused
+                        $"has {best.Length} states that were kept and validated, fewer than the 99 of --ensemble; train with --keep-every at the meta-steps of --validate-every"
+                        (evaluate [ "--ensemble"; "99" ])
+
+                    let both = Imaml.run (evaluate [ "--ensemble"; "2"; "--state"; "last" ])
+                    both.ExitCode |> should equal 2
+                    both.Line |> should haveSubstring "--ensemble and --state exclude each other"))
+
             testCase "a run that is stopped and goes on keeps the same best state" (fun () ->
                 inFolder (fun folder ->
                     let whole, parts = Path.Combine(folder, "whole"), Path.Combine(folder, "parts")

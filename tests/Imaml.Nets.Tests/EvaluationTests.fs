@@ -107,7 +107,7 @@ let tests =
 
                 let measure (problems: LearningProblem list) =
                     [
-                        for one in Evaluation.AfterAdapting(learner, List.toArray problems, range, CancellationToken.None, null) ->
+                        for one in Evaluation.AfterAdapting([| learner |], List.toArray problems, range, CancellationToken.None, null) ->
                             Seq.toList one.PerTask
                     ]
 
@@ -117,6 +117,40 @@ let tests =
                 |> should equal (measure [ problem BatchNormMode.Transductive ] @ measure [ problem BatchNormMode.Inductive ])
 
                 both[0] |> should not' (equal both[1]))
+
+            testCase "an ensemble chooses the class of the largest mean probability; of one learner twice, its own" (fun () ->
+                use first = learner 1UL
+                use second = learner 2UL
+
+                let measure (learners: MetaLearner list) =
+                    let range = TaskRange(ClassPart.Test, 1UL, 0L, 20)
+
+                    let measured =
+                        Evaluation.AfterAdapting(List.toArray learners, [| first.Problem |], range, CancellationToken.None, null)
+
+                    Seq.toArray measured[0].PerTask
+
+                let expected =
+                    [|
+                        for at in 0L..2L..18L do
+                            use _ = torch.NewDisposeScope()
+                            let problem = FewShotProblem(network (), sampler.Value.Batch(at, 2), first.Theta)
+
+                            let probabilities =
+                                [ first; second ]
+                                |> List.map (fun one -> problem.QueryLogits((one.Adapt(problem, 2)).Phi).softmax(-1L))
+
+                            let mean = (probabilities[0].add probabilities[1]).div(2.0.ToScalar())
+                            let labels = LabelledImages.Query(sampler.Value.Batch(at, 2), first.Theta).OneHot.argmax -1L
+
+                            for task in 0L .. 1L do
+                                let right = mean.argmax(-1L).eq(labels).[task]
+                                right.to_type(torch.float64).mean().item<float>()
+                    |]
+
+                measure [ first; second ] |> should equal expected
+                measure [ first; first ] |> should equal (measure [ first ])
+                expected |> should not' (equal (measure [ first ])))
 
             testCase "before adapting, each episode's accuracy is that of θ on its query set" (fun () ->
                 use learner = learner 1UL

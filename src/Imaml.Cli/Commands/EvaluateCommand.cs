@@ -25,20 +25,29 @@ internal static class EvaluateCommand
             new Option<string?>("--batch-norm") { Description = "Whose statistics normalise the query images: transductive (their own), inductive (the support images'), or both, one after the other [default: as in training]", HelpName = "MODE" }, ModelEvaluation.Transductive, ModelEvaluation.Inductive, ModelEvaluation.Both);
         var state = SharedOptions.OneOf(
             new Option<string?>("--state") { Description = "best: the state of the best validation; last: the last one; average: that of the last ones (--outer-averaging) [default: best, if the run has validated]", HelpName = "STATE" }, EvaluationResult.Best, EvaluationResult.Last, EvaluationResult.Average);
+        var ensemble = SharedOptions.AtLeast(
+            new Option<int?>("--ensemble") { Description = "Average the probabilities of the n kept states (--keep-every) with the best validations, in place of one state", HelpName = "n" }, 2);
         var baselines = new Option<bool>("--baselines") { Description = $"Compare with others on the same episodes: the {Baseline.Untrained}, adapted in the same way, and the {Baseline.Centroid}" };
         var output = SharedOptions.Folder(new Option<string?>("--out") { Description = "Folder for the result file [default: the run's; none for a model]", HelpName = "DIR" });
         var json = new Option<bool>("--json") { Description = "Print the result files as one JSON list, one for each mode of batch normalisation, instead of text" };
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("evaluate", "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, baselines, output, json, data, device, tf32 };
+        var command = new Command("evaluate", "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, ensemble, baselines, output, json, data, device, tf32 };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(ensemble) is not null && result.GetResult(state) is not null)
+            {
+                result.AddError("--ensemble and --state exclude each other");
+            }
+        });
         command.SetAction(parsed =>
         {
             var opened = SharedOptions.OpenDevice(parsed, device, tf32);
             var request = new EvaluationRequest(parsed.GetValue(part), parsed.GetValue(episodes), parsed.GetValue(seed));
             return new ModelEvaluation(
                 parsed.GetRequiredValue(model), request, parsed.GetValue(ways), parsed.GetValue(shots), parsed.GetValue(queries), parsed.GetValue(innerSteps), parsed.GetValue(batchNorm),
-                parsed.GetValue(state), parsed.GetValue(baselines), parsed.GetValue(output), parsed.GetValue(json), parsed.GetValue(data), opened, stop).Run();
+                parsed.GetValue(state), parsed.GetValue(ensemble), parsed.GetValue(baselines), parsed.GetValue(output), parsed.GetValue(json), parsed.GetValue(data), opened, stop).Run();
         });
         return command;
     }

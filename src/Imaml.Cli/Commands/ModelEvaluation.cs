@@ -14,7 +14,7 @@ namespace Imaml.Cli.Commands;
 
 /// <summary>One evaluation, or both of two modes; what is null is as in training.</summary>
 internal sealed record ModelEvaluation(
-    string Model, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string? Asked, bool Baselines, string? Output, bool Json, string? Data, ComputeDevice Device, CancellationToken Stop)
+    string Model, EvaluationRequest Request, int? Ways, int? Shots, int? Queries, int? InnerSteps, string? BatchNorm, string? Asked, int? Ensemble, bool Baselines, string? Output, bool Json, string? Data, ComputeDevice Device, CancellationToken Stop)
 {
     /// <summary>The modes of batch normalisation, as options name them.</summary>
     public const string Transductive = "transductive", Inductive = "inductive", Both = "both";
@@ -23,7 +23,7 @@ internal sealed record ModelEvaluation(
     private bool IsRun => Directory.Exists(Model);
 
     private string State =>
-        !IsRun ? EvaluationResult.Model : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last);
+        !IsRun ? EvaluationResult.Model : Ensemble is not null ? EvaluationResult.Several : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last);
 
     private const string OutputOption = "--out";
 
@@ -52,7 +52,9 @@ internal sealed record ModelEvaluation(
 
     private int Measured()
     {
-        var (name, bytes) = Read();
+        var chosen = Ensemble is { } size ? BestKept(size) : null;
+        var states = chosen?.Select(one => (one.Path, Checkpoint.ReadFile(one.Path))).ToArray() ?? [Read()];
+        var (name, bytes) = states[0];
         var (header, _) = Checkpoint.Open(bytes, name);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
@@ -64,7 +66,6 @@ internal sealed record ModelEvaluation(
         var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
         var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
         var (network, places) = model.Network.WithOutputs(outputs);
-        using var trained = Trained(bytes, name, LearningProblem.Of(images, model), experiment);
         BatchNormMode[] modes = BatchNorm switch
         {
             Transductive => [BatchNormMode.Transductive],
@@ -74,7 +75,7 @@ internal sealed record ModelEvaluation(
         };
         // The inner problem is the same in every mode: one adapting serves them all.
         LearningProblem[] problems = [.. modes.Select(mode => LearningProblem.Of(tasks, new ImageClassifier(network, mode)))];
-        using var measured = OnDevice(trained.Restrict(problems[0], places));
+        var measured = states.Select(state => Restricted(state.Item2, state.Item1)).ToArray();
         EvaluationResult[] results =
         [
             .. Measure(measured, problems, header, tasks).Zip(modes, (result, mode) => result with
@@ -84,8 +85,10 @@ internal sealed record ModelEvaluation(
                 Shots = tasks.Shots,
                 Queries = tasks.Queries,
                 BatchNormalization = mode,
+                Ensemble = chosen is null ? null : [.. chosen.Select(one => one.MetaStep)],
             }),
         ];
+        Array.ForEach(measured, one => one.Dispose());
         if (Baselines && results.All(result => result.NotFinite == 0))
         {
             using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
@@ -100,6 +103,28 @@ internal sealed record ModelEvaluation(
         }
 
         return code;
+
+        MetaLearner Restricted(byte[] state, string path)
+        {
+            using var trained = Trained(state, path, LearningProblem.Of(images, model), experiment);
+            return OnDevice(trained.Restrict(problems[0], places));
+        }
+    }
+
+    /// <summary>The kept states with the best validations, the best first.</summary>
+    private (int MetaStep, string Path)[] BestKept(int count)
+    {
+        if (!IsRun)
+        {
+            throw new CheckpointException($"{Model} is not a run: it has one state, so --ensemble does not apply");
+        }
+
+        var run = new RunFolder(Model);
+        var accuracies = RunFolder.Read<CurveLine>(run.CurvePath).Where(line => line.Accuracy is { } accuracy && double.IsFinite(accuracy)).ToDictionary(line => line.MetaStep, line => line.Accuracy!.Value);
+        var kept = run.KeptCheckpoints().Where(one => accuracies.ContainsKey(one.MetaStep)).OrderByDescending(one => accuracies[one.MetaStep]).ThenByDescending(one => one.MetaStep).ToArray();
+        return kept.Length >= count
+            ? kept[..count]
+            : throw new CheckpointException($"{Model} has {kept.Length} states that were kept and validated, fewer than the {count} of --ensemble; train with --keep-every at the meta-steps of --validate-every");
     }
 
     private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
@@ -157,7 +182,7 @@ internal sealed record ModelEvaluation(
 
     private EvaluationResult[] Compare(IReadOnlyList<EvaluationResult> results, MetaLearner untrained, IReadOnlyList<LearningProblem> problems, ImageTasks tasks)
     {
-        var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting(untrained, problems, new TaskRange(Request.Part, Request.Seed, 0, Request.Episodes), Stop, progress));
+        var same = ProgressBar.Run(Baseline.Untrained, progress => Evaluation.AfterAdapting([untrained], problems, new TaskRange(Request.Part, Request.Seed, 0, Request.Episodes), Stop, progress));
         var centroids = Baseline.OfCentroids(tasks, Request, Stop);
         return
         [
@@ -171,15 +196,16 @@ internal sealed record ModelEvaluation(
         ];
     }
 
-    private EvaluationResult[] Measure(MetaLearner learner, IReadOnlyList<LearningProblem> problems, CheckpointHeader header, ImageTasks tasks) => ProgressBar.Run(
+    private EvaluationResult[] Measure(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> problems, CheckpointHeader header, ImageTasks tasks) => ProgressBar.Run(
         $"{Request.Episodes} {Part} episodes",
-        progress => EvaluationResult.Measure(learner, problems, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress));
+        progress => EvaluationResult.Measure(learners, problems, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress));
 
     private string Which => State switch
     {
         EvaluationResult.Best => "the state of the best validation",
         EvaluationResult.Last => "the last state",
         EvaluationResult.Average => "the average of the last states",
+        EvaluationResult.Several => $"the {Ensemble} kept states with the best validations together",
         _ => $"the model {Model}",
     };
 

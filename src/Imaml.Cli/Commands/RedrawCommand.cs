@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Diagnoses;
 using Imaml.Cli.Results;
+using Imaml.Cli.Tables;
 
 namespace Imaml.Cli.Commands;
 
@@ -12,11 +13,12 @@ internal static class RedrawCommand
     private static readonly (string File, Action<ResultFolder> Redraw)[] Kinds =
     [
         ("fig2a.csv", Figure2aCommand.Redraw), ("fig2b.json", Figure2bCommand.Redraw), ("table1.json", Table1Command.Redraw), ("diagnosis.json", DiagnosisFigures.Redraw),
+        .. new[] { PublishedTable.Table2, PublishedTable.Table3 }.Select(table => ($"{table.Name}.json", (Action<ResultFolder>)(folder => TableCurves.Redraw(folder, table.Name)))),
     ];
 
     public static Command Create()
     {
-        var folders = new Argument<string[]>("DIR") { Description = "Folders that `imaml reproduce fig2a`, `fig2b`, `table1` or `imaml diagnose` wrote", Arity = ArgumentArity.OneOrMore };
+        var folders = new Argument<string[]>("DIR") { Description = "Folders that `imaml reproduce` or `imaml diagnose` wrote", Arity = ArgumentArity.OneOrMore };
         var command = new Command("redraw", "Draw the figures of result folders again from their numbers (PNG, SVG, PDF), without measuring") { folders };
         command.SetAction(parsed =>
         {

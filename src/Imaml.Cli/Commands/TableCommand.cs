@@ -39,6 +39,7 @@ internal static class TableCommand
             var file = work.Read();
             folder.WriteJson($"{table.Name}.json", file);
             folder.Write($"{table.Name}.md", TableReport.Markdown(file));
+            TableCurves.Draw(folder, file);
             Terminal.Line(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
             foreach (var failure in failed)
             {

@@ -31,6 +31,13 @@ internal sealed record CellTest(double Accuracy, double HalfWidth95, int Episode
     public IReadOnlyList<double> PerEpisode { get; init; } = [];
 }
 
+/// <summary>A validation of a run: of the average of its last states where it has one.</summary>
+/// <param name="Tasks">Tasks trained on.</param>
+/// <param name="ComputeSeconds">Seconds of training, as the budget counts them.</param>
+/// <param name="Accuracy">The accuracy.</param>
+/// <param name="HalfWidth95">Half its 95 % interval over the episodes.</param>
+internal sealed record CurvePoint(long Tasks, double ComputeSeconds, double Accuracy, double HalfWidth95);
+
 /// <summary>One run of a cell.</summary>
 /// <param name="Cell">SETTING/METHOD.</param>
 /// <param name="Seed">Its seed.</param>
@@ -50,6 +57,13 @@ internal sealed record CellResult(
     string Cell, ulong Seed, CellState State, int MetaSteps, long Tasks, double Seconds, double ComputeSeconds, long Gradients, long HessianProducts, double? Validation, CellTest? Transductive, CellTest? Inductive, string Folder,
     string? BestState = null)
 {
+    /// <summary>Its validations.</summary>
+    public IReadOnlyList<CurvePoint> Curve { get; init; } = [];
+
+    /// <summary>How its error on validation classes falls.</summary>
+    [JsonIgnore]
+    public PowerLaw? Law => PowerLaw.OfSecondHalf([.. Curve.Select(point => ((double)point.Tasks, 1 - point.Accuracy))]);
+
     /// <summary>The folder of a run of a cell.</summary>
     public static string FolderOf(TableCell cell, Scale scale, ulong seed) =>
         Path.Combine(cell.Setting, cell.Method, scale == Scale.Cpu ? $"seed-{seed}" : $"paper-seed-{seed}");
@@ -96,7 +110,27 @@ internal sealed record CellResult(
             transductive,
             inductive,
             relative,
-            File.Exists(folder.BestCheckpointPath) ? Path.Combine(relative, Path.GetFileName(folder.BestCheckpointPath)) : null);
+            File.Exists(folder.BestCheckpointPath) ? Path.Combine(relative, Path.GetFileName(folder.BestCheckpointPath)) : null)
+        {
+            Curve = [.. CurveOf(folder, lines)],
+        };
+    }
+
+    private static IEnumerable<CurvePoint> CurveOf(RunFolder folder, IReadOnlyList<ProgressLine> lines)
+    {
+        var next = 0;
+        foreach (var line in RunFolder.Read<CurveLine>(folder.CurvePath))
+        {
+            while (next + 1 < lines.Count && lines[next + 1].MetaStep <= line.MetaStep)
+            {
+                next++;
+            }
+
+            if ((line.Averaged ?? line.Accuracy) is { } accuracy && double.IsFinite(accuracy) && line.MetaStep <= lines[^1].MetaStep)
+            {
+                yield return new CurvePoint(line.Tasks, lines[next].ComputeSeconds ?? lines[next].Seconds, accuracy, line.AveragedHalfWidth95 ?? line.HalfWidth95);
+            }
+        }
     }
 
     /// <summary>The best validation: of the state that is kept of it, or where it is not kept, of the curve.</summary>

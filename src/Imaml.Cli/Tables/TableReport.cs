@@ -23,7 +23,7 @@ internal static class TableReport
         {Line(Headings.Select(_ => "---"))}
         {string.Join('\n', file.Cells.Select(cell => Line(Row(cell))))}
 
-        {Comparisons(file)}
+        {Comparisons(file)}{Laws(file)}
         """;
 
     private static string[] Row(CellSummary cell)
@@ -66,6 +66,35 @@ internal static class TableReport
                    Text($"{100 * one.Difference.Mean:F2} ± {100 * one.Difference.HalfWidth95:F2}"), Text($"{one.Difference.Better}"), Text($"{one.Difference.Worse}"), Text($"{one.Difference.SignTest:0.0e-0}"),
                ])))}
            """;
+
+    private static string Laws(TableFile file)
+    {
+        (CellSummary Cell, PowerLaw Law, PublishedAccuracy Published)[] missed =
+        [
+            .. from cell in file.Cells
+               where cell.Published is not null
+               from run in cell.Runs
+               where run.Law is not null && 100 * run.Validation < cell.Published!.Percent
+               select (cell, run.Law!, cell.Published!),
+        ];
+        return missed is []
+            ? ""
+            : $"""
+
+
+               ## What the published figures would take
+
+               Of runs whose validation has not reached them: c·n^(−b) fitted to the errors on validation classes after n tasks, in the second half of the curve, and the n at which it has the published error. An extrapolation, no measurement.
+
+               {Line(["setting", "method", "published, %", "b", "tasks so far", "tasks by the fit"])}
+               {Line(Enumerable.Repeat("---", 6))}
+               {string.Join('\n', missed.Select(one => Line(
+                   [
+                       one.Cell.Setting, one.Cell.Method, Text($"{one.Published.Percent}"), Text($"{one.Law.Exponent:F2} ± {one.Law.ExponentHalfWidth95:F2}"), Text($"{one.Cell.Runs.Max(run => run.Tasks):N0}"),
+                       one.Law.Reaches(1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : "it does not fall",
+                   ])))}
+               """;
+    }
 
     private static string Accuracy((double Mean, double HalfWidth95, int Seeds)? measured) => measured is not var (mean, half, seeds)
         ? ""

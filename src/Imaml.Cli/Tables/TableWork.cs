@@ -79,5 +79,5 @@ internal sealed record TableWork(
     }
 
     private int Test(RunFolder folder) => new ModelEvaluation(
-        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Baselines: false, Output: null, Json: false, Data, Device, Stop).Run();
+        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Ensemble: null, Baselines: false, Output: null, Json: false, Data, Device, Stop).Run();
 }

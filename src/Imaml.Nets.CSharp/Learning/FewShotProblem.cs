@@ -102,9 +102,21 @@ public sealed class FewShotProblem : IMeasuredProblem
     public double[] QueryAccuracy(Tensor phi)
     {
         using var scope = NewDisposeScope();
-        var logits = QueryLogits(phi); // [B, n, N]
-        var right = logits.argmax(-1).eq(_queryLabels.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
-        return where(logits.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
+        return Accuracy(QueryLogits(phi));
+    }
+
+    /// <summary>The same of several φ together: the class of the largest mean of their probabilities.</summary>
+    internal double[] QueryAccuracy(IReadOnlyList<Tensor> phis)
+    {
+        using var scope = NewDisposeScope();
+        return Accuracy(phis.Select(phi => QueryLogits(phi).softmax(-1)).Aggregate((sum, next) => sum.add(next)));
+    }
+
+    // Of scores, [B, n, N].
+    private double[] Accuracy(Tensor scores)
+    {
+        var right = scores.argmax(-1).eq(_queryLabels.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
+        return where(scores.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>

@@ -36,17 +36,17 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
     /// <summary>Measures a learner after adapting to each task's support set.</summary>
     public static Evaluation AfterAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel, IProgress<double>? progress = null) =>
-        AfterAdapting(learner, [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, progress)[0];
+        AfterAdapting([learner], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, progress)[0];
 
-    /// <summary>Measures what a learner adapts to under several problems of one inner problem, such as other normalisations of the query images.</summary>
-    internal static Evaluation[] AfterAdapting(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress) =>
-        Measure(learner, measured, tasks, cancel, progress, adapt: true);
+    /// <summary>Measures what a learner adapts to under several problems of one inner problem, such as other normalisations of the query images; of several learners their ensemble, by the mean of their probabilities.</summary>
+    internal static Evaluation[] AfterAdapting(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress) =>
+        Measure(learners, measured, tasks, cancel, progress, adapt: true);
 
     /// <summary>Measures θ itself, which has not seen the support set.</summary>
     public static Evaluation BeforeAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel) =>
-        Measure(learner, [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false)[0];
+        Measure([learner], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false)[0];
 
-    private static Evaluation[] Measure(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
+    private static Evaluation[] Measure(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
     {
         List<double>[] values = [.. measured.Select(_ => new List<double>())];
         var statuses = new List<InnerStatus>();
@@ -54,7 +54,7 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
         {
             cancel.ThrowIfCancellationRequested();
             var next = tasks.Slice(values[0].Count, int.Min(BetweenLooks, tasks.Count - values[0].Count));
-            foreach (var (chunk, ended) in learner.InChunks(next, range => OfChunk(learner, measured, range, adapt)))
+            foreach (var (chunk, ended) in learners[0].InChunks(next, range => OfChunk(learners, measured, range, adapt)))
             {
                 for (var i = 0; i < values.Length; i++)
                 {
@@ -71,18 +71,23 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
         return [.. measured.Zip(values, (problem, each) => new Evaluation(problem.Metric, each, counts))];
     }
 
-    private static (double[][] Values, InnerStatus[] Inner) OfChunk(MetaLearner learner, IReadOnlyList<LearningProblem> measured, TaskRange range, bool adapt)
+    private static (double[][] Values, InnerStatus[] Inner) OfChunk(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange range, bool adapt)
     {
         using var scope = NewDisposeScope();
-        double[][] Values(Tensor phi) => [.. measured.Select(one => LearningProblem.Measure(one.Problem(range, learner.Theta), phi))];
+        double[][] Values(params IReadOnlyList<Tensor> phis) => [.. measured.Select(one => Value(one.Problem(range, phis[0]), phis))];
         if (!adapt)
         {
-            return (Values(learner.Theta.expand(range.Count, -1)), []);
+            return (Values(learners[0].Theta.expand(range.Count, -1)), []);
         }
 
-        var adapted = learner.Adapt(learner.Problem.Problem(range, learner.Theta), range.Count);
-        var statuses = adapted.Read(new TensorSpace(range.Count, learner.Theta)).Select(one => one.Status).ToArray();
+        var adapted = learners.Select(learner => learner.Adapt(learner.Problem.Problem(range, learner.Theta), range.Count)).ToArray();
+        var statuses = adapted.SelectMany(one => one.Read(new TensorSpace(range.Count, learners[0].Theta)).Select(solve => solve.Status)).ToArray();
         // What diverged is not a network, though its last finite iterate may classify something.
-        return ([.. Values(adapted.Phi).Select(values => values.Zip(statuses, (value, status) => status == InnerStatus.NonFinite ? double.NaN : value).ToArray())], statuses);
+        bool IsNetwork(int task) => Enumerable.Range(0, learners.Count).All(i => statuses[(i * range.Count) + task] != InnerStatus.NonFinite);
+        return ([.. Values([.. adapted.Select(one => one.Phi)]).Select(values => values.Select((value, task) => IsNetwork(task) ? value : double.NaN).ToArray())], statuses);
     }
+
+    private static double[] Value(IBilevelProblem<Tensor, Tensor> problem, IReadOnlyList<Tensor> phis) => phis is [var phi]
+        ? LearningProblem.Measure(problem, phi)
+        : problem is FewShotProblem classification ? classification.QueryAccuracy(phis) : throw new NotSupportedException("an ensemble needs the program's networks");
 }

@@ -40,12 +40,13 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
 /// <param name="LossPerEpisode">Likewise, where it is none.</param>
-/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, the <see cref="Average"/> of the last ones, or a <see cref="Model"/>'s.</param>
+/// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, the <see cref="Average"/> of the last ones, <see cref="Several"/> that were kept, or a <see cref="Model"/>'s.</param>
 /// <param name="Ways">Classes of an episode; null where the tasks are no images.</param>
 /// <param name="Shots">Support images per class, likewise.</param>
 /// <param name="Queries">Query images per class, likewise.</param>
 /// <param name="BatchNormalization">Whose statistics normalise the query images; null where the network is the user's own.</param>
 /// <param name="Baselines">Other classifiers on the same episodes; null where none was asked for.</param>
+/// <param name="Ensemble">The meta-steps of the states whose probabilities were averaged, the best first; null for one state.</param>
 public sealed record EvaluationResult(
     Experiment Experiment,
     ClassSplit? Manifest,
@@ -71,10 +72,11 @@ public sealed record EvaluationResult(
     int? Shots = null,
     int? Queries = null,
     BatchNormMode? BatchNormalization = null,
-    IReadOnlyList<Baseline>? Baselines = null)
+    IReadOnlyList<Baseline>? Baselines = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<int>? Ensemble = null)
 {
-    /// <summary>The state of the best validation, the last one, the average of the last ones, and the only one of a model.</summary>
-    public const string Best = "best", Last = "last", Average = "average", Model = "model";
+    /// <summary>The state of the best validation, the last one, the average of the last ones, several that were kept, and the only one of a model.</summary>
+    public const string Best = "best", Last = "last", Average = "average", Several = "ensemble", Model = "model";
 
     /// <summary>The name of its file. What departs from the usual is in it, so that a quick look does not replace a full measurement.</summary>
     [JsonIgnore]
@@ -87,7 +89,7 @@ public sealed record EvaluationResult(
         Other("queries", Queries, (Experiment.Tasks as EpisodeSpec)?.Queries),
         Other("steps", InnerSteps, Experiment.Method.InnerSteps),
         BatchNormalization is null || BatchNormalization == Trained ? "" : $"-{BatchNormalization.ToString()!.ToLowerInvariant()}",
-        State is Best or Average ? $"-{State}" : "",
+        State is Best or Average ? $"-{State}" : State == Several ? $"-{State}{Ensemble!.Count}" : "",
         Baselines is null ? "" : "-baselines",
         ".json");
 
@@ -98,10 +100,10 @@ public sealed record EvaluationResult(
     /// <summary>Measures a learner by its own problem.</summary>
     internal static EvaluationResult Measure(
         MetaLearner learner, Experiment experiment, ClassSplit? manifest, ComputeDevice device, double trainingSeconds, EvaluationRequest request, CancellationToken cancel) =>
-        Measure(learner, [learner.Problem], experiment, manifest, device, trainingSeconds, request, cancel)[0];
+        Measure([learner], [learner.Problem], experiment, manifest, device, trainingSeconds, request, cancel)[0];
 
     /// <summary>Measures a learner by several problems of one inner problem.</summary>
-    /// <param name="learner">The learner.</param>
+    /// <param name="learners">The learner, or the learners of an ensemble.</param>
     /// <param name="problems">The problems.</param>
     /// <param name="experiment">How it was trained.</param>
     /// <param name="manifest">The classes, where the tasks are images.</param>
@@ -111,7 +113,7 @@ public sealed record EvaluationResult(
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
     internal static EvaluationResult[] Measure(
-        MetaLearner learner,
+        IReadOnlyList<MetaLearner> learners,
         IReadOnlyList<LearningProblem> problems,
         Experiment experiment,
         ClassSplit? manifest,
@@ -122,7 +124,7 @@ public sealed record EvaluationResult(
         IProgress<double>? progress = null)
     {
         var watch = Stopwatch.StartNew();
-        var all = Evaluation.AfterAdapting(learner, problems, new TaskRange(request.Part, request.Seed, 0, request.Episodes), cancel, progress);
+        var all = Evaluation.AfterAdapting(learners, problems, new TaskRange(request.Part, request.Seed, 0, request.Episodes), cancel, progress);
         return [.. all.Zip(problems, Of)];
 
         EvaluationResult Of(Evaluation measured, LearningProblem problem)
@@ -133,17 +135,17 @@ public sealed record EvaluationResult(
                 manifest,
                 problem.Identity,
                 Provenance.Current(device),
-                learner.MetaStep,
+                learners[0].MetaStep,
                 request.Part,
                 request.Seed,
-                learner.Plan.Method.InnerSteps,
+                learners[0].Plan.Method.InnerSteps,
                 request.Episodes,
                 accuracy ? measured.Mean : null,
                 accuracy ? null : measured.Mean,
                 measured.HalfWidth95,
                 measured.NotFinite,
                 measured.Inner,
-                trainingSeconds / ((double)learner.MetaStep * experiment.Budget.MetaBatch),
+                trainingSeconds / ((double)learners[0].MetaStep * experiment.Budget.MetaBatch),
                 trainingSeconds,
                 watch.Elapsed.TotalSeconds / request.Episodes,
                 accuracy ? measured.PerTask : null,
