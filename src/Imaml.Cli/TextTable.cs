@@ -61,8 +61,8 @@ internal sealed class TextTable(params string[] headings)
         var names = facts.Count == 0 ? 0 : facts.Max(fact => fact.Name.Length) + 1;
         foreach (var (name, value) in facts)
         {
-            var beside = width - names >= int.Max(LeastValue, LongestWord(value));
-            string[] lines = [.. Wrap(value, width - (beside ? names : Indent))];
+            var beside = width - names >= int.Max(LeastValue, TextLines.LongestWord(value));
+            string[] lines = [.. TextLines.Wrap(value, width - (beside ? names : Indent))];
             if (beside)
             {
                 yield return name.PadRight(names) + lines[0];
@@ -82,7 +82,7 @@ internal sealed class TextTable(params string[] headings)
 
     // The narrowest that these columns can be without a broken word: two blanks and a line for each.
     private int LeastWidth() => headings.Select((heading, column) => 3 + _rows.Select(row => row.Cells.ElementAtOrDefault(column) ?? "").Append(heading).Max(cell =>
-        IsNumber(column) && cell != heading ? cell.Length : LongestWord(cell))).Sum() + 1;
+        IsNumber(column) && cell != heading ? cell.Length : TextLines.LongestWord(cell))).Sum() + 1;
 
     private bool IsNumber(int column) => column >= FirstNumber && column <= LastNumber;
 
@@ -107,41 +107,16 @@ internal sealed class TextTable(params string[] headings)
     private void PrintBlocks()
     {
         var width = Terminal.Out.Profile.Width;
-        IEnumerable<string> lines = Title is null ? [] : Wrap(Title, width);
+        IEnumerable<string> lines = Title is null ? [] : TextLines.Wrap(Title, width);
         foreach (var (cells, _) in _rows)
         {
-            lines = lines.Concat(Wrap(cells[0], width))
+            lines = lines.Concat(TextLines.Wrap(cells[0], width))
                 .Concat(Facts([.. headings.Zip(cells).Skip(1).Where(cell => cell.Second.Length > 0)], width - Indent).Select(line => new string(' ', Indent) + line));
         }
 
         foreach (var line in lines)
         {
             Terminal.Line(line);
-        }
-    }
-
-    private static int LongestWord(string text) => text.Split(' ', '\n').Max(word => word.Length);
-
-    // Lines of whole words.
-    private static IEnumerable<string> Wrap(string text, int width)
-    {
-        foreach (var paragraph in text.Split('\n'))
-        {
-            var line = "";
-            foreach (var word in paragraph.Split(' '))
-            {
-                if (line.Length > 0 && line.Length + 1 + word.Length > width)
-                {
-                    yield return line;
-                    line = word;
-                }
-                else
-                {
-                    line += line.Length == 0 ? word : $" {word}";
-                }
-            }
-
-            yield return line;
         }
     }
 }

@@ -22,9 +22,19 @@ internal static class ProgressBar
         T result = default!;
         Terminal.Error.Progress()
             .AutoClear(true)
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Columns(Columns(what.Length, Terminal.Error.Profile.Width))
             .Start(context => result = work(new Bar(context.AddTask(Markup.Escape(what), maxValue: 1))));
         return result;
+    }
+
+    // The description is never cut: the bar is as long as the line allows, and left out before the percentage is.
+    private static ProgressColumn[] Columns(int description, int width)
+    {
+        const int Percentage = 4, Remaining = 8, Between = 1, ShortestBar = 10, LongestBar = 40;
+        var left = width - description - Percentage - (2 * Between);
+        return left - Remaining - (2 * Between) is var bar and >= ShortestBar
+            ? [new TaskDescriptionColumn(), new ProgressBarColumn { Width = int.Min(bar, LongestBar) }, new PercentageColumn(), new RemainingTimeColumn()]
+            : [new TaskDescriptionColumn(), new PercentageColumn()];
     }
 
     private sealed class Bar(ProgressTask task) : IProgress<double>

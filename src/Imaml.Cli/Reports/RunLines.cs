@@ -14,13 +14,13 @@ internal static class RunLines
     {
         var (title, points, percent) = Curve(run);
         List<string> text = [$"{run.Name}: {run.Method}, {run.Tasks}, {run.State}{(run.Finished || run.MetaSteps == 0 ? "" : $" of {run.MetaSteps}")}", title];
-        var lines = text.SelectMany(one => TerminalCurve.Wrap(one, width)).ToList();
+        var lines = text.SelectMany(one => Wrap(one, width)).ToList();
         if (points.Count > 0)
         {
             lines.AddRange(TerminalCurve.Draw(points, percent, width));
         }
 
-        lines.AddRange(Facts(run).SelectMany(one => TerminalCurve.Wrap(one, width)));
+        lines.AddRange(Facts(run).SelectMany(one => Wrap(one, width)));
         return lines;
     }
 
@@ -36,11 +36,13 @@ internal static class RunLines
         {
             return cells.Prepend(heads).SelectMany(line => line.Length == heads.Length
                 ? [string.Join("  ", line.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()]
-                : TerminalCurve.Wrap($"{line[0]}  {line[1]}", width));
+                : Wrap($"{line[0]}  {line[1]}", width));
         }
 
-        return cells.SelectMany(line => TerminalCurve.Wrap(line[0], width).Concat(line.Skip(1).SelectMany((cell, i) => TerminalCurve.Wrap(line.Length == heads.Length ? $"  {heads[i + 1]} {cell}" : $"  {cell}", width))));
+        return cells.SelectMany(line => Wrap(line[0], width).Concat(line.Skip(1).SelectMany((cell, i) => Wrap(line.Length == heads.Length ? $"  {heads[i + 1]} {cell}" : $"  {cell}", width))));
     }
+
+    private static IEnumerable<string> Wrap(string text, int width) => TextLines.Wrap(text, width, indent: "  ");
 
     private static string Steps(RunRow row) => row.MetaSteps > 0 ? $"{row.MetaStep} of {row.MetaSteps}" : $"{row.MetaStep}";
 

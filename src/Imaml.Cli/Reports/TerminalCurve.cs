@@ -73,37 +73,6 @@ internal static class TerminalCurve
         return lines;
     }
 
-    /// <summary>A text in lines of at most so many characters, broken between words where that is possible; lines after the first are indented.</summary>
-    public static IEnumerable<string> Wrap(string text, int width)
-    {
-        const string indent = "  ";
-        var line = "";
-        foreach (var word in text.Split(' '))
-        {
-            var rest = word;
-            if (line.Trim().Length > 0 && line.Length + 1 + rest.Length > width)
-            {
-                yield return line.TrimEnd();
-                line = indent;
-            }
-            else if (line.Trim().Length > 0)
-            {
-                line += " ";
-            }
-
-            while (line.Length + rest.Length > width)
-            {
-                var part = width - line.Length;
-                yield return line + rest[..part];
-                (line, rest) = (indent, rest[part..]);
-            }
-
-            line += rest;
-        }
-
-        yield return line.TrimEnd();
-    }
-
     private static string Label(double value, bool percent) =>
         percent ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:F1} %") : value.ToString("G4", CultureInfo.InvariantCulture);
 }
