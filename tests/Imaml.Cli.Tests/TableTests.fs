@@ -136,21 +136,21 @@ let tests =
                         |> should equal more))
 
             testCase "an error that falls as c·n^(−b) is extrapolated; a few points, or none that falls, are not" (fun () ->
-                let law (points: (float * float) list) = PowerLaw.OfSecondHalf [| for n, error in points -> struct (n, error) |]
+                let law (points: (float * float) list) = ErrorLaw.OfSecondHalf [| for n, error in points -> struct (n, error) |]
                 let exact = [ for i in 1..20 -> 1000.0 * float i, 8.0 * (1000.0 * float i) ** -0.5 ]
 
                 // What comes before the second half, and errors of zero, have no part in it.
                 let fit = law ([ 1.0, 0.9; 2.0, 0.1 ] @ exact @ [ 21000.0, 0.0; 22000.0, 0.0 ]) |> Unchecked.nonNull
 
                 fit.Points |> should equal 10
-                fit.Factor |> should (equalWithin 1e-9) 8.0
-                fit.Exponent |> should (equalWithin 1e-12) 0.5
-                fit.ExponentHalfWidth95 |> should (equalWithin 1e-9) 0.0
-                fit.Reaches 0.01 |> should (equalWithin 1e-3) 640000.0
+                exp fit.Intercept |> should (equalWithin 1e-9) 8.0
+                fit.Slope |> should (equalWithin 1e-12) -0.5
+                fit.High - fit.Low |> should (equalWithin 1e-9) 0.0
+                ErrorLaw.Reaches(fit, 0.01) |> should (equalWithin 1e-3) 640000.0
                 law (List.take 9 exact) |> isNull |> should equal false
                 law (List.take 8 exact) |> isNull |> should equal true
                 let rising = law [ for n, error in exact -> n, 0.001 / error ] |> Unchecked.nonNull
-                rising.Reaches 0.001 |> should equal infinity)
+                ErrorLaw.Reaches(rising, 0.001) |> should equal infinity)
 
             testCase "several seeds: mean and interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
                 let run seed (accuracy: CellTest | null) =

@@ -325,21 +325,23 @@ let private firstOrder (subject: Subject<'V, 'S>) =
                     $"Λ(θ − φ*) − ∇L̂(φ*), task {task}")
     ]
 
-/// Every strategy of this file and Algorithm 2, with what T inner steps and d coordinates make it cost: ∇L̂, products.
-let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradientStrategy<'V, 'S> * int * int) list =
+/// Every strategy of this file and Algorithm 2, with what T inner steps and d coordinates make it cost: ∇L̂, products, ∇L.
+let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradientStrategy<'V, 'S> * int * int * int) list =
     let options = unrolled (Nesterov 0.5) steps
     let solver = GradientDescentSolver<'V, 'S>(ConstantStep step, steps)
     let thresholds = Thresholds.None
 
     [
-        "implicit", ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), thresholds), steps + 1, 2
-        "MAML", UnrolledStrategy options, 2 * steps + 1, steps
+        "implicit", ImplicitStrategy(solver, ConjugateGradientSolver(KrylovLaws.budget 2), thresholds), steps + 1, 2, 1
+        "MAML", UnrolledStrategy options, 2 * steps + 1, steps, 1
         // Of five steps two are kept, at 0 and at 3.
-        "MAML in less memory", UnrolledStrategy(options, Recompute), 2 * steps + 1 + 3, steps
-        "MAML in forward mode", ForwardModeStrategy(coordinates subject, options), steps + 1, d * steps
-        "truncated to 3", TruncatedStrategy(options, 3), steps + 3, 2
-        "FOMAML", FirstOrderStrategy(solver, 0.0), steps + 1, 0
-        "Reptile", ReptileStrategy(solver, 0.0), steps + 1, 0
+        "MAML in less memory", UnrolledStrategy(options, Recompute), 2 * steps + 1 + 3, steps, 1
+        "MAML in forward mode", ForwardModeStrategy(coordinates subject, options), steps + 1, d * steps, 1
+        "truncated to 3", TruncatedStrategy(options, 3), steps + 3, 2, 1
+        "FOMAML", FirstOrderStrategy(solver, 0.0), steps + 1, 0, 1
+        "Reptile", ReptileStrategy(solver, 0.0), steps + 1, 0, 1
+        // φ, and φ₀ again; of φ₋β and φ_β every gradient is two, with four more for a look at the curvature.
+        "nudged", NudgedStrategy(solver, NudgedDifference.Symmetric, 0.25, 0.0), 2 * steps + 1 + 2 * (steps + 4), 0, 1 + 2 * (steps + 4)
     ]
 
 /// The problem with its evaluations counted: ∇L̂ (a linearization is one), products, ∇L.
@@ -377,6 +379,81 @@ let private counted (problem: IBilevelProblem<'V, 'S>) =
 
     struct (counting, counts)
 
+/// Nudged solves. Of quadratics φ_β is (M + βC)⁻¹(Λθ − b − βe), by dense solves.
+let private nudged (subject: Subject<'V, 'S>) =
+    let property name body = Subject.property subject 20 name body
+    let space = subject.Space
+
+    let differences =
+        [
+            NudgedDifference.OneSided
+            NudgedDifference.Symmetric
+            NudgedDifference.FourPoint
+        ]
+    // ‖C‖ ≤ 4 and µ > λ/2: the four points stay within half of µ.
+    let beta (x: Instance<'V, 'S>) = x.Lambda.Diagonal().AbsoluteMinimum() / 32.0
+
+    let solution (x: Instance<'V, 'S>) (beta: float) task : Vector<float> =
+        let right =
+            x.Lambda * vector x.Tasks.Theta[task] - vector x.Tasks.B[task] - beta * vector x.Tasks.E[task]
+
+        (x.M task + beta * x.Tasks.C[task]).Cholesky().Solve right
+
+    let by (x: Instance<'V, 'S>) difference beta =
+        let exact: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(60, 4 * x.Lambda.RowCount)
+        NudgedStrategy<'V, 'S>(exact, difference, beta, 0.0).ComputeBoth(space, x.Regularizer, x.Problem, x.Theta)
+
+    [
+        for difference in differences do
+            property $"g is the difference of the solutions of the nudged problems, {difference}" (fun drawn ->
+                let x = instance subject drawn
+                let beta = beta x
+                let result = by x difference beta
+                let actual = subject.ToRows result.Result.Gradient
+
+                for task in 0 .. subject.Tasks - 1 do
+                    let phi k = solution x (k * beta) task
+
+                    let u =
+                        match difference with
+                        | NudgedDifference.OneSided -> (phi 0.0 - phi 1.0) / beta
+                        | NudgedDifference.Symmetric -> (phi -1.0 - phi 1.0) / (2.0 * beta)
+                        | _ -> (8.0 * (phi -1.0 - phi 1.0) - (phi -2.0 - phi 2.0)) / (12.0 * beta)
+
+                    // Each solution by Newton's method to rounding of ∇G over µ, and over β.
+                    let size =
+                        5.0 * (euclid x.Tasks.Theta[task] + (phi 0.0).L2Norm())
+                        + euclid x.Tasks.B[task]
+                        + euclid x.Tasks.E[task]
+
+                    let rounding =
+                        40.0 * float (drawn.Size + 6) * subject.Epsilon * size / x.Lambda.Diagonal().AbsoluteMinimum() * 2.0
+
+                    Check.atMost
+                        (4.0 * rounding * x.Lambda.L2Norm() / beta)
+                        ((vector actual[task] - x.Lambda * u).L2Norm())
+                        $"g, task {task}")
+
+        property "a nudge that makes the objective bend down is refused, and said" (fun drawn ->
+            let x = instance subject drawn
+            // −βC outweighs M along some direction that C sees, whatever the two are.
+            let result = by x NudgedDifference.Symmetric 1e4
+            let usable = space.Read(result.Result.Usable space)
+            let negative = space.Read result.Result.NegativeCurvature
+
+            for task in 0 .. subject.Tasks - 1 do
+                if x.Tasks.C[task].L2Norm() > 0.1 then
+                    usable[task] |> should equal 0.0
+                    negative[task] |> should equal 1.0)
+
+        Subject.law subject "a β that is not positive is refused" (fun () ->
+            let solver = GradientDescentSolver<'V, 'S>(ConstantStep step, 3)
+
+            for beta in [ 0.0; -1.0; nan; infinity ] do
+                (fun () -> NudgedStrategy<'V, 'S>(solver, NudgedDifference.Symmetric, beta, 0.0) |> ignore)
+                |> should throw typeof<ArgumentException>)
+    ]
+
 let private all (subject: Subject<'V, 'S>) =
     let space = subject.Space
 
@@ -384,10 +461,10 @@ let private all (subject: Subject<'V, 'S>) =
         Subject.law subject "every strategy counts what it evaluates" (fun () ->
             let x = instance subject { Seed = 7; Size = 4; Condition = 10.0 }
 
-            for name, strategy, gradients, products in strategies subject 5 4 do
+            for name, strategy, gradients, products, outer in strategies subject 5 4 do
                 let struct (problem, counts) = counted x.Problem
                 let result = compute subject strategy { x with Problem = problem }
-                Expect.equal counts [| gradients; products; 1 |] $"{name}: ∇L̂, products and ∇L evaluated"
+                Expect.equal counts [| gradients; products; outer |] $"{name}: ∇L̂, products and ∇L evaluated"
 
                 for cost in result.Cost(space) do
                     Expect.equal [| cost.Gradients; cost.HessianProducts; cost.OuterGradients |] counts $"{name}: told")
@@ -395,7 +472,7 @@ let private all (subject: Subject<'V, 'S>) =
         Subject.property subject 10 "a batch gives each task the meta-gradient that it would get alone" (fun drawn ->
             let x = instance subject drawn
 
-            for name, strategy, _, _ in strategies subject 5 drawn.Size do
+            for name, strategy, _, _, _ in strategies subject 5 drawn.Size do
                 let together = subject.ToRows((compute subject strategy x).Gradient)
 
                 for task in 0 .. subject.Tasks - 1 do
@@ -433,7 +510,7 @@ let private all (subject: Subject<'V, 'S>) =
 
             let results =
                 [
-                    for name, strategy, _, _ in strategies subject 5 5 do
+                    for name, strategy, _, _, _ in strategies subject 5 5 do
                         if name <> "MAML" && not (name.StartsWith "MAML in") && not (name.StartsWith "truncated") then
                             compute subject strategy x
                     let plain = unrolled NoMomentum 5
@@ -543,7 +620,7 @@ let private all (subject: Subject<'V, 'S>) =
                             "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
                         ]
 
-                    for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
+                    for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _, _) -> name, strategy)) @ others do
                         let result =
                             compute
                                 subject
@@ -607,7 +684,7 @@ let private all (subject: Subject<'V, 'S>) =
                         "steps of a rule", UnrolledDescentStrategy(MeasuredCurvature, 3)
                     ]
 
-                for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _) -> name, strategy)) @ others do
+                for name, strategy in (strategies subject 5 3 |> List.map (fun (name, strategy, _, _, _) -> name, strategy)) @ others do
                     let result = compute subject strategy { x with Problem = problem }
                     let usable = space.Read(result.Usable space)
                     let phi = subject.ToRows result.Phi
@@ -628,7 +705,7 @@ let private all (subject: Subject<'V, 'S>) =
                     A = x.Tasks.A |> Array.map (fun _ -> Matrix<float>.Build.DenseDiagonal(3, infinity))
                 }
 
-            for name, strategy, _, _ in strategies subject 5 3 do
+            for name, strategy, _, _, _ in strategies subject 5 3 do
                 let result =
                     compute
                         subject
@@ -652,5 +729,6 @@ let laws (subject: Subject<'V, 'S>) =
             testList "unrolled" (unrolling subject)
             testList "truncated" (truncation subject)
             testList "first order" (firstOrder subject)
+            testList "nudged" (nudged subject)
             testList "all" (all subject)
         ]

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Theory;
 
 namespace Imaml.Cli.Tables;
 
@@ -62,7 +63,7 @@ internal sealed record CellResult(
 
     /// <summary>How its error on validation classes falls.</summary>
     [JsonIgnore]
-    public PowerLaw? Law => PowerLaw.OfSecondHalf([.. Curve.Select(point => ((double)point.Tasks, 1 - point.Accuracy))]);
+    public FittedSlope? Law => ErrorLaw.OfSecondHalf([.. Curve.Select(point => ((double)point.Tasks, 1 - point.Accuracy))]);
 
     /// <summary>The folder of a run of a cell.</summary>
     public static string FolderOf(TableCell cell, Scale scale, ulong seed) =>

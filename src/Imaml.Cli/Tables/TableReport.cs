@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using Imaml.Nets.Models;
+using Imaml.Theory;
 
 namespace Imaml.Cli.Tables;
 
@@ -69,13 +70,13 @@ internal static class TableReport
 
     private static string Laws(TableFile file)
     {
-        (CellSummary Cell, PowerLaw Law, PublishedAccuracy Published)[] missed =
+        (CellSummary Cell, FittedSlope Law, PublishedAccuracy Published)[] missed =
         [
             .. from cell in file.Cells
                where cell.Published is not null
                from run in cell.Runs
                where run.Law is not null && 100 * run.Validation < cell.Published!.Percent
-               select (cell, run.Law!, cell.Published!),
+               select (cell, run.Law, cell.Published!),
         ];
         return missed is []
             ? ""
@@ -90,8 +91,8 @@ internal static class TableReport
                {Line(Enumerable.Repeat("---", 6))}
                {string.Join('\n', missed.Select(one => Line(
                    [
-                       one.Cell.Setting, one.Cell.Method, Text($"{one.Published.Percent}"), Text($"{one.Law.Exponent:F2} ± {one.Law.ExponentHalfWidth95:F2}"), Text($"{one.Cell.Runs.Max(run => run.Tasks):N0}"),
-                       one.Law.Reaches(1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : "it does not fall",
+                       one.Cell.Setting, one.Cell.Method, Text($"{one.Published.Percent}"), Text($"{-one.Law.Slope:F2} ({-one.Law.High:F2} to {-one.Law.Low:F2})"), Text($"{one.Cell.Runs.Max(run => run.Tasks):N0}"),
+                       ErrorLaw.Reaches(one.Law, 1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : "it does not fall",
                    ])))}
                """;
     }

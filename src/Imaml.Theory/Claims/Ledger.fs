@@ -30,6 +30,7 @@ module Ledger =
             yield! Truncation.claims
             yield! Limits.claims
             yield! Fomaml.claims
+            yield! NudgedClaims.claims
             yield! MoreauEnvelope.claims
             yield! LearnedRegularizer.claims
         |]

@@ -1,0 +1,275 @@
+// Meta-gradients without second derivatives: the inner problem is solved again with a little of the outer loss in it, and the solutions are
+// compared (the contrastive rule: Zucchet et al. 2022; F2SA: Kwon et al. 2023).
+//
+//     φ_β = argmin_φ L̂(φ) + βL(φ) + ½(φ−θ)ᵀΛ(φ−θ)
+//
+// Differentiating ∇G(φ_β, θ) + β∇L(φ_β) = 0 in β at 0 gives (H+Λ)φ′ = −∇L(φ*), so φ′ = −u of Algorithm 2 and g = Λu = −Λφ′, by differences:
+//
+//     one-sided      Λ(φ₀ − φ_β)/β                                  error Λφ″β/2
+//     symmetric      Λ(φ₋β − φ_β)/2β                                error Λφ‴β²/6
+//     four points    Λ[8(φ₋β − φ_β) − (φ₋₂β − φ₂β)]/12β             error Λφ⁽⁵⁾β⁴/30,     derivatives in β between the points.
+//
+// A solution that is off by δ adds at most cδ/β, with c the sum of the weights' sizes. Inner solves are all that is needed, so that any black
+// box serves; but L̂ − βL with the proximal term must stay convex, which no inner solve by itself can tell.
+
+namespace Imaml.Math
+
+/// A difference of nudged solutions; its number is the order of its error in β.
+type NudgedDifference =
+    /// φ₀ and φ_β.
+    | OneSided = 1
+    /// φ₋β and φ_β.
+    | Symmetric = 2
+    /// φ₋₂β, φ₋β, φ_β and φ₂β.
+    | FourPoint = 4
+
+/// The choice of β, and what the difference errs by.
+[<AbstractClass; Sealed>]
+type Nudge =
+
+    /// k and the weight of φ_kβ in βu.
+    static member internal Weights(difference: NudgedDifference) : struct (int * float) list =
+        match difference with
+        | NudgedDifference.OneSided -> [ 0, 1.0; 1, -1.0 ]
+        | NudgedDifference.Symmetric -> [ -1, 0.5; 1, -0.5 ]
+        | NudgedDifference.FourPoint -> [ -1, 2.0 / 3.0; 1, -2.0 / 3.0; -2, -1.0 / 12.0; 2, 1.0 / 12.0 ]
+        | _ -> invalidArg (nameof difference) $"{difference} is not a difference"
+        |> List.map (fun (k, weight) -> struct (k, weight))
+
+    static member private Reach(difference: NudgedDifference) =
+        Nudge.Weights difference |> List.map (fun struct (k, _) -> abs k) |> List.max |> float
+
+    // What multiplies δ/β, and what multiplies Mβᵖ.
+    static member private Factors(difference: NudgedDifference) =
+        let inner = Nudge.Weights difference |> List.sumBy (fun struct (_, weight) -> abs weight)
+
+        let outer =
+            match difference with
+            | NudgedDifference.OneSided -> 1.0 / 2.0
+            | NudgedDifference.Symmetric -> 1.0 / 6.0
+            | _ -> 1.0 / 30.0
+
+        struct (inner, outer)
+
+    /// ‖g − g*‖ ≤ ‖Λ‖(cδ/β + kMβᵖ), where every solution is within δ of its own and M bounds the derivative of φ_β of order p + 1 (5 for
+    /// four points) between the points. Errors: β that is not positive.
+    static member ErrorBound(difference: NudgedDifference, beta: float, largestEigenvalue: float, delta: float, derivative: float) : float =
+        if not (beta > 0.0) then
+            invalidArg (nameof beta) $"β must be positive, not {beta}"
+
+        let struct (inner, outer) = Nudge.Factors difference
+        largestEigenvalue * (inner * delta / beta + outer * derivative * beta ** float difference)
+
+    /// The β with the smallest ErrorBound, (cδ/pkM)^(1/(p+1)): of order δ^½, δ^⅓ and δ^⅕. Errors: δ or M that is not positive.
+    static member Best(difference: NudgedDifference, delta: float, derivative: float) : float =
+        if not (delta > 0.0 && derivative > 0.0) then
+            invalidArg (nameof delta) $"δ and M must be positive, not {delta} and {derivative}"
+
+        let struct (inner, outer) = Nudge.Factors difference
+        let order = float difference
+        (inner * delta / (order * outer * derivative)) ** (1.0 / (order + 1.0))
+
+    /// The β below which every nudged problem is strongly convex, µ/kL: G is µ-strongly convex, ∇L is L-Lipschitz, and k is 2 for four points,
+    /// else 1. Errors: µ or L that is not positive.
+    static member Largest(difference: NudgedDifference, strongConvexity: float, outerSmoothness: float) : float =
+        if not (strongConvexity > 0.0 && outerSmoothness > 0.0) then
+            invalidArg (nameof strongConvexity) $"µ and L must be positive, not {strongConvexity} and {outerSmoothness}"
+
+        strongConvexity / (Nudge.Reach difference * outerSmoothness)
+
+/// L̂ + βL in place of L̂.
+type private NudgedProblem<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>, beta: float) =
+    // Of β∇²L only the direction of a step depends: a difference of ∇L with an error of about 2⁻¹⁶ serves, in single precision too.
+    let displacement = 2.0 ** -8.0
+
+    let product (phi: 'V) (w: 'V) =
+        let length = space.Multiply(space.Scalar displacement, space.Add(space.Scalar 1.0, space.Norm phi))
+        let h = space.DivideOrZero(length, space.Norm w)
+        let at (a: 'S) = let struct (_, v) = problem.OuterLossAndGradient(space.Axpy(a, w, phi)) in v
+        let difference = space.Axpy(space.Scalar -1.0, at (space.Multiply(space.Scalar -1.0, h)), at h)
+        space.Scale(space.DivideOrZero(space.Scalar 0.5, h), difference)
+
+    interface IBilevelProblem<'V, 'S> with
+        member _.InnerLoss phi =
+            let struct (outer, _) = problem.OuterLossAndGradient phi
+            space.Add(problem.InnerLoss phi, space.Multiply(space.Scalar beta, outer))
+
+        member _.InnerGradient phi =
+            let struct (_, v) = problem.OuterLossAndGradient phi
+            space.Axpy(space.Scalar beta, v, problem.InnerGradient phi)
+
+        member _.LinearizeInner phi =
+            let inner = problem.LinearizeInner phi
+            let struct (outer, v) = problem.OuterLossAndGradient phi
+            let loss = space.Add(inner.Loss, space.Multiply(space.Scalar beta, outer))
+            let gradient = space.Axpy(space.Scalar beta, v, inner.Gradient)
+
+            { new ILinearization<'V, 'S> with
+                member _.Loss = loss
+                member _.Gradient = gradient
+                member _.HessianProduct w = space.Axpy(space.Scalar beta, product phi w, inner.HessianProduct w)
+                member _.Dispose() = inner.Dispose()
+            }
+
+        member _.OuterLossAndGradient phi = problem.OuterLossAndGradient phi
+
+/// A nudged meta-gradient with what tells whether β was small enough.
+type NudgedMetaGradient<'V, 'S> =
+    {
+        /// g and what it was made of, the status being that of all solves together. Where the nudge was refused g is not a number, so that the task is not Usable; NegativeCurvature
+        /// says where an objective was seen not to be convex.
+        Result: MetaGradient<'V, 'S>
+        /// The largest ‖φ_kβ − φ₀ + kβu‖/‖kβu‖: how far the solutions are from a line in β. 0 for one-sided differences, which do not see it.
+        Nonlinearity: 'S
+    }
+
+    interface ICarried<'V, 'S, NudgedMetaGradient<'V, 'S>> with
+        member this.Carry(vector, scalar) =
+            {
+                Result = (this.Result :> ICarried<_, _, _>).Carry(vector, scalar)
+                Nonlinearity = scalar.Invoke this.Nonlinearity
+            }
+
+/// Differences of nudged solutions as a strategy. All solves use the same inner solver: from θ to φ, and from φ to φ₀ and to every φ_kβ. A solve
+/// is done where the gradient of its objective is at most innerGradientNorm, and after the first at most 2⁻¹⁰β‖∇L(φ)‖ too, since a nudge
+/// must be seen; 0 is a fixed budget, whose error is nearly the same in all of them and drops out.
+///
+/// A task is refused where the curvature of a nudged objective along φ_kβ − φ is not positive, at either end, or where the nonlinearity is above
+/// ½: g would say nothing.
+///
+/// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more look at its curvature; and one
+/// linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
+type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: NudgedDifference, beta: float, innerGradientNorm: float) =
+    let weights = Nudge.Weights difference
+
+    do
+        if not (beta > 0.0 && beta < infinity) then
+            invalidArg (nameof beta) $"β must be positive and finite, not {beta}"
+
+    let largestNonlinearity = 0.5
+    let resolution = 2.0 ** -10.0
+
+    // Of the way between two ends, on which gradients are compared.
+    let little = 2.0 ** -6.0
+
+    /// The meta-gradient and the nonlinearity of every task at θ.
+    member _.ComputeBoth
+        (space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>, problem: IBilevelProblem<'V, 'S>, theta: 'V)
+        : NudgedMetaGradient<'V, 'S> =
+        Regularizer.requireProximalTerm regularizer "a nudged meta-gradient"
+        let asked = space.Scalar innerGradientNorm
+        let minus x y = space.Axpy(space.Scalar -1.0, y, x)
+        let negated a = space.Multiply(space.Scalar -1.0, a)
+
+        Region.run space (fun () ->
+            let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, asked)
+            let start = inner.Phi
+
+            // Whatever L is, of the meta-gradient itself but g.
+            let report = MetaGradient.withoutSolve space regularizer problem theta inner 0 0 id
+            let visible = space.Multiply(space.Scalar(resolution * beta), space.Norm report.Gradient)
+            let tolerance = negated (Mask.larger space (negated asked) (negated visible))
+
+            let solve (objective: IBilevelProblem<'V, 'S>) = innerSolver.Solve(space, regularizer, objective, theta, start, tolerance)
+
+            // Curvature of the objective between φ and the solution, seen from either end.
+            let bends (objective: IBilevelProblem<'V, 'S>) (phi: 'V) =
+                let way = minus phi start
+                let gradient phi = InnerObjective.gradient space regularizer (objective.InnerGradient phi) phi theta
+
+                let from phi (sign: float) =
+                    let near = space.Axpy(space.Scalar(sign * little), way, phi)
+                    space.Multiply(space.Scalar sign, space.Inner(way, minus (gradient near) (gradient phi)))
+
+                let down a = space.Exceeds(space.Scalar 0.0, a)
+                Mask.larger space (down (from start 1.0)) (down (from phi -1.0))
+
+            let plain = solve problem
+
+            let nudged =
+                [
+                    for struct (k, weight) in weights do
+                        if k <> 0 then
+                            let objective = NudgedProblem(space, problem, float k * beta) :> IBilevelProblem<'V, 'S>
+                            let iterate = solve objective
+
+                            let indefinite = Mask.larger space (bends objective iterate.Phi) iterate.Marks.Indefinite
+
+                            struct (k, weight, iterate, minus iterate.Phi plain.Phi, indefinite)
+                ]
+
+            // The weights of all solutions add up to 0, so that those of the ways from φ₀ alone are left.
+            let u =
+                nudged
+                |> List.fold
+                    (fun sum (struct (_, weight, _, way, _)) -> space.Axpy(space.Scalar(weight / beta), way, sum))
+                    (space.Zero theta)
+
+            let negative =
+                nudged
+                |> List.map (fun (struct (_, _, _, _, indefinite)) -> indefinite)
+                |> List.reduce (Mask.larger space)
+
+            let nonlinearity =
+                if difference = NudgedDifference.OneSided then
+                    space.Scalar 0.0
+                else
+                    let size = space.Norm u
+
+                    nudged
+                    |> List.map (fun (struct (k, _, _, way, _)) ->
+                        let step = float k * beta
+                        let off = space.Norm(space.Axpy(space.Scalar step, u, way))
+                        space.DivideOrZero(off, space.Multiply(space.Scalar(abs step), size)))
+                    |> List.reduce (Mask.larger space)
+
+            let refused = Mask.larger space negative (space.Exceeds(nonlinearity, space.Scalar largestNonlinearity))
+            let factor = space.Select(refused, space.Scalar nan, space.Scalar 1.0)
+            let iterates = nudged |> List.map (fun (struct (_, _, iterate, _, _)) -> iterate)
+
+            // The status is that of all solves: converged where each is, else the worst that one of them met.
+            let marks =
+                plain :: iterates
+                |> List.map _.Marks
+                |> List.fold
+                    (fun all one ->
+                        {
+                            Met = space.Multiply(all.Met, one.Met)
+                            NonFinite = Mask.larger space all.NonFinite one.NonFinite
+                            Stagnated = Mask.larger space all.Stagnated one.Stagnated
+                            Indefinite = Mask.larger space all.Indefinite one.Indefinite
+                        })
+                    report.Inner.Marks
+
+            let ofNudged = iterates |> List.map _.Counts |> List.reduce (fun sum one -> sum.Plus(space, one))
+
+            let looks = space.Scalar(4.0 * float iterates.Length)
+            let nudgedGradients = space.Add(ofNudged.Gradients, looks)
+
+            // Of L̂ + βL every gradient and every loss is one of each, and a product is two gradients of L.
+            let outer =
+                space.Add(nudgedGradients, space.Add(ofNudged.Losses, space.Multiply(space.Scalar 2.0, ofNudged.Products)))
+
+            {
+                Result =
+                    { report with
+                        Gradient = space.Scale(factor, regularizer.Apply(space, u))
+                        NegativeCurvature = negative
+                        Inner =
+                            { report.Inner with
+                                Marks = marks
+                                Counts =
+                                    { report.Inner.Counts with
+                                        Losses = space.Add(report.Inner.Counts.Losses, space.Add(plain.Counts.Losses, ofNudged.Losses))
+                                    }
+                            }
+                        DerivativeGradients = space.Add(report.DerivativeGradients, space.Add(plain.Counts.Gradients, nudgedGradients))
+                        DerivativeProducts = space.Add(plain.Counts.Products, ofNudged.Products)
+                        OuterGradients = space.Add(report.OuterGradients, outer)
+                    }
+                    |> MetaGradient.judged space
+                Nonlinearity = nonlinearity
+            })
+
+    interface IMetaGradientStrategy<'V, 'S> with
+        member this.Compute(space, regularizer, problem, theta) = this.ComputeBoth(space, regularizer, problem, theta).Result
