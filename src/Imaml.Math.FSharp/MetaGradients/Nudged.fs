@@ -135,7 +135,7 @@ type NudgedMetaGradient<'V, 'S> =
 /// must be seen; 0 is a fixed budget, whose error is nearly the same in all of them and drops out.
 ///
 /// A task is refused where the curvature of a nudged objective along φ_kβ − φ is not positive, at either end, or where the nonlinearity is above
-/// ½: g would say nothing.
+/// 1: g would say nothing.
 ///
 /// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more look at its curvature; and one
 /// linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
@@ -146,7 +146,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
         if not (beta > 0.0 && beta < infinity) then
             invalidArg (nameof beta) $"β must be positive and finite, not {beta}"
 
-    let largestNonlinearity = 0.5
+    let largestNonlinearity = 1.0
     let resolution = 2.0 ** -10.0
 
     // Of the way between two ends, on which gradients are compared.
