@@ -9,6 +9,7 @@ open System.Threading
 open Expecto
 open FsUnit
 open Imaml.Cli.Commands
+open Imaml.Math
 open Imaml.Nets
 open Imaml.Nets.Learning
 open Imaml.Nets.LibTorch
@@ -126,7 +127,7 @@ let private drawn (seed: int) : struct (Experiment * string list) =
     let momentum () = 0.9 * random.NextDouble()
 
     let struct (method: Method, ofMethod) =
-        match random.Next 9 with
+        match random.Next 10 with
         | 0 ->
             let struct (inner, own) = descent ()
             implicit "imaml-gd" inner own
@@ -159,6 +160,21 @@ let private drawn (seed: int) : struct (Experiment * string list) =
             let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
             struct (FirstOrder(inner, lambda), [ "--algorithm"; "fomaml" ] @ own @ proximal)
         | 7 ->
+            let struct (inner, own), lambda, nudge = descent (), real (), real ()
+
+            struct (NudgedMaml(inner, lambda, nudge, NudgedDifference.FourPoint),
+                    [
+                        "--algorithm"
+                        "imaml-nudged"
+                        "--lambda"
+                        number lambda
+                        "--nudge"
+                        number nudge
+                        "--difference"
+                        "four-point"
+                    ]
+                    @ own)
+        | 8 ->
             let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
             struct (Reptile(inner, lambda), [ "--algorithm"; "reptile" ] @ own @ proximal)
         | _ ->

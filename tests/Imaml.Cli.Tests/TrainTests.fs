@@ -35,6 +35,7 @@ let private algorithms =
             "--on-negative-curvature", "raise-lambda"
         ]
         "imaml-gd", implicit @ [ "--learn-lambda", "parameter"; "--lambda-rate", "0.1" ]
+        "imaml-nudged", [ step; "--lambda", "2"; "--nudge", "0.1"; "--difference", "four-point" ]
         "maml", [ step; none; "--recompute", "" ]
         "truncated", [ step; "--lambda", "2"; "--truncate", "2" ]
         "fomaml", [ step; none ]

@@ -381,7 +381,7 @@ let private counted (problem: IBilevelProblem<'V, 'S>) =
 
 /// Nudged solves. Of quadratics φ_β is (M + βC)⁻¹(Λθ − b − βe), by dense solves.
 let private nudged (subject: Subject<'V, 'S>) =
-    let property name body = Subject.property subject 20 name body
+    let property name body = Subject.property subject 5 name body
     let space = subject.Space
 
     let differences =
@@ -400,7 +400,7 @@ let private nudged (subject: Subject<'V, 'S>) =
         (x.M task + beta * x.Tasks.C[task]).Cholesky().Solve right
 
     let by (x: Instance<'V, 'S>) difference beta =
-        let exact: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(60, 4 * x.Lambda.RowCount)
+        let exact: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(5, 2 * x.Lambda.RowCount)
         NudgedStrategy<'V, 'S>(exact, difference, beta, 0.0).ComputeBoth(space, x.Regularizer, x.Problem, x.Theta)
 
     [

@@ -60,6 +60,8 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         OneOf("--on-negative-curvature", "method.remedy", "truncate, raise-lambda, minres, or gauss-newton (imaml-*) [default: truncate]", "NAME", "truncate", "raise-lambda", "minres", "gauss-newton"),
         OneOf("--learn-lambda", "method.learnedLambda.per", "Learn λ together with θ, starting at --lambda: one, one for each layer, or one for each parameter (imaml-*)", "one|layer|parameter", "one", "layer", "parameter"),
         Number("--lambda-rate", "method.learnedLambda.rate", "Adam's step size for log λ (--learn-lambda)", "η"),
+        Number("--nudge", "method.nudge", "Share β of the query loss in the nudged inner problems (imaml-nudged)", "β"),
+        OneOf("--difference", "method.difference", "one-sided, symmetric, or four-point (imaml-nudged) [default: symmetric]", "NAME", "one-sided", "symmetric", "four-point"),
         Whole("--truncate", "method.last", "Number of last inner steps that are differentiated (truncated)", "K"),
         Flag("--recompute", "method.recompute", "Keep about 2√n inner iterates and recompute the others (maml, meta-sgd): less memory, more time, the same numbers"),
         OneOf("--step-sizes", "method.per", "One for each layer or parameter (meta-sgd) [default: parameter, as in its paper]", "layer|parameter", "layer", "parameter"),

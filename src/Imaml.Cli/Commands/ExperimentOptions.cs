@@ -22,6 +22,7 @@ internal sealed class ExperimentOptions
         ["imaml-nesterov"] = ("imaml", "nesterov"),
         ["imaml-heavy-ball"] = ("imaml", "heavy-ball"),
         ["imaml-hf"] = ("imaml", "hessian-free"),
+        ["imaml-nudged"] = ("nudged", "gradient-descent"),
         ["maml"] = ("maml", "gradient-descent"),
         ["truncated"] = ("truncated", "gradient-descent"),
         ["fomaml"] = ("fomaml", "gradient-descent"),
@@ -33,7 +34,7 @@ internal sealed class ExperimentOptions
     private readonly Option<string?> _preset = SharedOptions.Completing(
         new Option<string?>("--preset") { Description = "An experiment of the program, see `imaml presets`; options override its fields", HelpName = "NAME" }, [.. ExperimentFile.Presets]);
     private readonly Option<string?> _algorithm = SharedOptions.Completing(
-        new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" }, [.. Algorithms.Keys]);
+        new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), imaml-nudged (the same without second derivatives), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" }, [.. Algorithms.Keys]);
     private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as in the papers of their authors" };
     private readonly ExperimentField[] _fields = ExperimentField.All();
 

@@ -15,6 +15,7 @@ namespace Imaml.Nets.Methods;
 /// <summary>How a task is adapted to, and how its meta-gradient is made.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ImplicitMaml), "imaml")]
+[JsonDerivedType(typeof(NudgedMaml), "nudged")]
 [JsonDerivedType(typeof(Maml), "maml")]
 [JsonDerivedType(typeof(MetaSgd), "meta-sgd")]
 [JsonDerivedType(typeof(TruncatedMaml), "truncated")]

@@ -1,0 +1,40 @@
+// Implicit MAML without second derivatives: differences of inner solutions, of which some have a little of the outer loss in their objective.
+
+using Imaml.Math;
+using Imaml.Nets.Storage;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Methods;
+
+/// <summary>Nudged solves, see <see cref="NudgedStrategy{V, S}"/>.</summary>
+/// <param name="Inner">The inner solver.</param>
+/// <param name="Lambda">λ of the proximal term (λ/2)‖φ − θ‖².</param>
+/// <param name="Nudge">β, the share of the outer loss.</param>
+/// <param name="Difference">The difference.</param>
+public sealed record NudgedMaml(Inner Inner, double Lambda, double Nudge, NudgedDifference Difference = NudgedDifference.Symmetric) : Method
+{
+    /// <inheritdoc/>
+    public override string Name => "imaml-nudged";
+
+    /// <inheritdoc/>
+    public override int? InnerSteps => Inner.Steps;
+
+    /// <inheritdoc/>
+    public override Method WithInnerSteps(int steps) => this with { Inner = Inner with { Steps = steps } };
+
+    /// <inheritdoc/>
+    public override IEnumerable<Complaint> Complaints() =>
+    [
+        .. Inner.Complaints().Select(one => one.In("inner")),
+        .. Rule.Positive(Lambda, "lambda"),
+        .. Rule.Positive(Nudge, "nudge"),
+        .. Rule.Defined(Difference, "difference"),
+    ];
+
+    /// <inheritdoc/>
+    public override BoundMethod Bind(MethodContext context)
+    {
+        var inner = Inner.Build();
+        return new BoundMethod(Proximal(Lambda), inner, new NudgedStrategy<Tensor, Tensor>(inner, Difference, Nudge, 0));
+    }
+}
