@@ -15,10 +15,10 @@ internal static class Terminal
     private static readonly TextWriter Results = Console.Out, Messages = Console.Error;
 
     /// <summary>Results: tables, figures.</summary>
-    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected, RedirectedWidth);
+    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected || !Job.Prints, RedirectedWidth);
 
     /// <summary>Progress and errors, so that redirected results contain nothing else.</summary>
-    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected, RedirectedWidth);
+    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected || !Job.Prints, RedirectedWidth);
 
     /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
