@@ -16,17 +16,25 @@ internal static class Job
     private static readonly string[] Sharing = [TrainCommand.Name, EvaluateCommand.Name, "table2", "table3"];
 
     // What all ranks meet at about the same time is rank 0's to say; it may have to save first.
-    private static readonly TimeSpan ForRank0 = TimeSpan.FromSeconds(2), ForRank0ToSave = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan ForRank0 = TimeSpan.FromSeconds(5), ForRank0ToSave = TimeSpan.FromSeconds(60);
 
-    private static readonly Launch? Launched = Launch.Current;
+    private static readonly Launch? Launched = Found();
     private static MpiRanks? _joined;
     private static int _sharers = 1;
 
-    /// <summary>The error stream, which only rank 0's messages go to otherwise.</summary>
-    private static readonly TextWriter Errors = Console.Error;
+    private static readonly TextWriter Errors = Launched is null ? Console.Error : Plain(Console.OpenStandardError());
+
+    /// <summary>The stream of results.</summary>
+    public static TextWriter Output { get; } = Launched is null ? Console.Out : Prints ? Plain(Console.OpenStandardOutput()) : TextWriter.Null;
+
+    /// <summary>The stream of progress and errors.</summary>
+    public static TextWriter Messages { get; } = Prints ? Errors : TextWriter.Null;
 
     /// <summary>Whether this process prints: it is alone, or rank 0.</summary>
     public static bool Prints => Launched is not { Rank: > 0 };
+
+    /// <summary>Whether it prints to a user's terminal, if there is one.</summary>
+    public static bool IsAlone => Launched is null;
 
     /// <summary>The processes of the job; one where there is none.</summary>
     public static IRanks Processes => (IRanks?)_joined ?? Ranks.Alone;
@@ -50,8 +58,11 @@ internal static class Job
         }
 
         Terminal.Fail($"{command.Name} does not share out its work: start it without a launcher of several processes ({Launched.By}={Launched.Size})");
-        return ExitCode.Usage;
+        return OfAll(ExitCode.Usage);
     }
+
+    /// <summary>The exit code of what fails on every rank before they have joined: rank 0 has it, so that no other ends the job before that has said why.</summary>
+    public static int OfAll(int exitCode) => Prints ? exitCode : ExitCode.Success;
 
     /// <summary>Joins the other processes, where there are others and the command shares out its work.</summary>
     public static void Join(ParseResult parsed)
@@ -79,13 +90,16 @@ internal static class Job
             return failure.ExitCode;
         }
 
+        if (exception is MpiException { OnAll: true })
+        {
+            Terminal.Fail(failure.Message);
+            return OfAll(failure.ExitCode);
+        }
+
         if (!Prints)
         {
             Thread.Sleep(exception is TrainingDivergedException or RanksDifferException or FirstRankException or OperationCanceledException ? ForRank0ToSave : ForRank0);
-            if (exception is not MpiException { OnAll: true })
-            {
-                Errors.WriteLine($"imaml: rank {Launched.Rank}{(_joined is { } joined ? $" on {joined.Hosts[joined.Rank]}" : "")}: {Terminal.Printable(failure.Message)}");
-            }
+            Errors.WriteLine($"imaml: rank {Launched.Rank}{(_joined is { } joined ? $" on {joined.Hosts[joined.Rank]}" : "")}: {Terminal.Printable(failure.Message)}");
         }
         else
         {
@@ -96,6 +110,20 @@ internal static class Job
         _joined?.Abort(failure.ExitCode);
         return failure.ExitCode;
     }
+
+    private static Launch? Found()
+    {
+        var launch = Launch.Current;
+        if (launch is not null)
+        {
+            // Open MPI gives rank 0 a terminal, whatever its own output is: the runtime is to send no codes to it.
+            Environment.SetEnvironmentVariable("TERM", "dumb");
+        }
+
+        return launch;
+    }
+
+    private static StreamWriter Plain(Stream stream) => new(stream, new UTF8Encoding(false)) { AutoFlush = true };
 
     // The cores that the process may use, by their numbers.
     private static string Cores()

@@ -12,8 +12,8 @@ if (OpenFiles.Refusal() is { } few)
     return ExitCode.Failed;
 }
 
-using var results = new LastingWriter(Job.Prints ? Console.Out : TextWriter.Null);
-using var progress = new LastingWriter(Job.Prints ? Console.Error : TextWriter.Null);
+using var results = new LastingWriter(Job.Output);
+using var progress = new LastingWriter(Job.Messages);
 Console.SetOut(results);
 Console.SetError(progress);
 using var interruption = new Interruption();
@@ -32,7 +32,7 @@ int Run()
     if (UsageError.Of(parsed) is { } mistake)
     {
         Terminal.Fail(mistake);
-        return ExitCode.Usage;
+        return Job.OfAll(ExitCode.Usage);
     }
 
     if (Job.Excuse(parsed) is { } other)

@@ -58,13 +58,14 @@ internal sealed unsafe class MpiLibrary
     /// <summary>The file, as it was asked for.</summary>
     public string File { get; }
 
-    /// <summary>What the library says of itself, its first line. May be asked before <c>MPI_Init</c>.</summary>
+    /// <summary>Its name and version, by itself. May be asked before <c>MPI_Init</c>.</summary>
     public string Version
     {
         get
         {
-            var text = Text(GetLibraryVersion);
-            return text.Split('\n')[0].Replace("\t", "", StringComparison.Ordinal).Trim();
+            // "Open MPI v4.1.4, package: …", "MPICH Version:      4.0.2".
+            var first = Text(GetLibraryVersion).Split('\n')[0].Split(',')[0];
+            return string.Join(' ', first.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)).Replace("Version:", "", StringComparison.Ordinal).Replace("  ", " ", StringComparison.Ordinal);
         }
     }
 
@@ -117,7 +118,8 @@ internal sealed unsafe class MpiLibrary
 
         var files = Files(family);
         // UCX takes the signal SIGSEGV, which the runtime needs for null references. It reads the C library's environment, not the runtime's copy.
-        SetVariable("UCX_ERROR_SIGNALS", "", 1);
+        _ = SetVariable("UCX_ERROR_SIGNALS", "", 1);
+        Error(); // Found now, so that finding it does not forget an error.
         foreach (var file in files)
         {
             if (Open(file, Now | Global) is var library and not 0)
