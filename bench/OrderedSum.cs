@@ -8,7 +8,6 @@ using System.Text.Json;
 using Imaml.Mpi;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Models;
-using Imaml.Nets.Tasks;
 
 namespace Imaml.Bench;
 
