@@ -21,7 +21,8 @@ type private Mpi =
     }
 
     member this.Lack() =
-        let folders = (Environment.GetEnvironmentVariable "PATH" |> Option.ofObj |> Option.defaultValue "").Split ':'
+        let folders =
+            (Environment.GetEnvironmentVariable "PATH" |> Option.ofObj |> Option.defaultValue "").Split ':'
 
         if folders |> Array.exists (fun folder -> File.Exists(Path.Combine(folder, this.Launcher))) then
             None
@@ -49,7 +50,11 @@ let private mpich =
     }
 
 let private asRoot =
-    [ "OMPI_ALLOW_RUN_AS_ROOT", "1"; "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"; "IMAML_MPI", "" ]
+    [
+        "OMPI_ALLOW_RUN_AS_ROOT", "1"
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"
+        "IMAML_MPI", ""
+    ]
 
 let private run (mpi: Mpi) ranks arguments = Imaml.runByShell asRoot (mpi.Script ranks) arguments
 
@@ -66,15 +71,9 @@ let private changes =
         "--validation-episodes", "50"
     ]
 
-let private learned =
-    [
-        "--algorithm", "meta-sgd"
-        "--inner-step-size", "0.1"
-    ]
+let private learned = [ "--algorithm", "meta-sgd"; "--inner-step-size", "0.1" ]
 
-let private withoutSolve options =
-    options
-    |> List.filter (fun (name, _) -> not (List.contains name [ "--lambda"; "--cg-steps" ]))
+let private withoutSolve options = options |> List.filter (fun (name, _) -> not (List.contains name [ "--lambda"; "--cg-steps" ]))
 
 /// The program's options of `meta-sgd`, which has no λ and solves nothing.
 let private metaSgd output =
@@ -84,7 +83,9 @@ let private metaSgd output =
         | _ -> []
 
     let all = options (learned @ changes) output
-    List.head all :: List.collect (fun (name, value) -> [ name; value ]) (withoutSolve (pairs (List.tail all)))
+
+    List.head all
+    :: List.collect (fun (name, value) -> [ name; value ]) (withoutSolve (pairs (List.tail all)))
 
 /// Long enough to be stopped, with a checkpoint now and then.
 let private long =
@@ -147,7 +148,10 @@ let private metaStep folder = (File.ReadLines(at folder "progress.jsonl") |> Seq
 /// One process goes on to `steps` meta-steps; another makes as many without having been stopped.
 let private goesOn folder stopped =
     let steps = metaStep stopped + 2
-    let to' output = options (("--meta-steps", string steps) :: List.filter (fun (name, _) -> name <> "--meta-steps") long) output
+
+    let to' output =
+        options (("--meta-steps", string steps) :: List.filter (fun (name, _) -> name <> "--meta-steps") long) output
+
     succeed (to' stopped) |> ignore
     let whole = at folder "whole"
     succeed (to' whole) |> ignore
@@ -177,11 +181,9 @@ let tests =
                 let none: (MpiFamily option * int * int) list = []
                 environment [] |> should equal none
 
-                environment [ open'; "OMPI_COMM_WORLD_RANK", "3" ]
-                |> should equal [ Some MpiFamily.OpenMpi, 3, 4 ]
+                environment [ open'; "OMPI_COMM_WORLD_RANK", "3" ] |> should equal [ Some MpiFamily.OpenMpi, 3, 4 ]
 
-                environment [ "PMI_SIZE", "2"; "PMI_RANK", "1" ]
-                |> should equal [ Some MpiFamily.Mpich, 1, 2 ]
+                environment [ "PMI_SIZE", "2"; "PMI_RANK", "1" ] |> should equal [ Some MpiFamily.Mpich, 1, 2 ]
 
                 environment slurm |> should equal [ (None: MpiFamily option), 5, 8 ]
                 environment (("PMIX_RANK", "5") :: slurm) |> should equal [ Some MpiFamily.OpenMpi, 5, 8 ]
@@ -189,8 +191,7 @@ let tests =
                 environment ([ open'; "OMPI_COMM_WORLD_RANK", "0" ] @ slurm)
                 |> should equal [ Some MpiFamily.OpenMpi, 0, 4 ]
 
-                environment [ "OMPI_COMM_WORLD_SIZE", "1"; "OMPI_COMM_WORLD_RANK", "0" ]
-                |> should equal none)
+                environment [ "OMPI_COMM_WORLD_SIZE", "1"; "OMPI_COMM_WORLD_RANK", "0" ] |> should equal none)
 
             for mpi, ranks in [ openMpi, 2; openMpi, 3; mpich, 2 ] do
                 under mpi $"{ranks} ranks leave the files of one process, and measure what it measures" (fun folder ->
@@ -219,12 +220,18 @@ let tests =
                 (run openMpi 2 (metaSgd shared)).ExitCode |> should equal 0
                 sameRun alone shared)
 
-            under openMpi "SIGUSR1 to mpirun stops all ranks after the same meta-step, and one process goes on to the same bits" (fun folder ->
-                let stopped = at folder "stopped"
-                let exitCode, said = disturbed stopped [] (fun running -> signal "-USR1" running.Id)
-                exitCode |> should equal 130
-                said |> should haveSubstring $"stopped at meta-step {metaStep stopped}; the same command continues it"
-                goesOn folder stopped)
+            under
+                openMpi
+                "SIGUSR1 to mpirun stops all ranks after the same meta-step, and one process goes on to the same bits"
+                (fun folder ->
+                    let stopped = at folder "stopped"
+                    let exitCode, said = disturbed stopped [] (fun running -> signal "-USR1" running.Id)
+                    exitCode |> should equal 130
+
+                    said
+                    |> should haveSubstring $"stopped at meta-step {metaStep stopped}; the same command continues it"
+
+                    goesOn folder stopped)
 
             under openMpi "a rank that is killed ends the job, and one process goes on to the same bits" (fun folder ->
                 let killed = at folder "killed"

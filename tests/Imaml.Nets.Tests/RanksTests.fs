@@ -43,8 +43,7 @@ let private vectors count d =
     let random = Random 5
 
     [|
-        for _ in 1..count ->
-            Array.init d (fun _ -> float32 ((random.NextDouble() - 0.5) * 10.0 ** float (random.Next(-4, 5))))
+        for _ in 1..count -> Array.init d (fun _ -> float32 ((random.NextDouble() - 0.5) * 10.0 ** float (random.Next(-4, 5))))
     |]
 
 let private sums =
@@ -97,7 +96,9 @@ let private sums =
 
             testCase "what ranks gather has any length, and what rank 0 cannot make is every rank's failure" (fun () ->
                 for size in sizes do
-                    let all = ThreadRanks.Run(size, fun ranks -> Ranks.GatherAll(ranks, Array.create ranks.Rank (byte ranks.Rank)))
+                    let all =
+                        ThreadRanks.Run(size, fun ranks -> Ranks.GatherAll(ranks, Array.create ranks.Rank (byte ranks.Rank)))
+
                     let expected = Array.init size (fun rank -> Array.create rank (byte rank))
 
                     for one in all do
@@ -243,17 +244,19 @@ let private runs =
                         ThreadRanks.Run(size, train shared toTheEnd) |> should equal (Array.create size 8)
                         sameRun alone shared))
 
-            testCase "asked to stop on one rank, all stop after the same meta-step; another number of ranks goes on to the same files" (fun () ->
-                inFolder (fun folder ->
-                    let alone, shared = Path.Combine(folder, "alone"), Path.Combine(folder, "shared")
-                    train alone toTheEnd Ranks.Alone |> ignore
+            testCase
+                "asked to stop on one rank, all stop after the same meta-step; another number of ranks goes on to the same files"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let alone, shared = Path.Combine(folder, "alone"), Path.Combine(folder, "shared")
+                        train alone toTheEnd Ranks.Alone |> ignore
 
-                    let third at (ranks: IRanks) (step: StepReport) = ranks.Rank = 2 && step.MetaStep = at
-                    ThreadRanks.Run(4, train shared (third 3)) |> should equal [| 3; 3; 3; 3 |]
-                    ThreadRanks.Run(3, train shared (third 5)) |> should equal [| 5; 5; 5 |]
-                    train shared (fun _ step -> step.MetaStep = 6) Ranks.Alone |> should equal 6
-                    ThreadRanks.Run(2, train shared toTheEnd) |> should equal [| 8; 8 |]
-                    sameRun alone shared))
+                        let third at (ranks: IRanks) (step: StepReport) = ranks.Rank = 2 && step.MetaStep = at
+                        ThreadRanks.Run(4, train shared (third 3)) |> should equal [| 3; 3; 3; 3 |]
+                        ThreadRanks.Run(3, train shared (third 5)) |> should equal [| 5; 5; 5 |]
+                        train shared (fun _ step -> step.MetaStep = 6) Ranks.Alone |> should equal 6
+                        ThreadRanks.Run(2, train shared toTheEnd) |> should equal [| 8; 8 |]
+                        sameRun alone shared))
 
             testCase "a rank whose θ is another stops the run, which names its machine and keeps the checkpoint before" (fun () ->
                 inFolder (fun folder ->
@@ -279,7 +282,9 @@ let private runs =
                         with :? RanksDifferException as e ->
                             e.Message
 
-                    message |> should startWith "θ after meta-step 5 of rank 1 on thread1 is not that of rank 0 on thread0"
+                    message
+                    |> should startWith "θ after meta-step 5 of rank 1 on thread1 is not that of rank 0 on thread0"
+
                     state folder "checkpoint.bin" = before |> should equal true))
 
             testCase "ranks with other data are refused before anything is written" (fun () ->
