@@ -71,22 +71,6 @@ let private changes =
         "--validation-episodes", "50"
     ]
 
-let private learned = [ "--algorithm", "meta-sgd"; "--inner-step-size", "0.1" ]
-
-let private withoutSolve options = options |> List.filter (fun (name, _) -> not (List.contains name [ "--lambda"; "--cg-steps" ]))
-
-/// The program's options of `meta-sgd`, which has no λ and solves nothing.
-let private metaSgd output =
-    let rec pairs =
-        function
-        | name :: value :: rest -> (name, value) :: pairs rest
-        | _ -> []
-
-    let all = options (learned @ changes) output
-
-    List.head all
-    :: List.collect (fun (name, value) -> [ name; value ]) (withoutSolve (pairs (List.tail all)))
-
 /// Long enough to be stopped, with a checkpoint now and then.
 let private long =
     [
@@ -94,6 +78,8 @@ let private long =
         "--meta-steps", "400"
         "--validate-every", "0"
         "--checkpoint-every", "1"
+        // So that a run may have another length.
+        "--outer-schedule", "constant"
     ]
 
 let private waitFor (what: string) (condition: unit -> bool) (running: Process) =
@@ -214,10 +200,11 @@ let tests =
                     accuracies (run mpi ranks (evaluate shared))
                     |> should equal (accuracies (Imaml.run (evaluate alone))))
 
-            under openMpi "2 ranks learn step sizes with the bits of one process" (fun folder ->
+            under openMpi "2 ranks learn a λ for each parameter with the bits of one process" (fun folder ->
                 let alone, shared = at folder "alone", at folder "shared"
-                succeed (metaSgd alone) |> ignore
-                (run openMpi 2 (metaSgd shared)).ExitCode |> should equal 0
+                let learned = ("--learn-lambda", "parameter") :: changes
+                succeed (options learned alone) |> ignore
+                (run openMpi 2 (options learned shared)).ExitCode |> should equal 0
                 sameRun alone shared)
 
             under
