@@ -1,5 +1,12 @@
-// Benchmarks: `dotnet run -c Release --project bench -- --filter '*'`.
+// Benchmarks: `dotnet run -c Release --project bench -- --filter '*'`. With the verb `ordered-sum`, under mpirun: see OrderedSum.cs.
 
 using BenchmarkDotNet.Running;
+using Imaml.Bench;
 
-BenchmarkSwitcher.FromAssembly(typeof(Imaml.Bench.GlyphTasks).Assembly).Run(args);
+if (args is [OrderedSum.Verb, .. var batches])
+{
+    return OrderedSum.Run(batches);
+}
+
+BenchmarkSwitcher.FromAssembly(typeof(GlyphTasks).Assembly).Run(args);
+return 0;

@@ -5,8 +5,10 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Imaml.Cli.Commands;
 using Imaml.Cli.Problems;
+using Imaml.Mpi;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
@@ -23,7 +25,7 @@ internal sealed record Failure(string Message, int ExitCode)
         TypeInitializationException { InnerException: { } inner } => Of(inner),
         AggregateException { InnerExceptions: [var only] } => Of(only),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
-        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException =>
+        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException or MpiException or FirstRankException or RanksDifferException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         ExperimentException { Origin: null } faults => new(string.Join("; ", faults.Complaints.Select(one => $"{ExperimentOptions.NameOf(one.Field)} {one.Rule}")), Cli.ExitCode.Usage),

@@ -1,5 +1,5 @@
 // Ctrl-C, SIGTERM and a closed terminal (SIGHUP) ask a command to stop at its next safe point, where it saves its state; a second Ctrl-C or SIGTERM ends
-// the process at once. A terminal that closes may send SIGHUP more than once, so that a second one ends nothing; after `nohup` none is heard.
+// the process at once. So does SIGUSR1, as often as it comes: mpirun passes it on to all ranks, and Slurm can send it before a job's time is up. A terminal that closes may send SIGHUP more than once, so that a second one ends nothing; after `nohup` none is heard.
 
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -10,6 +10,9 @@ namespace Imaml.Cli;
 /// <summary>Turns the system's signals to stop into a token for the length of the program.</summary>
 internal sealed class Interruption : IDisposable
 {
+    // SIGUSR1's number on Linux, which the runtime takes as it is.
+    private const PosixSignal User1 = (PosixSignal)10;
+
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _registrations;
     private int _asked;
@@ -19,7 +22,12 @@ internal sealed class Interruption : IDisposable
         _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop)];
         if (!HangUpIsIgnored())
         {
-            _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, HangUp));
+            _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Ask));
+        }
+
+        if (OperatingSystem.IsLinux())
+        {
+            _registrations.Add(PosixSignalRegistration.Create(User1, Ask));
         }
     }
 
@@ -43,7 +51,7 @@ internal sealed class Interruption : IDisposable
         _source.Cancel();
     }
 
-    private void HangUp(PosixSignalContext signal)
+    private void Ask(PosixSignalContext signal)
     {
         signal.Cancel = true;
         _source.Cancel();

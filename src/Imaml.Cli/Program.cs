@@ -12,8 +12,8 @@ if (OpenFiles.Refusal() is { } few)
     return ExitCode.Failed;
 }
 
-using var results = new LastingWriter(Console.Out);
-using var progress = new LastingWriter(Console.Error);
+using var results = new LastingWriter(Job.Output);
+using var progress = new LastingWriter(Job.Messages);
 Console.SetOut(results);
 Console.SetError(progress);
 using var interruption = new Interruption();
@@ -32,16 +32,23 @@ int Run()
     if (UsageError.Of(parsed) is { } mistake)
     {
         Terminal.Fail(mistake);
-        return ExitCode.Usage;
+        return Job.OfAll(ExitCode.Usage);
+    }
+
+    if (Job.Excuse(parsed) is { } other)
+    {
+        return other;
     }
 
     try
     {
-        return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        Job.Join(parsed);
+        var ended = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        Job.Leave();
+        return ended;
     }
     catch (Exception e) when (Failure.Of(e) is { } failure)
     {
-        Terminal.Fail(failure.Message);
-        return failure.ExitCode;
+        return Job.Fail(e, failure);
     }
 }

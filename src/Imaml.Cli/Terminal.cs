@@ -15,10 +15,10 @@ internal static class Terminal
     private static readonly TextWriter Results = Console.Out, Messages = Console.Error;
 
     /// <summary>Results: tables, figures.</summary>
-    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected, RedirectedWidth);
+    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected || !Job.IsAlone, RedirectedWidth);
 
     /// <summary>Progress and errors, so that redirected results contain nothing else.</summary>
-    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected, RedirectedWidth);
+    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected || !Job.IsAlone, RedirectedWidth);
 
     /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
@@ -43,7 +43,7 @@ internal static class Terminal
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)
     {
-        var line = Create(Messages, Console.IsErrorRedirected, Unbroken);
+        var line = Create(Messages, Console.IsErrorRedirected || !Job.IsAlone, Unbroken);
         line.Profile.Width = Unbroken;
         line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
     }

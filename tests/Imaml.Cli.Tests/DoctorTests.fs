@@ -32,6 +32,7 @@ let tests =
                         "GFLOP/s"
                         "convolutions"
                         "right, relative error"
+                        "MPI"
                         "MathNet native provider"
                     ] do
                     outcome.Output |> should haveSubstring fact)

@@ -13,6 +13,7 @@ let private root = "Imaml.Nets."
 let private order =
     [
         "Storage"
+        "Machines"
         "LibTorch"
         "Kernels"
         "Tensors"

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Imaml.Mpi;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
@@ -11,19 +12,22 @@ namespace Imaml.Cli.Commands;
 
 internal static class DoctorCommand
 {
+    /// <summary>The command.</summary>
+    public const string Name = "doctor";
+
     public static Command Create()
     {
         var data = SharedOptions.Data();
         var threads = SharedOptions.Threads();
         var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
-        var command = new Command("doctor", "Show this machine's versions, libtorch, GPUs, speed and data sets") { data, threads, json };
+        var command = new Command(Name, "Show this machine's versions, libtorch, GPUs, speed and data sets") { data, threads, json };
         command.SetAction(parsed => Run(parsed.GetValue(data), parsed.GetValue(threads), parsed.GetValue(json)));
         return command;
     }
 
     private static int Run(string? data, int? threads, bool json)
     {
-        var found = Diagnosis.Run(data, threads);
+        var found = Diagnosis.Run(data, threads) with { Mpi = Mpi() };
         if (json)
         {
             Terminal.Line(JsonSerializer.Serialize(found, RunJson.Indented));
@@ -46,6 +50,20 @@ internal static class DoctorCommand
         }
 
         return ExitCode.Success;
+    }
+
+    // The library that a run under mpirun would use.
+    private static string? Mpi()
+    {
+        try
+        {
+            var library = MpiLibrary.Load(Launch.Current?.Family);
+            return $"{library.Version} ({library.File})";
+        }
+        catch (MpiException)
+        {
+            return null;
+        }
     }
 
     private static IEnumerable<(string Name, string Value)> Facts(Diagnosis found)
@@ -77,6 +95,7 @@ internal static class DoctorCommand
                 $"{(error > ConvolutionCheck.Allowed ? "WRONG" : "right")}, relative error {error:0e-0}{(ProcessorCaches.LimitOneDnn ? "; by AVX, since this processor hides its caches, without which libtorch's wider kernels are wrong" : "")}"));
         }
 
+        yield return ("MPI", found.Mpi ?? "no");
         yield return ("MathNet native provider", found.NativeLinearAlgebra ?? "no");
         foreach (var one in found.MatrixMultiply)
         {

@@ -9,6 +9,9 @@ namespace Imaml.Cli.Commands;
 
 internal static class EvaluateCommand
 {
+    /// <summary>The command.</summary>
+    public const string Name = "evaluate";
+
     public static Command Create(CancellationToken stop)
     {
         var model = SharedOptions.Completing(
@@ -33,7 +36,7 @@ internal static class EvaluateCommand
         var data = SharedOptions.Data();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("evaluate", "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, ensemble, baselines, output, json, data, device, tf32 };
+        var command = new Command(Name, "Measure a run or a model on classes that it has not trained on") { model, episodes, part, seed, ways, shots, queries, innerSteps, batchNorm, state, ensemble, baselines, output, json, data, device, tf32, SharedOptions.StallLimit() };
         command.Validators.Add(result =>
         {
             if (result.GetResult(ensemble) is not null && result.GetResult(state) is not null)

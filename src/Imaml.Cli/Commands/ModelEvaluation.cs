@@ -5,6 +5,7 @@ using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Models;
 using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
@@ -22,8 +23,11 @@ internal sealed record ModelEvaluation(
     // A model by its name or in a file has one state, a run the best of its validations and the last.
     private bool IsRun => Directory.Exists(Model);
 
-    private string State =>
-        !IsRun ? EvaluationResult.Model : Ensemble is not null ? EvaluationResult.Several : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last);
+    // On all ranks that of rank 0, which alone needs the folder.
+    private string? Known { get; init; }
+
+    private string State => Known ?? (
+        !IsRun ? EvaluationResult.Model : Ensemble is not null ? EvaluationResult.Several : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last));
 
     private const string OutputOption = "--out";
 
@@ -37,6 +41,11 @@ internal sealed record ModelEvaluation(
     {
         LibTorchLoader.EnsureLoaded();
         // Before the work, so that a folder that cannot be written is reported at once; a run's own is not needed to measure it.
+        if (!Job.Prints)
+        {
+            return Shared();
+        }
+
         if (Output is not null)
         {
             WritableFolder.Require(Output, OutputOption);
@@ -44,17 +53,56 @@ internal sealed record ModelEvaluation(
         else if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
         {
             Terminal.Progress($"{refusal}: the result will only be printed; {OutputOption} DIR keeps it in a file");
-            return (this with { KeepsResult = false }).Measured();
+            return (this with { KeepsResult = false }).Shared();
         }
 
-        return Measured();
+        return Shared();
     }
 
-    private int Measured()
+    // The states that rank 0 has read, on all ranks.
+    private int Shared()
     {
-        var chosen = Ensemble is { } size ? BestKept(size) : null;
-        var states = chosen?.Select(one => (one.Path, Checkpoint.ReadFile(one.Path))).ToArray() ?? [Read()];
-        var (name, bytes) = states[0];
+        using var from = new BinaryReader(new MemoryStream(Job.Processes.FromFirst(Packed)));
+        var known = this with { Known = from.ReadString() };
+        var states = new (string Name, byte[] Bytes, int MetaStep)[from.ReadInt32()];
+        for (var i = 0; i < states.Length; i++)
+        {
+            states[i] = (from.ReadString(), from.ReadBytes(from.ReadInt32()), from.ReadInt32());
+        }
+
+        return known.Measured(states);
+    }
+
+    private byte[] Packed()
+    {
+        (string Name, byte[] Bytes, int MetaStep)[] states = Ensemble is { } size
+            ? [.. BestKept(size).Select(one => (one.Path, Checkpoint.ReadFile(one.Path), one.MetaStep))]
+            : [ReadOne()];
+        using var stream = new MemoryStream();
+        using var to = new BinaryWriter(stream);
+        to.Write(State);
+        to.Write(states.Length);
+        foreach (var (name, bytes, metaStep) in states)
+        {
+            to.Write(name);
+            to.Write(bytes.Length);
+            to.Write(bytes);
+            to.Write(metaStep);
+        }
+
+        to.Flush();
+        return stream.ToArray();
+
+        (string, byte[], int) ReadOne()
+        {
+            var (name, bytes) = Read();
+            return (name, bytes, 0);
+        }
+    }
+
+    private int Measured((string Name, byte[] Bytes, int MetaStep)[] states)
+    {
+        var (name, bytes, _) = states[0];
         var (header, _) = Checkpoint.Open(bytes, name);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
@@ -75,7 +123,7 @@ internal sealed record ModelEvaluation(
         };
         // The inner problem is the same in every mode: one adapting serves them all.
         LearningProblem[] problems = [.. modes.Select(mode => LearningProblem.Of(tasks, new ImageClassifier(network, mode)))];
-        var measured = states.Select(state => Restricted(state.Item2, state.Item1)).ToArray();
+        var measured = states.Select(state => Restricted(state.Bytes, state.Name)).ToArray();
         EvaluationResult[] results =
         [
             .. Measure(measured, problems, header, tasks).Zip(modes, (result, mode) => result with
@@ -85,13 +133,13 @@ internal sealed record ModelEvaluation(
                 Shots = tasks.Shots,
                 Queries = tasks.Queries,
                 BatchNormalization = mode,
-                Ensemble = chosen is null ? null : [.. chosen.Select(one => one.MetaStep)],
+                Ensemble = Ensemble is null ? null : [.. states.Select(one => one.MetaStep)],
             }),
         ];
         Array.ForEach(measured, one => one.Dispose());
         if (Baselines && results.All(result => result.NotFinite == 0))
         {
-            using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Environment.ProcessorCount);
+            using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Job.Threads(), Job.Processes);
             using var untrained = OnDevice(initial.Restrict(problems[0], places));
             results = Compare(results, untrained, problems, tasks);
         }
@@ -131,10 +179,10 @@ internal sealed record ModelEvaluation(
     {
         if (State != EvaluationResult.Average)
         {
-            return Checkpoint.ReadTrained(bytes, name, problem, Environment.ProcessorCount, experiment.Plan);
+            return Checkpoint.ReadTrained(bytes, name, problem, Job.Threads(), experiment.Plan, Job.Processes);
         }
 
-        using var last = Checkpoint.Read(name, problem, Environment.ProcessorCount, experiment).Learner;
+        using var last = Checkpoint.Read(bytes, name, problem, Job.Threads(), experiment, Job.Processes).Learner;
         return last.Averaged() ?? throw new CheckpointException($"{name} has no average: the run was made without --outer-averaging");
     }
 
@@ -213,7 +261,7 @@ internal sealed record ModelEvaluation(
 
     private int Report(ImageTasks tasks, EvaluationResult result)
     {
-        var file = Folder is null ? null : new RunFolder(Folder).File(result.FileName);
+        var file = Folder is null || !Job.Prints ? null : new RunFolder(Folder).File(result.FileName);
         var failure = file is null ? null : Write(file, result);
 
         if (!Json)

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Numerics;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
@@ -24,6 +25,13 @@ internal static class SharedOptions
     public static Option<int?> Threads(string description = "Threads; the result does not depend on their number") =>
         AtLeast(new Option<int?>("--threads") { Description = $"{description} [default: as many as cores]", HelpName = "N" }, 1, MostThreads);
 
+    /// <summary>The name of <see cref="StallLimit"/>.</summary>
+    public const string StallLimitName = "--stall-limit";
+
+    /// <summary><c>--stall-limit SECONDS</c>.</summary>
+    public static Option<int> StallLimit() => AtLeast(
+        new Option<int>(StallLimitName) { Description = "Under MPI: seconds that a rank waits for the others before it ends the job", HelpName = "SECONDS", DefaultValueFactory = _ => 600 }, 1);
+
     /// <summary><c>--device NAME</c>; <see cref="OpenDevice"/> opens it.</summary>
     public static Option<string> Device() => Completing(
         new Option<string>("--device")
@@ -38,10 +46,14 @@ internal static class SharedOptions
     /// <summary><c>--tf32</c>.</summary>
     public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
 
-    /// <summary>The device that the options name.</summary>
+    /// <summary>The device that the options name; where several ranks of a machine are to use GPUs, each its own.</summary>
     /// <exception cref="ArgumentException">The name is not known.</exception>
-    public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null) =>
-        ComputeDevice.Open(parsed.GetRequiredValue(device), tf32 is not null && parsed.GetValue(tf32));
+    public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null)
+    {
+        var name = parsed.GetRequiredValue(device);
+        return ComputeDevice.Open(
+            name == ComputeDevice.CudaName && Job.Processes.Size > 1 ? $"{name}:{Job.Processes.LocalRank()}" : name, tf32 is not null && parsed.GetValue(tf32));
+    }
 
     /// <summary>The option, read as whole numbers in a range; what is not in it is refused with the range.</summary>
     /// <typeparam name="T"><c>int</c>, <c>int?</c>, <c>int[]</c>, <c>ulong</c> or <c>ulong?</c>.</typeparam>

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Results;
 using Imaml.Cli.Tables;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Commands;
@@ -27,15 +28,21 @@ internal static class TableCommand
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
-        var command = new Command(table.Name, $"{table.Title}: all methods under one protocol, as far as the budget goes") { cells, budget, seeds, episodes, scale, output, report, json, threads, device, tf32, data };
+        var command = new Command(table.Name, $"{table.Title}: all methods under one protocol, as far as the budget goes") { cells, budget, seeds, episodes, scale, output, report, json, threads, device, tf32, data, SharedOptions.StallLimit() };
         command.SetAction(parsed =>
         {
             var chosen = parsed.GetValue(cells) is { Length: > 0 } names ? table.Cells.Where(cell => names.Contains(cell.Name)).ToArray() : [.. table.Cells];
             var work = new TableWork(
                 table, chosen, parsed.GetValue(scale), [.. Enumerable.Range(1, parsed.GetValue(seeds)).Select(seed => (ulong)seed)], parsed.GetValue(budget).TotalSeconds, parsed.GetValue(episodes), parsed.GetRequiredValue(output),
                 parsed.GetValue(data), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), stop);
-            using var folder = new ResultFolder(parsed.GetRequiredValue(output));
+            using var folder = Job.Prints ? new ResultFolder(parsed.GetRequiredValue(output)) : null;
             var failed = parsed.GetValue(report) ? [] : work.Run();
+            var stopped = Job.Processes.Any(stop.IsCancellationRequested);
+            if (folder is null)
+            {
+                return failed.Count > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;
+            }
+
             var file = work.Read();
             folder.WriteJson($"{table.Name}.json", file);
             folder.Write($"{table.Name}.md", TableReport.Markdown(file));
@@ -46,7 +53,7 @@ internal static class TableCommand
                 Terminal.Fail(failure);
             }
 
-            return failed.Count > 0 ? ExitCode.Failed : stop.IsCancellationRequested ? ExitCode.Stopped : ExitCode.Success;
+            return failed.Count > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;
         });
         return command;
     }

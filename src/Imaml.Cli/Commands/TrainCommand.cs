@@ -8,6 +8,7 @@ using Imaml.Cli.Reports;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
 using Spectre.Console;
 
@@ -34,11 +35,12 @@ internal static class TrainCommand
         var experiment = new ExperimentOptions();
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a stopped run", HelpName = "RUN" });
         var threads = SharedOptions.Threads();
+        var stall = SharedOptions.StallLimit();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
         var data = SharedOptions.Data();
         var json = new Option<bool>("--json") { Description = "Print one JSON object at the end instead of text" };
-        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data, json };
+        var command = new Command(Name, "Meta-train a few-shot classifier: an experiment from a file, a preset, or options") { output, threads, device, tf32, data, json, stall };
         experiment.AddTo(command);
         command.SetAction(parsed =>
         {
@@ -52,15 +54,20 @@ internal static class TrainCommand
     private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, bool json, CancellationToken stop)
     {
         var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
-        using var run = TrainingRun.Open(folder, experiment, tasks, model, device, threads);
+        using var run = TrainingRun.OpenShared(folder, experiment, tasks, model, device, Job.Threads(threads), Job.Processes);
         var budget = experiment.Budget;
         foreach (var note in run.Notes)
         {
             Terminal.Progress(note);
         }
 
-        if (run.Finished && File.Exists(folder.SummaryPath))
+        if (run.Finished && run.Processes.FromFirst(() => File.Exists(folder.SummaryPath) ? 1 : 0) == 1)
         {
+            if (!Job.Prints)
+            {
+                return ExitCode.Success;
+            }
+
             Print(json, run, folder, JsonSerializer.Deserialize<TrainingSummary>(File.ReadAllText(folder.SummaryPath), RunJson.Options), [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
             return ExitCode.Success;
         }
@@ -89,6 +96,11 @@ internal static class TrainCommand
             },
             point => Terminal.Error.WriteLine(
                 $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Inner(point.Inner, experiment.Method)})"));
+
+        if (!Job.Prints)
+        {
+            return run.Finished ? ExitCode.Success : ExitCode.Stopped;
+        }
 
         if (run.Learner.MetaStep < budget.MetaSteps)
         {

@@ -3,6 +3,7 @@
 using Imaml.Cli.Commands;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 
@@ -27,32 +28,33 @@ internal sealed record TableWork(
         var failed = new List<string>();
         foreach (var (seed, cell) in Seeds.SelectMany(seed => Cells.Select(cell => (seed, cell))))
         {
-            if (Stop.IsCancellationRequested)
+            if (Job.Processes.Any(Stop.IsCancellationRequested))
             {
                 break;
             }
 
             try
             {
-                var reached = CellResult.Read(cell, Scale, seed, Root, Budget, Episodes);
-                if (reached.State == CellState.Finished)
+                // Rank 0 alone has the folder.
+                var reached = (CellState)Job.Processes.FromFirst(() => (int)CellResult.Read(cell, Scale, seed, Root, Budget, Episodes).State);
+                if (reached == CellState.Finished)
                 {
                     continue;
                 }
 
                 Terminal.Progress($"{cell.Name}, seed {seed}");
                 var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, Scale, seed)));
-                if (reached.State != CellState.Trained)
+                if (reached != CellState.Trained)
                 {
                     Train(cell, seed, folder);
                 }
 
-                if (!Stop.IsCancellationRequested && Test(folder) != ExitCode.Success)
+                if (!Job.Processes.Any(Stop.IsCancellationRequested) && Test(folder) != ExitCode.Success)
                 {
                     failed.Add($"{cell.Name}, seed {seed}: no accuracy, since an adapted network is not finite");
                 }
             }
-            catch (Exception e) when (e is TrainingDivergedException or CheckpointException or DataException)
+            catch (Exception e) when (e is TrainingDivergedException or CheckpointException or FirstRankException || (e is DataException && Job.Processes.Size == 1))
             {
                 failed.Add($"{cell.Name}, seed {seed}: {e.Message}");
             }
@@ -65,7 +67,7 @@ internal sealed record TableWork(
     {
         var experiment = cell.Experiment(Scale, seed);
         var (tasks, model) = SharedOptions.OpenParts(experiment, Data, Stop);
-        using var run = TrainingRun.Open(folder, experiment, tasks, model, Device, Threads);
+        using var run = TrainingRun.OpenShared(folder, experiment, tasks, model, Device, Job.Threads(Threads), Job.Processes);
         ProgressBar.Run("meta-training", progress =>
         {
             run.Run(
@@ -75,7 +77,10 @@ internal sealed record TableWork(
                 Budget);
             return run.Learner.MetaStep;
         });
-        RunFolder.WriteJson(folder.SummaryPath, TrainingSummary.Of(run));
+        if (Job.Prints)
+        {
+            RunFolder.WriteJson(folder.SummaryPath, TrainingSummary.Of(run));
+        }
     }
 
     private int Test(RunFolder folder) => new ModelEvaluation(

@@ -36,6 +36,7 @@ internal sealed record LibTorchFacts(string Version, string Folder, string? Comp
 /// <param name="DataFolder">The data folder, or null where none is named or it does not exist.</param>
 /// <param name="DataSets">What lies in it; the built-in glyphs need no folder and are not listed.</param>
 /// <param name="DataProblem">Why there is no data folder, in one line.</param>
+/// <param name="Mpi">The MPI library that runs on several machines would use, with its version; null where there is none.</param>
 internal sealed record Diagnosis(
     string Imaml,
     string Runtime,
@@ -51,7 +52,8 @@ internal sealed record Diagnosis(
     IReadOnlyList<Throughput> MatrixMultiply,
     string? DataFolder,
     IReadOnlyList<FoundData> DataSets,
-    string? DataProblem)
+    string? DataProblem,
+    string? Mpi = null)
 {
     /// <summary>Tries everything; takes about a second per device. What is missing is a fact like the others, not an exception.</summary>
     /// <param name="dataFolder">The data folder, or null for the one that <see cref="DataRoot.Variable"/> names.</param>

@@ -1,7 +1,10 @@
 // Algorithm 1 on networks: θ, and the outer optimiser's state, moved one meta-batch at a time by an algorithm's meta-gradient.
 
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Imaml.Math;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
@@ -29,13 +32,17 @@ public sealed class MetaLearner : IDisposable
     // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
     private const int ExamplesAtOnce = 10, ChunksAtLeast = 8;
 
+    // Tasks of a chunk on a device, which is the faster the more it gets: a number that does not depend on the ranks either.
+    private const int OnDeviceAtOnce = 16;
+
     private readonly int _threads;
+    private readonly IRanks _ranks;
     private MetaLearningState<Tensor, Tensor> _state;
 
     /// <summary>Starts from a state, whose tensors are the learner's from now on.</summary>
-    private MetaLearner(LearningPlan plan, LearningProblem problem, int threads, MetaLearningState<Tensor, Tensor> state)
+    private MetaLearner(LearningPlan plan, LearningProblem problem, int threads, IRanks ranks, MetaLearningState<Tensor, Tensor> state)
     {
-        (Plan, Problem, _threads, _state) = (plan, problem, threads, state);
+        (Plan, Problem, _threads, _ranks, _state) = (plan, problem, threads, ranks, state);
         foreach (var tensor in Tensors(state))
         {
             tensor.DetachFromDisposeScope();
@@ -46,13 +53,16 @@ public sealed class MetaLearner : IDisposable
     /// <param name="plan">How they are learned.</param>
     /// <param name="problem">The tasks and the model.</param>
     /// <param name="threads">Threads that share out the tasks; no number depends on how many there are.</param>
-    public static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads)
+    public static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads) => Create(plan, problem, threads, Ranks.Alone);
+
+    /// <summary>The same on every rank, each of which computes a share of the chunks.</summary>
+    internal static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads, IRanks ranks)
     {
         LibTorchLoader.EnsureLoaded();
         using var scope = NewDisposeScope();
         var theta = problem.InitialParameters(plan.Seed).detach(); // A user's may be recorded.
         return theta.shape is [var d] && d == problem.ParameterCount && theta.dtype == ScalarType.Float32
-            ? new MetaLearner(plan, problem, threads, Start(plan, problem, theta.unsqueeze(0)))
+            ? new MetaLearner(plan, problem, threads, ranks, Start(plan, problem, theta.unsqueeze(0)))
             : throw new ArgumentException($"the initial parameters must be [{problem.ParameterCount}] in float32, the sum of the layers' sizes, not [{string.Join(", ", theta.shape)}] in {theta.dtype}");
     }
 
@@ -63,14 +73,15 @@ public sealed class MetaLearner : IDisposable
     /// <param name="theta">θ, [1, d].</param>
     /// <param name="outer">What its outer optimiser remembers.</param>
     /// <param name="learned">The numbers that are learned beside θ with their optimiser's memory, or null.</param>
+    /// <param name="ranks">The processes that share out the chunks.</param>
     /// <exception cref="ArgumentException">The memory is that of another optimiser.</exception>
     internal static MetaLearner Restore(
-        LearningPlan plan, LearningProblem problem, int threads, Tensor theta, OptimizerState<Tensor> outer, (Vector<double> Numbers, OptimizerState<Vector<double>> Outer)? learned)
+        LearningPlan plan, LearningProblem problem, int threads, Tensor theta, OptimizerState<Tensor> outer, (Vector<double> Numbers, OptimizerState<Vector<double>> Outer)? learned, IRanks ranks)
     {
         using var scope = NewDisposeScope();
         var start = Start(plan, problem, theta);
         var numbers = learned is { } saved ? new LearnedNumbers(saved.Numbers, start.Learned!.Optimizer.Restore(new EuclideanSpace(), saved.Outer)) : null;
-        return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(outer.Steps, theta, start.Optimizer.Restore(new TensorSpace(1, theta), outer), numbers));
+        return new MetaLearner(plan, problem, threads, ranks, new MetaLearningState<Tensor, Tensor>(outer.Steps, theta, start.Optimizer.Restore(new TensorSpace(1, theta), outer), numbers));
     }
 
     /// <summary>A learner of the parameters in some places alone, and of the learned numbers that belong to them, for a model that has no others.</summary>
@@ -82,7 +93,7 @@ public sealed class MetaLearner : IDisposable
         var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));
         var numbers = Learned?.Numbers;
         var kept = numbers?.Count == Problem.ParameterCount ? Vector<double>.Build.Dense(places.Count, i => numbers[places[i]]) : numbers;
-        return Trained(Plan, problem, _threads, MetaStep, theta, kept);
+        return Trained(Plan, problem, _threads, MetaStep, theta, kept, _ranks);
     }
 
     /// <summary>A learner of the average of the last iterates, of θ and of what is learned beside it; null where the outer optimiser does not average, or has not yet.</summary>
@@ -93,17 +104,17 @@ public sealed class MetaLearner : IDisposable
         return AveragingOptimizer<Tensor, Tensor>.HasAverage(outer)
             ? Trained(
                 Plan, Problem, _threads, MetaStep, AveragingOptimizer<Tensor, Tensor>.AverageOf(outer).clone(),
-                Learned is null ? null : AveragingOptimizer<Vector<double>, double>.AverageOf(Learned.Optimizer.State(new EuclideanSpace())))
+                Learned is null ? null : AveragingOptimizer<Vector<double>, double>.AverageOf(Learned.Optimizer.State(new EuclideanSpace())), _ranks)
             : null;
     }
 
     /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
-    internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned)
+    internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned, IRanks? ranks = null)
     {
         using var scope = NewDisposeScope();
         var start = Start(plan, problem, theta);
         var numbers = learned is null ? null : new LearnedNumbers(learned, start.Learned!.Optimizer);
-        return new MetaLearner(plan, problem, threads, new MetaLearningState<Tensor, Tensor>(metaStep, theta, start.Optimizer, numbers));
+        return new MetaLearner(plan, problem, threads, ranks ?? Ranks.Alone, new MetaLearningState<Tensor, Tensor>(metaStep, theta, start.Optimizer, numbers));
     }
 
     private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)
@@ -149,7 +160,9 @@ public sealed class MetaLearner : IDisposable
         using var alone = new OneThread();
         var space = new TensorSpace(1, Theta);
         var (atOnce, threads) = Chunks(range.Count);
-        var (sum, accuracies) = TaskChunks.Sum(range.Count, atOnce, threads, (first, count) => Contribution(range.Slice(first, count)), (sum, next) => Added(space, sum, next));
+        var (sum, accuracies) = _ranks.Size == 1
+            ? TaskChunks.Sum(range.Count, atOnce, threads, (first, count) => Contribution(range.Slice(first, count)), (sum, next) => Added(space, sum, next))
+            : SumOfRanks(ChunksOf(range), threads);
         scope.Attach(sum.Sum);
         var (next, step) = MetaLearning.Next(space, [sum], _state);
         if (step.Usable == 0)
@@ -181,16 +194,62 @@ public sealed class MetaLearner : IDisposable
         Replace(Carry(_state, To));
     }
 
-    /// <summary>Work on tasks in chunks, by the learner's threads, see <see cref="TaskChunks.Map"/>; on a device, which is the faster the more it gets, in one.</summary>
-    internal T[] InChunks<T>(TaskRange tasks, Func<TaskRange, T> work)
+    /// <summary>Work on tasks in chunks, by the learner's threads.</summary>
+    internal T[] InChunks<T>(TaskRange tasks, Func<TaskRange, T> work) => InChunks(ChunksOf(tasks), work);
+
+    /// <summary>Work on chunks, by the learner's threads; the results in their order.</summary>
+    internal T[] InChunks<T>(IReadOnlyList<TaskRange> chunks, Func<TaskRange, T> work) =>
+        TaskChunks.MapChunks(chunks.Count, Chunks(1).Threads, chunk => work(chunks[chunk]));
+
+    /// <summary>The chunks of tasks, which depend on their number alone.</summary>
+    internal TaskRange[] ChunksOf(TaskRange tasks)
     {
-        var (atOnce, threads) = Chunks(tasks.Count);
-        return TaskChunks.Map(tasks.Count, atOnce, threads, (first, count) => work(tasks.Slice(first, count)));
+        var (atOnce, _) = Chunks(tasks.Count);
+        return [.. Enumerable.Range(0, (tasks.Count + atOnce - 1) / atOnce).Select(i => tasks.Slice(i * atOnce, int.Min(atOnce, tasks.Count - i * atOnce)))];
+    }
+
+    /// <summary>The processes that share out the chunks.</summary>
+    internal IRanks Processes => _ranks;
+
+    /// <summary>A hash of θ and of what is learned beside it: SHA-256 of their bytes.</summary>
+    internal byte[] StateHash()
+    {
+        using var scope = NewDisposeScope();
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(MemoryMarshal.AsBytes<float>(OnHost(Theta)));
+        if (Learned is { } learned)
+        {
+            hash.AppendData(MemoryMarshal.AsBytes<double>(learned.Numbers.ToArray()));
+        }
+
+        return hash.GetHashAndReset();
     }
 
     private (int AtOnce, int Threads) Chunks(int tasks) => Theta.device_type == DeviceType.CPU
         ? (int.Max(1, int.Min(ExamplesAtOnce / Problem.SupportExamples, tasks / ChunksAtLeast)), _threads)
-        : (tasks, 1);
+        : (int.Min(tasks, OnDeviceAtOnce), 1);
+
+    private static float[] OnHost(Tensor tensor) => tensor.cpu().data<float>().ToArray();
+
+    // This rank computes its share of the chunks and has the sum over all, as if it had added them up itself.
+    private (Contribution<Tensor, Tensor> Sum, double[] Accuracies) SumOfRanks(TaskRange[] chunks, int threads)
+    {
+        using var scope = NewDisposeScope();
+        var (first, count) = _ranks.Share(chunks.Length);
+        var mine = TaskChunks.MapChunks(count, threads, chunk => OnHost(Contribution(chunks[first + chunk])));
+        var sum = _ranks.OrderedSum([.. mine.Select(one => one.Sum)], Ranks.Shares(chunks.Length, _ranks.Size), Problem.ParameterCount);
+        var tasks = _ranks.GatherAll(TaskReports.Bytes([.. mine.SelectMany(one => one.Tasks)])).SelectMany(TaskReports.Read).ToArray();
+        var total = tensor(sum, [1, Problem.ParameterCount], ScalarType.Float32, Theta.device);
+        total.DetachFromDisposeScope();
+        return (new Contribution<Tensor, Tensor>(total, [.. tasks.Select(task => task.Report)]), [.. tasks.Select(task => task.Accuracy)]);
+    }
+
+    private static (float[] Sum, MeasuredTask[] Tasks) OnHost((Contribution<Tensor, Tensor> Part, double[] Accuracies) chunk)
+    {
+        using var scope = NewDisposeScope();
+        using var sum = chunk.Part.Sum;
+        return (OnHost(sum), [.. chunk.Part.Tasks.Zip(chunk.Accuracies, (report, accuracy) => new MeasuredTask(report, accuracy))]);
+    }
 
     private static (Contribution<Tensor, Tensor> Part, double[] Accuracies) Added(
         TensorSpace space, (Contribution<Tensor, Tensor> Part, double[] Accuracies) sum, (Contribution<Tensor, Tensor> Part, double[] Accuracies) next)

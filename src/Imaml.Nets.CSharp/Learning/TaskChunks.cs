@@ -17,10 +17,16 @@ internal static class TaskChunks
     /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
     /// <param name="threads">Threads, at least 1.</param>
     /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
-    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work)
+    public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work) => MapChunks(Number(tasks, atOnce), threads, Chunk(tasks, atOnce, work));
+
+    /// <summary>The results of <paramref name="work"/> on chunks 0, 1, …, in their order.</summary>
+    /// <param name="chunks">Their number, which may be 0.</param>
+    /// <param name="threads">Threads, at least 1.</param>
+    /// <param name="work">Called with a chunk's number. For tensors as above.</param>
+    public static T[] MapChunks<T>(int chunks, int threads, Func<int, T> work)
     {
-        var results = new T[(tasks + atOnce - 1) / atOnce];
-        Each(tasks, atOnce, threads, work, (chunk, result) => results[chunk] = result);
+        var results = new T[chunks];
+        Each(chunks, threads, work, (chunk, result) => results[chunk] = result);
         return results;
     }
 
@@ -35,7 +41,7 @@ internal static class TaskChunks
         var early = new Dictionary<int, T>();
         T? sum = default;
         var added = 0;
-        Each(tasks, atOnce, threads, work, (chunk, result) =>
+        Each(Number(tasks, atOnce), threads, Chunk(tasks, atOnce, work), (chunk, result) =>
         {
             lock (early)
             {
@@ -49,10 +55,13 @@ internal static class TaskChunks
         return sum!;
     }
 
-    private static void Each<T>(int tasks, int atOnce, int threads, Func<int, int, T> work, Action<int, T> done)
+    private static int Number(int tasks, int atOnce) => (tasks + atOnce - 1) / atOnce;
+
+    private static Func<int, T> Chunk<T>(int tasks, int atOnce, Func<int, int, T> work) => chunk => work(chunk * atOnce, int.Min(atOnce, tasks - chunk * atOnce));
+
+    private static void Each<T>(int chunks, int threads, Func<int, T> work, Action<int, T> done)
     {
         using var alone = new OneThread(); // Until all have ended: libtorch has one number for the process and one for each thread.
-        var chunks = (tasks + atOnce - 1) / atOnce;
         var next = -1;
         ExceptionDispatchInfo? failure = null;
         void Work()
@@ -63,7 +72,7 @@ internal static class TaskChunks
                 using var off = Unrecorded.Begin(); // Once for the thread, so that no operation has to.
                 for (var i = Interlocked.Increment(ref next); i < chunks && failure is null; i = Interlocked.Increment(ref next))
                 {
-                    done(i, work(i * atOnce, int.Min(atOnce, tasks - i * atOnce)));
+                    done(i, work(i));
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
                     GC.Collect(0);

@@ -10,6 +10,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Storage;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
@@ -118,9 +119,13 @@ internal static class Checkpoint
     /// <param name="threads">Threads of the learner; no number depends on them.</param>
     /// <param name="experiment">The experiment that goes on with it, or null for its own.</param>
     /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model, or not finite.</exception>
-    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, LearningProblem problem, int threads, Experiment? experiment = null)
+    public static (CheckpointHeader Header, MetaLearner Learner) Read(string path, LearningProblem problem, int threads, Experiment? experiment = null) =>
+        Read(ReadFile(path), path, problem, threads, experiment, Ranks.Alone);
+
+    /// <summary>The same of a file's content, which rank 0 may have read.</summary>
+    public static (CheckpointHeader Header, MetaLearner Learner) Read(byte[] bytes, string path, LearningProblem problem, int threads, Experiment? experiment, IRanks ranks)
     {
-        var (header, state) = Open(path);
+        var (header, state) = Open(bytes, path);
         using var scope = NewDisposeScope();
         var parts = new Parts(path, header, state, problem);
         if (header.Outer.Vectors.Count == 0 && header.Experiment.Outer is not Outer.GradientDescent)
@@ -132,7 +137,7 @@ internal static class Checkpoint
         {
             return (header, MetaLearner.Restore(
                 (experiment ?? header.Experiment).Plan, problem, threads, parts.Vector(0), header.Outer.With(header.MetaStep, i => parts.Vector(1 + i)),
-                header.Learned is { } learned ? (parts.Learned(0), learned.With(header.MetaStep, i => parts.Learned(1 + i))) : null));
+                header.Learned is { } learned ? (parts.Learned(0), learned.With(header.MetaStep, i => parts.Learned(1 + i))) : null, ranks));
         }
         catch (ArgumentException e)
         {
@@ -146,13 +151,14 @@ internal static class Checkpoint
     /// <param name="problem">The tasks and the model that the header describes.</param>
     /// <param name="threads">Threads of the learner.</param>
     /// <param name="plan">How it adapts, by the header.</param>
+    /// <param name="ranks">The processes that share out the tasks, or null for one.</param>
     /// <exception cref="CheckpointException">As for the header, or the parameters are not those of the model, or not finite.</exception>
-    public static MetaLearner ReadTrained(byte[] bytes, string name, LearningProblem problem, int threads, LearningPlan plan)
+    public static MetaLearner ReadTrained(byte[] bytes, string name, LearningProblem problem, int threads, LearningPlan plan, IRanks? ranks = null)
     {
         var (header, state) = Open(bytes, name);
         using var scope = NewDisposeScope();
         var parts = new Parts(name, header, state, problem);
-        return MetaLearner.Trained(plan, problem, threads, header.MetaStep, parts.Vector(0), header.Learned is null ? null : parts.Learned(0));
+        return MetaLearner.Trained(plan, problem, threads, header.MetaStep, parts.Vector(0), header.Learned is null ? null : parts.Learned(0), ranks);
     }
 
     /// <summary>The vectors of a state: θ and its optimiser's, then the learned numbers and their optimiser's.</summary>

@@ -2,6 +2,7 @@
 
 using Imaml.Math;
 using Imaml.Nets.Learning;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -14,7 +15,7 @@ namespace Imaml.Nets.Runs;
 /// <param name="Inner">How many tasks' inner solves ended how; empty where nothing was adapted.</param>
 public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IReadOnlyDictionary<InnerStatus, int> Inner)
 {
-    // Tasks between two looks at the progress and the cancellation.
+    // Tasks of a rank between two looks at the progress and the cancellation.
     private const int BetweenLooks = 20;
 
     /// <summary>The mean; not a number where that of a task is not.</summary>
@@ -50,11 +51,16 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
     {
         List<double>[] values = [.. measured.Select(_ => new List<double>())];
         var statuses = new List<InnerStatus>();
+        var ranks = learners[0].Processes;
         while (values[0].Count < tasks.Count)
         {
-            cancel.ThrowIfCancellationRequested();
-            var next = tasks.Slice(values[0].Count, int.Min(BetweenLooks, tasks.Count - values[0].Count));
-            foreach (var (chunk, ended) in learners[0].InChunks(next, range => OfChunk(learners, measured, range, adapt)))
+            // All ranks end together.
+            if (ranks.Any(cancel.IsCancellationRequested))
+            {
+                throw new OperationCanceledException(cancel);
+            }
+
+            foreach (var (chunk, ended) in OfRanks(ranks, Chunks(learners[0], tasks, values[0].Count), range => OfChunk(learners, measured, range, adapt), learners[0]))
             {
                 for (var i = 0; i < values.Length; i++)
                 {
@@ -69,6 +75,72 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
         var counts = statuses.CountBy(status => status).ToDictionary();
         return [.. measured.Zip(values, (problem, each) => new Evaluation(problem.Metric, each, counts))];
+    }
+
+    // The chunks from a task on that are measured before the next look: each of these ranges has its own, so that they do not depend on the number of ranks.
+    private static TaskRange[] Chunks(MetaLearner learner, TaskRange tasks, int first)
+    {
+        var chunks = new List<TaskRange>();
+        for (var rank = 0; rank < learner.Processes.Size && first < tasks.Count; rank++)
+        {
+            var range = tasks.Slice(first, int.Min(BetweenLooks, tasks.Count - first));
+            chunks.AddRange(learner.ChunksOf(range));
+            first += range.Count;
+        }
+
+        return [.. chunks];
+    }
+
+    // Each rank measures its share; all have all.
+    private static IEnumerable<(double[][] Values, InnerStatus[] Inner)> OfRanks(
+        IRanks ranks, TaskRange[] chunks, Func<TaskRange, (double[][] Values, InnerStatus[] Inner)> work, MetaLearner learner)
+    {
+        if (ranks.Size == 1)
+        {
+            return learner.InChunks(chunks, work);
+        }
+
+        var (first, count) = ranks.Share(chunks.Length);
+        return ranks.GatherAll(Bytes(learner.InChunks(chunks[first..(first + count)], work))).SelectMany(Read);
+    }
+
+    private static byte[] Bytes((double[][] Values, InnerStatus[] Inner)[] chunks)
+    {
+        using var stream = new MemoryStream();
+        using var to = new BinaryWriter(stream);
+        to.Write(chunks.Length);
+        foreach (var (values, inner) in chunks)
+        {
+            to.Write(values.Length);
+            to.Write(values[0].Length);
+            to.Write(inner.Length);
+            Array.ForEach(values, problem => Array.ForEach(problem, to.Write));
+            Array.ForEach(inner, status => to.Write((int)status));
+        }
+
+        to.Flush();
+        return stream.ToArray();
+    }
+
+    private static (double[][] Values, InnerStatus[] Inner)[] Read(byte[] bytes)
+    {
+        using var from = new BinaryReader(new MemoryStream(bytes));
+        return Times(from.ReadInt32(), () =>
+        {
+            var (problems, tasks, statuses) = (from.ReadInt32(), from.ReadInt32(), from.ReadInt32());
+            return (Times(problems, () => Times(tasks, from.ReadDouble)), Times(statuses, () => (InnerStatus)from.ReadInt32()));
+        });
+    }
+
+    private static T[] Times<T>(int count, Func<T> make)
+    {
+        var made = new T[count];
+        for (var i = 0; i < count; i++)
+        {
+            made[i] = make();
+        }
+
+        return made;
     }
 
     private static (double[][] Values, InnerStatus[] Inner) OfChunk(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange range, bool adapt)

@@ -1,9 +1,12 @@
-// A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated.
+// A meta-training run on disk: begun or continued, logged at every meta-step, checkpointed, validated. Where several ranks share it out, rank 0 alone touches
+// the folder, and what decides the course of the run is rank 0's on all of them.
 
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Machines;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
@@ -13,10 +16,10 @@ namespace Imaml.Nets.Runs;
 public sealed class TrainingRun : IDisposable
 {
     private readonly RunOrigin _origin;
-    private readonly ProgressLog _progress;
+    private readonly ProgressLog? _progress; // Of rank 0.
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
-    private readonly FileStream _lock;
+    private readonly FileStream? _lock; // Of rank 0.
     private readonly List<string> _notes = [];
     private double _seconds;
 
@@ -31,10 +34,13 @@ public sealed class TrainingRun : IDisposable
     private double? _best;
     private bool _described;
 
-    private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream held)
+    // Whether θ is known to be another on one of the ranks: it is not saved.
+    private bool _differs;
+
+    private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream? held)
     {
         (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
-        _progress = new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
+        _progress = held is null ? null : new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
         learner.MoveTo(device.Device);
     }
@@ -61,16 +67,19 @@ public sealed class TrainingRun : IDisposable
     /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads, never more than wall time; on a GPU, or where
     /// the system does not account for processor time, wall time.
     /// </summary>
-    public double ComputeSeconds => _progress.ComputeSeconds;
+    public double ComputeSeconds => _progress?.ComputeSeconds ?? 0;
 
     /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
-    public TaskStatuses Statuses => TaskStatuses.Sum(_progress.Lines.Select(line => line.Step?.Ended).OfType<TaskStatuses>());
+    public TaskStatuses Statuses => TaskStatuses.Sum((_progress?.Lines ?? []).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
 
     /// <summary>What was found when the run was continued, one line each: a checkpoint that could not be used, gaps in its logs. The logs say it too.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
+
+    /// <summary>The processes that share it out.</summary>
+    internal IRanks Processes => Learner.Processes;
 
     /// <summary>Begins a run in an empty or new folder, or continues the one that is there if it is the same experiment.</summary>
     /// <remarks>
@@ -90,7 +99,14 @@ public sealed class TrainingRun : IDisposable
     /// </exception>
     /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
     public static TrainingRun Open<TTasks>(
-        RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device = null, int? threads = null)
+        RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device = null, int? threads = null) =>
+        OpenShared(folder, experiment, tasks, model, device, threads, Ranks.Alone);
+
+    /// <summary>The same on every rank, each of which computes a share of every meta-batch. The checkpoint does not tell how many there were.</summary>
+    /// <exception cref="RanksDifferException">They have other experiments, tasks or programs.</exception>
+    /// <exception cref="FirstRankException">Rank 0 could not begin or continue the run.</exception>
+    internal static TrainingRun OpenShared<TTasks>(
+        RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device, int? threads, IRanks ranks)
     {
         experiment.Validate();
         LibTorchLoader.EnsureLoaded();
@@ -102,27 +118,62 @@ public sealed class TrainingRun : IDisposable
 
         var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
-        var held = folder.Lock();
-        try
+        RequireSame(ranks, experiment, problem, on);
+        TrainingRun New(FileStream? held) => new(folder, experiment, manifest, on, MetaLearner.Create(experiment.Plan, problem, by, ranks), by, 0, held);
+        if (ranks.Rank > 0)
         {
-            return folder.HasRun
-                ? Continue(folder, experiment, problem, manifest, on, by, held)
-                : new TrainingRun(folder, experiment, manifest, on, MetaLearner.Create(experiment.Plan, problem, by), by, 0, held);
+            var received = ranks.FromFirst(() => []);
+            return received.Length == 0 ? New(null) : Follow(folder, experiment, problem, manifest, on, by, ranks, received);
         }
-        catch
+
+        TrainingRun? opened = null;
+        ranks.FromFirst(() =>
         {
-            held.Dispose();
-            folder.RemoveIfEmpty();
-            throw;
+            var held = folder.Lock();
+            try
+            {
+                SavedState? state = null;
+                opened = folder.HasRun ? Continue(folder, experiment, problem, manifest, on, by, ranks, held, out state) : New(held);
+                // What the others go on from: the last validation, and the checkpoint.
+                return state is null ? [] : [.. BitConverter.GetBytes(opened._lastValidation), .. state.Bytes];
+            }
+            catch
+            {
+                held.Dispose();
+                folder.RemoveIfEmpty();
+                throw;
+            }
+        });
+        return opened!;
+    }
+
+    // Equal bits need all this to be equal.
+    private static void RequireSame(IRanks ranks, Experiment experiment, LearningProblem problem, ComputeDevice device)
+    {
+        if (ranks.Size > 1)
+        {
+            var here = Provenance.Current(device);
+            ranks.Require("the experiment", JsonSerializer.SerializeToUtf8Bytes(experiment, RunJson.Options), "start all ranks with the same options");
+            ranks.Require("the data", Encoding.UTF8.GetBytes(problem.Identity), "all machines need the same data");
+            ranks.Require("the program", Encoding.UTF8.GetBytes($"{here.Version} with libtorch {here.LibTorch}"), "install the same version on all machines");
+            ranks.Require("the instruction set of the processor", Encoding.UTF8.GetBytes($"{here.InstructionSet}"), "equal numbers need processors of one kind on all machines");
         }
     }
 
-    private static TrainingRun Continue(RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, FileStream held)
+    private static TrainingRun Follow(
+        RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, IRanks ranks, byte[] received)
     {
-        var state = SavedState.Of(folder);
+        var (header, learner) = Checkpoint.Read(received[sizeof(int)..], folder.CheckpointPath, problem, threads, experiment, ranks);
+        return new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, null) { _lastValidation = BitConverter.ToInt32(received) };
+    }
+
+    private static TrainingRun Continue(
+        RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, IRanks ranks, FileStream held, out SavedState state)
+    {
+        var saved = state = SavedState.Of(folder);
         var header = state.Header;
         RefuseOther(folder, header, experiment, problem);
-        var (_, learner) = Checkpoint.Read(state.Path, problem, threads, experiment);
+        var (_, learner) = Checkpoint.Read(state.Bytes, state.Path, problem, threads, experiment, ranks);
         // A validation at an end that the run had is no validation of a longer run.
         var every = experiment.Budget.ValidateEvery;
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.Step is not null && line.MetaStep <= header.MetaStep);
@@ -132,12 +183,12 @@ public sealed class TrainingRun : IDisposable
         {
             _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
             _best = BestOf(folder),
-            _isSound = state.Path == folder.CheckpointPath,
+            _isSound = saved.Path == folder.CheckpointPath,
             // With another cadence than before, not every validation that this one has was made.
             _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
         };
-        var gap = run._progress.GoOn(header.MetaStep, header.Seconds, state.Note);
-        run._notes.AddRange(new[] { state.Note, gap, run._curveNote }.OfType<string>());
+        var gap = run._progress!.GoOn(header.MetaStep, header.Seconds, saved.Note);
+        run._notes.AddRange(new[] { saved.Note, gap, run._curveNote }.OfType<string>());
         run._sinceValidation.AddRange(
             run._progress.Lines.Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
@@ -190,29 +241,30 @@ public sealed class TrainingRun : IDisposable
     public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null, double seconds = double.PositiveInfinity)
     {
         var cadence = Experiment.Budget;
-        bool Enough() => Finished || ComputeSeconds >= seconds;
         try
         {
             while (true)
             {
+                var (enough, stop) = Agreed(Finished || ComputeSeconds >= seconds, cancel.IsCancellationRequested);
                 // First of all, so that a run that was stopped before it kept a state, or while it validated, makes up for it.
                 if (KeepIsDue(cadence.KeepEvery))
                 {
                     Keep();
                 }
 
-                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery, Enough()))
+                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery, enough))
                 {
                     var point = Validate(cadence.ValidationEpisodes, cancel);
                     onValidation?.Invoke(point);
                 }
 
-                if (Enough() || cancel.IsCancellationRequested)
+                if (enough || stop || (Processes.Size == 1 && cancel.IsCancellationRequested))
                 {
                     return;
                 }
 
                 var report = Step();
+                RequireSameState();
                 onStep?.Invoke(report);
                 if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue(cadence.KeepEvery))
                 {
@@ -220,7 +272,7 @@ public sealed class TrainingRun : IDisposable
                 }
             }
         }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested || Processes.Size > 1)
         {
             // In the middle of a validation; the state before it is what is saved.
         }
@@ -237,23 +289,54 @@ public sealed class TrainingRun : IDisposable
     public EvaluationResult Evaluate(int tasks, ClassPart part = ClassPart.Test, CancellationToken cancel = default)
     {
         var result = EvaluationResult.Measure(Learner, Experiment, _origin.Manifest, Device, _seconds, new EvaluationRequest(part, tasks), cancel);
-        RunFolder.WriteJson(Folder.File(result.FileName), result);
+        if (Writes)
+        {
+            RunFolder.WriteJson(Folder.File(result.FileName), result);
+        }
+
         return result;
+    }
+
+    private bool Writes => _lock is not null;
+
+    // Rank 0 has the time; any rank may have been asked to stop.
+    private (bool Enough, bool Stop) Agreed(bool enough, bool stop)
+    {
+        if (Processes.Size == 1)
+        {
+            return (enough, stop);
+        }
+
+        var all = Processes.GatherAll([(byte)(enough ? 1 : 0), (byte)(stop ? 1 : 0)]);
+        return (all[0][0] == 1, all.Any(one => one[1] == 1));
+    }
+
+    private void RequireSameState()
+    {
+        if (Processes.Size > 1)
+        {
+            var all = Processes.GatherAll(Learner.StateHash());
+            _differs = all.Any(one => !one.AsSpan().SequenceEqual(all[0]));
+            Processes.Require($"θ after meta-step {Learner.MetaStep}", all, "the last checkpoint is sound; look for another kind of processor or another library, or for damaged memory");
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         Learner.Dispose();
-        _lock.Dispose();
-        Folder.RemoveIfEmpty();
+        if (_lock is not null)
+        {
+            _lock.Dispose();
+            Folder.RemoveIfEmpty();
+        }
     }
 
     private bool ValidationIsDue(int every, bool atEnd) =>
         Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || atEnd);
 
     private bool KeepIsDue(int every) =>
-        every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
+        Writes && every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
 
     // After the checkpoint of the same state, so that no kept state is ahead of the run.
     private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Experiment, _seconds, Learner);
@@ -264,7 +347,7 @@ public sealed class TrainingRun : IDisposable
         var report = Learner.Step(Learner.NextTasks);
         var wall = watch.Elapsed.TotalSeconds;
         _seconds += wall;
-        _progress.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds)));
+        _progress?.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds)));
         _sinceValidation.Add(report);
         return report;
     }
@@ -309,7 +392,7 @@ public sealed class TrainingRun : IDisposable
     private void KeepIfBest(Evaluation measured, MetaLearner learner, bool averaged)
     {
         var value = measured.Mean;
-        if (double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
+        if (Writes && double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
         {
             Checkpoint.WriteValidated(Folder.BestCheckpointPath, Experiment, _seconds, learner, value, averaged);
             _best = value;
@@ -319,7 +402,7 @@ public sealed class TrainingRun : IDisposable
     // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.
     private void Save()
     {
-        if (Learner.MetaStep == 0)
+        if (_progress is null || Learner.MetaStep == 0 || _differs)
         {
             return;
         }
