@@ -120,7 +120,7 @@ let tests =
 
             testCase "diagnose shows every state, and writes JSON, CSV and pictures" (fun () ->
                 withRun [ "--keep-every"; "3" ] (fun run ->
-                    let outcome = succeed (diagnose run [])
+                    let outcome = succeed (diagnose run [ "--reference-tasks"; "1" ])
 
                     outcome.Output
                     |> says

@@ -59,8 +59,8 @@ let tests =
                         "--validate-every", "12"
                         "--validation-episodes", "4"
                         "--checkpoint-every", "7"
-                        "--keep-every", "15"
-                        "--log-every", "10"
+                        "--keep-every", "18"
+                        "--log-every", "6"
                     ]
 
                 succeed (options changes whole) |> ignore
@@ -88,7 +88,7 @@ let tests =
                 ended |> should equal true
                 sameRun whole run
 
-                for name in 15..15..120 do
+                for name in 18..18..108 do
                     let kept = $"checkpoint-{name:D6}.bin"
 
                     let bytes folder =
