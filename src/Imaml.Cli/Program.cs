@@ -1,9 +1,6 @@
-// The program `imaml`. Everything that can go wrong for a user ends
-// here as one line on the error stream and an exit code, never as a stack trace.
+// The program `imaml`: the limits, streams and signals of the process, around a command line.
 
-using System.CommandLine;
 using Imaml.Cli;
-using Imaml.Cli.Commands;
 
 // Before anything else is loaded.
 if (OpenFiles.Refusal() is { } few)
@@ -17,7 +14,7 @@ using var progress = new LastingWriter(Job.Messages);
 Console.SetOut(results);
 Console.SetError(progress);
 using var interruption = new Interruption();
-var code = Run();
+var code = CommandLine.Run(args, interruption.Token);
 if (code == ExitCode.Success && results.Failure is { } lost)
 {
     Terminal.Fail($"not all results could be printed ({lost})");
@@ -25,30 +22,3 @@ if (code == ExitCode.Success && results.Failure is { } lost)
 }
 
 return code;
-
-int Run()
-{
-    var parsed = ImamlCommand.Create(interruption.Token).Parse(args.Length == 0 ? ["--help"] : args);
-    if (UsageError.Of(parsed) is { } mistake)
-    {
-        Terminal.Fail(mistake);
-        return Job.OfAll(ExitCode.Usage);
-    }
-
-    if (Job.Excuse(parsed) is { } other)
-    {
-        return other;
-    }
-
-    try
-    {
-        Job.Join(parsed);
-        var ended = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
-        Job.Leave();
-        return ended;
-    }
-    catch (Exception e) when (Failure.Of(e) is { } failure)
-    {
-        return Job.Fail(e, failure);
-    }
-}

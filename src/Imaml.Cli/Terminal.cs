@@ -12,13 +12,28 @@ internal static class Terminal
 {
     private const int RedirectedWidth = 160, Unbroken = 100_000;
 
-    private static readonly TextWriter Results = Console.Out, Messages = Console.Error;
+    /// <summary>A switch of <see cref="AppContext"/>, for programs that run commands within their own process: both streams count as redirected.</summary>
+    public const string RedirectedSwitch = "Imaml.Cli.Redirected";
+
+    // Of a job of several processes no terminal is one user's.
+    private static readonly bool Redirected = (AppContext.TryGetSwitch(RedirectedSwitch, out var set) && set) || !Job.IsAlone;
+
+    /// <summary>Whether results go to a file or a pipe.</summary>
+    public static bool OutputIsRedirected { get; } = Redirected || Console.IsOutputRedirected;
+
+    private static bool ErrorIsRedirected { get; } = Redirected || Console.IsErrorRedirected;
+
+    /// <summary>The stream of results.</summary>
+    public static TextWriter Results { get; } = Console.Out;
+
+    /// <summary>The stream of progress and errors.</summary>
+    public static TextWriter Messages { get; } = Console.Error;
 
     /// <summary>Results: tables, figures.</summary>
-    public static IAnsiConsole Out { get; } = Create(Results, Console.IsOutputRedirected || !Job.IsAlone, RedirectedWidth);
+    public static IAnsiConsole Out { get; } = Create(Results, OutputIsRedirected, RedirectedWidth);
 
     /// <summary>Progress and errors, so that redirected results contain nothing else.</summary>
-    public static IAnsiConsole Error { get; } = Create(Messages, Console.IsErrorRedirected || !Job.IsAlone, RedirectedWidth);
+    public static IAnsiConsole Error { get; } = Create(Messages, ErrorIsRedirected, RedirectedWidth);
 
     /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
@@ -43,7 +58,7 @@ internal static class Terminal
     /// <summary>One line on the error stream, red where there are colours.</summary>
     public static void Fail(string message)
     {
-        var line = Create(Messages, Console.IsErrorRedirected || !Job.IsAlone, Unbroken);
+        var line = Create(Messages, ErrorIsRedirected, Unbroken);
         line.Profile.Width = Unbroken;
         line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
     }

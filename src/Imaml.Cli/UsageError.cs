@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
+using Imaml.Cli.Commands;
 
 namespace Imaml.Cli;
 
@@ -74,7 +75,7 @@ internal static partial class UsageError
         }
     }
 
-    private static string Path(CommandResult command) => string.Join(' ', Ancestors(command).Reverse().Select(one => one.Command.Name));
+    private static string Path(CommandResult command) => string.Join(' ', Ancestors(command).Reverse().Select(one => one.Command is RootCommand ? ImamlCommand.Name : one.Command.Name));
 
     // The parser's own message about a word that it cannot read, without the type's name and the full stop.
     private static string Readable(string message) =>

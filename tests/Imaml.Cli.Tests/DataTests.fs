@@ -12,11 +12,13 @@ open FsUnit // last: it and the server both know a startWith
 
 let private nowhere = [ "IMAML_DATA", "" ]
 
-let private refused (exitCode: int) (arguments: string list) (texts: string list) =
-    let outcome = Imaml.runWith nowhere arguments
+let private refusedBy run (exitCode: int) (arguments: string list) (texts: string list) =
+    let outcome: Imaml.Outcome = run arguments
     outcome.Line |> says ("imaml: " :: texts)
     outcome.ExitCode |> should equal exitCode
     outcome.Output |> should be EmptyString
+
+let private refused = refusedBy Imaml.run
 
 let private getFrom (server: Server) (data: string) = [ "data"; "get"; "omniglot"; "--data"; data; "--url"; server.Url.ToString() ]
 
@@ -52,7 +54,7 @@ let tests =
 
             testCase "no folder named at all: get and check say how to name one" (fun () ->
                 for what in [ [ "get"; "omniglot" ]; [ "check" ] ] do
-                    refused 1 ("data" :: what) [ "no data folder is named"; "--data DIR"; "IMAML_DATA" ])
+                    refusedBy (Imaml.runWith nowhere) 1 ("data" :: what) [ "no data folder is named"; "--data DIR"; "IMAML_DATA" ])
 
             testCase "another data set than Omniglot, and an address that is none, are refused" (fun () ->
                 refused 2 [ "data"; "get"; "omnglot" ] [ "omnglot is not a data set"; "omniglot"; "imaml data get --help" ]
@@ -60,7 +62,7 @@ let tests =
                 refused 2 [ "data"; "get"; "omniglot"; "--url"; "file:///etc" ] [ "--url: file:///etc is not an address" ])
 
             testCase "what an address says of a user, and control characters, are not shown" (fun () ->
-                let line url = (Imaml.runWith nowhere [ "data"; "get"; "omniglot"; "--url"; url ]).Line
+                let line url = (Imaml.run [ "data"; "get"; "omniglot"; "--url"; url ]).Line
                 line "ftp://me:secret@server/x" |> should haveSubstring "--url: ftp://server/x is not an address"
                 line "a\x1b[31mb\x07" |> should haveSubstring "--url: a\\x1b[31mb\\x07 is not an address")
 

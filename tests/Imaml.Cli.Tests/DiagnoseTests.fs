@@ -120,7 +120,7 @@ let tests =
 
             testCase "diagnose shows every state, and writes JSON, CSV and pictures" (fun () ->
                 withRun [ "--keep-every"; "3" ] (fun run ->
-                    let outcome = succeed (diagnose run [])
+                    let outcome = succeed (diagnose run [ "--reference-tasks"; "1" ])
 
                     outcome.Output
                     |> says
@@ -181,7 +181,10 @@ let tests =
             testCase "a run without kept states has its first and its last, and --json prints the file" (fun () ->
                 withRun [] (fun run ->
                     let out = Path.Combine(run, "elsewhere")
-                    let outcome = succeed (diagnose run [ "--json"; "--out"; out ])
+
+                    let outcome =
+                        succeed (diagnose run [ "--tasks"; "2"; "--reference-tasks"; "1"; "--json"; "--out"; out ])
+
                     outcome.Output.Trim() |> should equal (File.ReadAllText(Path.Combine(out, "diagnosis.json")).Trim())
                     use document = JsonDocument.Parse outcome.Output
 
@@ -194,10 +197,27 @@ let tests =
                     let first = Path.Combine(out, "state-000000.json")
                     let before = File.ReadAllText first
                     File.WriteAllText(first, before[.. before.Length / 2])
-                    let again = succeed (diagnose run [ "--json"; "--out"; out ])
+                    let again = succeed (diagnose run [ "--tasks"; "2"; "--reference-tasks"; "1"; "--json"; "--out"; out ])
                     again.Output |> should equal outcome.Output
                     File.ReadAllText first |> should equal before
-                    let other = succeed (diagnose run [ "--json"; "--out"; out; "--seed"; "1" ])
+
+                    let other =
+                        succeed (
+                            diagnose
+                                run
+                                [
+                                    "--tasks"
+                                    "2"
+                                    "--reference-tasks"
+                                    "1"
+                                    "--json"
+                                    "--out"
+                                    out
+                                    "--seed"
+                                    "1"
+                                ]
+                        )
+
                     states other.Output |> should not' (equal (states outcome.Output))))
 
             testCase "--states chooses; one that was not kept is refused with those that are there" (fun () ->

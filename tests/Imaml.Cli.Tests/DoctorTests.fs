@@ -15,7 +15,7 @@ let tests =
         "Doctor"
         [
             testCase "prints a table that is plain text where it is redirected" (fun () ->
-                let outcome = Imaml.run [ "doctor"; "--threads"; "1" ]
+                let outcome = Imaml.runAlone [ "doctor"; "--threads"; "1" ]
                 outcome.ExitCode |> should equal 0
                 outcome.Errors |> should be EmptyString
                 outcome.Output |> should not' (haveSubstring "\u001b")

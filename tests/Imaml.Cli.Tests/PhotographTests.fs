@@ -28,7 +28,7 @@ let private with' (files: (string * byte array) list) (body: string -> (string l
         for path, bytes in files do
             write data path bytes
 
-        body data (Imaml.runWith [ "XDG_CACHE_HOME", Path.Combine(folder, "cache"); "IMAML_DATA", "" ]))
+        body data Imaml.run)
 
 let private numbers = [ "--ways"; "2"; "--shots"; "1"; "--queries"; "2"; "--size"; "16" ]
 let private check (data: string) more = [ "data"; "check"; $"folder:{data}" ] @ numbers @ more
@@ -182,7 +182,7 @@ let tests =
 
             testCase "both refuse an archive with a name twice, and both skip what notebooks leave" (fun () ->
                 inFolder (fun folder ->
-                    let run = Imaml.runWith [ "XDG_CACHE_HOME", Path.Combine(folder, "cache") ]
+                    let run = Imaml.run
                     let zip = Path.Combine(folder, "pictures.zip")
 
                     writeZip

@@ -80,7 +80,7 @@ let tests =
                     csv[1] |> should startWith (at "new/[red]/3.png,")
                     csv.Length |> should equal 4
 
-                    use json = JsonDocument.Parse (run (predict at [ at "new"; "--json" ])).Output
+                    use json = JsonDocument.Parse (Imaml.runAlone (predict at [ at "new"; "--json" ])).Output
                     json.RootElement.GetProperty("judged").GetInt32() |> should equal 2
 
                     for one in json.RootElement.GetProperty("predictions").EnumerateArray() do

@@ -1,21 +1,13 @@
 module Imaml.Cli.Tests.Program
 
 open System
-open System.IO
-open System.Runtime.CompilerServices
-open Imaml.Cli
 open Imaml.Testing
-
-/// What commands print that run within the tests is no part of the tests' own output.
-let private silenceCommands () =
-    let output, errors = Console.Out, Console.Error
-    Console.SetOut TextWriter.Null
-    Console.SetError TextWriter.Null
-    RuntimeHelpers.RunClassConstructor typeof<Terminal>.TypeHandle
-    Console.SetOut output
-    Console.SetError errors
 
 [<EntryPoint>]
 let main arguments =
-    silenceCommands ()
-    Suite.run arguments
+    Imaml.prepare ()
+
+    inFolder (fun cache ->
+        // What commands keep: caches of the user who runs the tests are neither used nor filled.
+        Environment.SetEnvironmentVariable("XDG_CACHE_HOME", cache)
+        Suite.run arguments)

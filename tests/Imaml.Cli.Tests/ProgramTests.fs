@@ -12,7 +12,7 @@ open Imaml.Cli.Commands
 open Imaml.Testing
 
 let private refused (arguments: string list) (line: string) =
-    let outcome = Imaml.run arguments
+    let outcome = Imaml.runAlone arguments
     outcome.ExitCode |> should equal 2
     outcome.Output |> should be EmptyString
     outcome.Line |> should equal line
@@ -36,22 +36,16 @@ let rec private commands (path: string list) (command: Command) : (string list *
     | [] -> if command.Hidden then [] else [ path, command ]
     | below -> below |> List.collect (fun one -> commands (path @ [ one.Name ]) one)
 
-/// What the program says of a command line and the exit code, as the program itself finds out; without a process of its own.
+/// What the program says of a command line and the exit code.
 let private said (arguments: string list) =
-    let parsed = ImamlCommand.Create(CancellationToken.None).Parse(arguments)
+    let outcome = Imaml.run arguments
+    let line = outcome.Errors.TrimEnd '\n'
 
-    match UsageError.Of parsed with
-    | null ->
-        try
-            let code =
-                parsed.Invoke(InvocationConfiguration(EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Nullable()))
-
-            $"nothing, and ended with {code}", code
-        with e ->
-            match Failure.Of e with
-            | null -> $"{e}", -1
-            | failure -> failure.Message, failure.ExitCode
-    | mistake -> mistake, ExitCode.Usage
+    (if line.StartsWith "imaml: " then
+         line["imaml: ".Length ..]
+     else
+         $"{line}, and ended with {outcome.ExitCode}"),
+    outcome.ExitCode
 
 let private isNumber (kind: Type) =
     List.contains
@@ -102,13 +96,13 @@ let tests =
         "Program"
         [
             testCase "--version prints the version and nothing else" (fun () ->
-                let outcome = Imaml.run [ "--version" ]
+                let outcome = Imaml.runAlone [ "--version" ]
                 outcome.ExitCode |> should equal 0
                 outcome.Output.Trim() |> should startWith "0."
                 outcome.Errors |> should be EmptyString)
 
             testCase "without arguments it shows its commands" (fun () ->
-                let outcome = Imaml.run []
+                let outcome = Imaml.runAlone []
                 outcome.ExitCode |> should equal 0
                 outcome.Output |> should haveSubstring "doctor")
 

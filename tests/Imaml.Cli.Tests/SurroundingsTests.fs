@@ -18,7 +18,7 @@ let private onLinux (name: string) (body: string -> unit) =
 
 let private at (folder: string) (name: string) = Path.Combine(folder, name)
 
-let private long = [ "--meta-steps", "300"; "--validate-every", "0"; "--checkpoint-every", "1000" ]
+let private long = [ "--meta-steps", "40"; "--validate-every", "0"; "--checkpoint-every", "1000" ]
 
 /// How often a run is killed before it may end.
 let private kills =
@@ -55,12 +55,12 @@ let tests =
 
                 let changes =
                     [
-                        "--meta-steps", "400"
-                        "--validate-every", "40"
-                        "--validation-episodes", "10"
+                        "--meta-steps", "120"
+                        "--validate-every", "12"
+                        "--validation-episodes", "4"
                         "--checkpoint-every", "7"
-                        "--keep-every", "50"
-                        "--log-every", "10"
+                        "--keep-every", "18"
+                        "--log-every", "6"
                     ]
 
                 succeed (options changes whole) |> ignore
@@ -88,7 +88,7 @@ let tests =
                 ended |> should equal true
                 sameRun whole run
 
-                for name in 50..50..400 do
+                for name in 18..18..108 do
                     let kept = $"checkpoint-{name:D6}.bin"
 
                     let bytes folder =

@@ -35,13 +35,16 @@ let options (changes: (string * string) list) (output: string) =
     "train"
     :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
 
-let succeed (arguments: string list) =
-    let outcome = Imaml.run arguments
+let private succeedBy run (arguments: string list) : Imaml.Outcome =
+    let outcome: Imaml.Outcome = run arguments
 
     if outcome.ExitCode <> 0 then
         failtest $"exit code {outcome.ExitCode}: {outcome.Errors}"
 
     outcome
+
+let succeed (arguments: string list) = succeedBy Imaml.run arguments
+let succeedAlone (arguments: string list) = succeedBy Imaml.runAlone arguments
 
 /// The bytes of θ and Adam's moments: the checkpoint without its header, which holds wall seconds, and its hash.
 let state (folder: string) =
@@ -89,11 +92,12 @@ let signalAt (signal: string) (metaStep: int) (running: Diagnostics.Process) (fo
 /// A run that is stopped by the signal and continued, beside one that is not.
 let stoppedAndContinued (start: string list -> Diagnostics.Process) (signal: string) =
     inFolder (fun folder ->
+        // From the signal to its end the run has 45 meta-steps, some seconds.
         let changes =
             [
-                "--meta-steps", "300"
-                "--validate-every", "25"
-                "--validation-episodes", "40"
+                "--meta-steps", "50"
+                "--validate-every", "10"
+                "--validation-episodes", "10"
                 "--checkpoint-every", "5"
             ]
 

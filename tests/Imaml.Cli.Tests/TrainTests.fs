@@ -72,12 +72,13 @@ let tests =
                 inFolder (fun folder ->
                     let first = Path.Combine(folder, "first")
                     succeed (options [ "--threads", "1" ] first) |> ignore
+                    // Each process has its own addresses and its own hash codes of texts.
                     (numbers first "progress.jsonl").Length |> should equal 6
                     (numbers first "curve.jsonl").Length |> should equal 2
 
                     for threads in [ "1"; "2" ] do
                         let other = Path.Combine(folder, threads)
-                        succeed (options [ "--threads", threads ] other) |> ignore
+                        succeedAlone (options [ "--threads", threads ] other) |> ignore
                         sameRun first other))
 
             testCase "another seed is another run" (fun () ->
@@ -181,7 +182,7 @@ let tests =
                     inFolder (fun folder ->
                         let run = Path.Combine(folder, "run")
                         let command = options [ "--keep-every", "3" ] run @ [ "--json" ]
-                        let first = JsonDocument.Parse((succeed command).Output).RootElement
+                        let first = JsonDocument.Parse((succeedAlone command).Output).RootElement
                         first.GetProperty("finished").GetBoolean() |> should equal true
                         first.GetProperty("lastValidation").GetProperty("metaStep").GetInt32() |> should equal 6
                         let written = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "training.json"))).RootElement
@@ -192,7 +193,7 @@ let tests =
 
                         let results =
                             JsonDocument
-                                .Parse((succeed [ "evaluate"; run; "--episodes"; "4"; "--batch-norm"; "both"; "--json" ]).Output)
+                                .Parse((succeedAlone [ "evaluate"; run; "--episodes"; "4"; "--batch-norm"; "both"; "--json" ]).Output)
                                 .RootElement
 
                         let name = "evaluation-test-episodes4-best.json"
@@ -558,7 +559,7 @@ let tests =
 
 /// Peak resident memory of a run, in bytes, as the system counts it.
 let private peakMemory (changes: (string * string) list) (run: string) =
-    succeed (options changes run) |> ignore
+    succeedAlone (options changes run) |> ignore
     use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "training.json")))
     float (document.RootElement.GetProperty("peakResidentBytes").GetInt64())
 
@@ -575,6 +576,7 @@ let memory =
                                 "--inner-steps", string steps
                                 "--filters", "32"
                                 "--meta-batch", "8"
+                                "--meta-steps", "2"
                                 "--validate-every", "0"
                             ]
                             (Path.Combine(folder, $"{steps}"))

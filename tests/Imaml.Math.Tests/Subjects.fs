@@ -23,6 +23,7 @@ let euclidean: Subject<Vector<float>, float> =
         ToRows = fun x -> [| x.ToArray() |]
         Coordinates = EuclideanCoordinates()
         Alive = None
+        Sharing = 1
     }
 
 let batched tasks : Subject<Matrix<float>, float[]> =
@@ -37,6 +38,7 @@ let batched tasks : Subject<Matrix<float>, float[]> =
         ToRows = rows
         Coordinates = BatchedRowsCoordinates()
         Alive = None
+        Sharing = 1
     }
 
 /// Coordinates by way of those of another kind of vector.
@@ -91,6 +93,7 @@ let tracked (subject: Subject<'V, 'S>) =
             ToRows = fun x -> subject.ToRows x.Value
             Coordinates = mapped (fun x -> space.Track x) (fun (x: Counted<'V>) -> x.Value) subject.Coordinates
             Alive = Some(fun x -> x.Alive)
+            Sharing = 1
         }
 
     struct (space, mortal)
@@ -108,4 +111,5 @@ let counted (space: CountingSpace<Matrix<float>, float[]>) tasks : Subject<Count
         ToRows = fun x -> rows x.Value
         Coordinates = mapped (fun x -> space.Track x) (fun (x: Counted<Matrix<float>>) -> x.Value) (BatchedRowsCoordinates())
         Alive = Some(fun x -> x.Alive)
+        Sharing = 1
     }

@@ -290,9 +290,9 @@ let private differences =
             // With so strong a pull to θ that every inner solver comes to φ* to rounding.
             for name, options in
                 [
-                    "imaml-gd", Options.Of(Algorithm.ImamlGd, 200, 20.0, linearSteps = 60)
-                    "imaml-nesterov", Options.Of(Algorithm.ImamlNesterov, 400, 20.0, 0.02, 60, 0.3)
-                    "imaml-heavy-ball", Options.Of(Algorithm.ImamlHeavyBall, 400, 20.0, 0.02, 60, 0.3)
+                    "imaml-gd", Options.Of(Algorithm.ImamlGd, 100, 20.0, linearSteps = 60)
+                    "imaml-nesterov", Options.Of(Algorithm.ImamlNesterov, 150, 20.0, 0.02, 60, 0.3)
+                    "imaml-heavy-ball", Options.Of(Algorithm.ImamlHeavyBall, 150, 20.0, 0.02, 60, 0.3)
                     "imaml-hf", Options.Of(Algorithm.ImamlHf, 30, 20.0, linearSteps = 60)
                 ] do
                 scoped $"{name}: g is the gradient of θ ↦ L(Alg*(θ))" (fun () ->

@@ -201,7 +201,7 @@ let tests =
             // A freed number would end the process or change the bits (see HeldScalars).
             testCase "own losses with plain numbers keep their bits on two threads beside a thread that collects garbage" (fun () ->
                 inFolder (fun folder ->
-                    let expected = trained (Path.Combine(folder, "quiet")) implicit' 200
+                    let expected = trained (Path.Combine(folder, "quiet")) implicit' 100
                     use stop = new CancellationTokenSource()
 
                     let collector =
@@ -213,7 +213,7 @@ let tests =
                     collector.Start()
 
                     try
-                        trained (Path.Combine(folder, "collected")) implicit' 200 |> should equal expected
+                        trained (Path.Combine(folder, "collected")) implicit' 100 |> should equal expected
                     finally
                         stop.Cancel()
                         collector.Join()))

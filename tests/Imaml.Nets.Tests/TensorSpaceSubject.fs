@@ -40,6 +40,8 @@ let subjectOn (device: torch.Device) dtype tasks : Subject<Tensor, Tensor> =
         ToRows = toRows
         Coordinates = TensorCoordinates()
         Alive = Some(fun x -> not x.IsInvalid)
+        // One double and one single precision of three tasks, and one of a single task, on the processor; a device makes all draws.
+        Sharing = if device.``type`` = DeviceType.CPU then 3 else 1
     }
 
 let subject dtype tasks = subjectOn torch.CPU dtype tasks

@@ -52,6 +52,8 @@ type Subject<'V, 'S> =
         Coordinates: ICoordinates<'V>
         /// Whether a vector can still be read, for spaces that free vectors themselves.
         Alive: ('V -> bool) option
+        /// How many like spaces share the draws of a law, where each operation takes long: each makes that part of them. IMAML_DRAWS gives each its number.
+        Sharing: int
     }
 
 [<RequireQualifiedAccess>]
@@ -68,7 +70,7 @@ module Subject =
     /// A law that is checked on random draws.
     let property (subject: Subject<'V, 'S>) draws name (body: Draw -> unit) =
         let config =
-            { Draws.times draws with
+            { Draws.times ((draws + subject.Sharing - 1) / subject.Sharing) with
                 arbitrary = [ typeof<DrawGenerator> ]
             }
 

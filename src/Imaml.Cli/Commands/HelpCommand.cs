@@ -22,7 +22,7 @@ internal static class HelpCommand
                     ?? throw new ArgumentException($"there is no command {string.Join(' ', asked)}{NearestName.Hint(word, at.Subcommands.Where(one => !one.Hidden).Select(one => one.Name))}; see `imaml help`");
             }
 
-            return root().Parse([.. asked, "--help"]).Invoke();
+            return root().Parse([.. asked, "--help"]).Invoke(parsed.InvocationConfiguration);
         });
         return command;
     }

@@ -8,6 +8,9 @@ namespace Imaml.Cli.Commands;
 
 internal static class ImamlCommand
 {
+    /// <summary>The program's name in its own texts, whatever its file is called.</summary>
+    public const string Name = "imaml";
+
     public static RootCommand Create(CancellationToken stop)
     {
         var root = All(stop);

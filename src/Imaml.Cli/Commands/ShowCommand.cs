@@ -16,7 +16,7 @@ internal static class ShowCommand
         var command = new Command("show", "Draw a run's validation curve in the terminal") { run, width };
         command.SetAction(parsed =>
         {
-            var columns = parsed.GetValue(width) ?? (Console.IsOutputRedirected ? RedirectedWidth : int.Max(LeastWidth, Terminal.Out.Profile.Width - 1));
+            var columns = parsed.GetValue(width) ?? (Terminal.OutputIsRedirected ? RedirectedWidth : int.Max(LeastWidth, Terminal.Out.Profile.Width - 1));
             foreach (var line in RunLines.Show(RunContents.Read(parsed.GetRequiredValue(run)), columns))
             {
                 Terminal.Line(line);

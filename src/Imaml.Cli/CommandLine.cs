@@ -1,0 +1,42 @@
+// A command line from its words to the exit code. Everything that can go wrong for a user ends here as one line on the error stream and an exit code, never
+// as a stack trace.
+
+using System.CommandLine;
+using Imaml.Cli.Commands;
+
+namespace Imaml.Cli;
+
+/// <summary>Runs commands.</summary>
+internal static class CommandLine
+{
+    /// <summary>Runs a command line; without words, that which shows the commands.</summary>
+    /// <param name="words">The words after the program's name.</param>
+    /// <param name="stop">Asks the command to stop at its next safe point.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(IReadOnlyList<string> words, CancellationToken stop)
+    {
+        var parsed = ImamlCommand.Create(stop).Parse(words.Count == 0 ? ["--help"] : words);
+        if (UsageError.Of(parsed) is { } mistake)
+        {
+            Terminal.Fail(mistake);
+            return Job.OfAll(ExitCode.Usage);
+        }
+
+        if (Job.Excuse(parsed) is { } other)
+        {
+            return other;
+        }
+
+        try
+        {
+            Job.Join(parsed);
+            var ended = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = Terminal.Results, Error = Terminal.Messages });
+            Job.Leave();
+            return ended;
+        }
+        catch (Exception e) when (Failure.Of(e) is { } failure)
+        {
+            return Job.Fail(e, failure);
+        }
+    }
+}
