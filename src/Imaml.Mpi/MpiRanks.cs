@@ -66,7 +66,8 @@ internal sealed unsafe class MpiRanks : IRanks, IDisposable
     // Otherwise each process would be a rank 0, and all would write one folder.
     private static MpiException Other(MpiLibrary mpi, Launch launch) => new(
         $"the launcher started {launch.Size} processes ({launch.By}={launch.Size}), but {mpi.Version} ({mpi.File}) does not know of them: it is another MPI than the launcher's; "
-        + $"use its own mpirun, with Slurm `srun --mpi=pmix` (Open MPI) or `--mpi=pmi2` (MPICH), or name the launcher's library in {MpiLibrary.Variable}") { OnAll = true };
+        + $"use its own mpirun, with Slurm `srun --mpi=pmix` (Open MPI) or `--mpi=pmi2` (MPICH), or name the launcher's library in {MpiLibrary.Variable}")
+    { OnAll = true };
 
     /// <inheritdoc/>
     public void Broadcast(Span<byte> bytes)

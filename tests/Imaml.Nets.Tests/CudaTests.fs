@@ -99,7 +99,11 @@ let private training (device: ComputeDevice) =
             testCase "lowers the loss" (fun () ->
                 use one = learnerOn device.Device 1UL
                 // The same tasks again and again: their losses differ more from task to task than training gains in a few steps.
-                let passes = [ for _ in 1..4 -> List.average [ for step in 0..29 -> (one.Step(batch step)).OuterLoss ] ]
+                let passes =
+                    [
+                        for _ in 1..4 -> List.average [ for step in 0..29 -> (one.Step(batch step)).OuterLoss ]
+                    ]
+
                 one.Theta.device_type |> should equal device.Device.``type``
                 List.last passes |> should be (lessThan (List.head passes)))
 
