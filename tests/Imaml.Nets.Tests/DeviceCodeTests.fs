@@ -59,7 +59,8 @@ let private waits =
             "TensorSpace.Gather"
             // Once a meta-step or less, when its work is done.
             "LearningProblem.Measure"
-            "FewShotProblem.QueryAccuracy"
+            "FewShotProblem.Accuracy"
+            "MetaLearner.OnHost"
             "Checkpoint.Bytes"
             // What doctor measures, on the processor.
             "ConvolutionCheck.Error"

@@ -109,7 +109,7 @@ public sealed class FewShotProblem : IMeasuredProblem
     internal double[] QueryAccuracy(IReadOnlyList<Tensor> phis)
     {
         using var scope = NewDisposeScope();
-        return Accuracy(phis.Select(phi => QueryLogits(phi).softmax(-1)).Aggregate((sum, next) => sum.add(next)));
+        return Accuracy(phis.Select(phi => QueryLogits(phi).softmax(-1)).Aggregate((sum, next) => sum.Plus(next)));
     }
 
     // Of scores, [B, n, N].
