@@ -60,7 +60,7 @@ let tests =
 
             testCase "bash offers the words that begin as the last one does"
             <| fun () ->
-                Expect.equal (offered "imaml train --algorithm imaml-n") [ "imaml-nesterov" ] "one value"
+                Expect.equal (offered "imaml train --algorithm imaml-ne") [ "imaml-nesterov" ] "one value"
                 Expect.equal (offered "imaml solv") [ "solve" ] "one command"
 
             testCase "a shell that is not known is refused"

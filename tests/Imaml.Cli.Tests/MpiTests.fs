@@ -202,7 +202,7 @@ let tests =
 
             under openMpi "2 ranks learn a λ for each parameter with the bits of one process" (fun folder ->
                 let alone, shared = at folder "alone", at folder "shared"
-                let learned = ("--learn-lambda", "parameter") :: changes
+                let learned = [ "--learn-lambda", "parameter"; "--lambda-rate", "0.01" ] @ changes
                 succeed (options learned alone) |> ignore
                 (run openMpi 2 (options learned shared)).ExitCode |> should equal 0
                 sameRun alone shared)
@@ -238,7 +238,7 @@ let tests =
 
             under openMpi "another MPI than the launcher's is refused in one line, and nothing is written" (fun folder ->
                 let outcome =
-                    Imaml.runByShell (("IMAML_MPI", "mpich") :: asRoot) (openMpi.Script 2) (options [] (at folder "run"))
+                    Imaml.runByShell (asRoot @ [ "IMAML_MPI", "mpich" ]) (openMpi.Script 2) (options [] (at folder "run"))
 
                 match mpich.Lack() with
                 | Some lack -> skiptest lack
