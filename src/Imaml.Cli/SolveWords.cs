@@ -15,15 +15,23 @@ internal static class SolveWords
     /// <param name="counts">Solves by status.</param>
     /// <param name="method">The method that made them, where it is known.</param>
     public static string Inner(IReadOnlyDictionary<InnerStatus, int> counts, Method? method) =>
-        Words(counts, InnerStatus.StepLimit, Budget(method?.InnerSteps, method is ImplicitMaml { Delta: not null }, "δ"));
+        Inner(counts, method, method?.InnerSteps);
+
+    /// <summary>Those of an evaluation.</summary>
+    /// <inheritdoc cref="Inner(IReadOnlyDictionary{InnerStatus, int}, Method?)" path="/param"/>
+    public static string Evaluation(IReadOnlyDictionary<InnerStatus, int> counts, Method? method) =>
+        Inner(counts, method, method?.EvaluationInnerSteps);
+
+    private static string Inner(IReadOnlyDictionary<InnerStatus, int> counts, Method? method, int? steps) =>
+        Words(counts, InnerStatus.StepLimit, Budget(steps, method is ImplicitMaml { Delta: not null }, "δ"));
 
     /// <summary>The linear solves, likewise.</summary>
-    /// <inheritdoc cref="Inner" path="/param"/>
+    /// <inheritdoc cref="Inner(IReadOnlyDictionary{InnerStatus, int}, Method?)" path="/param"/>
     public static string Linear(IReadOnlyDictionary<SolveStatus, int> counts, Method? method) =>
         Words(counts, SolveStatus.StepLimit, Budget((method as ImplicitMaml)?.Adjoint.Steps, method is ImplicitMaml { DeltaPrime: not null }, "δ′"));
 
     /// <summary>Both.</summary>
-    /// <inheritdoc cref="Inner" path="/param"/>
+    /// <inheritdoc cref="Inner(IReadOnlyDictionary{InnerStatus, int}, Method?)" path="/param"/>
     public static string Both(TaskStatuses counts, Method? method) => $"inner solves: {Inner(counts.Inner, method)}; linear solves: {Linear(counts.Linear, method)}";
 
     /// <summary>A status: <c>non positive curvature</c>.</summary>

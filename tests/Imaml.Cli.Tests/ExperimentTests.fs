@@ -138,8 +138,23 @@ let private drawn (seed: int) : struct (Experiment * string list) =
             let size, b = real (), momentum ()
             implicit "imaml-heavy-ball" (Inner.HeavyBall(steps, size, b)) [ "--inner-step-size"; number size; "--momentum"; number b ]
         | 3 ->
-            let products = count 9
-            implicit "imaml-hf" (Inner.HessianFree(steps, products)) [ "--direction-steps"; string products ]
+            let products, gaussNewton = count 9, coin ()
+
+            implicit
+                "imaml-hf"
+                (Inner.HessianFree(
+                    steps,
+                    products,
+                    (if gaussNewton then
+                         DirectionMatrix.GaussNewton
+                     else
+                         DirectionMatrix.Hessian)
+                ))
+                ([ "--direction-steps"; string products ]
+                 @ (if gaussNewton then
+                        [ "--direction-matrix"; "gauss-newton" ]
+                    else
+                        []))
         | 4 ->
             let struct (inner, own), struct (lambda, proximal), again = fixedDescent (), proximal (), coin ()
             struct (Maml(inner, lambda, again), [ "--algorithm"; "maml" ] @ own @ proximal @ (if again then [ "--recompute" ] else []))
@@ -175,8 +190,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     ]
                     @ own)
         | 8 ->
-            let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()
-            struct (Reptile(inner, lambda), [ "--algorithm"; "reptile" ] @ own @ proximal)
+            let struct (inner, own), struct (lambda, proximal), evaluation = fixedDescent (), proximal (), count 99
+
+            struct (Reptile(inner, lambda, evaluation),
+                    [ "--algorithm"; "reptile"; "--evaluation-steps"; string evaluation ] @ own @ proximal)
         | _ ->
             let struct (inner, own), struct (lambda, proximal), rate = fixedDescent (), proximal (), real ()
 
@@ -205,10 +222,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
     let ways, shots, queries, metaSteps, metaBatch, every =
         2 + random.Next 9, count 5, count 5, count 900, count 9, random.Next 9
 
-    let seed = uint64 (random.NextInt64())
+    let seed, trainingShots = uint64 (random.NextInt64()), count 9
 
     struct (Experiment(
-                ImageEpisodes("omniglot", "seeded", 100, ways, shots, queries),
+                ImageEpisodes("omniglot", "seeded", 100, ways, shots, queries, trainingShots),
                 StridedConvolutions(ways, Activation.Softplus),
                 method,
                 outer,
@@ -224,6 +241,8 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 string shots
                 "--queries"
                 string queries
+                "--training-shots"
+                string trainingShots
                 "--filters"
                 string ways
                 "--activation"

@@ -4,6 +4,7 @@ module Imaml.Nets.Tests.EpisodesTests
 open Expecto
 open FsCheck
 open FsUnit
+open Imaml.Nets.Storage
 open Imaml.Nets.Tasks
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
@@ -155,4 +156,35 @@ let lawful =
 
                 dataError (fun () -> EpisodeSampler(glyphs.Value, [| "glyph0001"; "glyph0001" |], RotationMode.None, 2, 1, 1, 1UL))
                 |> says [ "twice" ])
+        ]
+
+[<Tests>]
+let trainingShots =
+    testList
+        "Episodes"
+        [
+            testCase "training may have other shots than evaluation, whose episodes do not change" (fun () ->
+                let spec =
+                    ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 5, 1, 3, System.Nullable 8)
+
+                let tasks, plain =
+                    ImageTasks.Open spec, ImageTasks.Open(ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 5, 1, 3))
+
+                let take (source: ImageTasks) part = source.Take(TaskRange(part, 3UL, 0L, 2))
+                (take tasks ClassPart.Train).Shots |> should equal 8
+                (take tasks ClassPart.Train).Queries |> should equal 3
+                tasks.SupportExamples |> should equal 40
+
+                for part in [ ClassPart.Validation; ClassPart.Test ] do
+                    Seq.map content (take tasks part).Episodes
+                    |> List.ofSeq
+                    |> should equal (Seq.map content (take plain part).Episodes |> List.ofSeq)
+
+                tasks.Identity |> should not' (equal plain.Identity))
+
+            testCase "their number must be at least 1, and the classes must have as many images" (fun () ->
+                let spec shots = ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 5, 1, 3, System.Nullable shots)
+
+                (spec 0).Complaints() |> Seq.map string |> List.ofSeq |> should haveLength 1
+                (fun () -> ImageTasks.Open(spec 18) |> ignore) |> should throw typeof<DataException>)
         ]

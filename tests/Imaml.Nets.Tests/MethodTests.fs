@@ -287,6 +287,20 @@ let private differences =
                     same result.Phi reptile.Phi "φ"
                     same (drawn.Theta.sub result.Phi) reptile.Gradient "θ − φ")
 
+            scoped "reptile adapts by the steps of evaluation, and makes its meta-gradient by those of training" (fun () ->
+                let drawn = drawTasks 1
+                let inner = Inner.GradientDescent(steps, Nullable alpha)
+                let plain = Reptile(inner, Nullable())
+                let longer = Reptile(inner, Nullable(), Nullable(3 * steps))
+
+                let bound (method: Method) = bind method drawn.Support.Network drawn.Like null
+                let gradient method = ((bound method).Compute(space.Value, drawn.Problem, drawn.Theta)).Gradient
+                same (gradient plain) (gradient longer) "θ − φ"
+                let adapted method = (bound method).Adapt(space.Value, drawn.Problem, drawn.Theta)
+                same (adapted (plain.WithInnerSteps(3 * steps))).Phi (adapted longer).Phi "φ"
+                // Another number of inner steps is what is asked for everywhere.
+                (longer.WithInnerSteps 2).Equals(plain.WithInnerSteps 2) |> should equal true)
+
             // With so strong a pull to θ that every inner solver comes to φ* to rounding.
             for name, options in
                 [

@@ -239,6 +239,37 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
                 else
                     both[task].Products |> should equal first[task].Products)
 
+        property "a Newton step on Gauss–Newton's matrix goes along −(JᵀCJ + Λ)⁻¹∇G, whatever H is, and lowers G" (fun drawn ->
+            let x = draw subject drawn
+            let d = drawn.Size + 1
+            let regularizer = ScalarRegularizer lambda
+            let solver: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(1, 4 * d, DirectionMatrix.GaussNewton)
+
+            // ∇G at θ is ∇L̂, and CG ends at half of the norm that is asked for.
+            let norm = 0.1 * sqrt subject.Epsilon
+            let inner = solver.Solve(space, regularizer, x.Problem, x.Theta, x.Theta, space.Scalar norm)
+            let value phi = space.Read(InnerObjective.value space regularizer (x.Problem.InnerLoss phi) phi x.Theta)
+            let before, after = value x.Theta, value inner.Phi
+            let moved = subject.ToRows(space.Axpy(space.Scalar -1.0, x.Theta, inner.Phi))
+            let gradient = subject.ToRows(x.Problem.InnerGradient x.Theta)
+
+            for task in 0 .. subject.Tasks - 1 do
+                let matrix = x.GaussNewton[task] + lambda * identity d
+                let direction = -matrix.LU().Solve(vector gradient[task])
+                let length = (vector moved[task]).DotProduct direction / direction.DotProduct direction
+                let rounding = 40.0 * 40.0 * float (d * d) * subject.Epsilon * direction.L2Norm()
+                let tolerance = 4.0 * norm + rounding
+                Check.atMost tolerance ((vector moved[task] - length * direction).L2Norm()) $"off the direction, task {task}"
+                let halvings = -Math.Log2 length
+                // A length that is off by tolerance/‖p‖.
+                Check.atMost
+                    (2.0 * tolerance / (length * direction.L2Norm()))
+                    (abs (halvings - round halvings))
+                    $"a power of two, task {task}"
+
+                halvings |> round |> should be (greaterThanOrEqualTo 0.0)
+                Expect.isLessThan after[task] before[task] $"G, task {task}")
+
         Subject.law subject "Gauss–Newton without its products is refused by name, once a task needs it" (fun () ->
             let x = draw subject { Seed = 0; Size = 3; Condition = 1.0 }
 
@@ -256,7 +287,13 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
                 with :? ArgumentException as e ->
                     e.Message
 
-            message |> should haveSubstring "does not know its Gauss–Newton products")
+            message |> should haveSubstring "does not know its Gauss–Newton products"
+            let newton: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(1, 4, DirectionMatrix.GaussNewton)
+
+            (fun () ->
+                newton.Solve(space, ScalarRegularizer lambda, problem subject x.Tasks, x.Theta, x.Theta, space.Scalar 0.0)
+                |> ignore)
+            |> should throw typeof<ArgumentException>)
     ]
 
 let private signs (subject: Subject<'V, 'S>) seed =

@@ -96,7 +96,7 @@ internal static class DemoCommand
             return ExitCode.Success;
         }
 
-        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {SolveWords.Inner(untrained.Inner, experiment.Method)}, meta-trained {SolveWords.Inner(after.Inner, experiment.Method)} ({InnerStatus.NonFinite.Describe()})");
+        Terminal.Fail($"no accuracy: {notFinite} of {3 * length.Episodes} networks are not finite; inner solves: untrained {SolveWords.Evaluation(untrained.Inner, experiment.Method)}, meta-trained {SolveWords.Evaluation(after.Inner, experiment.Method)} ({InnerStatus.NonFinite.Describe()})");
         return ExitCode.Failed;
     }
 

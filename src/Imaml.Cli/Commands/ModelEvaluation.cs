@@ -290,7 +290,7 @@ internal sealed record ModelEvaluation(
             $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
             + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
             + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
-        Terminal.Line($"inner solves: {SolveWords.Inner(result.Inner, result.Experiment.Method)}");
+        Terminal.Line($"inner solves: {SolveWords.Evaluation(result.Inner, result.Experiment.Method)}");
         foreach (var baseline in result.Baselines ?? [])
         {
             Terminal.Line(

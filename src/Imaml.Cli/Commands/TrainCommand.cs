@@ -95,7 +95,7 @@ internal static class TrainCommand
                 }
             },
             point => Terminal.Error.WriteLine(
-                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Inner(point.Inner, experiment.Method)})"));
+                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Evaluation(point.Inner, experiment.Method)})"));
 
         if (!Job.Prints)
         {

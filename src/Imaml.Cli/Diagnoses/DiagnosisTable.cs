@@ -22,7 +22,7 @@ internal static class DiagnosisTable
         var table = new TextTable("", "median", "10 %", "90 %", "least", "greatest")
         {
             Border = TableBorder.Rounded,
-            Title = $"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {SolveWords.Inner(state.Inner, null)}",
+            Title = $"after {state.MetaStep} meta-steps: {state.Tasks} tasks, {Accuracy(state)}; inner solves: {SolveWords.Evaluation(state.Inner, null)}",
         };
         void Row(string name, Quantiles figure) =>
             table.Add(name, Number(figure.Median), Number(figure.Tenth), Number(figure.NinetyHundredths), Number(figure.Least), Number(figure.Greatest));

@@ -118,7 +118,7 @@ internal static class ReportPage
 
             if (run.Curve is [.., { Inner: { } last } line])
             {
-                found.Add([Text(names[i]), Text($"inner solves, validation at {line.MetaStep}"), Bar(last), Text(SolveWords.Inner(last, run.Experiment?.Method))]);
+                found.Add([Text(names[i]), Text($"inner solves, validation at {line.MetaStep}"), Bar(last), Text(SolveWords.Evaluation(last, run.Experiment?.Method))]);
             }
 
             return found;
@@ -143,7 +143,7 @@ internal static class ReportPage
         var evaluations = all.Select(one => (Html[])[
             Text(one.Run), Text(Episodes(one.Result)), Text(State(one.Result)), Text(one.Result.BatchNormalization?.ToString().ToLowerInvariant() ?? ""),
             Text(one.Result.NotFinite > 0 ? $"none: {one.Result.NotFinite} episodes are not finite" : Value(one.Result.Accuracy ?? one.Result.Loss ?? double.NaN, one.Result.HalfWidth95, one.Result.Accuracy is not null)),
-            Text(SolveWords.Inner(one.Result.Inner, one.Result.Experiment.Method)), Text(one.File),
+            Text(SolveWords.Evaluation(one.Result.Inner, one.Result.Experiment.Method)), Text(one.File),
         ]);
         var baselines = all.SelectMany(one => (one.Result.Baselines ?? []).Select(baseline => (Html[])[
             Text(one.Run), Text(Episodes(one.Result)), Text(baseline.Name), Text(Value(baseline.Accuracy, baseline.HalfWidth95, percent: true)), .. Difference(baseline.Difference)])).ToArray();

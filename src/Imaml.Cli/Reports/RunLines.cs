@@ -83,7 +83,7 @@ internal static class RunLines
         }
         else if (run.Curve is [.., { Inner: { } inner }])
         {
-            yield return $"inner solves of the last validation: {SolveWords.Inner(inner, method)}";
+            yield return $"inner solves of the last validation: {SolveWords.Evaluation(inner, method)}";
         }
 
         if (Worst(run) is { } worst)

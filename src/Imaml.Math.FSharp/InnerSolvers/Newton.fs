@@ -4,6 +4,8 @@
 // 2010; Nocedal and Wright 2006, section 7.1). Where a CG direction has curvature that is not positive, or zero to rounding, p is the iterate
 // before it; where it is the first, the step is steepest descent. Either way p leads downhill: every iterate of CG from 0 does, as long as
 // the curvatures before it were positive.
+// The paper names Martens 2010, whose matrix is Gauss and Newton's: JᵀCJ + Λ in place of H + Λ has no such direction and leads downhill from
+// everywhere; near a φ that fits the examples it is H + Λ.
 // Departs from the paper: the line search is on G, where the paper's is on the training loss L̂, because G is what is minimised, and a step
 // that lowers L̂ may raise G.
 //
@@ -23,12 +25,19 @@ module NewtonConjugateGradient =
     [<Literal>]
     let PaperDirectionSteps = 5
 
-/// At most `maxSteps` Newton steps, the direction of each by at most `directionSteps` steps of conjugate gradients.
+/// The matrix of a Newton direction.
+type DirectionMatrix =
+    /// H + Λ.
+    | Hessian = 0
+    /// JᵀCJ + Λ, of a loss whose linearization is an IGaussNewtonLinearization.
+    | GaussNewton = 1
+
+/// At most `maxSteps` Newton steps, the direction of each by at most `directionSteps` steps of conjugate gradients on `matrix`.
 ///
 /// Cost of a step: one linearization, at most `directionSteps` Hessian–vector products, one loss for each length that is tried, and one
 /// gradient where a loss cannot be trusted; memory does not depend on the number of steps. Every step looks at masks: there is no
 /// fixed budget without synchronisation.
-type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
+type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int, matrix: DirectionMatrix) =
     do
         InnerDescent.checkSteps maxSteps
 
@@ -45,6 +54,15 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 RecomputeResidual = false
             }
 
+    let product: IInnerProductSpace<'V, 'S> -> IRegularizer<'V, 'S> -> ILinearization<'V, 'S> -> 'V -> 'V =
+        match matrix with
+        | DirectionMatrix.Hessian -> InnerObjective.hessianProduct
+        | DirectionMatrix.GaussNewton -> InnerObjective.gaussNewtonProduct
+        | _ -> invalidArg (nameof matrix) $"{matrix} is no matrix of a direction"
+
+    /// On H + Λ.
+    new(maxSteps, directionSteps) = NewtonConjugateGradientSolver(maxSteps, directionSteps, DirectionMatrix.Hessian)
+
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =
             let step (point: InnerPoint<'V, 'S>) memory =
@@ -52,15 +70,12 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int) =
                 let backwards = space.Multiply(space.Scalar -1.0, point.Running)
                 let b = space.Axpy(backwards, point.Gradient, space.Zero point.Gradient)
 
-                let hessian =
-                    LinearOperator.OfSum(
-                        regularizer.SmallestEigenvalue,
-                        InnerObjective.hessianProduct space regularizer point.Linearization
-                    )
+                let operator =
+                    LinearOperator.OfSum(regularizer.SmallestEigenvalue, product space regularizer point.Linearization)
 
                 // On a quadratic the residual of the direction is the gradient after the step.
                 let enough = space.Multiply(space.Scalar 0.5, gradientNorm)
-                let solve = conjugateGradient.Solve(space, hessian, b, enough)
+                let solve = conjugateGradient.Solve(space, operator, b, enough)
                 let made = BacktrackingLineSearch.move space regularizer problem theta point solve.Solution memory
 
                 { made with

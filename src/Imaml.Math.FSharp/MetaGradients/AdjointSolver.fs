@@ -250,14 +250,8 @@ module NegativeCurvature =
             let operator = AdjointSolve.operator space regularizer linearization
             again space regularizer (MinresSolver options) operator v residualNorm first
         | GaussNewton ->
-            match linearization with
-            | :? IGaussNewtonLinearization<'V, 'S> as known ->
-                let product w = space.Axpy(space.Scalar 1.0, known.GaussNewtonProduct w, regularizer.Apply(space, w))
-                again space regularizer conjugateGradient (LinearOperator.Of product) v residualNorm first
-            | _ ->
-                invalidArg
-                    (nameof remedy)
-                    "this loss does not know its Gauss–Newton products: its linearization is no IGaussNewtonLinearization"
+            let product w = InnerObjective.gaussNewtonProduct space regularizer linearization w
+            again space regularizer conjugateGradient (LinearOperator.Of product) v residualNorm first
 
 /// A solve with a remedy for negative curvature.
 ///

@@ -115,3 +115,18 @@ module InnerObjective =
         (w: 'V)
         =
         space.Axpy(space.Scalar 1.0, linearization.HessianProduct w, regularizer.Apply(space, w))
+
+    /// (JᵀCJ + Λ)w. Errors: ArgumentException where the loss does not know its Gauss–Newton products.
+    let internal gaussNewtonProduct
+        (space: IInnerProductSpace<'V, 'S>)
+        (regularizer: IRegularizer<'V, 'S>)
+        (linearization: ILinearization<'V, 'S>)
+        (w: 'V)
+        =
+        match linearization with
+        | :? IGaussNewtonLinearization<'V, 'S> as known ->
+            space.Axpy(space.Scalar 1.0, known.GaussNewtonProduct w, regularizer.Apply(space, w))
+        | _ ->
+            invalidArg
+                (nameof linearization)
+                "this loss does not know its Gauss–Newton products: its linearization is no IGaussNewtonLinearization"

@@ -85,7 +85,9 @@ public abstract record Inner(int Steps)
     /// <summary>The paper's Hessian-free solver: Newton directions by conjugate gradients, with a line search for each task.</summary>
     /// <param name="Steps">Its budget of Newton steps.</param>
     /// <param name="DirectionSteps">Conjugate-gradient steps of a direction; the paper's are 5.</param>
-    public sealed record HessianFree(int Steps, int DirectionSteps) : Inner(Steps)
+    /// <param name="Matrix">Of a direction: H + Λ, or Gauss and Newton's, which is positive definite.</param>
+    public sealed record HessianFree(
+        int Steps, int DirectionSteps, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] DirectionMatrix Matrix = DirectionMatrix.Hessian) : Inner(Steps)
     {
         /// <summary>The paper's number of conjugate-gradient steps of a direction.</summary>
         public static int PaperDirectionSteps => NewtonConjugateGradient.PaperDirectionSteps;
@@ -93,6 +95,6 @@ public abstract record Inner(int Steps)
         /// <inheritdoc/>
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(DirectionSteps, "directionSteps")];
 
-        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new NewtonConjugateGradientSolver<Tensor, Tensor>(Steps, DirectionSteps);
+        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new NewtonConjugateGradientSolver<Tensor, Tensor>(Steps, DirectionSteps, Matrix);
     }
 }

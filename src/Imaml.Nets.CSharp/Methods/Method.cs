@@ -49,6 +49,10 @@ public abstract record Method
     [JsonIgnore]
     public abstract int? InnerSteps { get; }
 
+    /// <summary>Those by which it adapts when it is evaluated.</summary>
+    [JsonIgnore]
+    internal virtual int? EvaluationInnerSteps => InnerSteps;
+
     /// <summary>λ of the proximal term, or none.</summary>
     private protected static IRegularizer<Tensor, Tensor> Proximal(double? lambda) =>
         lambda is { } one ? new ScalarRegularizer<Tensor, Tensor>(one) : new NoProximalTerm<Tensor, Tensor>();
@@ -98,7 +102,7 @@ internal sealed class OwnPartException(string part) : ArgumentException($"{part}
 
 /// <summary>A method bound to vectors of one kind.</summary>
 /// <param name="regularizer">Λ; NoProximalTerm where there is none.</param>
-/// <param name="innerSolver">How it adapts to a task, in training and at test time.</param>
+/// <param name="innerSolver">How it adapts to a task when it is evaluated, and in most methods in training.</param>
 /// <param name="strategy">How it makes the meta-gradient.</param>
 /// <param name="innerGradientNorm">‖∇G‖ at which the inner solver is done; 0 for its budget alone.</param>
 public sealed class BoundMethod(
@@ -113,7 +117,7 @@ public sealed class BoundMethod(
     /// <summary>The range of the numbers that are learned beside θ, or null.</summary>
     public LearnedRange? Learned { get; internal init; }
 
-    /// <summary>How the algorithm adapts to tasks from θ, [B, d], in training and at test time.</summary>
+    /// <summary>How the algorithm adapts to tasks from θ, [B, d], when it is evaluated.</summary>
     public InnerIterate<Tensor, Tensor> Adapt(TensorSpace space, IBilevelProblem<Tensor, Tensor> problem, Tensor theta) =>
         innerSolver.Solve(space, Regularizer, problem, theta, theta, space.Scalar(innerGradientNorm));
 

@@ -66,7 +66,7 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
 
         if (Tasks is EpisodeSpec { Ways: > 0, Shots: > 0, Queries: > 0 } images && Budget.MetaBatch > 0)
         {
-            var pixels = (double)Budget.MetaBatch * images.Ways * int.Max(images.Shots, images.Queries) * images.Form.Bytes;
+            var pixels = (double)Budget.MetaBatch * images.Ways * int.Max(int.Max(images.Shots, images.TrainingShots ?? 0), images.Queries) * images.Form.Bytes;
             together = together.Concat(Rule.AtMost(LargestArray, pixels, "budget.metaBatch", Budget.MetaBatch, "pixels of a meta-batch"));
         }
 

@@ -9,7 +9,8 @@ namespace Imaml.Nets.Tasks;
 /// <param name="Ways">N, classes of an episode.</param>
 /// <param name="Shots">K, support images per class.</param>
 /// <param name="Queries">Q, query images per class.</param>
-public abstract record EpisodeSpec(int Ways, int Shots, int Queries) : TaskSpec
+/// <param name="TrainingShots">Support images per class of the training episodes, or null for K: Reptile's authors train with more than they test with.</param>
+public abstract record EpisodeSpec(int Ways, int Shots, int Queries, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? TrainingShots = null) : TaskSpec
 {
     /// <summary>The data set's name, as the command line has it.</summary>
     public abstract string Dataset { get; init; }
@@ -28,7 +29,7 @@ public abstract record EpisodeSpec(int Ways, int Shots, int Queries) : TaskSpec
 
     /// <summary>What is wrong with N, K and Q.</summary>
     private protected IEnumerable<Complaint> NumberComplaints() =>
-        [.. Rule.AtLeast(2, Ways, "ways"), .. Rule.AtLeast(1, Shots, "shots"), .. Rule.AtLeast(1, Queries, "queries")];
+        [.. Rule.AtLeast(2, Ways, "ways"), .. Rule.AtLeast(1, Shots, "shots"), .. Rule.AtLeast(1, Queries, "queries"), .. Rule.AtLeast(1, TrainingShots ?? 1, "trainingShots")];
 
     private protected static Complaint Unknown(string field, string value, string known) => new(field, $"{value} is not known; this data set and version have {known}");
 }

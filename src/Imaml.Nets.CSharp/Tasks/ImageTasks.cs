@@ -15,9 +15,15 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
 
     /// <summary>Episodes of any images.</summary>
     /// <exception cref="DataException">A part has too few classes, or its classes too few images.</exception>
-    public ImageTasks(ImageSet images, ClassSplit split, int ways, int shots, int queries)
+    /// <param name="images">The images.</param>
+    /// <param name="split">Their classes.</param>
+    /// <param name="ways">N.</param>
+    /// <param name="shots">K.</param>
+    /// <param name="queries">Q.</param>
+    /// <param name="trainingShots">Support images per class of the training episodes, or null for K.</param>
+    public ImageTasks(ImageSet images, ClassSplit split, int ways, int shots, int queries, int? trainingShots = null)
     {
-        (Images, Split, Ways, Shots, Queries) = (images, split, ways, shots, queries);
+        (Images, Split, Ways, Shots, Queries, TrainingShots) = (images, split, ways, shots, queries, trainingShots ?? shots);
         foreach (var part in Enum.GetValues<ClassPart>().Where(Has))
         {
             // Now, not when the part is needed: every part must allow these episodes.
@@ -40,11 +46,14 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     /// <summary>Q.</summary>
     public int Queries { get; }
 
-    /// <inheritdoc/>
-    public string Identity => $"{Ways}-way {Shots}-shot with {Queries} query images of {Images.Name}{(Images.Preparation is { } how ? $" at {how}" : "")} (images {Images.ContentHash[..16]}, classes {Split.Hash[..16]})";
+    /// <summary>Support images per class of the training episodes.</summary>
+    public int TrainingShots { get; }
 
     /// <inheritdoc/>
-    public int SupportExamples => Ways * Shots;
+    public string Identity => $"{Ways}-way {Shots}-shot{(TrainingShots == Shots ? "" : $" (training {TrainingShots}-shot)")} with {Queries} query images of {Images.Name}{(Images.Preparation is { } how ? $" at {how}" : "")} (images {Images.ContentHash[..16]}, classes {Split.Hash[..16]})";
+
+    /// <inheritdoc/>
+    public int SupportExamples => Ways * TrainingShots;
 
     /// <summary>Opens the data set and the division that an experiment names.</summary>
     /// <param name="spec">The tasks.</param>
@@ -61,7 +70,7 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
         }
 
         var (images, split) = spec.Open(dataFolder, progress, warn, cancel);
-        return new ImageTasks(images, split, spec.Ways, spec.Shots, spec.Queries);
+        return new ImageTasks(images, split, spec.Ways, spec.Shots, spec.Queries, spec.TrainingShots);
     }
 
     /// <inheritdoc/>
@@ -78,7 +87,7 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
 
     /// <summary>The episodes of a part.</summary>
     internal EpisodeSampler Sampler(ClassPart part, ulong seed) =>
-        _samplers.GetOrAdd((part, seed), _ => new EpisodeSampler(Images, Classes(part), Split.Rotations, Ways, Shots, Queries, seed));
+        _samplers.GetOrAdd((part, seed), _ => new EpisodeSampler(Images, Classes(part), Split.Rotations, Ways, part == ClassPart.Train ? TrainingShots : Shots, Queries, seed));
 
     /// <summary>Episodes of another form from the same classes.</summary>
     /// <exception cref="DataException">A part has too few classes, or its classes too few images.</exception>

@@ -17,6 +17,7 @@ namespace Imaml.Nets.Tasks;
 /// <param name="ValidationClasses">Classes set aside for validation by a seeded split; null for 16 % of them. With a given one 0 makes no use of them.</param>
 /// <param name="TestClasses">Classes held back for testing by a seeded split; null for 20 % of them.</param>
 /// <param name="SkipDamaged">True skips damaged pictures and lists them.</param>
+/// <param name="TrainingShots">Support images per class of the training episodes, or null for K.</param>
 public sealed record PhotographEpisodes(
     string Dataset,
     int Ways,
@@ -28,7 +29,8 @@ public sealed record PhotographEpisodes(
     string Split = PhotographEpisodes.AutoSplit,
     int? ValidationClasses = null,
     int? TestClasses = null,
-    bool SkipDamaged = false) : EpisodeSpec(Ways, Shots, Queries)
+    bool SkipDamaged = false,
+    int? TrainingShots = null) : EpisodeSpec(Ways, Shots, Queries, TrainingShots)
 {
     /// <summary>The data sets that are looked for in the data folder; and how a folder's name begins.</summary>
     public const string MiniImageNet = "mini-imagenet", Grocery = "grocery_84", FolderPrefix = "folder:";

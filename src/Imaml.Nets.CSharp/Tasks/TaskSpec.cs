@@ -36,7 +36,9 @@ public sealed record OwnTasks(string Name) : TaskSpec
 /// <param name="Ways">N, classes of an episode.</param>
 /// <param name="Shots">K, support images per class.</param>
 /// <param name="Queries">Q, query images per class.</param>
-public sealed record ImageEpisodes(string Dataset, string Split, int ValidationClasses, int Ways, int Shots, int Queries) : EpisodeSpec(Ways, Shots, Queries)
+/// <param name="TrainingShots">Support images per class of the training episodes, or null for K.</param>
+public sealed record ImageEpisodes(string Dataset, string Split, int ValidationClasses, int Ways, int Shots, int Queries, int? TrainingShots = null)
+    : EpisodeSpec(Ways, Shots, Queries, TrainingShots)
 {
     /// <summary>The data sets.</summary>
     public const string Omniglot = "omniglot", Glyphs = "glyphs";
