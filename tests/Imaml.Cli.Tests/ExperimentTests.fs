@@ -190,7 +190,9 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     ]
                     @ own)
         | 8 ->
-            let struct (inner, own), struct (lambda, proximal), evaluation = fixedDescent (), proximal (), count 99
+            let size, struct (lambda, proximal), evaluation = real (), proximal (), count 99
+            let inner = Inner.Adam(steps, size)
+            let own = [ "--inner-solver"; "adam"; "--inner-step-size"; number size ]
 
             struct (Reptile(inner, lambda, evaluation),
                     [ "--algorithm"; "reptile"; "--evaluation-steps"; string evaluation ] @ own @ proximal)

@@ -20,6 +20,7 @@ let private algorithms =
         "imaml-nesterov", implicit @ [ step; "--momentum", "0.5" ]
         "imaml-heavy-ball", implicit @ [ step; "--momentum", "0.5" ]
         "imaml-hf", implicit @ [ "--direction-steps", "3" ]
+        "imaml-hf", implicit @ [ "--direction-steps", "3"; "--direction-matrix", "gauss-newton" ]
         "imaml-gd",
         implicit
         @ [
@@ -40,6 +41,15 @@ let private algorithms =
         "truncated", [ step; "--lambda", "2"; "--truncate", "2" ]
         "fomaml", [ step; none ]
         "reptile", [ step; none ]
+
+        "reptile",
+        [
+            "--inner-step-size", "0.001"
+            none
+            "--inner-solver", "adam"
+            "--evaluation-steps", "5"
+            "--training-shots", "2"
+        ]
         "meta-sgd", [ step; none; "--step-sizes", "layer" ]
     ]
 
@@ -169,6 +179,21 @@ let tests =
                     |> should equal 12
 
                     statuses.GetProperty("notFinite").GetInt32() |> should equal 0))
+
+            testCase "a run whose last validation has no accuracy has failed: exit code 1, also when it is asked for again" (fun () ->
+                inFolder (fun folder ->
+                    // |1 − αλ| = 2·10¹⁰: one step stays finite in single precision, fifty do not.
+                    let command =
+                        "train --dataset glyphs --ways 3 --shots 1 --filters 2 --algorithm reptile --lambda 2 --inner-step-size 1e10 --inner-steps 1"
+                        + " --evaluation-steps 50 --outer-optimizer gradient-descent --outer-rate 1e-15 --meta-steps 1 --meta-batch 2"
+                        + " --validate-every 1 --validation-episodes 2 --seed 7 --threads 1 --out"
+
+                    let command = List.ofArray (command.Split ' ') @ [ Path.Combine(folder, "run") ]
+
+                    for _ in 1..2 do
+                        let outcome = Imaml.run command
+                        outcome.ExitCode |> should equal 1
+                        outcome.Errors |> should haveSubstring "imaml: no accuracy at the last validation, after 1 meta-steps"))
 
             testCase "validation needs classes" (fun () ->
                 inFolder (fun folder ->

@@ -13,12 +13,7 @@ let private coordinates = EuclideanCoordinates()
 
 let private vector (numbers: float list) = Vector<float>.Build.DenseOfEnumerable numbers
 
-let private start (theta: Vector<float>) =
-    {
-        Steps = 0
-        FirstMoment = Vector<float>.Build.Dense theta.Count
-        SecondMoment = Vector<float>.Build.Dense theta.Count
-    }
+let private start (theta: Vector<float>) = Adam.Start(EuclideanSpace(), theta)
 
 /// θ after each step against these gradients.
 let private run options rate theta gradients =
@@ -114,4 +109,60 @@ let tests =
                 // 0.5·(0.5·2) + 0.5·4 and 0.25·(0.75·4) + 0.75·16.
                 second.FirstMoment[0] |> should equal 2.5
                 second.SecondMoment[0] |> should equal 12.75)
+        ]
+
+/// The inner solver on logistic regression.
+[<Tests>]
+let inner =
+    let task = Family.task LogisticRegressions 1
+
+    let options =
+        { AdamOptions.Authors with
+            Beta1 = 0.0
+            Epsilon = 0.0
+        }
+
+    let solve steps rate problem =
+        let solver: IInnerSolver<Vector<float>, float> = AdamSolver(coordinates, options, rate, steps)
+        solver.Solve(EuclideanSpace(), Proximal.regularizer task.Proximal, problem, task.Theta, task.Theta, 0.0)
+
+    testList
+        "Adam"
+        [
+            testCase "as an inner solver: the steps of Adam.Step on ∇G, counted" (fun () ->
+                let gradient phi = BilevelTask.innerGradient task task.Theta phi
+
+                let step struct (phi, moments) _ = Adam.Step(coordinates, options, 0.1, moments, gradient phi, phi)
+                let struct (expected, _) = List.fold step (struct (task.Theta, start task.Theta)) [ 1..4 ]
+                let actual = solve 4 0.1 (BilevelTask.problem task)
+                // ∇G is summed in another order: d·n roundings of a direction of size 1 in every coordinate, a hundred at most.
+                Check.atMost (4.0 * 0.1 * 100.0 * 2.0 ** -52.0 * float expected.Count) ((actual.Phi - expected).L2Norm()) "φ"
+                let statistics = actual.Read(EuclideanSpace())
+                statistics[0].Steps |> should equal 4
+                statistics[0].Gradients |> should equal 4
+                statistics[0].Status |> should equal InnerStatus.StepLimit)
+
+            testCase "its first step moves every coordinate by the rate, downhill" (fun () ->
+                let moved = (solve 1 0.1 (BilevelTask.problem task)).Phi - task.Theta
+                let downhill = (BilevelTask.innerGradient task task.Theta task.Theta).PointwiseSign() * -0.1
+                Check.atMost (0.1 * 2.0 ** -50.0 * float moved.Count) ((moved - downhill).L2Norm()) "φ − θ")
+
+            testCase "a gradient that is not finite is said" (fun () ->
+                let nowhere =
+                    BilevelProblem.FromDelegates(
+                        (fun _ -> nan),
+                        (fun (phi: Vector<float>) -> phi * nan),
+                        (fun (_: Vector<float>) w -> w),
+                        (fun _ -> 0.0),
+                        id
+                    )
+
+                ((solve 2 0.1 nowhere).Read(EuclideanSpace())[0]).Status |> should equal InnerStatus.NonFinite)
+
+            testCase "its errors" (fun () ->
+                (fun () -> solve 0 0.1 (BilevelTask.problem task) |> ignore)
+                |> should throw typeof<ArgumentException>
+
+                (fun () -> solve 1 nan (BilevelTask.problem task) |> ignore)
+                |> should throw typeof<ArgumentException>)
         ]

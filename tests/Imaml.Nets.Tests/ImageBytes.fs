@@ -120,44 +120,91 @@ let bmp size (red, green, blue) =
 
     bytes
 
-/// A JPEG with an EXIF orientation, 1 to 8.
-let oriented (orientation: int) (jpeg: byte array) =
-    // Exif, little-endian TIFF with one entry: tag 0x0112, type SHORT, count 1.
-    let exif =
+/// EXIF as TIFF with one entry: tag 0x0112, type SHORT, count 1; in either byte order.
+let private exif (orientation: int) =
+    if orientation % 2 = 0 then
         [|
-            yield! Text.Encoding.ASCII.GetBytes "Exif"
-            0uy
-            0uy
+            yield! "MM\000*\000\000\000\008"B
+            yield!
+                [|
+                    0uy
+                    1uy
+                    0x01uy
+                    0x12uy
+                    0uy
+                    3uy
+                    0uy
+                    0uy
+                    0uy
+                    1uy
+                    0uy
+                    byte orientation
+                |]
+            yield! Array.zeroCreate<byte> 6
+        |]
+    else
+        [|
             yield! "II*\000\008\000\000\000"B
-            1uy
-            0uy
-            0x12uy
-            0x01uy
-            3uy
-            0uy
-            1uy
-            0uy
-            0uy
-            0uy
-            byte orientation
-            0uy
-            0uy
-            0uy
-            0uy
-            0uy
-            0uy
-            0uy
+            yield!
+                [|
+                    1uy
+                    0uy
+                    0x12uy
+                    0x01uy
+                    3uy
+                    0uy
+                    1uy
+                    0uy
+                    0uy
+                    0uy
+                    byte orientation
+                    0uy
+                |]
+            yield! Array.zeroCreate<byte> 6
         |]
 
-    let length = exif.Length + 2
+let private littleEndian (n: int) =
+    let bytes = Array.zeroCreate 4
+    BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(), n)
+    bytes
 
-    Array.concat
-        [
-            jpeg[..1]
-            [| 0xFFuy; 0xE1uy; byte (length / 256); byte (length % 256) |]
-            exif
-            jpeg[2..]
-        ]
+/// A JPEG, a PNG or a lossless WebP, as their encoders write it, with an EXIF orientation, 1 to 8.
+let oriented (format: SKEncodedImageFormat) (orientation: int) (bytes: byte array) =
+    let exif = exif orientation
+
+    match format with
+    | SKEncodedImageFormat.Jpeg ->
+        let marked = Array.append "Exif\000\000"B exif
+        let length = marked.Length + 2
+
+        Array.concat
+            [
+                bytes[..1]
+                [| 0xFFuy; 0xE1uy; byte (length / 256); byte (length % 256) |]
+                marked
+                bytes[2..]
+            ]
+    | SKEncodedImageFormat.Png ->
+        // After the signature and IHDR.
+        Array.concat [ bytes[..32]; chunk "eXIf" exif; bytes[33..] ]
+    | SKEncodedImageFormat.Webp ->
+        // The simple form, RIFF and one VP8L chunk, becomes the extended one: VP8X with the bit for EXIF and the canvas, VP8L, EXIF.
+        let vp8l = bytes[12..]
+        let size = BinaryPrimitives.ReadUInt32LittleEndian(ReadOnlySpan(vp8l, 9, 4))
+        let width, height = int (size &&& 0x3FFFu), int ((size >>> 14) &&& 0x3FFFu)
+
+        let extended =
+            Array.concat
+                [
+                    [| 8uy; 0uy; 0uy; 0uy |]
+                    (littleEndian width)[..2]
+                    (littleEndian height)[..2]
+                ]
+
+        let part (name: string) (data: byte array) = Array.concat [ Text.Encoding.ASCII.GetBytes name; littleEndian data.Length; data ]
+        let body = Array.concat [ "WEBP"B; part "VP8X" extended; vp8l; part "EXIF" exif ]
+        Array.concat [ "RIFF"B; littleEndian body.Length; body ]
+    | other -> invalidArg (nameof format) (string other)
 
 /// Of Pillow 9.4: 8×8 CMYK JPEG with Adobe's marker, cyan 0, magenta 255, yellow 255, black 0: red.
 let cmykJpeg =

@@ -199,31 +199,40 @@ let tests =
                 |> Array.take 8
                 |> should equal [| 10uy; 10uy; 20uy; 40uy; 60uy; 80uy; 90uy; 90uy |])
 
-            testCase "EXIF orientations 1 to 8 are applied, and the middle is that of the picture as it is seen" (fun () ->
-                for width, height in [ 20, 17; 17, 20; 16, 16; 6, 40 ] do
-                    let noise = random (width + height) (width * height * 3)
+            testCase
+                "EXIF orientations 1 to 8 are applied in JPEG, PNG and WebP, and the middle is that of the picture as it is seen"
+                (fun () ->
+                    for format, (width, height) in
+                        List.allPairs
+                            [
+                                SKEncodedImageFormat.Jpeg
+                                SKEncodedImageFormat.Png
+                                SKEncodedImageFormat.Webp
+                            ]
+                            [ 20, 17; 17, 20; 16, 16; 6, 40 ] do
+                        let noise = random (width + height) (width * height * 3)
 
-                    let jpeg =
-                        encoded SKEncodedImageFormat.Jpeg width height (fun x y ->
-                            let at = 3 * (width * y + x)
-                            SKColor(noise[at], noise[at + 1], noise[at + 2]))
+                        let bytes =
+                            encoded format width height (fun x y ->
+                                let at = 3 * (width * y + x)
+                                SKColor(noise[at], noise[at + 1], noise[at + 2]))
 
-                    let height, width, stored = decoded jpeg
+                        let height, width, stored = decoded bytes
 
-                    for orientation in 1..8 do
-                        let rows, columns = if orientation < 5 then height, width else width, height
+                        for orientation in 1..8 do
+                            let rows, columns = if orientation < 5 then height, width else width, height
 
-                        let upright =
-                            [|
-                                for row in 0 .. rows - 1 do
-                                    for column in 0 .. columns - 1 do
-                                        let y, x = seen orientation height width row column
-                                        yield! stored[3 * (y * width + x) .. 3 * (y * width + x) + 2]
-                            |]
+                            let upright =
+                                [|
+                                    for row in 0 .. rows - 1 do
+                                        for column in 0 .. columns - 1 do
+                                            let y, x = seen orientation height width row column
+                                            yield! stored[3 * (y * width + x) .. 3 * (y * width + x) + 2]
+                                |]
 
-                        for form in [ ImageForm(5, 3); ImageForm(5, 3, ImageFit.Squeeze); ImageForm(30, 3) ] do
-                            form.Read(ReadOnlySpan(oriented orientation jpeg), "x")
-                            |> should equal (form.FromPixels(ReadOnlySpan upright, rows, columns, 3)))
+                            for form in [ ImageForm(5, 3); ImageForm(5, 3, ImageFit.Squeeze); ImageForm(30, 3) ] do
+                                form.Read(ReadOnlySpan(oriented format orientation bytes), "x")
+                                |> should equal (form.FromPixels(ReadOnlySpan upright, rows, columns, 3)))
 
             testCase "a header that claims too much is refused before anything is decoded" (fun () ->
                 dataError (fun () -> read colour (pngThatClaims 100_000 100_000))

@@ -19,7 +19,9 @@ let private images =
     [|
         picture 13 9 (noise 1)
         encoded SKEncodedImageFormat.Jpeg 17 12 (noise 2)
-        oriented 6 (encoded SKEncodedImageFormat.Jpeg 16 16 (noise 3))
+        oriented SKEncodedImageFormat.Jpeg 6 (encoded SKEncodedImageFormat.Jpeg 16 16 (noise 3))
+        oriented SKEncodedImageFormat.Png 6 (encoded SKEncodedImageFormat.Png 16 16 (noise 4))
+        oriented SKEncodedImageFormat.Webp 6 (encoded SKEncodedImageFormat.Webp 16 16 (noise 5))
         encoded SKEncodedImageFormat.Webp 11 14 (noise 4)
         bmp 7 (1, 2, 3)
         gif

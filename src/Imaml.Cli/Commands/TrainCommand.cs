@@ -69,7 +69,7 @@ internal static class TrainCommand
             }
 
             Print(json, run, folder, JsonSerializer.Deserialize<TrainingSummary>(File.ReadAllText(folder.SummaryPath), RunJson.Options), [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
-            return ExitCode.Success;
+            return Judged(folder);
         }
 
         if (run.Learner.MetaStep > 0)
@@ -119,7 +119,21 @@ internal static class TrainCommand
             SolveWords.Both(summary.Statuses, experiment.Method),
             $"the run is in {folder.FolderPath}; `imaml show` draws its curve, `imaml evaluate` measures it",
         ]);
-        return ExitCode.Success;
+        return Judged(folder);
+    }
+
+    private static CurveLine? LastValidation(RunFolder folder) => JsonLines.Read<CurveLine>(folder.CurvePath, line => line.MetaStep > 0).LastOrDefault();
+
+    // A run that ends with networks that are not finite has failed, however many steps it made.
+    private static int Judged(RunFolder folder)
+    {
+        if (LastValidation(folder) is not { } last || double.IsFinite(last.Accuracy ?? last.Loss ?? double.NaN))
+        {
+            return ExitCode.Success;
+        }
+
+        Terminal.Fail($"no accuracy at the last validation, after {last.MetaStep} meta-steps: adapted networks are not finite; lower --outer-rate or --inner-step-size, or raise --lambda");
+        return ExitCode.Failed;
     }
 
     // One JSON document, or the lines.
@@ -127,8 +141,7 @@ internal static class TrainCommand
     {
         if (json)
         {
-            var validation = JsonLines.Read<CurveLine>(folder.CurvePath, line => line.MetaStep > 0).LastOrDefault();
-            lines = [JsonSerializer.Serialize(new TrainedRun(folder.FolderPath, run.Finished, run.Learner.MetaStep, run.Experiment.Budget.MetaSteps, validation, summary), RunJson.Indented)];
+            lines = [JsonSerializer.Serialize(new TrainedRun(folder.FolderPath, run.Finished, run.Learner.MetaStep, run.Experiment.Budget.MetaSteps, LastValidation(folder), summary), RunJson.Indented)];
         }
 
         foreach (var line in lines)

@@ -3,6 +3,7 @@
 using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Storage;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Methods;
@@ -14,6 +15,7 @@ namespace Imaml.Nets.Methods;
 [JsonDerivedType(typeof(Inner.Nesterov), "nesterov")]
 [JsonDerivedType(typeof(Inner.HeavyBall), "heavy-ball")]
 [JsonDerivedType(typeof(Inner.HessianFree), "hessian-free")]
+[JsonDerivedType(typeof(Inner.Adam), "adam")]
 public abstract record Inner(int Steps)
 {
     /// <summary>All that is wrong with it.</summary>
@@ -96,5 +98,18 @@ public abstract record Inner(int Steps)
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(DirectionSteps, "directionSteps")];
 
         internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new NewtonConjugateGradientSolver<Tensor, Tensor>(Steps, DirectionSteps, Matrix);
+    }
+
+    /// <summary>Adam without momentum (β₁ = 0), the inner solver of Reptile's authors.</summary>
+    /// <param name="Steps">Its budget of steps.</param>
+    /// <param name="StepSize">α; the authors' is 0.001.</param>
+    public sealed record Adam(int Steps, double StepSize) : Inner(Steps)
+    {
+        private static readonly AdamOptions NoMomentum = new(beta1: 0, AdamOptions.Authors.Beta2, AdamOptions.Authors.Epsilon);
+
+        /// <inheritdoc/>
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize")];
+
+        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps);
     }
 }

@@ -56,7 +56,7 @@ internal static class ImageDecoder
         Budget.Take(pixels);
         try
         {
-            Decode(codec, new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul), form, target, name);
+            Decode(codec, new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul), codec.EncodedFormat == SKEncodedImageFormat.Png ? PngOrientation.Of(encoded) : codec.EncodedOrigin, form, target, name);
         }
         finally
         {
@@ -64,7 +64,7 @@ internal static class ImageDecoder
         }
     }
 
-    private static void Decode(SKCodec codec, SKImageInfo info, ImageForm form, Span<byte> target, string name)
+    private static void Decode(SKCodec codec, SKImageInfo info, SKEncodedOrigin origin, ImageForm form, Span<byte> target, string name)
     {
         using var bitmap = new SKBitmap();
         if (!bitmap.TryAllocPixels(info))
@@ -77,7 +77,6 @@ internal static class ImageDecoder
             throw new DataException($"{name} is damaged ({(result == SKCodecResult.IncompleteInput ? "it is cut off" : result)})");
         }
 
-        var origin = codec.EncodedOrigin;
         var rows = new Resampling(
             info.Height,
             info.Width,

@@ -1,0 +1,123 @@
+// Adam (Kingma and Ba 2015) on any vectors with coordinates: its step, which the outer optimiser takes too, and the inner solver of Reptile's
+// authors, by which every coordinate moves by about the rate at first, however small its gradient.
+
+namespace Imaml.Math
+
+/// Adam's constants. The paper's experiments leave them open.
+type AdamOptions =
+    {
+        Beta1: float
+        Beta2: float
+        Epsilon: float
+    }
+
+    /// β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ (Kingma and Ba 2015, section 2).
+    static member Authors =
+        {
+            Beta1 = 0.9
+            Beta2 = 0.999
+            Epsilon = 1e-8
+        }
+
+/// The running first and second moments of the gradient after `Steps` steps.
+type AdamState<'V> =
+    {
+        Steps: int
+        FirstMoment: 'V
+        SecondMoment: 'V
+    }
+
+/// Adam as a pure function of its state.
+[<AbstractClass; Sealed>]
+type Adam =
+
+    /// θ and the state after one step of size `rate` against `gradient`.
+    static member Step
+        (coordinates: ICoordinates<'V>, options: AdamOptions, rate: float, state: AdamState<'V>, gradient: 'V, theta: 'V)
+        : struct ('V * AdamState<'V>) =
+        let steps = state.Steps + 1
+        let square = coordinates.Product(gradient, gradient)
+        let first = coordinates.Combine(options.Beta1, state.FirstMoment, 1.0 - options.Beta1, gradient)
+        let second = coordinates.Combine(options.Beta2, state.SecondMoment, 1.0 - options.Beta2, square)
+        // m̂/(√v̂ + ε) with m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ), the corrections taken out of the quotient.
+        let firstCorrection = 1.0 - options.Beta1 ** float steps
+        let secondCorrection = sqrt (1.0 - options.Beta2 ** float steps)
+        let direction = coordinates.DivideByRoot(first, second, options.Epsilon * secondCorrection)
+        let theta = coordinates.Combine(1.0, theta, -rate * secondCorrection / firstCorrection, direction)
+
+        struct (theta,
+                {
+                    Steps = steps
+                    FirstMoment = first
+                    SecondMoment = second
+                })
+
+    /// Before the first step, for a θ like this one.
+    static member Start(space: IInnerProductSpace<'V, 'S>, theta: 'V) : AdamState<'V> =
+        {
+            Steps = 0
+            FirstMoment = space.Zero theta
+            SecondMoment = space.Zero theta
+        }
+
+[<NoComparison; NoEquality>]
+type private AdamIterate<'V, 'S> =
+    {
+        Phi: 'V
+        Moments: AdamState<'V>
+    }
+
+    interface ICarried<'V, 'S, AdamIterate<'V, 'S>> with
+        member s.Carry(vector, _) =
+            {
+                Phi = vector.Invoke s.Phi
+                Moments =
+                    { s.Moments with
+                        FirstMoment = vector.Invoke s.Moments.FirstMoment
+                        SecondMoment = vector.Invoke s.Moments.SecondMoment
+                    }
+            }
+
+/// `steps` steps of Adam on G(·, θ) from the start, with moments of their own: a fixed budget, which looks at no number. A task that diverges
+/// ends where it diverged to, marked NonFinite.
+///
+/// Cost: one gradient a step; two vectors beside φ. Errors: steps below 1; a rate that is not positive and finite.
+type AdamSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, rate: float, steps: int) =
+    do
+        if steps < 1 then
+            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
+
+        if not (rate > 0.0 && rate < infinity) then
+            invalidArg (nameof rate) $"the step size must be positive and finite, not {rate}"
+
+    interface IInnerSolver<'V, 'S> with
+        member _.Solve(space, regularizer, problem, theta, start, _) =
+            let next (s: AdamIterate<'V, 'S>) : AdamIterate<'V, 'S> =
+                let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient s.Phi) s.Phi theta
+                let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, s.Phi)
+                { Phi = phi; Moments = moments }
+
+            Region.run space (fun () ->
+                let mutable state =
+                    {
+                        Phi = Mask.copyVector space start
+                        Moments = Adam.Start(space, start)
+                    }
+
+                for _ in 1..steps do
+                    state <- Region.advance space next state
+
+                let taken = space.Scalar(float steps)
+
+                InnerSolver.judged
+                    space
+                    {
+                        Phi = state.Phi
+                        Marks = Marks.None space
+                        Counts =
+                            { Counts.Zero space with
+                                Steps = taken
+                                Gradients = taken
+                            }
+                        Reported = true
+                    })
