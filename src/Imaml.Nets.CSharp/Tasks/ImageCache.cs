@@ -61,7 +61,7 @@ internal static class ImageCache
     // Checked as a whole when it is opened; hashing more would take longer than opening may.
     private const long CheckedAtOnce = 64 << 20;
 
-    private static readonly byte[] Magic = "imaml image set 2\n"u8.ToArray();
+    private static readonly byte[] Magic = "imaml image set 3\n"u8.ToArray();
 
     /// <summary>The per-user folder of prepared data: <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, then <c>imaml/data</c>.</summary>
     public static string DefaultFolder() => UserCache.Folder("data");
