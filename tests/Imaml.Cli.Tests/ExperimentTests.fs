@@ -127,7 +127,7 @@ let private drawn (seed: int) : struct (Experiment * string list) =
     let momentum () = 0.9 * random.NextDouble()
 
     let struct (method: Method, ofMethod) =
-        match random.Next 10 with
+        match random.Next 11 with
         | 0 ->
             let struct (inner, own) = descent ()
             implicit "imaml-gd" inner own
@@ -190,6 +190,23 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     ]
                     @ own)
         | 8 ->
+            let lambda, rate = real (), real ()
+
+            struct (ConvexHeadMaml(lambda, LearnedLambda(LearnedPer.One, rate), HeadLoss.Squares, true),
+                    [
+                        "--algorithm"
+                        "head"
+                        "--lambda"
+                        number lambda
+                        "--learn-lambda"
+                        "one"
+                        "--lambda-rate"
+                        number rate
+                        "--head-loss"
+                        "squares"
+                        "--learn-start"
+                    ])
+        | 9 ->
             let size, struct (lambda, proximal), evaluation = real (), proximal (), count 99
             let inner = Inner.Adam(steps, size)
             let own = [ "--inner-solver"; "adam"; "--inner-step-size"; number size ]
@@ -322,6 +339,8 @@ let private values =
                         for cell in cells do
                             for method in [ "imaml-gd"; "imaml-hf"; "maml"; "fomaml"; "reptile"; "meta-sgd" ] do
                                 $"{cell}/{method}"
+                        "omniglot-5w1s/head"
+                        "omniglot-20w1s/head"
                         for shots in [ 1; 5 ] do
                             $"grocery-5w{shots}s/imaml-gd"
 

@@ -51,6 +51,15 @@ let private algorithms =
             "--training-shots", "2"
         ]
         "meta-sgd", [ step; none; "--step-sizes", "layer" ]
+        "head", [ "--lambda", "0.5" ]
+        "head",
+        [
+            "--lambda", "0.5"
+            "--learn-lambda", "one"
+            "--lambda-rate", "0.1"
+            "--head-loss", "squares"
+            "--learn-start", ""
+        ]
     ]
 
 /// A run of one algorithm; options without a value have the value "".
@@ -61,7 +70,8 @@ let private trainBy name (special: (string * string) list) metaSteps (output: st
         "--shots", "1"
         "--meta-steps", string metaSteps
         "--meta-batch", "2"
-        "--inner-steps", "3"
+        if name <> "head" then
+            "--inner-steps", "3"
         "--seed", "7"
         "--threads", "1"
         "--filters", "2"

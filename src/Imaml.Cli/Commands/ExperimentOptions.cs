@@ -16,7 +16,7 @@ internal sealed class ExperimentOptions
 
     private const long LongestExperiment = 1L << 20;
 
-    private static readonly Dictionary<string, (string Method, string Inner)> Algorithms = new()
+    private static readonly Dictionary<string, (string Method, string? Inner)> Algorithms = new()
     {
         ["imaml-gd"] = ("imaml", "gradient-descent"),
         ["imaml-nesterov"] = ("imaml", "nesterov"),
@@ -28,13 +28,14 @@ internal sealed class ExperimentOptions
         ["fomaml"] = ("fomaml", "gradient-descent"),
         ["reptile"] = ("reptile", "gradient-descent"),
         ["meta-sgd"] = ("meta-sgd", "gradient-descent"),
+        ["head"] = ("head", null),
     };
 
     private readonly Argument<string?> _file = new("FILE") { Description = "An experiment as JSON, - for the standard input; options override its fields", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string?> _preset = SharedOptions.Completing(
         new Option<string?>("--preset") { Description = "An experiment of the program, see `imaml presets`; options override its fields", HelpName = "NAME" }, [.. ExperimentFile.Presets]);
     private readonly Option<string?> _algorithm = SharedOptions.Completing(
-        new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), imaml-nudged (the same without second derivatives), maml, truncated, fomaml, reptile, meta-sgd", HelpName = "NAME" }, [.. Algorithms.Keys]);
+        new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), imaml-nudged (the same without second derivatives), maml, truncated, fomaml, reptile, meta-sgd, head (the last layer alone is adapted, exactly)", HelpName = "NAME" }, [.. Algorithms.Keys]);
     private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as in the papers of their authors" };
     private readonly ExperimentField[] _fields = ExperimentField.All();
 
@@ -80,7 +81,10 @@ internal sealed class ExperimentOptions
             if (Algorithms.TryGetValue(name, out var kinds))
             {
                 Give(Method, kinds.Method, _algorithm.Name);
-                Give(InnerKind, kinds.Inner, _algorithm.Name);
+                if (kinds.Inner is { } inner)
+                {
+                    Give(InnerKind, inner, _algorithm.Name);
+                }
             }
             else
             {

@@ -30,13 +30,14 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 /// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
-public sealed class FewShotProblem : IMeasuredProblem
+public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
 {
     private readonly Network _network;
     private readonly Tensor _supportLabels, _queryLabels;
 
     // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
     private readonly NetworkImages _support, _outer;
+    private (Tensor Phi, Tensor QueryLogits)? _known;
 
     /// <summary>The problem of these images.</summary>
     /// <param name="network">The network.</param>
@@ -91,6 +92,11 @@ public sealed class FewShotProblem : IMeasuredProblem
     /// <summary>The logits of the query images under φ, [B, n, N].</summary>
     public Tensor QueryLogits(Tensor phi)
     {
+        if (_known is { } known && ReferenceEquals(known.Phi, phi))
+        {
+            return known.QueryLogits.alias();
+        }
+
         using var scope = NewDisposeScope();
         var pass = _network.Forward(phi, _outer);
         return OfQueries(pass.Logits).MoveToOuterDisposeScope();
@@ -118,6 +124,40 @@ public sealed class FewShotProblem : IMeasuredProblem
         var right = scores.argmax(-1).eq(_queryLabels.argmax(-1)).to_type(ScalarType.Float64).mean([1]); // [B]
         return where(scores.flatten(1).isfinite().all(1), right, right.Times(double.NaN)).cpu().data<double>().ToArray();
     }
+
+    /// <inheritdoc/>
+    HeadExamples IHeadProblem.SupportExamples(Tensor theta)
+    {
+        using var scope = NewDisposeScope();
+        var examples = HeadExamples.Of(FeaturePass(theta, _support).Logits, _supportLabels);
+        return new HeadExamples(examples.Features.MoveToOuterDisposeScope(), examples.OneHot.MoveToOuterDisposeScope());
+    }
+
+    /// <inheritdoc/>
+    HeadFeatures IHeadProblem.Features(Tensor theta)
+    {
+        // Where the support images give the statistics one pass has both.
+        if (_outer.Reference is { } first)
+        {
+            var both = FeaturePass(theta, _outer);
+            return new HeadFeatures(
+                HeadExamples.Of(both.Logits.narrow(1, 0, first), _supportLabels),
+                HeadExamples.Of(both.Logits.narrow(1, first, both.Logits.shape[1] - first), _queryLabels),
+                (support, query) => both.Backward(cat([support, query], 1)));
+        }
+
+        var (inner, outer) = (FeaturePass(theta, _support), FeaturePass(theta, _outer));
+        return new HeadFeatures(
+            HeadExamples.Of(inner.Logits, _supportLabels),
+            HeadExamples.Of(outer.Logits, _queryLabels),
+            (support, query) => inner.Backward(support).Plus(outer.Backward(query)));
+    }
+
+    /// <inheritdoc/>
+    void IHeadProblem.Remember(Tensor phi, Tensor queryLogits) => _known = (phi, queryLogits);
+
+    private NetworkPass FeaturePass(Tensor theta, NetworkImages images) =>
+        _network.Features.Forward(theta.narrow(1, 0, _network.Features.ParameterCount), _network.OfFeatures(images));
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
     private sealed class Linearization : IGaussNewtonLinearization<Tensor, Tensor>

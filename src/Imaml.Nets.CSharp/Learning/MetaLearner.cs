@@ -62,7 +62,7 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         var theta = problem.InitialParameters(plan.Seed).detach(); // A user's may be recorded.
         return theta.shape is [var d] && d == problem.ParameterCount && theta.dtype == ScalarType.Float32
-            ? new MetaLearner(plan, problem, threads, ranks, Start(plan, problem, theta.unsqueeze(0)))
+            ? new MetaLearner(plan, problem, threads, ranks, Start(plan, problem, plan.Method.Start(theta.unsqueeze(0), problem.LayerSizes)))
             : throw new ArgumentException($"the initial parameters must be [{problem.ParameterCount}] in float32, the sum of the layers' sizes, not [{string.Join(", ", theta.shape)}] in {theta.dtype}");
     }
 

@@ -16,6 +16,7 @@ namespace Imaml.Nets.Methods;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ImplicitMaml), "imaml")]
 [JsonDerivedType(typeof(NudgedMaml), "nudged")]
+[JsonDerivedType(typeof(ConvexHeadMaml), "head")]
 [JsonDerivedType(typeof(Maml), "maml")]
 [JsonDerivedType(typeof(MetaSgd), "meta-sgd")]
 [JsonDerivedType(typeof(TruncatedMaml), "truncated")]
@@ -34,6 +35,9 @@ public abstract record Method
 
     /// <summary>All that is wrong with it; nothing where it can be used.</summary>
     public abstract IEnumerable<Complaint> Complaints();
+
+    /// <summary>Where θ starts, [1, d], from the model's initial parameters.</summary>
+    internal virtual Tensor Start(Tensor initial, IReadOnlyList<int> layerSizes) => initial;
 
     /// <summary>The method for vectors of one kind. Its vectors belong to the dispose scope that is open.</summary>
     /// <exception cref="ArgumentException">The learned numbers have left the range that the method allows.</exception>

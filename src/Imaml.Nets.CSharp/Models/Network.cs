@@ -11,6 +11,7 @@ public sealed class Network
 {
     private readonly Layer[] _layers;
     private readonly int _firstWithParameters;
+    private readonly Lazy<Network> _features;
     private readonly ConcurrentDictionary<(int Images, int Reference), ProcessorNetwork?> _processor = new();
 
     /// <summary>A network of these layers; the last one's output is the logits of one image.</summary>
@@ -18,6 +19,9 @@ public sealed class Network
     {
         (Input, _layers) = (input, layers);
         ParameterCount = layers.Sum(layer => layer.ParameterCount);
+        _features = new Lazy<Network>(() => layers is [.. var before, Dense] && before.Length > 0
+            ? new Network(input, before)
+            : throw new ArgumentException("a head needs a network whose last layer is dense, after others that give the features"));
         _firstWithParameters = Array.FindIndex(layers, layer => layer.ParameterCount > 0);
         // A gradient is the forward pass, the parameters' part and the input's; a product with the Hessian twice each. The first layer that has
         // parameters is not asked for its input's part, nor given a tangent of it.
@@ -131,6 +135,15 @@ public sealed class Network
         var before = ParameterCount - last.ParameterCount;
         return (new Network(Input, [.. _layers[..^1], layer]), [.. Enumerable.Range(0, before), .. places.Select(place => before + place)]);
     }
+
+    /// <summary>The network without its last layer, whose outputs are the features that a linear head works on: [B, n, I]. Its parameters are the first ones.</summary>
+    /// <exception cref="ArgumentException">The last layer is not dense.</exception>
+    internal Network Features => _features.Value;
+
+    /// <summary>Images that were put in order for this network, for its Features.</summary>
+    internal NetworkImages OfFeatures(NetworkImages images) => images.Processor is { } processor
+        ? images with { Processor = Features.Processor(processor.Images, (int)(images.Reference ?? processor.Images)) }
+        : images;
 
     internal IEnumerable<(int Layer, Tensor Slice)> Slices(Tensor parameters)
     {

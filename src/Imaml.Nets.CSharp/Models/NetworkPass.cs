@@ -53,7 +53,7 @@ internal sealed class LayeredPass : NetworkPass
 
     private LayeredPass(Network network, LayerPass[] passes, long tasks)
         : base(TaskRows.Of(passes[^1].Output, tasks)) =>
-        (_network, _passes, _output) = (network, passes, new ImageShape(1, 1, (int)Logits.shape[2]));
+        (_network, _passes, _output) = (network, passes, network.Layers[^1].OutputShape);
 
     private static LayerPass[] Forward(Network network, Tensor parameters, NetworkImages images)
     {

@@ -1,5 +1,5 @@
 // A network by the processor's kernels (Kernels/Stage.cs): convolutions each followed by a normalisation and a rectifier, max-pooling, and a dense
-// layer at the end. The images do not change, so the first convolution's patches of them are made once, and it is a product with these.
+// layer at the end, or none: then what goes out are features. The images do not change, so the first convolution's patches of them are made once, and it is a product with these.
 
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -60,7 +60,7 @@ internal sealed class ProcessorNetwork
         where V : struct, ILanes<V>
     {
         var layers = network.Layers;
-        if (layers is not [Convolution first, .., Dense])
+        if (layers is not [Convolution first, ..])
         {
             return null;
         }

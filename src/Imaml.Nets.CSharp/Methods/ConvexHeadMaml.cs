@@ -1,0 +1,81 @@
+// Implicit MAML that adapts the last layer alone, W on the features of the layers before it: a convex inner problem, solved exactly (ANIL's model, Raghu et
+// al. 2020, with the exact solution of MetaOptNet, Lee et al. 2019).
+//
+//     φ = (w, W*),  W* = argmin (1/n) Σ ℓ(Wᵀx_w,i) + (λ/2)‖W − W₀‖²,  θ = (w, W₀)
+//
+// W₀ is 0 unless it is learned. The labels of a task are drawn at random, so a W₀ that differs between the classes says nothing of a task; and one that
+// does not is a constant in the logits, which the softmax does not see. With W₀ = 0 the model serves tasks of any number of classes.
+
+using System.Text.Json.Serialization;
+using Imaml.Math;
+using Imaml.Nets.Models;
+using Imaml.Nets.Storage;
+using Imaml.Nets.Tensors;
+using static TorchSharp.torch;
+
+namespace Imaml.Nets.Methods;
+
+/// <summary>Features with a linear head for each task: Algorithm 2 in the head, and one pass back to the features' weights.</summary>
+/// <param name="Lambda">λ; where it is learned, its first value.</param>
+/// <param name="LearnedLambda">How one λ is learned beside θ, or null where it is fixed.</param>
+/// <param name="Loss">ℓ: the cross-entropy, or squares for a ridge head.</param>
+/// <param name="LearnStart">Whether W₀ is learned; otherwise it is 0.</param>
+public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda = null, HeadLoss Loss = HeadLoss.CrossEntropy, bool LearnStart = false) : Method
+{
+    // Each Newton step doubles the digits once it is near.
+    private const int MaxSteps = 100;
+
+    // ‖∇G‖ and the adjoint's residual: far below the rounding of float32 features, far above that of double precision.
+    private const double Enough = 1e-9;
+
+    /// <inheritdoc/>
+    public override string Name => "head";
+
+    /// <inheritdoc/>
+    public override int? InnerSteps => null;
+
+    [JsonIgnore]
+    internal override LearnedPart? Learns => LearnedLambda is { } learned ? new LearnedPart(LearnedPer.One, double.Log(Lambda), learned.Rate) : null;
+
+    /// <inheritdoc/>
+    public override Method WithInnerSteps(int steps) => throw new ArgumentException("the head is solved to an accuracy, not by a number of inner steps");
+
+    /// <inheritdoc/>
+    public override IEnumerable<Complaint> Complaints() =>
+    [
+        .. Rule.Positive(Lambda, "lambda"),
+        .. LearnedLambda?.Complaints().Select(one => one.In("learnedLambda")) ?? [],
+        .. LearnedLambda is { Per: not LearnedPer.One } ? new[] { new Complaint("learnedLambda.per", "must be one: a head has one λ") } : [],
+        .. Rule.Defined(Loss, "loss"),
+    ];
+
+    // The last layer starts at 0, and with gradient 0 it stays there.
+    internal override Tensor Start(Tensor initial, IReadOnlyList<int> layerSizes)
+    {
+        if (LearnStart)
+        {
+            return initial;
+        }
+
+        using var scope = NewDisposeScope();
+        var features = initial.narrow(1, 0, initial.shape[1] - layerSizes[^1]);
+        return cat([features, zeros([1, layerSizes[^1]], initial.dtype, initial.device)], 1).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override BoundMethod Bind(MethodContext context)
+    {
+        var learned = Learns is { } learns ? new LearnedRegularizer<Tensor, Tensor>(new TensorCoordinates(), learns.Sharing(context.LayerSizes), context.Like, context.Learned!.ToArray()) : null;
+        var regularizer = learned?.Regularizer ?? Proximal(Lambda);
+        var newton = new HeadNewtonSolver(MaxSteps);
+        IMetaGradientStrategy<Tensor, Tensor> strategy = new ImplicitStrategy<Tensor, Tensor>(newton, new HeadAdjointSolver(), new Thresholds(Enough, Enough));
+        return new BoundMethod(
+            regularizer,
+            new HeadSolver(Loss, context.LayerSizes[^1], newton),
+            new HeadStrategy(Loss, context.LayerSizes[^1], LearnStart, learned is null ? strategy : new LearnedRegularizerStrategy<Tensor, Tensor>(strategy, learned)),
+            Enough)
+        {
+            Learned = learned is null ? null : LearnedRange.Of("λ", learned.Lambda),
+        };
+    }
+}
