@@ -85,7 +85,7 @@ let tests =
                 met.Statuses |> should equal [| CertifiedStatus.Met |]
                 met.Bounds[0].Total |> should be (lessThanOrEqualTo 1e-7)
                 (met.Gradient.Gradient - exact).L2Norm() |> should be (lessThanOrEqualTo 1e-7)
-                met.Rounds |> should be (lessThan 5)
+                met.Works[0].Rounds |> should be (lessThan 5)
                 (adaptive ridge 1e-20 20 z).Statuses |> should equal [| CertifiedStatus.RoundingLimit |]
                 (adaptive ridge 1e-7 1 z).Statuses |> should equal [| CertifiedStatus.BudgetSpent |]
                 refuses "the accuracy must be positive" (fun () -> adaptive ridge -1.0 20 z |> ignore)

@@ -15,13 +15,16 @@ type CertifiedLowerLevelGradient<'Z, 'V, 'S> =
         Gradient: LowerLevelGradient<'Z, 'V, 'S>
         Statuses: CertifiedStatus[]
         Bounds: LowerLevelCertificate[]
-        /// Runs of Algorithm 2, each from where the last one ended.
-        Rounds: int
+        /// What each task cost; Rounds are the runs of Algorithm 2, each from where the last one ended.
+        Works: CertifiedWork[]
     }
 
 /// Gradients of general lower levels to an accuracy that is certified.
 [<AbstractClass; Sealed>]
 type AdaptiveLowerLevel =
+
+    // A threshold of 0 would be a fixed budget.
+    static member private Tiny = 1e-30
 
     // What the next run is asked for by one task: ‖∇G‖ and ‖r‖.
     static member private Next(epsilon: float, bound: LowerLevelCertificate, pullBack: PullBackBound, u: float) : Thresholds =
@@ -37,6 +40,22 @@ type AdaptiveLowerLevel =
             InnerGradientNorm = 0.6 * slack / inner
             LinearResidualNorm = 0.3 * slack * c.StrongConvexity / norm
         }
+
+    // With one more run of Algorithm 2 and its certificate: a linearization, ∇L and a product.
+    static member private Add(space: IInnerProductSpace<'V, 'S>, spent: CertifiedWork[], report: MetaGradient<'V, 'S>) =
+        let steps = space.Read report.Inner.Counts.Steps
+        let linear = space.Read report.Solve.Counts.Steps
+
+        report.Cost space
+        |> Array.mapi (fun task cost ->
+            {
+                Rounds = spent[task].Rounds + 1
+                Gradients = spent[task].Gradients + cost.Gradients + 1
+                HessianProducts = spent[task].HessianProducts + cost.HessianProducts + 1
+                OuterGradients = spent[task].OuterGradients + cost.OuterGradients + 1
+                InnerSteps = spent[task].InnerSteps + int steps[task]
+                LinearSteps = spent[task].LinearSteps + int linear[task]
+            })
 
     /// The gradient of every task at z, to within options.Accuracy where its status is Met.
     ///
@@ -62,16 +81,21 @@ type AdaptiveLowerLevel =
         let epsilon = options.Accuracy
         let at = lowerLevel.At z
         let constants = lowerLevel.Constants z
-        let largest values = values |> Array.filter Double.IsFinite |> Array.fold max 0.0
+        let arithmetic = Arithmetic.Of(space, at.Regularizer, [| at.Centre |])
 
         let first =
-            let gradient = at.Problem.InnerGradient at.Centre
-            let struct (_, v) = at.Problem.OuterLossAndGradient at.Centre
+            Certificate.Measure(space, at.Regularizer, at.Problem, at.Centre, at.Centre, space.Zero at.Centre)
+            |> Array.map2
+                (fun (constants: TaskConstants) norms ->
+                    let c = constants.With at.Regularizer
+                    let rounding = c.StrongConvexity * (Certificate.Of(c, arithmetic, norms)).InnerRounding
+                    let finite value = if Double.IsFinite value then max AdaptiveLowerLevel.Tiny value else AdaptiveLowerLevel.Tiny
 
-            {
-                InnerGradientNorm = 0.01 * largest (space.Read(space.Norm gradient))
-                LinearResidualNorm = 0.01 * largest (space.Read(space.Norm v))
-            }
+                    {
+                        InnerGradientNorm = max (finite (0.01 * norms.InnerGradient)) (finite (2.0 * rounding))
+                        LinearResidualNorm = finite (0.01 * norms.OuterGradient)
+                    })
+                constants
 
         let smaller (a: Thresholds) (b: Thresholds) =
             {
@@ -79,11 +103,22 @@ type AdaptiveLowerLevel =
                 LinearResidualNorm = min a.LinearResidualNorm b.LinearResidualNorm
             }
 
-        let rec run round (thresholds: Thresholds) (start: WarmStart<'V>) (before: float[]) =
+        let rec run round (thresholds: Thresholds) (start: WarmStart<'V>) (before: float[]) (spent: CertifiedWork[]) =
             let result =
-                ImplicitMetaGradient.ComputeFrom(outerSpace, space, lowerLevel, innerSolver, linearSolver, thresholds, z, start)
+                ImplicitMetaGradient.ComputeFrom(
+                    space,
+                    at.Regularizer,
+                    at.Problem,
+                    innerSolver,
+                    linearSolver,
+                    thresholds,
+                    at.Centre,
+                    start
+                )
+                |> fun report -> LowerLevelGradient.Of(outerSpace, space, at, report)
 
             let report = result.Report
+            let works = AdaptiveLowerLevel.Add(space, spent, report)
             let u = report.Solve.Solution
             let lower = Certificate.OfResult(space, at.Regularizer, at.Problem, constants, at.Centre, report)
             let pullBacks = lowerLevel.PullBackBounds(z, report.Phi, u)
@@ -126,7 +161,7 @@ type AdaptiveLowerLevel =
                     Gradient = result
                     Statuses = statuses |> Array.map (fun status -> status.Value)
                     Bounds = bounds
-                    Rounds = round
+                    Works = works
                 }
             else
                 let sizes = space.Read(space.Norm u)
@@ -137,6 +172,21 @@ type AdaptiveLowerLevel =
                     |> Array.map (fun task -> AdaptiveLowerLevel.Next(epsilon, bounds[task], pullBacks[task], sizes[task]))
                     |> Array.fold smaller thresholds
 
-                run (round + 1) next { Phi = report.Phi; Solution = u } (bounds |> Array.map (fun bound -> bound.Total))
+                let totals = bounds |> Array.map (fun bound -> bound.Total)
+                run (round + 1) next { Phi = report.Phi; Solution = u } totals works
 
-        run 1 first { Phi = at.Centre; Solution = space.Zero at.Centre } (Array.create constants.Length infinity)
+        // The norms at the centre.
+        let spent =
+            { CertifiedWork.Zero with
+                Gradients = 1
+                HessianProducts = 1
+                OuterGradients = 1
+            }
+
+        let start =
+            {
+                Phi = at.Centre
+                Solution = space.Zero at.Centre
+            }
+
+        run 1 (Array.reduce smaller first) start (Array.create constants.Length infinity) (Array.create constants.Length spent)

@@ -284,7 +284,7 @@ module LowerLevelClaims =
                         let t = draw seed
                         let struct (gradient, bound) = LowerLevels.gradientAt t.Level t.Z t.X t.U
                         let struct (exact, own) = LowerLevels.exactGradient t.Level t.Z
-                        let pullBack = t.Level.PullBackBound t.Z t.X t.U
+                        let pullBack = (t.Level.PullBack t.Z).Bound t.X t.U
 
                         {
                             Name = $"{name}, seed {seed}"

@@ -15,6 +15,21 @@ open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
+/// The pull-back at one z, and what is proved of it.
+[<NoComparison; NoEquality>]
+type KnownPullBack =
+    {
+        /// x, u, Λu ↦ ∂_z f − Cᵀu
+        Gradient: Vector<float> -> Vector<float> -> Vector<float> -> Vector<float>
+        /// x, u ↦ its bound there.
+        Bound: Vector<float> -> Vector<float> -> PullBackBound
+    }
+
+    /// ∂_z f − Cᵀu.
+    member pullBack.GradientAt(x, u, lambdaU) = pullBack.Gradient x u lambdaU
+    /// What is proved of it.
+    member pullBack.BoundAt(x, u) = pullBack.Bound x u
+
 /// A lower level with known losses.
 [<NoComparison; NoEquality>]
 type KnownLowerLevel =
@@ -23,10 +38,7 @@ type KnownLowerLevel =
         OuterDimension: int
         /// The paper's task at z: L̂, L = f(z, ·), Λ and θ = c. Errors: a z that is outside of the domain.
         Task: Vector<float> -> BilevelTask
-        /// z, x, u, Λu ↦ ∂_z f − Cᵀu
-        PullBack: Vector<float> -> Vector<float> -> Vector<float> -> Vector<float> -> Vector<float>
-        /// z, x, u ↦ what is proved of it there.
-        PullBackBound: Vector<float> -> Vector<float> -> Vector<float> -> PullBackBound
+        PullBack: Vector<float> -> KnownPullBack
     }
 
 [<RequireQualifiedAccess>]
@@ -53,15 +65,20 @@ module LowerLevels =
         {
             OuterDimension = inner.Dimension
             Task = BilevelTask.create inner outer proximal
-            PullBack = fun _ _ _ lambdaU -> lambdaU
-            // Rounding of Λu is in the certificate of u.
-            PullBackBound = fun _ _ _ -> PullBackBound.Proved(0.0, largest, 0.0, 0.0)
+            PullBack =
+                fun _ ->
+                    {
+                        Gradient = fun _ _ lambdaU -> lambdaU
+                        // Rounding of Λu is in the certificate of u.
+                        Bound = fun _ _ -> PullBackBound.Proved(0.0, largest, 0.0, 0.0)
+                    }
         }
 
-    /// z = log λ: one λ for all coordinates, for each group of consecutive ones, or for each. c is the centre of the proximal term, 0 for weight decay.
-    let logLambda (sharing: Sharing) (centre: Vector<float>) (inner: SmoothLoss) (outer: SmoothLoss) : KnownLowerLevel =
-        let d = inner.Dimension
-        let k = sharing.Count d
+    /// The pull-back to z = log λ at this Λ, λI or diagonal, whose λ are those of z.
+    let logLambdaPullBack (sharing: Sharing) (proximal: Proximal) (centre: Vector<float>) : KnownPullBack =
+        let d = centre.Count
+        sharing.Count d |> ignore
+        let struct (_, largest) = Proximal.enclosure proximal
 
         let groups: int[] =
             match sharing with
@@ -69,47 +86,43 @@ module LowerLevels =
             | OnePerCoordinate -> Array.init d id
             | OnePerLayer sizes -> sizes |> Array.mapi (fun group size -> Array.create size group) |> Array.concat
 
-        let lambdas (z: Vector<float>) = z |> Seq.map exp |> Seq.toArray
-
-        let proximal (z: Vector<float>) =
-            checkCount (nameof z) k z
-
-            match sharing with
-            | OneForAll -> Proximal.Scalar (lambdas z).[0]
-            | _ -> Proximal.Diagonal(sharing.Vector(coordinates, centre, lambdas z))
-
-        let pullBack _ (x: Vector<float>) _ (lambdaU: Vector<float>) =
+        let gradient (x: Vector<float>) _ (lambdaU: Vector<float>) =
             let products = (x - centre).PointwiseMultiply lambdaU
             Vector<float>.Build.DenseOfArray (sharing.Gradient(coordinates, -products)).[0]
 
-        let bound z (x: Vector<float>) (u: Vector<float>) =
-            let at = proximal z
+        let bound (x: Vector<float>) (u: Vector<float>) =
             let moved = x - centre
-            let pulled = Proximal.apply at moved
             let size = Rounding.above 4 (Rounding.norm moved)
-            let lambdaU = Rounding.above 4 (Rounding.norm (Proximal.apply at u))
+            let lambdaU = Rounding.above 4 (Rounding.norm (Proximal.apply proximal u))
 
-            let largest =
-                Seq.zip groups pulled
+            let most =
+                Seq.zip groups (Proximal.apply proximal moved)
                 |> Seq.groupBy fst
                 |> Seq.map (fun (_, members) -> members |> Seq.map snd |> Vector<float>.Build.DenseOfEnumerable |> Rounding.norm)
                 |> Seq.max
                 |> Rounding.above 4
 
             let underflow = 4.0 * float d * 2.0 ** -1022.0 * (1.0 + size + lambdaU)
+            PullBackBound.Proved(lambdaU, most, largest, Rounding.above 6 (Rounding.gamma (d + 6) * size * lambdaU + underflow))
 
-            PullBackBound.Proved(
-                lambdaU,
-                largest,
-                (lambdas z |> Array.max),
-                Rounding.above 6 (Rounding.gamma (d + 6) * size * lambdaU + underflow)
-            )
+        { Gradient = gradient; Bound = bound }
+
+    /// z = log λ: one λ for all coordinates, for each group of consecutive ones, or for each. c is the centre of the proximal term, 0 for weight decay.
+    let logLambda (sharing: Sharing) (centre: Vector<float>) (inner: SmoothLoss) (outer: SmoothLoss) : KnownLowerLevel =
+        let k = sharing.Count inner.Dimension
+
+        let proximal (z: Vector<float>) =
+            checkCount (nameof z) k z
+            let lambdas = z |> Seq.map exp |> Seq.toArray
+
+            match sharing with
+            | OneForAll -> Proximal.Scalar lambdas[0]
+            | _ -> Proximal.Diagonal(sharing.Vector(coordinates, centre, lambdas))
 
         {
             OuterDimension = k
             Task = fun z -> BilevelTask.create inner outer (proximal z) centre
-            PullBack = pullBack
-            PullBackBound = bound
+            PullBack = fun z -> logLambdaPullBack sharing (proximal z) centre
         }
 
     /// z: one weight σ(zᵢ) for each example, L̂ = (1/n) Σ σ(zᵢ)ℓᵢ (data hyper-cleaning). Errors: those of ExampleLoss.weighted.
@@ -122,7 +135,7 @@ module LowerLevels =
         let weights (z: Vector<float>) = z.Map(LogisticFunction.sigmoid, Zeros.Include)
         let slopes (z: Vector<float>) = (weights z).Map((fun w -> w * (1.0 - w)), Zeros.Include)
 
-        let pullBack (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) _ =
+        let gradient (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) _ =
             let r = ExampleLoss.residuals link a y x
             let s = a * ExampleLoss.unflatten link p u
             let w = slopes z
@@ -177,8 +190,10 @@ module LowerLevels =
                 fun z ->
                     checkCount (nameof z) n z
                     BilevelTask.create (ExampleLoss.weighted link (weights z) a y) outer proximal centre
-            PullBack = pullBack
-            PullBackBound = bound
+            PullBack =
+                fun z ->
+                    checkCount (nameof z) n z
+                    { Gradient = gradient z; Bound = bound z }
         }
 
     /// g = L̂(x) + xᵀBz + ½(x−c)ᵀΛ(x−c), f = L(x) + xᵀEz, B and E [d × k]: quadratic in (x, z) where L̂ and L are in x.
@@ -202,11 +217,15 @@ module LowerLevels =
                 fun z ->
                     checkCount (nameof z) k z
                     BilevelTask.create (shifted b entriesB z inner) (shifted e entriesE z outer) proximal centre
-            PullBack = fun _ x u _ -> e.TransposeThisAndMultiply x - b.TransposeThisAndMultiply u
-            PullBackBound =
-                fun _ x u ->
-                    let rounding = entriesE * Rounding.norm x + entriesB * Rounding.norm u
-                    PullBackBound.Proved(normE, normB, 0.0, Rounding.above 6 (Rounding.gamma (d + 3) * rounding))
+            PullBack =
+                fun _ ->
+                    {
+                        Gradient = fun x u _ -> e.TransposeThisAndMultiply x - b.TransposeThisAndMultiply u
+                        Bound =
+                            fun x u ->
+                                let rounding = entriesE * Rounding.norm x + entriesB * Rounding.norm u
+                                PullBackBound.Proved(normE, normB, 0.0, Rounding.above 6 (Rounding.gamma (d + 3) * rounding))
+                    }
         }
 
     /// The lower level as the core sees it.
@@ -214,27 +233,29 @@ module LowerLevels =
         { new ICertifiedLowerLevel<Vector<float>, Vector<float>, float> with
             member _.At z =
                 let task = level.Task z
+                let pullBack = level.PullBack z
 
                 {
                     Regularizer = Proximal.regularizer task.Proximal
                     Centre = task.Theta
                     Problem = BilevelTask.problem task
-                    PullBack = PullBack(fun x u lambdaU -> level.PullBack z x u lambdaU)
+                    PullBack = PullBack(fun x u lambdaU -> pullBack.Gradient x u lambdaU)
                 }
 
             member _.Constants z = [| BilevelTask.losses (level.Task z) |]
-            member _.PullBackBounds(z, x, u) = [| level.PullBackBound z x u |]
+            member _.PullBackBounds(z, x, u) = [| (level.PullBack z).Bound x u |]
         }
 
     /// ∂_z f − Cᵀu at any x and u, whoever made them, and its certificate.
     let gradientAt (level: KnownLowerLevel) (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) =
         let task = level.Task z
+        let pullBack = level.PullBack z
         let regularizer = Proximal.regularizer task.Proximal
 
         let lower =
             Certificate.OfSolution(EuclideanSpace(), regularizer, BilevelTask.problem task, [| BilevelTask.losses task |], task.Theta, x, u)
 
-        struct (level.PullBack z x u (regularizer.Apply(EuclideanSpace(), u)), LowerLevelCertificate.Of(lower[0], level.PullBackBound z x u))
+        struct (pullBack.Gradient x u (regularizer.Apply(EuclideanSpace(), u)), LowerLevelCertificate.Of(lower[0], pullBack.Bound x u))
 
     /// ∇F(z) by dense solves, and its certificate.
     let exactGradient (level: KnownLowerLevel) (z: Vector<float>) =
