@@ -25,7 +25,7 @@ let private request =
 
 let private solve (bytes: byte[]) =
     let problem = ProblemFile.Parse(ReadOnlyMemory bytes)
-    let outcome = ProblemSolver.Solve(problem.Task, request, CancellationToken.None)
+    let outcome = ProblemSolver.Solve(problem, request, CancellationToken.None)
 
     if outcome.Status = Outcome.Converged || outcome.Status = Outcome.StepLimit then
         Expect.all outcome.Phi _.HasValue "φ is finite"

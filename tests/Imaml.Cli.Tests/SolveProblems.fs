@@ -93,7 +93,7 @@ let steps (method: Method) (n: int) (step: float) = SolveRequest(method, Nullabl
 let truncated (n: int) (k: int) (step: float) =
     SolveRequest(Method.Truncated, Nullable(), Nullable n, Nullable(), Nullable step, Nullable k)
 
-let solve (problem: Problem) (asked: SolveRequest) = ProblemSolver.Solve(problem.Task, asked, CancellationToken.None)
+let solve (problem: Problem) (asked: SolveRequest) = ProblemSolver.Solve(problem, asked, CancellationToken.None)
 
 let value (number: Nullable<float>) = number.Value
 

@@ -450,7 +450,7 @@ let private outcomes =
 
             testCase "a request to stop is heeded" (fun () ->
                 (fun () ->
-                    ProblemSolver.Solve((sample "ridge").Task, request Method.Implicit, CancellationToken true)
+                    ProblemSolver.Solve(sample "ridge", request Method.Implicit, CancellationToken true)
                     |> ignore)
                 |> should throw typeof<OperationCanceledException>)
         ]

@@ -351,11 +351,90 @@ let private gradientDescent (subject: Subject<'V, 'S>) =
                 Check.rows 0.0 zeros (descend subject rule 5 1.0 tasks) "φ")
     ]
 
+// Z = X, c = z, and the pull-back x − 2u + 3Λu of no problem at all.
+let private pulledBack (subject: Subject<'V, 'S>) regularizer problem (pullBack: PullBack<'V, 'V>) =
+    { new ILowerLevel<'V, 'V, 'S> with
+        member _.At z =
+            {
+                Regularizer = regularizer
+                Centre = z
+                Problem = problem
+                PullBack = pullBack
+            }
+    }
+
+let private lowerLevel (subject: Subject<'V, 'S>) =
+    let space = subject.Space
+    let property name body = Subject.property subject 20 name body
+
+    let solvers remedy : struct (IInnerSolver<'V, 'S> * IAdjointSolver<'V, 'S>) =
+        let adjoint = LinearAdjointSolver<'V, 'S>(ConjugateGradientSolver(KrylovLaws.budget 5))
+        struct (GradientDescentSolver(ConstantStep 0.2, 4), RemediedSolver(adjoint, remedy, KrylovLaws.budget 5))
+
+    let general level remedy theta =
+        let struct (inner, adjoint) = solvers remedy
+        ImplicitMetaGradient.Compute(space, space, level, inner, adjoint, Thresholds.None, theta)
+
+    [
+        property "the paper's problem by the general text gives the same bits, and the same raised Λ" (fun d ->
+            let struct (lambda, tasks) = draw subject d
+            // Indefinite, so that a remedy is at work.
+            let tasks = { tasks with A = tasks.A |> Array.map (fun a -> a - 0.5 * Matrix<float>.Build.DenseIdentity a.RowCount) }
+
+            for remedy in [ Truncate; RaiseLambda; SolveIndefinite ] do
+                let regularizer: IRegularizer<'V, 'S> = ScalarRegularizer lambda
+                let struct (inner, adjoint) = solvers remedy
+                let theta = subject.OfRows tasks.Theta
+
+                let paper =
+                    ImplicitMetaGradient.Compute(space, regularizer, problem subject tasks, inner, adjoint, Thresholds.None, theta)
+
+                let level: ILowerLevel<'V, 'V, 'S> = ProximalLowerLevel(regularizer, problem subject tasks)
+                let found = general level remedy theta
+                Check.same (subject.ToRows paper.Gradient) (subject.ToRows found.Gradient) $"∇F, {remedy}"
+                Check.same (subject.ToRows paper.Phi) (subject.ToRows found.Report.Phi) $"φ, {remedy}"
+                Check.same [| space.Read paper.Raised |] [| space.Read found.Report.Raised |] $"s, {remedy}"
+                Expect.equal (found.Report.Solve.Read space) (paper.Solve.Read space) $"the solve, {remedy}"
+                Expect.equal (found.Report.Cost space) (paper.Cost space) $"the cost, {remedy}")
+
+        property "the pull-back gets x, u and Λu" (fun d ->
+            let struct (lambda, tasks) = draw subject d
+
+            let pullBack =
+                PullBack(fun x u lambdaU -> space.Axpy(space.Scalar 3.0, lambdaU, space.Axpy(space.Scalar -2.0, u, x)))
+
+            let level = pulledBack subject (ScalarRegularizer lambda) (problem subject tasks) pullBack
+            let found = general level Truncate (subject.OfRows tasks.Theta)
+            let phi, u = subject.ToRows found.Report.Phi, subject.ToRows found.Report.Solve.Solution
+
+            let expected =
+                Array.map2 (Array.map2 (fun x u -> x - 2.0 * u + 3.0 * lambda * u)) phi u
+            // Five roundings of terms of this size.
+            let size = 1.0 + (2.0 + 3.0 * lambda) * (Array.map euclid u |> Array.max) + (Array.map euclid phi |> Array.max)
+
+            Array.iter2
+                (fun (e: float[]) a -> Check.atMost (10.0 * subject.Epsilon * size) (euclid (Array.map2 (-) a e)) "∇F")
+                expected
+                (subject.ToRows found.Gradient))
+
+        Subject.law subject "a pull-back that is not finite is NonFinite, and its task is not usable" (fun () ->
+            let struct (lambda, tasks) = draw subject { Seed = 3; Size = 4; Condition = 10.0 }
+            let pullBack = PullBack(fun _ _ lambdaU -> space.Scale(space.Scalar nan, lambdaU))
+            let level = pulledBack subject (ScalarRegularizer lambda) (problem subject tasks) pullBack
+            let found = general level Truncate (subject.OfRows tasks.Theta)
+
+            for solve in found.Report.Solve.Read space do
+                solve.Status |> should equal SolveStatus.NonFinite
+
+            space.Read(found.Report.Usable space) |> should equal (Array.create subject.Tasks 0.0))
+    ]
+
 /// All laws of Algorithm 2 and of gradient descent on a space.
 let laws (subject: Subject<'V, 'S>) =
     testList
         $"Meta-gradient, {subject.Name}"
         [
             testList "Algorithm 2" (implicitGradient subject)
+            testList "a general lower level" (lowerLevel subject)
             testList "gradient descent" (gradientDescent subject)
         ]

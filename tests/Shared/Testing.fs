@@ -88,6 +88,9 @@ module Needs =
     /// A test on the photographs of grocery_84; the body gets the data root, the folder with grocery_84/.
     let grocery (name: string) (body: string -> unit) : Test = data "grocery_84" name body
 
+    /// A test on problems with values from outside of this project; the body gets the folder with them.
+    let reference (name: string) (body: string -> unit) : Test = data "reference" name (fun root -> body (Path.Combine(root, "reference")))
+
 /// The repository that the test program was built in.
 [<RequireQualifiedAccess>]
 module Repository =

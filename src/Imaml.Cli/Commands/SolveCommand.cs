@@ -35,7 +35,7 @@ internal static class SolveCommand
                 () =>
                 {
                     var problem = ProblemFile.Read(path);
-                    return (problem, ProblemSolver.Solve(problem.Task, request, stop));
+                    return (problem, ProblemSolver.Solve(problem, request, stop));
                 },
                 CancellationToken.None);
             var (problem, outcome) = work.WaitAsync(stop).GetAwaiter().GetResult();

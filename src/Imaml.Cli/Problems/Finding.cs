@@ -10,9 +10,9 @@ namespace Imaml.Cli.Problems;
 /// <summary>dL/dΛ, a bound on its error, and the products that it took.</summary>
 internal sealed record LambdaGradient(ProximalGradient Gradient, double ErrorBound, int Products);
 
-/// <summary>An answer with its status, its bound, and what it cost; dL/dΛ is null where no linear system was solved.</summary>
+/// <summary>An answer with its status, its bound, and what it cost; dL/dΛ and u are null where no linear system was solved.</summary>
 internal sealed record Finding(
-    Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, LambdaGradient? ByLambda, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts)
+    Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, LambdaGradient? ByLambda, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts, Vector? Solution = null)
 {
     /// <summary>Why nothing is known of a point.</summary>
     public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";

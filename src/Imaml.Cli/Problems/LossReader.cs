@@ -3,6 +3,7 @@
 //     {"kind": "quadratic", "A": [[…]], "b": […], "c": 0}                 ½φᵀAφ + bᵀφ + c; c may be left out
 //     {"kind": "least-squares", "X": [[…]], "y": […]}                     ‖Xφ − y‖²/(2n)
 //     {"kind": "logistic", "X": [[…]], "y": [0, 1, …]}                    the mean of log(1 + e^z) − yz, z = Xφ
+//     {"kind": "softmax", "X": [[…]], "y": [2, 0, …], "classes": 3}       the mean of log Σ e^z − z_y, z = Wᵀx; φ is W class by class
 //     {"kind": "mlp", "layers": [2, 4, 3], "activation": "tanh", "loss": "cross-entropy", "X": [[…]], "y": [2, 0, …]}
 //
 // A network's φ is layer after layer, weights by output and then biases. Its y is a list of classes 0, 1, … or one row with a single 1 for each
@@ -16,7 +17,7 @@ namespace Imaml.Cli.Problems;
 /// <summary>Reads a loss.</summary>
 internal static class LossReader
 {
-    private const string Quadratic = "quadratic", LeastSquares = "least-squares", Logistic = "logistic", Perceptron = "mlp", CrossEntropy = "cross-entropy";
+    private const string Quadratic = "quadratic", LeastSquares = "least-squares", Logistic = "logistic", Softmax = "softmax", Perceptron = "mlp", CrossEntropy = "cross-entropy";
 
     private static readonly Dictionary<string, Activation> Activations = new()
     {
@@ -27,7 +28,7 @@ internal static class LossReader
     };
 
     /// <summary>The kinds of losses that there are.</summary>
-    public static string[] Kinds { get; } = [Quadratic, LeastSquares, Logistic, Perceptron];
+    public static string[] Kinds { get; } = [Quadratic, LeastSquares, Logistic, Softmax, Perceptron];
 
     /// <summary>The loss, of as many parameters as θ has, and its kind.</summary>
     /// <exception cref="ProblemFileException">A rule is broken.</exception>
@@ -38,7 +39,7 @@ internal static class LossReader
         {
             Quadratic => ReadQuadratic(node, parameters),
             Perceptron => ReadPerceptron(node, parameters),
-            _ => ReadExamples(node, kind, parameters),
+            _ => ReadExamples(node, parameters),
         };
         return (loss, kind);
     }
@@ -56,13 +57,24 @@ internal static class LossReader
         return Theory.Quadratic.loss(a, b, properties.TryGetValue("c", out var c) ? c.Number() : 0.0);
     }
 
-    private static SmoothLoss ReadExamples(ProblemNode node, string kind, int parameters)
+    /// <summary>The examples of a loss that is a mean over them, and how their outputs are compared.</summary>
+    /// <exception cref="ProblemFileException">A rule is broken, or the loss has no examples that can be weighted.</exception>
+    public static (Link Link, Matrix<double> X, Vector<double> Y) Examples(ProblemNode node, int parameters)
     {
-        var properties = node.Properties(["kind", "X", "y"]);
-        var x = properties["X"].Matrix();
-        if (x.ColumnCount != parameters)
+        var kind = node.Kind("kind", Kinds);
+        if (kind is not (LeastSquares or Logistic or Softmax))
         {
-            throw properties["X"].Error($"{ProblemNode.Shape(x)}, but theta has {ProblemNode.Count(parameters)}: one column for each");
+            throw node.Error($"weights of examples need a loss of kind {LeastSquares}, {Logistic} or {Softmax}, not {kind}");
+        }
+
+        var properties = node.Properties(kind == Softmax ? ["kind", "X", "y", "classes"] : ["kind", "X", "y"]);
+        var classes = kind == Softmax ? properties["classes"].WholeNumber(2) : 1;
+        var x = properties["X"].Matrix();
+        if ((double)x.ColumnCount * classes != parameters)
+        {
+            throw properties["X"].Error(kind == Softmax
+                ? $"{ProblemNode.Shape(x)} with {classes} classes is {x.ColumnCount} × {classes} weights, but theta has {ProblemNode.Count(parameters)}"
+                : $"{ProblemNode.Shape(x)}, but theta has {ProblemNode.Count(parameters)}: one column for each");
         }
 
         var y = properties["y"].Vector();
@@ -71,17 +83,27 @@ internal static class LossReader
             throw properties["y"].Error($"{ProblemNode.Count(y.Count)}, but {properties["X"].Path} is {ProblemNode.Shape(x)}: one for each row");
         }
 
-        if (kind == LeastSquares)
+        if (kind == Softmax)
         {
-            return LinearRegression.loss(x, y);
+            CheckClasses(properties["y"], y, classes);
         }
-
-        if (y.Find(label => label is not (0.0 or 1.0), Zeros.Include) is var (i, wrong))
+        else if (kind == Logistic && y.Find(label => label is not (0.0 or 1.0), Zeros.Include) is var (i, wrong))
         {
             throw properties["y"].ErrorAt($"[{i}]", $"a label must be 0 or 1, not {ProblemNode.Show(wrong)}");
         }
 
-        return LogisticRegression.loss(x, y);
+        return (kind == LeastSquares ? Link.Squares : kind == Logistic ? Link.Logistic : Link.NewSoftmax(classes), x, y);
+    }
+
+    private static SmoothLoss ReadExamples(ProblemNode node, int parameters)
+    {
+        var (link, x, y) = Examples(node, parameters);
+        return link switch
+        {
+            { IsSquares: true } => LinearRegression.loss(x, y),
+            { IsLogistic: true } => LogisticRegression.loss(x, y),
+            _ => SoftmaxRegression.loss(ExampleLoss.outputs(link), x, y),
+        };
     }
 
     private static SmoothLoss ReadPerceptron(ProblemNode node, int parameters)

@@ -1,4 +1,5 @@
 using Imaml.Theory;
+using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 
 namespace Imaml.Cli.Problems;
 
@@ -7,4 +8,15 @@ namespace Imaml.Cli.Problems;
 /// <param name="InnerKind">One of <see cref="LossReader.Kinds"/>.</param>
 /// <param name="OuterKind">One of <see cref="LossReader.Kinds"/>.</param>
 /// <param name="RegularizerKind">One of <see cref="RegularizerReader.Kinds"/>.</param>
-internal sealed record Problem(BilevelTask Task, string InnerKind, string OuterKind, string RegularizerKind);
+/// <param name="Parameters">The outer variables z where they are not θ.</param>
+/// <param name="Answer">Someone's own φ and gradient, to be judged.</param>
+internal sealed record Problem(BilevelTask Task, string InnerKind, string OuterKind, string RegularizerKind, OuterParameters? Parameters, OwnAnswer? Answer);
+
+/// <summary>Outer variables z of a general lower level.</summary>
+/// <param name="Kind">One of <see cref="ParametersReader.Kinds"/>.</param>
+/// <param name="Count">How many there are.</param>
+/// <param name="PullBack">(φ, u) ↦ ∂_z f − Cᵀu at the file's z, and what is proved of it.</param>
+internal sealed record OuterParameters(string Kind, int Count, KnownPullBack PullBack);
+
+/// <summary>Someone's own φ and gradient: in θ, or in the parameters of the file.</summary>
+internal sealed record OwnAnswer(Vector Phi, Vector Gradient);

@@ -7,7 +7,8 @@
 //       "regularizer": {"kind": "scalar", "lambda": 2.0}
 //     }
 //
-// Losses in LossReader, regularizers in RegularizerReader. The file is checked strictly: a misspelt or missing property, a number that is
+// Losses in LossReader, regularizers in RegularizerReader; with "parameters" other outer variables than θ (ParametersReader); with "phi" and
+// "metaGradient" someone's own answer. The file is checked strictly: a misspelt or missing property, a number that is
 // none, a shape that does not fit are refused with the path where they are.
 
 using Imaml.Theory;
@@ -39,12 +40,42 @@ internal static class ProblemFile
     {
         using var document = JsonText.Parse(utf8);
         var root = new ProblemNode(document.RootElement, "");
-        var properties = root.Properties(["inner", "outer", "theta", "regularizer"]);
+        var properties = root.Properties(["inner", "outer", "theta", "regularizer"], "parameters", "phi", "metaGradient");
         var theta = properties["theta"].Vector();
         var (inner, innerKind) = LossReader.Read(properties["inner"], theta.Count);
         var (outer, outerKind) = LossReader.Read(properties["outer"], theta.Count);
         var (proximal, regularizerKind) = RegularizerReader.Read(properties["regularizer"], theta.Count);
-        return new Problem(BilevelTaskModule.create(inner, outer, proximal, theta), innerKind, outerKind, regularizerKind);
+        var task = BilevelTaskModule.create(inner, outer, proximal, theta);
+        OuterParameters? parameters = null;
+        if (properties.TryGetValue("parameters", out var node))
+        {
+            (task, parameters) = ParametersReader.Read(node, properties["inner"], task);
+        }
+
+        return new Problem(task, innerKind, outerKind, regularizerKind, parameters, ReadAnswer(properties, theta.Count, parameters));
+    }
+
+    private static OwnAnswer? ReadAnswer(IReadOnlyDictionary<string, ProblemNode> properties, int dimension, OuterParameters? parameters)
+    {
+        if (!properties.TryGetValue("phi", out var phi) & !properties.TryGetValue("metaGradient", out var gradient))
+        {
+            return null;
+        }
+
+        if (phi is null || gradient is null)
+        {
+            throw (phi ?? gradient)!.Error("phi and metaGradient go together: both are needed to judge an answer");
+        }
+
+        return new OwnAnswer(
+            OfLength(phi, dimension, $"theta has {dimension}"),
+            OfLength(gradient, parameters?.Count ?? dimension, parameters is null ? $"theta has {dimension}" : $"there are {ProblemNode.Count(parameters.Count, "parameter")} {parameters.Kind}"));
+    }
+
+    private static MathNet.Numerics.LinearAlgebra.Vector<double> OfLength(ProblemNode node, int count, string reason)
+    {
+        var vector = node.Vector();
+        return vector.Count == count ? vector : throw node.Error($"{ProblemNode.Count(vector.Count)}, but {reason}");
     }
 
     private static byte[] Bytes(string path)

@@ -93,6 +93,15 @@ internal sealed class ProblemNode
                 : throw ErrorAt($"[{i}]", $"must be a whole number from {least} on, not {Show(number)}"))];
     }
 
+    /// <summary>A whole number that is at least this.</summary>
+    public int WholeNumber(int least)
+    {
+        var number = Number();
+        return number >= least && number <= int.MaxValue && number == System.Math.Floor(number)
+            ? (int)number
+            : throw Error($"must be a whole number from {least} on, not {Show(number)}");
+    }
+
     /// <summary>At least one number.</summary>
     public Vector<double> Vector() => Vector<double>.Build.Dense(Numbers(_element, ""));
 

@@ -34,15 +34,18 @@ internal sealed class ProblemSolver
     private static readonly (Outcome Outcome, string Message) Diverged = (Outcome.Diverged, "G is larger at φ than at θ, where the inner solver started: lower its step, or raise λ");
 
     private readonly BilevelTask _task;
+    private readonly OuterParameters? _parameters;
+    private readonly OwnAnswer? _answer;
     private readonly SolveRequest _request;
     private readonly IRegularizer<Vector, double> _regularizer;
     private readonly IBilevelProblem<Vector, double> _problem;
     private readonly ErrorConstants _constants;
     private readonly DenseSolution? _dense;
 
-    private ProblemSolver(BilevelTask task, SolveRequest request, CancellationToken stop)
+    private ProblemSolver(Problem problem, SolveRequest request, CancellationToken stop)
     {
-        (_task, _request) = (task, request);
+        var task = problem.Task;
+        (_task, _parameters, _answer, _request) = (task, problem.Parameters, problem.Answer, request);
         _regularizer = ProximalModule.regularizer(task.Proximal);
         _problem = new InterruptibleProblem<Vector, double>(BilevelTaskModule.problem(task), stop);
         _constants = BilevelTaskModule.constants(task);
@@ -52,9 +55,9 @@ internal sealed class ProblemSolver
     /// <summary>The answer to a request.</summary>
     /// <exception cref="ArgumentException">The options do not fit the method, or a step size is needed that is not known.</exception>
     /// <exception cref="OperationCanceledException">The user asked the program to stop.</exception>
-    public static SolveOutcome Solve(BilevelTask task, SolveRequest request, CancellationToken stop)
+    public static SolveOutcome Solve(Problem problem, SolveRequest request, CancellationToken stop)
     {
-        var solver = new ProblemSolver(task, request.Checked(), stop);
+        var solver = new ProblemSolver(problem, request.Checked(), stop);
         return solver._request switch
         {
             { Method: Method.Exact } => solver.Exactly(),
@@ -84,16 +87,19 @@ internal sealed class ProblemSolver
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatus.NonPositiveCurvature.Describe()),
             _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
-        return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, ByLambda(dense.ByLambda!, phi, bound), SolveBound.Of(bound), null, SolveCounts.None));
+        return Answer(new(outcome, message, phi, dense.Gradient!, stationarity.GradientNorm, ByLambda(dense.ByLambda!, phi, bound), SolveBound.Of(bound), null, SolveCounts.None, dense.U));
     }
 
     private SolveOutcome ToAccuracy(double accuracy)
     {
         var options = new AdaptiveOptions(accuracy, MostRounds);
         var (inner, linear) = (AccurateSolver(), LinearSolver(MostLinearSteps, CheckEvery));
-        var certified = Known
-            ? AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, linear, [BilevelTaskModule.losses(_task)], options, _task.Theta)
-            : AdaptiveAccuracy.Estimate(Space, Coordinates, _regularizer, _problem, inner, linear, Estimates, options, _task.Theta);
+        var certified = (Known, _parameters) switch
+        {
+            (true, { } parameters) => ForParameters(parameters, inner, linear, options),
+            (true, null) => AdaptiveAccuracy.Compute(Space, _regularizer, _problem, inner, linear, [BilevelTaskModule.losses(_task)], options, _task.Theta),
+            _ => AdaptiveAccuracy.Estimate(Space, Coordinates, _regularizer, _problem, inner, linear, Estimates, options, _task.Theta),
+        };
         var task = certified.Tasks[0];
         var (outcome, message) = task.Status switch
         {
@@ -116,6 +122,15 @@ internal sealed class ProblemSolver
         var solve = LinearSolve(certified.MetaGradient) with { Status = null };
         var counts = new SolveCounts(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps);
         return Answer(Found(outcome, message, certified.MetaGradient, ByLambda(certified.MetaGradient, task.Bound), SolveBound.Of(task.Bound), solve, counts));
+    }
+
+    /// <summary>To an accuracy of ∇F(z), in the form of one of g.</summary>
+    private CertifiedMetaGradient<Vector, double> ForParameters(OuterParameters parameters, IInnerSolver<Vector, double> inner, ILinearSolver<Vector, double> linear, AdaptiveOptions options)
+    {
+        var level = new ParameterLevel(_task, _regularizer, _problem, parameters.PullBack);
+        // The file's z is the only one.
+        var found = AdaptiveLowerLevel.Compute(Space, Space, level, inner, linear, options, _task.Theta);
+        return new(found.Gradient.Report, [new CertifiedTask(found.Statuses[0], found.Bounds[0].Lower, found.Works[0])]);
     }
 
     private SolveOutcome ByBudget()
@@ -147,12 +162,22 @@ internal sealed class ProblemSolver
     }
 
     private static Finding Found(Outcome outcome, string message, MetaGradient<Vector, double> result, LambdaGradient? byLambda, SolveBound bound, LinearSolve? linear, SolveCounts counts) =>
-        new(outcome, message, result.Phi, result.Gradient, result.InnerGradientNorm, byLambda, bound, linear, byLambda is null ? counts : counts with
-        {
-            // dL/dΛ linearizes once more at φ.
-            Gradients = counts.Gradients + 1,
-            HessianProducts = counts.HessianProducts + byLambda.Products,
-        });
+        new(
+            outcome,
+            message,
+            result.Phi,
+            result.Gradient,
+            result.InnerGradientNorm,
+            byLambda,
+            bound,
+            linear,
+            byLambda is null ? counts : counts with
+            {
+                // dL/dΛ linearizes once more at φ.
+                Gradients = counts.Gradients + 1,
+                HessianProducts = counts.HessianProducts + byLambda.Products,
+            },
+            linear is null ? null : result.Solve.Solution);
 
     private Finding Overflowed(Vector phi, double gradientNorm)
     {
@@ -196,8 +221,12 @@ internal sealed class ProblemSolver
             found.LinearSolve,
             exact?.Report(exactBound!.Total),
             exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - exact.Gradient!)),
-            found.Counts);
+            found.Counts,
+            _parameters is null ? null : Judge.Parameters(found.Phi, solved ? found.Solution : null, found.Bound, exact, exactBound),
+            _answer is null ? null : Judge.Answer(_answer, exact));
     }
+
+    private AnswerJudge Judge => new(_task, _regularizer, _problem, _parameters, Bound);
 
     /// <summary>dL/dΛ by conjugate gradients; null where φ or u is not finite.</summary>
     private LambdaGradient? ByLambda(MetaGradient<Vector, double> result, Certificate? certificate)

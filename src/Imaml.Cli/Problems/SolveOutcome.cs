@@ -55,6 +55,8 @@ internal enum Outcome
 /// <param name="Exact">The same by dense solves, where d ≤ 500 and a minimum of G is found.</param>
 /// <param name="Error">‖g − exact g‖ (Definition 3).</param>
 /// <param name="Counts">What it cost.</param>
+/// <param name="Parameters">The gradient in the parameters of the file; null where it has none.</param>
+/// <param name="Answer">What the file's own φ and gradient are worth; null where it has none.</param>
 internal sealed record SolveOutcome(
     Outcome Status,
     string Message,
@@ -79,7 +81,47 @@ internal sealed record SolveOutcome(
     LinearSolve? LinearSolve,
     ExactSolution? Exact,
     double? Error,
-    SolveCounts Counts);
+    SolveCounts Counts,
+    ParameterOutcome? Parameters,
+    AnswerOutcome? Answer);
+
+/// <summary>∇F(z) = ∂_z f − Cᵀu in the outer variables z of the file.</summary>
+/// <param name="Kind">As the file has it.</param>
+/// <param name="Gradient">∇F(z); null where no linear system was solved.</param>
+/// <param name="ErrorBound">A bound on its error.</param>
+/// <param name="RoundingError">The part of ErrorBound that is rounding.</param>
+/// <param name="BoundKind">What the bound is worth.</param>
+/// <param name="BoundReason">Why there is no bound; null where there is one.</param>
+/// <param name="Exact">∇F(z) by dense solves, where there are some.</param>
+/// <param name="ExactErrorBound">A bound on its error.</param>
+/// <param name="Error">The distance to Exact.</param>
+internal sealed record ParameterOutcome(
+    string Kind,
+    double?[]? Gradient,
+    double? ErrorBound,
+    double? RoundingError,
+    BoundKind BoundKind,
+    string? BoundReason,
+    double?[]? Exact,
+    double? ExactErrorBound,
+    double? Error);
+
+/// <summary>What someone's own φ and gradient are worth.</summary>
+/// <param name="InnerGradientNorm">‖∇G(φ, θ)‖ at that φ.</param>
+/// <param name="InnerError">A bound on ‖φ − Alg*(θ)‖.</param>
+/// <param name="PhiError">‖φ − exact φ‖, where there is a dense solution.</param>
+/// <param name="ErrorBound">A bound on the error of that gradient.</param>
+/// <param name="BoundKind">What the bounds are worth.</param>
+/// <param name="BoundReason">Why there is no bound; null where there is one.</param>
+/// <param name="Error">The distance to the exact gradient, where there is a dense solution.</param>
+internal sealed record AnswerOutcome(
+    double? InnerGradientNorm,
+    double? InnerError,
+    double? PhiError,
+    double? ErrorBound,
+    BoundKind BoundKind,
+    string? BoundReason,
+    double? Error);
 
 /// <summary>Theorem 1's constants, known or measured at φ.</summary>
 /// <param name="Kind">Certified where they are proved, estimated where they are measured, none where they give no bound.</param>

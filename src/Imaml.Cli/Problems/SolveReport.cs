@@ -52,8 +52,42 @@ internal static class SolveReport
             }
         }
 
+        foreach (var row in outcome.Parameters is { } parameters ? Parameters(parameters) : [])
+        {
+            yield return row;
+        }
+
+        foreach (var row in outcome.Answer is { } answer ? Answer(answer) : [])
+        {
+            yield return row;
+        }
+
         yield return ("cost", Cost(outcome.Counts));
     }
+
+    private static IEnumerable<(string Name, string Value)> Parameters(ParameterOutcome parameters)
+    {
+        yield return ("parameters", parameters.Kind);
+        yield return ("gradient in them", parameters.Gradient is { } gradient ? Vector(gradient) : "not computed");
+        yield return ("its error bound", Bound(parameters.BoundKind, parameters.ErrorBound, parameters.BoundReason));
+        yield return ("its true error", True(parameters.Error, parameters.ExactErrorBound));
+        if (parameters.Exact is { } exact)
+        {
+            yield return ("exact gradient", Vector(exact));
+        }
+    }
+
+    private static IEnumerable<(string Name, string Value)> Answer(AnswerOutcome answer)
+    {
+        yield return ("your ‖∇G(φ, θ)‖", Number(answer.InnerGradientNorm));
+        yield return ("your φ", $"{(answer.BoundKind is BoundKind.None ? "no bound on its error" : $"error at most {Number(answer.InnerError)}, {Words(answer.BoundKind)}")}{(answer.PhiError is { } distance ? $"; true error {Number(distance)}" : "")}");
+        yield return ("your gradient", $"error bound {Bound(answer.BoundKind, answer.ErrorBound, answer.BoundReason)}{(answer.Error is { } error ? $"; true error {Number(error)}" : "")}");
+    }
+
+    private static string Bound(BoundKind kind, double? total, string? reason) => kind is BoundKind.None ? $"none: {reason}" : $"{Number(total)}, {Words(kind)}";
+
+    private static string True(double? error, double? exactBound) =>
+        error is null ? "not known: no dense solution" : $"{Number(error)}, against dense solves{(exactBound is { } bound ? $", themselves within {Number(bound)}" : "")}";
 
     private static string Method(SolveOutcome outcome) =>
         Words(outcome.Method)

@@ -44,6 +44,7 @@ type Certificate
         refuted: bool,
         constants: ErrorConstants,
         innerError: float,
+        innerRounding: float,
         solveError: float,
         total: float,
         rounding: float
@@ -58,6 +59,8 @@ type Certificate
     member _.Constants = constants
     /// A bound on δ = ‖φ − Alg*(θ)‖ (Definition 1).
     member _.InnerError = innerError
+    /// The part of InnerError that would remain with ∇G = 0 as computed.
+    member _.InnerRounding = innerRounding
     /// A bound on δ′ = ‖g − Λ(H+Λ)⁻¹v‖ at φ (Definition 2).
     member _.SolveError = solveError
     /// The bound on ‖g − d_θL(Alg*(θ))‖ (Definition 3).
@@ -67,7 +70,7 @@ type Certificate
 
     /// No bound, for this reason.
     static member internal None(constants, reason) =
-        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity)
+        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity, infinity)
 
     // What ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
     static member private CurvatureRounding(c: ErrorConstants, a: Arithmetic, norms: MeasuredNorms) =
@@ -113,7 +116,7 @@ type Certificate
             let reason =
                 $"G curves by {norms.Curvature:g6} along a direction that was met, less than the constants' µ = {c.StrongConvexity:g6}: they are wrong"
 
-            Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity)
+            Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity, infinity)
         else
             let mu = c.StrongConvexity
             let contraction = c.Contraction
@@ -153,6 +156,7 @@ type Certificate
                     false,
                     c,
                     outward ((gradient + innerRounding) / mu),
+                    outward (innerRounding / mu),
                     outward (contraction * (residual + residualRounding) + solutionRounding),
                     outward total,
                     outward rounding

@@ -4,6 +4,8 @@
 //     v = ∇L(φ)
 //     (H + Λ)u ≈ v,  g = Λu = Jᵀv      to accuracy δ′   (Definition 2), H = ∇²L̂(φ), J of Lemma 1
 //
+// For a general lower level (LowerLevel.fs) the same φ, u and Λu at z are pulled back to ∇F(z) = ∂_z f − Cᵀu, of which g = Λu is the case C = −Λ.
+//
 // Departs from the paper: it solves (I + H/λ)g = v; (H + Λ)u = v is the same system for Λ = λI, symmetric for every Λ, and u is the
 // gradient with respect to λ up to one inner product.
 
@@ -52,6 +54,44 @@ type WarmStart<'V> =
         /// u of the visit before: Solve.Solution.
         Solution: 'V
     }
+
+/// The gradient of F(z) = f(z, x*(z)), with what it was made of.
+type LowerLevelGradient<'Z, 'V, 'S> =
+    {
+        /// ∂_z f − Cᵀu, the caller's.
+        Gradient: 'Z
+        /// Algorithm 2 at z, on the paper's problem there: Phi is x, Solve.Solution is u, Gradient is Λu. Its statuses are those of this gradient too.
+        Report: MetaGradient<'V, 'S>
+    }
+
+    /// The pull-back of what Algorithm 2 found at z, by whatever solvers. Scalars are per task; Z has a vector for each task too.
+    ///
+    /// Cost: one pull-back and one norm. The solve's status is NonFinite where ∇F is not finite.
+    static member Of
+        (
+            outerSpace: IInnerProductSpace<'Z, 'S>,
+            space: IInnerProductSpace<'V, 'S>,
+            point: LowerLevelPoint<'Z, 'V, 'S>,
+            report: MetaGradient<'V, 'S>
+        ) : LowerLevelGradient<'Z, 'V, 'S> =
+        let gradient = point.PullBack.Invoke(report.Phi, report.Solve.Solution, report.Gradient)
+        let finite = Mask.finite outerSpace (outerSpace.Norm gradient)
+        let marks = report.Solve.Marks
+
+        {
+            Gradient = gradient
+            Report =
+                { report with
+                    Solve =
+                        { report.Solve with
+                            Marks =
+                                { marks with
+                                    Met = space.Multiply(marks.Met, finite)
+                                    NonFinite = space.Select(finite, marks.NonFinite, space.Scalar 1.0)
+                                }
+                        }
+                }
+        }
 
 /// Algorithm 2.
 [<AbstractClass; Sealed>]
@@ -168,6 +208,45 @@ type ImplicitMetaGradient =
             |> AdjointSolve.ofReport space regularizer
 
         ImplicitMetaGradient.From(space, regularizer, problem, innerSolver, thresholds, theta, start.Phi, solve)
+
+    /// ∇F(z) of a general lower level, for every task.
+    ///
+    /// Cost: that of the paper's problem at z, and one pull-back.
+    static member Compute
+        (
+            outerSpace: IInnerProductSpace<'Z, 'S>,
+            space: IInnerProductSpace<'V, 'S>,
+            lowerLevel: ILowerLevel<'Z, 'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            solver: IAdjointSolver<'V, 'S>,
+            thresholds: Thresholds,
+            z: 'Z
+        ) : LowerLevelGradient<'Z, 'V, 'S> =
+        let at = lowerLevel.At z
+
+        let report =
+            ImplicitMetaGradient.Compute(space, at.Regularizer, at.Problem, innerSolver, solver, thresholds, at.Centre)
+
+        LowerLevelGradient.Of(outerSpace, space, at, report)
+
+    /// The same for tasks that have been visited before, at a z near to this one.
+    static member ComputeFrom
+        (
+            outerSpace: IInnerProductSpace<'Z, 'S>,
+            space: IInnerProductSpace<'V, 'S>,
+            lowerLevel: ILowerLevel<'Z, 'V, 'S>,
+            innerSolver: IInnerSolver<'V, 'S>,
+            linearSolver: ILinearSolver<'V, 'S>,
+            thresholds: Thresholds,
+            z: 'Z,
+            start: WarmStart<'V>
+        ) : LowerLevelGradient<'Z, 'V, 'S> =
+        let at = lowerLevel.At z
+
+        let report =
+            ImplicitMetaGradient.ComputeFrom(space, at.Regularizer, at.Problem, innerSolver, linearSolver, thresholds, at.Centre, start)
+
+        LowerLevelGradient.Of(outerSpace, space, at, report)
 
 /// Algorithm 2 as a strategy.
 type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds) =

@@ -33,6 +33,7 @@ module Ledger =
             yield! NudgedClaims.claims
             yield! MoreauEnvelope.claims
             yield! LearnedRegularizer.claims
+            yield! LowerLevelClaims.claims
         |]
 
     let private whole (count: int) = count.ToString("N0", CultureInfo.InvariantCulture)

@@ -62,3 +62,31 @@ module internal Proved =
             known gradientRounding,
             known productRounding
         )
+
+[<RequireQualifiedAccess>]
+module SmoothLoss =
+
+    /// L(φ) + bᵀφ: the Hessian stays. `b` as computed is known to `uncertainty`; adding it rounds ∇L + b once, ‖∇L‖ ≤ ‖∇L(0)‖ + max|m|, |M| ‖φ‖.
+    let plusLinear (b: Vector<float>) (uncertainty: float) (loss: SmoothLoss) : SmoothLoss =
+        if b.Count <> loss.Dimension then
+            invalidArg (nameof b) $"b has {b.Count} numbers, the loss {loss.Dimension} parameters"
+
+        let c = loss.Constants
+        let known = c.GradientRounding
+        let slope = Rounding.norm (loss.Gradient(Vector<float>.Build.Dense loss.Dimension)) + known.Constant
+
+        { loss with
+            Value = fun phi -> loss.Value phi + b.DotProduct phi
+            Gradient = fun phi -> loss.Gradient phi + b
+            Constants =
+                Proved.constants
+                    c.SmallestCurvature
+                    c.LargestCurvature
+                    c.HessianLipschitz
+                    (Rounding.above 2 (c.GradientBound + Rounding.norm b + uncertainty))
+                    {
+                        Constant = Rounding.above 6 (known.Constant + uncertainty + 2.0 * Rounding.unit * (slope + Rounding.norm b))
+                        Slope = Rounding.above 4 (known.Slope + 2.0 * Rounding.unit * c.Smoothness)
+                    }
+                    c.ProductRounding
+        }
