@@ -23,7 +23,10 @@ module LowerLevelClaims =
             struct (task.Theta + Spectrum.direction random task.Theta.Count, Spectrum.gaussian random task.Theta.Count)
         else
             let step = 1.0 / (BilevelTask.constants task).Smoothness
-            let inner = GradientDescentSolver<Vector<float>, float>(ConstantStep step, int (300.0 ** random.NextDouble()))
+
+            let inner =
+                GradientDescentSolver<Vector<float>, float>(ConstantStep step, int (300.0 ** random.NextDouble()))
+
             let linear = LinearSolveOptions.FixedBudget(int (10.0 ** random.NextDouble()))
 
             let result =
@@ -72,9 +75,18 @@ module LowerLevelClaims =
 
     /// ∇F along a random direction against a central difference of F, whose truncation error is less than its change from twice the step: by a factor
     /// 3 to the order of h².
-    let private differenceMargin (gradient: KnownLowerLevel -> Vector<float> -> Vector<float>) (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
+    let private differenceMargin
+        (gradient: KnownLowerLevel -> Vector<float> -> Vector<float>)
+        (random: Random)
+        (level: KnownLowerLevel)
+        (z: Vector<float>)
+        =
         let direction = Spectrum.direction random z.Count
-        let slope (h: float) = (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction)) / (2.0 * h)
+
+        let slope (h: float) =
+            (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction))
+            / (2.0 * h)
+
         let h = 1e-3
         let near, far = slope h, slope (2.0 * h)
         let task = level.Task z
@@ -84,14 +96,19 @@ module LowerLevelClaims =
             abs (task.Outer.Value x)
             + ((task.Outer.Gradient(0.0 * x)).L2Norm() + task.Outer.LargestCurvature * x.L2Norm()) * x.L2Norm()
 
-        let rounding = Rounding.unit * float (8 * (x.Count + 60)) * (BilevelTask.constants task).Condition ** 0.5 * size / h
+        let rounding =
+            Rounding.unit * float (8 * (x.Count + 60)) * (BilevelTask.constants task).Condition ** 0.5 * size
+            / h
+
         Claim.margin (abs (near - (gradient level z).DotProduct direction)) (abs (far - near) + rounding)
 
     let private exact level z =
         let struct (gradient, _) = LowerLevels.exactGradient level z
         gradient
 
-    let private tightNames = "one parameter, all errors of one sign: " + (TightLowerLevels.families |> List.map fst |> String.concat ", ")
+    let private tightNames =
+        "one parameter, all errors of one sign: "
+        + (TightLowerLevels.families |> List.map fst |> String.concat ", ")
 
     let private tightly measure =
         Instances.from (fun extent ->
@@ -133,7 +150,10 @@ module LowerLevelClaims =
             ImplicitMetaGradient.Compute(space, regularizer, problem, inner, adjoint, Thresholds.None, task.Theta)
 
         let level: ILowerLevel<Vector<float>, Vector<float>, float> = ProximalLowerLevel(regularizer, problem)
-        let general = ImplicitMetaGradient.Compute(space, space, level, inner, adjoint, Thresholds.None, task.Theta)
+
+        let general =
+            ImplicitMetaGradient.Compute(space, space, level, inner, adjoint, Thresholds.None, task.Theta)
+
         let bits (v: Vector<float>) = v |> Seq.map BitConverter.DoubleToInt64Bits |> Seq.toArray
         let same a b = bits a = bits b
         let known = LowerLevels.proximal task.Inner task.Outer task.Proximal
@@ -163,7 +183,8 @@ module LowerLevelClaims =
             Violations = violations
         }
 
-    let private hypotheses = "G is µ-strongly convex, ∇L is L-, H ρ- and C ρ_C-Lipschitz, ∂_z f L_z-Lipschitz in x"
+    let private hypotheses =
+        "G is µ-strongly convex, ∇L is L-, H ρ- and C ρ_C-Lipschitz, ∂_z f L_z-Lipschitz in x"
 
     let claims: Claim list =
         [
@@ -203,7 +224,10 @@ module LowerLevelClaims =
                             (Instances.count 5 50)
                             (differenceMargin (fun level z ->
                                 let task = level.Task z
-                                let struct (gradient, _) = LowerLevels.gradientAt level z task.Theta (BilevelTask.adjoint task task.Theta)
+
+                                let struct (gradient, _) =
+                                    LowerLevels.gradientAt level z task.Theta (BilevelTask.adjoint task task.Theta)
+
                                 gradient)))
                 |]
             claim

@@ -74,7 +74,10 @@ module internal RandomLowerLevels =
             "log λ of ridge regression",
             fun random ->
                 let struct (support, query, d) = small random
-                let struct (inner, outer) = LinearRegression.random random support query d (10.0 ** (3.0 * random.NextDouble()))
+
+                let struct (inner, outer) =
+                    LinearRegression.random random support query d (10.0 ** (3.0 * random.NextDouble()))
+
                 logLambda random inner outer
             "log λ of logistic regression",
             fun random ->

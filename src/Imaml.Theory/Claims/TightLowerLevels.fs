@@ -30,7 +30,10 @@ module internal TightLowerLevels =
     let private tightLogLambda seed : TightLowerLevel =
         let random = Random(seed: int)
         let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let h, lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
+        let h, lambda, slope, delta, x, u, r =
+            magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
         let mu = h + lambda
         let struct (_, q) = outerFor slope mu x u r
 
@@ -59,7 +62,10 @@ module internal TightLowerLevels =
     let private tightWeights seed : TightLowerLevel =
         let random = Random(seed: int)
         let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
+        let lambda, slope, delta, x, u, r =
+            magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
         let a, residual = magnitude (), magnitude ()
         let z = 4.0 * random.NextDouble() - 2.0
         let n = random.Next(1, 5)
@@ -85,7 +91,10 @@ module internal TightLowerLevels =
     let private tightCross seed : TightLowerLevel =
         let random = Random(seed: int)
         let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let h, lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
+        let h, lambda, slope, delta, x, u, r =
+            magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
+
         let one (value: float) = Matrix<float>.Build.Dense(1, 1, value)
         let b, e, z = magnitude (), magnitude (), magnitude ()
         let struct (_, q) = outerFor slope (h + lambda) x u r
@@ -100,4 +109,8 @@ module internal TightLowerLevels =
 
     /// The families, each with a draw by its seed.
     let families: (string * (int -> TightLowerLevel)) list =
-        [ "log λ", tightLogLambda; "example weights", tightWeights; "cross term", tightCross ]
+        [
+            "log λ", tightLogLambda
+            "example weights", tightWeights
+            "cross term", tightCross
+        ]
