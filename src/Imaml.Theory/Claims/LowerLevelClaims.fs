@@ -126,6 +126,8 @@ module LowerLevelClaims =
                         }
             })
 
+    let private within _ (bound: LowerLevelCertificate) error own = Claim.margin error (bound.Total + own)
+
     let private attained _ (bound: LowerLevelCertificate) error own = Claim.margin (0.999 * bound.Total) (error + own)
 
     /// The error against the certificate with another pull-back's constants.
@@ -191,10 +193,11 @@ module LowerLevelClaims =
             claim
                 "the certificate bounds the error of ∇F(z) = ∂_z f − Cᵀu"
                 hypotheses
-                RandomLowerLevels.names
+                (RandomLowerLevels.names + "; " + tightNames)
                 "‖∂_z f − Cᵀu − ∇F(z)‖, x and u by few steps or at random"
                 "Sδ + (K + ρ_Cδ)E + rounding"
-                (RandomLowerLevels.each 18000 (Instances.count 60 2400) certificateMargin)
+                (RandomLowerLevels.each 18000 (Instances.count 60 2400) certificateMargin
+                 |> Instances.andThen (tightly within))
                 [||]
             claim
                 "no smaller certificate of ∇F(z) will do"
