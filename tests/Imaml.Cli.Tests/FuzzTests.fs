@@ -20,12 +20,20 @@ let private perceptron =
  "theta": [1, 2, 3, 4, 5, 6],
  "regularizer": {"kind": "scalar", "lambda": 1}}"""
 
+let private weights =
+    """{"inner": {"kind": "softmax", "X": [[1], [2]], "y": [0, 1], "classes": 2},
+ "outer": {"kind": "logistic", "X": [[1, 0]], "y": [1]},
+ "theta": [1, 2],
+ "regularizer": {"kind": "scalar", "lambda": 1},
+ "parameters": {"kind": "example-weights", "logits": [0, 1]},
+ "phi": [1, 2], "metaGradient": [0, 1]}"""
+
 let private request =
     SolveRequest(Method.Implicit, Nullable(), Nullable 3, Nullable 2, Nullable 0.1, Nullable())
 
 let private solve (bytes: byte[]) =
     let problem = ProblemFile.Parse(ReadOnlyMemory bytes)
-    let outcome = ProblemSolver.Solve(problem, request, CancellationToken.None)
+    let outcome = ProblemSolver.Solve(problem[0], request, CancellationToken.None)
 
     if outcome.Status = Outcome.Converged || outcome.Status = Outcome.StepLimit then
         Expect.all outcome.Phi _.HasValue "φ is finite"
@@ -36,7 +44,12 @@ let tests =
     testList
         "Fuzzing"
         [
-            for name, text in [ "quadratics", quadratic; "networks", perceptron ] do
+            for name, text in
+                [
+                    "quadratics", quadratic
+                    "networks", perceptron
+                    "example weights and an answer", weights
+                ] do
                 testCase name (fun () ->
                     let known (e: exn) = e :? ProblemFileException || e :? ArgumentException
                     survives true (Encoding.UTF8.GetBytes text) known solve)

@@ -13,7 +13,7 @@ open Imaml.Math
 open Imaml.Testing
 open Imaml.Theory
 
-let private parse (text: string) = ProblemFile.Parse(ReadOnlyMemory(Encoding.UTF8.GetBytes text))
+let private parse (text: string) = ProblemFile.Parse(ReadOnlyMemory(Encoding.UTF8.GetBytes text)) |> Seq.exactlyOne
 
 let private refusal body =
     try
@@ -42,6 +42,10 @@ let private perceptron loss y =
 
 let private full =
     quadratic.Replace("""{"kind": "scalar", "lambda": 2.0}""", """{"kind": "matrix", "lambda": [[2, 1], [1, 2]]}""")
+
+let private several =
+    """{"tasks": [{"inner": {"kind": "quadratic", "A": [[2]], "b": [1]}, "outer": {"kind": "quadratic", "A": [[1]], "b": [0]}}],
+ "theta": [1], "regularizer": {"kind": "scalar", "lambda": 2.0}}"""
 
 let private classes = perceptron "cross-entropy" "[0, 1]"
 
@@ -94,7 +98,10 @@ let private bad: (string * string * string * string) list =
         quadratic, "\"lambda\"", "\"lamda\"", "regularizer.lamda: unknown property (did you mean lambda?); known: kind, lambda"
         quadratic, "\"c\"", "\"C\"", "inner.C: unknown property (did you mean c?); known: kind, A, b, c"
         quadratic, "\"c\"", "\"a b\\n\"", "inner[\"a b\uFFFD\"]: unknown property; known: kind, A, b, c"
-        quadratic, "\"theta\"", "\"seed\": 1, \"theta\"", "seed: unknown property; known: inner, outer, theta, regularizer"
+        quadratic,
+        "\"theta\"",
+        "\"seed\": 1, \"theta\"",
+        "seed: unknown property; known: inner, outer, theta, regularizer, parameters, phi, metaGradient"
         quadratic, "\"theta\"", "\"theta\": [1], \"theta\"", "theta: given twice"
         quadratic, "\"c\": 4", "\"b\": [0, 0]", "inner.b: given twice"
         quadratic, "\"c\"", "\"\\ud800\"", "inner: a name that is no text"
@@ -106,8 +113,14 @@ let private bad: (string * string * string * string) list =
         quadratic,
         "{\"kind\": \"quadratic\", \"A\": [[2",
         "{\"kind\": \"linear\", \"A\": [[2",
-        "inner.kind: unknown: \"linear\"; known: quadratic, least-squares, logistic, mlp"
+        "inner.kind: unknown: \"linear\"; known: quadratic, least-squares, logistic, softmax, mlp"
         quadratic, "\"scalar\"", "3", "regularizer.kind: must be one of \"scalar\", \"diagonal\", \"matrix\", not 3"
+        // Several tasks.
+        several, several.Substring(10, several.IndexOf("],\n") - 9), "[]", "tasks: must have at least one element"
+        several, several.Substring(10, several.IndexOf("],\n") - 9), "[1]", "tasks[0]: must be an object, not 1"
+        several, "\"outer\"", "\"other\"", "tasks[0].other: unknown property (did you mean outer?); known: inner, outer, phi, metaGradient"
+        several, "\"theta\"", "\"inner\": 1, \"theta\"", "inner: unknown property; known: tasks, theta, regularizer, parameters"
+        several, "[[2]]", "[[2, 1]]", "tasks[0].inner.A: 1 × 2, but must be square"
         // Quadratics.
         quadratic, "[[2, 1], [1, 3]]", "[[2, 1]]", "inner.A: 1 × 2, but must be square"
         quadratic, "[[2, 1], [1, 3]]", "[[2]]", "inner.A: 1 × 1, but theta has 2 numbers"
@@ -267,7 +280,9 @@ let private badFiles =
                             failure.Message |> should equal $"{path}: regularizer.lambda: must be greater than 0, not 0"))
         ]
 
-let private sample name = ProblemFile.Read(Path.Combine(AppContext.BaseDirectory, "samples", "problems", name))
+let private sample name =
+    ProblemFile.Read(Path.Combine(AppContext.BaseDirectory, "samples", "problems", name))
+    |> Seq.exactlyOne
 
 let private goodFiles =
     testList
@@ -351,7 +366,7 @@ let private goodFiles =
 
             testCase "a byte order mark is skipped" (fun () ->
                 let bytes = Array.append (Encoding.UTF8.GetPreamble()) (Encoding.UTF8.GetBytes quadratic)
-                (ProblemFile.Parse(ReadOnlyMemory bytes)).Task.Theta.Count |> should equal 2)
+                (ProblemFile.Parse(ReadOnlyMemory bytes)).[0].Task.Theta.Count |> should equal 2)
 
             testCase "inner and outer may be of different kinds, and indefinite" (fun () ->
                 let text =
@@ -378,7 +393,7 @@ let private goodFiles =
                 problem.Task.Theta.Count |> should equal 200)
 
             testCase "the samples are good, and are what their names say" (fun () ->
-                for name in [ "ridge.json"; "logistic.json" ] do
+                for name in [ "ridge.json"; "logistic.json"; "hyper-cleaning.json"; "own-answer.json" ] do
                     let task = (sample name).Task
                     (BilevelTask.constants task).Kind |> should equal BoundKind.Certified
                     let phi = BilevelTask.exactSolution task task.Theta

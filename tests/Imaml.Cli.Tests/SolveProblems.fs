@@ -77,9 +77,15 @@ let quadratics seed d condition =
         q (Proximal.Matrix(Spectrum.positiveDefinite random d 5.0))
     ]
 
-let parse (text: string) = ProblemFile.Parse(ReadOnlyMemory(Encoding.UTF8.GetBytes text))
+/// All tasks of a file.
+let parseAll (text: string) = ProblemFile.Parse(ReadOnlyMemory(Encoding.UTF8.GetBytes text))
 
-let sample name = ProblemFile.Read(Path.Combine(AppContext.BaseDirectory, "samples", "problems", name + ".json"))
+/// The one task of a file.
+let parse (text: string) = parseAll text |> Seq.exactlyOne
+
+let sample name =
+    ProblemFile.Read(Path.Combine(AppContext.BaseDirectory, "samples", "problems", name + ".json"))
+    |> Seq.exactlyOne
 
 /// Nothing is asked for but the method.
 let request (method: Method) = SolveRequest(method, Nullable(), Nullable(), Nullable(), Nullable(), Nullable())

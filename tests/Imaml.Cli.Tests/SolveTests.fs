@@ -449,9 +449,7 @@ let private outcomes =
                         solve (parse changed) asked |> ignore)
 
             testCase "a request to stop is heeded" (fun () ->
-                (fun () ->
-                    ProblemSolver.Solve(sample "ridge", request Method.Implicit, CancellationToken true)
-                    |> ignore)
+                (fun () -> ProblemSolver.Solve(sample "ridge", request Method.Implicit, CancellationToken true) |> ignore)
                 |> should throw typeof<OperationCanceledException>)
         ]
 
@@ -468,7 +466,18 @@ let private json =
                         C = vector [| 1e200; -1e200 |]
                     }
 
-                for problem in parse huge.Text :: List.map sample [ "ridge"; "logistic"; "perceptron"; "indefinite" ] do
+                for problem in
+                    parse huge.Text
+                    :: List.map
+                        sample
+                        [
+                            "ridge"
+                            "logistic"
+                            "perceptron"
+                            "indefinite"
+                            "hyper-cleaning"
+                            "own-answer"
+                        ] do
                     for asked in
                         [
                             request Method.Implicit
@@ -513,11 +522,46 @@ let private json =
                                 "exact"
                                 "error"
                                 "counts"
+                                "parameters"
+                                "answer"
                             ]
 
                         let bounded = root.GetProperty("boundKind").GetString() <> "none"
                         (root.GetProperty("errorBound").ValueKind = JsonValueKind.Number) |> should equal bounded
                         (root.GetProperty("boundReason").ValueKind = JsonValueKind.Null) |> should equal bounded
+
+                        for name, expected in
+                            [
+                                "parameters",
+                                [
+                                    "kind"
+                                    "gradient"
+                                    "errorBound"
+                                    "roundingError"
+                                    "boundKind"
+                                    "boundReason"
+                                    "exact"
+                                    "exactErrorBound"
+                                    "error"
+                                ]
+                                "answer",
+                                [
+                                    "innerGradientNorm"
+                                    "innerError"
+                                    "phiError"
+                                    "errorBound"
+                                    "boundKind"
+                                    "boundReason"
+                                    "error"
+                                ]
+                            ] do
+                            let part = root.GetProperty name
+
+                            if part.ValueKind <> JsonValueKind.Null then
+                                properties part |> should equal expected
+                                let bounded = part.GetProperty("boundKind").GetString() <> "none"
+                                (part.GetProperty("errorBound").ValueKind = JsonValueKind.Number) |> should equal bounded
+                                (part.GetProperty("boundReason").ValueKind = JsonValueKind.Null) |> should equal bounded
 
                         if root.GetProperty("exact").ValueKind <> JsonValueKind.Null then
                             properties (root.GetProperty "exact")

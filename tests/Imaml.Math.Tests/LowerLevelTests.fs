@@ -25,7 +25,10 @@ let private adaptive (level: KnownLowerLevel) accuracy rounds z =
         LowerLevels.certified level,
         GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / c.Smoothness), 100_000, 1),
         ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(1000, 0.0)),
-        { Accuracy = accuracy; MaxRounds = rounds },
+        {
+            Accuracy = accuracy
+            MaxRounds = rounds
+        },
         z
     )
 
@@ -65,15 +68,21 @@ let tests =
 
                 match BilevelTask.regularizerGradient task phi (BilevelTask.adjoint task phi) with
                 | ProximalGradient.Diagonal values ->
-                    (gradient - values.PointwiseMultiply(z.PointwiseExp())).L2Norm() |> should be (lessThan (1e-13 * gradient.L2Norm()))
+                    (gradient - values.PointwiseMultiply(z.PointwiseExp())).L2Norm()
+                    |> should be (lessThan (1e-13 * gradient.L2Norm()))
                 | other -> failtest $"{other} is no diagonal")
 
             testCase "an example with weight 0 to rounding changes nothing, and its own gradient is 0" (fun () ->
                 let random = Random 8
                 let x, y = Spectrum.gaussianMatrix random 6 3, vector [ 0.0; 1.0; 2.0; 0.0; 1.0; 2.0 ]
                 let outer = SoftmaxRegression.loss 3 x y
-                let level = LowerLevels.exampleWeights (Link.Softmax 3) x y outer (Proximal.Scalar 0.1) (Vector<float>.Build.Dense 9)
-                let struct (gradient, bound) = LowerLevels.exactGradient level (vector [ 0.0; 0.0; -800.0; 0.0; 0.0; 0.0 ])
+
+                let level =
+                    LowerLevels.exampleWeights (Link.Softmax 3) x y outer (Proximal.Scalar 0.1) (Vector<float>.Build.Dense 9)
+
+                let struct (gradient, bound) =
+                    LowerLevels.exactGradient level (vector [ 0.0; 0.0; -800.0; 0.0; 0.0; 0.0 ])
+
                 gradient[2] |> should equal 0.0
                 bound.Kind |> should equal BoundKind.Certified
                 bound.Total |> should be (lessThan 1e-12))
@@ -96,7 +105,14 @@ let tests =
 
                 let judged inner =
                     { ridge with
-                        Task = fun z -> { ridge.Task z with Inner = { (ridge.Task z).Inner with Constants = inner } }
+                        Task =
+                            fun z ->
+                                { ridge.Task z with
+                                    Inner =
+                                        { (ridge.Task z).Inner with
+                                            Constants = inner
+                                        }
+                                }
                     }
 
                 let known = (ridge.Task z).Inner.Constants
@@ -110,12 +126,17 @@ let tests =
                 (certificate (judged understated)).Kind |> should equal BoundKind.None
                 (certificate (judged LossConstants.Unknown)).Kind |> should equal BoundKind.None
                 (certificate (judged LossConstants.Unknown)).Total |> should equal infinity
-                (adaptive (judged understated) 1e-6 5 z).Statuses |> should equal [| CertifiedStatus.ConstantsRefuted |])
+
+                (adaptive (judged understated) 1e-6 5 z).Statuses
+                |> should equal [| CertifiedStatus.ConstantsRefuted |])
 
             testCase "a bound of the pull-back that is not known gives no certificate, one that is no number is refused" (fun () ->
                 let z = vector [ 0.0; 0.0; 0.0; 0.0 ]
                 let struct (_, bound) = LowerLevels.exactGradient ridge z
-                (LowerLevelCertificate.Of(bound.Lower, PullBackBound.Proved(infinity, 1.0, 0.0, 0.0))).Kind |> should equal BoundKind.None
+
+                (LowerLevelCertificate.Of(bound.Lower, PullBackBound.Proved(infinity, 1.0, 0.0, 0.0))).Kind
+                |> should equal BoundKind.None
+
                 refuses "normSlope must be at least 0" (fun () -> PullBackBound.Proved(0.0, 1.0, nan, 0.0) |> ignore))
 
             testCase "bad input is refused in one line" (fun () ->
@@ -133,6 +154,8 @@ let tests =
                     LowerLevels.cross b b loss loss (Proximal.Scalar 1.0) zero |> ignore)
 
                 refuses "labels must be 0 or 1" (fun () ->
-                    let level = LowerLevels.exampleWeights Link.Logistic x (vector [ 0.0; 2.0 ]) loss (Proximal.Scalar 1.0) zero
+                    let level =
+                        LowerLevels.exampleWeights Link.Logistic x (vector [ 0.0; 2.0 ]) loss (Proximal.Scalar 1.0) zero
+
                     level.Task(vector [ 0.0; 0.0 ]) |> ignore))
         ]

@@ -17,8 +17,7 @@ let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 let private numbers (element: JsonElement) = [| for value in element.EnumerateArray() -> value.GetDouble() |]
 let private vector (element: JsonElement) = Vector<float>.Build.DenseOfArray(numbers element)
 
-let private read folder name =
-    JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, name))).RootElement
+let private read folder name = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, name))).RootElement
 
 let private loss (make: Matrix<float> -> Vector<float> -> SmoothLoss) (level: string) (problem: JsonElement) =
     let part = problem.GetProperty level
@@ -59,7 +58,9 @@ let private hypertorchStep (level: KnownLowerLevel) (lambda: Vector<float>) =
 
 /// Algorithm 2 at z by the core's iterative solvers, to rounding.
 let private gradient (level: KnownLowerLevel) z =
-    let conjugateGradient = ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(200, 1e-12))
+    let conjugateGradient =
+        ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(200, 1e-12))
+
     let adjoint: IAdjointSolver<Vector<float>, float> = LinearAdjointSolver conjugateGradient
     let inner = NewtonConjugateGradientSolver<Vector<float>, float>(200, 20)
 
@@ -68,7 +69,9 @@ let private gradient (level: KnownLowerLevel) z =
             InnerGradientNorm = 1e-12
         }
 
-    let found = ImplicitMetaGradient.Compute(space, space, LowerLevels.certified level, inner, adjoint, thresholds, z)
+    let found =
+        ImplicitMetaGradient.Compute(space, space, LowerLevels.certified level, inner, adjoint, thresholds, z)
+
     struct (found.Gradient, found.Report.OuterLoss)
 
 /// Algorithm 1 with L-BFGS on F(log λ), no coordinate moved by more than `longest`, each step halved while F rises: z, F and ‖∇F‖ once that is at most
@@ -127,26 +130,39 @@ let tests =
                     // Certified to nine digits or more.
                     bound.Total |> should be (lessThan (1e-9 * gradient.L2Norm())))
 
-            Needs.reference "hypertorch: the outer losses that its notebook prints, 100 gradient steps an outer step, the last 10 differentiated" (fun folder ->
-                let level = hypertorch folder
-                let published = dict [ 0, 0.574399; 10, 0.533768; 20, 0.361522; 50, 0.294467; 100, 0.285354; 200, 0.281670 ]
-                let struct (first, _) = hypertorchStep level (Vector<float>.Build.Dense(20, 1.0))
-                // Printed from single precision.
-                first |> should (equalWithin 1e-7) 0.5743989944658
+            Needs.reference
+                "hypertorch: the outer losses that its notebook prints, 100 gradient steps an outer step, the last 10 differentiated"
+                (fun folder ->
+                    let level = hypertorch folder
 
-                // SGD with rate 1 and momentum 0.9 on λ, kept above 10⁻⁸.
-                let rec run k (lambda: Vector<float>) (velocity: Vector<float>) =
-                    let struct (value, gradient) = hypertorchStep level lambda
+                    let published =
+                        dict
+                            [
+                                0, 0.574399
+                                10, 0.533768
+                                20, 0.361522
+                                50, 0.294467
+                                100, 0.285354
+                                200, 0.281670
+                            ]
 
-                    match published.TryGetValue k with
-                    | true, printed -> value |> should (equalWithin 0.5000001e-6) printed
-                    | _ -> ()
+                    let struct (first, _) = hypertorchStep level (Vector<float>.Build.Dense(20, 1.0))
+                    // Printed from single precision.
+                    first |> should (equalWithin 1e-7) 0.5743989944658
 
-                    if k < 200 then
-                        let velocity = 0.9 * velocity + gradient
-                        run (k + 1) ((lambda - velocity).PointwiseMaximum 1e-8) velocity
+                    // SGD with rate 1 and momentum 0.9 on λ, kept above 10⁻⁸.
+                    let rec run k (lambda: Vector<float>) (velocity: Vector<float>) =
+                        let struct (value, gradient) = hypertorchStep level lambda
 
-                run 0 (Vector<float>.Build.Dense(20, 1.0)) (Vector<float>.Build.Dense 20))
+                        match published.TryGetValue k with
+                        | true, printed -> value |> should (equalWithin 0.5000001e-6) printed
+                        | _ -> ()
+
+                        if k < 200 then
+                            let velocity = 0.9 * velocity + gradient
+                            run (k + 1) ((lambda - velocity).PointwiseMaximum 1e-8) velocity
+
+                    run 0 (Vector<float>.Build.Dense(20, 1.0)) (Vector<float>.Build.Dense 20))
 
             // Another program's optimum is 0.035015. F has more than one: 18 of the λ go to 0 here, from two first steps alike.
             Needs.reference "hypertorch: Algorithm 1 with L-BFGS finds an optimum over log λ below 0.035015" (fun folder ->

@@ -379,7 +379,10 @@ let private lowerLevel (subject: Subject<'V, 'S>) =
         property "the paper's problem by the general text gives the same bits, and the same raised Λ" (fun d ->
             let struct (lambda, tasks) = draw subject d
             // Indefinite, so that a remedy is at work.
-            let tasks = { tasks with A = tasks.A |> Array.map (fun a -> a - 0.5 * Matrix<float>.Build.DenseIdentity a.RowCount) }
+            let tasks =
+                { tasks with
+                    A = tasks.A |> Array.map (fun a -> a - 0.5 * Matrix<float>.Build.DenseIdentity a.RowCount)
+                }
 
             for remedy in [ Truncate; RaiseLambda; SolveIndefinite ] do
                 let regularizer: IRegularizer<'V, 'S> = ScalarRegularizer lambda
@@ -407,10 +410,10 @@ let private lowerLevel (subject: Subject<'V, 'S>) =
             let found = general level Truncate (subject.OfRows tasks.Theta)
             let phi, u = subject.ToRows found.Report.Phi, subject.ToRows found.Report.Solve.Solution
 
-            let expected =
-                Array.map2 (Array.map2 (fun x u -> x - 2.0 * u + 3.0 * lambda * u)) phi u
+            let expected = Array.map2 (Array.map2 (fun x u -> x - 2.0 * u + 3.0 * lambda * u)) phi u
             // Five roundings of terms of this size.
-            let size = 1.0 + (2.0 + 3.0 * lambda) * (Array.map euclid u |> Array.max) + (Array.map euclid phi |> Array.max)
+            let size =
+                1.0 + (2.0 + 3.0 * lambda) * (Array.map euclid u |> Array.max) + (Array.map euclid phi |> Array.max)
 
             Array.iter2
                 (fun (e: float[]) a -> Check.atMost (10.0 * subject.Epsilon * size) (euclid (Array.map2 (-) a e)) "∇F")

@@ -13,7 +13,7 @@ internal static class SolveCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var file = new Argument<string>("PROBLEM.json") { Description = "The two losses, θ and Λ; samples/problems has examples; - for the standard input" };
+        var file = new Argument<string>("PROBLEM.json") { Description = "The losses, θ and Λ; samples/problems has examples; - for the standard input" };
         var method = SharedOptions.OneOf(
             new Option<Method>("--method") { Description = "implicit, exact, maml, truncated, fomaml or reptile", HelpName = "METHOD", DefaultValueFactory = _ => Method.Implicit }, "implicit", "exact", "maml", "truncated", "fomaml", "reptile");
         var accuracy = SharedOptions.Decimal(new Option<double?>("--accuracy") { Description = $"implicit: the largest error of the meta-gradient [default: {SolveRequest.UsualAccuracy:0e-0}, where no steps are given]", HelpName = "ε" });
@@ -34,18 +34,25 @@ internal static class SolveCommand
             var work = Task.Run(
                 () =>
                 {
-                    var problem = ProblemFile.Read(path);
-                    return (problem, ProblemSolver.Solve(problem, request, stop));
+                    var problems = ProblemFile.Read(path);
+                    return (problems, problems.Select(problem => ProblemSolver.Solve(problem, request, stop)).ToArray());
                 },
                 CancellationToken.None);
-            var (problem, outcome) = work.WaitAsync(stop).GetAwaiter().GetResult();
-            if (parsed.GetValue(json))
+            var (problems, outcomes) = work.WaitAsync(stop).GetAwaiter().GetResult();
+            switch (parsed.GetValue(json), outcomes)
             {
-                Terminal.Line(ToJson(outcome));
-            }
-            else
-            {
-                SolveReport.Print(problem, outcome);
+                case (true, [var outcome]):
+                    Terminal.Line(ToJson(outcome));
+                    break;
+                case (true, _):
+                    Terminal.Line(JsonSerializer.Serialize(MeanOutcome.Of(outcomes), Json));
+                    break;
+                case (false, [var outcome]):
+                    SolveReport.Print(problems[0], outcome);
+                    break;
+                default:
+                    SolveReport.Print(problems, MeanOutcome.Of(outcomes));
+                    break;
             }
 
             return ExitCode.Success;

@@ -7,7 +7,7 @@
 //       "regularizer": {"kind": "scalar", "lambda": 2.0}
 //     }
 //
-// Losses in LossReader, regularizers in RegularizerReader; with "parameters" other outer variables than θ (ParametersReader); with "phi" and
+// With "tasks": [{"inner": …, "outer": …}, …] in place of the two losses it holds several tasks. Losses in LossReader, regularizers in RegularizerReader; with "parameters" other outer variables than θ (ParametersReader); with "phi" and
 // "metaGradient" someone's own answer. The file is checked strictly: a misspelt or missing property, a number that is
 // none, a shape that does not fit are refused with the path where they are.
 
@@ -20,9 +20,9 @@ internal static class ProblemFile
 {
     private const long Longest = 1L << 30;
 
-    /// <summary>The problem in a file, or on the standard input where the path is <c>-</c>.</summary>
+    /// <summary>The problem in a file, or on the standard input where the path is <c>-</c>; one for each task where it has several.</summary>
     /// <exception cref="ProblemFileException">The file cannot be read, is not JSON, or breaks a rule; one line says where.</exception>
-    public static Problem Read(string path)
+    public static IReadOnlyList<Problem> Read(string path)
     {
         try
         {
@@ -34,25 +34,37 @@ internal static class ProblemFile
         }
     }
 
-    /// <summary>The problem in a text.</summary>
+    /// <summary>The problem in a text; one for each task where it has several.</summary>
     /// <exception cref="ProblemFileException">The text is not JSON or breaks a rule; one line says where.</exception>
-    public static Problem Parse(ReadOnlyMemory<byte> utf8)
+    public static IReadOnlyList<Problem> Parse(ReadOnlyMemory<byte> utf8)
     {
         using var document = JsonText.Parse(utf8);
         var root = new ProblemNode(document.RootElement, "");
-        var properties = root.Properties(["inner", "outer", "theta", "regularizer"], "parameters", "phi", "metaGradient");
-        var theta = properties["theta"].Vector();
-        var (inner, innerKind) = LossReader.Read(properties["inner"], theta.Count);
-        var (outer, outerKind) = LossReader.Read(properties["outer"], theta.Count);
-        var (proximal, regularizerKind) = RegularizerReader.Read(properties["regularizer"], theta.Count);
-        var task = BilevelTaskModule.create(inner, outer, proximal, theta);
-        OuterParameters? parameters = null;
-        if (properties.TryGetValue("parameters", out var node))
+        if (!root.Has("tasks"))
         {
-            (task, parameters) = ParametersReader.Read(node, properties["inner"], task);
+            var alone = root.Properties(["inner", "outer", "theta", "regularizer"], "parameters", "phi", "metaGradient");
+            return [ReadTask(alone, alone)];
         }
 
-        return new Problem(task, innerKind, outerKind, regularizerKind, parameters, ReadAnswer(properties, theta.Count, parameters));
+        var properties = root.Properties(["tasks", "theta", "regularizer"], "parameters");
+        return [.. properties["tasks"].Elements().Select(task => ReadTask(properties, task.Properties(["inner", "outer"], "phi", "metaGradient")))];
+    }
+
+    /// <summary>One task: what all share, its own losses, and an answer of its own.</summary>
+    private static Problem ReadTask(IReadOnlyDictionary<string, ProblemNode> shared, IReadOnlyDictionary<string, ProblemNode> own)
+    {
+        var theta = shared["theta"].Vector();
+        var (inner, innerKind) = LossReader.Read(own["inner"], theta.Count);
+        var (outer, outerKind) = LossReader.Read(own["outer"], theta.Count);
+        var (proximal, regularizerKind) = RegularizerReader.Read(shared["regularizer"], theta.Count);
+        var task = BilevelTaskModule.create(inner, outer, proximal, theta);
+        OuterParameters? parameters = null;
+        if (shared.TryGetValue("parameters", out var node))
+        {
+            (task, parameters) = ParametersReader.Read(node, own["inner"], task);
+        }
+
+        return new Problem(task, innerKind, outerKind, regularizerKind, parameters, ReadAnswer(own, theta.Count, parameters));
     }
 
     private static OwnAnswer? ReadAnswer(IReadOnlyDictionary<string, ProblemNode> properties, int dimension, OuterParameters? parameters)

@@ -61,6 +61,22 @@ internal sealed class ProblemNode
         return found;
     }
 
+    /// <summary>Whether an object has this property.</summary>
+    public bool Has(string property)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return _element.TryGetProperty(property, out _);
+    }
+
+    /// <summary>At least one element of an array.</summary>
+    public IReadOnlyList<ProblemNode> Elements()
+    {
+        Expect(JsonValueKind.Array, "an array");
+        return _element.GetArrayLength() == 0
+            ? throw Error("must have at least one element")
+            : [.. _element.EnumerateArray().Select((element, i) => new ProblemNode(element, $"{Path}[{i}]"))];
+    }
+
     /// <summary>A property of an object that may have others: the one that says which.</summary>
     public string Kind(string property, string[] kinds)
     {

@@ -13,6 +13,31 @@ internal static class SolveReport
     /// <summary>Writes the answer to the output stream.</summary>
     public static void Print(Problem problem, SolveOutcome outcome) => TextTable.PrintFacts(Rows(problem, outcome));
 
+    /// <summary>Writes the answers of several tasks, and their mean.</summary>
+    public static void Print(IReadOnlyList<Problem> problems, MeanOutcome mean)
+    {
+        for (var i = 0; i < problems.Count; i++)
+        {
+            TextTable.PrintFacts(Rows(problems[i], mean.Tasks[i]).Prepend(("task", $"{i + 1} of {problems.Count}")));
+            Terminal.Line("");
+        }
+
+        TextTable.PrintFacts(Mean(problems.Count, mean));
+    }
+
+    private static IEnumerable<(string Name, string Value)> Mean(int count, MeanOutcome mean)
+    {
+        yield return ("mean", $"of {count} tasks");
+        yield return ("outer loss", Number(mean.OuterLoss));
+        yield return ("meta-gradient", mean.MetaGradient is { } gradient ? Vector(gradient) : "not computed for every task");
+        yield return ("its error bound", Bound(mean.BoundKind, mean.ErrorBound, "not every task has one"));
+        if (mean.Tasks[0].Parameters is not null)
+        {
+            yield return ("in the parameters", mean.ParameterGradient is { } byParameters ? Vector(byParameters) : "not computed for every task");
+            yield return ("its error bound", Bound(mean.ParameterBoundKind, mean.ParameterErrorBound, "not every task has one"));
+        }
+    }
+
     /// <summary>The lines of the report, each with its name.</summary>
     public static IEnumerable<(string Name, string Value)> Rows(Problem problem, SolveOutcome outcome)
     {

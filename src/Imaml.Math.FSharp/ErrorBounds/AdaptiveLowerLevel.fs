@@ -89,7 +89,12 @@ type AdaptiveLowerLevel =
                 (fun (constants: TaskConstants) norms ->
                     let c = constants.With at.Regularizer
                     let rounding = c.StrongConvexity * (Certificate.Of(c, arithmetic, norms)).InnerRounding
-                    let finite value = if Double.IsFinite value then max AdaptiveLowerLevel.Tiny value else AdaptiveLowerLevel.Tiny
+
+                    let finite value =
+                        if Double.IsFinite value then
+                            max AdaptiveLowerLevel.Tiny value
+                        else
+                            AdaptiveLowerLevel.Tiny
 
                     {
                         InnerGradientNorm = max (finite (0.01 * norms.InnerGradient)) (finite (2.0 * rounding))
@@ -105,16 +110,7 @@ type AdaptiveLowerLevel =
 
         let rec run round (thresholds: Thresholds) (start: WarmStart<'V>) (before: float[]) (spent: CertifiedWork[]) =
             let result =
-                ImplicitMetaGradient.ComputeFrom(
-                    space,
-                    at.Regularizer,
-                    at.Problem,
-                    innerSolver,
-                    linearSolver,
-                    thresholds,
-                    at.Centre,
-                    start
-                )
+                ImplicitMetaGradient.ComputeFrom(space, at.Regularizer, at.Problem, innerSolver, linearSolver, thresholds, at.Centre, start)
                 |> fun report -> LowerLevelGradient.Of(outerSpace, space, at, report)
 
             let report = result.Report
@@ -122,7 +118,10 @@ type AdaptiveLowerLevel =
             let u = report.Solve.Solution
             let lower = Certificate.OfResult(space, at.Regularizer, at.Problem, constants, at.Centre, report)
             let pullBacks = lowerLevel.PullBackBounds(z, report.Phi, u)
-            let bounds = Array.map2 (fun certificate pullBack -> LowerLevelCertificate.Of(certificate, pullBack)) lower pullBacks
+
+            let bounds =
+                Array.map2 (fun certificate pullBack -> LowerLevelCertificate.Of(certificate, pullBack)) lower pullBacks
+
             let usable = space.Read(report.Usable space)
             let negative = space.Read report.NegativeCurvature
             let last = round = options.MaxRounds

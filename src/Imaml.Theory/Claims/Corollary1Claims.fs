@@ -201,7 +201,7 @@ module Corollary1Claims =
                 "L_F‖θ − θ′‖"
                 (Instances.each 8000 Family.withNetworks (Instances.count 40 400) smoothnessMargin
                  |> Instances.andThen (Theorem1Accounts.scalars scalarSmoothnessMargin))
-                [||]
+                [| CurvatureJump.smoothness smoothness |]
             claim
                 "no smaller L_F will do"
                 Theorem1Accounts.scalar

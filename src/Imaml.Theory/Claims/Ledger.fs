@@ -23,6 +23,7 @@ module Ledger =
             yield! AccuracyPrice.claims
             yield! AccuracyShares.claims
             yield! Corollary1Claims.claims
+            yield! CurvatureJump.claims
             yield! ConjugateGradientRate.claims
             yield! Table1Claims.claims
             yield! ReportedCost.claims

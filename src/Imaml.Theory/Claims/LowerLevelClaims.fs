@@ -2,8 +2,7 @@
 //
 //     ‖∇F computed − ∇F(z)‖ ≤ Sδ + (K + ρ_Cδ)E + rounding,   δ ≥ ‖x − x*‖,  E ≥ ‖u − u*‖
 //
-// on random tasks, and on some where every inequality behind it is an equality: all signs agree, so that with x* = x + δ and u* = u + E the errors of
-// x and u add up. E = (|r| + ℓδ)/µ on losses with constant curvature.
+// on random tasks (RandomLowerLevels), and on some where it is attained (TightLowerLevels).
 
 namespace Imaml.Theory
 
@@ -16,89 +15,6 @@ module LowerLevelClaims =
 
     let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-    let private vector (numbers: float seq) = Vector<float>.Build.DenseOfEnumerable numbers
-
-    let private sharing (random: Random) d =
-        match random.Next 3 with
-        | 0 -> OneForAll
-        | 1 -> OnePerCoordinate
-        | _ when d = 1 -> OnePerLayer [| 1 |]
-        | _ ->
-            let first = random.Next(1, d)
-            OnePerLayer [| first; d - first |]
-
-    let private logLambda (random: Random) (inner: SmoothLoss) (outer: SmoothLoss) =
-        let d = inner.Dimension
-        let sharing = sharing random d
-
-        let centre =
-            if random.Next 2 = 0 then
-                Vector<float>.Build.Dense d
-            else
-                Spectrum.gaussian random d
-
-        let z = vector (Seq.init (sharing.Count d) (fun _ -> 7.0 * random.NextDouble() - 4.0))
-        struct (LowerLevels.logLambda sharing centre inner outer, z)
-
-    let private small (random: Random) = struct (random.Next(3, 16), random.Next(3, 16), random.Next(1, 9))
-
-    let private softmax (random: Random) support query =
-        SoftmaxRegression.random random (random.Next(2, 5)) support query (random.Next(1, 5))
-
-    let private cleaning (random: Random) =
-        let struct (support, query, d) = small random
-        let gaussian count = Spectrum.gaussianMatrix random count d / sqrt (float d)
-
-        let link =
-            match random.Next 3 with
-            | 0 -> Link.Squares
-            | 1 -> Link.Logistic
-            | _ -> Link.Softmax(random.Next(2, 5))
-
-        let labels count =
-            match link with
-            | Link.Squares -> Spectrum.gaussian random count
-            | _ -> vector (Seq.init count (fun _ -> float (random.Next(max 2 (ExampleLoss.outputs link)))))
-
-        let x, y, xq, yq = gaussian support, labels support, gaussian query, labels query
-        let outer = ExampleLoss.weighted link (Vector<float>.Build.Dense(query, 1.0)) xq yq
-        let lambda = 10.0 ** (2.0 * random.NextDouble() - 2.0)
-        let proximal = Proximal.random random outer.Dimension lambda
-        let centre = Spectrum.gaussian random outer.Dimension
-        struct (LowerLevels.exampleWeights link x y outer proximal centre, 2.0 * Spectrum.gaussian random support)
-
-    let private crossed (random: Random) =
-        let struct (_, k, d) = small random
-        let loss () = Quadratic.random random d (10.0 ** (3.0 * random.NextDouble()))
-        let inner, outer = loss (), loss ()
-        let proximal = Proximal.random random d (10.0 ** (2.0 * random.NextDouble() - 2.0))
-        let b, e = Spectrum.gaussianMatrix random d k, Spectrum.gaussianMatrix random d k
-        struct (LowerLevels.cross b e inner outer proximal (Spectrum.gaussian random d), Spectrum.gaussian random k)
-
-    /// The families, each a lower level and a z of this seed.
-    let private families: (string * (Random -> struct (KnownLowerLevel * Vector<float>))) list =
-        [
-            "log λ of ridge regression",
-            fun random ->
-                let struct (support, query, d) = small random
-                let struct (inner, outer) = LinearRegression.random random support query d (10.0 ** (3.0 * random.NextDouble()))
-                logLambda random inner outer
-            "log λ of logistic regression",
-            fun random ->
-                let struct (support, query, d) = small random
-                let struct (inner, outer) = LogisticRegression.random random support query d
-                logLambda random inner outer
-            "log λ of softmax regression",
-            fun random ->
-                let struct (support, query, _) = small random
-                let struct (inner, outer) = softmax random support query
-                logLambda random inner outer
-            "example weights (hyper-cleaning)", cleaning
-            "a cross term of quadratics", crossed
-        ]
-
-    let private names = families |> List.map fst |> String.concat ", "
-
     /// x and u after a few steps of each solver, by Algorithm 2 of the core; or drawn at random.
     let private reached (random: Random) (level: KnownLowerLevel) z =
         let task = level.Task z
@@ -107,7 +23,10 @@ module LowerLevelClaims =
             struct (task.Theta + Spectrum.direction random task.Theta.Count, Spectrum.gaussian random task.Theta.Count)
         else
             let step = 1.0 / (BilevelTask.constants task).Smoothness
-            let inner = GradientDescentSolver<Vector<float>, float>(ConstantStep step, int (300.0 ** random.NextDouble()))
+
+            let inner =
+                GradientDescentSolver<Vector<float>, float>(ConstantStep step, int (300.0 ** random.NextDouble()))
+
             let linear = LinearSolveOptions.FixedBudget(int (10.0 ** random.NextDouble()))
 
             let result =
@@ -123,21 +42,14 @@ module LowerLevelClaims =
 
             struct (result.Report.Phi, result.Report.Solve.Solution)
 
-    let private of' draw (seed: int) : struct (Random * KnownLowerLevel * Vector<float>) =
-        let random = Random seed
-        let struct (level, z) = draw random
-        struct (random, level, z)
-
-    let private certificateMargin draw seed =
-        let struct (random, level, z) = of' draw seed
+    let private certificateMargin (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
         let struct (x, u) = reached random level z
         let struct (gradient, bound) = LowerLevels.gradientAt level z x u
         let struct (exact, own) = LowerLevels.exactGradient level z
         Claim.margin ((gradient - exact).L2Norm()) (bound.Total + own.Total)
 
     /// The search for an accuracy: the error against ε where it was met, else against the bound that it ended with.
-    let private adaptiveMargin draw seed =
-        let struct (random, level, z) = of' draw seed
+    let private adaptiveMargin (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
         let struct (exact, own) = LowerLevels.exactGradient level z
         let epsilon = exact.L2Norm() * 10.0 ** (-1.0 - 9.0 * random.NextDouble())
         let c = BilevelTask.constants (level.Task z)
@@ -163,10 +75,18 @@ module LowerLevelClaims =
 
     /// ∇F along a random direction against a central difference of F, whose truncation error is less than its change from twice the step: by a factor
     /// 3 to the order of h².
-    let private differenceMargin (gradient: KnownLowerLevel -> Vector<float> -> Vector<float>) draw seed =
-        let struct (random, level, z) = of' draw seed
+    let private differenceMargin
+        (gradient: KnownLowerLevel -> Vector<float> -> Vector<float>)
+        (random: Random)
+        (level: KnownLowerLevel)
+        (z: Vector<float>)
+        =
         let direction = Spectrum.direction random z.Count
-        let slope (h: float) = (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction)) / (2.0 * h)
+
+        let slope (h: float) =
+            (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction))
+            / (2.0 * h)
+
         let h = 1e-3
         let near, far = slope h, slope (2.0 * h)
         let task = level.Task z
@@ -176,110 +96,24 @@ module LowerLevelClaims =
             abs (task.Outer.Value x)
             + ((task.Outer.Gradient(0.0 * x)).L2Norm() + task.Outer.LargestCurvature * x.L2Norm()) * x.L2Norm()
 
-        let rounding = Rounding.unit * float (8 * (x.Count + 60)) * (BilevelTask.constants task).Condition ** 0.5 * size / h
+        let rounding =
+            Rounding.unit * float (8 * (x.Count + 60)) * (BilevelTask.constants task).Condition ** 0.5 * size
+            / h
+
         Claim.margin (abs (near - (gradient level z).DotProduct direction)) (abs (far - near) + rounding)
 
     let private exact level z =
         let struct (gradient, _) = LowerLevels.exactGradient level z
         gradient
 
-    // One parameter, every term of the bound an equality. Magnitudes over two decades each.
-
-    [<NoComparison; NoEquality>]
-    type private Tight =
-        {
-            Level: KnownLowerLevel
-            Z: Vector<float>
-            X: Vector<float>
-            U: Vector<float>
-        }
-
-    // L with L″ = ℓ whose gradient at x is µu + r.
-    let private outerFor (slope: float) (mu: float) (x: float) (u: float) (r: float) = struct (slope, mu * u + r - slope * x)
-
-    let private line (a: float) (b: float) = Quadratic.loss (Matrix<float>.Build.Dense(1, 1, a)) (vector [ b ]) 0.0
-
-    /// x* = x + δ, u* = u + (r + ℓδ)/µ, c = 0; of the odd seeds a second parameter with half of x, and u = 0, both exact.
-    let private tightLogLambda seed : Tight =
-        let random = Random(seed: int)
-        let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let h, lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
-        let mu = h + lambda
-        let struct (_, q) = outerFor slope mu x u r
-
-        if seed % 2 = 0 then
-            {
-                Level = LowerLevels.logLambda OneForAll (vector [ 0.0 ]) (line h (-mu * (x + delta))) (line slope q)
-                Z = vector [ log lambda ]
-                X = vector [ x ]
-                U = vector [ u ]
-            }
-        else
-            let diagonal (a: float) = Matrix<float>.Build.DenseOfDiagonalArray [| a; a |]
-            let at = 0.5 * x
-            // The second is at its solution, where ∇L is 0.
-            let inner = Quadratic.loss (diagonal h) (vector [ -mu * (x + delta); -mu * at ]) 0.0
-            let outer = Quadratic.loss (diagonal slope) (vector [ q; -slope * at ]) 0.0
-
-            {
-                Level = LowerLevels.logLambda OnePerCoordinate (vector [ 0.0; 0.0 ]) inner outer
-                Z = vector [ log lambda; log lambda ]
-                X = vector [ x; at ]
-                U = vector [ u; 0.0 ]
-            }
-
-    /// Squares of one to four equal examples, residuals that grow towards the solution.
-    let private tightWeights seed : Tight =
-        let random = Random(seed: int)
-        let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
-        let a, residual = magnitude (), magnitude ()
-        let z = 4.0 * random.NextDouble() - 2.0
-        let n = random.Next(1, 5)
-        let w = LogisticFunction.sigmoid z
-        let mu = w * a * a + lambda
-        let struct (_, q) = outerFor slope mu x u r
-        let centre = x + delta + w * a * (residual + a * delta) / lambda
-
-        {
-            Level =
-                LowerLevels.exampleWeights
-                    Link.Squares
-                    (Matrix<float>.Build.Dense(n, 1, a))
-                    (Vector<float>.Build.Dense(n, a * x - residual))
-                    (line slope q)
-                    (Proximal.Scalar lambda)
-                    (vector [ centre ])
-            Z = Vector<float>.Build.Dense(n, z)
-            X = vector [ x ]
-            U = vector [ u ]
-        }
-
-    let private tightCross seed : Tight =
-        let random = Random(seed: int)
-        let magnitude () = 10.0 ** (2.0 * random.NextDouble() - 1.0)
-        let h, lambda, slope, delta, x, u, r = magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude (), magnitude ()
-        let one (value: float) = Matrix<float>.Build.Dense(1, 1, value)
-        let b, e, z = magnitude (), magnitude (), magnitude ()
-        let struct (_, q) = outerFor slope (h + lambda) x u r
-        let centre = ((h + lambda) * (x + delta) + b * z) / lambda
-
-        {
-            Level = LowerLevels.cross (one b) (one -e) (line h 0.0) (line slope (q + e * z)) (Proximal.Scalar lambda) (vector [ centre ])
-            Z = vector [ z ]
-            X = vector [ x ]
-            U = vector [ u ]
-        }
-
-    let private tight =
-        [ "log λ", tightLogLambda; "example weights", tightWeights; "cross term", tightCross ]
-
-    let private tightNames = "one parameter, all errors of one sign: " + (tight |> List.map fst |> String.concat ", ")
+    let private tightNames =
+        "one parameter, all errors of one sign: "
+        + (TightLowerLevels.families |> List.map fst |> String.concat ", ")
 
     let private tightly measure =
         Instances.from (fun extent ->
             seq {
-                for name, draw in tight do
+                for name, draw in TightLowerLevels.families do
                     for seed in 18000 .. 17999 + Instances.count 20 200 extent do
                         let t = draw seed
                         let struct (gradient, bound) = LowerLevels.gradientAt t.Level t.Z t.X t.U
@@ -291,6 +125,8 @@ module LowerLevelClaims =
                             Margin = measure pullBack bound ((gradient - exact).L2Norm()) own.Total
                         }
             })
+
+    let private within _ (bound: LowerLevelCertificate) error own = Claim.margin error (bound.Total + own)
 
     let private attained _ (bound: LowerLevelCertificate) error own = Claim.margin (0.999 * bound.Total) (error + own)
 
@@ -316,7 +152,10 @@ module LowerLevelClaims =
             ImplicitMetaGradient.Compute(space, regularizer, problem, inner, adjoint, Thresholds.None, task.Theta)
 
         let level: ILowerLevel<Vector<float>, Vector<float>, float> = ProximalLowerLevel(regularizer, problem)
-        let general = ImplicitMetaGradient.Compute(space, space, level, inner, adjoint, Thresholds.None, task.Theta)
+
+        let general =
+            ImplicitMetaGradient.Compute(space, space, level, inner, adjoint, Thresholds.None, task.Theta)
+
         let bits (v: Vector<float>) = v |> Seq.map BitConverter.DoubleToInt64Bits |> Seq.toArray
         let same a b = bits a = bits b
         let known = LowerLevels.proximal task.Inner task.Outer task.Proximal
@@ -334,17 +173,6 @@ module LowerLevelClaims =
         else
             -infinity
 
-    let private each first count margin =
-        Instances.from (fun extent ->
-            seq {
-                for name, draw in families do
-                    for seed in first .. first - 1 + count extent do
-                        {
-                            Name = $"{name}, seed {seed}"
-                            Margin = margin draw seed
-                        }
-            })
-
     let private claim statement hypotheses families measured bound instances violations : Claim =
         {
             Source = "a general lower level"
@@ -357,17 +185,19 @@ module LowerLevelClaims =
             Violations = violations
         }
 
-    let private hypotheses = "G is µ-strongly convex, ∇L is L-, H ρ- and C ρ_C-Lipschitz, ∂_z f L_z-Lipschitz in x"
+    let private hypotheses =
+        "G is µ-strongly convex, ∇L is L-, H ρ- and C ρ_C-Lipschitz, ∂_z f L_z-Lipschitz in x"
 
     let claims: Claim list =
         [
             claim
                 "the certificate bounds the error of ∇F(z) = ∂_z f − Cᵀu"
                 hypotheses
-                names
+                (RandomLowerLevels.names + "; " + tightNames)
                 "‖∂_z f − Cᵀu − ∇F(z)‖, x and u by few steps or at random"
                 "Sδ + (K + ρ_Cδ)E + rounding"
-                (each 18000 (Instances.count 60 2400) certificateMargin)
+                (RandomLowerLevels.each 18000 (Instances.count 60 2400) certificateMargin
+                 |> Instances.andThen (tightly within))
                 [||]
             claim
                 "no smaller certificate of ∇F(z) will do"
@@ -385,28 +215,31 @@ module LowerLevelClaims =
             claim
                 "∇F(z) agrees with finite differences of F(z) = f(z, x*(z))"
                 "x = x*(z), A u = ∂_x f"
-                names
+                RandomLowerLevels.names
                 "the slope along a random direction less its central difference of step 10⁻³"
                 "what the difference changes by for twice the step, and rounding"
-                (each 18500 (Instances.count 20 200) (differenceMargin exact))
+                (RandomLowerLevels.each 18500 (Instances.count 20 200) (differenceMargin exact))
                 [|
                     Violation.breaks
                         "x = x*(z): x the centre"
-                        (each
+                        (RandomLowerLevels.each
                             18500
                             (Instances.count 5 50)
                             (differenceMargin (fun level z ->
                                 let task = level.Task z
-                                let struct (gradient, _) = LowerLevels.gradientAt level z task.Theta (BilevelTask.adjoint task task.Theta)
+
+                                let struct (gradient, _) =
+                                    LowerLevels.gradientAt level z task.Theta (BilevelTask.adjoint task task.Theta)
+
                                 gradient)))
                 |]
             claim
                 "∇F(z) to an accuracy ε errs by at most ε"
                 hypotheses
-                names
+                RandomLowerLevels.names
                 "‖∂_z f − Cᵀu − ∇F(z)‖, ε from 10⁻¹ to 10⁻¹⁰ of ‖∇F‖"
                 "ε; where rounding forbids it the certificate"
-                (each 18700 (Instances.count 10 200) adaptiveMargin)
+                (RandomLowerLevels.each 18700 (Instances.count 10 200) adaptiveMargin)
                 [||]
             claim
                 "the paper's problem is the case C = −Λ: the same bits, and the same certificate"

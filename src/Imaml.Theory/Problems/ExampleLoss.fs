@@ -187,7 +187,10 @@ module ExampleLoss =
 
                     fun w ->
                         let t = outputsAt w
-                        Matrix<float>.Build.DenseOfRowVectors [ for i in 0 .. rows - 1 -> seconds[i] (t.Row i) ] |> weigh |> flat
+
+                        Matrix<float>.Build.DenseOfRowVectors [ for i in 0 .. rows - 1 -> seconds[i](t.Row i) ]
+                        |> weigh
+                        |> flat
             Hessian =
                 fun phi ->
                     let z = outputsAt phi
@@ -198,8 +201,7 @@ module ExampleLoss =
                         let curvings = seconds |> Array.map (fun second -> (second (unit k)).At j)
                         a.TransposeThisAndMultiply(a.MapIndexed(fun i _ value -> weights[i] * curvings[i] * value / n))
 
-                    let h =
-                        Matrix<float>.Build.DenseOfMatrixArray(Array2D.init outs outs block)
+                    let h = Matrix<float>.Build.DenseOfMatrixArray(Array2D.init outs outs block)
 
                     (h + h.Transpose()) / 2.0
             Constants =

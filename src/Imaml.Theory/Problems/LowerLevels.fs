@@ -166,13 +166,14 @@ module LowerLevels =
             let scale = Rounding.above 12 (norm.Value / float n)
 
             let rounding =
-                Vector<float>.Build
-                    .Dense(
+                Vector<float>
+                    .Build.Dense(
                         n,
                         fun i ->
                             w[i]
                             * (errors[i] * turns[i]
-                               + residuals[i] * (Rounding.gamma (p + outs + 8) * lengths.Value[i] * sizeU + Rounding.gamma 8 * turns[i]))
+                               + residuals[i]
+                                 * (Rounding.gamma (p + outs + 8) * lengths.Value[i] * sizeU + Rounding.gamma 8 * turns[i]))
                             / float n
                     )
                 |> Rounding.norm
@@ -193,7 +194,11 @@ module LowerLevels =
             PullBack =
                 fun z ->
                     checkCount (nameof z) n z
-                    { Gradient = gradient z; Bound = bound z }
+
+                    {
+                        Gradient = gradient z
+                        Bound = bound z
+                    }
         }
 
     /// g = L̂(x) + xᵀBz + ½(x−c)ᵀΛ(x−c), f = L(x) + xᵀEz, B and E [d × k]: quadratic in (x, z) where L̂ and L are in x.
@@ -208,6 +213,7 @@ module LowerLevels =
         let b, e = b.Clone(), e.Clone()
         let struct (normB, normE) = struct (spectralNorm b, spectralNorm e)
         let struct (entriesB, entriesE) = struct (Rounding.absoluteNorm b, Rounding.absoluteNorm e)
+
         let shifted (m: Matrix<float>) entries (z: Vector<float>) =
             SmoothLoss.plusLinear (m * z) (Rounding.above 4 (Rounding.gamma (k + 1) * entries * Rounding.norm z))
 
