@@ -31,6 +31,7 @@ module Ledger =
             yield! Limits.claims
             yield! Fomaml.claims
             yield! NudgedClaims.claims
+            yield! HeadClaims.claims
             yield! MoreauEnvelope.claims
             yield! LearnedRegularizer.claims
         |]
