@@ -3,7 +3,7 @@
 title: Public code
 category: The mathematics
 categoryindex: 1
-index: 7
+index: 8
 ---
 # What public implicit-gradient code computes
 

@@ -67,6 +67,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         Number("--nudge", "method.nudge", "Share β of the query loss in the nudged inner problems (imaml-nudged)", "β"),
         OneOf("--difference", "method.difference", "one-sided, symmetric, or four-point (imaml-nudged) [default: symmetric]", "NAME", "one-sided", "symmetric", "four-point"),
         OneOf("--head-loss", "method.loss", "Loss that the head is adapted by: cross-entropy, or squares (a ridge head) (head) [default: cross-entropy]", "NAME", "cross-entropy", "squares"),
+        Number("--accuracy", "method.accuracy", "Certified bound on the relative error of the meta-gradient in the features that the solves go on to (head) [default: solves to the features' rounding]", "ε"),
         Flag("--learn-start", "method.learnStart", "Learn the head's start W₀; otherwise it is 0 (head)"),
         Whole("--truncate", "method.last", "Number of last inner steps that are differentiated (truncated)", "K"),
         Flag("--recompute", "method.recompute", "Keep about 2√n inner iterates and recompute the others (maml, meta-sgd): less memory, more time, the same numbers"),

@@ -164,6 +164,7 @@ internal static class TrainCommand
 
     // The linear solve's figures, as far as they exist: without a solve none, without Ritz values no curvature.
     private static string Solved(StepReport step) => string.Concat(
+        step.CertifiedError is { } bound ? string.Create(CultureInfo.InvariantCulture, $"certified error {bound:0.0e0}  ") :
         double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
         double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),
         step.Learned is { } learned ? string.Create(CultureInfo.InvariantCulture, $"{learned.Name} {learned.Smallest:G3} to {learned.Largest:G3}  ") : "");

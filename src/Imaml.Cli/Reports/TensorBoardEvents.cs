@@ -38,6 +38,7 @@ internal static class TensorBoardEvents
             Add("training/query accuracy", step.OuterAccuracy, metaStep);
             Add("training/inner gradient norm, largest", step.InnerGradientNorm, metaStep);
             Add("training/linear residual, largest", step.CgResidual, metaStep);
+            Add("training/certified relative error, largest", step.CertifiedError ?? double.NaN, metaStep);
             Add("training/curvature, largest", step.LargestCurvature, metaStep);
             Add("training/meta-gradient norm", step.MetaGradientNorm, metaStep);
             Add("training/tasks not finite", step.NonFinite, metaStep);

@@ -33,6 +33,7 @@ internal sealed record LogPoint(int MetaStep, double Seconds, int Steps, StepRep
             NonPositiveCurvature = Step.NonPositiveCurvature + next.Step.NonPositiveCurvature,
             NonFinite = Step.NonFinite + next.Step.NonFinite,
             Ended = null,
+            CertifiedError = Step.CertifiedError is { } bound && next.Step.CertifiedError is { } other ? double.Max(bound, other) : null,
             Gradients = Step.Gradients + next.Step.Gradients,
             HessianProducts = Step.HessianProducts + next.Step.HessianProducts,
         });

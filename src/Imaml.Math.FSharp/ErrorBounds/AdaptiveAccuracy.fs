@@ -258,6 +258,7 @@ type private AdaptiveSearch<'V, 'S>
                     OuterGradients = count (fun p -> p.Work.OuterGradients)
                     Learned = [||]
                     LearnedRounding = [||]
+                    Certified = [||]
                 }
             Tasks =
                 tasks

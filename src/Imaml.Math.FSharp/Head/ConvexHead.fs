@@ -125,6 +125,41 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
             Query = (outer w).Gradient.TransposeAndMultiply(matrix w)
         }
 
+    /// What the certificate of W and u is made of, for λ and W₀. Cost: a linearization, a product, an outer gradient and a FeatureGradient.
+    member head.Measure(lambda: float, centre: Vector<float>, w: Vector<float>, u: Vector<float>) : HeadNorms =
+        let inner, outer = inner w, outer w
+        let gradient = vector (support.TransposeThisAndMultiply inner.Gradient) + lambda * (w - centre)
+        let v = vector (query.TransposeThisAndMultiply outer.Gradient)
+
+        let product =
+            vector (support.TransposeThisAndMultiply(inner.Curvature(support * matrix u))) + lambda * u
+
+        let inFeatures = head.FeatureGradient(w, u)
+        let rows = support.RowNorms 2.0
+        let both = inFeatures.Support.FrobeniusNorm() ** 2.0 + inFeatures.Query.FrobeniusNorm() ** 2.0
+
+        {
+            Loss = loss
+            Lambda = lambda
+            Examples = support.RowCount
+            Queries = query.RowCount
+            Features = features
+            Classes = classes
+            Support = rows.L2Norm()
+            LargestSupport = rows.Maximum()
+            CubedSupport = (rows.PointwisePower 3.0).Sum() / float support.RowCount
+            Query = (query.RowNorms 2.0).L2Norm()
+            Weights = w.L2Norm()
+            Centre = centre.L2Norm()
+            Solution = u.L2Norm()
+            InnerGradient = gradient.L2Norm()
+            OuterGradient = v.L2Norm()
+            Residual = (v - product).L2Norm()
+            SupportLogits = (inner.Gradient.RowNorms 2.0).L2Norm()
+            QueryLogits = (outer.Gradient.RowNorms 2.0).L2Norm()
+            FeatureGradient = sqrt both
+        }
+
     /// W* for the centre W₀ and λ, in the span of the examples (ExampleSpace), and how it was found.
     member _.Solve(lambda: float, centre: Vector<float>, gradientNorm: float, maxSteps: int) : struct (Vector<float> * HeadSolution) =
         let struct (factor, basis) = reduced ()

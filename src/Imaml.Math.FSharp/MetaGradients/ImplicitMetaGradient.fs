@@ -134,6 +134,7 @@ type ImplicitMetaGradient =
                 OuterGradients = space.Scalar 1.0
                 Learned = [||]
                 LearnedRounding = [||]
+                Certified = [||]
             }
             |> MetaGradient.judged space)
 

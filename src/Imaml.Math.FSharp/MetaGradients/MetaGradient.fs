@@ -32,6 +32,9 @@ type MetaGradient<'V, 'S> =
         Learned: float[][]
         /// For every task, what rounding alone may be of Learned, as the Euclidean norm of its numbers; empty where that is not bounded.
         LearnedRounding: float[]
+        /// For every task, a certified bound on a relative error of the meta-gradient; empty where the method has none. Which error it is the
+        /// method says.
+        Certified: float[]
     }
 
     /// φ ≈ Alg*(θ)
@@ -92,6 +95,7 @@ type MetaGradient<'V, 'S> =
                 OuterGradients = scalar.Invoke this.OuterGradients
                 Learned = this.Learned
                 LearnedRounding = this.LearnedRounding
+                Certified = this.Certified
             }
 
 /// A way to a meta-gradient: implicit, unrolled, truncated, first-order or Reptile. Nothing else changes when one is swapped for another.
@@ -173,5 +177,6 @@ module internal MetaGradient =
             OuterGradients = space.Scalar 1.0
             Learned = [||]
             LearnedRounding = [||]
+            Certified = [||]
         }
         |> judged space

@@ -39,6 +39,8 @@ type MetaTaskReport =
         Cost: WorkCount
         /// The gradient in the numbers that are learned beside θ; empty where none is learned.
         Learned: float[]
+        /// A certified bound on the relative error of the task's meta-gradient; not a number where the method has none.
+        Certified: float
     }
 
 /// What a chunk of tasks gives to a step: Σ g over its usable tasks, a vector like θ, and a report for each task.
@@ -163,6 +165,11 @@ module MetaLearning =
                                     [||]
                                 else
                                     result.Learned[task]
+                            Certified =
+                                if result.Certified.Length = 0 then
+                                    nan
+                                else
+                                    result.Certified[task]
                         })
             })
 

@@ -53,6 +53,7 @@ public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, I
 /// <param name="Ended">How the tasks' solves ended; null in a log of a version that did not count them.</param>
 /// <param name="Gradients">Gradients ∇L̂ and ∇L of all tasks; null likewise.</param>
 /// <param name="HessianProducts">Products ∇²L̂·w of all tasks; null likewise.</param>
+/// <param name="CertifiedError">The largest certified bound on the relative error of a task's meta-gradient in the features; null for methods without one.</param>
 public sealed record StepReport(
     int MetaStep,
     long Tasks,
@@ -69,7 +70,8 @@ public sealed record StepReport(
     LearnedRange? Learned = null,
     TaskStatuses? Ended = null,
     long? Gradients = null,
-    long? HessianProducts = null)
+    long? HessianProducts = null,
+    double? CertifiedError = null)
 {
     /// <summary>This report of several meta-steps with the next one: means of losses and accuracy, the largest of norms, residual, curvature and raise, sums of counts.</summary>
     /// <param name="next">The next meta-step.</param>
@@ -93,6 +95,7 @@ public sealed record StepReport(
             Ended = Ended is { } ended && next.Ended is { } last ? TaskStatuses.Sum([ended, last]) : null,
             Gradients = Gradients + next.Gradients,
             HessianProducts = HessianProducts + next.HessianProducts,
+            CertifiedError = CertifiedError is { } bound && next.CertifiedError is { } other ? double.Max(bound, other) : null,
         };
     }
 
@@ -115,6 +118,7 @@ public sealed record StepReport(
             method.Learned,
             TaskStatuses.Of(step),
             step.Tasks.Sum(task => (long)task.Cost.Gradients + task.Cost.OuterGradients),
-            step.Tasks.Sum(task => (long)task.Cost.HessianProducts));
+            step.Tasks.Sum(task => (long)task.Cost.HessianProducts),
+            usable.Max(one => one.Item.Certified) is var largest && double.IsNaN(largest) ? null : largest);
     }
 }

@@ -34,6 +34,7 @@ internal static class TaskReports
             Write(to, report.Solve.RitzValues);
             Write(to, report.Cost.Gradients, report.Cost.HessianProducts, report.Cost.Losses, report.Cost.OuterGradients);
             Write(to, report.Learned);
+            to.Write(report.Certified);
         }
 
         to.Flush();
@@ -61,7 +62,8 @@ internal static class TaskReports
                     new InnerStatistics((InnerStatus)from.ReadInt32(), from.ReadInt32(), from.ReadInt32(), from.ReadInt32(), from.ReadInt32()),
                     new SolveStatistics((SolveStatus)from.ReadInt32(), from.ReadInt32(), from.ReadInt32(), from.ReadDouble(), from.ReadDouble(), from.ReadDouble(), Numbers(from)),
                     new WorkCount(from.ReadInt32(), from.ReadInt32(), from.ReadInt32(), from.ReadInt32()),
-                    Numbers(from)),
+                    Numbers(from),
+                    from.ReadDouble()),
                 accuracy);
         }
 

@@ -20,13 +20,11 @@ namespace Imaml.Nets.Methods;
 /// <param name="LearnedLambda">How one λ is learned beside θ, or null where it is fixed.</param>
 /// <param name="Loss">ℓ: the cross-entropy, or squares for a ridge head.</param>
 /// <param name="LearnStart">Whether W₀ is learned; otherwise it is 0.</param>
-public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda = null, HeadLoss Loss = HeadLoss.CrossEntropy, bool LearnStart = false) : Method
+/// <param name="Accuracy">ε: the head's solves go on until the relative error of the meta-gradient in the features is certified to be at most this; null for solves to rounding of the features.</param>
+public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda = null, HeadLoss Loss = HeadLoss.CrossEntropy, bool LearnStart = false, double? Accuracy = null) : Method
 {
     // Each Newton step doubles the digits once it is near.
     private const int MaxSteps = 100;
-
-    // ‖∇G‖ and the adjoint's residual: far below the rounding of float32 features, far above that of double precision.
-    private const double Enough = 1e-9;
 
     /// <inheritdoc/>
     public override string Name => "head";
@@ -47,6 +45,7 @@ public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda 
         .. LearnedLambda?.Complaints().Select(one => one.In("learnedLambda")) ?? [],
         .. LearnedLambda is { Per: not LearnedPer.One } ? new[] { new Complaint("learnedLambda.per", "must be one: a head has one λ") } : [],
         .. Rule.Defined(Loss, "loss"),
+        .. Rule.Positive(Accuracy, "accuracy"),
     ];
 
     // The last layer starts at 0, and with gradient 0 it stays there.
@@ -68,14 +67,19 @@ public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda 
         var learned = Learns is { } learns ? new LearnedRegularizer<Tensor, Tensor>(new TensorCoordinates(), learns.Sharing(context.LayerSizes), context.Like, context.Learned!.ToArray()) : null;
         var regularizer = learned?.Regularizer ?? Proximal(Lambda);
         var newton = new HeadNewtonSolver(MaxSteps);
-        IMetaGradientStrategy<Tensor, Tensor> strategy = new ImplicitStrategy<Tensor, Tensor>(newton, new HeadAdjointSolver(), new Thresholds(Enough, Enough));
         return new BoundMethod(
             regularizer,
             new HeadSolver(Loss, context.LayerSizes[^1], newton),
-            new HeadStrategy(Loss, context.LayerSizes[^1], LearnStart, learned is null ? strategy : new LearnedRegularizerStrategy<Tensor, Tensor>(strategy, learned)),
-            Enough)
+            new HeadStrategy(Loss, context.LayerSizes[^1], LearnStart, Strategy, Accuracy),
+            HeadStrategy.Enough)
         {
             Learned = learned is null ? null : LearnedRange.Of("λ", learned.Lambda),
         };
+
+        IMetaGradientStrategy<Tensor, Tensor> Strategy(Thresholds thresholds)
+        {
+            var strategy = new ImplicitStrategy<Tensor, Tensor>(newton, new HeadAdjointSolver(), thresholds);
+            return learned is null ? strategy : new LearnedRegularizerStrategy<Tensor, Tensor>(strategy, learned);
+        }
     }
 }

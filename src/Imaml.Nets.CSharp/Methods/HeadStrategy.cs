@@ -55,9 +55,16 @@ internal sealed class HeadSolver(HeadLoss loss, int size, IInnerSolver<Tensor, T
 /// <param name="loss">ℓ.</param>
 /// <param name="size">Numbers of a head, (I + 1)·N.</param>
 /// <param name="learnsStart">Whether W₀ is learned; otherwise its gradient is left out.</param>
-/// <param name="strategy">Of the head's problem. Its solve's solution is u of (H + λ)u = ∇L(W).</param>
-internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, IMetaGradientStrategy<Tensor, Tensor> strategy) : IMetaGradientStrategy<Tensor, Tensor>
+/// <param name="strategy">Of the head's problem, for thresholds. Its solve's solution is u of (H + λ)u = ∇L(W).</param>
+/// <param name="accuracy">ε, a bound on the relative error in the features that the thresholds are lowered for until it is certified; null for thresholds near rounding.</param>
+internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Func<Thresholds, IMetaGradientStrategy<Tensor, Tensor>> strategy, double? accuracy) : IMetaGradientStrategy<Tensor, Tensor>
 {
+    /// <summary>‖∇G‖ and the adjoint's residual: far below the rounding of float32 features, far above that of double precision.</summary>
+    public const double Enough = 1e-9;
+
+    // Where no lower threshold can be met.
+    private const double Lowest = 1e-14;
+
     /// <inheritdoc/>
     public MetaGradient<Tensor, Tensor> Compute(
         IInnerProductSpace<Tensor, Tensor> space, IRegularizer<Tensor, Tensor> regularizer, IBilevelProblem<Tensor, Tensor> problem, Tensor theta)
@@ -67,9 +74,8 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, IM
         var features = network.Features(theta);
         var heads = new HeadTasks(loss, features.Support, features.Query);
         var centre = HeadParameters.Head(theta, size);
-        var head = strategy.Compute(new TensorSpace((int)centre.shape[0], centre), regularizer, heads, centre);
-        var (ofSupport, ofQuery) = heads.FeatureGradient(head.Phi, head.Solve.Solution);
-        var gradient = cat([features.Backward(OfNetwork(ofSupport), OfNetwork(ofQuery)), learnsStart ? head.Gradient.to_type(theta.dtype) : zeros([theta.shape[0], size], theta.dtype, theta.device)], 1);
+        var (head, ofFeatures, certified) = Solved(new TensorSpace((int)centre.shape[0], centre), regularizer, heads, centre);
+        var gradient = cat([features.Backward(OfNetwork(ofFeatures.Support), OfNetwork(ofFeatures.Query)), learnsStart ? head.Gradient.to_type(theta.dtype) : zeros([theta.shape[0], size], theta.dtype, theta.device)], 1);
         var phi = HeadParameters.With(theta, head.Phi).MoveToOuterDisposeScope();
         network.Remember(phi, Out(heads.QueryLogits(head.Phi)));
         var solve = head.Solve;
@@ -87,10 +93,31 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, IM
             Out(head.DerivativeProducts),
             Out(head.OuterGradients),
             head.Learned,
-            head.LearnedRounding);
+            head.LearnedRounding,
+            certified);
 
         // The constant feature has no weights before it.
         Tensor OfNetwork(Tensor ofFeatures) => ofFeatures.narrow(2, 0, ofFeatures.shape[2] - 1).to_type(theta.dtype).contiguous();
         Tensor Out(Tensor one) => one.to_type(theta.dtype).MoveToOuterDisposeScope();
+    }
+
+    // The bounds are about linear in the thresholds: two rounds are usual. A task whose accuracy is out of reach is not said to have met its threshold.
+    private (MetaGradient<Tensor, Tensor> Head, (Tensor Support, Tensor Query) OfFeatures, double[] Certified) Solved(
+        TensorSpace space, IRegularizer<Tensor, Tensor> regularizer, HeadTasks heads, Tensor centre)
+    {
+        for (var threshold = accuracy is { } asked ? 0.01 * asked : Enough; ;)
+        {
+            var head = strategy(new Thresholds(threshold, threshold)).Compute(space, regularizer, heads, centre);
+            var (phi, u) = (head.Phi, head.Solve.Solution);
+            var ofFeatures = heads.FeatureGradient(phi, u);
+            var certified = heads.Measure(HeadAdjointSolver.Lambda(regularizer), centre, phi, u, ofFeatures).Select(norms => HeadCertificate.Of(norms).RelativeError).ToArray();
+            var excess = certified.Max() / accuracy ?? 0;
+            if (excess <= 1 || threshold <= Lowest)
+            {
+                return (head, ofFeatures, certified);
+            }
+
+            threshold = double.Max(Lowest, threshold / double.Min(2 * excess, 1e3));
+        }
     }
 }

@@ -121,6 +121,36 @@ internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExample
         return scope.MoveToOuter(inner.LogitGradient().bmm(v).Plus(tangent.bmm(w)).neg(), residual.bmm(w));
     }
 
+    /// <summary>What the certificates of these weights W and u are made of, for λ and the centre W₀. On a device this waits for it.</summary>
+    /// <param name="lambda">λ.</param>
+    /// <param name="centre">W₀.</param>
+    /// <param name="phi">W.</param>
+    /// <param name="u">u.</param>
+    /// <param name="gradient">The gradient in the features, by <see cref="FeatureGradient"/>.</param>
+    public HeadNorms[] Measure(double lambda, Tensor centre, Tensor phi, Tensor u, (Tensor Support, Tensor Query) gradient)
+    {
+        using var scope = NewDisposeScope();
+        var inner = OfSupport(phi);
+        var (e, r) = (inner.LogitGradient(), new SoftmaxCrossEntropy(QueryLogits(phi), Query.OneHot).LogitGradient());
+        var slope = Pulled(_support, e).PlusMultiple(lambda, phi.PlusMultiple(-1, centre));
+        var v = Pulled(Query, r);
+        var product = Pulled(_support, inner.LogitGradientTangent(SupportLogits(u))).PlusMultiple(lambda, u);
+        var squares = _support.Features.mul(_support.Features).sum(-1); // [B, n]
+        var cubes = squares.mul(squares.sqrt()).mean([1], keepdim: true);
+        static Tensor Square(Tensor x) => x.mul(x).flatten(1).sum([1], keepdim: true); // [B, 1]
+        var numbers = cat(
+            [
+                squares.sum([1], keepdim: true), squares.amax([1], keepdim: true), cubes.mul(cubes), Square(Query.Features), Square(phi), Square(centre), Square(u), Square(slope), Square(v),
+                Square(v.PlusMultiple(-1, product)), Square(e), Square(r), Square(gradient.Support).Plus(Square(gradient.Query)),
+            ],
+            1).sqrt();
+        return
+        [
+            .. new TensorCoordinates().ToRows(numbers).Select(x => new HeadNorms(
+                loss, lambda, (int)e.shape[1], (int)r.shape[1], (int)_support.Features.shape[2], (int)e.shape[2], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11], x[12])),
+        ];
+    }
+
     private HeadExamples Query => query ?? throw new InvalidOperationException("these heads have no query examples");
 
     private ILogitLoss OfSupport(Tensor phi) => LossOf(SupportLogits(phi));

@@ -32,6 +32,7 @@ module Ledger =
             yield! Limits.claims
             yield! Fomaml.claims
             yield! NudgedClaims.claims
+            yield! HeadClaims.claims
             yield! MoreauEnvelope.claims
             yield! LearnedRegularizer.claims
             yield! LowerLevelClaims.claims

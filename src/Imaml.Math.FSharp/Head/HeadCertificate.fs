@@ -1,0 +1,185 @@
+// The a-posteriori certificate of a linear head, in the features and in W₀: every constant of it is known, on whatever network the features come from.
+//
+// Cross-entropy in its logits has 0 ⪯ S ⪯ sI, s = ½, and third derivatives of at most c = 2√2/(6√3): along a, the third central moment of a variable
+// of range √2‖a‖; of squares s = 1, c = 0. Norms are Frobenius', W at hand, W* the solution, x_max the largest ‖xᵢ‖:
+//
+//     µ = λ,  d = ‖∇g(W)‖/λ ≥ ‖W − W*‖,  ρ = c·(1/n)Σ‖xᵢ‖³,  L = ‖X_q‖²/(2m)
+//     ‖u − u*‖ ≤ (‖r‖ + (L + ρ‖u‖)d)/λ,   r = ∇L(W) − (H + λ)u
+//
+// In the features (docs/convex-head.fsx), with E = ∂ℓ/∂Z/n, T = S(Xu)/n, R = ∂L/∂Z_q at W and the same with a star at W*:
+//
+//     ‖R*W*ᵀ − RWᵀ‖ ≤ L_z d,                      L_z = ‖R‖ + ‖X_q‖(‖W‖ + d)/(2m)
+//     ‖(E* − E)uᵀ + T*W*ᵀ − TWᵀ‖ ≤ ρ_C‖u‖d,       ρ_C = (‖X‖/n)(2s + c·x_max‖W‖)
+//     ‖E*uᵀ + T*(u)W*ᵀ‖ ≤ K‖u‖ for every u,       K = ‖E‖ + (s‖X‖/n)(‖W‖ + 2d)
+//
+// so the error there is at most L_z d + ρ_C‖u‖d + K‖u − u*‖, and in W₀, where the gradient is λu, λ‖u − u*‖. Rounding is counted by the standard
+// model (Higham 2002) in double precision, exp to four units in the last place. The features are exact as they are stored: the bound is about the
+// gradient at them, not about how a network has computed them.
+
+namespace Imaml.Math
+
+open System
+
+/// What was measured of one task's W and u, as computed in double precision; norms are Euclidean over all entries.
+type HeadNorms =
+    {
+        Loss: HeadLoss
+        Lambda: float
+        /// n, m, p and N.
+        Examples: int
+        Queries: int
+        Features: int
+        Classes: int
+        /// ‖X‖, max ‖xᵢ‖, (1/n)Σ‖xᵢ‖³ and ‖X_q‖.
+        Support: float
+        LargestSupport: float
+        CubedSupport: float
+        Query: float
+        /// ‖W‖, ‖W₀‖ and ‖u‖.
+        Weights: float
+        Centre: float
+        Solution: float
+        /// ‖∇g(W)‖, ‖∇L(W)‖ and ‖∇L(W) − (H + λ)u‖.
+        InnerGradient: float
+        OuterGradient: float
+        Residual: float
+        /// ‖E‖ and ‖R‖.
+        SupportLogits: float
+        QueryLogits: float
+        /// The norm of the gradient in X and X_q together.
+        FeatureGradient: float
+    }
+
+/// The constants of the head comment, of exact norms.
+[<RequireQualifiedAccess>]
+module internal HeadConstants =
+
+    /// (s, c), c = 2√2/(6√3) rounded up.
+    let ofLoss loss =
+        match loss with
+        | HeadLoss.CrossEntropy -> struct (0.5, 0.2722)
+        | _ -> struct (1.0, 0.0)
+
+    /// L_z
+    let queries (r: float) (xq: float) (m: float) (w: float) (d: float) = r + xq * (w + d) / (2.0 * m)
+
+    /// ρ_C
+    let crossLipschitz loss (x: float) (n: float) (largest: float) (w: float) =
+        let struct (s, c) = ofLoss loss
+        x / n * (2.0 * s + c * largest * w)
+
+    /// K
+    let cross loss (e: float) (x: float) (n: float) (w: float) (d: float) =
+        let struct (s, _) = ofLoss loss
+        e + s * x / n * (w + 2.0 * d)
+
+/// Certified bounds on the errors of one task's meta-gradient; infinite where a measured number is not finite.
+type HeadCertificate =
+    private
+        {
+            Inner: float
+            Adjoint: float
+            InFeatures: float
+            InCentre: float
+            Relative: float
+        }
+
+    /// On ‖W − W*‖.
+    member c.InnerError = c.Inner
+    /// On ‖u − u*‖.
+    member c.AdjointError = c.Adjoint
+    /// On the distance of the gradient in X and X_q, together, from that of L(W*).
+    member c.FeatureError = c.InFeatures
+    /// The same of λu, the gradient in W₀.
+    member c.CentreError = c.InCentre
+    /// FeatureError relative to the length of the exact gradient; infinite where that may be 0.
+    member c.RelativeError = c.Relative
+
+    /// The certificate of what was measured. Errors: a λ that is not positive and finite.
+    static member Of(measured: HeadNorms) : HeadCertificate =
+        Regularizer.checkPositive (nameof measured.Lambda) [ measured.Lambda ]
+        let n, m = float measured.Examples, float measured.Queries
+        let unit = 2.0 ** -53.0
+
+        let gamma (k: int) =
+            let product = float k * unit
+
+            if product < 1.0 then
+                product / (1.0 - product)
+            else
+                infinity
+
+        // Norms as computed, of which the largest has this many entries, to norms.
+        let entries =
+            max (max measured.Examples measured.Queries) measured.Classes
+            * max measured.Features measured.Classes
+
+        let up norm = norm * (1.0 + 2.0 * gamma (entries + 8))
+        let x, xq = up measured.Support, up measured.Query
+        let w, u, centre = up measured.Weights, up measured.Solution, up measured.Centre
+        let e, r = up measured.SupportLogits, up measured.QueryLogits
+        let lambda = measured.Lambda
+
+        let struct (s, c) = HeadConstants.ofLoss measured.Loss
+
+        // Rounding: of logits, of outputs of k rows, and of E and R.
+        let ofProduct = gamma measured.Features
+        let ofSoftmax = gamma (2 * measured.Classes + 16)
+        let outputs s k size = s * ofProduct * size * w + sqrt (k * float measured.Classes) * ofSoftmax
+        let deltaE = outputs s n x / n + gamma 2 * e
+        let deltaR = outputs 0.5 m xq / m + gamma 2 * r
+        // Sums of products that underflow.
+        let tiny = float entries * 2.0 ** -1000.0
+
+        let gradientRounding =
+            x * (gamma measured.Examples * e + deltaE) + gamma 4 * lambda * (w + centre) + tiny
+        // T = S(Xu)/n by S's own error, 3 of an output's, and by that of Xu.
+        let t = s * x * u / n
+
+        let deltaT = (s * ofProduct + 3.0 * outputs s n x + 2.0 * gamma (measured.Classes + 6)) * x * u / n
+
+        let residualRounding =
+            xq * (gamma measured.Queries * r + deltaR)
+            + x * (gamma measured.Examples * t + deltaT)
+            + gamma 4 * (s * x * x / n + lambda) * u
+            + gamma 2 * up measured.OuterGradient
+            + tiny
+
+        let ofPull = gamma (measured.Classes + 3)
+
+        let pullRounding =
+            (ofPull * e + deltaE) * u + (ofPull * t + deltaT) * w + (ofPull * r + deltaR) * w + tiny
+
+        // The formulas of the head comment.
+        let d = (up measured.InnerGradient * (1.0 + gamma 2) + gradientRounding) / lambda
+        let rho = c * up measured.CubedSupport
+        let smoothness = xq * xq / (2.0 * m)
+
+        let adjoint =
+            (up measured.Residual * (1.0 + gamma 2) + residualRounding + (smoothness + rho * u) * d) / lambda
+
+        let ofQueries = HeadConstants.queries (r + deltaR) xq m w d
+        let ofCross = HeadConstants.crossLipschitz measured.Loss x n (up measured.LargestSupport) w
+        let cross = HeadConstants.cross measured.Loss (e + deltaE) x n w d
+        let features = (ofQueries + ofCross * u) * d + cross * adjoint + pullRounding
+        // These lines round too: fewer than 100 operations on numbers that are not negative.
+        let outward bound =
+            if Double.IsFinite bound then
+                bound * (1.0 + 2.0 ** -45.0)
+            else
+                infinity
+
+        let features = outward features
+        let exact = measured.FeatureGradient / (1.0 + 2.0 * gamma (2 * entries + 8)) - features
+
+        {
+            Inner = outward d
+            Adjoint = outward adjoint
+            InFeatures = features
+            InCentre = outward (lambda * adjoint + gamma 2 * lambda * u + tiny)
+            Relative =
+                if exact > 0.0 && features < infinity then
+                    outward (features / exact)
+                else
+                    infinity
+        }
