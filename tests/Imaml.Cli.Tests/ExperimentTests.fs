@@ -175,9 +175,9 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     ]
                     @ own)
         | 8 ->
-            let lambda, rate = real (), real ()
+            let lambda, rate, accuracy = real (), real (), real ()
 
-            struct (ConvexHeadMaml(lambda, LearnedLambda(LearnedPer.One, rate), HeadLoss.Squares, true),
+            struct (ConvexHeadMaml(lambda, LearnedLambda(LearnedPer.One, rate), HeadLoss.Squares, true, accuracy),
                     [
                         "--algorithm"
                         "head"
@@ -190,6 +190,8 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                         "--head-loss"
                         "squares"
                         "--learn-start"
+                        "--accuracy"
+                        number accuracy
                     ])
         | 9 ->
             let struct (inner, own), struct (lambda, proximal) = fixedDescent (), proximal ()

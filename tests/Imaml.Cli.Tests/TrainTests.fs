@@ -41,7 +41,7 @@ let private algorithms =
         "fomaml", [ step; none ]
         "reptile", [ step; none ]
         "meta-sgd", [ step; none; "--step-sizes", "layer" ]
-        "head", [ "--lambda", "0.5" ]
+        "head", [ "--lambda", "0.5"; "--accuracy", "1e-3" ]
         "head",
         [
             "--lambda", "0.5"
