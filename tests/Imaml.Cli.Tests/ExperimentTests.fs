@@ -190,9 +190,9 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     ]
                     @ own)
         | 8 ->
-            let lambda, rate = real (), real ()
+            let lambda, rate, accuracy = real (), real (), real ()
 
-            struct (ConvexHeadMaml(lambda, LearnedLambda(LearnedPer.One, rate), HeadLoss.Squares, true),
+            struct (ConvexHeadMaml(lambda, LearnedLambda(LearnedPer.One, rate), HeadLoss.Squares, true, accuracy),
                     [
                         "--algorithm"
                         "head"
@@ -205,6 +205,8 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                         "--head-loss"
                         "squares"
                         "--learn-start"
+                        "--accuracy"
+                        number accuracy
                     ])
         | 9 ->
             let size, struct (lambda, proximal), evaluation = real (), proximal (), count 99

@@ -51,7 +51,7 @@ let private algorithms =
             "--training-shots", "2"
         ]
         "meta-sgd", [ step; none; "--step-sizes", "layer" ]
-        "head", [ "--lambda", "0.5" ]
+        "head", [ "--lambda", "0.5"; "--accuracy", "1e-3" ]
         "head",
         [
             "--lambda", "0.5"

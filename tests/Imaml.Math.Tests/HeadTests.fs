@@ -235,6 +235,33 @@ let tests =
                 let result = ImplicitMetaGradient.Compute(space, x.Regularizer, x.Problem, inner, linear, x.Centre)
                 (result.Gradient - x.Lambda * u).L2Norm() |> should be (lessThan (1e-7 * x.Lambda * u.L2Norm())))
 
+            testCase
+                "the certificate bounds the error of early ends, tells what is not finite, and is near rounding for exact solves"
+                (fun () ->
+                    for seed in 1..40 do
+                        let x = drawn HeadLoss.CrossEntropy seed
+
+                        let certified threshold =
+                            let struct (w, _) = x.Head.Solve(x.Lambda, x.Centre, threshold, 100)
+                            let struct (u, _) = x.Head.Adjoint(x.Lambda, w, threshold)
+
+                            struct (HeadCertificate.Of(x.Head.Measure(x.Lambda, x.Centre, w, u)), x.Head.FeatureGradient(w, u), w)
+
+                        let struct (exact, reference, best) = certified 0.0
+                        let struct (early, gradient, w) = certified 0.1
+                        let error = (gradient.Query - reference.Query).FrobeniusNorm()
+                        error |> should be (lessThanOrEqualTo (early.FeatureError + exact.FeatureError))
+                        (w - best).L2Norm() |> should be (lessThanOrEqualTo (early.InnerError + exact.InnerError))
+                        // Rounding of some tens of operations, magnified by (1 + ‖X‖²)²(1 + ‖W‖)²/λ² at most.
+                        let size = (1.0 + x.Head.Support.FrobeniusNorm() + x.Head.Query.FrobeniusNorm()) ** 4.0
+                        let magnified = 1e-12 * size * (1.0 + best.L2Norm()) ** 2.0 / min 1.0 (x.Lambda ** 3.0)
+                        exact.FeatureError |> should be (lessThan magnified)
+
+                    let x = drawn HeadLoss.CrossEntropy 3
+                    let broken = x.Head.Measure(x.Lambda, x.Centre, nan * x.Centre, x.Centre)
+                    (HeadCertificate.Of broken).FeatureError |> should equal infinity
+                    (HeadCertificate.Of broken).RelativeError |> should equal infinity)
+
             testCase "λ and sizes that cannot be are errors" (fun () ->
                 (fun () -> ExampleSpace(HeadLoss.CrossEntropy, [| 1.0 |], [| 1.0; 0.0 |], 2, 0.0) |> ignore)
                 |> should throw typeof<ArgumentException>

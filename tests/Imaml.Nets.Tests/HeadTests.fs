@@ -176,6 +176,39 @@ let tests =
                 // Some thousand roundings of float32, magnified by the normalisations and by the adjoint system.
                 agree 1e-3 exact (fast.to_type torch.float64) "gradient")
 
+            scoped "the certificate of B heads is the core's, and --accuracy ends the solves where it is met" (fun () ->
+                let drawn = drawTasks 8
+                let theta = drawn.Theta.contiguous ()
+                let solved accuracy = compute (ConvexHeadMaml(0.7, Accuracy = accuracy)) drawn.Problem drawn.Like theta null
+                let exact = solved (Nullable())
+
+                for accuracy in [ 1e-1; 1e-3; 1e-6 ] do
+                    let result = solved (Nullable accuracy)
+
+                    for bound in result.Certified do
+                        bound |> should be (lessThanOrEqualTo accuracy)
+
+                    // A looser accuracy costs less.
+                    let products (x: MetaGradient<Tensor, Tensor>) = (space theta).Read x.Solve.Counts.Products |> Array.sum
+                    products result |> should be (lessThanOrEqualTo (products exact))
+
+                // To rounding of double precision but for the thresholds, 10⁻⁹, over λ and ‖gradient‖.
+                for bound in exact.Certified do
+                    bound |> should be (lessThan 1e-5)
+                    bound |> should be (greaterThan 0.0)
+
+                let struct (batch, each) = heads HeadLoss.CrossEntropy 4
+                let d = each[0].Support.ColumnCount * batch.Span.Classes
+                let w, u, centre = normal 1 [ 3; d ], normal 2 [ 3; d ], normal 3 [ 3; d ]
+                let struct (inX, inQ) = batch.FeatureGradient(w, u)
+
+                batch.Measure(0.5, centre, w, u, struct (inX, inQ))
+                |> Array.iteri (fun task norms ->
+                    let one = each[task].Measure(0.5, vectorOf task centre, vectorOf task w, vectorOf task u)
+
+                    (HeadCertificate.Of norms).FeatureError
+                    |> should (equalWithin (1e-10 * (HeadCertificate.Of one).FeatureError)) (HeadCertificate.Of one).FeatureError))
+
             scoped "a problem without features, and a λ for each layer, are refused in one line" (fun () ->
                 let theta = normal 1 [ 2; 30 ]
                 let loss (phi: Tensor) = phi.mul(phi).sum([| 1L |], true)

@@ -25,6 +25,7 @@ let private algorithms: (string * Method) list =
         ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2, LearnedLambda(LearnedPer.Layer, 0.05))
         "maml", Maml(Inner.GradientDescent(3, Nullable 0.1), Nullable 2.0)
         "meta-sgd, a learned step size for each parameter", MetaSgd(Inner.GradientDescent(3, Nullable 0.1), Nullable())
+        "head, a learned λ", ConvexHeadMaml(0.5, LearnedLambda(LearnedPer.One, 0.05))
     ]
 
 /// θ, the optimiser's memory and the learned numbers.

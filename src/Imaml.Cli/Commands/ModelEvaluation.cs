@@ -112,8 +112,7 @@ internal sealed record ModelEvaluation(
         }
 
         var tasks = images.With(Ways ?? images.Ways, Shots ?? images.Shots, Queries ?? images.Queries);
-        var outputs = FewerWays.Outputs(images.Ways, tasks.Ways);
-        var (network, places) = model.Network.WithOutputs(outputs);
+        var (network, places) = OtherWays.Of(experiment.Method, model.Network, images.Ways, tasks.Ways);
         BatchNormMode[] modes = BatchNorm switch
         {
             Transductive => [BatchNormMode.Transductive],

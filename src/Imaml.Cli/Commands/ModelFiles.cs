@@ -71,7 +71,7 @@ internal static class ModelFiles
             WritableFolder.RequireFile(path, output.Name);
             using var classifier = FewShotClassifier.LoadSafeTensors(parsed.GetRequiredValue(file), parsed.GetValue(experiment) is { } name ? Named(name) : null);
             classifier.Save(path);
-            return Written(path, $"model, at most {classifier.Ways} classes, pictures at {classifier.Form}");
+            return Written(path, $"model, {(classifier.Experiment.Method.ServesAnyWays ? "any number of" : $"at most {classifier.Ways}")} classes, pictures at {classifier.Form}");
         });
         return command;
     }

@@ -74,26 +74,18 @@ module internal HeadConstants =
         e + s * x / n * (w + 2.0 * d)
 
 /// Certified bounds on the errors of one task's meta-gradient; infinite where a measured number is not finite.
-type HeadCertificate =
-    private
-        {
-            Inner: float
-            Adjoint: float
-            InFeatures: float
-            InCentre: float
-            Relative: float
-        }
-
+[<Sealed>]
+type HeadCertificate private (inner: float, adjoint: float, features: float, centre: float, relative: float) =
     /// On ‖W − W*‖.
-    member c.InnerError = c.Inner
+    member _.InnerError = inner
     /// On ‖u − u*‖.
-    member c.AdjointError = c.Adjoint
+    member _.AdjointError = adjoint
     /// On the distance of the gradient in X and X_q, together, from that of L(W*).
-    member c.FeatureError = c.InFeatures
+    member _.FeatureError = features
     /// The same of λu, the gradient in W₀.
-    member c.CentreError = c.InCentre
+    member _.CentreError = centre
     /// FeatureError relative to the length of the exact gradient; infinite where that may be 0.
-    member c.RelativeError = c.Relative
+    member _.RelativeError = relative
 
     /// The certificate of what was measured. Errors: a λ that is not positive and finite.
     static member Of(measured: HeadNorms) : HeadCertificate =
@@ -172,14 +164,13 @@ type HeadCertificate =
         let features = outward features
         let exact = measured.FeatureGradient / (1.0 + 2.0 * gamma (2 * entries + 8)) - features
 
-        {
-            Inner = outward d
-            Adjoint = outward adjoint
-            InFeatures = features
-            InCentre = outward (lambda * adjoint + gamma 2 * lambda * u + tiny)
-            Relative =
-                if exact > 0.0 && features < infinity then
-                    outward (features / exact)
-                else
-                    infinity
-        }
+        HeadCertificate(
+            outward d,
+            outward adjoint,
+            features,
+            outward (lambda * adjoint + gamma 2 * lambda * u + tiny),
+            (if exact > 0.0 && features < infinity then
+                 outward (features / exact)
+             else
+                 infinity)
+        )

@@ -129,35 +129,42 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
     HeadExamples IHeadProblem.SupportExamples(Tensor theta)
     {
         using var scope = NewDisposeScope();
-        var examples = HeadExamples.Of(FeaturePass(theta, _support).Logits, _supportLabels);
+        var examples = HeadExamples.Of(FeaturePass(Weights(theta), _support).Logits, _supportLabels);
         return new HeadExamples(examples.Features.MoveToOuterDisposeScope(), examples.OneHot.MoveToOuterDisposeScope());
     }
 
     /// <inheritdoc/>
     HeadFeatures IHeadProblem.Features(Tensor theta)
     {
+        var weights = Weights(theta);
         // Where the support images give the statistics one pass has both.
         if (_outer.Reference is { } first)
         {
-            var both = FeaturePass(theta, _outer);
+            var both = FeaturePass(weights, _outer);
             return new HeadFeatures(
                 HeadExamples.Of(both.Logits.narrow(1, 0, first), _supportLabels),
                 HeadExamples.Of(both.Logits.narrow(1, first, both.Logits.shape[1] - first), _queryLabels),
                 (support, query) => both.Backward(cat([support, query], 1)));
         }
 
-        var (inner, outer) = (FeaturePass(theta, _support), FeaturePass(theta, _outer));
+        var (inner, outer) = (FeaturePass(weights, _support), FeaturePass(weights, _outer));
         return new HeadFeatures(
             HeadExamples.Of(inner.Logits, _supportLabels),
             HeadExamples.Of(outer.Logits, _queryLabels),
-            (support, query) => inner.Backward(support).Plus(outer.Backward(query)));
+            (support, query) => inner.Backward(support).Add(outer.Backward(query)));
     }
 
     /// <inheritdoc/>
     void IHeadProblem.Remember(Tensor phi, Tensor queryLogits) => _known = (phi, queryLogits);
 
-    private NetworkPass FeaturePass(Tensor theta, NetworkImages images) =>
-        _network.Features.Forward(theta.narrow(1, 0, _network.Features.ParameterCount), _network.OfFeatures(images));
+    // In one piece, for all passes.
+    private Tensor Weights(Tensor theta)
+    {
+        using var scope = NewDisposeScope();
+        return theta.narrow(1, 0, _network.Features.ParameterCount).contiguous().MoveToOuterDisposeScope();
+    }
+
+    private NetworkPass FeaturePass(Tensor weights, NetworkImages images) => _network.Features.Forward(weights, _network.OfFeatures(images));
 
     /// <summary>The network and the loss at φ, with all that a Hessian–vector product reuses.</summary>
     private sealed class Linearization : IGaussNewtonLinearization<Tensor, Tensor>

@@ -86,11 +86,12 @@ public sealed class MetaLearner : IDisposable
 
     /// <summary>A learner of the parameters in some places alone, and of the learned numbers that belong to them, for a model that has no others.</summary>
     /// <param name="problem">The tasks and that model.</param>
-    /// <param name="places">Where each of its parameters is in θ.</param>
+    /// <param name="places">Where each of its parameters is in θ; −1 for one that is 0.</param>
     internal MetaLearner Restrict(LearningProblem problem, IReadOnlyList<int> places)
     {
         using var scope = NewDisposeScope();
-        var theta = Theta.index_select(1, tensor([.. places.Select(place => (long)place)], ScalarType.Int64, Theta.device));
+        var padded = cat([Theta, zeros([1, 1], Theta.dtype, Theta.device)], 1);
+        var theta = padded.index_select(1, tensor([.. places.Select(place => place < 0 ? Problem.ParameterCount : (long)place)], ScalarType.Int64, Theta.device));
         var numbers = Learned?.Numbers;
         var kept = numbers?.Count == Problem.ParameterCount ? Vector<double>.Build.Dense(places.Count, i => numbers[places[i]]) : numbers;
         return Trained(Plan, problem, _threads, MetaStep, theta, kept, _ranks);

@@ -35,6 +35,9 @@ public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda 
     [JsonIgnore]
     internal override LearnedPart? Learns => LearnedLambda is { } learned ? new LearnedPart(LearnedPer.One, double.Log(Lambda), learned.Rate) : null;
 
+    [JsonIgnore]
+    internal override bool ServesAnyWays => !LearnStart;
+
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => throw new ArgumentException("the head is solved to an accuracy, not by a number of inner steps");
 

@@ -39,6 +39,10 @@ public abstract record Method
     /// <summary>Where θ starts, [1, d], from the model's initial parameters.</summary>
     internal virtual Tensor Start(Tensor initial, IReadOnlyList<int> layerSizes) => initial;
 
+    /// <summary>Whether the last layer starts at 0 for every task, so that tasks may have any number of classes.</summary>
+    [JsonIgnore]
+    internal virtual bool ServesAnyWays => false;
+
     /// <summary>The method for vectors of one kind. Its vectors belong to the dispose scope that is open.</summary>
     /// <exception cref="ArgumentException">The learned numbers have left the range that the method allows.</exception>
     public abstract BoundMethod Bind(MethodContext context);

@@ -50,6 +50,9 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
     internal (Dense Layer, IEnumerable<int> Places) WithOutputs(IReadOnlyList<int> kept) =>
         (new Dense(_input, kept.Count, gain), Enumerable.Range(0, _inputs + 1).SelectMany(row => kept.Select(output => row * outputs + output)));
 
+    /// <summary>The layer with another number of outputs.</summary>
+    internal Dense WithOutputs(int count) => new(_input, count, gain);
+
     private (Tensor Weights, Tensor Bias) Split(Tensor parameters) =>
         (parameters.narrow(1, 0, _inputs * outputs).view(-1, _inputs, outputs),
          parameters.narrow(1, _inputs * outputs, outputs).unsqueeze(1)); // [B, I, O], [B, 1, O]

@@ -136,6 +136,20 @@ public sealed class Network
         return (new Network(Input, [.. _layers[..^1], layer]), [.. Enumerable.Range(0, before), .. places.Select(place => before + place)]);
     }
 
+    /// <summary>The network with other outputs in place of its own, for another number of classes, and the places of its parameters in this one's vector; −1 for those of the outputs, which have none.</summary>
+    /// <exception cref="ArgumentException">The last layer is not dense, or there would be fewer than 2 outputs.</exception>
+    internal (Network Network, int[] Places) WithNewOutputs(int count)
+    {
+        if (_layers[^1] is not Dense last || count < 2)
+        {
+            throw new ArgumentException(count < 2 ? $"a task needs at least 2 classes, not {count}" : "other outputs need a dense last layer");
+        }
+
+        var network = new Network(Input, [.. _layers[..^1], last.WithOutputs(count)]);
+        var before = ParameterCount - last.ParameterCount;
+        return (network, [.. Enumerable.Range(0, before), .. Enumerable.Repeat(-1, network.ParameterCount - before)]);
+    }
+
     /// <summary>The network without its last layer, whose outputs are the features that a linear head works on: [B, n, I]. Its parameters are the first ones.</summary>
     /// <exception cref="ArgumentException">The last layer is not dense.</exception>
     internal Network Features => _features.Value;

@@ -96,7 +96,7 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>What was loaded.</summary>
     public string Name { get; }
 
-    /// <summary>The most classes that it can tell apart: those of its training tasks.</summary>
+    /// <summary>The classes of its training tasks: the most that it can tell apart, except where the method is a head that starts at 0, which tells apart any number.</summary>
     public int Ways { get; }
 
     /// <summary>The form that pictures are brought to.</summary>
@@ -106,7 +106,7 @@ public sealed class FewShotClassifier : IDisposable
     public Experiment Experiment => _header.Experiment;
 
     /// <summary>Adapts to examples.</summary>
-    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes; the order of the labels is that of their first examples.</param>
+    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is no limit; the order of the labels is that of their first examples.</param>
     /// <param name="cancel">Ends it, between two pictures that are read.</param>
     /// <exception cref="ArgumentException">There are too few or too many classes, or an example is null or has no label or no picture.</exception>
     /// <exception cref="DataException">A picture cannot be read.</exception>
@@ -127,12 +127,11 @@ public sealed class FewShotClassifier : IDisposable
         using var use = _shared.Begin();
         var watch = Stopwatch.StartNew();
         string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal)];
-        var outputs = FewerWays.Outputs(Ways, labels.Length);
+        var (network, kept) = OtherWays.Of(Experiment.Method, _network, Ways, labels.Length);
         using var scope = NewDisposeScope();
         var images = Images(Form, [.. examples.Select(example => example.Picture)], cancel);
         var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))], device: CPU);
         var set = new LabelledImages(images, nn.functional.one_hot(places, labels.Length).to_type(ScalarType.Float32).unsqueeze(0));
-        var (network, kept) = _network.WithOutputs(outputs);
         using var learner = _learner.Restrict(LearningProblem.Of(new NoTasks(_header.Tasks, examples.Count), new ImageClassifier(network)), kept);
         cancel.ThrowIfCancellationRequested();
         var adapted = learner.Adapt(new FewShotProblem(network, set, set), 1);

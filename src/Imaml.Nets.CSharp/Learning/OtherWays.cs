@@ -1,14 +1,21 @@
-// Tasks of fewer classes than a network was trained for. Training gives the labels of an episode at random, so its outputs are alike, and some of
-// them serve: a seeded choice.
+// Tasks of other numbers of classes than a network was trained for. Training gives the labels of an episode at random, so its outputs are alike, and some
+// of them serve fewer classes: a seeded choice. Where outputs start at 0 there may be any number of them.
 
+using Imaml.Nets.Methods;
+using Imaml.Nets.Models;
 using Imaml.Nets.Tensors;
 
 namespace Imaml.Nets.Learning;
 
-/// <summary>Which outputs of a network of N classes serve tasks of fewer.</summary>
-internal static class FewerWays
+/// <summary>The network for tasks of another number of classes than it was trained for.</summary>
+internal static class OtherWays
 {
     private const ulong Seed = 1;
+
+    /// <summary>The network for tasks of so many classes, and the places of its parameters in the trained one's vector; −1 for those that start at 0.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="Outputs"/>.</exception>
+    public static (Network Network, int[] Places) Of(Method method, Network network, int trained, int ways) =>
+        method.ServesAnyWays && ways != trained ? network.WithNewOutputs(ways) : network.WithOutputs(Outputs(trained, ways));
 
     /// <summary>The outputs, a random choice that is the same every time; all of them in their order for N.</summary>
     /// <param name="trained">N.</param>
