@@ -30,8 +30,7 @@ let random = Random 5
 let n, m, p, classes = 6, 6, 20, 3
 let lambda = 0.2
 
-let labels =
-    Matrix<float>.Build.Dense(n, classes, fun i c -> if i % classes = c then 1.0 else 0.0)
+let labels = Matrix<float>.Build.Dense(n, classes, fun i c -> if i % classes = c then 1.0 else 0.0)
 
 let head =
     ConvexHead(HeadLoss.CrossEntropy, Spectrum.gaussianMatrix random n p, labels, Spectrum.gaussianMatrix random m p, labels)
@@ -112,7 +111,10 @@ The error in the features is at most $L_z d + \rho_C\|u\|d + K\|u - u^\star\|$, 
 *)
 
 let distance (a: FeatureGradient) =
-    sqrt ((a.Support - gradient.Support).FrobeniusNorm() ** 2.0 + (a.Query - gradient.Query).FrobeniusNorm() ** 2.0)
+    sqrt (
+        (a.Support - gradient.Support).FrobeniusNorm() ** 2.0
+        + (a.Query - gradient.Query).FrobeniusNorm() ** 2.0
+    )
 
 let length = sqrt (gradient.Support.FrobeniusNorm() ** 2.0 + gradient.Query.FrobeniusNorm() ** 2.0)
 

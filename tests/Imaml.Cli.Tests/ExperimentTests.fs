@@ -268,8 +268,6 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 string ways
                 "--activation"
                 "softplus"
-                "--inner-steps"
-                string steps
                 "--outer-rate"
                 number rate
                 "--meta-steps"
@@ -283,6 +281,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 "--seed"
                 string seed
             ]
+            @ (if method :? ConvexHeadMaml then
+                   []
+               else
+                   [ "--inner-steps"; string steps ])
             @ ofMethod
             @ ofOuter)
 

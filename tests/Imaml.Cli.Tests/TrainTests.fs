@@ -203,7 +203,9 @@ let tests =
                     for _ in 1..2 do
                         let outcome = Imaml.run command
                         outcome.ExitCode |> should equal 1
-                        outcome.Errors |> should haveSubstring "imaml: no accuracy at the last validation, after 1 meta-steps"))
+
+                        outcome.Errors
+                        |> should haveSubstring "imaml: no accuracy at the last validation, after 1 meta-steps"))
 
             testCase "validation needs classes" (fun () ->
                 inFolder (fun folder ->
