@@ -247,8 +247,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 string ways
                 "--activation"
                 "softplus"
-                "--inner-steps"
-                string steps
+                // A head is solved to an accuracy.
+                if method.InnerSteps.HasValue then
+                    "--inner-steps"
+                    string steps
                 "--outer-rate"
                 number rate
                 "--meta-steps"
