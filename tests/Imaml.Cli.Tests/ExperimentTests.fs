@@ -268,6 +268,10 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 string ways
                 "--activation"
                 "softplus"
+                // A head is solved to an accuracy.
+                if method.InnerSteps.HasValue then
+                    "--inner-steps"
+                    string steps
                 "--outer-rate"
                 number rate
                 "--meta-steps"
@@ -281,10 +285,6 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                 "--seed"
                 string seed
             ]
-            @ (if method :? ConvexHeadMaml then
-                   []
-               else
-                   [ "--inner-steps"; string steps ])
             @ ofMethod
             @ ofOuter)
 
