@@ -345,6 +345,7 @@ let private values =
                                 $"{cell}/{method}"
                         "omniglot-5w1s/head"
                         "omniglot-20w1s/head"
+                        "mini-imagenet-5w1s/head"
                         for shots in [ 1; 5 ] do
                             $"grocery-5w{shots}s/imaml-gd"
 
