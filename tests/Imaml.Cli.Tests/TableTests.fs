@@ -20,6 +20,8 @@ let tests =
                 (fun () ->
                     for table in [ PublishedTable.Table2; PublishedTable.Table3 ] do
                         for cell in table.Cells do
+                            Imaml.Cli.Plots.PlotStyle.Methods.ContainsKey cell.Method |> should equal true
+
                             for scale in [ Scale.Paper; Scale.Cpu ] do
                                 let experiment = cell.Experiment(scale, 3UL)
                                 experiment.Complaints() |> should be Empty

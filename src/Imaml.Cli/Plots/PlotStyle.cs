@@ -38,6 +38,7 @@ internal sealed record PlotStyle(Color Color, float[]? Dashes, MarkerShape Shape
         [FirstOrder] = new(Purple, Short, MarkerShape.FilledTriangleDown),
         ["reptile"] = new(Green, Long, MarkerShape.Eks),
         ["meta-sgd"] = new(Black, Long, MarkerShape.Asterisk),
+        ["head"] = new(Sky, null, MarkerShape.OpenTriangleUp),
     };
 
     /// <summary>Looks of what is not a method: parts of an error, places of a spectrum.</summary>
