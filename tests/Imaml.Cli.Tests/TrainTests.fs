@@ -526,6 +526,15 @@ let tests =
                             [ "--lambda", "2"; "--cg-steps", "2"; "--on-negative-curvature", "ignore" ],
                             "ignore is not one of truncate, raise-lambda, minres, gauss-newton"
                             "imaml-gd",
+                            [
+                                "--lambda", "2"
+                                "--cg-steps", "2"
+                                "--inner-solver", "adam"
+                                "--inner-step-size", "0.1"
+                                "--delta", "0.1"
+                            ],
+                            "--delta needs an inner solver that can stop at an accuracy; adam takes all of its steps"
+                            "imaml-gd",
                             [ "--lambda", "2"; "--cg-steps", "2"; "--delta", "0" ],
                             "--delta must be positive and finite, not 0"
                             "meta-sgd",

@@ -63,6 +63,7 @@ public sealed record ImplicitMaml(
         .. Adjoint.Complaints().Select(one => one.In("adjoint")),
         .. LearnedLambda?.Complaints().Select(one => one.In("learnedLambda")) ?? [],
         .. Rule.Positive(Delta, "delta"),
+        .. Delta is not null && Inner is Inner.Adam ? new[] { new Complaint("delta", "needs an inner solver that can stop at an accuracy; adam takes all of its steps") } : [],
         .. Rule.Positive(DeltaPrime, "deltaPrime"),
         .. Rule.Defined(Remedy, "remedy"),
     ];
