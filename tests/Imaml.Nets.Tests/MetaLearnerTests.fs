@@ -139,7 +139,7 @@ let private reproducibility =
             testCase "a thread that allocates and collects garbage meanwhile does not change a bit" (fun () ->
                 let run () =
                     use learner = learner 6UL
-                    let reports = List.init 40 (fun step -> learner.Step(batch step))
+                    let reports = List.init 20 (fun step -> learner.Step(batch step))
                     struct (reports, theta learner)
 
                 let struct (reports, alone) = run ()
@@ -149,7 +149,9 @@ let private reproducibility =
                     Thread(fun () ->
                         while not stop.IsCancellationRequested do
                             GC.Collect 0
-                            GC.WaitForPendingFinalizers())
+                            GC.WaitForPendingFinalizers()
+                            // Among two thousand tests a collection takes milliseconds, and stops the run meanwhile.
+                            Thread.Sleep 1)
 
                 other.Start()
 
