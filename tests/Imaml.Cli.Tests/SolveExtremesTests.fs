@@ -434,7 +434,9 @@ let private stopping =
                     while not (running.WaitForExit 20) && last - asked < 10.0 do
                         try
                             last <- used ()
-                        with :? InvalidOperationException ->
+                        with
+                        | :? InvalidOperationException
+                        | :? ComponentModel.Win32Exception ->
                             // It has ended since.
                             ()
 
