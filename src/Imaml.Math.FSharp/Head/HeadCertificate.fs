@@ -60,6 +60,11 @@ module internal HeadConstants =
         | HeadLoss.CrossEntropy -> struct (0.5, 0.2722)
         | _ -> struct (1.0, 0.0)
 
+    /// ρ
+    let hessianLipschitz loss (cubed: float) =
+        let struct (_, c) = ofLoss loss
+        c * cubed
+
     /// L_z
     let queries (r: float) (xq: float) (m: float) (w: float) (d: float) = r + xq * (w + d) / (2.0 * m)
 
@@ -112,7 +117,7 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let e, r = up measured.SupportLogits, up measured.QueryLogits
         let lambda = measured.Lambda
 
-        let struct (s, c) = HeadConstants.ofLoss measured.Loss
+        let struct (s, _) = HeadConstants.ofLoss measured.Loss
 
         // Rounding: of logits, of outputs of k rows, and of E and R.
         let ofProduct = gamma measured.Features
@@ -144,7 +149,7 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
 
         // The formulas of the head comment.
         let d = (up measured.InnerGradient * (1.0 + gamma 2) + gradientRounding) / lambda
-        let rho = c * up measured.CubedSupport
+        let rho = HeadConstants.hessianLipschitz measured.Loss (up measured.CubedSupport)
         let smoothness = xq * xq / (2.0 * m)
 
         let adjoint =

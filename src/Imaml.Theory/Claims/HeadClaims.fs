@@ -52,7 +52,7 @@ module HeadClaims =
     // Measured and bound are rounded to some thousand units.
     let private margin measured bound = Claim.margin measured (bound * (1.0 + 1e-12))
 
-    /// The three constants between W and W + Move, u another random vector.
+    /// The constants between W and W + Move, u another random vector.
     let private constant which loss seed =
         let x = draw loss seed
         let u = Spectrum.gaussian x.Random x.W.Count
@@ -70,6 +70,13 @@ module HeadClaims =
         | 1 ->
             let bound = HeadConstants.crossLipschitz loss here.Support n here.LargestSupport here.Weights
             margin ((change.Support - before.Support).FrobeniusNorm()) (bound * here.Solution * d)
+        | 2 ->
+            let product w =
+                use at = (x.Head :> IBilevelProblem<Vector<float>, float>).LinearizeInner w
+                at.HessianProduct u
+
+            let bound = HeadConstants.hessianLipschitz loss here.CubedSupport
+            margin ((product (x.W + x.Move) - product x.W).L2Norm()) (bound * here.Solution * d)
         | _ ->
             let bound = HeadConstants.cross loss here.SupportLogits here.Support n here.Weights d
             margin (change.Support.FrobeniusNorm()) (bound * here.Solution)
@@ -191,11 +198,19 @@ module HeadClaims =
                 [||]
 
             check
+                "the Hessian is ρ-Lipschitz"
+                given
+                "‖(H(W*) − H(W))u‖ for any two W and any u"
+                "(c/n)Σ‖xᵢ‖³·‖u‖d"
+                (Instances.numbered 100000 some (constant 2 HeadLoss.CrossEntropy))
+                [||]
+
+            check
                 "‖Cᵀu‖ is at most K‖u‖ within d of W"
                 given
                 "‖E*uᵀ + T*W*ᵀ‖ for any two W and any u"
                 "(‖E‖ + (s‖X‖/n)(‖W‖ + 2d))‖u‖"
-                (both 80000 (constant 2))
+                (both 80000 (constant 3))
                 [||]
 
             check
