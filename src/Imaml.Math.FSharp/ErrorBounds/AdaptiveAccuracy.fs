@@ -284,11 +284,7 @@ type AdaptiveAccuracy =
             space,
             theta: 'V
         ) : CertifiedMetaGradient<'V, 'S> =
-        if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
-            invalidArg (nameof options) $"the accuracy must be positive and finite, not {options.Accuracy}"
-
-        if options.MaxRounds < 1 then
-            invalidArg (nameof options) $"MaxRounds must be at least 1, not {options.MaxRounds}"
+        options.Check()
 
         Region.run space (fun () ->
             let sizes = space.Read(space.Norm theta)

@@ -72,11 +72,7 @@ type AdaptiveLowerLevel =
             options: AdaptiveOptions,
             z: 'Z
         ) : CertifiedLowerLevelGradient<'Z, 'V, 'S> =
-        if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
-            invalidArg (nameof options) $"the accuracy must be positive and finite, not {options.Accuracy}"
-
-        if options.MaxRounds < 1 then
-            invalidArg (nameof options) $"MaxRounds must be at least 1, not {options.MaxRounds}"
+        options.Check()
 
         let epsilon = options.Accuracy
         let at = lowerLevel.At z

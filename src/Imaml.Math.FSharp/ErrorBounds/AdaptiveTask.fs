@@ -14,6 +14,14 @@ type AdaptiveOptions =
         MaxRounds: int
     }
 
+    /// Errors: an accuracy that is not positive and finite, MaxRounds below 1.
+    member internal options.Check() =
+        if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
+            invalidArg (nameof options) $"the accuracy must be positive and finite, not {options.Accuracy}"
+
+        if options.MaxRounds < 1 then
+            invalidArg (nameof options) $"MaxRounds must be at least 1, not {options.MaxRounds}"
+
 /// The meta-gradients of B tasks, with a bound on the error of each.
 type CertifiedMetaGradient<'V, 'S> =
     {
