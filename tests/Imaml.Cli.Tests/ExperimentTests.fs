@@ -209,9 +209,18 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                         number accuracy
                     ])
         | 9 ->
-            let size, struct (lambda, proximal), evaluation = real (), proximal (), count 99
-            let inner = Inner.Adam(steps, size)
-            let own = [ "--inner-solver"; "adam"; "--inner-step-size"; number size ]
+            let size, struct (lambda, proximal), evaluation, batch = real (), proximal (), count 99, count 9
+            let inner = Inner.Adam(steps, size, batch)
+
+            let own =
+                [
+                    "--inner-solver"
+                    "adam"
+                    "--inner-step-size"
+                    number size
+                    "--inner-batch"
+                    string batch
+                ]
 
             struct (Reptile(inner, lambda, evaluation),
                     [ "--algorithm"; "reptile"; "--evaluation-steps"; string evaluation ] @ own @ proximal)

@@ -142,6 +142,30 @@ let inner =
                 statistics[0].Gradients |> should equal 4
                 statistics[0].Status |> should equal InnerStatus.StepLimit)
 
+            testCase "with a problem for each step: the gradient of step t is that of the t-th" (fun () ->
+                let other = Family.task LogisticRegressions 2
+                let problems = [| BilevelTask.problem task; BilevelTask.problem other |]
+
+                let solver: IInnerSolver<Vector<float>, float> =
+                    AdamSolver(
+                        coordinates,
+                        options,
+                        0.1,
+                        4,
+                        Func<_, _, _>(fun problem step -> if step % 2 = 0 then problem else problems[1])
+                    )
+
+                let regularizer = Proximal.regularizer task.Proximal
+                let actual = solver.Solve(EuclideanSpace(), regularizer, problems[0], task.Theta, task.Theta, 0.0)
+
+                let step struct (phi, moments) t =
+                    let gradient = problems[t % 2].InnerGradient phi + regularizer.Apply(EuclideanSpace(), phi - task.Theta)
+
+                    Adam.Step(coordinates, options, 0.1, moments, gradient, phi)
+
+                let struct (expected, _) = List.fold step (struct (task.Theta, start task.Theta)) [ 0..3 ]
+                Check.atMost (4.0 * 0.1 * 100.0 * 2.0 ** -52.0 * float expected.Count) ((actual.Phi - expected).L2Norm()) "φ")
+
             testCase "its first step moves every coordinate by the rate, downhill" (fun () ->
                 let moved = (solve 1 0.1 (BilevelTask.problem task)).Phi - task.Theta
                 let downhill = (BilevelTask.innerGradient task task.Theta task.Theta).PointwiseSign() * -0.1

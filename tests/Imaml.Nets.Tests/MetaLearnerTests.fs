@@ -103,6 +103,33 @@ let private reproducibility =
 
                 message |> should equal "the third")
 
+            // What is in no scope is freed by a collection of another thread while libtorch reads it.
+            testCase "what chunks compute and what is added up belongs to a dispose scope on every thread, which ends with it" (fun () ->
+                let scopes = Collections.Concurrent.ConcurrentBag<DisposeScope | null>()
+                let seen = Collections.Concurrent.ConcurrentDictionary<int, bool>()
+
+                let see () =
+                    scopes.Add(torch.CurrentDisposeScope)
+                    seen[Environment.CurrentManagedThreadId] <- true
+                    // Until another thread has come too.
+                    SpinWait.SpinUntil((fun () -> seen.Count > 1), 1000) |> ignore
+
+                TaskChunks.Sum(
+                    8,
+                    1,
+                    2,
+                    (fun _ _ ->
+                        see ()
+                        1),
+                    (fun a b ->
+                        see ()
+                        a + b)
+                )
+                |> should equal 8
+
+                scopes |> Seq.forall (fun scope -> not (isNull scope)) |> should equal true
+                Seq.length (Seq.distinct scopes) |> should equal 8)
+
             testCase "fomaml moves θ by Adam along the mean of ∇L(φ), and solves nothing" (fun () ->
                 use _ = torch.NewDisposeScope()
                 let first = experimentOf (FirstOrder(Inner.GradientDescent 3, Nullable 2.0)) 4UL

@@ -301,6 +301,41 @@ let private differences =
                 // Another number of inner steps is what is asked for everywhere.
                 (longer.WithInnerSteps 2).Equals(plain.WithInnerSteps 2) |> should equal true)
 
+            scoped "an inner step on a batch of the images takes them in turns through the classes" (fun () ->
+                let drawn = drawTasks 1
+                // Six images, two of each of three classes, as episodes have them.
+                let labels = torch.tensor([| 0L; 0L; 1L; 1L; 2L; 2L |]).expand(int64 drawn.Support.Tasks, -1L)
+
+                let support = { drawn.Support with Labels = labels }
+                let whole = FewShotProblem(support.Network, support.Data, drawn.Query.Data)
+
+                let gradient rows =
+                    let rows = torch.tensor (List.toArray rows: int64[])
+
+                    let part =
+                        LabelledImages(support.Images.index_select (1L, rows), support.Data.OneHot.index_select (1L, rows))
+
+                    (FewShotProblem(support.Network, part, drawn.Query.Data)).InnerGradient drawn.Theta
+
+                for step, size, rows in
+                    [
+                        0, 3, [ 0L; 2L; 4L ]
+                        1, 3, [ 1L; 3L; 5L ]
+                        2, 3, [ 0L; 2L; 4L ]
+                        0, 4, [ 0L; 2L; 4L; 1L ]
+                        1, 4, [ 3L; 5L; 0L; 2L ]
+                    ] do
+                    same (gradient rows) ((whole.Batch(step, size)).InnerGradient drawn.Theta) $"step {step} of {size}"
+
+                for size in [ 6; 7 ] do
+                    whole.Batch(1, size) |> should be (sameAs whole)
+
+                let phi inner =
+                    ((bind (Reptile(inner, Nullable())) support.Network drawn.Like null).Adapt(space.Value, whole, drawn.Theta)).Phi
+
+                same (phi (Inner.Adam(2, 0.01))) (phi (Inner.Adam(2, 0.01, 6))) "all of them"
+                (phi (Inner.Adam(2, 0.01))).Equals(phi (Inner.Adam(2, 0.01, 3))) |> should equal false)
+
             // With so strong a pull to θ that every inner solver comes to φ* to rounding.
             for name, options in
                 [

@@ -48,6 +48,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         OneOf("--batch-norm", "network.batchNorm", "transductive: query images are normalised by their own statistics; or inductive: by those of the support images [default: transductive]", "MODE", "transductive", "inductive"),
         OneOf("--activation", "network.activation", "rectifier, or softplus: without kinks [default: rectifier]", "NAME", "rectifier", "softplus"),
         OneOf("--inner-solver", InnerKind, "gradient-descent, or adam: without momentum (fomaml, reptile) [default: gradient-descent]", "NAME", "gradient-descent", "adam"),
+        Whole("--inner-batch", "method.inner.batch", "Support images of an inner step, in turns (adam) [default: all of them]", "n"),
         Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
         Whole("--evaluation-steps", "method.evaluationSteps", "Inner steps when it is evaluated (reptile) [default: --inner-steps]", "n"),
         Number("--inner-step-size", "method.inner.stepSize", "Inner step size; the initial one for meta-sgd [default: imaml-gd, fomaml and reptile follow the measured curvature of each task]", "α"),

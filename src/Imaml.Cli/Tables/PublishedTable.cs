@@ -47,10 +47,10 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
             {
                 Tasks = paper.Tasks is EpisodeSpec episodes ? episodes with { Queries = CpuQueries } : paper.Tasks,
                 Method = gaussNewton ?? paper.Method,
-                // Reptile's step is a share of the way to φ, not a rate of a gradient.
-                Outer = paper.Outer is Outer.Adam ? new Outer.Adam(CpuRate, Schedule.Constant, Averaging) : new Outer.GradientDescent(paper.Outer.Rate, Schedule.Constant, Averaging),
+                // Reptile's step is a share of the way to φ, not a rate of a gradient: its authors' begins so large and falls to 0.
+                Outer = paper.Outer is Outer.Adam ? new Outer.Adam(CpuRate, Schedule.Constant, Averaging) : new Outer.GradientDescent(paper.Outer.Rate / 4, Schedule.Constant, Averaging),
                 Budget = new Budget(Unlimited, CpuMetaBatch, ValidateEvery: 2000, ValidationEpisodes: 400, CheckpointEvery: 250, LogEvery: 250),
-                Note = $"{paper.Note} Departs from it for a processor: meta-batch {CpuMetaBatch}, {CpuQueries} query images per class, a constant outer rate with averaging (γ = {Averaging}), any number of meta-steps{(gaussNewton is null ? "" : ", Gauss–Newton directions, and its solve where the Hessian's meets negative curvature")}.",
+                Note = $"{paper.Note} Departs from it for a processor: meta-batch {CpuMetaBatch}, {CpuQueries} query images per class, a constant outer rate{(paper.Outer is Outer.Adam ? "" : ", a quarter of its first,")} with averaging (γ = {Averaging}), any number of meta-steps{(gaussNewton is null ? "" : ", Gauss–Newton directions, and its solve where the Hessian's meets negative curvature")}.",
             };
     }
 }

@@ -3,6 +3,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// Adam's constants. The paper's experiments leave them open.
 type AdamOptions =
     {
@@ -79,10 +81,18 @@ type private AdamIterate<'V, 'S> =
             }
 
 /// `steps` steps of Adam on G(·, θ) from the start, with moments of their own: a fixed budget, which looks at no number. A task that diverges
-/// ends where it diverged to, marked NonFinite.
+/// ends where it diverged to, marked NonFinite. The gradient of step t = 0, 1, … is that of `ofStep` problem t, the problem itself unless told
+/// otherwise: with a part of the examples for each step the descent is stochastic.
 ///
 /// Cost: one gradient a step; two vectors beside φ. Errors: steps below 1; a rate that is not positive and finite.
-type AdamSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, rate: float, steps: int) =
+type AdamSolver<'V, 'S>
+    (
+        coordinates: ICoordinates<'V>,
+        options: AdamOptions,
+        rate: float,
+        steps: int,
+        ofStep: Func<IBilevelProblem<'V, 'S>, int, IBilevelProblem<'V, 'S>>
+    ) =
     do
         if steps < 1 then
             invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
@@ -90,9 +100,12 @@ type AdamSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, rat
         if not (rate > 0.0 && rate < infinity) then
             invalidArg (nameof rate) $"the step size must be positive and finite, not {rate}"
 
+    new(coordinates, options, rate, steps) = AdamSolver(coordinates, options, rate, steps, Func<_, _, _>(fun problem _ -> problem))
+
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, _) =
             let next (s: AdamIterate<'V, 'S>) : AdamIterate<'V, 'S> =
+                let problem = ofStep.Invoke(problem, s.Moments.Steps)
                 let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient s.Phi) s.Phi theta
                 let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, s.Phi)
                 { Phi = phi; Moments = moments }

@@ -34,6 +34,7 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
 {
     private readonly Network _network;
     private readonly Tensor _supportLabels, _queryLabels;
+    private readonly Tensor _supportImages; // as they were given
 
     // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
     private readonly NetworkImages _support, _outer;
@@ -46,7 +47,7 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
     /// <param name="batchNorm">Whose statistics normalise the query images. L̂ is the same either way.</param>
     internal FewShotProblem(Network network, LabelledImages support, LabelledImages query, BatchNormMode batchNorm = BatchNormMode.Transductive)
     {
-        (_network, _supportLabels, _queryLabels, _support) = (network, support.OneHot, query.OneHot, network.Arrange(support.Images));
+        (_network, _supportLabels, _queryLabels, _supportImages, _support) = (network, support.OneHot, query.OneHot, support.Images, network.Arrange(support.Images));
         _outer = batchNorm == BatchNormMode.Inductive
             ? network.Arrange(cat([support.Images, query.Images], 1), support.Images.shape[1])
             : network.Arrange(query.Images);
@@ -56,6 +57,30 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
     public FewShotProblem(Network network, EpisodeBatch batch, Tensor like, BatchNormMode batchNorm = BatchNormMode.Transductive)
         : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like), batchNorm)
     {
+    }
+
+    // The same L.
+    private FewShotProblem(FewShotProblem whole, LabelledImages support) =>
+        (_network, _supportLabels, _queryLabels, _supportImages, _support, _outer) =
+        (whole._network, support.OneHot, whole._queryLabels, support.Images, whole._network.Arrange(support.Images), whole._outer);
+
+    /// <summary>
+    /// The same tasks with <paramref name="size"/> of the support images in L̂, those whose turn it is: step by step all are used equally often, and of every class
+    /// as many as of another, to one. All of them where there are no more.
+    /// </summary>
+    internal FewShotProblem Batch(int step, int size)
+    {
+        var count = _supportImages.shape[1];
+        if (size >= count)
+        {
+            return this;
+        }
+
+        // The rows are ordered by class; the turns go through the classes.
+        var shots = long.Max(1, count / _supportLabels.shape[2]);
+        var turns = Enumerable.Range(0, (int)count).OrderBy(row => row % shots).ToArray();
+        var rows = tensor([.. Enumerable.Range(0, size).Select(i => (long)turns[((long)step * size + i) % count])], ScalarType.Int64, _supportImages.device);
+        return new FewShotProblem(this, new LabelledImages(_supportImages.index_select(1, rows), _supportLabels.index_select(1, rows)));
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ internal static class TaskChunks
     /// <param name="tasks">B.</param>
     /// <param name="atOnce">Tasks of a chunk; the last chunk may have fewer.</param>
     /// <param name="threads">Threads, at least 1.</param>
-    /// <param name="work">Called with first and count. Tensors that it returns must belong to no dispose scope, since those belong to threads.</param>
+    /// <param name="work">Called with first and count, in a dispose scope of its own. Tensors that it returns must belong to no scope.</param>
     public static T[] Map<T>(int tasks, int atOnce, int threads, Func<int, int, T> work) => MapChunks(Number(tasks, atOnce), threads, Chunk(tasks, atOnce, work));
 
     /// <summary>The results of <paramref name="work"/> on chunks 0, 1, …, in their order.</summary>
@@ -72,7 +72,12 @@ internal static class TaskChunks
                 using var off = Unrecorded.Begin(); // Once for the thread, so that no operation has to.
                 for (var i = Interlocked.Increment(ref next); i < chunks && failure is null; i = Interlocked.Increment(ref next))
                 {
-                    done(i, work(i));
+                    // A tensor in no scope is free for the finalizer from its last mention in the code on, also while libtorch still reads it.
+                    using (torch.NewDisposeScope())
+                    {
+                        done(i, work(i));
+                    }
+
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
                     GC.Collect(0);

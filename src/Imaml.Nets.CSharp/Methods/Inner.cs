@@ -2,6 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Learning;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -103,13 +104,18 @@ public abstract record Inner(int Steps)
     /// <summary>Adam without momentum (β₁ = 0), the inner solver of Reptile's authors.</summary>
     /// <param name="Steps">Its budget of steps.</param>
     /// <param name="StepSize">α; the authors' is 0.001.</param>
-    public sealed record Adam(int Steps, double StepSize) : Inner(Steps)
+    /// <param name="Batch">Support images of a step, in turns; null for all of them.</param>
+    public sealed record Adam(int Steps, double StepSize, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Batch = null) : Inner(Steps)
     {
         private static readonly AdamOptions NoMomentum = new(beta1: 0, AdamOptions.Authors.Beta2, AdamOptions.Authors.Epsilon);
 
         /// <inheritdoc/>
-        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize")];
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize"), .. Rule.AtLeast(1, Batch ?? 1, "batch")];
 
-        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps);
+        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) =>
+            new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps, (problem, step) => Batch is { } size ? Images(problem).Batch(step, size) : problem);
+
+        private static FewShotProblem Images(IBilevelProblem<Tensor, Tensor> problem) =>
+            problem as FewShotProblem ?? throw new ArgumentException("the inner solver's batch needs a network of layers on images", nameof(problem));
     }
 }

@@ -101,6 +101,7 @@ public static class HeldScalars
     public static double Number(this Tensor x)
     {
         using var held = x.ToScalar();
+        GC.KeepAlive(x);
         return held.ToDouble();
     }
 
@@ -108,6 +109,7 @@ public static class HeldScalars
     public static bool Truth(this Tensor x)
     {
         using var held = x.ToScalar();
+        GC.KeepAlive(x);
         return held.ToBoolean();
     }
 }
