@@ -188,9 +188,15 @@ let tests =
                     for bound in result.Certified do
                         bound |> should be (lessThanOrEqualTo accuracy)
 
+                    (result.Solve.Read(space theta)) |> Array.forall (fun one -> one.Status = SolveStatus.Converged) |> should be True
+
                     // A looser accuracy costs less.
                     let products (x: MetaGradient<Tensor, Tensor>) = (space theta).Read x.Solve.Counts.Products |> Array.sum
                     products result |> should be (lessThanOrEqualTo (products exact))
+
+                // Above the thresholds that can be met, below what rounding lets certify.
+                for one in (solved (Nullable 1e-11)).Solve.Read(space theta) do
+                    one.Status |> should equal SolveStatus.Stagnated
 
                 // To rounding of double precision but for the thresholds, 10⁻⁹, over λ and ‖gradient‖.
                 for bound in exact.Certified do
