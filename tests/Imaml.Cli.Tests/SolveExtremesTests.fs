@@ -58,7 +58,15 @@ let private checkTruth name (answer: SolveOutcome) =
             (within answer.ErrorBound exact.ErrorBound answer.Error)
             $"{name}: {answer.Status}, error {answer.Error}, bound {answer.ErrorBound} of {answer.BoundKind}"
 
-let private samples = [ "ridge"; "logistic"; "perceptron"; "indefinite"; "hyper-cleaning"; "own-answer" ]
+let private samples =
+    [
+        "ridge"
+        "logistic"
+        "perceptron"
+        "indefinite"
+        "hyper-cleaning"
+        "own-answer"
+    ]
 
 /// Every number of a JSON tree, as a way to set it.
 let rec private slots (node: JsonNode) : (JsonNode -> unit) list =
@@ -215,7 +223,9 @@ let private overflow =
                 (solve (parse text) (toAccuracy 1e-8)).Status |> should equal Outcome.Converged)
 
             testCase "a bound of ∇F that overflows is no accuracy" (fun () ->
-                let answer = solve (parse ((sampleText "own-answer").Replace("[1, -1.0]", "[1e200, 1e200]"))) (toAccuracy 1e-8)
+                let answer =
+                    solve (parse ((sampleText "own-answer").Replace("[1, -1.0]", "[1e200, 1e200]"))) (toAccuracy 1e-8)
+
                 answer.Status |> should not' (equal Outcome.Converged)
                 (nonNull answer.Parameters).BoundKind |> should equal BoundKind.None
                 // As near as the solvers come.

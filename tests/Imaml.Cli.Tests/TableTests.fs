@@ -110,7 +110,12 @@ let tests =
                         // A run that goes on from before the first line of its log.
                         let log = Path.Combine(cell, "progress.jsonl")
                         let lines = File.ReadAllText log
-                        File.WriteAllText(log, System.Text.RegularExpressions.Regex.Replace(lines, "\"metaStep\":\\d+", "\"metaStep\":1000000"))
+
+                        File.WriteAllText(
+                            log,
+                            System.Text.RegularExpressions.Regex.Replace(lines, "\"metaStep\":\\d+", "\"metaStep\":1000000")
+                        )
+
                         reproduce ("--report" :: prolonged) |> ignore
                         File.WriteAllText(log, lines)
                         // Another scale is another run.

@@ -560,7 +560,13 @@ let tests =
                     (fun () -> Imaml.Nets.Prediction.FewShotClassifier.Load(head, 3) |> ignore)
                     |> should throw typeof<System.ArgumentException>
 
-                    refused "lower the nudge β" (trainBy "imaml-nudged" [ step; "--lambda", "2"; "--nudge", "1e6" ] 1 (Path.Combine(folder, "nudged")))))
+                    refused
+                        "lower the nudge β"
+                        (trainBy
+                            "imaml-nudged"
+                            [ "--inner-step-size", "0.05"; "--lambda", "2"; "--nudge", "1e6" ]
+                            1
+                            (Path.Combine(folder, "nudged")))))
 
             testCase "a run of other options is not overwritten" (fun () ->
                 inFolder (fun folder ->

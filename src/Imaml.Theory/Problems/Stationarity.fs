@@ -64,5 +64,9 @@ module Stationarity =
                      + Rounding.gamma (d + 2) * sqrt (float d) * regularization * sizes
                      + 2.0 * Rounding.unit * curvature * sizes)
             // Beside large numbers what is proved of a convex loss may be lost in the rounding of eigenvalues.
-            SmallestCurvature = if smallest > -infinity then max smallest proved else smallest
+            SmallestCurvature =
+                if smallest > -infinity then
+                    max smallest proved
+                else
+                    smallest
         }
