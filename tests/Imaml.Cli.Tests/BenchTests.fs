@@ -292,7 +292,7 @@ let tests =
                 refused
                     2
                     [ "bench"; "--settings"; "5w2s" ]
-                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s, mini-5w1s; see `imaml bench --help`"
+                    "imaml: --settings: 5w2s is not one of 5w1s, 5w5s, 20w1s, 20w5s, mini-5w1s (did you mean 5w1s?); see `imaml bench --help`"
 
                 refused 2 [ "bench"; "--steps"; "0" ] "imaml: --steps must be at least 1, not 0; see `imaml bench --help`"
                 refused 2 [ "bench"; "--meta-batch"; "0" ] "imaml: --meta-batch must be at least 1, not 0; see `imaml bench --help`"

@@ -143,6 +143,24 @@ let tests =
                 found.BoundKind |> should equal BoundKind.Estimated
                 value found.Error |> should be (lessThanOrEqualTo (value found.ErrorBound)))
 
+            testCase "a cross term leaves a network's constants to be measured, in the inner loss and in the outer" (fun () ->
+                let network =
+                    "{\"kind\": \"mlp\", \"layers\": [1, 1], \"activation\": \"tanh\", \"loss\": \"mse\", \"X\": [[1], [2]], \"y\": [1, 2]}"
+
+                let convex = "{\"kind\": \"least-squares\", \"X\": [[1, 2], [1, -1], [0, 1]], \"y\": [1, 0, 2]}"
+
+                for inner, outer in [ network, convex; convex, network ] do
+                    let text =
+                        $"{{\"inner\": {inner}, \"outer\": {outer}, \"theta\": [0, 1], \"regularizer\": {scalar}, \"parameters\": "
+                        + "{\"kind\": \"quadratic\", \"value\": [0.1, 0.2], \"cross\": [[1, 0], [0, 1]], \"outerCross\": [[1, 1], [0, 1]]}}"
+
+                    let answer = solve (parse text) (toAccuracy 1e-8)
+                    let found = nonNull answer.Parameters
+                    answer.Status |> should equal Outcome.Converged
+                    found.BoundKind |> should equal BoundKind.Estimated
+                    // The accuracy is that of g; ∇F is off by no more than some ‖B‖/λ of it.
+                    value found.Error |> should be (lessThan 1e-7))
+
             testCase "numbers that overflow give no bound, and say so" (fun () ->
                 let huge =
                     file scalar $", \"phi\": {list [ 1e300; 1.0; 1.0; 1.0; 1.0; 1.0 ]}, \"metaGradient\": {list (Seq.replicate 6 1e308)}"

@@ -33,6 +33,18 @@ let private checkTruth name (answer: SolveOutcome) =
         if answer.Method = Method.Implicit || answer.Method = Method.Exact then
             Expect.isTrue answer.ErrorBound.HasValue $"{name}: converged, a bound"
 
+    match answer.Parameters with
+    | null -> ()
+    | parameters ->
+        if answer.Status = Outcome.Converged && answer.Accuracy.HasValue then
+            Expect.isTrue (not (isNull parameters.Gradient) && finite (nonNull parameters.Gradient)) $"{name}: converged, ∇F finite"
+            Expect.isTrue parameters.ErrorBound.HasValue $"{name}: converged, a bound of ∇F"
+
+        if parameters.ErrorBound.HasValue && parameters.ExactErrorBound.HasValue && parameters.Error.HasValue then
+            Expect.isTrue
+                (within parameters.ErrorBound parameters.ExactErrorBound parameters.Error)
+                $"{name}: {answer.Status}, error of ∇F {parameters.Error}, bound {parameters.ErrorBound} of {parameters.BoundKind}"
+
     // A dense solution without a bound of its own is no measure.
     if
         answer.ErrorBound.HasValue
@@ -46,7 +58,15 @@ let private checkTruth name (answer: SolveOutcome) =
             (within answer.ErrorBound exact.ErrorBound answer.Error)
             $"{name}: {answer.Status}, error {answer.Error}, bound {answer.ErrorBound} of {answer.BoundKind}"
 
-let private samples = [ "ridge"; "logistic"; "perceptron"; "indefinite" ]
+let private samples =
+    [
+        "ridge"
+        "logistic"
+        "perceptron"
+        "indefinite"
+        "hyper-cleaning"
+        "own-answer"
+    ]
 
 /// Every number of a JSON tree, as a way to set it.
 let rec private slots (node: JsonNode) : (JsonNode -> unit) list =
@@ -196,6 +216,32 @@ let private overflow =
                 let text = task (quadratic "1" "-10") (quadratic "1e308" "0") "10" "1"
                 (solve (parse text) (request Method.Exact)).Status |> should equal Outcome.NonFinite
                 never text)
+
+            testCase "θ = 5e-324 is of double precision like any other" (fun () ->
+                let text = (sampleText "ridge").Replace("[0.0, 1.0]", "[5e-324, 5e-324]")
+                text |> should not' (equal (sampleText "ridge"))
+                (solve (parse text) (toAccuracy 1e-8)).Status |> should equal Outcome.Converged)
+
+            testCase "a bound of ∇F that overflows is no accuracy" (fun () ->
+                let answer =
+                    solve (parse ((sampleText "own-answer").Replace("[1, -1.0]", "[1e200, 1e200]"))) (toAccuracy 1e-8)
+
+                answer.Status |> should not' (equal Outcome.Converged)
+                (nonNull answer.Parameters).BoundKind |> should equal BoundKind.None
+                // As near as the solvers come.
+                (nonNull answer.Parameters).Error.Value |> should be (lessThan 1e186))
+
+            testCase "examples of 1e200: an outcome, and not an exception" (fun () ->
+                let text = (sampleText "hyper-cleaning").Replace("[1, 2.0, 0.3]", "[1e200, 1e200, 1e200]")
+                text |> should not' (equal (sampleText "hyper-cleaning"))
+                (solve (parse text) (toAccuracy 1e-8)).Status |> should not' (equal Outcome.Converged))
+
+            testCase "λ = 1e16 beside 1 of a convex loss is not negative curvature" (fun () ->
+                let text = (sampleText "own-answer").Replace("[1.0, 0.5]", "[1e16, 1]")
+                text |> should not' (equal (sampleText "own-answer"))
+
+                for asked in [ request Method.Exact; toAccuracy 1e-8 ] do
+                    (solve (parse text) asked).Status |> should not' (equal Outcome.NonPositiveCurvature))
 
             testCase "perceptron with −1e308: nonFinite, and no exception" (fun () ->
                 let text = (sampleText "perceptron").Replace("-0.5", "-1e308")

@@ -107,6 +107,17 @@ let tests =
                         let state, same, _, _ = run ()
                         (state, same) |> should equal ("finished", more)
                         File.ReadAllText(Path.Combine(cell, "curve.jsonl")) |> should equal curve
+                        // A run that goes on from before the first line of its log.
+                        let log = Path.Combine(cell, "progress.jsonl")
+                        let lines = File.ReadAllText log
+
+                        File.WriteAllText(
+                            log,
+                            System.Text.RegularExpressions.Regex.Replace(lines, "\"metaStep\":\\d+", "\"metaStep\":1000000")
+                        )
+
+                        reproduce ("--report" :: prolonged) |> ignore
+                        File.WriteAllText(log, lines)
                         // Another scale is another run.
                         reproduce [ "--cells"; "5w1s/fomaml"; "--scale"; "paper"; "--report" ]
                         |> should haveSubstring "| not begun |"
@@ -129,7 +140,6 @@ let tests =
 
                         damaged.ExitCode |> should equal 1
                         damaged.Line |> should haveSubstring "is damaged; delete it, and the cell is tested anew"
-                        let log = Path.Combine(folder, "5w1s", "fomaml", "seed-1", "progress.jsonl")
 
                         File.ReadAllLines log
                         |> Seq.sumBy (fun line ->

@@ -552,6 +552,22 @@ let tests =
                         refused line (trainBy name special 2 run)
                         Directory.Exists run |> should equal false))
 
+            testCase "a head has no inner steps to ask for, and a nudge that is too large is named" (fun () ->
+                inFolder (fun folder ->
+                    let head = Path.Combine(folder, "head")
+                    succeed (trainBy "head" [ "--lambda", "0.5" ] 1 head) |> ignore
+
+                    (fun () -> Imaml.Nets.Prediction.FewShotClassifier.Load(head, 3) |> ignore)
+                    |> should throw typeof<System.ArgumentException>
+
+                    refused
+                        "lower the nudge β"
+                        (trainBy
+                            "imaml-nudged"
+                            [ "--inner-step-size", "0.05"; "--lambda", "2"; "--nudge", "1e6" ]
+                            1
+                            (Path.Combine(folder, "nudged")))))
+
             testCase "a run of other options is not overwritten" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")

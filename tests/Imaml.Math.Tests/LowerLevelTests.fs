@@ -139,6 +139,22 @@ let tests =
 
                 refuses "normSlope must be at least 0" (fun () -> PullBackBound.Proved(0.0, 1.0, nan, 0.0) |> ignore))
 
+            testCase "the bounds of a pull-back hold for numbers whose squares underflow" (fun () ->
+                let struct (inner, outer) = LinearRegression.random (Random 8) 12 9 4 10.0
+                let b = Spectrum.gaussianMatrix (Random 9) 4 2
+                let x, u = Spectrum.gaussian (Random 10) 4, Spectrum.gaussian (Random 11) 4
+
+                let boundOf scale =
+                    let level =
+                        LowerLevels.cross (scale * b) (scale * b) inner outer (Proximal.Scalar 1.0) (Vector<float>.Build.Dense 4)
+
+                    (level.PullBack(vector [ 0.0; 0.0 ])).BoundAt(x, u)
+
+                for scale in [ 1e-170; 1e-300; 1e-308 ] do
+                    (boundOf scale).Norm |> should be (greaterThanOrEqualTo (0.999 * scale * (boundOf 1.0).Norm))
+                    (boundOf scale).Slope |> should be (greaterThan 0.0)
+                    (boundOf scale).Rounding |> should be (greaterThan 0.0))
+
             testCase "bad input is refused in one line" (fun () ->
                 let x, y = Matrix<float>.Build.Dense(2, 1, 1.0), vector [ 0.0; 1.0 ]
                 let loss = LogisticRegression.loss x y

@@ -188,9 +188,22 @@ let tests =
                     for bound in result.Certified do
                         bound |> should be (lessThanOrEqualTo accuracy)
 
+                    (result.Solve.Read(space theta))
+                    |> Array.forall (fun one -> one.Status = SolveStatus.Converged)
+                    |> should be True
+
                     // A looser accuracy costs less.
                     let products (x: MetaGradient<Tensor, Tensor>) = (space theta).Read x.Solve.Counts.Products |> Array.sum
                     products result |> should be (lessThanOrEqualTo (products exact))
+
+                // Below what rounding lets certify no task is said to have met a threshold.
+                for lambda, accuracy in [ 0.7, 1e-11; 0.7, 1e-12; 1e-2, 1e-9; 1e-3, 1e-6; 1e-3, 1e-9 ] do
+                    let result =
+                        compute (ConvexHeadMaml(lambda, Accuracy = Nullable accuracy)) drawn.Problem drawn.Like theta null
+
+                    for one, bound in Array.zip (result.Solve.Read(space theta)) result.Certified do
+                        if bound > accuracy then
+                            one.Status |> should equal SolveStatus.Stagnated
 
                 // To rounding of double precision but for the thresholds, 10⁻⁹, over λ and ‖gradient‖.
                 for bound in exact.Certified do

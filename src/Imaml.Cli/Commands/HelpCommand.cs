@@ -9,7 +9,7 @@ internal static class HelpCommand
 {
     public static Command Create(Func<RootCommand> root)
     {
-        var words = new Argument<string[]>("COMMAND") { Description = "The command that is explained", Arity = ArgumentArity.ZeroOrMore };
+        var words = new Argument<string[]>("COMMAND") { Description = "The command that is explained", HelpName = "COMMAND", Arity = ArgumentArity.ZeroOrMore };
         words.CompletionSources.Add(_ => root().Subcommands.Where(one => !one.Hidden).Select(one => new CompletionItem(one.Name)));
         var command = new Command("help", "Show the commands, or a command's options") { words };
         command.SetAction(parsed =>

@@ -163,9 +163,10 @@ internal static class SharedOptions
         return option;
     }
 
-    /// <summary>The argument, with words that a shell completes.</summary>
+    /// <summary>The argument, with words that a shell completes. Help shows its name in place of them.</summary>
     public static Argument<T> Completing<T>(Argument<T> argument, params string[] words)
     {
+        argument.HelpName = argument.Name;
         argument.CompletionSources.Add(words);
         return argument;
     }
@@ -174,7 +175,7 @@ internal static class SharedOptions
     {
         if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, comparer)) is { } unknown)
         {
-            result.AddError($"{name}: {unknown.Value} is not one of {string.Join(", ", words)}");
+            result.AddError($"{name}: {unknown.Value} is not one of {string.Join(", ", words)}{NearestName.Hint(unknown.Value, words)}");
         }
     }
 

@@ -36,7 +36,15 @@ internal sealed record Finding(
             return found with { Outcome = Outcome.NonFinite, Message = Overflow };
         }
 
-        if (!claims && dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })
+        if (found.Outcome is Outcome.NonPositiveCurvature && found.Bound.Constants is { Kind: BoundKind.Certified, StrongConvexity: > 0 } constants)
+        {
+            found = found with
+            {
+                Outcome = Outcome.RoundingLimit,
+                Message = string.Create(CultureInfo.InvariantCulture, $"H + Λ is positive definite, µ = {constants.StrongConvexity:G6}, but beside β = {constants.Smoothness:G6} the curvature of a direction was lost in rounding"),
+            };
+        }
+        else if (!claims && dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })
         {
             found = found with
             {

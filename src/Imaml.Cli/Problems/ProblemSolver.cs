@@ -109,7 +109,8 @@ internal sealed class ProblemSolver
             CertifiedStatus.BudgetSpent when HasDiverged(certified.MetaGradient.Phi) => Diverged,
             CertifiedStatus.BudgetSpent when certified.MetaGradient.Inner.Read(Space)[0].Status is InnerStatus.Stalled => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
             CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
-            CertifiedStatus.NoConstants => Ended(certified.MetaGradient),
+            // The solvers met thresholds of their own: without a bound that is no accuracy.
+            CertifiedStatus.NoConstants when Ended(certified.MetaGradient) is { Outcome: not Outcome.Converged } ended => ended,
             var status => (status switch
             {
                 CertifiedStatus.RoundingLimit => Outcome.RoundingLimit,

@@ -127,7 +127,7 @@ internal sealed record CellResult(
                 next++;
             }
 
-            if ((line.Averaged ?? line.Accuracy) is { } accuracy && double.IsFinite(accuracy) && line.MetaStep <= lines[^1].MetaStep)
+            if ((line.Averaged ?? line.Accuracy) is { } accuracy && double.IsFinite(accuracy) && lines is [.., var last] && line.MetaStep <= last.MetaStep)
             {
                 yield return new CurvePoint(line.Tasks, lines[next].ComputeSeconds ?? lines[next].Seconds, accuracy, line.AveragedHalfWidth95 ?? line.HalfWidth95);
             }

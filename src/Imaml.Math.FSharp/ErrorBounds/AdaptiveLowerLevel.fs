@@ -26,6 +26,13 @@ type AdaptiveLowerLevel =
     // A threshold of 0 would be a fixed budget.
     static member private Tiny = 1e-30
 
+    // Where no bound tells when it is enough.
+    static member private NoThresholds: Thresholds =
+        {
+            InnerGradientNorm = AdaptiveLowerLevel.Tiny
+            LinearResidualNorm = AdaptiveLowerLevel.Tiny
+        }
+
     // What the next run is asked for by one task: ‖∇G‖ and ‖r‖.
     static member private Next(epsilon: float, bound: LowerLevelCertificate, pullBack: PullBackBound, u: float) : Thresholds =
         let c = bound.Lower.Constants
@@ -121,6 +128,7 @@ type AdaptiveLowerLevel =
             let usable = space.Read(report.Usable space)
             let negative = space.Read report.NegativeCurvature
             let last = round = options.MaxRounds
+            let unbounded = smaller thresholds AdaptiveLowerLevel.NoThresholds = thresholds
 
             // The status, where the task is done.
             let status task (bound: LowerLevelCertificate) =
@@ -134,7 +142,10 @@ type AdaptiveLowerLevel =
                 elif bound.Lower.IsRefuted then
                     ValueSome CertifiedStatus.ConstantsRefuted
                 elif bound.Kind = BoundKind.None then
-                    ValueSome CertifiedStatus.NoConstants
+                    if last || unbounded then
+                        ValueSome CertifiedStatus.NoConstants
+                    else
+                        ValueNone
                 elif bound.Total <= epsilon then
                     ValueSome CertifiedStatus.Met
                 elif bound.Total <= 2.0 * bound.Rounding then
@@ -164,7 +175,11 @@ type AdaptiveLowerLevel =
                 let next =
                     Array.init bounds.Length id
                     |> Array.filter (fun task -> statuses[task].IsNone)
-                    |> Array.map (fun task -> AdaptiveLowerLevel.Next(epsilon, bounds[task], pullBacks[task], sizes[task]))
+                    |> Array.map (fun task ->
+                        if bounds[task].Kind = BoundKind.None then
+                            AdaptiveLowerLevel.NoThresholds
+                        else
+                            AdaptiveLowerLevel.Next(epsilon, bounds[task], pullBacks[task], sizes[task]))
                     |> Array.fold smaller thresholds
 
                 let totals = bounds |> Array.map (fun bound -> bound.Total)

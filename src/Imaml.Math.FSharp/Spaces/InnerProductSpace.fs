@@ -168,14 +168,15 @@ module internal Mask =
         space.Select(double, space.Scalar(2.0 ** -52.0), space.Scalar(2.0 ** -23.0))
 
     /// The same of the space's vectors, as a number: a space may compute its scalars in double precision and its vectors in single. x + 2⁻⁴⁰x is x in
-    /// those, which any x ≠ 0 tells; of zeros alone the scalars speak. Cost: two norms of each vector, which wait for a device.
+    /// those, which any x tells that is not 0 or nearly so; of those the scalars speak. Cost: two norms of each vector, which wait for a device.
     let epsilonOf (space: IInnerProductSpace<'V, 'S>) (vectors: 'V[]) : float =
         use _ = space.OpenRegion()
 
         let single (x: 'V) =
             let more = space.Axpy(space.Scalar(2.0 ** -40.0), x, x)
             let lost = space.Read(space.Norm(space.Axpy(space.Scalar -1.0, x, more))) |> Array.map ((=) 0.0)
-            Array.exists2 (fun size lost -> size > 0.0 && lost) (space.Read(space.Norm x)) lost
+            // Below 2⁻⁹⁰⁰ there is no single precision, and in double 2⁻⁴⁰x may underflow.
+            Array.exists2 (fun size lost -> size > 2.0 ** -900.0 && lost) (space.Read(space.Norm x)) lost
 
         if Array.exists single vectors then
             2.0 ** -23.0

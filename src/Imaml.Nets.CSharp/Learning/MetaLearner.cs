@@ -169,7 +169,7 @@ public sealed class MetaLearner : IDisposable
         if (step.Usable == 0)
         {
             throw new TrainingDivergedException(
-                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient ({SolveStatus.NonFinite.Describe()}); lower the outer rate or the inner step size, or raise λ or the inner steps");
+                $"meta-step {MetaStep + 1}: no task has a finite meta-gradient: {Plan.Method.IfNoneIsFinite}");
         }
 
         var report = StepReport.Create(Plan.MetaBatch, CurrentMethod(), step, accuracies);

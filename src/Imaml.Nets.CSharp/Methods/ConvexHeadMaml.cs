@@ -38,6 +38,9 @@ public sealed record ConvexHeadMaml(double Lambda, LearnedLambda? LearnedLambda 
     [JsonIgnore]
     internal override bool ServesAnyWays => !LearnStart;
 
+    [JsonIgnore]
+    internal override string IfNoneIsFinite => "features, or a solution of the head, overflowed; raise λ, or lower the outer rate or that of λ";
+
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => throw new ArgumentException("the head is solved to an accuracy, not by a number of inner steps");
 

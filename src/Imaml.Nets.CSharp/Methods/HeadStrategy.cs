@@ -74,7 +74,8 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
         var features = network.Features(theta);
         var heads = new HeadTasks(loss, features.Support, features.Query);
         var centre = HeadParameters.Head(theta, size);
-        var (head, ofFeatures, certified) = Solved(new TensorSpace((int)centre.shape[0], centre), regularizer, heads, centre);
+        var inHead = new TensorSpace((int)centre.shape[0], centre);
+        var (head, ofFeatures, certified) = Solved(inHead, regularizer, heads, centre);
         var gradient = cat([features.Backward(OfNetwork(ofFeatures.Support), OfNetwork(ofFeatures.Query)), learnsStart ? head.Gradient.to_type(theta.dtype) : zeros([theta.shape[0], size], theta.dtype, theta.device)], 1);
         var phi = HeadParameters.With(theta, head.Phi).MoveToOuterDisposeScope();
         network.Remember(phi, Out(heads.QueryLogits(head.Phi)));
@@ -86,7 +87,7 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
             Out(head.OuterLoss),
             Out(head.InnerGradientNorm),
             new LinearSolveReport<Tensor, Tensor>(
-                Out(solve.Solution), Out(solve.RightHandSideNorm), solve.Counts.Carry(Out), Out(solve.RelativeResidual), Out(solve.SmallestCurvature), solve.Marks.Carry(Out), Out(solve.PreconditionerNotPositive), []),
+                Out(solve.Solution), Out(solve.RightHandSideNorm), solve.Counts.Carry(Out), Out(solve.RelativeResidual), Out(solve.SmallestCurvature), Judged(inHead, solve.Marks, certified).Carry(Out), Out(solve.PreconditionerNotPositive), []),
             Out(head.NegativeCurvature),
             Out(head.Raised),
             Out(head.DerivativeGradients),
@@ -101,7 +102,7 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
         Tensor Out(Tensor one) => one.to_type(theta.dtype).MoveToOuterDisposeScope();
     }
 
-    // The bounds are about linear in the thresholds: two rounds are usual. A task whose accuracy is out of reach is not said to have met its threshold.
+    // The bounds are about linear in the thresholds: two rounds are usual.
     private (MetaGradient<Tensor, Tensor> Head, (Tensor Support, Tensor Query) OfFeatures, double[] Certified) Solved(
         TensorSpace space, IRegularizer<Tensor, Tensor> regularizer, HeadTasks heads, Tensor centre)
     {
@@ -119,5 +120,12 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
 
             threshold = double.Max(Lowest, threshold / double.Min(2 * excess, 1e3));
         }
+    }
+
+    // A threshold serves the accuracy: a task that has missed this is not said to have met that.
+    private Marks<Tensor> Judged(TensorSpace space, Marks<Tensor> marks, double[] certified)
+    {
+        var met = space.PerTask([.. certified.Select(bound => accuracy is null || bound <= accuracy ? 1.0 : 0.0)]);
+        return marks.Where(space, met, new Marks<Tensor>(space.Scalar(0), marks.NonFinite, space.Scalar(1), marks.Indefinite));
     }
 }

@@ -47,6 +47,10 @@ public abstract record Method
     /// <exception cref="ArgumentException">The learned numbers have left the range that the method allows.</exception>
     public abstract BoundMethod Bind(MethodContext context);
 
+    /// <summary>Why no task of a meta-step may have a meta-gradient, and what helps.</summary>
+    [JsonIgnore]
+    internal virtual string IfNoneIsFinite => $"{SolveStatus.NonFinite.Describe()}; lower the outer rate or the inner step size, or raise λ or the inner steps";
+
     /// <summary>The same method with another number of inner steps.</summary>
     public abstract Method WithInnerSteps(int steps);
 

@@ -1,5 +1,6 @@
 // Implicit MAML without second derivatives: differences of inner solutions, of which some have a little of the outer loss in their objective.
 
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Storage;
 using static TorchSharp.torch;
@@ -18,6 +19,9 @@ public sealed record NudgedMaml(Inner Inner, double Lambda, double Nudge, Nudged
 
     /// <inheritdoc/>
     public override int? InnerSteps => Inner.Steps;
+
+    [JsonIgnore]
+    internal override string IfNoneIsFinite => "L̂ − βL with the proximal term does not curve upwards, its solutions are not nearly linear in β, or numbers overflowed; lower the nudge β, or raise λ";
 
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => this with { Inner = Inner with { Steps = steps } };

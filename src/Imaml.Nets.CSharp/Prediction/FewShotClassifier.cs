@@ -7,6 +7,7 @@ using System.Diagnostics;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
@@ -25,12 +26,11 @@ public sealed class FewShotClassifier : IDisposable
     private readonly MetaLearner _learner;
     private readonly Shared _shared;
 
-    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes, int? innerSteps)
+    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes, Method method)
     {
         (Name, _header, Form, Ways) = (name, header, episodes.Form, episodes.Ways);
         (_spec, _network) = (network, network.Build(new ImageShape(Form.Size, Form.Size, Form.Channels), Ways));
-        var method = header.Experiment.Method;
-        var plan = header.Experiment.Plan with { Method = innerSteps is { } steps ? method.WithInnerSteps(steps) : method.ForPrediction };
+        var plan = header.Experiment.Plan with { Method = method };
         _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, plan);
         _shared = new Shared(_learner, nameof(FewShotClassifier));
     }
@@ -41,7 +41,7 @@ public sealed class FewShotClassifier : IDisposable
     /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
     /// (10 Newton steps), since every one comes nearer to it.
     /// </param>
-    /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000.</exception>
+    /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000, or any for a method without inner steps.</exception>
     /// <exception cref="CheckpointException">There is no such model, it is damaged, or its network is not one of the library's.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
     public static FewShotClassifier Load(string model, int? innerSteps = null)
@@ -66,9 +66,11 @@ public sealed class FewShotClassifier : IDisposable
             throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
         }
 
+        var trained = header.Experiment.Method;
+        var method = innerSteps is { } wanted ? trained.WithInnerSteps(wanted) : trained.ForPrediction;
         try
         {
-            return new FewShotClassifier(name, header, episodes, network, bytes, innerSteps);
+            return new FewShotClassifier(name, header, episodes, network, bytes, method);
         }
         catch (ArgumentException e)
         {

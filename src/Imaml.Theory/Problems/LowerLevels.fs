@@ -53,10 +53,17 @@ module LowerLevels =
         if values.Exists(fun value -> not (Double.IsFinite value)) then
             invalidArg name "numbers must be finite"
 
-    /// At least ‖X‖₂.
+    /// At least ‖X‖₂. Squares of X itself may underflow.
     let private spectralNorm (x: Matrix<float>) =
-        let struct (_, top) = Eigenvalues.gramEnclosure x
-        Rounding.above 4 (sqrt (float x.RowCount * top))
+        let scale = Eigensystem.ScaleOf x
+        let struct (_, top) = Eigenvalues.gramEnclosure (x / scale)
+        scale * Rounding.above 4 (sqrt (float x.RowCount * top))
+
+    let private proved slope norm normSlope rounding =
+        PullBackBound.Proved(Proved.most slope, Proved.most norm, Proved.most normSlope, Proved.most rounding)
+
+    /// What fewer than `operations` operations on numbers up to `size` lose by underflow.
+    let private underflow (operations: int) size = float operations * 2.0 ** -1022.0 * (1.0 + size)
 
     /// The paper's problem: z = θ.
     let proximal (inner: SmoothLoss) (outer: SmoothLoss) (proximal: Proximal) : KnownLowerLevel =
@@ -102,8 +109,7 @@ module LowerLevels =
                 |> Seq.max
                 |> Rounding.above 4
 
-            let underflow = 4.0 * float d * 2.0 ** -1022.0 * (1.0 + size + lambdaU)
-            PullBackBound.Proved(lambdaU, most, largest, Rounding.above 6 (Rounding.gamma (d + 6) * size * lambdaU + underflow))
+            proved lambdaU most largest (Rounding.above 6 (Rounding.gamma (d + 6) * size * lambdaU + underflow (4 * d) (size + lambdaU)))
 
         { Gradient = gradient; Bound = bound }
 
@@ -178,12 +184,11 @@ module LowerLevels =
                     )
                 |> Rounding.norm
 
-            PullBackBound.Proved(
-                scale * c2 * most (fun i -> turns[i]),
-                scale * most (fun i -> residuals[i]),
-                scale * c2 * most (fun i -> lengths.Value[i]),
-                Rounding.above 12 rounding
-            )
+            proved
+                (scale * c2 * most (fun i -> turns[i]))
+                (scale * most (fun i -> residuals[i]))
+                (scale * c2 * most (fun i -> lengths.Value[i]))
+                (Rounding.above 12 (rounding + underflow (n * (p + outs + 4)) (Array.max residuals + Array.max turns)))
 
         {
             OuterDimension = n
@@ -230,7 +235,7 @@ module LowerLevels =
                         Bound =
                             fun x u ->
                                 let rounding = entriesE * Rounding.norm x + entriesB * Rounding.norm u
-                                PullBackBound.Proved(normE, normB, 0.0, Rounding.above 6 (Rounding.gamma (d + 3) * rounding))
+                                proved normE normB 0.0 (Rounding.above 6 (Rounding.gamma (d + 3) * rounding + underflow (2 * d * k) 0.0))
                     }
         }
 

@@ -41,10 +41,11 @@ type SmoothLoss =
 [<RequireQualifiedAccess>]
 module internal Proved =
 
-    /// The constants as they were computed; what has overflowed on the way is not known.
-    let constants smallest largest hessianLipschitz gradientBound (gradientRounding: AffineBound) (productRounding: AffineBound) =
-        let most x = if Double.IsNaN x then infinity else x
+    /// An upper bound as it was computed; what has overflowed on the way is not known.
+    let most x = if Double.IsNaN x then infinity else x
 
+    /// The constants as they were computed, likewise.
+    let constants smallest largest hessianLipschitz gradientBound (gradientRounding: AffineBound) (productRounding: AffineBound) =
         let known (bound: AffineBound) =
             {
                 Constant = most bound.Constant
@@ -79,14 +80,17 @@ module SmoothLoss =
             Value = fun phi -> loss.Value phi + b.DotProduct phi
             Gradient = fun phi -> loss.Gradient phi + b
             Constants =
-                Proved.constants
-                    c.SmallestCurvature
-                    c.LargestCurvature
-                    c.HessianLipschitz
-                    (Rounding.above 2 (c.GradientBound + Rounding.norm b + uncertainty))
-                    {
-                        Constant = Rounding.above 6 (known.Constant + uncertainty + 2.0 * Rounding.unit * (slope + Rounding.norm b))
-                        Slope = Rounding.above 4 (known.Slope + 2.0 * Rounding.unit * c.Smoothness)
-                    }
-                    c.ProductRounding
+                if c.Kind = BoundKind.None then
+                    c
+                else
+                    Proved.constants
+                        c.SmallestCurvature
+                        c.LargestCurvature
+                        c.HessianLipschitz
+                        (Rounding.above 2 (c.GradientBound + Rounding.norm b + uncertainty))
+                        {
+                            Constant = Rounding.above 6 (known.Constant + uncertainty + 2.0 * Rounding.unit * (slope + Rounding.norm b))
+                            Slope = Rounding.above 4 (known.Slope + 2.0 * Rounding.unit * c.Smoothness)
+                        }
+                        c.ProductRounding
         }

@@ -45,6 +45,7 @@ module Stationarity =
         let struct (_, regularization) = Proximal.enclosure task.Proximal
         let sizes = Rounding.norm phi + Rounding.norm theta
         let d = theta.Count
+        let proved = (BilevelTask.constants task).StrongConvexity
         let curvature = max (abs smallest) (abs largest)
 
         let lossRounding =
@@ -62,5 +63,10 @@ module Stationarity =
                     (lossRounding
                      + Rounding.gamma (d + 2) * sqrt (float d) * regularization * sizes
                      + 2.0 * Rounding.unit * curvature * sizes)
-            SmallestCurvature = smallest
+            // Beside large numbers what is proved of a convex loss may be lost in the rounding of eigenvalues.
+            SmallestCurvature =
+                if smallest > -infinity then
+                    max smallest proved
+                else
+                    smallest
         }
