@@ -9,11 +9,13 @@ open System.IO
 open System.IO.Compression
 open System.Text
 open Expecto
+open Imaml.Nets.Models
 open Imaml.Nets.Prediction
 open Imaml.Nets.Runs
 open Imaml.Nets.Storage
 open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.ImageBytes
+open Imaml.Testing
 open Imaml.Testing.Fuzzing
 
 let private isData (e: exn) = e :? DataException
@@ -59,6 +61,19 @@ let private sealedFile (good: byte[]) (read: string -> unit) =
     finally
         File.Delete path
 
+/// A model of one filter: a change hits what is read and not only numbers, and reading is quick.
+let private withModel (body: FewShotClassifier -> 'a) : 'a =
+    inFolder (fun folder ->
+        use model = FewShotClassifier.Load(InterchangeTests.trained (StridedConvolutions 1) InterchangeTests.fomaml folder)
+        body model)
+
+/// What is written to a file.
+let private saved (save: string -> unit) =
+    inFolder (fun folder ->
+        let path = Path.Combine(folder, "saved")
+        save path
+        File.ReadAllBytes path)
+
 [<Tests>]
 let tests =
     testList
@@ -102,8 +117,7 @@ let tests =
                         (fun bytes -> ExperimentFile.Parse(Encoding.UTF8.GetString bytes, "x.json") |> ignore))
 
             testCase "models" (fun () ->
-                let struct (_, bytes) = PretrainedModel.Read "omniglot-5way"
-                sealedFile bytes (fun path -> (FewShotClassifier.Load path).Dispose()))
+                withModel (fun model -> sealedFile (saved model.Save) (fun path -> (FewShotClassifier.Load path).Dispose())))
 
             testCase "safetensors" (fun () ->
                 let path = Path.GetTempFileName()
@@ -114,9 +128,7 @@ let tests =
                     (FewShotClassifier.LoadSafeTensors path).Dispose()
 
                 try
-                    use model = FewShotClassifier.Load("omniglot-5way", 1)
-                    model.SaveSafeTensors path
-                    let good = File.ReadAllBytes path
+                    let good = withModel (fun model -> saved model.SaveSafeTensors)
                     survives false good isCheckpoint read
 
                     // The header alone, before the same data and under its own length.
@@ -128,11 +140,7 @@ let tests =
                     File.Delete path)
 
             testCase "adapted classifiers" (fun () ->
-                let path = Path.GetTempFileName()
-
-                try
-                    use model = FewShotClassifier.Load("omniglot-5way", 1)
-
+                withModel (fun model ->
                     use adapted =
                         model.Adapt(
                             [
@@ -141,10 +149,7 @@ let tests =
                             ]
                         )
 
-                    adapted.Save path
-                    sealedFile (File.ReadAllBytes path) (fun path -> (AdaptedClassifier.Load path).Dispose())
-                finally
-                    File.Delete path)
+                    sealedFile (saved adapted.Save) (fun path -> (AdaptedClassifier.Load path).Dispose())))
 
             testCase "logs" (fun () ->
                 let path = Path.GetTempFileName()

@@ -38,7 +38,7 @@ let private examples =
         |]
 
 /// Two steps of a large rate, so that no γ is 1 and no β is 0.
-let private trained (network: NetworkSpec) (method: Method) (folder: string) =
+let trained (network: NetworkSpec) (method: Method) (folder: string) =
     let experiment =
         Experiment(episodes, network, method, Outer.Adam(1e-1, Schedule.Constant), Budget(2, 2), 1UL)
 
@@ -46,7 +46,7 @@ let private trained (network: NetworkSpec) (method: Method) (folder: string) =
     run.Run CancellationToken.None
     folder
 
-let private fomaml: Method = FirstOrder(Inner.GradientDescent(2, 0.05), Nullable())
+let fomaml: Method = FirstOrder(Inner.GradientDescent(2, 0.05), Nullable())
 
 let private networks: (string * NetworkSpec) list =
     [

@@ -2,7 +2,6 @@
 module Imaml.Nets.Tests.MemoryScalarTests
 
 open System
-open System.Threading
 open Expecto
 open FsUnit
 open Mono.Cecil
@@ -84,17 +83,13 @@ let tests =
                 testCase "numbers stay what they are while another thread makes the garbage collector run" (fun () ->
                     use _ = torch.NewDisposeScope()
                     let x, y = torch.tensor ([| 2.0; 2.0 |]), torch.tensor ([| 3.0; 3.0 |])
-                    use stop = new CancellationTokenSource()
 
-                    let collector =
-                        Thread(fun () ->
-                            while not stop.IsCancellationRequested do
-                                GC.Collect 0
-                                GC.WaitForPendingFinalizers())
+                    let collect () =
+                        for _ in 1..10 do
+                            GC.Collect 0
+                            GC.WaitForPendingFinalizers()
 
-                    collector.Start()
-
-                    try
+                    besideCollections collect (fun () ->
                         for i in 1..50_000 do
                             use _ = torch.NewDisposeScope()
                             let a = float (i % 7)
@@ -104,9 +99,6 @@ let tests =
                             let sum = HeldScalars.Number(HeldScalars.MinusProduct(bent, y, y).max())
 
                             if sum <> a * (5.0 + 4.0 * a) + 6.0 - 9.0 then
-                                failtest $"{sum} at a = {a}"
-                    finally
-                        stop.Cancel()
-                        collector.Join())
+                                failtest $"{sum} at a = {a}"))
             )
         ]

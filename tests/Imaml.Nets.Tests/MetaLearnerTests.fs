@@ -162,7 +162,6 @@ let private reproducibility =
                 theta learner |> should equal expected
                 Double.IsNaN report.CgResidual |> should equal true)
 
-            // TorchSharp's numbers would not stay what they are (see HeldScalars).
             testCase "a thread that allocates and collects garbage meanwhile does not change a bit" (fun () ->
                 let run () =
                     use learner = learner 6UL
@@ -170,25 +169,14 @@ let private reproducibility =
                     struct (reports, theta learner)
 
                 let struct (reports, alone) = run ()
-                use stop = new CancellationTokenSource()
 
-                let other =
-                    Thread(fun () ->
-                        while not stop.IsCancellationRequested do
-                            GC.Collect 0
-                            GC.WaitForPendingFinalizers()
-                            // Among two thousand tests a collection takes milliseconds, and stops the run meanwhile.
-                            Thread.Sleep 1)
+                let collect () =
+                    GC.Collect 0
+                    GC.WaitForPendingFinalizers()
 
-                other.Start()
-
-                try
-                    let struct (reports', accompanied) = run ()
-                    reports' |> should equal reports
-                    accompanied |> should equal alone
-                finally
-                    stop.Cancel()
-                    other.Join())
+                let struct (reports', accompanied) = besideCollections collect run
+                reports' |> should equal reports
+                accompanied |> should equal alone)
 
             testCase "a step moves θ, counts itself and its tasks, and reports finite numbers" (fun () ->
                 use learner = learner 1UL

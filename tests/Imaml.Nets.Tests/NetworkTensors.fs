@@ -5,6 +5,8 @@
 module Imaml.Nets.Tests.Tensors
 
 open System
+open System.Diagnostics
+open System.Threading
 open Expecto
 open TorchSharp
 open Imaml.Nets.Tensors
@@ -19,6 +21,26 @@ let scoped name (body: unit -> unit) =
     testCase name (fun () ->
         use _ = torch.NewDisposeScope()
         body ())
+
+/// Runs the body beside a thread that makes the garbage collector run, and pauses as long as that took: a collection waits for every thread, which takes long on a busy
+/// machine. TorchSharp's numbers would not stay what they are (see HeldScalars).
+let besideCollections (collect: unit -> unit) (body: unit -> 'a) : 'a =
+    use stop = new CancellationTokenSource()
+
+    let collector =
+        Thread(fun () ->
+            while not stop.IsCancellationRequested do
+                let clock = Stopwatch.StartNew()
+                collect ()
+                Thread.Sleep(1 + int clock.ElapsedMilliseconds))
+
+    collector.Start()
+
+    try
+        body ()
+    finally
+        stop.Cancel()
+        collector.Join()
 
 /// Standard normal numbers.
 let normal (seed: int) (sizes: int list) : Tensor =

@@ -202,19 +202,7 @@ let tests =
             testCase "own losses with plain numbers keep their bits on two threads beside a thread that collects garbage" (fun () ->
                 inFolder (fun folder ->
                     let expected = trained (Path.Combine(folder, "quiet")) implicit' 100
-                    use stop = new CancellationTokenSource()
 
-                    let collector =
-                        Thread(fun () ->
-                            while not stop.IsCancellationRequested do
-                                GC.Collect 0
-                                Thread.Sleep 1)
-
-                    collector.Start()
-
-                    try
-                        trained (Path.Combine(folder, "collected")) implicit' 100 |> should equal expected
-                    finally
-                        stop.Cancel()
-                        collector.Join()))
+                    besideCollections (fun () -> GC.Collect 0) (fun () -> trained (Path.Combine(folder, "collected")) implicit' 100)
+                    |> should equal expected))
         ]

@@ -515,9 +515,17 @@ let private fold (subject: Subject<'V, 'S>) =
                 else
                     []
 
+            let advance steps state =
+                MetaLearning.states f.Meta (exact subject) regularizer (Seq.replicate steps f.Batch) state
+                |> Seq.map (fun struct (state, _) -> state)
+                |> Seq.toArray
+
             for fresh in optimizers do
+                let start = MetaLearning.start fresh f.Theta
+                let states = Array.append [| start |] (advance 6 start)
+
                 for before in 0..4 do
-                    let struct (state, _) = run subject fresh before f
+                    let state = states[before]
                     let written = state.Optimizer.State f.Meta
                     Expect.equal written.Steps before "steps"
                     // As a file has them: names, numbers and rows.
@@ -533,9 +541,7 @@ let private fold (subject: Subject<'V, 'S>) =
                             Optimizer = fresh.Restore(f.Meta, read)
                         }
 
-                    let go state = MetaLearning.run f.Meta (exact subject) regularizer (Seq.replicate 2 f.Batch) state
-                    let struct (expected, _) = go state
-                    let struct (actual, _) = go restored
+                    let expected, actual = states[before + 2], Array.last (advance 2 restored)
                     Check.same (subject.ToRows expected.Theta) (subject.ToRows actual.Theta) $"θ after {before} steps and two"
 
                     for expected, actual in List.zip (average (expected.Optimizer.State f.Meta)) (average (actual.Optimizer.State f.Meta)) do
