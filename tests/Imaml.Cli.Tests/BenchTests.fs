@@ -287,7 +287,7 @@ let tests =
                 refused
                     2
                     [ "bench"; "--methods"; "imaml-gd"; "imaml" ]
-                    "imaml: --methods: imaml is not one of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd; see `imaml bench --help`"
+                    "imaml: --methods: imaml is not one of imaml-gd, imaml-hf, imaml-nesterov, maml, maml-recompute, truncated, fomaml, reptile, meta-sgd (did you mean maml?); see `imaml bench --help`"
 
                 refused
                     2
