@@ -169,12 +169,12 @@ let tests =
                         let relative (error: Vector<float>) = error.L2Norm() / exact.L2Norm()
                         Check.atMost 1e-11 task.Reached "‖∇G(φ*)‖/‖∇G(θ)‖"
 
-                        for steps, cells in task.Errors |> Seq.groupBy _.InnerSteps do
-                            let phi = if steps.HasValue then dense.Descent steps.Value else optimum
+                        for steps, cells in task.Errors |> Seq.groupBy (fun cell -> Option.ofNullable cell.InnerSteps) do
+                            let phi = steps |> Option.map dense.Descent |> Option.defaultValue optimum
                             let solved = dense.Implicit phi
 
                             for cell in cells do
-                                let what = $"{steps} inner steps, {cell.CgSteps} CG steps"
+                                let what = $"{cell.InnerSteps} inner steps, {cell.CgSteps} CG steps"
                                 // Near d steps conjugate gradients depend on rounding.
                                 if cell.CgSteps <= 5 then
                                     let g =

@@ -64,7 +64,9 @@ let private sealedFile (good: byte[]) (read: string -> unit) =
 /// A model of one filter: a change hits what is read and not only numbers, and reading is quick.
 let private withModel (body: FewShotClassifier -> 'a) : 'a =
     inFolder (fun folder ->
-        use model = FewShotClassifier.Load(InterchangeTests.trained (StridedConvolutions 1) InterchangeTests.fomaml folder)
+        use model =
+            FewShotClassifier.Load(InterchangeTests.trained (StridedConvolutions 1) InterchangeTests.fomaml folder)
+
         body model)
 
 /// What is written to a file.
