@@ -309,6 +309,8 @@ let private differences =
                 let support = { drawn.Support with Labels = labels }
                 let whole = FewShotProblem(support.Network, support.Data, drawn.Query.Data)
 
+                let batch step size = (whole :> IBatchProblem).Batch(step, size)
+
                 let gradient rows =
                     let rows = torch.tensor (List.toArray rows: int64[])
 
@@ -325,10 +327,10 @@ let private differences =
                         0, 4, [ 0L; 2L; 4L; 1L ]
                         1, 4, [ 3L; 5L; 0L; 2L ]
                     ] do
-                    same (gradient rows) ((whole.Batch(step, size)).InnerGradient drawn.Theta) $"step {step} of {size}"
+                    same (gradient rows) ((batch step size).InnerGradient drawn.Theta) $"step {step} of {size}"
 
                 for size in [ 6; 7 ] do
-                    whole.Batch(1, size) |> should be (sameAs whole)
+                    batch 1 size |> should be (sameAs whole)
 
                 let phi inner =
                     ((bind (Reptile(inner, Nullable())) support.Network drawn.Like null).Adapt(space.Value, whole, drawn.Theta)).Phi

@@ -30,7 +30,7 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 
 /// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
 /// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
-public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
+public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProblem
 {
     private readonly Network _network;
     private readonly Tensor _supportLabels, _queryLabels;
@@ -64,11 +64,8 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem
         (_network, _supportLabels, _queryLabels, _supportImages, _support, _outer) =
         (whole._network, support.OneHot, whole._queryLabels, support.Images, whole._network.Arrange(support.Images), whole._outer);
 
-    /// <summary>
-    /// The same tasks with <paramref name="size"/> of the support images in L̂, those whose turn it is: step by step all are used equally often, and of every class
-    /// as many as of another, to one. All of them where there are no more.
-    /// </summary>
-    internal FewShotProblem Batch(int step, int size)
+    /// <inheritdoc/>
+    IBilevelProblem<Tensor, Tensor> IBatchProblem.Batch(int step, int size)
     {
         var count = _supportImages.shape[1];
         if (size >= count)

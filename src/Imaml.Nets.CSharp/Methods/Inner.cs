@@ -2,7 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
-using Imaml.Nets.Learning;
+using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -113,9 +113,9 @@ public abstract record Inner(int Steps)
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize"), .. Rule.AtLeast(1, Batch ?? 1, "batch")];
 
         internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) =>
-            new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps, (problem, step) => Batch is { } size ? Images(problem).Batch(step, size) : problem);
+            new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps, (problem, step) => Batch is { } size ? Examples(problem).Batch(step, size) : problem);
 
-        private static FewShotProblem Images(IBilevelProblem<Tensor, Tensor> problem) =>
-            problem as FewShotProblem ?? throw new ArgumentException("the inner solver's batch needs a network of layers on images", nameof(problem));
+        private static IBatchProblem Examples(IBilevelProblem<Tensor, Tensor> problem) =>
+            problem as IBatchProblem ?? throw new ArgumentException("the inner solver's batch needs a network of layers on images", nameof(problem));
     }
 }
