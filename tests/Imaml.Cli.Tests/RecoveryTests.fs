@@ -6,6 +6,7 @@ open System.IO
 open System.Security.Cryptography
 open System.Text
 open System.Text.Json.Nodes
+open System.Threading
 open Expecto
 open Imaml.Testing
 open Imaml.Cli.Tests.TrainRuns
@@ -311,6 +312,21 @@ let results =
                             File.Exists file |> should equal false
                         finally
                             File.SetUnixFileMode(run, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)))
+
+            testCase "of a folder in which another process trains are its own; one that is about to end is waited for" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (options [ "--validate-every", "0" ] run) |> ignore
+                    let again = upTo 4 [ "--validate-every", "0" ] run
+                    let held = new FileStream(at run "lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
+                    let outcome = Imaml.run again
+                    (outcome.ExitCode, outcome.Output) |> should equal (1, "")
+
+                    outcome.Line
+                    |> should equal $"imaml: another process trains in {run}; name another folder, or wait until it has ended"
+
+                    use _ = new Timer((fun _ -> held.Dispose()), null, 500, Timeout.Infinite)
+                    (Imaml.run again).Errors |> should not' (haveSubstring "another process")))
 
             testCase "of validation classes that a run does not have: one line that says so" (fun () ->
                 inFolder (fun folder ->

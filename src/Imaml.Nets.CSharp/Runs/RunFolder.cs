@@ -13,6 +13,7 @@
 //     lock                there while a process trains
 //     evaluation-*.json   what `imaml evaluate` measured
 
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -26,6 +27,11 @@ namespace Imaml.Nets.Runs;
 public sealed class RunFolder(string path)
 {
     private const string LockName = "lock", KeptPrefix = "checkpoint-", CheckpointSuffix = ".bin";
+
+    // EWOULDBLOCK, by which .NET says that another process holds the file.
+    private const int InUse = 11;
+
+    private static readonly TimeSpan EndingTime = TimeSpan.FromSeconds(5);
 
     /// <summary>The folder.</summary>
     public string FolderPath { get; } = Path.GetFullPath(path);
@@ -140,11 +146,15 @@ public sealed class RunFolder(string path)
         try
         {
             Directory.CreateDirectory(FolderPath);
-            held = new FileStream(File(LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            held = HeldLock();
+        }
+        catch (IOException e) when (e.HResult == InUse)
+        {
+            throw new CheckpointException($"another process trains in {FolderPath}; name another folder, or wait until it has ended", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException($"{FolderPath} cannot be written, or another process trains there ({e.Message}); name another folder", e);
+            throw new CheckpointException($"{FolderPath} cannot be written ({e.Message}); name another folder", e);
         }
 
         Drafts.RemoveAbandoned(FolderPath);
@@ -163,6 +173,21 @@ public sealed class RunFolder(string path)
 
         Array.ForEach(logs, System.IO.File.Delete);
         return held;
+    }
+
+    // The ranks of a job that has ended may take a moment to end.
+    private FileStream HeldLock()
+    {
+        for (var start = Stopwatch.GetTimestamp(); ; Thread.Sleep(100))
+        {
+            try
+            {
+                return new FileStream(LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            }
+            catch (IOException e) when (e.HResult == InUse && Stopwatch.GetElapsedTime(start) < EndingTime)
+            {
+            }
+        }
     }
 
     /// <summary>Removes the folder where nothing was written into it.</summary>
