@@ -43,7 +43,7 @@ let tests =
         "Surroundings"
         [
             onLinux "a terminal that closes stops a run as Ctrl-C does: no meta-step is lost" (fun _ ->
-                stoppedAndContinued listening "-HUP" |> should equal 130)
+                stoppedAndContinued options listening "-HUP" |> should equal 130)
 
             onLinux "after nohup a run outlives its terminal" (fun folder ->
                 let run = at folder "run"

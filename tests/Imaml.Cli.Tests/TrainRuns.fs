@@ -8,19 +8,15 @@ open Expecto
 open Imaml.Testing
 open FsUnit
 
-/// A run of a tiny network that takes a second; later options win over earlier ones.
-let options (changes: (string * string) list) (output: string) =
+/// A run of a tiny network by a method that takes a second; later options win over earlier ones.
+let optionsOf (method: (string * string) list) (changes: (string * string) list) (output: string) =
     let usual =
         [
             "--dataset", "glyphs"
             "--ways", "5"
             "--shots", "1"
-            "--algorithm", "imaml-gd"
             "--meta-steps", "6"
             "--meta-batch", "2"
-            "--lambda", "2"
-            "--inner-steps", "4"
-            "--cg-steps", "3"
             "--seed", "7"
             "--threads", "1"
             "--filters", "4"
@@ -28,12 +24,23 @@ let options (changes: (string * string) list) (output: string) =
             "--validation-episodes", "4"
             "--checkpoint-every", "2"
         ]
+        @ method
 
     let kept =
         usual |> List.filter (fun (name, _) -> changes |> List.forall (fun (changed, _) -> changed <> name))
 
     "train"
     :: List.collect (fun (name, value) -> [ name; value ]) (kept @ changes @ [ "--out", output ])
+
+/// Of iMAML.
+let options =
+    optionsOf
+        [
+            "--algorithm", "imaml-gd"
+            "--lambda", "2"
+            "--inner-steps", "4"
+            "--cg-steps", "3"
+        ]
 
 let private succeedBy run (arguments: string list) : Imaml.Outcome =
     let outcome: Imaml.Outcome = run arguments
@@ -90,7 +97,7 @@ let signalAt (signal: string) (metaStep: int) (running: Diagnostics.Process) (fo
     running.ExitCode
 
 /// A run that is stopped by the signal and continued, beside one that is not.
-let stoppedAndContinued (start: string list -> Diagnostics.Process) (signal: string) =
+let stoppedAndContinued options (start: string list -> Diagnostics.Process) (signal: string) =
     inFolder (fun folder ->
         // From the signal to its end the run has 45 meta-steps, some seconds.
         let changes =

@@ -110,12 +110,26 @@ let tests =
 
             testCase "a run that was killed and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
-                    stoppedAndContinued (Imaml.start []) "-KILL" |> should equal (128 + 9))
+                    stoppedAndContinued options (Imaml.start []) "-KILL" |> should equal (128 + 9))
+
+            testCase "the same of a convex head with a learned λ and a certificate" (fun () ->
+                if not (OperatingSystem.IsWindows()) then
+                    let head =
+                        optionsOf
+                            [
+                                "--algorithm", "head"
+                                "--lambda", "0.1"
+                                "--learn-lambda", "one"
+                                "--lambda-rate", "0.01"
+                                "--accuracy", "0.01"
+                            ]
+
+                    stoppedAndContinued head (Imaml.start []) "-KILL" |> should equal (128 + 9))
 
             testCase "a run that was asked to stop and continued equals one that was not" (fun () ->
                 if not (OperatingSystem.IsWindows()) then
                     // As Ctrl-C does; but a background job may have been told to ignore SIGINT.
-                    stoppedAndContinued (Imaml.start []) "-TERM" |> should equal 130)
+                    stoppedAndContinued options (Imaml.start []) "-TERM" |> should equal 130)
 
             testCase
                 "a log of several meta-steps a line: the sum of a log of each, and the same however often the run was stopped"
