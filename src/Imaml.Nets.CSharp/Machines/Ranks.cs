@@ -1,5 +1,6 @@
 // What a run asks of its ranks, made of the three operations of IRanks.
 
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
@@ -139,39 +140,44 @@ internal static class Ranks
     {
         var (total, sum) = (vectors.Sum(), new float[d]);
         var block = (int)long.Clamp(BufferBytes / ((long)total * sizeof(float)), ranks.Size, int.Max(d, ranks.Size));
+        // Kept from meta-step to meta-step: fresh pages of this size cost more than the sum.
+        var send = ArrayPool<float>.Shared.Rent(mine.Count * block);
+        var receive = ArrayPool<float>.Shared.Rent(total * ((block / ranks.Size) + 1));
         for (var start = 0; start < d; start += block)
         {
-            SumBlock(ranks, mine, vectors, total, sum.AsSpan(start, int.Min(block, d - start)), start);
+            SumBlock(ranks, mine, vectors, total, sum.AsSpan(start, int.Min(block, d - start)), start, send, receive);
         }
 
+        ArrayPool<float>.Shared.Return(send);
+        ArrayPool<float>.Shared.Return(receive);
         return sum;
     }
 
-    private static void SumBlock(IRanks ranks, IReadOnlyList<float[]> mine, IReadOnlyList<int> vectors, int total, Span<float> sum, int start)
+    private static void SumBlock(IRanks ranks, IReadOnlyList<float[]> mine, IReadOnlyList<int> vectors, int total, Span<float> sum, int start, Span<float> buffer, Span<float> received)
     {
         var slices = Shares(sum.Length, ranks.Size);
         var own = slices[ranks.Rank];
-        var send = new float[mine.Count * sum.Length];
+        var send = buffer[..(mine.Count * sum.Length)];
         var (at, from) = (0, start);
         foreach (var slice in slices)
         {
             foreach (var vector in mine)
             {
-                vector.AsSpan(from, slice).CopyTo(send.AsSpan(at));
+                vector.AsSpan(from, slice).CopyTo(send[at..]);
                 at += slice;
             }
 
             from += slice;
         }
 
-        var slicesOfAll = new float[total * own]; // In the order of the vectors, since a rank's come in theirs.
+        var slicesOfAll = received[..(total * own)]; // In the order of the vectors, since a rank's come in theirs.
         ranks.Exchange(
-            MemoryMarshal.AsBytes(send.AsSpan()), [.. slices.Select(slice => mine.Count * slice * sizeof(float))],
-            MemoryMarshal.AsBytes(slicesOfAll.AsSpan()), [.. vectors.Select(count => count * own * sizeof(float))]);
-        var added = slicesOfAll.AsSpan(0, own);
+            MemoryMarshal.AsBytes(send), [.. slices.Select(slice => mine.Count * slice * sizeof(float))],
+            MemoryMarshal.AsBytes(slicesOfAll), [.. vectors.Select(count => count * own * sizeof(float))]);
+        var added = slicesOfAll[..own];
         for (var vector = 1; vector < total; vector++)
         {
-            Add(added, slicesOfAll.AsSpan(vector * own, own));
+            Add(added, slicesOfAll.Slice(vector * own, own));
         }
 
         ranks.Gather(MemoryMarshal.AsBytes(added), [.. slices.Select(slice => slice * sizeof(float))], MemoryMarshal.AsBytes(sum));
