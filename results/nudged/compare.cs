@@ -1,4 +1,4 @@
-// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the θ that Table 2's iMAML ended with: the error and the
+// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the best θ of Table 2's iMAML with λ = 2 (table2-authors): the error and the
 // cosine against the implicit meta-gradient at the inner solution, and the processor's time. Writes compare.csv.
 //
 //     IMAML_DATA=DIR dotnet run results/nudged/compare.cs [TASKS]
@@ -21,10 +21,9 @@ var count = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 
 // The run is opened in a copy, since it would write beside its checkpoint.
 var copy = Directory.CreateTempSubdirectory("imaml-").FullName;
-foreach (var file in Directory.GetFiles("results/table2/5w1s/imaml-gd/seed-1"))
-{
-    File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
-}
+const string Run = "results/table2-authors/5w1s/imaml-gd/seed-1";
+File.Copy(Path.Combine(Run, "run.json"), Path.Combine(copy, "run.json"));
+File.Copy(Path.Combine(Run, "checkpoint-best.bin"), Path.Combine(copy, "checkpoint.bin"));
 
 LibTorchLoader.EnsureLoaded();
 var experiment = ExperimentFile.Read(Path.Combine(copy, "run.json"));
@@ -46,7 +45,7 @@ GradientDescentSolver<Tensor, Tensor> Descent(int steps) => new(StepRule.Measure
 var exactly = theta.to_type(ScalarType.Float64);
 var exact = ImplicitMetaGradient.Compute(
     new TensorSpace(count, exactly), regularizer, new FewShotProblem(model.Network, episodes, exactly),
-    new GradientDescentSolver<Tensor, Tensor>(StepRule.MeasuredCurvature, 20_000, 20),
+    new GradientDescentSolver<Tensor, Tensor>(StepRule.MeasuredCurvature, 6_000, 20),
     new MinresSolver<Tensor, Tensor>(new LinearSolveOptions(1000, 1e-9, 1, false)), Thresholds.OfAccuracies(regularizer, Lambda, 1e-7, 0), exactly);
 var reference = string.Join(", ", exact.Inner.Read(new TensorSpace(count, exactly)).GroupBy(one => one.Status).Select(group => $"{group.Count()} {group.Key}"));
 Console.WriteLine($"{count} tasks; inner solves of the reference: {reference}, ‖∇G‖ at most {exact.InnerGradientNorm.max().item<double>():E1}; its relative residual {exact.Solve.RelativeResidual.max().item<double>():E1}");
