@@ -8,6 +8,7 @@ open FsUnit
 open Imaml.Testing
 open Imaml.Cli.Tables
 open Imaml.Nets.Learning
+open Imaml.Nets.Methods
 open Imaml.Nets.Runs
 
 [<Tests>]
@@ -30,6 +31,36 @@ let tests =
                                 // A run that may end at any time and go on has no length in its step sizes.
                                 if scale = Scale.Cpu then
                                     experiment.Outer.DependsOnLength |> should equal false)
+
+            testCase "at scale cpu a cell's note declares each value that is not its preset's: λ, inner step, rate" (fun () ->
+                let values (experiment: Experiment) =
+                    let lambda, inner =
+                        match experiment.Method with
+                        | :? ImplicitMaml as one -> ValueSome one.Lambda, ValueSome one.Inner
+                        | :? Maml as one -> ValueNone, ValueSome one.Inner
+                        | _ -> ValueNone, ValueNone
+
+                    let step =
+                        match inner with
+                        | ValueSome(:? Inner.GradientDescent as descent) -> ValueOption.ofNullable descent.StepSize
+                        | _ -> ValueNone
+
+                    let rate =
+                        match experiment.Outer with
+                        | :? Outer.Adam as adam -> ValueSome adam.Rate
+                        | _ -> ValueNone
+
+                    [ lambda; step; rate ]
+
+                for table in [ PublishedTable.Table2; PublishedTable.Table3 ] do
+                    for cell in table.Cells do
+                        let cpu = cell.Experiment(Scale.Cpu, 1UL)
+
+                        for paper, here in List.zip (values (ExperimentFile.Preset cell.Preset)) (values cpu) do
+                            match paper, here with
+                            | ValueSome paper, ValueSome here when paper <> here ->
+                                string cpu.Note |> should haveSubstring $" {here}"
+                            | _ -> ())
 
             testCase "times and cells that make no sense are one line and exit code 2" (fun () ->
                 for options, line in
