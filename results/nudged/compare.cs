@@ -1,4 +1,4 @@
-// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the best θ of Table 2's iMAML with λ = 2 (table2-authors): the error and the
+// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the last θ of Table 2's iMAML with λ = 2 (table2-authors): the error and the
 // cosine against the implicit meta-gradient at the inner solution, and the processor's time. Writes compare.csv.
 //
 //     IMAML_DATA=DIR dotnet run results/nudged/compare.cs [TASKS]
@@ -23,7 +23,7 @@ var count = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 var copy = Directory.CreateTempSubdirectory("imaml-").FullName;
 const string Run = "results/table2-authors/5w1s/imaml-gd/seed-1";
 File.Copy(Path.Combine(Run, "run.json"), Path.Combine(copy, "run.json"));
-File.Copy(Path.Combine(Run, "checkpoint-best.bin"), Path.Combine(copy, "checkpoint.bin"));
+File.Copy(Path.Combine(Run, "checkpoint.bin"), Path.Combine(copy, "checkpoint.bin"));
 
 LibTorchLoader.EnsureLoaded();
 var experiment = ExperimentFile.Read(Path.Combine(copy, "run.json"));
