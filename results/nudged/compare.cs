@@ -1,5 +1,5 @@
 // Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the last θ of Table 2's iMAML with λ = 2 (table2-authors): the error and the
-// cosine against the implicit meta-gradient at the inner solution, and the processor's time. Writes compare.csv.
+// cosine against the implicit meta-gradient at the inner solution, and the processor's time. Writes compare.csv and compare.md.
 //
 //     IMAML_DATA=DIR dotnet run results/nudged/compare.cs [TASKS]
 #:project ../../src/Imaml.Nets.CSharp/Imaml.Nets.CSharp.csproj
@@ -85,3 +85,6 @@ foreach (var steps in new[] { 16, 64 })
 }
 
 File.WriteAllLines("results/nudged/compare.csv", lines);
+File.WriteAllLines("results/nudged/compare.md", [
+    "| method | inner steps | β | CG steps | relative error, median | cosine, median | processor seconds a task | tasks refused |", "|---|---:|---:|---:|---:|---:|---:|---:|",
+    .. lines.Skip(1).Select(line => $"| {string.Join(" | ", line.Split(','))} |")]);

@@ -58,8 +58,7 @@ let tests =
 
                         for paper, here in List.zip (values (ExperimentFile.Preset cell.Preset)) (values cpu) do
                             match paper, here with
-                            | ValueSome paper, ValueSome here when paper <> here ->
-                                string cpu.Note |> should haveSubstring $" {here}"
+                            | ValueSome paper, ValueSome here when paper <> here -> string cpu.Note |> should haveSubstring $" {here}"
                             | _ -> ())
 
             testCase "times and cells that make no sense are one line and exit code 2" (fun () ->
