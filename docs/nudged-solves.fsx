@@ -98,7 +98,7 @@ $\hat L - \beta L$ with the proximal term must stay convex, or $\varphi_{-\beta}
 
 $$\max_k \frac{\|\varphi_{k\beta} - \varphi_0 + k\beta u\|}{\|k\beta u\|},$$
 
-which is of order $\beta$ where the nudge is small. A task that fails either is refused: its $g$ is not a number, and the meta-batch goes on without it.
+which is of order $\beta$ where the nudge is small. A task that fails either is refused: its $g$ is not a number, and the meta-batch goes on without it. On Omniglot's network conjugate gradients are better at equal time: see [the measurements](measured.md).
 *)
 
 let largest = Nudge.Largest(NudgedDifference.Symmetric, c.StrongConvexity, task.Outer.LargestCurvature)
