@@ -48,7 +48,7 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
         var (method, departures) = (searched, paper.Method) switch
         {
             (true, ImplicitMaml found) => (found with { Lambda = Lambda }, $", λ = {Lambda}"),
-            (true, Maml { Inner: Inner.GradientDescent inner } found) => (found with { Inner = inner with { StepSize = StepSize } }, $", inner steps of {StepSize}"),
+            (true, Maml { Inner: Inner.GradientDescent { StepSize: not StepSize } inner } found) => (found with { Inner = inner with { StepSize = StepSize } }, $", inner steps of {StepSize}"),
             (_, var authors) => (authors, ""),
         };
         // With the Hessian's directions training diverges (docs/measured.md).
