@@ -21,7 +21,7 @@ internal static class TableCommand
         var seeds = SharedOptions.AtLeast(new Option<int>("--seeds") { Description = "Runs of a cell, of seeds 1, 2, …", HelpName = "n", DefaultValueFactory = _ => 1 }, 1);
         var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Test episodes of a run, the same for all methods of a setting", HelpName = "n", DefaultValueFactory = _ => 1000 }, 2);
         var scale = SharedOptions.OneOf(
-            new Option<Scale>("--scale") { Description = "paper: the presets as they are, with the last states and their average; cpu: with a smaller meta-batch, averaging in place of a schedule, and on Omniglot options of a search", HelpName = "SCALE", DefaultValueFactory = _ => Scale.Cpu }, "cpu", "paper");
+            new Option<Scale>("--scale") { Description = "paper: the presets as they are, with the last states and their average; cpu: with a smaller meta-batch, averaging in place of a schedule, and at Omniglot 20-way 1-shot options of a search", HelpName = "SCALE", DefaultValueFactory = _ => Scale.Cpu }, "cpu", "paper");
         var report = new Option<bool>("--report") { Description = "Print the table of what there is; train nothing" };
         var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
         var threads = SharedOptions.Threads();
