@@ -1,4 +1,4 @@
-// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the last θ of Table 2's iMAML with λ = 2 (table2-authors): the error and the
+// Meta-gradients by nudged solves and by conjugate gradients on Omniglot, 5-way 1-shot, at the θ that Table 2's iMAML ended with (λ = 2): the error and the
 // cosine against the implicit meta-gradient at the inner solution, and the processor's time. Writes compare.csv and compare.md.
 //
 //     IMAML_DATA=DIR dotnet run results/nudged/compare.cs [TASKS]
@@ -21,7 +21,7 @@ var count = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 
 // The run is opened in a copy, since it would write beside its checkpoint.
 var copy = Directory.CreateTempSubdirectory("imaml-").FullName;
-const string Run = "results/table2-authors/5w1s/imaml-gd/seed-1";
+const string Run = "results/table2/5w1s/imaml-gd/seed-1";
 File.Copy(Path.Combine(Run, "run.json"), Path.Combine(copy, "run.json"));
 File.Copy(Path.Combine(Run, "checkpoint.bin"), Path.Combine(copy, "checkpoint.bin"));
 
