@@ -7,8 +7,10 @@ open System.Security.Cryptography
 open System.Text
 open System.Text.Json.Nodes
 open System.Threading
+open System.Threading.Tasks
 open Expecto
 open Imaml.Testing
+open Imaml.Nets.Runs
 open Imaml.Cli.Tests.TrainRuns
 open FsUnit
 
@@ -328,6 +330,30 @@ let results =
                     // By then the run below has asked for the folder.
                     use _ = new Timer((fun _ -> held.Dispose()), null, 2500, Timeout.Infinite)
                     succeed again |> ignore))
+
+            testCase "of folders: one holder of the lock at a time, however many wait; and no file in a folder of something else" (fun () ->
+                inFolder (fun folder ->
+                    let run, holders, most = RunFolder(at folder "run"), [| 0 |], [| 0 |]
+
+                    let take _ =
+                        use _ = run.Lock()
+                        most[0] <- max most[0] (Interlocked.Increment &holders[0])
+                        Thread.SpinWait 1000
+                        Interlocked.Decrement &holders[0] |> ignore
+
+                    Parallel.For(0, 4, fun _ -> Seq.iter take [ 1..100 ]) |> ignore
+                    most[0] |> should equal 1
+
+                    let other = Directory.CreateDirectory(at folder "other").FullName
+                    File.WriteAllText(at other "lock", "mine")
+                    File.WriteAllText(at other "notes.txt", "mine")
+                    File.WriteAllText(at other "old.1.part", "mine")
+                    File.SetLastWriteTimeUtc(at other "old.1.part", DateTime.UtcNow.AddDays -9.0)
+                    (fun () -> RunFolder(other).Lock() |> ignore) |> should throw typeof<CheckpointException>
+                    Directory.GetFiles other |> Array.map File.ReadAllText |> should equal (Array.replicate 3 "mine")
+                    File.Delete(at other "lock")
+                    (fun () -> RunFolder(other).Lock() |> ignore) |> should throw typeof<CheckpointException>
+                    File.Exists(at other "lock") |> should equal false))
 
             testCase "of validation classes that a run does not have: one line that says so" (fun () ->
                 inFolder (fun folder ->

@@ -10,7 +10,7 @@
 //     progress.jsonl      a line for one meta-step or several
 //     curve.jsonl         one line a validation
 //     training.json       what the finished run cost
-//     lock                there while a process trains
+//     lock                held by the process that trains; it stays, for one that waits for it would otherwise hold a file that is gone
 //     evaluation-*.json   what `imaml evaluate` measured
 
 using System.Diagnostics;
@@ -142,11 +142,23 @@ public sealed class RunFolder(string path)
     /// <exception cref="CheckpointException">The folder cannot be written, is in use, or holds files of something else.</exception>
     internal FileStream Lock()
     {
-        FileStream held;
         try
         {
             Directory.CreateDirectory(FolderPath);
-            held = HeldLock();
+            // A folder of something else gets no lock. Where another process begins a run there is one.
+            if (System.IO.File.Exists(LockPath) || HasRunOrNothing())
+            {
+                var held = HeldLock();
+                if (HasRunOrNothing())
+                {
+                    Drafts.RemoveAbandoned(FolderPath);
+                    // What a run that was killed before its first checkpoint left behind is begun anew.
+                    Array.ForEach(HasRun ? [] : Logs, System.IO.File.Delete);
+                    return held;
+                }
+
+                held.Dispose();
+            }
         }
         catch (IOException e) when (e.HResult == InUse)
         {
@@ -157,23 +169,13 @@ public sealed class RunFolder(string path)
             throw new CheckpointException($"{FolderPath} cannot be written ({e.Message}); name another folder", e);
         }
 
-        Drafts.RemoveAbandoned(FolderPath);
-        if (HasRun)
-        {
-            return held;
-        }
-
-        // What a run that was killed before its first checkpoint left behind is begun anew.
-        string[] logs = [ProgressPath, CurvePath];
-        if (Directory.EnumerateFileSystemEntries(FolderPath).Any(path => Path.GetFileName(path) != LockName && !path.EndsWith(Drafts.Suffix, StringComparison.Ordinal) && !logs.Contains(path)))
-        {
-            held.Dispose();
-            throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder");
-        }
-
-        Array.ForEach(logs, System.IO.File.Delete);
-        return held;
+        throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder");
     }
+
+    private string[] Logs => [ProgressPath, CurvePath];
+
+    private bool HasRunOrNothing() =>
+        HasRun || Directory.EnumerateFileSystemEntries(FolderPath).All(path => path == LockPath || path.EndsWith(Drafts.Suffix, StringComparison.Ordinal) || Logs.Contains(path));
 
     // The ranks of a job that has ended may take a moment to end.
     private FileStream HeldLock()
@@ -182,7 +184,7 @@ public sealed class RunFolder(string path)
         {
             try
             {
-                return new FileStream(LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+                return new FileStream(LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
             catch (IOException e) when (e.HResult == InUse && Stopwatch.GetElapsedTime(start) < EndingTime)
             {
@@ -190,11 +192,12 @@ public sealed class RunFolder(string path)
         }
     }
 
-    /// <summary>Removes the folder where nothing was written into it.</summary>
+    /// <summary>Removes the folder where nothing was written into it but the lock.</summary>
     internal void RemoveIfEmpty()
     {
-        if (Directory.Exists(FolderPath) && !Directory.EnumerateFileSystemEntries(FolderPath).Any())
+        if (Directory.Exists(FolderPath) && Directory.EnumerateFileSystemEntries(FolderPath).All(path => path == LockPath))
         {
+            System.IO.File.Delete(LockPath);
             Directory.Delete(FolderPath);
         }
     }
