@@ -91,7 +91,7 @@ $|\langle r_i(x) - r_i(x'), U^\top a_i\rangle| \le c_2\,\|U^\top a_i\|\,\|\Delta
 
 **The paper's problem.** $S = \rho_C = 0$ and $K = \|\Lambda\|$: the bound is the paper's certificate.
 
-Each is attained on problems of one parameter, so none can be smaller (claims "a general lower level" of the ledger). The rounding of the pull-back is counted as that of sums of products.
+For squares, one shared $\lambda$ and weights each is attained on problems of one or two parameters, so none can be smaller there (claims "a general lower level" of the ledger); $c_2$ of the other losses is approached only. The rounding of the pull-back is counted as that of sums of products.
 *)
 
 let level =
@@ -170,7 +170,7 @@ holds
 (*** include-output ***)
 
 (**
-`λ = e^z` and `w = σ(z)` are used as they are computed: the gradient is that at the $z$ which these are of exactly, within a rounding of the $z$ that was given.
+What `λ = e^z`, `w = σ(z)` and its derivative round is relative, and counted: the bound is of the gradient at the $z$ that was given.
 
 ## Wrong labels
 

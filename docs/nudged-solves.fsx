@@ -56,7 +56,7 @@ each derivative between the points. Solutions that are off by $\delta$ add at mo
 
 $$\|g - d_\theta L\| \le \|\Lambda\|\Bigl(\frac{c\,\delta}\beta + kM\beta^p\Bigr), \qquad \beta_{\mathrm{best}} = \Bigl(\frac{c\,\delta}{p\,k M}\Bigr)^{1/(p+1)} ,$$
 
-$M$ a bound on the derivative of order $p + 1$: `Nudge.ErrorBound` and `Nudge.Best`. Three inner solves of accuracy $\delta$ so give a meta-gradient to $\delta^{2/3}$, five to $\delta^{4/5}$.
+$M$ a bound on the derivative of order $p + 1$: `Nudge.ErrorBound` and `Nudge.Best`. Two nudged solutions of accuracy $\delta$ so give a meta-gradient to $\delta^{2/3}$, four to $\delta^{4/5}$; the strategy solves for $\varphi$ and $\varphi_0$ too.
 *)
 
 let betas = [ for i in 1..6 -> 2.0 ** -(float i) ]

@@ -69,7 +69,10 @@ internal static class Terminal
 
     /// <summary>A text whose control characters, which a file's name or a server's answer may bring, do nothing to a terminal.</summary>
     public static string Printable(string text) =>
-        string.Concat(text.Select(one => char.IsControl(one) ? $"\\x{(int)one:x2}" : one.ToString()));
+        string.Concat(text.Select(one => BreaksLine(one) ? $"\\x{(int)one:x2}" : one.ToString()));
+
+    /// <summary>Whether a character does something to a line: a control character, or Unicode's line and paragraph separators.</summary>
+    public static bool BreaksLine(char one) => char.IsControl(one) || one is '\u2028' or '\u2029';
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected, int redirectedWidth)
     {

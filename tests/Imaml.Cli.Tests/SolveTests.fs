@@ -578,6 +578,100 @@ let private json =
                 |> should not' (haveSubstring "-0,"))
         ]
 
+/// Problems at which squares, quotients or 1 − σ(z) underflow or cancel, with the true gradients by arithmetic of 60 digits.
+let private scales =
+    let quadratic (a: string) (b: string) = $"{{\"kind\": \"quadratic\", \"A\": [[{a}]], \"b\": [{b}]}}"
+
+    let file inner outer theta lambda more =
+        parse
+            $"{{\"inner\": {inner}, \"outer\": {outer}, \"theta\": [{theta}], \"regularizer\": {{\"kind\": \"scalar\", \"lambda\": {lambda}}}{more}}}"
+
+    testList
+        "Any scale"
+        [
+            testCase "weights of examples near 1: the gradient is that at the logits that were given" (fun () ->
+                let logistic = """{"kind": "logistic", "X": [[1], [2], [-1]], "y": [1, 0, 1]}"""
+                let outer = """{"kind": "logistic", "X": [[1], [-2]], "y": [1, 0]}"""
+
+                for z, truth in
+                    [
+                        "20", [| -9.8076631645421e-10; 7.1082479796686e-10; 5.4132304707237e-10 |]
+                        "37", [| -4.0603114782888e-17; 2.9427703994901e-17; 2.2410437064036e-17 |]
+                    ] do
+                    let problem =
+                        file logistic outer "0" "0.1" $", \"parameters\": {{\"kind\": \"example-weights\", \"logits\": [{z}, {z}, {z}]}}"
+
+                    let found = nonNull (solve problem (request Method.Exact)).Parameters
+                    let error = (values (nonNull found.Gradient) - vector truth).InfinityNorm()
+                    // The truth as it stands here has 14 digits.
+                    error |> should be (lessThanOrEqualTo (value found.ErrorBound + 1e-13 * abs truth[0]))
+                    value found.ErrorBound |> should be (lessThan (1e-11 * abs truth[0]))
+
+                let far =
+                    file
+                        """{"kind": "least-squares", "X": [[1], [1]], "y": [1e10, -3e10]}"""
+                        (quadratic "1" "0")
+                        "0"
+                        "1"
+                        ", \"parameters\": {\"kind\": \"example-weights\", \"logits\": [40, 40]}"
+
+                let found = nonNull (solve far (toAccuracy 1e-8)).Parameters
+                found.BoundKind |> should equal BoundKind.Certified
+
+                let error =
+                    (values (nonNull found.Gradient) - vector [| -79.65664228671729; 132.7610704778622 |]).InfinityNorm()
+
+                error |> should be (lessThanOrEqualTo (value found.ErrorBound + 1e-12)))
+
+            testCase "someone's own answer that is wrong by more than it looks" (fun () ->
+                let answer (phi: string) (gradient: string) = $", \"phi\": [{phi}], \"metaGradient\": [{gradient}]"
+
+                for problem, error in
+                    [
+                        // L of squares of 1e-170; (L + ρ‖u‖)/µ; ρ of cubes of 1e-110.
+                        file (quadratic "1" "0") """{"kind": "least-squares", "X": [[1e-170]], "y": [1]}""" "0" "1" (answer "1e170" "0"),
+                        5e-171
+                        file (quadratic "1e100" "0") (quadratic "1e-250" "0") "0" "1e100" (answer "1e200" "5e-51"), 4.999e-51
+                        file
+                            """{"kind": "logistic", "X": [[1e-110]], "y": [1]}"""
+                            (quadratic "0" "1")
+                            "0"
+                            "1e-221"
+                            (answer "5e110" "0.9376635929587361"),
+                        0.515
+                    ] do
+                    let judged = nonNull (solve problem (request Method.Exact)).Answer
+                    judged.BoundKind |> should equal BoundKind.Certified
+                    value judged.ErrorBound |> should be (greaterThanOrEqualTo error))
+
+            testCase "someone's own answer at another minimum has no estimate that the dense solution refutes" (fun () ->
+                let network x y =
+                    $"{{\"kind\": \"mlp\", \"layers\": [1, 1, 1], \"activation\": \"tanh\", \"loss\": \"mse\", \"X\": {x}, \"y\": {y}}}"
+
+                let inner, outer = network "[[-1], [0], [1]]" "[1, 0.1, -1]", network "[[0.5], [-0.5]]" "[-0.2, 0.5]"
+
+                let text =
+                    $"{{\"inner\": {inner}, \"outer\": {outer}, \"theta\": [1, 0.1, -1.3, 0],"
+                    + """ "regularizer": {"kind": "scalar", "lambda": 0.01},
+                        "phi": [-0.9850603356980886, 0.11895554947194593, 1.298026392890371, -0.06195431430168229],
+                        "metaGradient": [-0.013062710158084084, -0.002730271292251412, -0.006977815587045892, 0.002661578142491868]}"""
+
+                let judged = nonNull (solve (parse text) (toAccuracy 1e-8)).Answer
+                value judged.PhiError |> should be (greaterThan 3.0)
+                judged.BoundKind |> should equal BoundKind.None
+                nonNull judged.BoundReason |> says [ "refuted by the dense solution" ])
+
+            testCase "dL/dΛ by dense solves where λ is small beside H alone" (fun () ->
+                for lambda in [ "1e-30"; "1e-100"; "9.86e-305" ] do
+                    let text =
+                        """{"inner": {"kind": "logistic", "X": [[1, 0], [2, 1], [-1, 1]], "y": [1, 0, 1]}, "outer": {"kind": "logistic", "X": [[1, 1], [-2, 0.5]], "y": [1, 0]},"""
+                        + $" \"theta\": [0.1, 0.2], \"regularizer\": {{\"kind\": \"scalar\", \"lambda\": {lambda}}}}}"
+
+                    let outcome = solve (parse text) (request Method.Exact)
+                    let found = nonNull (nonNull outcome.Exact).RegularizerGradient :?> float
+                    found |> should (equalWithin 1e-8) -3.18563043)
+        ]
+
 let private refused =
     testList
         "Options"
@@ -640,6 +734,18 @@ let private program =
                 string (document.RootElement.GetProperty "boundKind") |> should equal "certified"
                 document.RootElement.GetProperty("accuracy").GetDouble() |> should equal 1e-9)
 
+            testCase "a list of one task has the output of a list" (fun () ->
+                inFolder (fun folder ->
+                    let path = IO.Path.Combine(folder, "one.json")
+
+                    let text =
+                        """{"tasks": [{"inner": {"kind": "quadratic", "A": [[1]], "b": [1]}, "outer": {"kind": "quadratic", "A": [[1]], "b": [1]}}], "theta": [0], "regularizer": {"kind": "scalar", "lambda": 1}}"""
+
+                    IO.File.WriteAllText(path, text)
+                    use document = JsonDocument.Parse((Imaml.run [ "solve"; path; "--json" ]).Output)
+                    document.RootElement.GetProperty("tasks").GetArrayLength() |> should equal 1
+                    (Imaml.run [ "solve"; path ]).Output |> says [ "1 of 1"; "of 1 task" ]))
+
             testCase "refuses what makes no sense in one line, with exit code 2" (fun () ->
                 for arguments, text in
                     [
@@ -657,4 +763,4 @@ let private program =
         ]
 
 [<Tests>]
-let tests = testList "Solve" [ closedForms; bounds; outcomes; json; refused; program ]
+let tests = testList "Solve" [ closedForms; bounds; outcomes; json; scales; refused; program ]

@@ -494,11 +494,11 @@ let private formula =
 
                 Certificate.Of(constants.Constants, single, norms).Kind |> should equal BoundKind.None)
 
-            testCase "a scalar or a diagonal Λ rounds once a coordinate, a matrix d times" (fun () ->
+            testCase "a scalar or a diagonal Λ rounds once a coordinate, and may be an exponential; a matrix rounds d times" (fun () ->
                 let rounding d regularizer = (Arithmetic.In(2.0 ** -52.0, d, regularizer)).RegularizerRounding / 2.0 ** -53.0
                 let ones = Vector<float>.Build.Dense(4, 1.0)
-                Check.near 1e-9 2.0 (rounding 4 (ScalarRegularizer<Vector<float>, float> 1.0)) "λI"
-                Check.near 1e-9 2.0 (rounding 4 (DiagonalRegularizer<Vector<float>, float>(EuclideanCoordinates(), ones))) "diagonal"
+                Check.near 1e-9 4.0 (rounding 4 (ScalarRegularizer<Vector<float>, float> 1.0)) "λI"
+                Check.near 1e-9 4.0 (rounding 4 (DiagonalRegularizer<Vector<float>, float>(EuclideanCoordinates(), ones))) "diagonal"
                 Check.near 1e-9 10.0 (rounding 4 (MatrixRegularizer(Matrix<float>.Build.DenseIdentity 4))) "matrix")
         ]
 

@@ -39,16 +39,16 @@ internal static class SolveCommand
                 },
                 CancellationToken.None);
             var (problems, outcomes) = work.WaitAsync(stop).GetAwaiter().GetResult();
-            switch (parsed.GetValue(json), outcomes)
+            switch (parsed.GetValue(json), problems[0].IsAlone)
             {
-                case (true, [var outcome]):
-                    Terminal.Line(ToJson(outcome));
+                case (true, true):
+                    Terminal.Line(ToJson(outcomes[0]));
                     break;
-                case (true, _):
+                case (true, false):
                     Terminal.Line(JsonSerializer.Serialize(MeanOutcome.Of(outcomes), Json));
                     break;
-                case (false, [var outcome]):
-                    SolveReport.Print(problems[0], outcome);
+                case (false, true):
+                    SolveReport.Print(problems[0], outcomes[0]);
                     break;
                 default:
                     SolveReport.Print(problems, MeanOutcome.Of(outcomes));

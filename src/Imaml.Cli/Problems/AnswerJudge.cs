@@ -45,11 +45,11 @@ internal sealed class AnswerJudge(
             kind is BoundKind.None ? reason : null,
             best is null ? null : FiniteNumbers.Of(best),
             bestBound is null ? null : FiniteNumbers.Of(bestBound.Total),
-            best is null || gradient is null ? null : FiniteNumbers.Of((gradient - best).L2Norm()));
+            best is null || gradient is null ? null : FiniteNumbers.Of(Space.Norm(gradient - best)));
     }
 
     /// <summary>What someone's own φ and gradient are worth.</summary>
-    public AnswerOutcome Answer(OwnAnswer answer, DenseSolution? exact)
+    public AnswerOutcome Answer(OwnAnswer answer, DenseSolution? exact, Certificate? exactBound)
     {
         var (phi, given) = (answer.Phi, answer.Gradient);
         var u = parameters is null ? regularizer.ApplyInverse(Space, given) : Solved(phi);
@@ -61,22 +61,32 @@ internal sealed class AnswerJudge(
         var kind = whole?.Kind ?? lower?.Kind ?? BoundKind.None;
         var reason = whole?.Reason ?? lower?.Reason ?? "numbers overflow";
         // The difference and its norm round; a hundred times that.
-        var distance = (given - pulled).L2Norm() + 100.0 * System.Math.ScaleB(1, -52) * given.Count * (given.L2Norm() + pulled.L2Norm());
-        var total = (parameters is null ? lower?.Total : whole?.Total) + distance;
+        var distance = System.Math.BitIncrement(Rounding.norm(given - pulled) + (100.0 * System.Math.ScaleB(1, -52) * given.Count * (Rounding.norm(given) + Rounding.norm(pulled))));
+        var total = System.Math.BitIncrement(((parameters is null ? lower?.Total : whole?.Total) ?? double.PositiveInfinity) + distance);
         if (kind is not BoundKind.None && !(total < double.PositiveInfinity))
         {
             (kind, reason) = (BoundKind.None, "the bound overflows");
         }
 
         var best = exact is null ? null : parameters is null ? exact.Gradient! : Pulled(exact.Phi, exact.U!);
+        var (phiError, error) = (exact is null ? (double?)null : Space.Norm(phi - exact.Phi), best is null ? (double?)null : Space.Norm(given - best));
+        if (kind is BoundKind.Estimated && exact is not null)
+        {
+            var bestTotal = parameters is null ? exactBound!.Total : LowerLevelCertificate.Of(exactBound!, parameters.PullBack.BoundAt(exact.Phi, exact.U!)).Total;
+            if (!(phiError <= lower!.InnerError + exactBound!.InnerError && error <= total + bestTotal))
+            {
+                (kind, reason) = (BoundKind.None, Finding.Missed);
+            }
+        }
+
         return new(
-            FiniteNumbers.Of(BilevelTaskModule.innerGradient(task, task.Theta, phi).L2Norm()),
+            FiniteNumbers.Of(Space.Norm(BilevelTaskModule.innerGradient(task, task.Theta, phi))),
             kind is BoundKind.None ? null : FiniteNumbers.Of(lower!.InnerError),
-            exact is null ? null : FiniteNumbers.Of((phi - exact.Phi).L2Norm()),
-            kind is BoundKind.None ? null : FiniteNumbers.Of(total!.Value),
+            phiError is null ? null : FiniteNumbers.Of(phiError.Value),
+            kind is BoundKind.None ? null : FiniteNumbers.Of(total),
             kind,
             kind is BoundKind.None ? reason : null,
-            best is null ? null : FiniteNumbers.Of((given - best).L2Norm()));
+            error is null ? null : FiniteNumbers.Of(error.Value));
     }
 
     private Vector Pulled(Vector phi, Vector u) => parameters!.PullBack.GradientAt(phi, u, regularizer.Apply(Space, u));

@@ -14,6 +14,9 @@ internal sealed record LambdaGradient(ProximalGradient Gradient, double ErrorBou
 internal sealed record Finding(
     Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, LambdaGradient? ByLambda, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts, Vector? Solution = null)
 {
+    /// <summary>Why an estimate is none.</summary>
+    public const string Missed = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
+
     /// <summary>Why nothing is known of a point.</summary>
     public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
 
@@ -59,20 +62,17 @@ internal sealed record Finding(
         }
 
         // Where the descent went astray its estimates are those of elsewhere; where it did not, of too little of G.
-        var distance = (found.Phi - exact.Phi).L2Norm();
-        var error = (found.Gradient - exact.Gradient!).L2Norm();
-        var misses = !(distance <= found.Bound.InnerError + exactBound!.InnerError && error <= found.Bound.Total + exactBound.Total);
+        var misses = !(Rounding.norm(found.Phi - exact.Phi) <= found.Bound.InnerError + exactBound!.InnerError && Rounding.norm(found.Gradient - exact.Gradient!) <= found.Bound.Total + exactBound.Total);
         if (!misses && found.Outcome is not Outcome.Diverged)
         {
             return found;
         }
 
-        const string reason = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
         return found with
         {
             Outcome = claims ? Outcome.ConstantsRefuted : found.Outcome,
-            Message = claims ? reason : found.Message,
-            Bound = SolveBound.None(misses ? reason : "φ is where the descent diverged to", found.Bound.Constants),
+            Message = claims ? Missed : found.Message,
+            Bound = SolveBound.None(misses ? Missed : "φ is where the descent diverged to", found.Bound.Constants),
         };
     }
 }

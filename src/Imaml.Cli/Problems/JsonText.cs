@@ -30,7 +30,7 @@ internal static class JsonText
     /// <summary>A piece of the file as it may be shown: not too long, on one line.</summary>
     public static string Quote(string piece)
     {
-        var line = string.Concat(piece.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+        var line = string.Concat(piece.Select(c => Terminal.BreaksLine(c) ? '\uFFFD' : c));
         return line.Length <= Shown ? line : line[..Shown] + "…";
     }
 

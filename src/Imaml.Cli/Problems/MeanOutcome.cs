@@ -1,6 +1,8 @@
 // Algorithm 1, lines 3 to 7, on the tasks of a file: the mean of their gradients. Its error is at most the mean of the tasks' bounds, and rounding of the mean.
 
 using Imaml.Math;
+using Imaml.Theory;
+using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 
 namespace Imaml.Cli.Problems;
 
@@ -48,8 +50,8 @@ internal sealed record MeanOutcome(
 
         // n sums and a quotient of each number, and as many of the bounds: twice that.
         var rounding = 2.0 * (all.Length + 2) * System.Math.ScaleB(1, -53);
-        var size = all.Average(answer => System.Math.Sqrt(answer.Gradient!.Sum(value => value!.Value * value.Value)));
-        var bound = (all.Average(answer => answer.Bound!.Value) + (rounding * size)) * (1 + rounding);
+        var size = all.Average(answer => Rounding.norm(Vector.Build.DenseOfEnumerable(answer.Gradient!.Select(value => value!.Value))));
+        var bound = System.Math.BitIncrement((all.Average(answer => answer.Bound!.Value) + (rounding * size)) * (1 + rounding));
         var kind = all.All(answer => answer.Kind is BoundKind.Certified) ? BoundKind.Certified : BoundKind.Estimated;
         return double.IsFinite(bound) ? (mean, bound, kind) : (mean, null, BoundKind.None);
     }

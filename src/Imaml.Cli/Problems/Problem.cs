@@ -10,7 +10,11 @@ namespace Imaml.Cli.Problems;
 /// <param name="RegularizerKind">One of <see cref="RegularizerReader.Kinds"/>.</param>
 /// <param name="Parameters">The outer variables z where they are not θ.</param>
 /// <param name="Answer">Someone's own φ and gradient, to be judged.</param>
-internal sealed record Problem(BilevelTask Task, string InnerKind, string OuterKind, string RegularizerKind, OuterParameters? Parameters = null, OwnAnswer? Answer = null);
+internal sealed record Problem(BilevelTask Task, string InnerKind, string OuterKind, string RegularizerKind, OuterParameters? Parameters = null, OwnAnswer? Answer = null)
+{
+    /// <summary>Whether the file is of one task, and has no list of them.</summary>
+    public bool IsAlone { get; init; }
+}
 
 /// <summary>Outer variables z of a general lower level.</summary>
 /// <param name="Kind">One of <see cref="ParametersReader.Kinds"/>.</param>

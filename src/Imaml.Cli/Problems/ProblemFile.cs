@@ -43,7 +43,7 @@ internal static class ProblemFile
         if (!root.Has("tasks"))
         {
             var alone = root.Properties(["inner", "outer", "theta", "regularizer"], "parameters", "phi", "metaGradient");
-            return [ReadTask(alone, alone)];
+            return [ReadTask(alone, alone) with { IsAlone = true }];
         }
 
         var properties = root.Properties(["tasks", "theta", "regularizer"], "parameters");

@@ -196,7 +196,7 @@ internal sealed class ProblemSolver
 
         // The search ends with u = 0 where the inner solver never came near enough for a linear one.
         var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
-        var message = found.Message + (solved ? "" : "; g was not computed, as φ never came near enough");
+        var message = found.Message + (solved ? "" : "; g was not computed, as no bound on φ came near enough to the accuracy");
         var bound = found.Bound;
         return new SolveOutcome(
             found.Outcome,
@@ -224,7 +224,7 @@ internal sealed class ProblemSolver
             exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - exact.Gradient!)),
             found.Counts,
             _parameters is null ? null : Judge.Parameters(found.Phi, solved ? found.Solution : null, found.Bound, exact, exactBound),
-            _answer is null ? null : Judge.Answer(_answer, exact));
+            _answer is null ? null : Judge.Answer(_answer, exact, exactBound));
     }
 
     private AnswerJudge Judge => new(_task, _regularizer, _problem, _parameters, Bound);

@@ -27,7 +27,7 @@ internal static class SolveReport
 
     private static IEnumerable<(string Name, string Value)> Mean(int count, MeanOutcome mean)
     {
-        yield return ("mean", $"of {count} tasks");
+        yield return ("mean", $"of {Count(count, "task")}");
         yield return ("outer loss", Number(mean.OuterLoss));
         yield return ("meta-gradient", mean.MetaGradient is { } gradient ? Vector(gradient) : "not computed for every task");
         yield return ("its error bound", Bound(mean.BoundKind, mean.ErrorBound, "not every task has one"));
@@ -65,6 +65,7 @@ internal static class SolveReport
         {
             { Method: Problems.Method.Exact } => "this is the dense solve that others are measured against",
             { Error: { } error } => $"{Number(error)}, against dense solves{(outcome.Exact?.ErrorBound is { } bound ? $", themselves within {Number(bound)}" : "")}",
+            { Exact: not null } => "not known: g was not computed",
             _ => "not known: no dense solution",
         });
         if (outcome.Exact is { } exact)
@@ -95,7 +96,7 @@ internal static class SolveReport
         yield return ("parameters", parameters.Kind);
         yield return ("gradient in them", parameters.Gradient is { } gradient ? Vector(gradient) : "not computed");
         yield return ("its error bound", Bound(parameters.BoundKind, parameters.ErrorBound, parameters.BoundReason));
-        yield return ("its true error", True(parameters.Error, parameters.ExactErrorBound));
+        yield return ("its true error", True(parameters));
         if (parameters.Exact is { } exact)
         {
             yield return ("exact gradient", Vector(exact));
@@ -111,8 +112,12 @@ internal static class SolveReport
 
     private static string Bound(BoundKind kind, double? total, string? reason) => kind is BoundKind.None ? $"none: {reason}" : $"{Number(total)}, {Words(kind)}";
 
-    private static string True(double? error, double? exactBound) =>
-        error is null ? "not known: no dense solution" : $"{Number(error)}, against dense solves{(exactBound is { } bound ? $", themselves within {Number(bound)}" : "")}";
+    private static string True(ParameterOutcome parameters) => parameters switch
+    {
+        { Error: { } error } => $"{Number(error)}, against dense solves{(parameters.ExactErrorBound is { } bound ? $", themselves within {Number(bound)}" : "")}",
+        { Exact: not null } => "not known: the gradient was not computed",
+        _ => "not known: no dense solution",
+    };
 
     private static string Method(SolveOutcome outcome) =>
         Words(outcome.Method)

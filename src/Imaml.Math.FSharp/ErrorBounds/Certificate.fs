@@ -45,6 +45,8 @@ type Certificate
         constants: ErrorConstants,
         innerError: float,
         innerRounding: float,
+        adjointError: float,
+        adjointRounding: float,
         solveError: float,
         total: float,
         rounding: float
@@ -61,6 +63,10 @@ type Certificate
     member _.InnerError = innerError
     /// The part of InnerError that would remain with ∇G = 0 as computed.
     member _.InnerRounding = innerRounding
+    /// A bound on ‖u − u*‖, u* = (H+Λ)⁻¹∇L at Alg*(θ).
+    member _.AdjointError = adjointError
+    /// The part of AdjointError that would remain with ∇G = 0 and r = 0 as computed.
+    member _.AdjointRounding = adjointRounding
     /// A bound on δ′ = ‖g − Λ(H+Λ)⁻¹v‖ at φ (Definition 2).
     member _.SolveError = solveError
     /// The bound on ‖g − d_θL(Alg*(θ))‖ (Definition 3).
@@ -70,7 +76,7 @@ type Certificate
 
     /// No bound, for this reason.
     static member internal None(constants, reason) =
-        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity, infinity)
+        Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity, infinity, infinity, infinity)
 
     // What ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
     static member private CurvatureRounding(c: ErrorConstants, a: Arithmetic, norms: MeasuredNorms) =
@@ -83,7 +89,7 @@ type Certificate
            else
                0.0)
         + (if norms.Solution > 0.0 then
-               a.Underflow / norms.Solution
+               a.Underflow /^ norms.Solution
            else
                0.0)
 
@@ -116,50 +122,59 @@ type Certificate
             let reason =
                 $"G curves by {norms.Curvature:g6} along a direction that was met, less than the constants' µ = {c.StrongConvexity:g6}: they are wrong"
 
-            Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity, infinity)
+            Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity, infinity, infinity, infinity)
         else
             let mu = c.StrongConvexity
-            let contraction = c.Contraction
-            let phi = a.NormAtMost norms.Phi
-            let theta = a.NormAtMost norms.Theta
-            let u = a.NormAtMost norms.Solution
-            let regularizerRounding = a.RegularizerRounding * c.LargestRegularization
+            let lambda = c.LargestRegularization
+            let norm (measured: float) = a.NormAtMost measured
+            let phi, theta, u = norm norms.Phi, norm norms.Theta, norm norms.Solution
+            let regularizerRounding = a.RegularizerRounding *^ lambda
+            let underflow = a.Underflow
             let once = a.Gamma 2
+            // What a norm is multiplied by for n more of such roundings.
+            let and' n = 1.0 +^ n *^ once
 
             let innerRounding =
                 c.InnerGradientRounding.At phi
-                + (c.LargestRegularization * once + regularizerRounding * (1.0 + once)) * (phi + theta)
-                + a.Underflow
+                +^ (lambda *^ once +^ regularizerRounding *^ and' 1.0) *^ (phi +^ theta)
+                +^ underflow
 
             let residualRounding =
                 c.OuterGradientRounding.At phi
-                + (c.ProductRounding.At phi + regularizerRounding) * u
-                + once * a.NormAtMost norms.OuterGradient
-                + a.Underflow
+                +^ (c.ProductRounding.At phi +^ regularizerRounding) *^ u
+                +^ once *^ norm norms.OuterGradient
+                +^ underflow
 
-            let solutionRounding = regularizerRounding * u + a.Underflow
-            // (L + ρ‖u‖)d and ‖r‖, without their roundings.
-            let slope = (c.OuterSmoothness + c.HessianLipschitz * u) / mu
-            let gradient = a.NormAtMost norms.InnerGradient * (1.0 + once)
-            let residual = a.NormAtMost norms.Residual * (1.0 + 2.0 * once)
-            let rounding = contraction * (residualRounding + slope * innerRounding) + solutionRounding
-            let total = contraction * (residual + slope * gradient) + rounding
+            let solutionRounding = regularizerRounding *^ u +^ underflow
+            let gradient = norm norms.InnerGradient *^ and' 1.0
+            let residual = norm norms.Residual *^ and' 2.0
+            let slope = c.OuterSmoothness +^ c.HessianLipschitz *^ u
+            // δ and ‖u − u*‖, and what they are of rounding alone.
+            let inner, innerLeast = (gradient +^ innerRounding) /^ mu, innerRounding /^ mu
+            let solve = residual +^ residualRounding
+
+            let adjoint, adjointLeast =
+                (solve +^ slope *^ inner) /^ mu, (residualRounding +^ slope *^ innerLeast) /^ mu
+
+            let total = lambda *^ adjoint +^ solutionRounding
 
             // Λu overflows before its error does.
-            if isSize total && isSize (c.LargestRegularization * u) then
-                // These lines round too: fewer than 60 operations on numbers that are not negative.
-                let outward x = x * (1.0 + 2.0 ** -46.0)
+            if isSize total && isSize (lambda *^ u) then
+                // A Λ of exponentials, and so µ, is known to 2u.
+                let outward x = x *^ (1.0 + 2.0 ** -46.0)
 
                 Certificate(
                     c.Kind,
                     "",
                     false,
                     c,
-                    outward ((gradient + innerRounding) / mu),
-                    outward (innerRounding / mu),
-                    outward (contraction * (residual + residualRounding) + solutionRounding),
+                    outward inner,
+                    outward innerLeast,
+                    outward adjoint,
+                    outward adjointLeast,
+                    outward (lambda *^ (solve /^ mu) +^ solutionRounding),
                     outward total,
-                    outward rounding
+                    outward (lambda *^ adjointLeast +^ solutionRounding)
                 )
             else
                 none "a measured norm, or g itself, is not finite, or there are too many parameters for this precision"

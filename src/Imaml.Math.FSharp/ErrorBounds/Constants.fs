@@ -29,24 +29,10 @@ type AffineBound =
     }
 
     /// The bound at ‖x‖ = norm.
-    member bound.At(norm: float) = bound.Constant + bound.Slope * norm
+    member bound.At(norm: float) = bound.Constant +^ bound.Slope *^ norm
 
     /// No error at all.
     static member Zero = { Constant = 0.0; Slope = 0.0 }
-
-/// Sums that are rounded to one side.
-[<RequireQualifiedAccess>]
-module internal Outward =
-
-    /// The smallest number that is at least a + b: what the sum rounds away is known exactly (Knuth's TwoSum).
-    let sumAbove (a: float) (b: float) =
-        let sum = a + b
-        let partOfB = sum - a
-        let lost = (a - (sum - partOfB)) + (b - partOfB)
-        if lost > 0.0 then Math.BitIncrement sum else sum
-
-    /// The largest number that is at most a + b.
-    let sumBelow (a: float) (b: float) = 0.0 - sumAbove -a -b
 
 /// What is proved of one loss at every φ: its curvature, how fast that changes, and the rounding of its gradient and products.
 [<Sealed>]
@@ -164,10 +150,10 @@ type ErrorConstants
     member _.ProductRounding = productRounding
 
     /// κ = β/µ
-    member c.Condition = c.Smoothness / c.StrongConvexity
+    member c.Condition = c.Smoothness /^ c.StrongConvexity
 
     /// ‖Λ‖/µ, a bound on ‖(H+Λ)⁻¹Λ‖ and so on Alg*'s Lipschitz constant; λ/µ for Λ = λI.
-    member c.Contraction = c.LargestRegularization / c.StrongConvexity
+    member c.Contraction = c.LargestRegularization /^ c.StrongConvexity
 
     /// C = ‖Λ‖L/µ + ‖Λ‖ρB/µ², the factor of δ in Theorem 1; ρ = 0 needs no B.
     member c.InnerErrorFactor =
@@ -175,9 +161,9 @@ type ErrorConstants
             if c.HessianLipschitz = 0.0 then
                 0.0
             else
-                c.Contraction * c.HessianLipschitz * c.OuterGradientBound / c.StrongConvexity
+                c.HessianLipschitz *^ c.OuterGradientBound /^ c.StrongConvexity
 
-        c.Contraction * c.OuterSmoothness + curved
+        c.LargestRegularization *^ ((c.OuterSmoothness +^ curved) /^ c.StrongConvexity)
 
 /// What is proved of one task's two losses.
 [<Sealed>]
@@ -235,7 +221,7 @@ type internal Arithmetic =
         let product = float n * a.UnitRoundoff
 
         if product < 1.0 then
-            product / (1.0 - product)
+            product /^ Math.BitDecrement(1.0 - product)
         else
             infinity
 
@@ -243,10 +229,17 @@ type internal Arithmetic =
     /// and sums, so 2d√d of them in the norm.
     member a.Underflow = 2.0 * float a.Parameters * sqrt (float a.Parameters) * a.SmallestNormal
 
-    /// ‖x‖ is at most this, where the computed norm is `norm`: a scaling, d squares, their sum, a root and a factor.
+    /// ‖x‖ is at most this, where the computed norm is `norm`: a scaling, d squares, their sum, a root and a factor; and a distance of subnormal
+    /// numbers, where it is one.
     member a.NormAtMost(norm: float) =
         let gamma = a.Gamma(a.Parameters + 8)
-        if gamma < 1.0 then norm / (1.0 - gamma) else infinity
+
+        if norm = 0.0 then
+            0.0
+        elif gamma < 1.0 then
+            norm /^ Math.BitDecrement(1.0 - gamma) +^ 2.0 * a.UnitRoundoff * a.SmallestNormal
+        else
+            infinity
 
     /// That of numbers with this distance from 1 to the next one, d parameters and this Λ; a Λ that is no class of the library's is taken to be
     /// applied as a d × d matrix. Not for tensor cores that round the factors of a product further.
@@ -261,10 +254,10 @@ type internal Arithmetic =
 
         let rounding =
             match regularizer with
-            // One product for each coordinate, and λ itself rounded to the space's precision.
+            // One product for each coordinate, and λ itself: rounded to the space's precision, and where it is an exponential, that to 2u.
             | :? ScalarRegularizer<'V, 'S>
             | :? DiagonalRegularizer<'V, 'S>
-            | :? LayerwiseRegularizer<'V, 'S> -> a.Gamma 2
+            | :? LayerwiseRegularizer<'V, 'S> -> a.Gamma 4
             // Inner products of d terms, the entries rounded to the space's precision: γ_{d+1}|Λ||w|, and ‖|Λ|‖ ≤ ‖Λ‖_F ≤ √d‖Λ‖.
             | _ -> a.Gamma(a.Parameters + 1) * sqrt (float a.Parameters)
 

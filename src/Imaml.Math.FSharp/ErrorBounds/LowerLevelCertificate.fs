@@ -1,11 +1,11 @@
 // The a-posteriori certificate of a general lower level (LowerLevel.fs), from that of the paper's problem at z and what is proved of the pull-back.
 //
-// At any x and u, with E ≥ ‖u − u*‖ and δ ≥ ‖x − x*‖, both of Certificate at z (‖Λu − Λu*‖ is bounded there as ‖Λ‖‖u − u*‖),
+// At any x and u, with E ≥ ‖u − u*‖ and δ ≥ ‖x − x*‖, both of Certificate at z,
 //
 //     (∂_z f − Cᵀu) − (∂_z f* − C*ᵀu*) = (∂_z f − ∂_z f*) − (C − C*)ᵀu − C*ᵀ(u − u*)
 //     ‖∇F computed − ∇F(z)‖ ≤ (L_z + ρ_C‖u‖)δ + (‖C‖ + ρ_C δ)E + rounding of the pull-back
 //
-// The paper's problem has C = −Λ constant: L_z = ρ_C = 0 and the bound is the certificate's.
+// The paper's problem has C = −Λ constant: L_z = ρ_C = 0, the rounding is that of Λu, and the bound is the certificate's.
 
 namespace Imaml.Math
 
@@ -54,19 +54,18 @@ type LowerLevelCertificate private (kind: BoundKind, reason: string, lower: Cert
     static member Of(lower: Certificate, pullBack: PullBackBound) : LowerLevelCertificate =
         let none reason = LowerLevelCertificate(BoundKind.None, reason, lower, infinity, infinity)
 
-        // Numbers of ≥ 0 alone, fewer than 20 operations.
         let sum delta error =
-            (pullBack.Slope * delta + (pullBack.Norm + pullBack.NormSlope * delta) * error + pullBack.Rounding)
-            * (1.0 + 2.0 ** -46.0)
+            pullBack.Slope *^ delta
+            +^ (pullBack.Norm +^ pullBack.NormSlope *^ delta) *^ error
+            +^ pullBack.Rounding
 
         if lower.Kind = BoundKind.None then
             none lower.Reason
         else
-            let regularization = lower.Constants.LargestRegularization
-            let total = sum lower.InnerError (lower.Total / regularization)
+            let total = sum lower.InnerError lower.AdjointError
 
             if total < infinity then
-                LowerLevelCertificate(lower.Kind, "", lower, total, sum lower.InnerRounding (lower.Rounding / regularization))
+                LowerLevelCertificate(lower.Kind, "", lower, total, sum lower.InnerRounding lower.AdjointRounding)
             else
                 none "no finite bounds are known of the pull-back"
 

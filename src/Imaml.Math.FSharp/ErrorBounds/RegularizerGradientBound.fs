@@ -8,8 +8,8 @@
 //
 //     (‖w − (φ−θ)‖ + δ)‖u‖ + (‖φ−θ‖ + δ)E
 //
-// as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ; of layers' sums too, by Cauchy and Schwarz layer by layer. The certificate's bound on
-// ‖Λu − Λu*‖ is ‖Λ‖E with its rounding, so E is that divided by ‖Λ‖.
+// as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ; of layers' sums too, by Cauchy and Schwarz layer by layer. E and δ are
+// the certificate's.
 //
 // At a small λ and H singular the bound is far above what RegularizerGradient.Refined errs by, and none that is made of these constants can be much
 // smaller: they bound the rounding e of ∇L̂ by its norm alone, and an e in H's null space would move the gradient by ‖e‖‖v‖/λ², as φ* moves by
@@ -48,7 +48,7 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
         let corrections = norms (space.Axpy(space.Scalar -1.0, moved, gradient.Displacement))
         let sizes = norms gradient.Displacement
         let solutions = norms gradient.Solution
-        let positions = Array.map2 (+) (norms phi) (norms theta)
+        let positions = Array.map2 (+^) (norms phi) (norms theta)
 
         if certificates.Length <> moves.Length then
             invalidArg (nameof certificates) $"{certificates.Length} certificates for {moves.Length} tasks"
@@ -59,15 +59,16 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
                 RegularizerGradientBound(BoundKind.None, certificate.Reason, infinity)
             else
                 let delta, u = certificate.InnerError, solutions[task]
-                let error = certificate.Total / regularizer.LargestEigenvalue
+                let error = certificate.AdjointError
                 let once = arithmetic.Gamma 2
+                let position, size = positions[task], sizes[task]
                 // φ − θ and its difference to w as computed; the products and sums of the gradient itself.
-                let displacement = corrections[task] + delta + 2.0 * once * (positions[task] + sizes[task])
-                let target = moves[task] + delta + once * positions[task]
-                let rounding = arithmetic.Gamma(arithmetic.Parameters + 4) * sizes[task] * u + arithmetic.Underflow
-                let entries = displacement * u + target * error + rounding
-                // Fewer than 60 operations on numbers that are not negative.
-                let total = entries * (1.0 + 2.0 ** -46.0)
+                let displacement = corrections[task] +^ delta +^ 2.0 *^ once *^ (position +^ size)
+                let target = moves[task] +^ delta +^ once *^ position
+
+                let rounding = (arithmetic.Gamma(arithmetic.Parameters + 4)) *^ size *^ u +^ arithmetic.Underflow
+
+                let total = displacement *^ u +^ target *^ error +^ rounding
 
                 if total < infinity then
                     RegularizerGradientBound(certificate.Kind, "", total)

@@ -63,20 +63,20 @@ module internal HeadConstants =
     /// ρ
     let hessianLipschitz loss (cubed: float) =
         let struct (_, c) = ofLoss loss
-        c * cubed
+        c *^ cubed
 
     /// L_z
-    let queries (r: float) (xq: float) (m: float) (w: float) (d: float) = r + xq * (w + d) / (2.0 * m)
+    let queries (r: float) (xq: float) (m: float) (w: float) (d: float) = r +^ xq *^ (w +^ d) /^ (2.0 * m)
 
     /// ρ_C
     let crossLipschitz loss (x: float) (n: float) (largest: float) (w: float) =
         let struct (s, c) = ofLoss loss
-        x / n * (2.0 * s + c * largest * w)
+        x /^ n *^ ((2.0 *^ s) +^ c *^ largest *^ w)
 
     /// K
     let cross loss (e: float) (x: float) (n: float) (w: float) (d: float) =
         let struct (s, _) = ofLoss loss
-        e + s * x / n * (w + 2.0 * d)
+        e +^ s *^ x /^ n *^ (w +^ 2.0 *^ d)
 
 /// Certified bounds on the errors of one task's meta-gradient; infinite where a measured number is not finite.
 [<Sealed>]
@@ -102,7 +102,7 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
             let product = float k * unit
 
             if product < 1.0 then
-                product / (1.0 - product)
+                product /^ Math.BitDecrement(1.0 - product)
             else
                 infinity
 
@@ -111,7 +111,13 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
             max (max measured.Examples measured.Queries) measured.Classes
             * max measured.Features measured.Classes
 
-        let up norm = norm * (1.0 + 2.0 * gamma (entries + 8))
+        // Sums of products that underflow.
+        let tiny = float entries * 2.0 ** -1000.0
+
+        // A square that underflows leaves less than 2⁻⁵¹⁰ for each entry in a norm.
+        let lost = 2.0 ** -510.0 *^ Outward.rootAbove (float entries)
+        let up norm = norm *^ (1.0 +^ 2.0 *^ gamma (entries + 8)) +^ lost
+
         let x, xq = up measured.Support, up measured.Query
         let w, u, centre = up measured.Weights, up measured.Solution, up measured.Centre
         let e, r = up measured.SupportLogits, up measured.QueryLogits
@@ -122,60 +128,62 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         // Rounding: of logits, of outputs of k rows, and of E and R.
         let ofProduct = gamma measured.Features
         let ofSoftmax = gamma (2 * measured.Classes + 16)
-        let outputs s k size = s * ofProduct * size * w + sqrt (k * float measured.Classes) * ofSoftmax
-        let deltaE = outputs s n x / n + gamma 2 * e
-        let deltaR = outputs 0.5 m xq / m + gamma 2 * r
-        // Sums of products that underflow.
-        let tiny = float entries * 2.0 ** -1000.0
+
+        let outputs (s: float) k size = s *^ ofProduct *^ size *^ w +^ Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
+
+        let deltaE = outputs s n x /^ n +^ gamma 2 *^ e
+        let deltaR = outputs 0.5 m xq /^ m +^ gamma 2 *^ r
 
         let gradientRounding =
-            x * (gamma measured.Examples * e + deltaE) + gamma 4 * lambda * (w + centre) + tiny
+            x *^ (gamma measured.Examples *^ e +^ deltaE) +^ lambda *^ gamma 4 *^ (w +^ centre) +^ tiny
         // T = S(Xu)/n by S's own error, 3 of an output's, and by that of Xu.
-        let t = s * x * u / n
+        let t = s *^ x *^ u /^ n
 
-        let deltaT = (s * ofProduct + 3.0 * outputs s n x + 2.0 * gamma (measured.Classes + 6)) * x * u / n
+        let deltaT =
+            (s *^ ofProduct +^ 3.0 *^ outputs s n x +^ 2.0 *^ gamma (measured.Classes + 6)) *^ x *^ u /^ n
 
         let residualRounding =
-            xq * (gamma measured.Queries * r + deltaR)
-            + x * (gamma measured.Examples * t + deltaT)
-            + gamma 4 * (s * x * x / n + lambda) * u
-            + gamma 2 * up measured.OuterGradient
-            + tiny
+            xq *^ (gamma measured.Queries *^ r +^ deltaR)
+            +^ x *^ (gamma measured.Examples *^ t +^ deltaT)
+            +^ gamma 4 *^ (s *^ x *^ x /^ n +^ lambda) *^ u
+            +^ gamma 2 *^ up measured.OuterGradient
+            +^ tiny
 
         let ofPull = gamma (measured.Classes + 3)
 
         let pullRounding =
-            (ofPull * e + deltaE) * u + (ofPull * t + deltaT) * w + (ofPull * r + deltaR) * w + tiny
+            (ofPull *^ e +^ deltaE) *^ u +^ (ofPull *^ t +^ deltaT) *^ w +^ (ofPull *^ r +^ deltaR) *^ w +^ tiny
 
         // The formulas of the head comment.
-        let d = (up measured.InnerGradient * (1.0 + gamma 2) + gradientRounding) / lambda
+        let d = (up measured.InnerGradient *^ (1.0 +^ gamma 2) +^ gradientRounding) /^ lambda
         let rho = HeadConstants.hessianLipschitz measured.Loss (up measured.CubedSupport)
-        let smoothness = xq * xq / (2.0 * m)
+        let smoothness = xq *^ xq /^ (2.0 * m)
 
         let adjoint =
-            (up measured.Residual * (1.0 + gamma 2) + residualRounding + (smoothness + rho * u) * d) / lambda
+            (up measured.Residual *^ (1.0 +^ gamma 2) +^ residualRounding +^ (smoothness +^ rho *^ u) *^ d)
+            /^ lambda
 
-        let ofQueries = HeadConstants.queries (r + deltaR) xq m w d
+        let ofQueries = HeadConstants.queries (r +^ deltaR) xq m w d
+
         let ofCross = HeadConstants.crossLipschitz measured.Loss x n (up measured.LargestSupport) w
-        let cross = HeadConstants.cross measured.Loss (e + deltaE) x n w d
-        let features = (ofQueries + ofCross * u) * d + cross * adjoint + pullRounding
-        // These lines round too: fewer than 100 operations on numbers that are not negative.
-        let outward bound =
-            if Double.IsFinite bound then
-                bound * (1.0 + 2.0 ** -45.0)
-            else
-                infinity
 
-        let features = outward features
-        let exact = measured.FeatureGradient / (1.0 + 2.0 * gamma (2 * entries + 8)) - features
+        let cross = HeadConstants.cross measured.Loss (e +^ deltaE) x n w d
+        let features = (ofQueries +^ ofCross *^ u) *^ d +^ cross *^ adjoint +^ pullRounding
+        // NaN where a norm is.
+        let known bound = if Double.IsFinite bound then bound else infinity
+        let error = known features
+        let norm = measured.FeatureGradient
+
+        let exact =
+            Outward.sumBelow (Outward.quotientBelow norm (1.0 +^ 2.0 *^ gamma (2 * entries + 8))) -(features +^ lost)
 
         HeadCertificate(
-            outward d,
-            outward adjoint,
-            features,
-            outward (lambda * adjoint + gamma 2 * lambda * u + tiny),
-            (if exact > 0.0 && features < infinity then
-                 outward (features / exact)
+            known d,
+            known adjoint,
+            error,
+            known (lambda *^ adjoint +^ lambda *^ gamma 2 *^ u +^ tiny),
+            (if exact > 0.0 && error < infinity then
+                 error /^ exact
              else
                  infinity)
         )

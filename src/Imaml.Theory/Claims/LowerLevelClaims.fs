@@ -168,8 +168,10 @@ module LowerLevelClaims =
             && same paper.Phi general.Report.Phi
             && same paper.Solve.Solution general.Report.Solve.Solution
         then
-            // The general certificate is the paper's, rounded outwards once more.
-            min (Claim.margin certificate.Total bound.Total) (Claim.margin bound.Total (certificate.Total * (1.0 + 2.0 ** -44.0)))
+            // The general certificate is the paper's, rounded outwards at other places.
+            min
+                (Claim.margin certificate.Total (bound.Total * (1.0 + 2.0 ** -44.0)))
+                (Claim.margin bound.Total (certificate.Total * (1.0 + 2.0 ** -44.0)))
         else
             -infinity
 
@@ -245,7 +247,7 @@ module LowerLevelClaims =
                 "the paper's problem is the case C = −Λ: the same bits, and the same certificate"
                 "none"
                 (Instances.names Family.all + ", every kind of Λ")
-                "the certificate of one, where φ, u and g are the same to the last bit"
+                "each of the two certificates, where φ, u and g are the same to the last bit"
                 "1 + 2⁻⁴⁴ times the other's"
                 (Instances.each 18900 Family.all (Instances.count 20 200) bitsMargin)
                 [||]

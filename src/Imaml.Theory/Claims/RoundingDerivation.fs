@@ -10,7 +10,7 @@ open Imaml.Math
 [<RequireQualifiedAccess>]
 module RoundingDerivation =
 
-    /// The certificate's three numbers and its rounding part by a derivation of its own: norms as large as they may be, then what each line
+    /// The certificate's four numbers and its rounding part by a derivation of its own: norms as large as they may be, then what each line
     /// of the computation adds. `u` is the unit roundoff.
     ///
     ///     ∇G = fl(∇L̂ + fl(Λ fl(φ−θ))):  E_G = E₁(φ) + ‖Λ‖(γ₂ + c + cγ₂)(‖φ‖ + ‖θ‖) + ω,  and ‖∇G‖ itself by a factor 1 + γ₂
@@ -19,7 +19,14 @@ module RoundingDerivation =
     let private again (c: ErrorConstants) (a: Arithmetic) (n: MeasuredNorms) =
         let gamma k = k * a.UnitRoundoff / (1.0 - k * a.UnitRoundoff)
         let d = float a.Parameters
-        let most x = x / (1.0 - gamma (d + 8.0))
+
+        let most x =
+            x / (1.0 - gamma (d + 8.0))
+            + (if x > 0.0 then
+                   2.0 * a.UnitRoundoff * a.SmallestNormal
+               else
+                   0.0)
+
         let affine (b: AffineBound) = b.Constant + b.Slope * most n.Phi
         let underflow = 2.0 * d ** 1.5 * a.SmallestNormal
         let g2 = gamma 2.0
@@ -55,13 +62,14 @@ module RoundingDerivation =
             linear * (residual + eR) + eg
             linear * residual + inner * gradient + rounding
             rounding
+            (residual + eR + turn * (gradient + eG) / mu) / mu
         |]
 
     let private bothWays given expected =
         min (Claim.margin given ((1.0 + 1e-12) * expected)) (Claim.margin expected ((1.0 + 1e-12) * given))
 
     /// What a product with Λ errs by, relative to ‖Λ‖‖w‖, in double and in single precision: one product for each coordinate and the rounding
-    /// of λ itself, γ₂; of a matrix inner products of d terms and the rounding of the entries, γ_{d+1}‖|Λ|‖ ≤ γ_{d+1}√d‖Λ‖.
+    /// of λ itself, or the exponential that it is, γ₄; of a matrix inner products of d terms and the rounding of the entries, γ_{d+1}‖|Λ|‖ ≤ γ_{d+1}√d‖Λ‖.
     let private regularizerMargin (seed: int) =
         let random = Random seed
         let d = random.Next(1, 30)
@@ -70,9 +78,9 @@ module RoundingDerivation =
 
         let struct (regularizer, roundings, factor) =
             match seed % 4 with
-            | 0 -> struct (ScalarRegularizer 1.0 :> IRegularizer<Vector<float>, float>, 2.0, 1.0)
-            | 1 -> struct (DiagonalRegularizer(coordinates, ones) :> IRegularizer<_, _>, 2.0, 1.0)
-            | 2 -> struct (LayerwiseRegularizer(coordinates, [| ones |], [| 1.0 |]) :> IRegularizer<_, _>, 2.0, 1.0)
+            | 0 -> struct (ScalarRegularizer 1.0 :> IRegularizer<Vector<float>, float>, 4.0, 1.0)
+            | 1 -> struct (DiagonalRegularizer(coordinates, ones) :> IRegularizer<_, _>, 4.0, 1.0)
+            | 2 -> struct (LayerwiseRegularizer(coordinates, [| ones |], [| 1.0 |]) :> IRegularizer<_, _>, 4.0, 1.0)
             | _ -> struct (MatrixRegularizer(Matrix<float>.Build.DenseIdentity d) :> IRegularizer<_, _>, float d + 1.0, sqrt (float d))
 
         let gamma u = roundings * u / (1.0 - roundings * u) * factor
@@ -81,7 +89,7 @@ module RoundingDerivation =
             (bothWays (Arithmetic.In(2.0 ** -52.0, d, regularizer)).RegularizerRounding (gamma (2.0 ** -53.0)))
             (bothWays (Arithmetic.In(2.0 ** -23.0, d, regularizer)).RegularizerRounding (gamma (2.0 ** -24.0)))
 
-    /// The worst of the four against the second derivation, each way, on constants and norms of any magnitude and a coarse arithmetic, so
+    /// The worst of the five against the second derivation, each way, on constants and norms of any magnitude and a coarse arithmetic, so
     /// that every term weighs.
     let private againMargin (seed: int) =
         let random = Random seed
@@ -131,7 +139,13 @@ module RoundingDerivation =
 
         Array.map2
             (fun (given: float) expected -> min (Claim.margin expected given) (Claim.margin given ((1.0 + 2.0 ** -45.0) * expected)))
-            [| bound.InnerError; bound.SolveError; bound.Total; bound.Rounding |]
+            [|
+                bound.InnerError
+                bound.SolveError
+                bound.Total
+                bound.Rounding
+                bound.AdjointError
+            |]
             (again c a norms)
         |> Array.min
 

@@ -4,6 +4,7 @@
 
 namespace Imaml.Theory
 
+open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
@@ -40,7 +41,7 @@ module BilevelTask =
                 (nameof theta)
                 $"θ has {theta.Count} numbers, the inner loss {inner.Dimension} parameters, the outer loss {outer.Dimension}: they must agree"
 
-        if theta.Exists(fun value -> not (System.Double.IsFinite value)) then
+        if theta.Exists(fun value -> not (Double.IsFinite value)) then
             invalidArg (nameof theta) "the numbers of θ must be finite"
 
         Proximal.check theta.Count proximal
@@ -124,15 +125,23 @@ module BilevelTask =
     let regularizerGradient (task: BilevelTask) (phi: Vector<float>) (u: Vector<float>) =
         Proximal.gradient task.Proximal (phi - task.Theta) u
 
+    // Whether ∇²L̂ has no eigenvalue below this or below its own rounding: a Cholesky factorisation of H − sI tells.
+    let private curves (task: BilevelTask) phi (least: float) =
+        let h = task.Inner.Hessian phi
+        let shift = least + 8.0 * Rounding.gamma (h.RowCount + 4) * h.Diagonal().SumMagnitudes()
+
+        Double.IsFinite shift
+        && (Eigenvalues.tryCholesky (h - shift * Matrix<float>.Build.DiagonalIdentity h.RowCount)).IsSome
+
     /// The same at φ near Alg*(θ) by dense solves, as RegularizerGradient.Refined has it: φ* − θ is read off ∇L̂ after one Newton step from φ, so
-    /// that nothing cancels at a small λ, for any Λ; where H alone is known to be strongly convex, φ − θ itself is accurate.
+    /// that nothing cancels at a small λ where H is singular, for any Λ; where H alone is positive definite, φ − θ itself is accurate.
     let exactRegularizerGradient (task: BilevelTask) (phi: Vector<float>) : RegularizerGradient<Vector<float>, float, ProximalGradient> =
         let solve = solver task phi
         let step = column solve (innerGradient task task.Theta phi)
         let regularizer = Proximal.regularizer task.Proximal
 
         let displacement =
-            if (constants task).StrongConvexity > 2.0 * regularizer.LargestEigenvalue then
+            if curves task phi regularizer.LargestEigenvalue then
                 phi - step - task.Theta
             else
                 -regularizer.ApplyInverse(EuclideanSpace(), task.Inner.Gradient phi - task.Inner.HessianProduct phi step)

@@ -35,6 +35,15 @@ module Eigenvalues =
             let error = Rounding.above (d + 8) ((gamma / (1.0 - gamma) + 2.0 * Rounding.unit) * trace b)
             tryCholesky b |> Option.map (fun _ -> Rounding.sumBelow s -error))
 
+    // At most the product with a power of two, which rounds only where it underflows.
+    let private scaledBelow (scale: float) (bound: float) =
+        let product = scale * bound
+
+        if abs product < 2.0 ** -1000.0 then
+            Math.BitDecrement product
+        else
+            product
+
     /// Numbers below and above every eigenvalue of a symmetric matrix, with proof. Exact for a diagonal one; otherwise they leave some d²u‖A‖
     /// of room; a matrix with a number that is not finite has no bounds. Cost: an eigendecomposition and two Cholesky factorisations or a few more.
     let enclosure (a: Matrix<float>) =
@@ -47,11 +56,13 @@ module Eigenvalues =
             let scale = Eigensystem.ScaleOf a
             let scaled = a / scale
             let struct (smallest, greatest) = Spectrum.ends scaled
-            struct (scale * below scaled smallest, -scale * below -scaled -greatest)
+            struct (scaledBelow scale (below scaled smallest), -(scaledBelow scale (below -scaled -greatest)))
 
-    /// Numbers below (and at least 0) and above every eigenvalue of XᵀX/n, n the number of rows, with proof. The smaller of XᵀX and XXᵀ
-    /// is decomposed; as computed it errs by at most γ‖|X|‖²/n.
+    /// Numbers below (and at least 0) and above every eigenvalue of XᵀX/n, n the number of rows, with proof. The smaller of XᵀX and XXᵀ, of X
+    /// divided by a power of two as squares may underflow, is decomposed; as computed it errs by at most γ‖|X|‖²/n.
     let gramEnclosure (x: Matrix<float>) =
+        let scale = Eigensystem.ScaleOf x
+        let x = x / scale
         let n = float x.RowCount
         let tall = x.RowCount >= x.ColumnCount
 
@@ -68,8 +79,8 @@ module Eigenvalues =
         // A row of X is missing for some direction where it is wide.
         let least =
             if tall then
-                max 0.0 (Rounding.sumBelow smallest -error)
+                Rounding.sumBelow smallest -error |> scaledBelow scale |> scaledBelow scale |> max 0.0
             else
                 0.0
 
-        struct (least, Rounding.sumAbove largest error)
+        struct (least, Rounding.sumAbove largest error *^ scale *^ scale)

@@ -1,4 +1,4 @@
-// A loss of a linear model's outputs, each example with a weight in [0, 1]:
+// A loss of a linear model's outputs, each example with a weight in [0, 1] that is known to a relative γ₆, as a sigmoid is:
 //
 //     L(W) = (1/n) Σ wᵢ ℓᵢ(zᵢ),   zᵢ = Wᵀaᵢ ∈ ℝᴺ,     φ = (W₁, …, W_N), column after column of W [p × N]
 //     ∇L = Aᵀdiag(w)R/n,   rᵢ = ∇ℓᵢ(zᵢ);     ∇²L[V] = Aᵀdiag(w)T/n,   tᵢ = ∇²ℓᵢ(zᵢ) Vᵀaᵢ
@@ -13,7 +13,7 @@
 // Softmax: ∇²ℓ = diag(p) − ppᵀ is the covariance of one draw of p, and the third derivative along h the third central moment of h_j, j ~ p, whose range
 // is at most √2‖h‖: a variable of range R has variance at most R²/4 and third moment at most R³/(6√3).
 //
-// Rounding, e = ‖|A|‖: zᵢ errs by γ_p|aᵢ||W|, so rᵢ by c₂ of that and by what the link rounds, E in all; the product Aᵀ(…) by γ_{n+3}e‖R‖ more, and diag(w)
+// Rounding, 6 more for the weights, e = ‖|A|‖: zᵢ errs by γ_p|aᵢ||W|, so rᵢ by c₂ of that and by what the link rounds, E in all; the product Aᵀ(…) by γ_{n+3}e‖R‖ more, and diag(w)
 // and 1/n are in it. A softmax as computed, eʲ = exp(zⱼ − max) over their sum, errs by at most γ_{3N+10} in the sum of its entries: exp of a rounded
 // difference −D by the relative uD, of which e^{−D}D ≤ 1/e is left. diag(p) − ppᵀ errs by three times that, its product with t by 2γ_{N+3}‖t‖.
 
@@ -142,8 +142,8 @@ module ExampleLoss =
 
         let struct (smallest, top) =
             let struct (least, most) = Eigenvalues.gramEnclosure scaled
-            // Two roundings of each row.
-            let room = Rounding.above 6 (Rounding.gamma 6 * entries * entries / n)
+            // Two roundings of each row, and the weights'.
+            let room = Rounding.above 6 (Rounding.gamma 12 *^ entries *^ entries /^ n)
             struct (max 0.0 (Rounding.sumBelow least -room), Rounding.sumAbove most room)
 
         let c2, c3 = curvature link, third link
@@ -166,11 +166,11 @@ module ExampleLoss =
             | Link.Logistic
             | Link.Softmax _ ->
                 let each = if link = Link.Logistic then 1.0 else sqrt 2.0
-                Rounding.above (rows + 8) (each * (Array.map2 (*) lengths (weights.ToArray()) |> Array.average))
+                Rounding.above (rows + 14) (each *^ (Array.map2 ( *^ ) lengths (weights.ToArray()) |> Array.average))
 
         let above = Rounding.above (rows + 12)
-        let sums = Rounding.gamma (rows + 5)
-        let square = entries * entries / n
+        let sums = Rounding.gamma (rows + 11)
+        let square = entries *^ entries /^ n
         let curvatureRounding = 3.0 * linkRounding link + 2.0 * Rounding.gamma (outs + 3)
 
         {
@@ -207,21 +207,21 @@ module ExampleLoss =
             Constants =
                 Proved.constants
                     (if link = Link.Squares then smallest else 0.0)
-                    (Rounding.above 2 (c2 * top))
-                    (Rounding.above 3 (longest * top * c3))
+                    (c2 *^ top)
+                    (longest *^ top *^ c3)
                     gradientBound
                     {
-                        Constant = above (entries / n * (sums * reach + (1.0 + sums) * linkRounding link * sqrt n))
-                        Slope = above (entries / n * (sums * slope + (1.0 + sums) * c2 * Rounding.gamma (p + 1) * entries))
+                        Constant = above (entries /^ n *^ (sums *^ reach +^ (1.0 + sums) * linkRounding link * sqrt n))
+                        Slope = above (entries /^ n *^ (sums *^ slope +^ (1.0 + sums) * c2 * Rounding.gamma (p + 1) *^ entries))
                     }
                     {
-                        Constant = above (square * (Rounding.gamma (rows + p + 6) + (1.0 + sums) * curvatureRounding))
-                        Slope = above ((1.0 + sums) * c3 * Rounding.gamma (p + 1) * longest * square)
+                        Constant = above (square *^ (Rounding.gamma (rows + p + 12) + (1.0 + sums) * curvatureRounding))
+                        Slope = above ((1.0 + sums) * c3 * Rounding.gamma (p + 1) *^ longest *^ square)
                     }
             ThirdDerivativeLipschitz =
                 match link with
                 | Link.Squares -> 0.0
-                | Link.Logistic -> Rounding.above 3 (longest * longest * top / 8.0)
+                | Link.Logistic -> longest *^ longest *^ top /^ 8.0
                 // The fourth cumulant of a range of √2: at most R⁴/12 and 3R⁴/16.
-                | Link.Softmax _ -> Rounding.above 3 (longest * longest * top * 0.75)
+                | Link.Softmax _ -> longest *^ longest *^ top *^ 0.75
         }

@@ -26,7 +26,7 @@ module LinearRegression =
 
         let entries = Rounding.absoluteNorm x
         let targets = Rounding.norm ((x.Map abs).TransposeThisAndMultiply(y.Map abs))
-        let rounding size = Rounding.above (x.RowCount + 8) (Rounding.gamma (x.RowCount + x.ColumnCount + 3) * size / n)
+        let rounding size = Rounding.above (x.RowCount + 8) (Rounding.gamma (x.RowCount + x.ColumnCount + 3) *^ size /^ n)
 
         {
             Dimension = x.ColumnCount
@@ -45,10 +45,10 @@ module LinearRegression =
                     infinity
                     {
                         Constant = rounding targets
-                        Slope = rounding (entries * entries)
+                        Slope = rounding (entries *^ entries)
                     }
                     {
-                        Constant = rounding (entries * entries)
+                        Constant = rounding (entries *^ entries)
                         Slope = 0.0
                     }
             ThirdDerivativeLipschitz = 0.0

@@ -39,7 +39,7 @@ module LogisticRegression =
         let longest = Array.max lengths
         let struct (_, top) = Eigenvalues.gramEnclosure x
         let entries = Rounding.absoluteNorm x
-        let square = entries * entries / n
+        let square = entries *^ entries /^ n
         let above = Rounding.above (x.RowCount + 8)
         let slope (z: Vector<float>) = z.Map(fun z -> LogisticFunction.sigmoid z * LogisticFunction.sigmoid -z)
 
@@ -62,20 +62,20 @@ module LogisticRegression =
             Constants =
                 Proved.constants
                     0.0
-                    (top / 4.0)
-                    (Rounding.above 2 (longest * top * thirdDerivative))
+                    (top /^ 4.0)
+                    (longest *^ top *^ thirdDerivative)
                     (above (Array.average lengths))
                     {
-                        Constant = above (Rounding.gamma (x.RowCount + 9) * Rounding.norm (x.ColumnAbsoluteSums()) / n)
-                        Slope = above (Rounding.gamma (x.RowCount + d + 2) * square / 4.0)
+                        Constant = above (Rounding.gamma (x.RowCount + 9) *^ Rounding.norm (x.ColumnAbsoluteSums()) /^ n)
+                        Slope = above (Rounding.gamma (x.RowCount + d + 2) *^ square /^ 4.0)
                     }
                     {
-                        Constant = above (Rounding.gamma (x.RowCount + d + 16) * square / 4.0)
+                        Constant = above (Rounding.gamma (x.RowCount + d + 16) *^ square /^ 4.0)
                         Slope =
-                            let forZ = (1.0 + Rounding.gamma (x.RowCount + d + 16)) * Rounding.gamma d * longest
-                            above (forZ * thirdDerivative * square)
+                            let forZ = (1.0 + Rounding.gamma (x.RowCount + d + 16)) *^ Rounding.gamma d *^ longest
+                            above (forZ *^ thirdDerivative *^ square)
                     }
-            ThirdDerivativeLipschitz = Rounding.above 3 (longest * longest * top / 8.0)
+            ThirdDerivativeLipschitz = longest *^ longest *^ top /^ 8.0
         }
 
     /// The losses on a support and on a query set of a random task: labels drawn from the logistic model of random weights.

@@ -6,8 +6,8 @@
 //     example weights  L̂ = (1/n) Σ σ(zᵢ)ℓᵢ                (Cᵀu)ᵢ = w′ᵢ⟨rᵢ, Uᵀaᵢ⟩/n      S = c₂‖A‖ max w′ᵢ‖Uᵀaᵢ‖/n   K = ‖A‖ max w′ᵢ‖rᵢ‖/n   ρ_C = c₂‖A‖ max w′ᵢ‖aᵢ‖/n
 //     cross term       L̂ + xᵀBz, f = L + xᵀEz             ∂_z f = Eᵀx, C = B           S = ‖E‖            K = ‖B‖                       ρ_C = 0
 //
-// Shared λ: by Cauchy and Schwarz group by group, ‖Pᵀ(a∘b)‖ ≤ max_g ‖a_g‖ · ‖b‖. Example weights, w = σ(z), w′ = w(1−w): |⟨rᵢ(x) − rᵢ(x′), Uᵀaᵢ⟩| ≤
-// c₂‖Uᵀaᵢ‖‖ΔWᵀaᵢ‖, and Σ‖ΔWᵀaᵢ‖² ≤ ‖A‖²‖ΔW‖². λ = e^z and w = σ(z) are taken as computed: the gradient is that at the z which they are of exactly.
+// Shared λ: by Cauchy and Schwarz group by group, ‖Pᵀ(a∘b)‖ ≤ max_g ‖a_g‖ · ‖b‖. Example weights, w = σ(z), w′ = σ(z)σ(−z): |⟨rᵢ(x) − rᵢ(x′), Uᵀaᵢ⟩| ≤
+// c₂‖Uᵀaᵢ‖‖ΔWᵀaᵢ‖, and Σ‖ΔWᵀaᵢ‖² ≤ ‖A‖²‖ΔW‖². What λ = e^z, w = σ(z) and w′ = σ(z)σ(−z) round, which is relative, is counted: bounds are of the z given.
 
 namespace Imaml.Theory
 
@@ -57,7 +57,7 @@ module LowerLevels =
     let private spectralNorm (x: Matrix<float>) =
         let scale = Eigensystem.ScaleOf x
         let struct (_, top) = Eigenvalues.gramEnclosure (x / scale)
-        scale * Rounding.above 4 (sqrt (float x.RowCount * top))
+        scale *^ Rounding.above 4 (sqrt (float x.RowCount * top))
 
     let private proved slope norm normSlope rounding =
         PullBackBound.Proved(Proved.most slope, Proved.most norm, Proved.most normSlope, Proved.most rounding)
@@ -68,6 +68,13 @@ module LowerLevels =
     /// The paper's problem: z = θ.
     let proximal (inner: SmoothLoss) (outer: SmoothLoss) (proximal: Proximal) : KnownLowerLevel =
         let largest = (Proximal.regularizer proximal).LargestEigenvalue
+        let d = inner.Dimension
+
+        // Of Λu, as the certificate of g = Λu has it.
+        let rounding =
+            match proximal with
+            | Proximal.Matrix _ -> Rounding.gamma (d + 1) * sqrt (float d)
+            | _ -> Rounding.gamma 4
 
         {
             OuterDimension = inner.Dimension
@@ -76,8 +83,13 @@ module LowerLevels =
                 fun _ ->
                     {
                         Gradient = fun _ _ lambdaU -> lambdaU
-                        // Rounding of Λu is in the certificate of u.
-                        Bound = fun _ _ -> PullBackBound.Proved(0.0, largest, 0.0, 0.0)
+                        Bound =
+                            fun _ u ->
+                                proved
+                                    0.0
+                                    largest
+                                    0.0
+                                    (Rounding.above 4 (rounding *^ largest *^ Rounding.norm u) +^ underflow (2 * d * d) 0.0)
                     }
         }
 
@@ -100,7 +112,9 @@ module LowerLevels =
         let bound (x: Vector<float>) (u: Vector<float>) =
             let moved = x - centre
             let size = Rounding.above 4 (Rounding.norm moved)
-            let lambdaU = Rounding.above 4 (Rounding.norm (Proximal.apply proximal u))
+            // Products with Λ may underflow.
+            let tiny = float d * 2.0 ** -1022.0
+            let lambdaU = Rounding.above 4 (Rounding.norm (Proximal.apply proximal u)) +^ tiny
 
             let most =
                 Seq.zip groups (Proximal.apply proximal moved)
@@ -109,7 +123,11 @@ module LowerLevels =
                 |> Seq.max
                 |> Rounding.above 4
 
-            proved lambdaU most largest (Rounding.above 6 (Rounding.gamma (d + 6) * size * lambdaU + underflow (4 * d) (size + lambdaU)))
+            proved
+                lambdaU
+                (most +^ tiny)
+                largest
+                (Rounding.above 6 (Rounding.gamma (d + 10) *^ size *^ lambdaU +^ underflow (4 * d) (size + lambdaU)))
 
         { Gradient = gradient; Bound = bound }
 
@@ -120,6 +138,9 @@ module LowerLevels =
         let proximal (z: Vector<float>) =
             checkCount (nameof z) k z
             let lambdas = z |> Seq.map exp |> Seq.toArray
+
+            if lambdas |> Array.exists (fun lambda -> not (Double.IsNormal lambda)) then
+                invalidArg (nameof z) "λ = e^z must be a normal number: z from -708 to 709"
 
             match sharing with
             | OneForAll -> Proximal.Scalar lambdas[0]
@@ -139,7 +160,9 @@ module LowerLevels =
         let norm = lazy (spectralNorm a)
         let lengths = lazy (Array.init n (fun i -> Rounding.norm (a.Row i)))
         let weights (z: Vector<float>) = z.Map(LogisticFunction.sigmoid, Zeros.Include)
-        let slopes (z: Vector<float>) = (weights z).Map((fun w -> w * (1.0 - w)), Zeros.Include)
+
+        // w′ to a relative γ₁₃.
+        let slopes (z: Vector<float>) = z.Map((fun z -> LogisticFunction.sigmoid z * LogisticFunction.sigmoid -z), Zeros.Include)
 
         let gradient (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) _ =
             let r = ExampleLoss.residuals link a y x
@@ -149,7 +172,8 @@ module LowerLevels =
 
         let bound (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) =
             let c2 = ExampleLoss.curvature link
-            let w = slopes z |> Seq.map (Rounding.above 3) |> Seq.toArray
+            let smallest = 2.0 ** -1022.0
+            let w = slopes z |> Seq.map (fun slope -> Rounding.above 13 slope +^ smallest) |> Seq.toArray
             let r = ExampleLoss.residuals link a y x
             let s = a * ExampleLoss.unflatten link p u
             let struct (sizeX, sizeU) = struct (Rounding.norm x, Rounding.norm u)
@@ -160,35 +184,36 @@ module LowerLevels =
                 |> Array.mapi (fun i length ->
                     2.0 * Rounding.unit * Rounding.norm (r.Row i)
                     + ExampleLoss.linkRounding link
-                    + c2 * Rounding.gamma (p + 2) * length * sizeX)
+                    + c2 * Rounding.gamma (p + 2) *^ length *^ sizeX)
 
             let residuals = errors |> Array.mapi (fun i error -> Rounding.norm (r.Row i) + error)
 
             let turns =
                 lengths.Value
-                |> Array.mapi (fun i length -> Rounding.norm (s.Row i) + Rounding.gamma (p + 2) * length * sizeU)
+                |> Array.mapi (fun i length -> Rounding.norm (s.Row i) +^ Rounding.gamma (p + 2) *^ length *^ sizeU)
 
-            let most f = Seq.init n (fun i -> w[i] * f i) |> Seq.max
-            let scale = Rounding.above 12 (norm.Value / float n)
+            let most f = Seq.init n (fun i -> w[i] *^ f i) |> Seq.max
+            let scale = Rounding.above 12 (norm.Value /^ float n)
 
             let rounding =
                 Vector<float>
                     .Build.Dense(
                         n,
                         fun i ->
-                            w[i]
-                            * (errors[i] * turns[i]
-                               + residuals[i]
-                                 * (Rounding.gamma (p + outs + 8) * lengths.Value[i] * sizeU + Rounding.gamma 8 * turns[i]))
-                            / float n
+                            smallest *^ residuals[i] *^ turns[i]
+                            +^ w[i]
+                               *^ (errors[i] *^ turns[i]
+                                   +^ residuals[i]
+                                      *^ (Rounding.gamma (p + outs + 8) *^ lengths.Value[i] *^ sizeU +^ Rounding.gamma 20 *^ turns[i]))
+                               /^ float n
                     )
                 |> Rounding.norm
 
             proved
-                (scale * c2 * most (fun i -> turns[i]))
-                (scale * most (fun i -> residuals[i]))
-                (scale * c2 * most (fun i -> lengths.Value[i]))
-                (Rounding.above 12 (rounding + underflow (n * (p + outs + 4)) (Array.max residuals + Array.max turns)))
+                (scale *^ c2 *^ most (fun i -> turns[i]))
+                (scale *^ most (fun i -> residuals[i]))
+                (scale *^ c2 *^ most (fun i -> lengths.Value[i]))
+                (Rounding.above 12 (rounding +^ underflow (n * (p + outs + 4)) (Array.max residuals + Array.max turns)))
 
         {
             OuterDimension = n
@@ -220,7 +245,7 @@ module LowerLevels =
         let struct (entriesB, entriesE) = struct (Rounding.absoluteNorm b, Rounding.absoluteNorm e)
 
         let shifted (m: Matrix<float>) entries (z: Vector<float>) =
-            SmoothLoss.plusLinear (m * z) (Rounding.above 4 (Rounding.gamma (k + 1) * entries * Rounding.norm z))
+            SmoothLoss.plusLinear (m * z) (Rounding.above 4 (Rounding.gamma (k + 1) *^ entries *^ Rounding.norm z))
 
         {
             OuterDimension = k
@@ -234,8 +259,8 @@ module LowerLevels =
                         Gradient = fun x u _ -> e.TransposeThisAndMultiply x - b.TransposeThisAndMultiply u
                         Bound =
                             fun x u ->
-                                let rounding = entriesE * Rounding.norm x + entriesB * Rounding.norm u
-                                proved normE normB 0.0 (Rounding.above 6 (Rounding.gamma (d + 3) * rounding + underflow (2 * d * k) 0.0))
+                                let rounding = entriesE *^ Rounding.norm x +^ entriesB *^ Rounding.norm u
+                                proved normE normB 0.0 (Rounding.above 6 (Rounding.gamma (d + 3) *^ rounding +^ underflow (2 * d * k) 0.0))
                     }
         }
 

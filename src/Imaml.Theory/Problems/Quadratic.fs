@@ -41,11 +41,11 @@ module Quadratic =
                     0.0
                     infinity
                     {
-                        Constant = Rounding.above 1 (Rounding.unit * Rounding.norm b)
-                        Slope = Rounding.above 4 (Rounding.gamma (b.Count + 1) * entries)
+                        Constant = Rounding.unit *^ Rounding.norm b
+                        Slope = Rounding.above 4 (Rounding.gamma (b.Count + 1) *^ entries)
                     }
                     {
-                        Constant = Rounding.above 4 (Rounding.gamma b.Count * entries)
+                        Constant = Rounding.above 4 (Rounding.gamma b.Count *^ entries)
                         Slope = 0.0
                     }
             ThirdDerivativeLipschitz = 0.0

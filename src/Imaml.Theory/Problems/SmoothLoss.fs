@@ -87,10 +87,10 @@ module SmoothLoss =
                         c.SmallestCurvature
                         c.LargestCurvature
                         c.HessianLipschitz
-                        (Rounding.above 2 (c.GradientBound + Rounding.norm b + uncertainty))
+                        (c.GradientBound +^ Rounding.norm b +^ uncertainty)
                         {
-                            Constant = Rounding.above 6 (known.Constant + uncertainty + 2.0 * Rounding.unit * (slope + Rounding.norm b))
-                            Slope = Rounding.above 4 (known.Slope + 2.0 * Rounding.unit * c.Smoothness)
+                            Constant = Rounding.above 6 (known.Constant +^ uncertainty +^ 2.0 * Rounding.unit *^ (slope +^ Rounding.norm b))
+                            Slope = Rounding.above 4 (known.Slope +^ 2.0 * Rounding.unit *^ c.Smoothness)
                         }
                         c.ProductRounding
         }
