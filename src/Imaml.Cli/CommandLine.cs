@@ -9,6 +9,9 @@ namespace Imaml.Cli;
 /// <summary>Runs commands.</summary>
 internal static class CommandLine
 {
+    // Lets an exception that is a fault of the program end it, with its stack trace.
+    private const string Trace = "IMAML_TRACE";
+
     /// <summary>Runs a command line; without words, that which shows the commands.</summary>
     /// <param name="words">The words after the program's name.</param>
     /// <param name="stop">Asks the command to stop at its next safe point.</param>
@@ -37,6 +40,10 @@ internal static class CommandLine
         catch (Exception e) when (Failure.Of(e) is { } failure)
         {
             return Job.Fail(e, failure);
+        }
+        catch (Exception e) when (Environment.GetEnvironmentVariable(Trace) is null or "")
+        {
+            return Job.Fail(e, new Failure($"a fault of this program, {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}; please report it, with what {Trace}=1 prints", ExitCode.Failed));
         }
     }
 }

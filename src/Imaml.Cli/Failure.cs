@@ -1,5 +1,4 @@
-// The exceptions that are caused by the user or the system, with their messages. Any other exception is a fault of the program and
-// keeps its stack trace.
+// The exceptions that are caused by the user or the system, with their messages. Any other exception is a fault of the program.
 
 using System.Runtime.InteropServices;
 using System.Text.Json;

@@ -27,10 +27,10 @@ internal sealed class TextTable(params string[] headings)
 
     /// <summary>Adds a row.</summary>
     /// <param name="cells">Its texts; those that are missing at the end are empty.</param>
-    public void Add(params string[] cells) => _rows.Add((cells, null));
+    public void Add(params string[] cells) => _rows.Add(([.. cells.Select(Terminal.Harmless)], null));
 
     /// <summary>Adds a row whose last cell has a style such as <c>red</c> or <c>bold</c>.</summary>
-    public void AddStyled(string style, params string[] cells) => _rows.Add((cells, style));
+    public void AddStyled(string style, params string[] cells) => _rows.Add(([.. cells.Select(Terminal.Harmless)], style));
 
     /// <summary>Prints the table.</summary>
     public void Print()

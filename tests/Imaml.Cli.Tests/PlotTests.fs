@@ -295,6 +295,15 @@ let tests =
                 // With the whole font it would be ten times as long.
                 pdf.Length |> should be (lessThan 200_000))
 
+            testCase "imaml redraw / a file without what is drawn is one line that names it" (fun () ->
+                for name in [ "diagnosis.json"; "fig2b.json"; "table1.json"; "table2.json" ] do
+                    for text in [ "{}"; "null"; "[]" ] do
+                        inFolder (fun folder ->
+                            File.WriteAllText(Path.Combine(folder, name), text)
+                            let outcome = Imaml.run [ "redraw"; folder ]
+                            outcome.Line |> should haveSubstring name
+                            outcome.ExitCode |> should equal 1))
+
             testCase "imaml redraw / the figures are there again, and the numbers are as they were" (fun () ->
                 // Each in a process of its own: how a font's glyphs are ordered in a PDF depends on what was drawn before.
                 inFolder (fun folder ->

@@ -10,6 +10,7 @@ open System.Threading
 open System.Threading.Tasks
 open Expecto
 open Imaml.Testing
+open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Runs
 open Imaml.Cli.Tests.TrainRuns
 open FsUnit
@@ -19,6 +20,24 @@ let private at (folder: string) (name: string) = Path.Combine(folder, name)
 let private cutOff (path: string) =
     let bytes = File.ReadAllBytes path
     File.WriteAllBytes(path, bytes[.. bytes.Length / 2])
+
+/// Writes a checkpoint's header and state anew, sealed with the right hash.
+let private rewrite (path: string) (change: JsonNode -> JsonNode) (state: byte array -> byte array) =
+    let bytes = File.ReadAllBytes path
+    let length = BitConverter.ToInt32(bytes, 8)
+    let header = nonNull (JsonNode.Parse(Encoding.UTF8.GetString(bytes, 12, length)))
+    let text = Encoding.UTF8.GetBytes((change header).ToJsonString())
+
+    let all =
+        Array.concat
+            [
+                bytes[..7]
+                BitConverter.GetBytes text.Length
+                text
+                state bytes[12 + length .. bytes.Length - 33]
+            ]
+
+    File.WriteAllBytes(path, Array.append all (SHA256.HashData all))
 
 /// A log's lines without wall seconds and notes.
 let private withoutNotes run log = numbers run log |> List.map (List.filter (fun (name, _) -> name <> "note"))
@@ -65,6 +84,24 @@ let states =
                         sameNumbers whole damaged
                         notes damaged "progress.jsonl" |> should haveLength 1
                         (succeed (upTo 7 [] damaged)).Errors |> should not' (haveSubstring "is used")))
+
+            testCase "so is a whole checkpoint whose state is not finite, or not all there" (fun () ->
+                for what, damage in
+                    [
+                        "not finite",
+                        (fun (state: byte array) ->
+                            BitConverter.GetBytes(nanf).CopyTo(state, 40)
+                            state)
+                        "bytes of state", (fun state -> state[.. state.Length - 5])
+                    ] do
+                    beside 3 [] (fun whole damaged ->
+                        rewrite (at damaged "checkpoint.bin") id damage
+                        let measured = Imaml.run [ "evaluate"; damaged; "--state"; "last"; "--episodes"; "4" ]
+                        measured.Errors |> says [ what; "the state before it is used, after 2 meta-steps" ]
+                        measured.ExitCode |> should equal 0
+                        let outcome = succeed (upTo 6 [] damaged)
+                        outcome.Errors |> says [ what; "continuing at meta-step 2" ]
+                        sameNumbers whole damaged))
 
             testCase "what is damaged does not replace the state before it" (fun () ->
                 beside 3 [] (fun whole damaged ->
@@ -153,24 +190,6 @@ let logs =
                         again.Errors |> should not' (haveSubstring "lacks")))
         ]
 
-/// Writes a checkpoint's header and state anew, sealed with the right hash.
-let private rewrite (path: string) (change: JsonNode -> JsonNode) (state: byte array -> byte array) =
-    let bytes = File.ReadAllBytes path
-    let length = BitConverter.ToInt32(bytes, 8)
-    let header = nonNull (JsonNode.Parse(Encoding.UTF8.GetString(bytes, 12, length)))
-    let text = Encoding.UTF8.GetBytes((change header).ToJsonString())
-
-    let all =
-        Array.concat
-            [
-                bytes[..7]
-                BitConverter.GetBytes text.Length
-                text
-                state bytes[12 + length .. bytes.Length - 33]
-            ]
-
-    File.WriteAllBytes(path, Array.append all (SHA256.HashData all))
-
 let rec private within (node: JsonNode) (path: string list) : JsonObject * string =
     match path with
     | [ field ] -> node.AsObject(), field
@@ -216,7 +235,8 @@ let headers =
                             "memory has no name",
                             set [ "outer"; "vectors" ] (JsonArray([| (null: JsonNode | null) |]) :> JsonNode)
                             "no meta-step", "metaStep is missing", remove [ "metaStep" ]
-                            "a negative meta-step", "metaStep must be at least 0, not -1", set [ "metaStep" ] (number -1.0)
+                            "a negative meta-step", "metaStep must be from 0 to the", set [ "metaStep" ] (number -1.0)
+                            "a meta-step that no run of this length has made", "not 2147483647", set [ "metaStep" ] (number 2147483647.0)
                             "a meta-step beyond numbers", "metaStep must be a whole number", set [ "metaStep" ] (number 1e20)
                             "filters that overflow",
                             "network.filters 2147483647 makes",
@@ -228,6 +248,7 @@ let headers =
                             "a negative λ", "method.lambda must be positive", set [ "experiment"; "method"; "lambda" ] (number -1.0)
                             "no tasks", "tasks is missing", remove [ "tasks" ]
                             "negative seconds", "seconds must be at least 0", set [ "seconds" ] (number -1.0)
+                            "seconds of more than an age", "seconds must be at least 0", set [ "seconds" ] (number 1e308)
                             "a list", "no JSON object", (fun _ -> JsonArray() :> JsonNode)
                         ] do
                         File.WriteAllBytes(path, sound)
@@ -354,6 +375,69 @@ let results =
                     File.Delete(at other "lock")
                     (fun () -> RunFolder(other).Lock() |> ignore) |> should throw typeof<CheckpointException>
                     File.Exists(at other "lock") |> should equal false))
+
+            testCase "are written to a pipe as they are, and not in its place" (fun () ->
+                inFolder (fun folder ->
+                    let run, pipe, copy = at folder "run", at folder "pipe", at folder "copy"
+                    succeed (options [] run) |> ignore
+
+                    let script =
+                        $"mkfifo '{pipe}' && (cat '{pipe}' > '{copy}' & \"$@\"; code=$?; wait; test -p '{pipe}' && exit $code)"
+
+                    for arguments in
+                        [
+                            [ "report"; run; "--out"; pipe ]
+                            [ "models"; "export"; run; pipe; "--format"; "model" ]
+                        ] do
+                        (Imaml.runByShell [] script arguments).ExitCode |> should equal 0
+                        FileInfo(copy).Length |> should be (greaterThan 1000L)
+                        File.Delete pipe))
+
+            testCase "of a run do not leave its folder by a symbolic link" (fun () ->
+                for name in [ "lock"; "progress.jsonl"; "curve.jsonl" ] do
+                    inFolder (fun folder ->
+                        let run, outside = at folder "run", at folder "outside"
+                        succeed (upTo 2 [] run) |> ignore
+
+                        if File.Exists(at run name) then
+                            File.Move(at run name, outside)
+                        else
+                            File.WriteAllText(outside, "")
+
+                        let before = File.ReadAllBytes outside
+                        File.CreateSymbolicLink(at run name, outside) |> ignore
+                        let outcome = Imaml.run (upTo 4 [] run)
+                        outcome.Line |> should haveSubstring $"{name} is a symbolic link"
+                        outcome.ExitCode |> should equal 1
+                        File.ReadAllBytes outside |> should equal before))
+
+            testCase "that have no end are read no further than they can be used" (fun () ->
+                for arguments, line, code in
+                    [
+                        [ "solve"; "/dev/zero" ], "/dev/zero: longer than a gigabyte", 2
+                        [ "train"; "/dev/zero"; "--out"; "none" ], "/dev/zero: longer than 1048576 bytes", 1
+                        [ "evaluate"; "/dev/zero" ], "/dev/zero is no checkpoint", 1
+                        [ "models"; "import"; "/dev/zero"; "none.bin"; "--experiment"; "grocery-5way" ],
+                        "/dev/zero is no safetensors file",
+                        1
+                    ] do
+                    let outcome = Imaml.run arguments
+                    outcome.Line |> should haveSubstring line
+                    outcome.ExitCode |> should equal code)
+
+            testCase "that the standard input should be: where it is closed that is said, and SIGTERM ends the wait for it" (fun () ->
+                for arguments in [ [ "solve"; "-" ]; [ "train"; "-"; "--out"; "none" ] ] do
+                    let closed = Imaml.runByShell [] "exec \"$@\" <&-" arguments
+                    closed.Line |> should haveSubstring "the standard input is closed"
+                    closed.ExitCode |> should equal 1
+
+                    let waiting =
+                        Imaml.runByShell
+                            []
+                            "exec timeout -s TERM 4 \"$@\" < <(exec sleep 30 2>/dev/null)"
+                            arguments
+
+                    waiting.Line |> should haveSubstring "stopped")
 
             testCase "of validation classes that a run does not have: one line that says so" (fun () ->
                 inFolder (fun folder ->

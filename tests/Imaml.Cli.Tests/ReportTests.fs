@@ -8,6 +8,7 @@ open System.Net
 open System.Security.Cryptography
 open System.Text
 open System.Text.Json
+open System.Text.Json.Nodes
 open System.Text.RegularExpressions
 open Expecto
 open FsUnit
@@ -360,7 +361,33 @@ let pages =
                             File.WriteAllText(at "curve.jsonl", line + "\n" + curve)
                             refuses "curve.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
 
+                        for whole, damaged in
+                            [
+                                "\"accuracy\":0.5", "\"accuracy\":1e308"
+                                "\"accuracy\":0.5", "\"accuracy\":-3"
+                                "\"halfWidth95\":0.0123", "\"halfWidth95\":-5"
+                                "\"metaStep\":10", "\"metaStep\":20"
+                                "\"seconds\":2.5", "\"seconds\":1e308"
+                            ] do
+                            curve |> should haveSubstring whole
+                            File.WriteAllText(at "curve.jsonl", curve.Replace(whole, damaged))
+                            refuses "curve.jsonl: line " (fun () -> RunContents.Read run)
+
                         File.WriteAllText(at "curve.jsonl", curve)
+                        let log = File.ReadAllLines(at "progress.jsonl")
+
+                        for damaged in [ "\"ended\":{}"; "\"ended\":{\"inner\":null,\"linear\":{},\"notFinite\":0}" ] do
+                            let first = (nonNull (JsonNode.Parse log[0])).AsObject()
+                            (nonNull first["step"]).AsObject().Remove "ended" |> ignore
+                            let text = first.ToJsonString().Replace("\"step\":{", $"\"step\":{{{damaged},")
+                            File.WriteAllLines(at "progress.jsonl", Array.append [| text |] log)
+                            refuses "progress.jsonl: line 1 is damaged" (fun () -> RunContents.Read run)
+
+                        File.WriteAllLines(at "progress.jsonl", log)
+                        let described = File.ReadAllText(at "run.json")
+                        File.WriteAllText(at "run.json", described.Replace("\"seed\"", "\"\\ud800\": 1, \"seed\""))
+                        refuses "run.json is damaged" (fun () -> RunContents.Read run)
+                        File.WriteAllText(at "run.json", described)
 
                         for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
                             File.WriteAllText(at name, "{\"experiment\":")

@@ -2,7 +2,6 @@
 // reports what is missing, unused or wrong; here the fields in these reports are replaced by the names of their options.
 
 using System.CommandLine;
-using System.Text;
 using System.Text.Json.Nodes;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
@@ -38,6 +37,11 @@ internal sealed class ExperimentOptions
         new Option<string?>("--algorithm") { Description = "imaml-gd, -nesterov, -heavy-ball or -hf (the implicit gradient), imaml-nudged (the same without second derivatives), maml, truncated, fomaml, reptile, meta-sgd, head (the last layer alone is adapted, exactly)", HelpName = "NAME" }, [.. Algorithms.Keys]);
     private readonly Option<bool> _noProximal = new("--no-proximal") { Description = "No proximal term (maml, fomaml, reptile, meta-sgd), as in the papers of their authors" };
     private readonly ExperimentField[] _fields = ExperimentField.All();
+    private readonly CancellationToken _stop;
+
+    /// <summary>The options of a command.</summary>
+    /// <param name="stop">Ends the wait for an experiment on the standard input.</param>
+    public ExperimentOptions(CancellationToken stop = default) => _stop = stop;
 
     /// <summary>The option that stands for a field, or the field where there is none.</summary>
     public static string NameOf(string field) => new ExperimentOptions()._fields.FirstOrDefault(one => one.Path == field)?.Option.Name ?? field;
@@ -143,6 +147,13 @@ internal sealed class ExperimentOptions
         throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm) ?? tree.Kind(Method), origin));
     }
 
+    // Without the mark that a text may begin with.
+    private static string Text(byte[] bytes)
+    {
+        using var reader = new StreamReader(new MemoryStream(bytes));
+        return reader.ReadToEnd();
+    }
+
     private (JsonObject Tree, string? Origin) Base(ParseResult parsed)
     {
         var (file, preset) = (parsed.GetValue(_file), parsed.GetValue(_preset));
@@ -164,8 +175,8 @@ internal sealed class ExperimentOptions
         var text = file switch
         {
             null => ExperimentFile.PresetText(origin),
-            StandardInput.Name => Encoding.UTF8.GetString(StandardInput.Read(LongestExperiment)),
-            _ => File.ReadAllText(file),
+            StandardInput.Name => Text(StandardInput.Read(LongestExperiment, _stop)),
+            _ => Text(StandardInput.ReadFile(file, LongestExperiment)),
         };
         var tree = ExperimentFile.Tree(text, origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);

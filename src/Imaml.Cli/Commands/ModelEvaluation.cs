@@ -167,7 +167,13 @@ internal sealed record ModelEvaluation(
         }
 
         var run = new RunFolder(Model);
-        var accuracies = RunFolder.Read<CurveLine>(run.CurvePath).Where(line => line.Accuracy is { } accuracy && double.IsFinite(accuracy)).ToDictionary(line => line.MetaStep, line => line.Accuracy!.Value);
+        var lines = RunFolder.Read<CurveLine>(run.CurvePath).Where(line => line.Accuracy is { } accuracy && double.IsFinite(accuracy)).ToArray();
+        if (lines.GroupBy(line => line.MetaStep).FirstOrDefault(same => same.Count() > 1) is { } repeated)
+        {
+            throw new CheckpointException($"{run.CurvePath} is damaged: it has {repeated.Count()} lines of meta-step {repeated.Key}");
+        }
+
+        var accuracies = lines.ToDictionary(line => line.MetaStep, line => line.Accuracy!.Value);
         var kept = run.KeptCheckpoints().Where(one => accuracies.ContainsKey(one.MetaStep)).OrderByDescending(one => accuracies[one.MetaStep]).ThenByDescending(one => one.MetaStep).ToArray();
         return kept.Length >= count
             ? kept[..count]

@@ -53,7 +53,7 @@ internal static class RunsCommand
         foreach (var path in Directory.EnumerateFiles(root, RunContents.DescriptionName, Below).Select(file => Path.GetDirectoryName(file)!).Order(StringComparer.Ordinal))
         {
             stop.ThrowIfCancellationRequested();
-            var name = Path.GetRelativePath(root, path) is var relative and not "." ? relative : Path.GetFileName(path);
+            var name = Terminal.Printable(Path.GetRelativePath(root, path) is var relative and not "." ? relative : Path.GetFileName(path));
             RunRow row;
             try
             {

@@ -34,7 +34,7 @@ internal static class SolveCommand
             var work = Task.Run(
                 () =>
                 {
-                    var problems = ProblemFile.Read(path);
+                    var problems = ProblemFile.Read(path, stop);
                     return (problems, problems.Select(problem => ProblemSolver.Solve(problem, request, stop)).ToArray());
                 },
                 CancellationToken.None);

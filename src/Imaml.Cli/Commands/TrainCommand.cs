@@ -32,7 +32,7 @@ internal static class TrainCommand
 
     public static Command Create(CancellationToken stop)
     {
-        var experiment = new ExperimentOptions();
+        var experiment = new ExperimentOptions(stop);
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the run; the same command continues a stopped run", HelpName = "RUN" });
         var threads = SharedOptions.Threads();
         var stall = SharedOptions.StallLimit();

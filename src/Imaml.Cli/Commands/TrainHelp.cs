@@ -27,7 +27,7 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         var command = parseResult.CommandResult.Command;
         if (command.Name != TrainCommand.Name)
         {
-            return other.Invoke(parseResult);
+            return WithWordsAsTyped(parseResult);
         }
 
         var output = parseResult.InvocationConfiguration.Output;
@@ -50,6 +50,30 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         }
 
         return ExitCode.Success;
+    }
+
+    // The default of an enumeration in the word that is typed.
+    private int WithWordsAsTyped(ParseResult parsed)
+    {
+        using var text = new StringWriter();
+        var output = parsed.InvocationConfiguration.Output;
+        parsed.InvocationConfiguration.Output = text;
+        try
+        {
+            var code = other.Invoke(parsed);
+            foreach (var option in parsed.CommandResult.Command.Options.Where(option => option.ValueType.IsEnum && option.HasDefaultValue))
+            {
+                var word = $"[default: {option.GetDefaultValue()}]";
+                text.GetStringBuilder().Replace(word, word.ToLowerInvariant());
+            }
+
+            output.Write(text);
+            return code;
+        }
+        finally
+        {
+            parsed.InvocationConfiguration.Output = output;
+        }
     }
 
     private static void Write(TextWriter output, Option option)

@@ -22,11 +22,11 @@ internal static class ProblemFile
 
     /// <summary>The problem in a file, or on the standard input where the path is <c>-</c>; one for each task where it has several.</summary>
     /// <exception cref="ProblemFileException">The file cannot be read, is not JSON, or breaks a rule; one line says where.</exception>
-    public static IReadOnlyList<Problem> Read(string path)
+    public static IReadOnlyList<Problem> Read(string path, CancellationToken stop = default)
     {
         try
         {
-            return Parse(Bytes(path));
+            return Parse(Bytes(path, stop));
         }
         catch (ProblemFileException e)
         {
@@ -90,11 +90,11 @@ internal static class ProblemFile
         return vector.Count == count ? vector : throw node.Error($"{ProblemNode.Count(vector.Count)}, but {reason}");
     }
 
-    private static byte[] Bytes(string path)
+    private static byte[] Bytes(string path, CancellationToken stop)
     {
         if (path == StandardInput.Name)
         {
-            return StandardInput.Read(Longest);
+            return StandardInput.Read(Longest, stop);
         }
 
         if (Directory.Exists(path))
@@ -104,11 +104,15 @@ internal static class ProblemFile
 
         try
         {
-            return new FileInfo(path).Length <= Longest ? File.ReadAllBytes(path) : throw new ProblemFileException("longer than a gigabyte");
+            return StandardInput.ReadFile(path, Longest);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or ArgumentException)
         {
             throw new ProblemFileException("there is no such file");
+        }
+        catch (InvalidDataException)
+        {
+            throw new ProblemFileException("longer than a gigabyte");
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {

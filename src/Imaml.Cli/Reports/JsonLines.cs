@@ -24,19 +24,21 @@ internal static class JsonLines
         foreach (var text in File.ReadLines(path))
         {
             number++;
+            var line = Parse<T>(text);
+            // A line that is cut off is no JSON.
+            damaged = damaged == 0 && line is not null && !whole(line) ? number : damaged;
             if (damaged > 0)
             {
                 throw new InvalidDataException($"{path}: line {damaged} is damaged");
             }
 
-            if (Parse<T>(text) is { } line && whole(line))
-            {
-                yield return line;
-            }
-            else
+            if (line is null)
             {
                 damaged = number;
+                continue;
             }
+
+            yield return line;
         }
     }
 
@@ -47,7 +49,7 @@ internal static class JsonLines
         {
             return JsonSerializer.Deserialize<T>(text, RunJson.Options);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
             return null;
         }

@@ -45,7 +45,7 @@ internal sealed record RunContents(
     bool Running)
 {
     /// <summary>The folder's own name.</summary>
-    public string Name => Path.GetFileName(Folder.FolderPath);
+    public string Name => Terminal.Printable(Path.GetFileName(Folder.FolderPath));
 
     /// <summary>The method's name.</summary>
     public string Method => Experiment?.Method.Name ?? Word("options.algorithm") ?? Word("method.kind") ?? "unknown method";
@@ -132,6 +132,11 @@ internal sealed record RunContents(
         {
             if (Read<EvaluationResult>(file) is { Experiment: not null, Tasks: not null, Inner: not null, Provenance: not null } result)
             {
+                if (result.HalfWidth95 < 0 || result.Accuracy is { } accuracy && !CurveLine.IsShare(accuracy) || result.Baselines is { } baselines && !baselines.All(one => one is { Name: not null, Difference: not null }))
+                {
+                    throw new InvalidDataException($"{file} is damaged: no evaluation has these numbers");
+                }
+
                 evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
             }
             else
@@ -141,13 +146,19 @@ internal sealed record RunContents(
         }
 
         var summary = Read<TrainingSummary>(folder.SummaryPath);
+        if (summary is not null && !RunSeconds.AreSound(summary.Seconds))
+        {
+            throw new InvalidDataException($"{folder.SummaryPath} is damaged: its seconds are {Rule.Text(summary.Seconds)}");
+        }
+
+        var reached = 0;
         return new RunContents(
             folder,
             description,
             experiment,
             Read<RunOrigin>(folder.OriginPath),
             summary,
-            [.. JsonLines.Read<CurveLine>(folder.CurvePath, line => line.MetaStep > 0)],
+            [.. JsonLines.Read<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep > reached && (reached = line.MetaStep) > 0)],
             TrainingLog.Read(folder.ProgressPath),
             evaluations,
             notRead,
@@ -159,16 +170,17 @@ internal sealed record RunContents(
     // The process that trains holds the lock; one that was killed leaves a file that nobody holds.
     private static bool IsLocked(RunFolder folder)
     {
+        if (Owner.IsSpecial(folder.LockPath))
+        {
+            return false;
+        }
+
         try
         {
             using var held = new FileStream(folder.LockPath, FileMode.Open, FileAccess.Read, FileShare.Read);
             return false;
         }
-        catch (FileNotFoundException)
-        {
-            return false;
-        }
-        catch (UnauthorizedAccessException)
+        catch (Exception e) when (e is FileNotFoundException or UnauthorizedAccessException)
         {
             return false;
         }
@@ -216,7 +228,7 @@ internal sealed record RunContents(
             using var stream = File.OpenRead(path);
             return JsonSerializer.Deserialize<T>(stream, RunJson.Options);
         }
-        catch (Exception e) when (e is JsonException or DataException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is JsonException or DataException or ArgumentException or NotSupportedException or InvalidOperationException)
         {
             throw new InvalidDataException($"{path} is damaged, or another version wrote it ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
         }

@@ -69,7 +69,7 @@ internal sealed class TrainingLog
     {
         var log = new TrainingLog(most);
         ProgressLine? held = null;
-        foreach (var line in JsonLines.Read<ProgressLine>(path, one => one is { MetaStep: > 0, Steps: > 0, Step: not null }))
+        foreach (var line in JsonLines.Read<ProgressLine>(path, one => one.IsSound))
         {
             // The line of several meta-steps comes after one of the first of them, where a run was saved in between.
             if (held is not null && line.MetaStep - line.Steps >= held.MetaStep)

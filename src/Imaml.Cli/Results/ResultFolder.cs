@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Spectre.Console;
@@ -8,6 +9,9 @@ namespace Imaml.Cli.Results;
 /// <summary>The folder of a command's result files, which are written atomically. Folders that it made and left empty are removed.</summary>
 internal sealed class ResultFolder : IDisposable
 {
+    // What must be there is there.
+    private static readonly JsonSerializerOptions Strict = new(RunJson.Indented) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true };
+
     private readonly List<string> _made = [];
     private readonly string _path;
 
@@ -36,7 +40,7 @@ internal sealed class ResultFolder : IDisposable
     public void Write(string name, string text) => Write(name, Encoding.UTF8.GetBytes(text.TrimEnd() + "\n"));
 
     /// <summary>Writes a JSON document.</summary>
-    public void WriteJson<T>(string name, T value) => Write(name, System.Text.Json.JsonSerializer.Serialize(value, RunJson.Indented));
+    public void WriteJson<T>(string name, T value) => Write(name, JsonSerializer.Serialize(value, RunJson.Indented));
 
     /// <summary>Writes a figure as NAME.svg, NAME.pdf and NAME.png.</summary>
     public void WriteFigure(string name, params IReadOnlyList<Plots.PlotPanel> panels)
@@ -51,7 +55,7 @@ internal sealed class ResultFolder : IDisposable
     public string Read(string name) => File.ReadAllText(Path.Combine(_path, name));
 
     /// <summary>The value of a JSON document.</summary>
-    public T ReadJson<T>(string name) => System.Text.Json.JsonSerializer.Deserialize<T>(Read(name), RunJson.Indented)!;
+    public T ReadJson<T>(string name) => JsonSerializer.Deserialize<T>(Read(name), Strict) ?? throw new JsonException("it is null");
 
     /// <inheritdoc/>
     public void Dispose()

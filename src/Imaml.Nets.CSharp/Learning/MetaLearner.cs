@@ -154,7 +154,7 @@ public sealed class MetaLearner : IDisposable
     public TaskRange NextTasks => new(ClassPart.Train, Plan.Seed, (long)MetaStep * Plan.MetaBatch, Plan.MetaBatch);
 
     /// <summary>One outer step on these tasks.</summary>
-    /// <exception cref="TrainingDivergedException">No task had a finite meta-gradient; θ is as it was.</exception>
+    /// <exception cref="TrainingDivergedException">No task had a finite meta-gradient, or θ would not be finite; θ is as it was.</exception>
     public StepReport Step(TaskRange range)
     {
         using var scope = NewDisposeScope();
@@ -283,17 +283,22 @@ public sealed class MetaLearner : IDisposable
         }
     }
 
-    // λ = e^ρ may leave the range of numbers.
+    // A rate may be too large for the range of numbers, and λ = e^ρ may leave it.
     private void RefuseOutOfRange(MetaLearningState<Tensor, Tensor> next)
     {
         try
         {
+            if (!Tensors(next).TrueForAll(tensor => tensor.isfinite().all().ToBoolean()))
+            {
+                throw new TrainingDivergedException($"meta-step {MetaStep + 1}: θ, or what its optimiser remembers, would not be finite; lower the outer rate");
+            }
+
             _ = Bind(next.Learned, 0);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or TrainingDivergedException)
         {
             Tensors(_state).ForEach(tensor => tensor.DetachFromDisposeScope());
-            throw new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower the rate of the learned numbers");
+            throw e as TrainingDivergedException ?? new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower the rate of the learned numbers");
         }
     }
 

@@ -75,7 +75,7 @@ public sealed class AdaptedClassifier : IDisposable
         LibTorchLoader.EnsureLoaded();
         try
         {
-            var bytes = File.ReadAllBytes(path);
+            var bytes = FileContent.Read(path, Magic.Length, start => start.AsSpan().StartsWith(Family));
             if (!bytes.AsSpan().StartsWith(Magic))
             {
                 throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is no adapted classifier");

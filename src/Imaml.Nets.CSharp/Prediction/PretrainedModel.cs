@@ -50,7 +50,7 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
         var path = Directory.Exists(model) ? File.Exists(folder.BestCheckpointPath) ? folder.BestCheckpointPath : folder.CheckpointPath : model;
         try
         {
-            return (path, File.ReadAllBytes(path));
+            return (path, Checkpoint.Content(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

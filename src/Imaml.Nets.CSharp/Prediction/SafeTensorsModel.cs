@@ -48,7 +48,7 @@ internal static class SafeTensorsModel
         experiment?.Validate();
         try
         {
-            var file = SafeTensors.Read(File.ReadAllBytes(path));
+            var file = SafeTensors.Read(FileContent.Read(path, sizeof(ulong) + 1, SafeTensors.MayBegin));
             var told = experiment ?? (file.Metadata.TryGetValue(ExperimentKey, out var text)
                 ? ExperimentFile.Parse(text)
                 : throw new InvalidDataException("does not say which experiment its parameters are for, as files of PyTorch do not; name it"));

@@ -52,10 +52,20 @@ internal sealed record CheckpointHeader(
     /// <summary>What no run of this program can have written, or null.</summary>
     public string? Fault() =>
         Experiment.Complaints() is { Count: > 0 } complaints ? string.Join("; ", complaints)
-        : MetaStep < 0 ? $"metaStep must be at least 0, not {MetaStep}"
-        : Seconds is not (>= 0 and < double.PositiveInfinity) ? $"seconds must be at least 0 and finite, not {Rule.Text(Seconds)}"
+        : MetaStep < 0 || MetaStep > Experiment.Budget.MetaSteps ? $"metaStep must be from 0 to the {Experiment.Budget.MetaSteps} of the experiment, not {MetaStep}"
+        : !RunSeconds.AreSound(Seconds) ? $"seconds must be at least 0 and less than {Rule.Text(RunSeconds.Limit)}, not {Rule.Text(Seconds)}"
         : Outer.IsWhole && Learned is not { IsWhole: false } ? null
         : "an optimiser's memory has no name";
+}
+
+/// <summary>Wall seconds of a run, in its files.</summary>
+internal static class RunSeconds
+{
+    /// <summary>Three centuries.</summary>
+    public const double Limit = 1e10;
+
+    /// <summary>Whether a run can have taken them.</summary>
+    public static bool AreSound(double seconds) => seconds is >= 0 and < Limit;
 }
 
 /// <summary>Reads and writes checkpoints.</summary>
@@ -178,9 +188,10 @@ internal static class Checkpoint
                 throw new CheckpointException($"{path} holds {state.Length} bytes of state, but its network and method need {needed}; it was written by another version or for another network: train anew");
             }
 
-            if (!Array.TrueForAll(Floats(0), float.IsFinite) || (header.Learned is not null && !Array.TrueForAll(Doubles(0), double.IsFinite)))
+            RequireFinite(Floats(0), path);
+            if (header.Learned is not null && !Array.TrueForAll(Doubles(0), double.IsFinite))
             {
-                throw new CheckpointException($"{path} holds parameters that are not finite: nothing can be measured of it, and no training can go on from it; train anew with a lower outer rate or inner step size");
+                throw NotFinite(path);
             }
         }
 
@@ -194,7 +205,47 @@ internal static class Checkpoint
         private double[] Doubles(int index) => MemoryMarshal.Cast<byte, double>(_state.AsSpan(_vectors * _each + index * _eachLearned, _eachLearned)).ToArray();
     }
 
+    /// <summary>The header of a state that is whole and finite, and of this problem, as far as that can be told.</summary>
+    /// <exception cref="CheckpointException">With what is wrong.</exception>
+    public static CheckpointHeader SoundHeader(byte[] bytes, string path, LearningProblem? problem)
+    {
+        var (header, state) = Open(bytes, path);
+        if (problem is not null)
+        {
+            _ = new Parts(path, header, state, problem);
+        }
+        else if (header.Learned is null)
+        {
+            // Vectors of equal length, θ first.
+            var (each, rest) = int.DivRem(state.Length, 1 + header.Outer.Vectors.Count);
+            if (rest != 0 || each % sizeof(float) != 0)
+            {
+                throw new CheckpointException($"{path} holds {state.Length} bytes of state, which are no {1 + header.Outer.Vectors.Count} vectors; restore it from a copy");
+            }
+
+            RequireFinite(MemoryMarshal.Cast<byte, float>(state.AsSpan(0, each)).ToArray(), path);
+        }
+
+        return header;
+    }
+
+    private static void RequireFinite(float[] theta, string path)
+    {
+        if (!Array.TrueForAll(theta, float.IsFinite))
+        {
+            throw NotFinite(path);
+        }
+    }
+
+    private static CheckpointException NotFinite(string path) =>
+        new($"{path} holds parameters that are not finite: nothing can be measured of it, and no training can go on from it; train anew with a lower outer rate or inner step size");
+
     private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
+
+    /// <summary>A file's content, or its beginning where that is no checkpoint's.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    internal static byte[] Content(string path) => FileContent.Read(path, Family.Length, start => start.AsSpan().StartsWith(Family));
 
     /// <summary>A checkpoint's content.</summary>
     /// <exception cref="CheckpointException">There is none.</exception>
@@ -202,7 +253,7 @@ internal static class Checkpoint
     {
         try
         {
-            return File.ReadAllBytes(path);
+            return Content(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

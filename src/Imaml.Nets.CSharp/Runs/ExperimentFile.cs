@@ -88,12 +88,16 @@ public static class ExperimentFile
     {
         try
         {
-            return JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+            var tree = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            // Half of a surrogate pair is found by whoever reads the text.
+            _ = tree?.ToJsonString(RunJson.Options);
+            return tree as JsonObject
                 ?? throw new ExperimentException([new Complaint("an experiment", "must be a JSON object")], origin);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
-            throw new ExperimentException([new Complaint($"line {e.LineNumber + 1}", $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
+            var place = (e as JsonException)?.LineNumber is { } line ? $"line {line + 1}" : "the text";
+            throw new ExperimentException([new Complaint(place, $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
         }
     }
 

@@ -90,7 +90,7 @@ public sealed class RunFolder(string path)
     public MetaLearner Load(LearningProblem problem, int? metaStep = null)
     {
         LibTorchLoader.EnsureLoaded();
-        var last = SavedState.Of(this);
+        var last = SavedState.Of(this, problem);
         if (metaStep == 0)
         {
             return MetaLearner.Create(last.Header.Experiment.Plan, problem, Environment.ProcessorCount);
@@ -145,6 +145,12 @@ public sealed class RunFolder(string path)
         try
         {
             Directory.CreateDirectory(FolderPath);
+            // What is written here would be written elsewhere.
+            if (Logs.Append(LockPath).FirstOrDefault(path => new FileInfo(path).LinkTarget is not null) is { } link)
+            {
+                throw new CheckpointException($"{link} is a symbolic link, which training would follow out of the folder; remove it");
+            }
+
             // A folder of something else gets no lock. Where another process begins a run there is one.
             if (System.IO.File.Exists(LockPath) || HasRunOrNothing())
             {

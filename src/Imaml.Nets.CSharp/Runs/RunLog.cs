@@ -16,6 +16,10 @@ namespace Imaml.Nets.Runs;
 internal sealed record ProgressLine(
     int MetaStep, double Seconds, StepReport Step, double? ComputeSeconds = null, int Steps = 1, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note = null)
 {
+    /// <summary>Whether a run can have written it: a line that was damaged, or another program's, may say anything.</summary>
+    [JsonIgnore]
+    public bool IsSound => MetaStep > 0 && Steps > 0 && RunSeconds.AreSound(Seconds) && Step is { Ended: null or { Inner: not null, Linear: not null } };
+
     /// <summary>The meta-step that it begins after.</summary>
     [JsonIgnore]
     public int After => MetaStep - Steps;
@@ -52,4 +56,14 @@ public sealed record CurveLine(
     IReadOnlyDictionary<InnerStatus, int> Inner,
     double? Averaged = null,
     double? AveragedHalfWidth95 = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Note = null)
+{
+    /// <summary>Whether a run can have written it: a line that was damaged, or another program's, may say anything.</summary>
+    [JsonIgnore]
+    internal bool IsSound =>
+        MetaStep > 0 && RunSeconds.AreSound(Seconds) && !(HalfWidth95 < 0) && !(AveragedHalfWidth95 < 0)
+        && (Accuracy is not { } accuracy || (IsShare(accuracy) && (Averaged is not { } averaged || IsShare(averaged))));
+
+    // An accuracy is from 0 to 1; not a number where an adapted network is not finite.
+    internal static bool IsShare(double accuracy) => accuracy is (>= 0 and <= 1) or double.NaN;
+}

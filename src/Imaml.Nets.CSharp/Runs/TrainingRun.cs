@@ -170,14 +170,14 @@ public sealed class TrainingRun : IDisposable
     private static TrainingRun Continue(
         RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, IRanks ranks, FileStream held, out SavedState state)
     {
-        var saved = state = SavedState.Of(folder);
+        RefuseOther(folder, SavedState.Of(folder).Header, experiment, problem);
+        var saved = state = SavedState.Of(folder, problem);
         var header = state.Header;
-        RefuseOther(folder, header, experiment, problem);
         var (_, learner) = Checkpoint.Read(state.Bytes, state.Path, problem, threads, experiment, ranks);
         // A validation at an end that the run had is no validation of a longer run.
         var every = experiment.Budget.ValidateEvery;
-        RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.Step is not null && line.MetaStep <= header.MetaStep);
-        RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
+        RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
+        RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
         CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {

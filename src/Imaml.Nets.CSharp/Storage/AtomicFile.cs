@@ -5,7 +5,7 @@ namespace Imaml.Nets.Storage;
 /// <summary>Writes files in one piece.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name.</summary>
+    /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name; a device or a pipe gets them as they are.</summary>
     /// <param name="path">The file.</param>
     /// <param name="bytes">Its content.</param>
     /// <param name="previous">The name that the file before it is kept under, or null to replace it. A crash between the two leaves that name alone.</param>
@@ -14,6 +14,14 @@ internal static class AtomicFile
     public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {
         var full = Path.GetFullPath(path);
+        // /dev/null, /dev/stdout, a pipe: the bytes go there.
+        if (Owner.IsSpecial(full))
+        {
+            using var special = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            special.Write(bytes);
+            return;
+        }
+
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         var draft = Drafts.NameFor(full);
         try

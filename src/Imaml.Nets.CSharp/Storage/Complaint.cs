@@ -64,7 +64,8 @@ internal static class Rule
         count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
 
     public static IEnumerable<Complaint> Positive(double? value, string field) =>
-        value is null or > 0 and < double.PositiveInfinity ? [] : [new Complaint(field, $"must be positive and finite, not {Text(value.Value)}")];
+        value is null or > 0 and <= float.MaxValue ? []
+        : [new Complaint(field, value is > 0 and < double.PositiveInfinity ? $"must be at most {Text(float.MaxValue)}, the largest number of single precision, not {Text(value.Value)}" : $"must be positive and finite, not {Text(value.Value)}")];
 
     public static IEnumerable<Complaint> NotNegative(double? value, string field) =>
         value is null or >= 0 and < double.PositiveInfinity ? [] : [new Complaint(field, $"must be at least 0 and finite, not {Text(value.Value)}")];

@@ -1,4 +1,4 @@
-// Whose a file or folder is. What this program keeps to use again, a native library above all, must not be another user's to change.
+// Whose a file or folder is, and of what kind. What this program keeps to use again, a native library above all, must not be another user's to change.
 
 using System.Runtime.InteropServices;
 
@@ -10,7 +10,10 @@ internal static class Owner
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // statx(2): its structure is the same on all processors.
-    private const int CurrentFolder = -100, NoFollow = 0x100, UserId = 0x8, StructureLength = 256, UserOffset = 20;
+    private const int CurrentFolder = -100, NoFollow = 0x100, Type = 0x1, UserId = 0x8, StructureLength = 256, UserOffset = 20, ModeOffset = 28;
+
+    // st_mode's kinds of file.
+    private const int KindMask = 0xF000, Regular = 0x8000, Folder = 0x4000;
 
     /// <summary>The number of the user that this process runs as.</summary>
     public static uint Current => OperatingSystem.IsLinux() ? EffectiveUser() : 0;
@@ -21,6 +24,13 @@ internal static class Owner
 
     /// <summary>Whether a file or folder is this user's.</summary>
     public static bool IsMine(string path) => !OperatingSystem.IsLinux() || Of(path) == Current;
+
+    /// <summary>Whether a name is that of a device, a pipe or a socket, which nothing may take the place of; a symbolic link counts as what it leads to.</summary>
+    public static bool IsSpecial(string path)
+    {
+        var status = new byte[StructureLength];
+        return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, Type, status) == 0 && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (Regular or Folder);
+    }
 
     /// <summary>Makes a folder, and those above it that are missing, which this user alone may enter; one that is there is closed to others.</summary>
     /// <exception cref="UnauthorizedAccessException">It is another user's, or may not be made.</exception>

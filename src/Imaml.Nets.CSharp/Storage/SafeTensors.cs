@@ -97,6 +97,9 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
         return file.ToArray();
     }
 
+    /// <summary>Whether a file may begin with these bytes: the length of a header, and its brace; with fewer, that says so itself.</summary>
+    internal static bool MayBegin(byte[] start) => start.Length <= Start || (BinaryPrimitives.ReadUInt64LittleEndian(start) is > 0 and <= LongestHeader && start[Start] == (byte)'{');
+
     /// <summary>Reads the bytes of a file.</summary>
     /// <exception cref="InvalidDataException">They are no whole file of the format; the message continues the file's name.</exception>
     public static SafeTensors Read(ReadOnlyMemory<byte> file)

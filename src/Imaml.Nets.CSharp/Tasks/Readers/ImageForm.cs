@@ -2,6 +2,7 @@
 // read pictures by this one type, so that the same file always gives the same bytes.
 
 using System.Text.Json.Serialization;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
@@ -37,7 +38,7 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     {
         try
         {
-            return Read(File.ReadAllBytes(path), path);
+            return Owner.IsSpecial(path) ? throw new DataException($"{path} is no file") : Read(File.ReadAllBytes(path), path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

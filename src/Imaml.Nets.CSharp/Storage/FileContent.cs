@@ -1,0 +1,29 @@
+// Whole files. A name may be that of a device, which has no end: what does not begin as it should is read no further.
+
+namespace Imaml.Nets.Storage;
+
+/// <summary>Reads files of this program's own forms.</summary>
+internal static class FileContent
+{
+    /// <summary>A file's content, or only its first bytes where it does not begin as it should.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="begins">How many bytes tell.</param>
+    /// <param name="asItShould">Whether a file begins so; it may be shorter.</param>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    public static byte[] Read(string path, int begins, Func<byte[], bool> asItShould)
+    {
+        using var file = File.OpenRead(path);
+        var start = new byte[begins];
+        start = start[..file.ReadAtLeast(start, begins, throwOnEndOfStream: false)];
+        if (!asItShould(start))
+        {
+            return start;
+        }
+
+        using var all = new MemoryStream();
+        all.Write(start);
+        file.CopyTo(all);
+        return all.ToArray();
+    }
+}
