@@ -432,10 +432,7 @@ let results =
                     closed.ExitCode |> should equal 1
 
                     let waiting =
-                        Imaml.runByShell
-                            []
-                            "exec timeout -s TERM 4 \"$@\" < <(exec sleep 30 2>/dev/null)"
-                            arguments
+                        Imaml.runByShell [] "exec timeout -s TERM 4 \"$@\" < <(exec sleep 30 2>/dev/null)" arguments
 
                     waiting.Line |> should haveSubstring "stopped")
 

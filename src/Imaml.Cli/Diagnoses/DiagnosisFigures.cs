@@ -5,6 +5,7 @@ using Imaml.Cli.Benchmarks;
 using Imaml.Cli.Plots;
 using Imaml.Cli.Results;
 using Imaml.Nets.Assumptions;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -16,7 +17,11 @@ internal static class DiagnosisFigures
     /// <summary>Draws the figures again from diagnosis.json, which was written by this program or by one of version 0.1.</summary>
     public static void Redraw(ResultFolder folder)
     {
-        var (training, states) = folder.ReadJson<Drawn>("diagnosis.json");
+        if (folder.ReadJson<Drawn>("diagnosis.json", RunJson.Indented) is not ({ } training, { Count: > 0 } states))
+        {
+            throw new JsonException("it has no training or no states");
+        }
+
         if ((training.Method?.Inner.Steps ?? training.InnerSteps, training.Method?.Adjoint.Steps ?? training.CgSteps) is not ({ } inner, { } linear))
         {
             throw new JsonException("training has no numbers of steps");
@@ -91,7 +96,7 @@ internal static class DiagnosisFigures
     }
 
     // Of diagnosis.json what is drawn. Version 0.1 had a flat list of options, and λ in it alone.
-    private sealed record Drawn(DrawnTraining Training, IReadOnlyList<StateSummary> States);
+    private sealed record Drawn(DrawnTraining? Training, IReadOnlyList<StateSummary>? States);
 
     private sealed record DrawnTraining(DrawnMethod? Method, int? InnerSteps, int? CgSteps, double Lambda);
 

@@ -34,7 +34,7 @@ internal sealed record Finding(
         }
 
         // Along directions of curvature that overflows no λ helps.
-        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && dense is { IsFinite: false } && found.LinearSolve is not { SmallestCurvature: <= 0 })
+        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && dense is { IsFinite: false } && found.LinearSolve is not { SmallestCurvature: <= 0 and > -1e150 })
         {
             return found with { Outcome = Outcome.NonFinite, Message = Overflow };
         }

@@ -54,8 +54,8 @@ internal sealed class ResultFolder : IDisposable
     /// <summary>The text of a file.</summary>
     public string Read(string name) => File.ReadAllText(Path.Combine(_path, name));
 
-    /// <summary>The value of a JSON document.</summary>
-    public T ReadJson<T>(string name) => JsonSerializer.Deserialize<T>(Read(name), Strict) ?? throw new JsonException("it is null");
+    /// <summary>The value of a JSON document, all parts of which are there; with other options as they say.</summary>
+    public T ReadJson<T>(string name, JsonSerializerOptions? options = null) => JsonSerializer.Deserialize<T>(Read(name), options ?? Strict) ?? throw new JsonException("it is null");
 
     /// <inheritdoc/>
     public void Dispose()

@@ -288,7 +288,7 @@ public sealed class MetaLearner : IDisposable
     {
         try
         {
-            if (!Tensors(next).TrueForAll(tensor => tensor.isfinite().all().ToBoolean()))
+            if (!Tensors(next).TrueForAll(tensor => tensor.isfinite().all().Truth()))
             {
                 throw new TrainingDivergedException($"meta-step {MetaStep + 1}: θ, or what its optimiser remembers, would not be finite; lower the outer rate");
             }
