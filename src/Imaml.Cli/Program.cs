@@ -9,7 +9,6 @@ if (OpenFiles.Refusal() is { } few)
     return ExitCode.Failed;
 }
 
-OneHeap.Ensure(args);
 using var results = new LastingWriter(Job.Output);
 using var progress = new LastingWriter(Job.Messages);
 Console.SetOut(results);

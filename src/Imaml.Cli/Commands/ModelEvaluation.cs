@@ -104,6 +104,7 @@ internal sealed record ModelEvaluation(
     {
         var (name, bytes, _) = states[0];
         var (header, _) = Checkpoint.Open(bytes, name);
+        OneHeap.EnsureFor(header.Experiment);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
         if (!images.Has(Request.Part))
