@@ -61,6 +61,7 @@ let private waits =
             "LearningProblem.Measure"
             "FewShotProblem.Accuracy"
             "MetaLearner.OnHost"
+            "MetaLearner.RefuseOutOfRange"
             "Checkpoint.Bytes"
             // What doctor measures, on the processor.
             "ConvolutionCheck.Error"

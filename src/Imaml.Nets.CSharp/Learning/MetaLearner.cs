@@ -288,7 +288,7 @@ public sealed class MetaLearner : IDisposable
     {
         try
         {
-            if (!Tensors(next).TrueForAll(tensor => tensor.isfinite().all().Truth()))
+            if (!Tensors(next).Select(tensor => tensor.isfinite().all()).Aggregate((all, one) => all.logical_and(one)).Truth())
             {
                 throw new TrainingDivergedException($"meta-step {MetaStep + 1}: θ, or what its optimiser remembers, would not be finite; lower the outer rate");
             }
