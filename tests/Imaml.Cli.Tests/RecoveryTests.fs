@@ -391,7 +391,15 @@ let results =
                         ] do
                         (Imaml.runByShell [] script arguments).ExitCode |> should equal 0
                         FileInfo(copy).Length |> should be (greaterThan 1000L)
-                        File.Delete pipe))
+                        File.Delete pipe
+
+                    // As /dev/stdout is.
+                    let output = at folder "output"
+                    File.CreateSymbolicLink(output, "/proc/self/fd/1") |> ignore
+                    let redirected = Imaml.runByShell [] $"\"$@\" > '{copy}'" [ "report"; run; "--out"; output ]
+                    redirected.ExitCode |> should equal 0
+                    (File.ReadAllText copy).ToLowerInvariant() |> should haveSubstring "<meta charset"
+                    nonNull (FileInfo(output).LinkTarget) |> should equal "/proc/self/fd/1"))
 
             testCase "of a run do not leave its folder by a symbolic link" (fun () ->
                 for name in [ "lock"; "progress.jsonl"; "curve.jsonl" ] do
@@ -432,7 +440,10 @@ let results =
                     closed.ExitCode |> should equal 1
 
                     let waiting =
-                        Imaml.runByShell [] "exec timeout -s TERM 4 \"$@\" < <(exec sleep 30 2>/dev/null)" arguments
+                        Imaml.runByShell
+                            []
+                            "\"$@\" < <(exec sleep 60 2>/dev/null) & p=$!; until (( 0x$(awk '/SigCgt/ { print $2 }' /proc/$p/status) & 0x4000 )); do sleep 0.1; done; sleep 3; kill -TERM $p; wait $p"
+                            arguments
 
                     waiting.Line |> should haveSubstring "stopped")
 

@@ -203,6 +203,8 @@ internal sealed record ModelEvaluation(
         if (State != EvaluationResult.Best)
         {
             var state = SavedState.Of(run);
+            // Before the note, which is said once.
+            OneHeap.EnsureFor(state.Header.Experiment);
             if (state.Note is { } note)
             {
                 Terminal.Progress(note);

@@ -20,21 +20,20 @@ internal static class JsonLines
             yield break;
         }
 
-        var (number, damaged) = (0, 0);
+        var (number, torn) = (0, 0);
         foreach (var text in File.ReadLines(path))
         {
             number++;
+            // A line that is cut off is no JSON, and the last.
             var line = Parse<T>(text);
-            // A line that is cut off is no JSON.
-            damaged = damaged == 0 && line is not null && !whole(line) ? number : damaged;
-            if (damaged > 0)
+            if (torn > 0 || (line is not null && !whole(line)))
             {
-                throw new InvalidDataException($"{path}: line {damaged} is damaged");
+                throw new InvalidDataException($"{path}: line {(torn > 0 ? torn : number)} is damaged");
             }
 
             if (line is null)
             {
-                damaged = number;
+                torn = number;
                 continue;
             }
 

@@ -14,8 +14,8 @@ internal static class AtomicFile
     public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {
         var full = Path.GetFullPath(path);
-        // /dev/null, /dev/stdout, a pipe: the bytes go there.
-        if (Owner.IsSpecial(full))
+        // /dev/null, a pipe, /dev/stdout, which is a link to what the process has open: the bytes go there.
+        if (Owner.IsSpecial(full) || IsOpenFile(full))
         {
             using var special = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             special.Write(bytes);
@@ -43,5 +43,11 @@ internal static class AtomicFile
         {
             Drafts.Remove(draft);
         }
+    }
+
+    private static bool IsOpenFile(string path)
+    {
+        const string Processes = "/proc/";
+        return path.StartsWith(Processes, StringComparison.Ordinal) || new FileInfo(path).LinkTarget?.StartsWith(Processes, StringComparison.Ordinal) == true;
     }
 }
