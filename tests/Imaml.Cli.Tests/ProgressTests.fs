@@ -42,6 +42,9 @@ let tests =
                 [ for i in 1..600 -> float i, float i / 10_000.0 ] |> lines |> should haveLength 40)
 
             testCase "that comes out of order never goes back" (fun () ->
-                lines [ 20.0, 0.5; 40.0, 0.4; 60.0, 0.75 ]
+                lines [ 0.0, 0.0; 20.0, 0.5; 40.0, 0.4; 60.0, 0.75 ]
                 |> should equal [ "working: 50 %, 0:00:20 left"; "working: 75 %, 0:00:20 left" ])
+
+            testCase "of what goes on takes no time for what was done before" (fun () ->
+                lines [ 5.0, 0.4; 25.0, 0.5 ] |> should equal [ "working: 50 %, 0:01:40 left" ])
         ]

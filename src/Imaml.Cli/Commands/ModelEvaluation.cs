@@ -104,7 +104,6 @@ internal sealed record ModelEvaluation(
     {
         var (name, bytes, _) = states[0];
         var (header, _) = Checkpoint.Open(bytes, name);
-        OneHeap.EnsureFor(header.Experiment);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
         if (!images.Has(Request.Part))
@@ -203,8 +202,6 @@ internal sealed record ModelEvaluation(
         if (State != EvaluationResult.Best)
         {
             var state = SavedState.Of(run);
-            // Before the note, which is said once.
-            OneHeap.EnsureFor(state.Header.Experiment);
             if (state.Note is { } note)
             {
                 Terminal.Progress(note);

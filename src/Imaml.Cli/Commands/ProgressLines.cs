@@ -13,25 +13,26 @@ internal sealed class ProgressLines(string what, Action<string> write, TimeProvi
     private static readonly TimeSpan Apart = TimeSpan.FromSeconds(2), InAnyCase = TimeSpan.FromSeconds(15);
 
     private readonly Lock _one = new();
-    private readonly long _start = clock.GetTimestamp();
+    private (long Time, double Value)? _first;
     private long _lastTime = clock.GetTimestamp();
     private int _lastPercent;
 
-    /// <summary>Takes note of 0 … 1, from any thread; a fraction smaller than an earlier one is ignored.</summary>
+    /// <summary>Takes note of 0 … 1, from any thread; a fraction smaller than an earlier one is ignored. The first one may be what was done before; what is left is told from then on.</summary>
     public void Report(double value)
     {
         lock (_one)
         {
+            var first = _first ??= (clock.GetTimestamp(), value);
             var since = clock.GetElapsedTime(_lastTime);
             // The little that is added takes 0.29, which times 100 is just below 29, for 29 %.
             var percent = (int)((100 * value) + 1e-6);
-            if (value <= 0 || percent < _lastPercent || since < Apart || (percent - _lastPercent < Tenth && since < InAnyCase))
+            if (value <= first.Value || percent < _lastPercent || since < Apart || (percent - _lastPercent < Tenth && since < InAnyCase))
             {
                 return;
             }
 
             (_lastTime, _lastPercent) = (clock.GetTimestamp(), percent);
-            var left = TimeSpan.FromSeconds(double.Round(clock.GetElapsedTime(_start).TotalSeconds * (1 - value) / value));
+            var left = TimeSpan.FromSeconds(double.Round(clock.GetElapsedTime(first.Time).TotalSeconds * (1 - value) / (value - first.Value)));
             write(string.Create(CultureInfo.InvariantCulture, $"{what}: {percent} %, {Terminal.Duration(left)} left"));
         }
     }

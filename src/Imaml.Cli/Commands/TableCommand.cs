@@ -31,11 +31,6 @@ internal static class TableCommand
         var command = new Command(table.Name, $"{table.Title}: all methods under one protocol, as far as the budget goes") { cells, budget, seeds, episodes, scale, output, report, json, threads, device, tf32, data, SharedOptions.StallLimit() };
         command.SetAction(parsed =>
         {
-            if (table == PublishedTable.Table3 && !parsed.GetValue(report))
-            {
-                OneHeap.Ensure();
-            }
-
             var chosen = parsed.GetValue(cells) is { Length: > 0 } names ? table.Cells.Where(cell => names.Contains(cell.Name)).ToArray() : [.. table.Cells];
             var work = new TableWork(
                 table, chosen, parsed.GetValue(scale), [.. Enumerable.Range(1, parsed.GetValue(seeds)).Select(seed => (ulong)seed)], parsed.GetValue(budget).TotalSeconds, parsed.GetValue(episodes), parsed.GetRequiredValue(output),

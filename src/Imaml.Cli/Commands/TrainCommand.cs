@@ -45,7 +45,6 @@ internal static class TrainCommand
         command.SetAction(parsed =>
         {
             var asked = experiment.Read(parsed, output);
-            OneHeap.EnsureFor(asked);
             return Train(
                 asked, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), parsed.GetValue(json), stop);
         });

@@ -32,7 +32,7 @@ internal sealed class TensorMemory
     private readonly RawDeleterFunction _rawDeleter;
     private readonly nint _own, _libTorchs, _deleteAddress, _freeAddress;
     private long _held, _most;
-    private bool _counts;
+    private volatile bool _counts;
 
     private TensorMemory(SetAllocator set, nint libTorchs)
     {
@@ -66,6 +66,9 @@ internal sealed class TensorMemory
     private delegate void DeleteFunction(nint context);
 
     private delegate nint RawDeleterFunction(nint allocator);
+
+    /// <summary>Whether memory is being counted.</summary>
+    public static bool Counts => Instance is { IsValueCreated: true, Value._counts: true };
 
     /// <summary>The most bytes that tensors and oneDNN's buffers made by <paramref name="work"/>, on whatever thread, held at once; null where they cannot be counted.</summary>
     /// <remarks>One count at a time: a second caller waits.</remarks>

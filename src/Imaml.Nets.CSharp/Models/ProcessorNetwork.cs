@@ -4,6 +4,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Imaml.Nets.Kernels;
+using Imaml.Nets.LibTorch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -107,7 +108,7 @@ internal sealed class ProcessorNetwork
     {
         using var scope = NewDisposeScope();
         var shape = _first.Shape((int)(images.shape[0] * images.shape[1]));
-        var patches = zeros([images.shape[0], Images, shape.OutputHeight, shape.OutputWidth, shape.Patch], ScalarType.Float32, CPU);
+        var patches = LargeBlocks.Make(images.shape[0], Images, shape.OutputHeight, shape.OutputWidth, shape.Patch).zero_();
         shape.CopyPatches(Numbers(images.contiguous()), Numbers(patches));
         return patches.MoveToOuterDisposeScope();
     }

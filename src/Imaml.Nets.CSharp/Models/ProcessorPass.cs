@@ -1,7 +1,8 @@
 // A pass by the processor's kernels, task after task. All that it computes lies in a few tensors, whose sizes depend on the network and the images
-// alone: the allocator gives the next pass what the last one gave back, and no inner step takes new memory.
+// alone: the next pass gets the memory that the last one gave back, and no inner step takes new memory.
 
 using Imaml.Nets.Kernels;
+using Imaml.Nets.LibTorch;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -30,8 +31,8 @@ internal sealed class ProcessorPass : NetworkPass
     {
         (_network, _tasks) = (network, (int)images.Tasks);
         (_parameters, _images) = (InOnePiece(parameters), images.Values.detach());
-        (_values, _kept) = (Room(_tasks * network.Outputs.Count), Room(_tasks * network.Kept.Count));
-        (_scratch, _twoGradients) = (Room(network.Scratch), Room(network.TwoOutputs.Count));
+        (_values, _kept) = (LargeBlocks.Make(_tasks * network.Outputs.Count), LargeBlocks.Make(_tasks * network.Kept.Count));
+        (_scratch, _twoGradients) = (LargeBlocks.Make(network.Scratch), LargeBlocks.Make(network.TwoOutputs.Count));
         Span<float> w = Numbers(_parameters), x = Numbers(_images), logits = Numbers(Logits), values = Numbers(_values), kept = Numbers(_kept), scratch = Numbers(_scratch);
         for (var task = 0; task < _tasks; task++)
         {
@@ -54,7 +55,7 @@ internal sealed class ProcessorPass : NetworkPass
     /// <inheritdoc/>
     public override Tensor Linearize(Tensor logitGradient)
     {
-        (_gradients, _valueTangents) = (Room(_tasks * _network.Outputs.Count), Room(_tasks * _network.Outputs.Count));
+        (_gradients, _valueTangents) = (LargeBlocks.Make(_tasks * _network.Outputs.Count), LargeBlocks.Make(_tasks * _network.Outputs.Count));
         return Pull(logitGradient, _network.Outputs, _gradients, _kept);
     }
 
@@ -148,8 +149,6 @@ internal sealed class ProcessorPass : NetworkPass
     private Span<float> Last(StagePlaces places, Span<float> all, int task) => places.Part(all, task, _network.Stages.Count - 1);
 
     private Span<float> OfTask(Span<float> all, int task) => all.Slice(task * (all.Length / _tasks), all.Length / _tasks);
-
-    private static Tensor Room(int count) => empty(count, ScalarType.Float32, CPU);
 
     private static Tensor InOnePiece(Tensor x)
     {

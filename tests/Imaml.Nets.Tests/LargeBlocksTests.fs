@@ -1,0 +1,66 @@
+/// Large tensors whose memory is used again: whether it is another's is seen from the numbers that were written there.
+module Imaml.Nets.Tests.LargeBlocksTests
+
+open System
+open System.Runtime.CompilerServices
+open Expecto
+open FsUnit
+open TorchSharp
+open Imaml.Nets.LibTorch
+
+// Twice the least that is kept; no network of the tests has so many numbers.
+let private length = 16_777_259L
+
+let private first (x: torch.Tensor) =
+    use start = x.flatten().narrow(0, 0L, 1L)
+    start.item<float32>()
+
+/// A block that nobody disposes, and that is gone once this returns.
+[<MethodImpl(MethodImplOptions.NoInlining)>]
+let private forget (shape: int64[]) = LargeBlocks.Make(shape).fill_ 3.0f |> ignore
+
+[<Tests>]
+let tests =
+    testSequenced
+    <| testList
+        "Large blocks"
+        [
+            testCase "are used again once they are disposed, in another shape too, and never before" (fun () ->
+                let x = LargeBlocks.Make(length).fill_ 7.0f
+                use other = LargeBlocks.Make(length).fill_ 8.0f
+                first x |> should equal 7.0f
+                x.Dispose()
+                use again = LargeBlocks.Make(1L, length)
+                again.shape |> should equal [| 1L; length |]
+                first again |> should equal 7.0f
+                first other |> should equal 8.0f
+                use shorter = LargeBlocks.Make(length - 1L)
+                shorter.numel () |> should equal (length - 1L))
+
+            testCase "belong to the dispose scope that is open" (fun () ->
+                let scope = torch.NewDisposeScope()
+                let x = LargeBlocks.Make(length + 2L).fill_ 5.0f
+                scope.Dispose()
+                x.IsInvalid |> should equal true
+                use again = LargeBlocks.Make(length + 2L)
+                first again |> should equal 5.0f)
+
+            testCase "that nobody disposes are the garbage collector's" (fun () ->
+                let shape = [| length + 4L |]
+                forget shape
+                GC.Collect()
+                GC.WaitForPendingFinalizers()
+                use again = LargeBlocks.Make shape
+                first again |> should equal 3.0f)
+
+            testCase "that are not used are given back" (fun () ->
+                let shape = [| length + 6L |]
+                LargeBlocks.Make(shape).fill_(9.0f).Dispose()
+
+                for _ in 0..64 do
+                    LargeBlocks.Make(length).Dispose()
+
+                use again = LargeBlocks.Make shape
+                // From the system, which gives zeros.
+                first again |> should equal 0.0f)
+        ]
