@@ -455,6 +455,7 @@ let tests =
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
                             "--lambda", "NaN", "--lambda must be a finite number, not NaN"
                             "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
+                            "--lambda", "1e-400", "--lambda must be a finite number that double precision can tell from 0, not 1e-400"
                             "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
                             "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"
@@ -473,7 +474,9 @@ let tests =
                             "--split", "vinyals", "--split vinyals is not known"
                             "--lamda", "2", "unknown option --lamda (did you mean --lambda?)"
                             "--checkpoint-every", "0", "--checkpoint-every must be at least 1, not 0"
-                            "--validation-classes", "1000", "train 1000"
+                            "--validation-classes",
+                            "1000",
+                            "--validation-classes must be less than the 1000 classes of training, not 1000"
                         ] do
                         refused line (options [ name, value ] run)
                         Directory.Exists run |> should equal false))

@@ -93,12 +93,15 @@ internal static class SharedOptions
         option.CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value))
+            var isNumber = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value);
+            // 1e-400 would be 0.
+            var vanishes = isNumber && value == 0 && text.TakeWhile(digit => digit is not ('e' or 'E')).Any(digit => digit is >= '1' and <= '9');
+            if (isNumber && double.IsFinite(value) && !vanishes)
             {
                 return (T)(object)value;
             }
 
-            result.AddError($"{option.Name} must be a finite number, not {text}");
+            result.AddError($"{option.Name} must be a finite number{(vanishes ? " that double precision can tell from 0" : "")}, not {text}");
             return default!;
         };
         return option;

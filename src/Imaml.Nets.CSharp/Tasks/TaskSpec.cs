@@ -80,11 +80,16 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
             Omniglot when Split is not (SeededSplit or VinyalsSplit) => [Unknown("split", Split, $"{SeededSplit} and {VinyalsSplit}")],
             Omniglot when Split == VinyalsSplit && ValidationClasses is not (0 or VinyalsValidation) =>
                 [new Complaint("validationClasses", $"must be {VinyalsValidation}, or 0 to train on them too, in the split of Vinyals, not {ValidationClasses}")],
+            Glyphs => OfTraining(GlyphsTrain),
+            Omniglot when Split == SeededSplit => OfTraining(ClassSplit.OmniglotTrain),
             _ => Array.Empty<Complaint>(),
         },
         .. Rule.AtLeast(0, ValidationClasses, "validationClasses"),
         .. NumberComplaints(),
     ];
+
+    private Complaint[] OfTraining(int classes) =>
+        ValidationClasses < classes ? [] : [new Complaint("validationClasses", $"must be less than the {classes} classes of training, not {ValidationClasses}")];
 
     internal override (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel)
     {
