@@ -39,10 +39,13 @@ internal static class Terminal
     public static bool Live => Error.Profile.Capabilities.Interactive;
 
     /// <summary>One line of results without line breaks, since it names a file or is read by a program.</summary>
-    public static void Line(string text) => Results.WriteLine(Harmless(text));
+    public static void Line(string text) => Results.WriteLine(Printable(text));
+
+    /// <summary>Results of several lines: a document, or a table.</summary>
+    public static void Document(string text) => Results.WriteLine(Harmless(text));
 
     /// <summary>One line of progress without line breaks.</summary>
-    public static void Progress(string text) => Messages.WriteLine(Harmless(text));
+    public static void Progress(string text) => Messages.WriteLine(Printable(text));
 
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
@@ -69,7 +72,7 @@ internal static class Terminal
 
     /// <summary>A text whose control characters, which a file's name or a server's answer may bring, do nothing to a terminal.</summary>
     public static string Printable(string text) =>
-        string.Concat(text.Select(one => BreaksLine(one) ? $"\\x{(int)one:x2}" : one.ToString()));
+        text.Any(BreaksLine) ? string.Concat(text.Select(one => BreaksLine(one) ? $"\\x{(int)one:x2}" : one.ToString())) : text;
 
     /// <summary>The same of a text that may have line breaks.</summary>
     public static string Harmless(string text) => text.Any(one => BreaksLine(one) && one is not ('\n' or '\t')) ? string.Join('\n', text.Split('\n').Select(Printable)) : text;

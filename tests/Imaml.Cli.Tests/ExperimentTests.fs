@@ -478,11 +478,13 @@ let private succeed arguments =
     Expect.equal outcome.ExitCode 0 outcome.Errors
     outcome
 
-/// The checkpoint without its header, which holds wall seconds, and its hash.
-let private state (folder: string) =
-    let bytes = File.ReadAllBytes(Path.Combine(folder, "checkpoint.bin"))
+/// A checkpoint without its header, which holds wall seconds, and its hash.
+let private stateOf name (folder: string) =
+    let bytes = File.ReadAllBytes(Path.Combine(folder, name))
     let header = BitConverter.ToInt32(bytes, 8)
     bytes[12 + header .. bytes.Length - 33]
+
+let private state = stateOf "checkpoint.bin"
 
 let private refused (line: string) arguments =
     let outcome = Imaml.run arguments
@@ -541,6 +543,17 @@ let private runs =
 
                             curve longer |> should equal (curve whole)
                             refused "has made 9 meta-steps already, more than 3" (arguments 3 longer)))
+
+            testCase "a run that had ends between its validations has the best state of one that had none" (fun () ->
+                inFolder (fun folder ->
+                    let whole, longer = Path.Combine(folder, "whole"), Path.Combine(folder, "longer")
+                    let best = stateOf "checkpoint-best.bin"
+                    // Of two episodes, so that many an end is better than what comes after it.
+                    for steps in [ 3; 5; 6; 7; 9; 10; 11; 13; 14; 15; 17 ] do
+                        succeed (small steps [] longer) |> ignore
+
+                    succeed (small 17 [] whole) |> ignore
+                    best longer = best whole |> should equal true))
 
             testCase "a run of a cosine schedule is not made longer, and says why" (fun () ->
                 inFolder (fun folder ->

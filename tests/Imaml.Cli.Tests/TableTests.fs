@@ -95,7 +95,13 @@ let tests =
 
                         let run () =
                             use document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "table2.json")))
-                            let run = document.RootElement.GetProperty("cells").[0].GetProperty("runs").[0]
+
+                            let cell =
+                                document.RootElement.GetProperty("cells").EnumerateArray()
+                                |> Seq.find (fun one -> one.GetProperty("method").GetString() = "fomaml")
+
+                            let run = cell.GetProperty("runs").[0]
+
 
                             string (run.GetProperty "state"),
                             run.GetProperty("metaSteps").GetInt32(),
@@ -111,8 +117,13 @@ let tests =
                         reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; "1s" ] |> ignore
                         run () |> should equal (state, steps, gradients, seconds)
 
-                        reproduce [ "--cells"; "5w1s/fomaml"; "--budget"; "100s"; "--report" ]
-                        |> should haveSubstring "| 0 of 1 finished, 1 running, validation "
+                        let running = reproduce [ "--budget"; "100s"; "--report" ]
+                        running |> should haveSubstring "| running, validation "
+                        // Its test is of a state that it leaves.
+                        running |> should haveSubstring "No two methods of a setting are measured yet."
+                        // A report alone goes by the table that is there.
+                        reproduce [ "--budget"; "1s"; "--report" ] |> ignore
+                        reproduce [ "--report" ] |> should haveSubstring first
 
                         let prolonged = [ "--cells"; "5w1s/fomaml"; "--budget"; $"{seconds + 1.0:F1}s" ]
                         reproduce prolonged |> ignore
@@ -149,27 +160,63 @@ let tests =
                         reproduce ("--report" :: prolonged) |> ignore
                         File.WriteAllText(log, lines)
                         // Another scale is another run.
-                        reproduce [ "--cells"; "5w1s/fomaml"; "--scale"; "paper"; "--report" ]
-                        |> should haveSubstring "| not begun |"
+                        reproduce [ "--scale"; "paper"; "--report" ] |> should not' (haveSubstring "finished")
 
-                        File.WriteAllText(test, "{")
+                        for changed in
+                            [
+                                "{"
+                                text.Replace("\"part\": \"test\"", "\"part\": \"validation\"")
+                                text.Replace("\"episodeSeed\": 20191208", "\"episodeSeed\": 7")
+                                text.Replace("\"ways\": 5", "\"ways\": 2")
+                                text.Replace(" of omniglot (images ", " of omniglot (images 0")
+                                text.Replace("\"lambda\": null", "\"lambda\": 2.0")
+                                text.Replace("\"accuracyPerEpisode\": [", "\"accuracyPerEpisode\": [2.0, ")
+                            ] do
+                            changed |> should not' (equal text)
+                            File.WriteAllText(test, changed)
+                            reproduce ("--report" :: prolonged) |> ignore
+                            let state, _, _, _ = run ()
+                            state |> should equal "trained"
 
-                        let damaged =
-                            Imaml.run
-                                [
-                                    "reproduce"
-                                    "table2"
-                                    "--out"
-                                    folder
-                                    "--episodes"
-                                    "10"
-                                    "--cells"
-                                    "5w1s/fomaml"
-                                    "--report"
-                                ]
+                        let cells () =
+                            use document = JsonDocument.Parse(reproduce ("--json" :: prolonged))
+                            document.RootElement.GetProperty("cells").GetArrayLength()
 
+                        // What a test prints is progress.
+                        cells () |> should equal PublishedTable.Table2.Cells.Count
+                        let finished = File.ReadAllText test
+
+                        // A damaged cell, or a run of other options, is said, and loses no other cell.
+                        let report () = Imaml.run [ "reproduce"; "table2"; "--out"; folder; "--report" ]
+                        let checkpoint = Path.Combine(cell, "checkpoint.bin")
+                        let whole = File.ReadAllBytes checkpoint
+                        let previous = Path.Combine(cell, "checkpoint-previous.bin")
+                        File.Delete previous
+                        File.WriteAllBytes(checkpoint, whole[..999])
+                        let damaged = report ()
                         damaged.ExitCode |> should equal 1
-                        damaged.Line |> should haveSubstring "is damaged; delete it, and the cell is tested anew"
+                        damaged.Errors |> should haveSubstring "imaml: 5w1s/fomaml, seed 1: "
+                        damaged.Output |> should haveSubstring "| damaged |"
+                        damaged.Output |> should haveSubstring "| 5w1s | reptile | "
+                        File.WriteAllBytes(checkpoint, whole)
+                        let other = Path.Combine(folder, "5w1s", "maml")
+                        Directory.CreateDirectory(Path.Combine(other, "seed-1")) |> ignore
+
+                        for file in Directory.GetFiles cell do
+                            File.Copy(file, Path.Combine(other, "seed-1", string (Path.GetFileName file)))
+
+                        let another = report ()
+                        another.ExitCode |> should equal 1
+                        another.Errors |> should haveSubstring "holds a run of another experiment (method.kind "
+                        another.Output |> should haveSubstring "| another experiment |"
+                        Directory.Delete(other, true)
+                        // A log with a gap, and without one line.
+                        File.WriteAllLines(log, File.ReadAllLines log |> Array.skip 1)
+                        reproduce [ "--report" ] |> should haveSubstring "| finished, its log incomplete |"
+                        File.Delete log
+                        reproduce [ "--report" ] |> should haveSubstring "its log incomplete |"
+                        File.WriteAllText(log, lines)
+                        File.ReadAllText test |> should equal finished
 
                         File.ReadAllLines log
                         |> Seq.sumBy (fun line ->
@@ -194,17 +241,19 @@ let tests =
                 let rising = law [ for n, error in exact -> n, 0.001 / error ] |> Unchecked.nonNull
                 ErrorLaw.Reaches(rising, 0.001) |> should equal infinity)
 
-            testCase "several seeds: mean and interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
-                let run seed (accuracy: CellTest | null) =
-                    CellResult("5w1s/maml", seed, CellState.Finished, 1, 4L, 1.0, 1.0, 0L, 0L, System.Nullable(), accuracy, null, "")
-
-                let of' runs = CellSummary("5w1s", "maml", "", null, null, runs).Over(fun one -> one.Transductive)
+            testCase "several seeds: mean and Student's interval over the seeds; one seed: over its episodes; none: nothing" (fun () ->
+                let of' (tests: CellTest list) = CellAccuracy.Of(Seq.ofList<CellTest | null> [ for one in tests -> one ]) |> Option.ofObj
                 let test mean = CellTest(mean, 0.01, 10, 0)
-                // Deviations ∓0.1: s² = 0.02, 1.96·√(0.02/2) = 0.196.
-                let struct (mean, half, seeds) = (of' [| run 1UL (test 0.5); run 2UL (test 0.7) |]).Value
-                mean |> should (equalWithin 1e-12) 0.6
-                half |> should (equalWithin 1e-12) 0.196
-                seeds |> should equal 2
-                (of' [| run 1UL (test 0.5) |]).Value |> should equal (struct (0.5, 0.01, 1))
-                (of' [| run 1UL null |]).HasValue |> should equal false)
+                // Deviations ∓0.1: s² = 0.02, √(0.02/2) = 0.1; t₁ = tan(0.475π), t₂ = 0.95·√(2/(1 − 0.95²)).
+                let two = (of' [ test 0.5; test 0.7 ]).Value
+                two.Accuracy |> should (equalWithin 1e-12) 0.6
+                two.HalfWidth95 |> should (equalWithin 1e-3) (0.1 * tan (0.475 * System.Math.PI))
+                two.Seeds |> should equal 2
+                let three = (of' [ test 0.5; test 0.6; test 0.7 ]).Value
+
+                three.HalfWidth95
+                |> should (equalWithin 1e-4) (0.1 / sqrt 3.0 * 0.95 * sqrt (2.0 / (1.0 - 0.95 ** 2.0)))
+
+                Expect.equal (of' [ test 0.5 ]) (Some(CellAccuracy(0.5, 0.01, 1))) "one seed"
+                Expect.equal (of' []) None "none")
         ]

@@ -356,6 +356,58 @@ let layouts =
         ]
 
 [<Tests>]
+let surroundings =
+    testList
+        "ImageFolder, links and pipes"
+        [
+            testCase "links that lead back are not followed, others are" (fun () ->
+                withFiles (threeClasses @ images [ "elsewhere/1.png"; "elsewhere/2.png" ]) (fun data how ->
+                    let outside = data + "-outside"
+                    Directory.Move(Path.Combine(data, "elsewhere"), outside)
+                    Directory.CreateSymbolicLink(Path.Combine(data, "d"), outside) |> ignore
+
+                    // Each of them alone would double the folders at every depth.
+                    for name, target in
+                        [
+                            "a/l1", data
+                            "a/l2", data
+                            "a/l3", Path.Combine(data, "b")
+                            "b/l4", Path.Combine(data, "a")
+                        ] do
+                        Directory.CreateSymbolicLink(Path.Combine(data, name), target) |> ignore
+
+                    use cancel = new Threading.CancellationTokenSource(TimeSpan.FromMinutes 1.0)
+
+                    // What a folder in a class folder means is another matter.
+                    dataError (fun () -> ImageFolder.Open(data, "mine", how, null, cancel.Token))
+                    |> should haveSubstring "a class folder must not hold another"
+
+                    for name in [ "a/l3"; "b/l4" ] do
+                        Directory.Delete(Path.Combine(data, name))
+
+                    classes (opens data how) |> should equal [ "a", 2; "b", 2; "c", 2; "d", 2 ]))
+
+            testCase "pipes are skipped" (fun () ->
+                withFiles threeClasses (fun data how ->
+                    use made = Diagnostics.Process.Start("mkfifo", Path.Combine(data, "a", "3.png"))
+                    made.WaitForExit()
+                    made.ExitCode |> should equal 0
+                    classes (opens data how) |> should equal [ "a", 2; "b", 2; "c", 2 ]))
+
+            testCase "a table of quotation marks is read in linear time" (fun () ->
+                withFiles
+                    [
+                        yield! threeClasses
+                        "t.csv", text ("filename,label\na/1.png,x" + String.replicate 2_000_000 "\"" + "\n")
+                    ]
+                    (fun data how ->
+                        let watch = Diagnostics.Stopwatch.StartNew()
+                        opens data how |> ignore
+                        // Quadratic, it would take hours.
+                        watch.Elapsed |> should be (lessThan (TimeSpan.FromMinutes 1.0))))
+        ]
+
+[<Tests>]
 let refusals =
     let refused = refuses
 
@@ -383,7 +435,45 @@ let refusals =
             testCase "a class folder in a class folder" (fun () ->
                 refused
                     "DATA has images in a and in a/b, a folder in it; a class folder must not hold another"
-                    (images [ "a/1.png"; "a/b/1.png"; "c/1.png" ]))
+                    (images [ "a/1.png"; "a/b/1.png"; "c/1.png" ])
+                // In ordinal order a folder of another name lies between the two.
+                refused
+                    "DATA has images in a and in a/b, a folder in it; a class folder must not hold another"
+                    (images [ "a/1.png"; "a/b/1.png"; "a-x/1.png" ]))
+
+            testCase "what lies too deep, in a folder and in an archive" (fun () ->
+                let deep = String.replicate 17 "s/"
+                let files = threeClasses @ images [ $"a/{deep}1.png" ]
+
+                withFiles files (fun data how ->
+                    dataError (fun () -> opens data how)
+                    |> should haveSubstring "lies more than 16 folders deep; move what it holds up, or remove it"
+
+                    let zip = data + ".zip"
+                    writeZip zip files
+                    dataError (fun () -> opens zip how) |> should haveSubstring "lies more than 16 folders deep"
+                    File.Delete zip
+                    // Each entry would have thousands of folders.
+                    writeZip zip (threeClasses @ [ for i in 1..6 -> String.replicate 15_000 "a/" + $"{i}.txt", [||] ])
+                    dataError (fun () -> opens zip how) |> should haveSubstring "lies more than 16 folders deep"))
+
+            testCase "an archive that is damaged where nothing but a checksum tells" (fun () ->
+                withFiles [] (fun data how ->
+                    let zip = data + ".zip"
+
+                    (use archive = ZipFile.Open(zip, ZipArchiveMode.Create)
+
+                     for path, bytes in threeClasses do
+                         use stream = archive.CreateEntry(path, CompressionLevel.NoCompression).Open()
+                         stream.Write bytes)
+
+                    let bytes = File.ReadAllBytes zip
+                    let picture = image "b/1.png"
+                    let at = bytes.AsSpan().IndexOf(ReadOnlySpan picture)
+                    // Within a picture, which is stored as it is.
+                    bytes[at + picture.Length - 20] <- bytes[at + picture.Length - 20] ^^^ 255uy
+                    File.WriteAllBytes(zip, bytes)
+                    dataError (fun () -> opens zip how) |> should haveSubstring "b/1.png of "))
 
             testCase "class folders beside train and test" (fun () ->
                 refused

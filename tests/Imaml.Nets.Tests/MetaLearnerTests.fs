@@ -273,20 +273,6 @@ let private outliers =
                 learner.MetaStep |> should equal 1
                 spoiling.Value <- false
                 (learner.Step(batch 1)).MetaStep |> should equal 2)
-
-            testCase "where θ would not be finite the step is refused, and θ, the optimiser and the count are as they were" (fun () ->
-                let plan rate = LearningPlan(imaml, Outer.Adam(rate, Schedule.Constant), 10, 3, 3UL)
-                use learner = MetaLearner.Create(plan 1e300, problem (), 1)
-                let before = theta learner, moments learner
-
-                Expect.throwsC (fun () -> learner.Step(batch 0) |> ignore) (fun e ->
-                    e |> should be instanceOfType<TrainingDivergedException>
-
-                    e.Message
-                    |> should haveSubstring "meta-step 1: θ, or what its optimiser remembers, would not be finite")
-
-                (theta learner, moments learner) |> should equal before
-                learner.MetaStep |> should equal 0)
         ]
 
 let private learning =

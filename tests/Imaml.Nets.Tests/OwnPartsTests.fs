@@ -173,6 +173,49 @@ let tests =
                     Expect.throwsC (fun () -> folder.Load(problem, 3) |> ignore) (fun e ->
                         e.Message |> should haveSubstring "checkpoint-000003.bin")))
 
+            testCase "a step to a θ that is not finite is refused, and θ and the count are as they were" (fun () ->
+                let steep phi slopes = (plain phi slopes).mul(1e3.ToScalar())
+                // ∇L(φ) of thousands, times the largest rate that single precision has.
+                let method: Method = FirstOrder(Inner.GradientDescent(1, 1e-9), 1.0)
+                let plan = LearningPlan(method, Outer.GradientDescent(3e38, Schedule.Constant), 5, 4, 3UL)
+                use learner = MetaLearner.Create(plan, LearningProblem.Of(lines, lineModel steep), 1)
+                let before = numbers learner.Theta
+
+                Expect.throwsC (fun () -> learner.Step learner.NextTasks |> ignore) (fun e ->
+                    e |> should be instanceOfType<TrainingDivergedException>
+
+                    e.Message
+                    |> should haveSubstring "meta-step 1: θ, or what its optimiser remembers, would not be finite")
+
+                (numbers learner.Theta, learner.MetaStep) |> should equal (before, 0))
+
+            testCase "a run that diverges keeps its last finite state, and its folder says why it is the last" (fun () ->
+                inFolder (fun path ->
+                    let diverging =
+                        Experiment(
+                            OwnTasks "lines",
+                            OwnNetwork "a weight and a bias",
+                            implicit',
+                            Outer.GradientDescent(1e30, Schedule.Constant),
+                            Budget(9, 8),
+                            3UL
+                        )
+
+                    use run = TrainingRun.Open(RunFolder path, diverging, lines, lineModel plain, threads = 1)
+
+                    let message =
+                        try
+                            run.Run CancellationToken.None
+                            failtest "it went on without a finite number"
+                        with :? TrainingDivergedException as e ->
+                            e.Message
+
+                    let divergence = Divergence.Read(RunFolder path) |> Unchecked.nonNull
+                    divergence.Message |> should equal message
+                    divergence.MetaStep |> should equal run.Learner.MetaStep
+                    divergence.MetaStep |> should be (greaterThan 0)
+                    numbers run.Learner.Theta |> Array.forall Double.IsFinite |> should equal true))
+
             testCase "an experiment of the library's parts trains itself, and its folder says what it is" (fun () ->
                 inFolder (fun path ->
                     let folder = RunFolder path

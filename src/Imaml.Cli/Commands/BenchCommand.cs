@@ -86,7 +86,7 @@ internal static class BenchCommand
         folder?.Write($"{Name}.md", BenchReport.Markdown(file));
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(file, RunJson.Indented));
         }
         else
         {

@@ -22,7 +22,7 @@ internal static class BenchOneCommand
                 throw new ArgumentException("the request has no experiment");
             }
 
-            Terminal.Line(JsonSerializer.Serialize(Measurement.Take(asked, stop), RunJson.Options));
+            Terminal.Document(JsonSerializer.Serialize(Measurement.Take(asked, stop), RunJson.Options));
             return ExitCode.Success;
         });
         return command;

@@ -37,7 +37,7 @@ internal static class CompletionCommand
         var command = new Command("completion", "Print a script by which a shell completes commands, options and values") { shell };
         command.SetAction(parsed =>
         {
-            Terminal.Line(parsed.GetRequiredValue(shell) switch
+            Terminal.Document(parsed.GetRequiredValue(shell) switch
             {
                 "bash" => Bash,
                 "zsh" => Zsh,

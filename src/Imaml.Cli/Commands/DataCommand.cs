@@ -96,7 +96,7 @@ internal static class DataCommand
         }
 
         var report = ProgressBar.Run($"reading {spec.Dataset}", progress => PhotographCheck.Run(spec, data, progress, stop));
-        Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
+        Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
         return ExitCode.Success;
     }
 
@@ -108,7 +108,7 @@ internal static class DataCommand
         }
 
         var report = OmniglotCheck.Run(DataRoot.Resolve(data).Folder, decode: true);
-        Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
+        Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
         if (report.IsComplete)
         {
             return ExitCode.Success;

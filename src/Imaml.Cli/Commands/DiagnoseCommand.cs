@@ -89,7 +89,7 @@ internal static class DiagnoseCommand
         {
             var (report, measured) = Measure(run, last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
-            Terminal.Line(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
+            Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
             return Verdict(report.States);
         }
         finally

@@ -30,7 +30,7 @@ internal static class DoctorCommand
         var found = Diagnosis.Run(data, threads) with { Mpi = Mpi() };
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(found, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(found, RunJson.Indented));
         }
         else
         {

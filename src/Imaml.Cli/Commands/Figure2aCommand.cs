@@ -77,7 +77,7 @@ internal static class Figure2aCommand
         folder.WriteJson("fig2a.json", file);
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(file, RunJson.Indented));
         }
         else
         {

@@ -71,7 +71,7 @@ internal static class Figure2bCommand
         folder.WriteJson($"{Name}.json", file);
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(file, RunJson.Indented));
         }
         else
         {

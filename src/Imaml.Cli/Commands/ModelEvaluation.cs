@@ -33,6 +33,9 @@ internal sealed record ModelEvaluation(
 
     private bool KeepsResult { get; init; } = true;
 
+    /// <summary>Whether what it prints is progress of a command that has results of its own.</summary>
+    public bool IsPartOfWork { get; init; }
+
     private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 
     /// <summary>Measures, prints and writes.</summary>
@@ -146,7 +149,7 @@ internal sealed record ModelEvaluation(
         var code = results.Max(result => Report(tasks, result));
         if (Json)
         {
-            Terminal.Line(JsonSerializer.Serialize(results, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(results, RunJson.Indented));
         }
 
         return code;
@@ -290,15 +293,16 @@ internal sealed record ModelEvaluation(
 
     private void Print(ImageTasks tasks, EvaluationResult result, string? file, string? failure)
     {
-        Terminal.Line(string.Create(
+        Action<string> say = IsPartOfWork ? Terminal.Progress : Terminal.Line;
+        say(string.Create(
             CultureInfo.InvariantCulture,
             $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
             + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
             + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
-        Terminal.Line($"inner solves: {SolveWords.Evaluation(result.Inner, result.Experiment.Method)}");
+        say($"inner solves: {SolveWords.Evaluation(result.Inner, result.Experiment.Method)}");
         foreach (var baseline in result.Baselines ?? [])
         {
-            Terminal.Line(
+            say(
                 $"{baseline.Name}: {Terminal.Accuracy(baseline.Accuracy, baseline.HalfWidth95)}; the run minus it, episode by episode: {Terminal.Accuracy(baseline.Difference.Mean, baseline.Difference.HalfWidth95)}");
         }
     }

@@ -22,7 +22,7 @@ internal static class ModelsCommand
         {
             if (parsed.GetValue(json))
             {
-                Terminal.Line(JsonSerializer.Serialize(PretrainedModel.All, RunJson.Indented));
+                Terminal.Document(JsonSerializer.Serialize(PretrainedModel.All, RunJson.Indented));
                 return ExitCode.Success;
             }
 

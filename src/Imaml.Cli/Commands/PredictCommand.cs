@@ -130,6 +130,18 @@ internal static class PredictCommand
                 adapted.Labels.Contains(one.Folder) ? one.Folder : null, prediction.Classes.ToDictionary(pair => pair.Label, pair => pair.Probability))));
         }
 
+        // First of all: what is printed is worth more than a file.
+        Print(form, classifier, adapted, labelled.Count, rows);
+        foreach (var line in skipped)
+        {
+            Terminal.Progress($"skipped: {line}");
+        }
+
+        if (knownClutter + clutter is > 0 and var others)
+        {
+            Terminal.Progress($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
+        }
+
         if (picture is not null)
         {
             var right = rows.Where(row => row.Truth is not null).Select(row => row.Truth == row.Label).ToArray();
@@ -147,17 +159,6 @@ internal static class PredictCommand
             adapted.Save(save);
         }
 
-        Print(form, classifier, adapted, labelled.Count, rows);
-        foreach (var line in skipped)
-        {
-            Terminal.Progress($"skipped: {line}");
-        }
-
-        if (knownClutter + clutter is > 0 and var others)
-        {
-            Terminal.Progress($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
-        }
-
         return ExitCode.Success;
     }
 
@@ -168,7 +169,7 @@ internal static class PredictCommand
         switch (form)
         {
             case Form.Json:
-                Terminal.Line(JsonSerializer.Serialize(
+                Terminal.Document(JsonSerializer.Serialize(
                     new
                     {
                         Model = classifier.Name,

@@ -16,7 +16,7 @@ internal static class PresetsCommand
         {
             if (parsed.GetValue(name) is { } one)
             {
-                Terminal.Line(ExperimentFile.PresetText(one).TrimEnd());
+                Terminal.Document(ExperimentFile.PresetText(one).TrimEnd());
                 return ExitCode.Success;
             }
 

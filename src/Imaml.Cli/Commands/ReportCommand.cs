@@ -19,7 +19,7 @@ internal static class ReportCommand
         var command = new Command("report", "Write runs as one page for a browser: curves, solver statuses, comparisons, options, origin") { runs, output, events };
         command.SetAction(parsed =>
         {
-            string[] folders = [.. parsed.GetRequiredValue(runs).DistinctBy(Path.GetFullPath)];
+            string[] folders = [.. parsed.GetRequiredValue(runs).DistinctBy(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))];
             var file = parsed.GetValue(output) ?? (folders.Length == 1 ? Path.Combine(folders[0], DefaultFile) : DefaultFile);
             RunContents[] read = [.. folders.Select(RunContents.Read)];
             WritableFolder.RequireFile(file, output.Name);

@@ -27,7 +27,7 @@ internal static class RunsCommand
             RunRow[] rows = [.. Find(root, stop)];
             if (parsed.GetValue(json))
             {
-                Terminal.Line(JsonSerializer.Serialize(rows, RunJson.Indented));
+                Terminal.Document(JsonSerializer.Serialize(rows, RunJson.Indented));
                 return ExitCode.Success;
             }
 

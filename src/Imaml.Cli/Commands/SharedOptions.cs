@@ -150,11 +150,12 @@ internal static class SharedOptions
         return Completing(argument, words);
     }
 
-    /// <summary>The option, taking several of these words, refusing others and completing these.</summary>
+    /// <summary>The option, taking several of these words, one after another or with commas between them, refusing others and completing these.</summary>
     public static Option<string[]> SeveralOf(Option<string[]> option, params string[] words)
     {
         option.AllowMultipleArgumentsPerToken = true;
-        option.Validators.Add(result => RefuseOthers(result, option.Name, words, StringComparer.Ordinal));
+        option.CustomParser = result => [.. result.Tokens.SelectMany(token => token.Value.Split(','))];
+        option.Validators.Add(result => RefuseOthers(result.Tokens.SelectMany(token => token.Value.Split(',')), result, option.Name, words, StringComparer.Ordinal));
         return Completing(option, words);
     }
 
@@ -174,11 +175,14 @@ internal static class SharedOptions
         return argument;
     }
 
-    private static void RefuseOthers(SymbolResult result, string name, string[] words, StringComparer comparer)
+    private static void RefuseOthers(SymbolResult result, string name, string[] words, StringComparer comparer) =>
+        RefuseOthers(result.Tokens.Select(token => token.Value), result, name, words, comparer);
+
+    private static void RefuseOthers(IEnumerable<string> given, SymbolResult result, string name, string[] words, StringComparer comparer)
     {
-        if (result.Tokens.FirstOrDefault(token => !words.Contains(token.Value, comparer)) is { } unknown)
+        if (given.FirstOrDefault(word => !words.Contains(word, comparer)) is { } unknown)
         {
-            result.AddError($"{name}: {unknown.Value} is not one of {string.Join(", ", words)}{NearestName.Hint(unknown.Value, words)}");
+            result.AddError($"{name}: {unknown} is not one of {string.Join(", ", words)}{NearestName.Hint(unknown, words)}");
         }
     }
 

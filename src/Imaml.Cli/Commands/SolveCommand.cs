@@ -42,10 +42,10 @@ internal static class SolveCommand
             switch (parsed.GetValue(json), problems[0].IsAlone)
             {
                 case (true, true):
-                    Terminal.Line(ToJson(outcomes[0]));
+                    Terminal.Document(ToJson(outcomes[0]));
                     break;
                 case (true, false):
-                    Terminal.Line(JsonSerializer.Serialize(MeanOutcome.Of(outcomes), Json));
+                    Terminal.Document(JsonSerializer.Serialize(MeanOutcome.Of(outcomes), Json));
                     break;
                 case (false, true):
                     SolveReport.Print(problems[0], outcomes[0]);

@@ -51,7 +51,7 @@ internal static class Table1Command
         folder.WriteJson("table1.json", file);
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(file, RunJson.Indented));
         }
         else
         {

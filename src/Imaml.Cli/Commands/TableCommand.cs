@@ -16,13 +16,13 @@ internal static class TableCommand
     {
         var output = SharedOptions.Folder(new Option<string>("--out") { Description = "Folder of the table, with a run of each cell below; the same command goes on", HelpName = "DIR", DefaultValueFactory = _ => $"imaml-{table.Name}" });
         var cells = SharedOptions.SeveralOf(
-            new Option<string[]>("--cells") { Description = "Cells as SETTING/METHOD, for example 5w1s/imaml-hf [default: all]", HelpName = "CELL" }, [.. table.Cells.Select(cell => cell.Name)]);
-        var budget = new Option<TimeSpan>("--budget") { Description = "Time of training of a run, not counting what other programs take: 90s, 60m, 2h; a larger one goes on where a smaller one ended", HelpName = "TIME", DefaultValueFactory = _ => TimeSpan.FromHours(1), CustomParser = Duration };
+            new Option<string[]>("--cells") { Description = "Cells to train and test, as SETTING/METHOD, for example 5w1s/imaml-hf,5w1s/maml [default: all]", HelpName = "CELL" }, [.. table.Cells.Select(cell => cell.Name)]);
+        var budget = new Option<TimeSpan?>("--budget") { Description = "Time of training of a run, not counting what other programs take: 90s, 60m, 2h; a larger one goes on where a smaller one ended [default: 60m; with --report that of the table that is there]", HelpName = "TIME", CustomParser = Duration };
         var seeds = SharedOptions.AtLeast(new Option<int>("--seeds") { Description = "Runs of a cell, of seeds 1, 2, …", HelpName = "n", DefaultValueFactory = _ => 1 }, 1);
-        var episodes = SharedOptions.AtLeast(new Option<int>("--episodes") { Description = "Test episodes of a run, the same for all methods of a setting", HelpName = "n", DefaultValueFactory = _ => 1000 }, 2);
+        var episodes = SharedOptions.AtLeast(new Option<int?>("--episodes") { Description = "Test episodes of a run, the same for all methods of a setting [default: 1000; with --report those of the table that is there]", HelpName = "n" }, 2);
         var scale = SharedOptions.OneOf(
             new Option<Scale>("--scale") { Description = "paper: the presets as they are, with the last states and their average; cpu: with a smaller meta-batch, averaging in place of a schedule, and at Omniglot 20-way 1-shot options of a search", HelpName = "SCALE", DefaultValueFactory = _ => Scale.Cpu }, "cpu", "paper");
-        var report = new Option<bool>("--report") { Description = "Print the table of what there is; train nothing" };
+        var report = new Option<bool>("--report") { Description = "Write and print the table of what there is; train nothing" };
         var json = new Option<bool>("--json") { Description = "Print JSON instead of the table" };
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
@@ -32,11 +32,13 @@ internal static class TableCommand
         command.SetAction(parsed =>
         {
             var chosen = parsed.GetValue(cells) is { Length: > 0 } names ? table.Cells.Where(cell => names.Contains(cell.Name)).ToArray() : [.. table.Cells];
+            var (root, reports) = (parsed.GetRequiredValue(output), parsed.GetValue(report));
+            var before = reports ? Before(Path.Combine(root, $"{table.Name}.json")) : null;
             var work = new TableWork(
-                table, chosen, parsed.GetValue(scale), [.. Enumerable.Range(1, parsed.GetValue(seeds)).Select(seed => (ulong)seed)], parsed.GetValue(budget).TotalSeconds, parsed.GetValue(episodes), parsed.GetRequiredValue(output),
-                parsed.GetValue(data), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), stop);
-            using var folder = Job.Prints ? new ResultFolder(parsed.GetRequiredValue(output)) : null;
-            var failed = parsed.GetValue(report) ? [] : work.Run();
+                table, chosen, parsed.GetValue(scale), [.. Enumerable.Range(1, parsed.GetValue(seeds)).Select(seed => (ulong)seed)], (parsed.GetValue(budget) ?? before?.Budget ?? TimeSpan.FromHours(1)).TotalSeconds,
+                parsed.GetValue(episodes) ?? before?.Episodes ?? 1000, root, parsed.GetValue(data), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), stop);
+            using var folder = Job.Prints ? new ResultFolder(root) : null;
+            var failed = reports ? [] : work.Run();
             var stopped = Job.Processes.Any(stop.IsCancellationRequested);
             if (folder is null)
             {
@@ -47,18 +49,30 @@ internal static class TableCommand
             folder.WriteJson($"{table.Name}.json", file);
             folder.Write($"{table.Name}.md", TableReport.Markdown(file));
             TableCurves.Draw(folder, file);
-            Terminal.Line(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
-            foreach (var failure in failed)
-            {
-                Terminal.Fail(failure);
-            }
-
-            return failed.Count > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;
+            Terminal.Document(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
+            string[] failures = [.. failed.Union(file.Cells.SelectMany(cell => cell.Runs).Where(run => run.State is CellState.OtherRun or CellState.Damaged).Select(run => $"{run.Cell}, seed {run.Seed}: {run.Trouble}"))];
+            Array.ForEach(failures, Terminal.Fail);
+            return failures.Length > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;
         });
         return command;
     }
 
-    private static TimeSpan Duration(System.CommandLine.Parsing.ArgumentResult result)
+    // What the table that is there was made by.
+    private static (TimeSpan Budget, int Episodes)? Before(string path)
+    {
+        try
+        {
+            return File.Exists(path) && JsonSerializer.Deserialize<TableFile>(File.ReadAllBytes(path), RunJson.Options) is { BudgetSeconds: > 0 and < LongestSeconds and var seconds, Episodes: > 1 and var episodes } ? (TimeSpan.FromSeconds(seconds), episodes) : null;
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    private const double LongestSeconds = 1e8;
+
+    private static TimeSpan? Duration(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
         var seconds = text.Length > 0 && double.TryParse(text[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
@@ -70,12 +84,12 @@ internal static class TableCommand
                 _ => double.NaN,
             }
             : double.NaN;
-        if (seconds is > 0 and < 1e8)
+        if (seconds is > 0 and < LongestSeconds)
         {
             return TimeSpan.FromSeconds(seconds);
         }
 
         result.AddError($"--budget must be a time such as 90s, 60m or 2h, not {text}");
-        return default;
+        return null;
     }
 }

@@ -64,12 +64,12 @@ internal static class VerifyCommand
         folder?.Write($"{Name}.md", Markdown(file, found));
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize(file, RunJson.Indented));
+            Terminal.Document(JsonSerializer.Serialize(file, RunJson.Indented));
         }
         else
         {
             LedgerReport.Print(found);
-            Terminal.Line(Summary(file));
+            Terminal.Document(Summary(file));
         }
 
         return LedgerReport.Verdict(found);

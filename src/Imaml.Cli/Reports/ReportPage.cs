@@ -133,7 +133,7 @@ internal static class ReportPage
     private static Html Bar<T>(IReadOnlyDictionary<T, int> counts)
         where T : struct, Enum
     {
-        var all = (double)counts.Values.Sum();
+        var all = counts.Values.Sum(count => (double)count);
         return Html.Of($"<span class=\"bar\">{counts.OrderBy(one => one.Key).Where(one => one.Value > 0).Select(one => Html.Of($"<span class=\"s-{SolveWords.Of(one.Key).Replace(' ', '-')}\" style=\"width:{100 * one.Value / all:F3}%\" title=\"{one.Value} {SolveWords.Of(one.Key)}\"></span>"))}</span>");
     }
 

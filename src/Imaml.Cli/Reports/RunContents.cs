@@ -1,6 +1,7 @@
 // The files of a run, read for people. What a run of another version, or one that was moved, does not have is null or empty; what is there and
 // cannot be read is an error that names the file.
 
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Imaml.Cli.Commands;
@@ -130,9 +131,10 @@ internal sealed record RunContents(
         var evaluations = new List<EvaluationFile>();
         foreach (var file in Directory.EnumerateFiles(folder.FolderPath, "evaluation-*.json").Order(StringComparer.Ordinal))
         {
-            if (Read<EvaluationResult>(file) is { Experiment: not null, Tasks: not null, Inner: not null, Provenance: not null } result)
+            if (Read<EvaluationResult>(file) is { Experiment: { } measured, Tasks: not null, Inner: not null, Provenance: not null } result && ExperimentFile.IsSound(measured))
             {
-                if (result.HalfWidth95 < 0 || result.Accuracy is { } accuracy && !CurveLine.IsShare(accuracy) || result.Baselines is { } baselines && !baselines.All(one => one is { Name: not null, Difference: not null }))
+                if (result.HalfWidth95 < 0 || result.Accuracy is { } accuracy && !CurveLine.IsShare(accuracy) || result.Baselines is { } baselines && !baselines.All(one => one is { Name: not null, Difference: not null })
+                    || !StepReport.AreCounts(result.Inner.Values))
                 {
                     throw new InvalidDataException($"{file} is damaged: no evaluation has these numbers");
                 }
@@ -203,11 +205,14 @@ internal sealed record RunContents(
         }
     }
 
+    // Of run.json, which has a kilobyte.
+    private const long LongestDescription = 1 << 24;
+
     private static JsonObject Object(string path)
     {
         try
         {
-            return ExperimentFile.Tree(File.ReadAllText(path), path);
+            return ExperimentFile.Tree(Encoding.UTF8.GetString(StandardInput.ReadFile(path, LongestDescription)), path);
         }
         catch (ExperimentException e)
         {

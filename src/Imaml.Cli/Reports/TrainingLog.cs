@@ -135,7 +135,7 @@ internal sealed class TrainingLog
     {
         foreach (var (status, count) in more)
         {
-            sums[status] = sums.GetValueOrDefault(status) + count;
+            sums[status] = (int)long.Min(int.MaxValue, (long)sums.GetValueOrDefault(status) + count);
         }
     }
 }

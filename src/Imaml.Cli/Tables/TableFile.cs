@@ -2,6 +2,7 @@
 
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using MathNet.Numerics.Distributions;
 
 namespace Imaml.Cli.Tables;
 
@@ -14,6 +15,26 @@ namespace Imaml.Cli.Tables;
 /// <param name="Difference">The first one's accuracy minus the second one's.</param>
 internal sealed record MethodComparison(string Setting, string First, string Second, ulong Seed, BatchNormMode BatchNormalization, PairedDifference Difference);
 
+/// <summary>An accuracy over seeds, or over the episodes of one.</summary>
+/// <param name="Accuracy">The mean.</param>
+/// <param name="HalfWidth95">Half its 95 % interval: t·s/√n with Student's t of n − 1 degrees of freedom over n seeds, 1.96·s/√n over the episodes of one.</param>
+/// <param name="Seeds">Seeds that are tested.</param>
+internal sealed record CellAccuracy(double Accuracy, double HalfWidth95, int Seeds)
+{
+    /// <summary>That of these tests; null where there is none.</summary>
+    public static CellAccuracy? Of(IEnumerable<CellTest?> ofSeeds)
+    {
+        CellTest[] tests = [.. ofSeeds.OfType<CellTest>()];
+        if (tests.Length < 2)
+        {
+            return tests is [var one] ? new CellAccuracy(one.Accuracy, one.HalfWidth95, 1) : null;
+        }
+
+        var (mean, normal) = Evaluation.Interval([.. tests.Select(one => one.Accuracy)]);
+        return new CellAccuracy(mean, normal / Normal.InvCDF(0, 1, 0.975) * StudentT.InvCDF(0, 1, tests.Length - 1, 0.975), tests.Length);
+    }
+}
+
 /// <summary>A cell over its seeds.</summary>
 /// <param name="Setting">The column.</param>
 /// <param name="Method">The row.</param>
@@ -23,24 +44,17 @@ internal sealed record MethodComparison(string Setting, string First, string Sec
 /// <param name="Runs">One a seed.</param>
 internal sealed record CellSummary(string Setting, string Method, string Preset, string? Note, PublishedAccuracy? Published, IReadOnlyList<CellResult> Runs)
 {
-    /// <summary>Mean and 1.96·s/√n of the finished runs' accuracies over seeds; of one seed, its accuracy over episodes.</summary>
-    public (double Mean, double HalfWidth95, int Seeds)? Over(Func<CellResult, CellTest?> test)
-    {
-        CellTest[] tests = [.. Runs.Select(test).OfType<CellTest>()];
-        if (tests.Length < 2)
-        {
-            return tests is [var one] ? (one.Accuracy, one.HalfWidth95, 1) : null;
-        }
+    /// <summary>With the query images' statistics, as published accuracies are made.</summary>
+    public CellAccuracy? Transductive => CellAccuracy.Of(Runs.Select(run => run.Transductive));
 
-        var (mean, halfWidth) = Evaluation.Interval([.. tests.Select(one => one.Accuracy)]);
-        return (mean, halfWidth, tests.Length);
-    }
+    /// <summary>With the support images' statistics.</summary>
+    public CellAccuracy? Inductive => CellAccuracy.Of(Runs.Select(run => run.Inductive));
 }
 
 /// <summary>The result file.</summary>
 /// <param name="Table">Its name.</param>
 /// <param name="Title">Its title.</param>
-/// <param name="BudgetSeconds">Seconds of training of a run.</param>
+/// <param name="BudgetSeconds">Seconds of training that finish a run.</param>
 /// <param name="Scale">What the cells are trained with.</param>
 /// <param name="Episodes">Test episodes of a run, the same for all methods of a setting.</param>
 /// <param name="Provenance">Program and machine that wrote the file; each run names its own.</param>
@@ -68,7 +82,7 @@ internal sealed record TableFile(
         from mode in Enum.GetValues<BatchNormMode>()
         let a = TestOf(first.Item.Runs[seed.Index], mode)
         let b = TestOf(second.Runs[seed.Index], mode)
-        where a is { NotFinite: 0 } && b is { NotFinite: 0 }
+        where a is { NotFinite: 0 } && b is { NotFinite: 0 } && a.Tasks == b.Tasks
         select new MethodComparison(first.Item.Setting, first.Item.Method, second.Method, seed.Item, mode, PairedDifference.Of(a.PerEpisode, b.PerEpisode));
 
     private static CellTest? TestOf(CellResult run, BatchNormMode mode) => mode == BatchNormMode.Inductive ? run.Inductive : run.Transductive;

@@ -17,8 +17,8 @@ internal static class TableReport
         $"""
         # {file.Title}
 
-        `imaml reproduce {file.Table}`: {Text($"{file.BudgetSeconds / 60:0.#}")} minutes of training a cell (processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
-        Intervals are over the episodes of one run, or over seeds where there are several. Program {file.Provenance.Version}.
+        `imaml reproduce {file.Table}`: a budget of {Text($"{file.BudgetSeconds / 60:0.##}")} minutes of training for each run (processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
+        Intervals are over the episodes of one run, or over seeds where there are several (Student's t). Program {file.Provenance.Version}.
 
         {Line(Headings)}
         {Line(Headings.Select(_ => "---"))}
@@ -27,30 +27,44 @@ internal static class TableReport
         {Comparisons(file)}{Laws(file)}
         """;
 
+    // What several seeds cost is added up.
     private static string[] Row(CellSummary cell)
     {
-        var last = cell.Runs.MaxBy(run => run.ComputeSeconds)!;
-        var counts = last.State == CellState.NotBegun
-            ? ["", "", "", "", ""]
-            : new[] { Text($"{last.ComputeSeconds:F0}"), Text($"{last.Seconds:F0}"), Text($"{last.Tasks:N0}"), Text($"{last.Gradients:N0}"), Text($"{last.HessianProducts:N0}") };
+        CellResult[] runs = [.. cell.Runs.Where(run => run.MetaSteps > 0)];
+        string Sum(Func<CellResult, double> of, bool logged) => runs is [] ? "" : (logged && runs.Any(run => run.LogGap is not null) ? "≥ " : "") + Text($"{runs.Sum(of):N0}");
+        var folder = runs is [var only] ? only.Folder : Path.Combine(cell.Setting, cell.Method);
         return
         [
-            cell.Setting, cell.Method, cell.Published is { } published ? Text($"{published.Percent} ± {published.HalfWidth95}") : "", Accuracy(cell.Over(run => run.Transductive)), Accuracy(cell.Over(run => run.Inductive)),
-            .. counts, State(cell.Runs), last.BestState is { } checkpoint ? $"`{checkpoint.Replace('\\', '/')}`" : "", last.State == CellState.NotBegun ? cell.Preset : $"`{last.Folder.Replace('\\', '/')}/run.json`",
+            cell.Setting, cell.Method, cell.Published is { } published ? Text($"{published.Percent} ± {published.HalfWidth95}") : "", Accuracy(cell.Transductive), Accuracy(cell.Inductive),
+            Sum(run => run.ComputeSeconds, true), Sum(run => run.Seconds, true), Sum(run => run.Tasks, false), Sum(run => run.Gradients, true), Sum(run => run.HessianProducts, true), State(cell.Runs),
+            runs is [{ BestState: { } checkpoint }] ? Code(checkpoint) : runs.Length > 1 && runs.All(run => run.BestState is not null) ? Code($"{folder}/*/{Path.GetFileName(runs[0].BestState)}") : "",
+            runs is [] ? cell.Preset : Code(runs.Length == 1 ? $"{folder}/run.json" : $"{folder}/*/run.json"),
         ];
     }
 
+    private static string Code(string path) => $"`{path.Replace('\\', '/')}`";
+
     private static string State(IReadOnlyList<CellResult> runs)
     {
-        var (finished, running) = (runs.Count(run => run.State == CellState.Finished), runs.Count(run => run.State is CellState.Running or CellState.Trained));
-        var reached = runs.Where(run => run.State == CellState.Running && run.Validation is not null).Select(run => Text($", validation {100 * run.Validation:F2} %")).FirstOrDefault();
-        return (finished, running) switch
+        var gap = runs.Any(run => run.LogGap is not null) ? ", its log incomplete" : "";
+        if (runs is [var run])
         {
-            (0, 0) => "not begun",
-            _ when finished == runs.Count => runs.Count == 1 ? "finished" : $"finished, {finished} seeds",
-            _ => $"{finished} of {runs.Count} finished{(running > 0 ? $", {running} running" : "")}{reached}",
-        };
+            return Word(run.State) + (run.State == CellState.Diverged ? $" after {run.MetaSteps} meta-steps" : "") + (run.State is CellState.Running or CellState.Trained && run.Validation is { } validation ? Text($", validation {100 * validation:F2} %") : "") + gap;
+        }
+
+        return string.Join(", ", runs.GroupBy(one => one.State).OrderByDescending(same => same.Key == CellState.Finished).Select(same => $"{same.Count()} of {runs.Count} {Word(same.Key)}")) + gap;
     }
+
+    private static string Word(CellState state) => state switch
+    {
+        CellState.NotBegun => "not begun",
+        CellState.Running => "running",
+        CellState.Trained => "trained, not tested",
+        CellState.Finished => "finished",
+        CellState.Diverged => "diverged",
+        CellState.OtherRun => "another experiment",
+        _ => "damaged",
+    };
 
     private static string Comparisons(TableFile file) => file.Comparisons.Count == 0
         ? "No two methods of a setting are measured yet."
@@ -70,13 +84,13 @@ internal static class TableReport
 
     private static string Laws(TableFile file)
     {
-        (CellSummary Cell, FittedSlope Law, PublishedAccuracy Published)[] missed =
+        (CellSummary Cell, CellResult Run, FittedSlope Law, PublishedAccuracy Published)[] missed =
         [
             .. from cell in file.Cells
                where cell.Published is not null
                from run in cell.Runs
                where run.Law is not null && 100 * run.Validation < cell.Published!.Percent
-               select (cell, run.Law, cell.Published!),
+               select (cell, run, run.Law, cell.Published!),
         ];
         return missed is []
             ? ""
@@ -87,17 +101,17 @@ internal static class TableReport
 
                Of runs whose validation has not reached them: c·n^(−b) fitted to the errors on validation classes after n tasks, in the second half of the curve, and the n at which it has the published error. An extrapolation, no measurement.
 
-               {Line(["setting", "method", "published, %", "b", "tasks so far", "tasks by the fit"])}
-               {Line(Enumerable.Repeat("---", 6))}
+               {Line(["setting", "method", "seed", "published, %", "b", "tasks so far", "tasks by the fit"])}
+               {Line(Enumerable.Repeat("---", 7))}
                {string.Join('\n', missed.Select(one => Line(
                    [
-                       one.Cell.Setting, one.Cell.Method, Text($"{one.Published.Percent}"), Text($"{-one.Law.Slope:F2} ({-one.Law.High:F2} to {-one.Law.Low:F2})"), Text($"{one.Cell.Runs.Max(run => run.Tasks):N0}"),
+                       one.Cell.Setting, one.Cell.Method, Text($"{one.Run.Seed}"), Text($"{one.Published.Percent}"), Text($"{-one.Law.Slope:F2} ({-one.Law.High:F2} to {-one.Law.Low:F2})"), Text($"{one.Run.Tasks:N0}"),
                        ErrorLaw.Reaches(one.Law, 1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : "it does not fall",
                    ])))}
                """;
     }
 
-    private static string Accuracy((double Mean, double HalfWidth95, int Seeds)? measured) => measured is not var (mean, half, seeds)
+    private static string Accuracy(CellAccuracy? measured) => measured is not var (mean, half, seeds)
         ? ""
         : (double.IsFinite(mean) ? Text($"{100 * mean:F2} ± {100 * half:F2}") : "no accuracy") + (seeds > 1 ? $" ({seeds} seeds)" : "");
 

@@ -4,20 +4,21 @@ using Imaml.Cli.Commands;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
+using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Tables;
 
-/// <summary>The chosen cells of a table with all that their runs need.</summary>
+/// <summary>The cells of a table that are to be worked on, with all that their runs need.</summary>
 internal sealed record TableWork(
     PublishedTable Table, IReadOnlyList<TableCell> Cells, Scale Scale, IReadOnlyList<ulong> Seeds, double Budget, int Episodes, string Root, string? Data, ComputeDevice Device, int? Threads, CancellationToken Stop)
 {
-    /// <summary>The table as it stands.</summary>
+    /// <summary>The table as it stands, with all of its cells.</summary>
     public TableFile Read()
     {
         LibTorchLoader.EnsureLoaded();
-        return TableFile.Read(Table, Cells, Scale, Seeds, Root, Budget, Episodes, Provenance.Current(Device));
+        return TableFile.Read(Table, Table.Cells, Scale, Seeds, Root, Budget, Episodes, Provenance.Current(Device));
     }
 
     /// <summary>Trains and tests what is missing, seed by seed, until asked to stop. A cell that fails does not end the others.</summary>
@@ -35,33 +36,61 @@ internal sealed record TableWork(
 
             try
             {
-                // Rank 0 alone has the folder.
-                var reached = (CellState)Job.Processes.FromFirst(() => (int)CellResult.Read(cell, Scale, seed, Root, Budget, Episodes).State);
-                if (reached == CellState.Finished)
-                {
-                    continue;
-                }
-
-                Terminal.Progress($"{cell.Name}, seed {seed}");
-                var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, Scale, seed)));
-                if (reached != CellState.Trained)
-                {
-                    Train(cell, seed, folder);
-                }
-
-                if (!Job.Processes.Any(Stop.IsCancellationRequested) && Test(folder) != ExitCode.Success)
-                {
-                    failed.Add($"{cell.Name}, seed {seed}: no accuracy, since an adapted network is not finite");
-                }
+                Work(cell, seed);
             }
-            catch (Exception e) when (e is TrainingDivergedException or CheckpointException or FirstRankException || (e is DataException && Job.Processes.Size == 1))
+            catch (Exception e) when (e is TrainingDivergedException or AdaptationException or CheckpointException or FirstRankException || (e is DataException && Job.Processes.Size == 1))
             {
                 failed.Add($"{cell.Name}, seed {seed}: {e.Message}");
+            }
+            catch (OperationCanceledException) when (Stop.IsCancellationRequested)
+            {
+                break;
             }
         }
 
         return failed;
     }
+
+    private void Work(TableCell cell, ulong seed)
+    {
+        var folder = new RunFolder(Path.Combine(Root, CellResult.FolderOf(cell, Scale, seed)));
+        TrainingDivergedException? diverged = null;
+        if (State(cell, seed) is var reached && reached is CellState.NotBegun or CellState.Running)
+        {
+            Terminal.Progress($"{cell.Name}, seed {seed}");
+            try
+            {
+                Train(cell, seed, folder);
+            }
+            catch (TrainingDivergedException e)
+            {
+                diverged = e;
+            }
+
+            reached = State(cell, seed);
+        }
+
+        if (reached == CellState.Trained && !Job.Processes.Any(Stop.IsCancellationRequested))
+        {
+            Terminal.Progress($"{cell.Name}, seed {seed}: testing");
+            if (Test(folder) != ExitCode.Success)
+            {
+                throw new AdaptationException("no accuracy, since an adapted network is not finite");
+            }
+        }
+
+        if (diverged is not null)
+        {
+            throw diverged;
+        }
+    }
+
+    // Rank 0 alone has the folder.
+    private CellState State(TableCell cell, ulong seed) => (CellState)Job.Processes.FromFirst(() =>
+    {
+        var read = CellResult.Read(cell, Scale, seed, Root, Budget, Episodes);
+        return read is { State: CellState.OtherRun or CellState.Damaged } ? throw new CheckpointException(read.Trouble!) : (int)read.State;
+    });
 
     private void Train(TableCell cell, ulong seed, RunFolder folder)
     {
@@ -84,5 +113,5 @@ internal sealed record TableWork(
     }
 
     private int Test(RunFolder folder) => new ModelEvaluation(
-        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Ensemble: null, Baselines: false, Output: null, Json: false, Data, Device, Stop).Run();
+        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Ensemble: null, Baselines: false, Output: null, Json: false, Data, Device, Stop) { IsPartOfWork = true }.Run();
 }

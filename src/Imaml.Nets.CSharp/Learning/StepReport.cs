@@ -1,5 +1,6 @@
 // What one meta-step tells: how well it learns, and whether its meta-gradient can be trusted.
 
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Methods;
 
@@ -73,6 +74,19 @@ public sealed record StepReport(
     long? HessianProducts = null,
     double? CertifiedError = null)
 {
+    // Of one line of a log: far more than any has, few enough to be added up.
+    private const int MostTasks = 10_000_000;
+    private const long MostOperations = 1_000_000_000_000;
+
+    /// <summary>Whether these can be numbers of tasks.</summary>
+    internal static bool AreCounts(IEnumerable<int> counts) => counts.All(count => count is >= 0 and <= MostTasks);
+
+    /// <summary>Whether what it counts can be numbers of tasks and of operations: a log that was damaged may say anything.</summary>
+    [JsonIgnore]
+    internal bool HasCounts =>
+        AreCounts([NonPositiveCurvature, NonFinite, Ended?.NotFinite ?? 0, .. Ended?.Inner.Values ?? [], .. Ended?.Linear.Values ?? []])
+        && Gradients is null or (>= 0 and <= MostOperations) && HessianProducts is null or (>= 0 and <= MostOperations);
+
     /// <summary>This report of several meta-steps with the next one: means of losses and accuracy, the largest of norms, residual, curvature and raise, sums of counts.</summary>
     /// <param name="next">The next meta-step.</param>
     /// <param name="steps">How many this is of.</param>

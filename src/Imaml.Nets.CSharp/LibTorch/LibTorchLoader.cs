@@ -149,7 +149,7 @@ public static class LibTorchLoader
             var copy = Path.Combine(folder, Path.GetFileName(path));
             UserCache.Make(cache);
             UserCache.Make(folder);
-            if (!File.Exists(copy) || !Owner.IsTrusted(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(patched))
+            if (!File.Exists(copy) || !Owner.IsTrusted(copy) || !Holds(copy, patched))
             {
                 AtomicFile.Write(copy, patched);
             }
@@ -161,6 +161,19 @@ public static class LibTorchLoader
             throw new LibTorchLoadException(
                 $"this system's C++ runtime lacks {MissingVersion}, which {path} needs, and no compatible copy could be made in {cache} ({e.Message}); "
                 + "set XDG_CACHE_HOME to a writable folder, or install a libstdc++ of GCC 13.2 or later", e);
+        }
+    }
+
+    // What cannot be read is made anew.
+    private static bool Holds(string path, byte[] bytes)
+    {
+        try
+        {
+            return File.ReadAllBytes(path).AsSpan().SequenceEqual(bytes);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 

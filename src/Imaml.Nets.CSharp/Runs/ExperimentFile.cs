@@ -138,6 +138,19 @@ public static class ExperimentFile
         ];
     }
 
+    /// <summary>Whether an experiment that a file was read into has all of its parts, and makes sense.</summary>
+    internal static bool IsSound(Experiment read)
+    {
+        try
+        {
+            return JsonSerializer.SerializeToNode(read, RunJson.Options) is JsonObject tree && Complaints(tree).Count == 0 && read.Complaints().Count == 0;
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Where a tree does not have the form of an experiment.</summary>
     internal static IReadOnlyList<Complaint> Complaints(JsonObject tree) => [.. OfObject(tree, typeof(Experiment), "")];
 

@@ -69,7 +69,7 @@ internal sealed class ProgressLog
     public static IReadOnlyList<ProgressLine> Read(string path)
     {
         var kept = new Stack<ProgressLine>();
-        foreach (var line in RunFolder.Read<ProgressLine>(path).Where(line => line.Step is not null).Reverse())
+        foreach (var line in RunFolder.Read<ProgressLine>(path).Where(line => line.IsSound).Reverse())
         {
             if (kept.Count == 0 || line.MetaStep <= kept.Peek().After)
             {

@@ -6,10 +6,12 @@
 //     checkpoint.bin      the state to go on from, and the result of training
 //     checkpoint-previous.bin  the state before it, for where checkpoint.bin is damaged
 //     checkpoint-best.bin the state of the best validation, where there is one
+//     checkpoint-best-regular.bin  that of the validations that are made however long the run is, where the best is of an end that it has had
 //     checkpoint-T.bin    the state after T meta-steps, where states are kept; six digits or more
 //     progress.jsonl      a line for one meta-step or several
 //     curve.jsonl         one line a validation
 //     training.json       what the finished run cost
+//     diverged.json       why there is no next meta-step
 //     lock                held by the process that trains; it stays, for one that waits for it would otherwise hold a file that is gone
 //     evaluation-*.json   what `imaml evaluate` measured
 
@@ -47,6 +49,9 @@ public sealed class RunFolder(string path)
 
     /// <summary>The path of the state with the best validation.</summary>
     public string BestCheckpointPath => File($"{KeptPrefix}best{CheckpointSuffix}");
+
+    /// <summary>The path of the best state of the validations that a longer run makes too, where the best of all is that of an end between them.</summary>
+    internal string RegularBestCheckpointPath => File($"{KeptPrefix}best-regular{CheckpointSuffix}");
 
     /// <summary>The path of the checkpoint that is kept of a meta-step.</summary>
     public string KeptCheckpointPath(int metaStep) => File($"{KeptPrefix}{metaStep:D6}{CheckpointSuffix}");
@@ -134,6 +139,9 @@ public sealed class RunFolder(string path)
 
     /// <summary>The path of the file that the training process holds.</summary>
     internal string LockPath => File(LockName);
+
+    /// <summary>The path of why a run has no next meta-step.</summary>
+    internal string DivergencePath => File("diverged.json");
 
     /// <summary>The path of what a finished run cost.</summary>
     public string SummaryPath => File("training.json");

@@ -18,7 +18,11 @@ internal sealed record ProgressLine(
 {
     /// <summary>Whether a run can have written it: a line that was damaged, or another program's, may say anything.</summary>
     [JsonIgnore]
-    public bool IsSound => MetaStep > 0 && Steps > 0 && RunSeconds.AreSound(Seconds) && Step is { Ended: null or { Inner: not null, Linear: not null } };
+    public bool IsSound =>
+        MetaStep > 0 && Steps > 0 && RunSeconds.AreSound(Seconds)
+        // Never more than wall time, but for rounding.
+        && (ComputeSeconds is not { } compute || (compute >= 0 && compute <= Seconds + 1))
+        && Step is { Ended: null or { Inner: not null, Linear: not null } } && Step.HasCounts;
 
     /// <summary>The meta-step that it begins after.</summary>
     [JsonIgnore]
@@ -61,7 +65,7 @@ public sealed record CurveLine(
     /// <summary>Whether a run can have written it: a line that was damaged, or another program's, may say anything.</summary>
     [JsonIgnore]
     internal bool IsSound =>
-        MetaStep > 0 && RunSeconds.AreSound(Seconds) && !(HalfWidth95 < 0) && !(AveragedHalfWidth95 < 0)
+        MetaStep > 0 && RunSeconds.AreSound(Seconds) && !(HalfWidth95 < 0) && !(AveragedHalfWidth95 < 0) && StepReport.AreCounts(Inner?.Values ?? [])
         && (Accuracy is not { } accuracy || (IsShare(accuracy) && (Averaged is not { } averaged || IsShare(averaged))));
 
     // An accuracy is from 0 to 1; not a number where an adapted network is not finite.

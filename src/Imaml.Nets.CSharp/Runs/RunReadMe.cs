@@ -16,10 +16,12 @@ internal static class RunReadMe
         checkpoint.bin           the newest state, from which training goes on
         checkpoint-previous.bin  the state before it, which is taken where the newest is damaged
         checkpoint-best.bin      the state of the best validation
+        checkpoint-best-regular.bin  the best state before an end at which the run was validated out of turn; a longer run goes on from it
         checkpoint-N.bin         the state after N meta-steps (--keep-every)
         progress.jsonl           the log of training: one JSON object for each meta-step, or for --log-every of them
         curve.jsonl              the validations: one JSON object each
         training.json            what the finished training cost, and how its solves ended
+        diverged.json            why training could not go on
         evaluation-*.json        what `imaml evaluate` measured, episode by episode
         diagnosis/               what `imaml diagnose` measured
         report.html              the page that `imaml report` wrote

@@ -64,8 +64,8 @@ public sealed class TrainingRun : IDisposable
     public double Seconds => _seconds;
 
     /// <summary>
-    /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads, never more than wall time; on a GPU, or where
-    /// the system does not account for processor time, wall time.
+    /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads that can compute at once, never more than wall
+    /// time; on a GPU, or where the system does not account for processor time, wall time.
     /// </summary>
     public double ComputeSeconds => _progress?.ComputeSeconds ?? 0;
 
@@ -179,10 +179,11 @@ public sealed class TrainingRun : IDisposable
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
         RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
         CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
+        LeaveEnd(folder, header.Experiment.Budget.ValidateEvery, experiment.Budget.MetaSteps);
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
-            _best = BestOf(folder),
+            _best = Header(folder.BestCheckpointPath)?.Validation,
             _isSound = saved.Path == folder.CheckpointPath,
             // With another cadence than before, not every validation that this one has was made.
             _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
@@ -194,12 +195,32 @@ public sealed class TrainingRun : IDisposable
         return run;
     }
 
+    // A longer run has no end where this one had: it chooses among the states that it would have validated.
+    private static void LeaveEnd(RunFolder folder, int every, int metaSteps)
+    {
+        if (Header(folder.BestCheckpointPath) is { MetaStep: var best } && IsOutOfTurn(best, every) && best != metaSteps)
+        {
+            if (Header(folder.RegularBestCheckpointPath) is null)
+            {
+                File.Delete(folder.BestCheckpointPath);
+            }
+            else
+            {
+                File.Move(folder.RegularBestCheckpointPath, folder.BestCheckpointPath, overwrite: true);
+            }
+        }
+
+        File.Delete(folder.RegularBestCheckpointPath);
+    }
+
+    private static bool IsOutOfTurn(int metaStep, int every) => every > 0 && metaStep % every != 0;
+
     // A damaged one is not needed to go on: the next validation replaces it.
-    private static double? BestOf(RunFolder folder)
+    private static CheckpointHeader? Header(string path)
     {
         try
         {
-            return File.Exists(folder.BestCheckpointPath) ? Checkpoint.ReadHeader(folder.BestCheckpointPath).Validation : null;
+            return File.Exists(path) ? Checkpoint.ReadHeader(path) : null;
         }
         catch (CheckpointException)
         {
@@ -237,7 +258,7 @@ public sealed class TrainingRun : IDisposable
     /// <param name="onStep">Told every meta-step.</param>
     /// <param name="onValidation">Told every validation.</param>
     /// <param name="seconds">The training ends, with a validation, once <see cref="ComputeSeconds"/> are so many, though not all meta-steps are made; a later call goes on.</param>
-    /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved.</exception>
+    /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved, and the folder says why it is the last.</exception>
     public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null, double seconds = double.PositiveInfinity)
     {
         var cadence = Experiment.Budget;
@@ -276,6 +297,11 @@ public sealed class TrainingRun : IDisposable
         {
             // In the middle of a validation; the state before it is what is saved.
         }
+        catch (TrainingDivergedException e) when (Writes && Learner.MetaStep > 0)
+        {
+            RunFolder.WriteJson(Folder.DivergencePath, new Divergence(Learner.MetaStep, e.Message));
+            throw;
+        }
         finally
         {
             Save();
@@ -298,6 +324,9 @@ public sealed class TrainingRun : IDisposable
     }
 
     private bool Writes => _lock is not null;
+
+    // Threads with a core and a task of their own.
+    private int AtOnce => int.Min(int.Min(Threads, Environment.ProcessorCount), (Experiment.Budget.MetaBatch + Processes.Size - 1) / Processes.Size);
 
     // Rank 0 has the time; any rank may have been asked to stop.
     private (bool Enough, bool Stop) Agreed(bool enough, bool stop)
@@ -347,7 +376,7 @@ public sealed class TrainingRun : IDisposable
         var report = Learner.Step(Learner.NextTasks);
         var wall = watch.Elapsed.TotalSeconds;
         _seconds += wall;
-        _progress?.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, Threads).CpuSeconds)));
+        _progress?.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, AtOnce).CpuSeconds)));
         _sinceValidation.Add(report);
         return report;
     }
@@ -394,6 +423,11 @@ public sealed class TrainingRun : IDisposable
         var value = measured.Mean;
         if (Writes && double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
         {
+            if (IsOutOfTurn(Learner.MetaStep, Experiment.Budget.ValidateEvery) && Header(Folder.BestCheckpointPath) is { } before && !IsOutOfTurn(before.MetaStep, Experiment.Budget.ValidateEvery))
+            {
+                AtomicFile.Write(Folder.RegularBestCheckpointPath, Checkpoint.ReadFile(Folder.BestCheckpointPath));
+            }
+
             Checkpoint.WriteValidated(Folder.BestCheckpointPath, Experiment, _seconds, learner, value, averaged);
             _best = value;
         }

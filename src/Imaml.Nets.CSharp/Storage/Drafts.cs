@@ -1,6 +1,8 @@
 // Files that are not whole yet. A process that is told to end at once removes those that it is writing; what a process left that was killed is removed
 // a day later.
 
+using System.Text;
+
 namespace Imaml.Nets.Storage;
 
 /// <summary>The drafts of this process.</summary>
@@ -13,8 +15,21 @@ internal static class Drafts
     private static readonly Lock Gate = new();
     private static readonly HashSet<string> Open = [];
 
+    // Bytes of a file's name, and what a draft's name has more.
+    private const int LongestName = 255, Addition = 38;
+
     /// <summary>A name for a draft of a file, beside it.</summary>
-    public static string NameFor(string path) => $"{path}.{Guid.NewGuid():N}{Suffix}";
+    public static string NameFor(string path)
+    {
+        var name = Path.GetFileName(path);
+        while (Encoding.UTF8.GetByteCount(name) > LongestName - Addition)
+        {
+            // Not half of a character.
+            name = name[..^(name.Length > 1 && char.IsLowSurrogate(name[^1]) ? 2 : 1)];
+        }
+
+        return Path.Combine(Path.GetDirectoryName(path) ?? "", $"{name}.{Guid.NewGuid():N}{Suffix}");
+    }
 
     /// <summary>Begins a draft, which <see cref="Remove"/> ends.</summary>
     public static FileStream Create(string path, FileStreamOptions options)

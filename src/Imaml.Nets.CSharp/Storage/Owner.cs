@@ -10,7 +10,7 @@ internal static class Owner
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // statx(2): its structure is the same on all processors.
-    private const int CurrentFolder = -100, NoFollow = 0x100, Type = 0x1, UserId = 0x8, StructureLength = 256, UserOffset = 20, ModeOffset = 28;
+    private const int CurrentFolder = -100, NoFollow = 0x100, Type = 0x1, UserId = 0x8, FileNumber = 0x100, StructureLength = 256, UserOffset = 20, ModeOffset = 28, FileNumberOffset = 32, DeviceOffset = 136;
 
     // st_mode's kinds of file.
     private const int KindMask = 0xF000, Regular = 0x8000, Folder = 0x4000;
@@ -30,6 +30,13 @@ internal static class Owner
     {
         var status = new byte[StructureLength];
         return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, Type, status) == 0 && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (Regular or Folder);
+    }
+
+    /// <summary>What two paths have in common that lead to the same file or folder; null where the system does not say.</summary>
+    public static (ulong File, ulong Device)? Identity(string path)
+    {
+        var status = new byte[StructureLength];
+        return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, FileNumber, status) == 0 ? (BitConverter.ToUInt64(status, FileNumberOffset), BitConverter.ToUInt64(status, DeviceOffset)) : null;
     }
 
     /// <summary>Makes a folder, and those above it that are missing, which this user alone may enter; one that is there is closed to others.</summary>

@@ -4,6 +4,8 @@
 using System.IO.Compression;
 using System.IO.Enumeration;
 using System.Security.Cryptography;
+using ICSharpCode.SharpZipLib.Checksum;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
@@ -17,7 +19,8 @@ internal sealed record TreeFile(string Path, string Where, long Length, long Mod
 /// <summary>The files of a folder or a zip archive.</summary>
 internal sealed class FileTree : IDisposable
 {
-    private const int DeepestFolder = 16;
+    // Folders within folders, characters of an archive's name, and entries in all: more are no data set, but a mistake or an attack.
+    private const int DeepestFolder = 16, LongestName = 4096, MostEntries = 5_000_000;
 
     // How the runtime's message begins, which names the method; there is no other sign of it.
     private const string UnsupportedCompression = "The archive entry was compressed using ";
@@ -44,12 +47,15 @@ internal sealed class FileTree : IDisposable
     /// <summary>Lists a folder, or the zip archive of that name.</summary>
     /// <param name="path">The folder or archive.</param>
     /// <param name="remedy">What to do about a damaged archive, or null for something general.</param>
-    /// <exception cref="DataException">There is none, it cannot be read, or the archive is damaged or refused.</exception>
-    public static FileTree Open(string path, string? remedy = null)
+    /// <param name="cancel">Stops the listing of a folder.</param>
+    /// <exception cref="DataException">There is none, it cannot be read, or it is damaged or refused.</exception>
+    public static FileTree Open(string path, string? remedy = null, CancellationToken cancel = default)
     {
         try
         {
-            return Directory.Exists(path) ? OfFolder(path) : OfArchive(path, File.OpenRead(path), remedy);
+            return Directory.Exists(path) ? OfFolder(path, cancel)
+                : Owner.IsSpecial(path) ? throw new DataException($"{path} is neither a folder nor a file")
+                : OfArchive(path, File.OpenRead(path), remedy);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -95,7 +101,7 @@ internal sealed class FileTree : IDisposable
     {
         var bytes = new byte[length];
         stream.ReadExactly(bytes);
-        return bytes;
+        return (bytes, Sum(bytes, new Crc32()).Value);
     });
 
     /// <summary>SHA-256 of a file's bytes, which are not held in memory; from any thread.</summary>
@@ -103,19 +109,31 @@ internal sealed class FileTree : IDisposable
     public byte[] HashOf(TreeFile file) => With(file, ImageDecoder.LargestFile, (stream, length) =>
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = new byte[1 << 16];
+        var (buffer, sum) = (new byte[1 << 16], new Crc32());
         for (var left = length; left > 0;)
         {
-            var some = buffer.AsSpan(0, (int)long.Min(left, buffer.Length));
+            var some = new ArraySegment<byte>(buffer, 0, (int)long.Min(left, buffer.Length));
             stream.ReadExactly(some);
             hash.AppendData(some);
-            left -= some.Length;
+            _ = Sum(some, sum);
+            left -= some.Count;
         }
 
-        return hash.GetHashAndReset();
+        return (hash.GetHashAndReset(), sum.Value);
     });
 
-    private T With<T>(TreeFile file, long largest, Func<Stream, long, T> read)
+    // Only an archive says what the sum should be.
+    private Crc32 Sum(ArraySegment<byte> bytes, Crc32 sum)
+    {
+        if (_zip is not null)
+        {
+            sum.Update(bytes);
+        }
+
+        return sum;
+    }
+
+    private T With<T>(TreeFile file, long largest, Func<Stream, long, (T Result, long Sum)> read)
     {
         try
         {
@@ -123,14 +141,21 @@ internal sealed class FileTree : IDisposable
             {
                 // It may be longer than when it was listed, as a link's target is.
                 using var opened = File.OpenRead(Path.Combine(Root, file.Path));
-                return read(opened, Limited(opened.Length));
+                return read(opened, Limited(opened.Length)).Result;
             }
 
             var length = Limited(file.Length);
             lock (_one)
             {
-                using var stream = _entries[file.Path].Open();
-                return read(stream, length);
+                var entry = _entries[file.Path];
+                if (entry.IsEncrypted)
+                {
+                    throw new DataException($"{file.Where} is encrypted; make the archive again without a password");
+                }
+
+                using var stream = entry.Open();
+                var (result, sum) = read(stream, length);
+                return sum == entry.Crc32 ? result : throw new InvalidDataException("its checksum is another");
             }
         }
         catch (InvalidDataException e) when (e.Message.StartsWith(UnsupportedCompression, StringComparison.Ordinal))
@@ -168,17 +193,35 @@ internal sealed class FileTree : IDisposable
         return null;
     }
 
-    private static FileTree OfFolder(string folder)
+    private static FileTree OfFolder(string folder, CancellationToken cancel)
     {
-        var tree = new FileTree(folder, null, null);
+        var (tree, entries) = (new FileTree(folder, null, null), 0);
         var found = new FileSystemEnumerable<(string Path, bool IsFolder, long Length, long Modified)>(
             folder,
             (ref FileSystemEntry entry) => (
                 entry.ToFullPath(), entry.IsDirectory, entry.IsDirectory ? 0 : entry.Length, entry.IsDirectory ? 0 : entry.LastWriteTimeUtc.Ticks),
-            new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder });
+            new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder })
+        {
+            ShouldRecursePredicate = (ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0 || !LeadsBack(folder, entry.ToFullPath()),
+        };
         // Entries give full paths, whatever the folder was called.
         var above = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)).Length + 1;
-        tree.Sort(found.Select(one =>
+        tree.Sort(found.Where(one =>
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (++entries > MostEntries)
+            {
+                throw new DataException($"{folder} holds more than {MostEntries:N0} files and folders; name the folder that has the pictures");
+            }
+
+            if (one.IsFolder && one.Path.AsSpan(above).Count(Path.DirectorySeparatorChar) >= DeepestFolder)
+            {
+                throw new DataException($"{Shown(one.Path)} lies more than {DeepestFolder} folders deep; move what it holds up, or remove it");
+            }
+
+            // A pipe, a socket or a device has nothing to read, or no end.
+            return one.IsFolder || one.Length > 0 || !Owner.IsSpecial(one.Path);
+        }).Select(one =>
         {
             var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
             return (one.IsFolder ? path + "/" : path, Shown(one.Path), one.Length, one.Modified);
@@ -186,8 +229,32 @@ internal sealed class FileTree : IDisposable
         return tree;
     }
 
+    // Whether a link to a folder leads to one that it lies in, by whatever links.
+    private static bool LeadsBack(string root, string link)
+    {
+        if (Owner.Identity(link) is not { } target)
+        {
+            return false;
+        }
+
+        for (var folder = Path.GetDirectoryName(link); folder is not null && folder.Length >= Path.TrimEndingDirectorySeparator(Path.GetFullPath(root)).Length; folder = Path.GetDirectoryName(folder))
+        {
+            if (Owner.Identity(folder) == target)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private void ReadEntries(ZipArchive zip)
     {
+        if (zip.Entries.Count > MostEntries)
+        {
+            throw new DataException($"{Root} holds more than {MostEntries:N0} entries");
+        }
+
         Sort(zip.Entries.Select(entry =>
         {
             var path = entry.FullName.Replace('\\', '/');
@@ -199,6 +266,11 @@ internal sealed class FileTree : IDisposable
             if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
             {
                 throw new DataException($"{Root} holds {Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
+            }
+
+            if (path.Length > LongestName || path.AsSpan().Count('/') > DeepestFolder + 1)
+            {
+                throw new DataException($"{Root} holds {Shown(path[..int.Min(path.Length, 64)])}…, which lies more than {DeepestFolder} folders deep or has too long a name; make the archive again without it");
             }
 
             if (!path.EndsWith('/') && ClutterIn(path) is null && !_entries.TryAdd(path, entry))

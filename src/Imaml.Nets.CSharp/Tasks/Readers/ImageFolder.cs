@@ -58,7 +58,7 @@ internal static class ImageFolder
         }
 
         var cache = new FolderCache(reading.CacheFolder ?? ImageCache.DefaultFolder(), name);
-        using var tree = Directory.Exists(full) ? FileTree.Open(full) : null;
+        using var tree = Directory.Exists(full) ? FileTree.Open(full, cancel: cancel) : null;
         var listing = ListingOf(full, tree, name, reading);
         if (!reading.Verify && cache.ByListing(listing) is { } known)
         {
@@ -66,9 +66,9 @@ internal static class ImageFolder
             return Opened(known, fromCache: true);
         }
 
-        using var opened = tree is null ? FileTree.Open(full) : null;
+        using var opened = tree is null ? FileTree.Open(full, cancel: cancel) : null;
         var root = tree ?? opened!;
-        using var images = tree is not null && ImageLayout.Archive(tree) is { } archive ? FileTree.Open(Path.Combine(full, archive.Path)) : null;
+        using var images = tree is not null && ImageLayout.Archive(tree) is { } archive ? FileTree.Open(Path.Combine(full, archive.Path), cancel: cancel) : null;
         var layout = ImageLayout.Read(root, images, reading.Published, reading.Pool);
         return new FolderPreparation(full, name, reading, layout, cache, progress, cancel).Run(listing, HashingShare);
     }

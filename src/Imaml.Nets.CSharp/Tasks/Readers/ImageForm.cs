@@ -38,7 +38,13 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     {
         try
         {
-            return Owner.IsSpecial(path) ? throw new DataException($"{path} is no file") : Read(File.ReadAllBytes(path), path);
+            if (Owner.IsSpecial(path))
+            {
+                throw new DataException($"{path} is no file");
+            }
+
+            using var file = File.OpenRead(path);
+            return Read(file, path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -54,8 +60,16 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     {
         ArgumentNullException.ThrowIfNull(stream);
         using var memory = new MemoryStream();
-        stream.CopyTo(memory);
-        return Read(memory.ToArray(), name);
+        var block = new byte[1 << 16];
+        for (int count; (count = stream.Read(block)) > 0; memory.Write(block, 0, count))
+        {
+            if (memory.Length + count > ImageDecoder.LargestFile)
+            {
+                throw new DataException($"{name} is longer than {ImageDecoder.LargestFile:N0} bytes, the upper limit of a picture");
+            }
+        }
+
+        return Read(memory.GetBuffer().AsSpan(0, (int)memory.Length), name);
     }
 
     /// <summary>Reads the bytes of a file, as <see cref="Read(string)"/> does.</summary>

@@ -202,12 +202,10 @@ internal sealed class LayoutReader
             above += folders[0][above.Length..].Split('/')[0] + "/";
         }
 
-        foreach (var (outer, inner) in folders.Zip(folders.Skip(1)))
+        var holding = folders.ToHashSet(StringComparer.Ordinal);
+        if (folders.SelectMany(folder => Above(folder).Where(holding.Contains).Select(outer => (Outer: outer, Inner: folder))).FirstOrDefault() is { Outer: { } outer, Inner: var inner })
         {
-            if (inner.StartsWith(outer + "/", StringComparison.Ordinal))
-            {
-                throw Refused($"has images in {outer} and in {inner}, a folder in it; a class folder must not hold another");
-            }
+            throw Refused($"has images in {outer} and in {inner}, a folder in it; a class folder must not hold another");
         }
 
         var named = folders.ToDictionary(folder => folder, folder => Name(folder[above.Length..]), StringComparer.Ordinal);
@@ -302,11 +300,20 @@ internal sealed class LayoutReader
     /// <summary>Class folders in which no image is.</summary>
     private void NoteEmpty(List<string> folders, string above)
     {
-        var empty = _folders.Where(one => one.StartsWith(above, StringComparison.Ordinal) && LabelTable.PartNamed(one[above.Length..]) is null
-            && !folders.Any(folder => folder == one || folder.StartsWith(one + "/", StringComparison.Ordinal))).ToList();
+        var full = folders.Concat(folders.SelectMany(Above)).ToHashSet(StringComparer.Ordinal);
+        var empty = _folders.Where(one => one.StartsWith(above, StringComparison.Ordinal) && LabelTable.PartNamed(one[above.Length..]) is null && !full.Contains(one)).ToList();
         if (empty.Count > 0)
         {
             _notes.Add($"no image in {Counted(empty.Count, "folder")}: {Listed(empty)}");
+        }
+    }
+
+    // The folders that a folder lies in, the root not among them.
+    private static IEnumerable<string> Above(string folder)
+    {
+        for (var above = FileTree.FolderOf(folder); above.Length > 0; above = FileTree.FolderOf(above))
+        {
+            yield return above;
         }
     }
 

@@ -88,11 +88,18 @@ internal static class LabelTable
         var separator = first.FirstOrDefault(one => one is ',' or ';' or '\t', ',');
         var lines = new List<(int, List<string>)>();
         var (field, fields) = (new StringBuilder(), new List<string>());
-        var (line, start, quoted) = (1, 1, false);
-        void EndLine()
+        // blank: the field has nothing but white space so far.
+        var (line, start, quoted, blank) = (1, 1, false, true);
+        void EndField()
         {
             fields.Add(field.ToString());
             field.Clear();
+            blank = true;
+        }
+
+        void EndLine()
+        {
+            EndField();
             if (fields.Count > 1 || fields[0].Trim().Length > 0)
             {
                 lines.Add((start, fields));
@@ -121,15 +128,14 @@ internal static class LabelTable
                     field.Append(one);
                 }
             }
-            else if (one == '"' && string.IsNullOrWhiteSpace(field.ToString()))
+            else if (one == '"' && blank)
             {
                 field.Clear();
-                quoted = true;
+                (quoted, blank) = (true, false);
             }
             else if (one == separator)
             {
-                fields.Add(field.ToString());
-                field.Clear();
+                EndField();
             }
             else if (one == '\n')
             {
@@ -138,6 +144,7 @@ internal static class LabelTable
             else if (one != '\r')
             {
                 field.Append(one);
+                blank &= char.IsWhiteSpace(one);
             }
         }
 
