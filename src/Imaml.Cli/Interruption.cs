@@ -10,8 +10,8 @@ namespace Imaml.Cli;
 /// <summary>Turns the system's signals to stop into a token for the length of the program.</summary>
 internal sealed class Interruption : IDisposable
 {
-    // SIGUSR1's number on Linux, which the runtime takes as it is.
-    private const PosixSignal User1 = (PosixSignal)10;
+    // The numbers of SIGUSR1 and SIGXFSZ on Linux, which the runtime takes as they are.
+    private const PosixSignal User1 = (PosixSignal)10, FileTooLarge = (PosixSignal)25;
 
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _registrations;
@@ -28,6 +28,8 @@ internal sealed class Interruption : IDisposable
         if (OperatingSystem.IsLinux())
         {
             _registrations.Add(PosixSignalRegistration.Create(User1, Ask));
+            // A file at the limit of `ulimit -f` is as a full disk: the write fails, and that is said.
+            _registrations.Add(PosixSignalRegistration.Create(FileTooLarge, signal => signal.Cancel = true));
         }
     }
 

@@ -544,6 +544,18 @@ let private runs =
                             curve longer |> should equal (curve whole)
                             refused "has made 9 meta-steps already, more than 3" (arguments 3 longer)))
 
+            testCase "a run that was stopped in its last validation makes up for it" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (small 8 [] run) |> ignore
+                    let curve = Path.Combine(run, "curve.jsonl")
+                    let whole = File.ReadAllLines curve
+                    File.WriteAllLines(curve, Array.take 1 whole)
+                    succeed (small 8 [] run) |> ignore
+                    let validations = File.ReadAllLines curve |> Array.map (fun line -> line.Split("\"seconds\"")[0])
+                    validations |> should equal (whole |> Array.map (fun line -> line.Split("\"seconds\"")[0]))
+                    (succeed (small 8 [] run)).Output |> should haveSubstring "finished already"))
+
             testCase "a run that had ends between its validations has the best state of one that had none" (fun () ->
                 inFolder (fun folder ->
                     let whole, longer = Path.Combine(folder, "whole"), Path.Combine(folder, "longer")

@@ -102,7 +102,7 @@ internal static class TrainCommand
             return run.Finished ? ExitCode.Success : ExitCode.Stopped;
         }
 
-        if (run.Learner.MetaStep < budget.MetaSteps)
+        if (!run.Finished)
         {
             Print(json, run, folder, null, []);
             Terminal.Fail($"stopped at meta-step {run.Learner.MetaStep}; the same command continues it");
@@ -141,7 +141,8 @@ internal static class TrainCommand
     {
         if (json)
         {
-            lines = [JsonSerializer.Serialize(new TrainedRun(folder.FolderPath, run.Finished, run.Learner.MetaStep, run.Experiment.Budget.MetaSteps, LastValidation(folder), summary), RunJson.Indented)];
+            Terminal.Document(JsonSerializer.Serialize(new TrainedRun(folder.FolderPath, run.Finished, run.Learner.MetaStep, run.Experiment.Budget.MetaSteps, LastValidation(folder), summary), RunJson.Indented));
+            return;
         }
 
         foreach (var line in lines)

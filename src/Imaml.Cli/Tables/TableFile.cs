@@ -13,7 +13,10 @@ namespace Imaml.Cli.Tables;
 /// <param name="Seed">The seed of both runs.</param>
 /// <param name="BatchNormalization">Whose statistics normalise the query images.</param>
 /// <param name="Difference">The first one's accuracy minus the second one's.</param>
-internal sealed record MethodComparison(string Setting, string First, string Second, ulong Seed, BatchNormMode BatchNormalization, PairedDifference Difference);
+/// <param name="FirstSeconds">Seconds of training of the first, as the budget counts them: cells may have been given different budgets.</param>
+/// <param name="SecondSeconds">Of the second.</param>
+internal sealed record MethodComparison(
+    string Setting, string First, string Second, ulong Seed, BatchNormMode BatchNormalization, PairedDifference Difference, double FirstSeconds = 0, double SecondSeconds = 0);
 
 /// <summary>An accuracy over seeds, or over the episodes of one.</summary>
 /// <param name="Accuracy">The mean.</param>
@@ -80,10 +83,12 @@ internal sealed record TableFile(
         where first.Item.Setting == second.Setting
         from seed in seeds.Index()
         from mode in Enum.GetValues<BatchNormMode>()
-        let a = TestOf(first.Item.Runs[seed.Index], mode)
-        let b = TestOf(second.Runs[seed.Index], mode)
+        let one = first.Item.Runs[seed.Index]
+        let other = second.Runs[seed.Index]
+        let a = TestOf(one, mode)
+        let b = TestOf(other, mode)
         where a is { NotFinite: 0 } && b is { NotFinite: 0 } && a.Tasks == b.Tasks
-        select new MethodComparison(first.Item.Setting, first.Item.Method, second.Method, seed.Item, mode, PairedDifference.Of(a.PerEpisode, b.PerEpisode));
+        select new MethodComparison(first.Item.Setting, first.Item.Method, second.Method, seed.Item, mode, PairedDifference.Of(a.PerEpisode, b.PerEpisode), one.ComputeSeconds, other.ComputeSeconds);
 
     private static CellTest? TestOf(CellResult run, BatchNormMode mode) => mode == BatchNormMode.Inductive ? run.Inductive : run.Transductive;
 }

@@ -73,11 +73,11 @@ internal static class TableReport
 
            The first one's accuracy minus the second one's, in points; better and worse count episodes; p of the exact sign test.
 
-           {Line(["setting", "first", "second", "seed", "normalisation", "difference", "better", "worse", "p"])}
-           {Line(Enumerable.Repeat("---", 9))}
+           {Line(["setting", "first", "second", "seed", "seconds of training", "normalisation", "difference", "better", "worse", "p"])}
+           {Line(Enumerable.Repeat("---", 10))}
            {string.Join('\n', file.Comparisons.Select(one => Line(
                [
-                   one.Setting, one.First, one.Second, Text($"{one.Seed}"), one.BatchNormalization == BatchNormMode.Inductive ? "inductive" : "transductive",
+                   one.Setting, one.First, one.Second, Text($"{one.Seed}"), Text($"{one.FirstSeconds:N0}, {one.SecondSeconds:N0}"), one.BatchNormalization == BatchNormMode.Inductive ? "inductive" : "transductive",
                    Text($"{100 * one.Difference.Mean:F2} ± {100 * one.Difference.HalfWidth95:F2}"), Text($"{one.Difference.Better}"), Text($"{one.Difference.Worse}"), Text($"{one.Difference.SignTest:0.0e-0}"),
                ])))}
            """;

@@ -75,8 +75,10 @@ public sealed class TrainingRun : IDisposable
     /// <summary>What was found when the run was continued, one line each: a checkpoint that could not be used, gaps in its logs. The logs say it too.</summary>
     public IReadOnlyList<string> Notes => _notes;
 
-    /// <summary>Whether all meta-steps are made.</summary>
-    public bool Finished => Learner.MetaStep >= Experiment.Budget.MetaSteps;
+    /// <summary>Whether all meta-steps are made, and the last state is validated where states are.</summary>
+    public bool Finished => HasAllSteps && !(Experiment.Budget.ValidateEvery > 0 && ValidationIsDue(Experiment.Budget.ValidateEvery, atEnd: true));
+
+    private bool HasAllSteps => Learner.MetaStep >= Experiment.Budget.MetaSteps;
 
     /// <summary>The processes that share it out.</summary>
     internal IRanks Processes => Learner.Processes;
@@ -266,7 +268,7 @@ public sealed class TrainingRun : IDisposable
         {
             while (true)
             {
-                var (enough, stop) = Agreed(Finished || ComputeSeconds >= seconds, cancel.IsCancellationRequested);
+                var (enough, stop) = Agreed(HasAllSteps || ComputeSeconds >= seconds, cancel.IsCancellationRequested);
                 // First of all, so that a run that was stopped before it kept a state, or while it validated, makes up for it.
                 if (KeepIsDue(cadence.KeepEvery))
                 {
