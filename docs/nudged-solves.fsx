@@ -94,11 +94,14 @@ chart "β" "relative error" [ for kind in kinds -> string kind, errors kind ]
 ## When it may not be done
 
 $\hat L - \beta L$ with the proximal term must stay convex, or $\varphi_{-\beta}$ is no solution, or another one. Where $G$ is $\mu$-strongly convex and $\nabla L$ is $L$-Lipschitz, $\beta < \mu/L$ suffices (half of it for four points):
-`Nudge.Largest`. Without these constants the strategy looks: at the curvature of each nudged objective between $\varphi$ and its solution, and at how far the solutions are from a line in $\beta$,
+`Nudge.Largest`. Without these constants the strategy looks: at the curvature of each nudged objective between $\varphi$ and its solution, for symmetric differences also along $\varphi_\beta + \varphi_{-\beta} - 2\varphi_0$, and at how far the solutions are from a line in $\beta$,
 
 $$\max_k \frac{\|\varphi_{k\beta} - \varphi_0 + k\beta u\|}{\|k\beta u\|},$$
 
-which is of order $\beta$ where the nudge is small. A task that fails either is refused: its $g$ is not a number, and the meta-batch goes on without it. On Omniglot's network conjugate gradients are better at equal time: see [the measurements](measured.md).
+which is of order $\beta$ where the nudge is small. A task that fails any of these is refused: its $g$ is not a number, and the meta-batch goes on without it. These are the directions in which an error shows, not a proof of convexity.
+
+With a fixed budget of $T$ gradient steps in place of a tolerance, as networks have it, $u$ is what $T$ steps make of the way from $\varphi_0$ to $\varphi_{k\beta}$: on a quadratic the Neumann series of $T$ terms, as truncated back-propagation over the budget, with a relative error of up to
+$(1 - a\mu)^T$ for steps of size $a$. Nothing in the result shows it. On Omniglot's network conjugate gradients are better at equal time: see [the measurements](measured.md).
 *)
 
 let largest = Nudge.Largest(NudgedDifference.Symmetric, c.StrongConvexity, task.Outer.LargestCurvature)

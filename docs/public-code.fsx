@@ -16,7 +16,7 @@ Ten public libraries, read at the commits below. For each: the recurrence or ope
 | [hypertorch](https://github.com/prolearner/hypertorch) | `hypergrad/CG_torch.py`, `hypergradients.py` | `6241dfa` | CG; the iterate before the last, if the tolerance is met | until the tolerance is met |
 | [BOAT](https://github.com/callous-youth/BOAT) | `boat_torch/utils/op_utils.py` | `aaa1d57` | the same | the same |
 | [Betty](https://github.com/leopard-ai/betty) | `betty/hypergradient/cg.py` | `cb6221f` | CG; the residual's step divided by `cg_alpha` | `cg_alpha` = 1, the default |
-| [moskomule/hypergrad](https://github.com/moskomule/hypergrad) | `hypergrad/approx_hypergrad.py` | `67af0d2` | CG; directions from the residual before the step; the residual's step divided by `lr` | where one step solves the system |
+| [moskomule/hypergrad](https://github.com/moskomule/hypergrad) | `hypergrad/approx_hypergrad.py` | `67af0d2` | CG; directions from the residual before the step; the residual's step divided by `lr` | after one step, where that solves the system |
 | [AiDotNet](https://github.com/ooples/AiDotNet) | `src/MetaLearning/Algorithms/iMAMLAlgorithm.cs` | `1f3bc96` | CG on $I + \lambda H$; inner loop on $\hat L$ | at $\varphi^\star$, where $\lambda = 1$ |
 | [GBML](https://github.com/sungyubkim/GBML) | `gbml/imaml.py` | `1577e17` | CG on $I + H/\lambda$; inner loop on $\hat L$ | at $\varphi^\star$ |
 | [JAXopt](https://github.com/google/jaxopt) | `jaxopt/_src/implicit_diff.py`, `linear_solve.py` | `2de13bf` | CG on the normal equations, other solvers by choice | yes |
@@ -142,7 +142,7 @@ holds "2.125 times the solution of 3Iu = v" ((twoSteps - 2.125 / 3.0 * v).L2Norm
 ## The residual before the step
 
 **moskomule/hypergrad** forms the new direction from the old residual, $p_{k+1} = r_k + \beta_k p_k$, and scales as Betty does, with $s$ = `lr`; its example's default is `lr` = 0.1, five steps. Since $p_0 = r_0 = v$, $p_1 = (1 + \beta_0)v$: after two steps the answer is still a
-multiple of $v$, first-order MAML's direction. It is exact where one step is: where $v$ is an eigenvector of $H$.
+multiple of $v$, first-order MAML's direction. Where $v$ is an eigenvector of $H$ the first step is exact, and with $s \ne 1$ the next ones leave the solution: with $s$ = 0.1 the answer grows by about one solution a step. With $s = 1$ they are 0/0.
 *)
 
 let oldResidual s =
@@ -156,6 +156,8 @@ for s in [ 1.0; 0.1 ] do
         $"lr = {s}: two steps {short (error (meta (oldResidual s) 2))}, five {short (error (meta (oldResidual s) 5))}, twenty {short (error (meta (oldResidual s) 20))}"
 
 let second = meta (oldResidual 1.0) 2
+let onEigenvector = ConjugateRecurrence.run (oldResidual 0.1) (fun w -> 3.0 * w) v 5
+holds "at lr = 0.1 five steps make 5.09 times the solution of 3Iu = v" ((onEigenvector - 5.09 / 3.0 * v).L2Norm() < 0.005 * v.L2Norm())
 holds "after two steps a multiple of v" ((second - second.DotProduct v / v.DotProduct v * v).L2Norm() < 1e-13 * second.L2Norm())
 (*** include-output ***)
 

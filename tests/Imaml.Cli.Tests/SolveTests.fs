@@ -623,6 +623,51 @@ let private scales =
 
                 error |> should be (lessThanOrEqualTo (value found.ErrorBound + 1e-12)))
 
+            testCase "∇F whose accuracy needs no linear solve is given, with its bound" (fun () ->
+                // φ* = 1/1.001, v(φ*) = φ* − 1.0009 is far below v(θ); ∇F = 1.0·φ-part and 1e-9·u, by hand 0.99900099… to the accuracy.
+                let problem =
+                    file
+                        (quadratic "1" "-1")
+                        (quadratic "1" "-1.0009")
+                        "0"
+                        "1e-3"
+                        """, "parameters": {"kind": "quadratic", "value": [0.0], "cross": [[1e-9]], "outerCross": [[1.0]]}"""
+
+                let outcome = solve problem (toAccuracy 1e-6)
+                outcome.Status |> should equal Outcome.Converged
+                let found = nonNull outcome.Parameters
+                found.BoundKind |> should equal BoundKind.Certified
+                let error = abs ((values (nonNull found.Gradient)).[0] - 1.0 / 1.001)
+                error |> should be (lessThanOrEqualTo (value found.ErrorBound + 1e-9)))
+
+            testCase "an accuracy that is reached is not called an overflow, however small ∇L is" (fun () ->
+                let rows (diagonal: string list) =
+                    let row i = String.concat ", " [ for j in 0 .. diagonal.Length - 1 -> if i = j then diagonal[i] else "0" ]
+                    String.concat ", " [ for i in 0 .. diagonal.Length - 1 -> $"[{row i}]" ]
+
+                let bent, unit = rows [ "99"; "0"; "0.2"; "0.4"; "0.6" ], rows [ "1"; "1"; "1"; "1"; "1" ]
+
+                let problem =
+                    parse
+                        $"""{{"inner": {{"kind": "quadratic", "A": [{bent}], "b": [-100, -1, -1.2, -1.4, -1.6]}},
+                              "outer": {{"kind": "quadratic", "A": [{unit}], "b": [-1, -1, -1, -1, -1]}},
+                              "theta": [0, 0, 0, 0, 0], "regularizer": {{"kind": "scalar", "lambda": 1}},
+                              "parameters": {{"kind": "quadratic", "value": [0.0], "cross": [[1e-13], [1e-13], [1e-13], [1e-13], [1e-13]], "outerCross": [[1], [1], [1], [1], [1]]}}}}"""
+
+                let outcome = solve problem (toAccuracy 1e-10)
+                outcome.Status |> should equal Outcome.Converged
+                (values (nonNull (nonNull outcome.Parameters).Gradient)).[0] |> should (equalWithin 1e-10) 5.0)
+
+            testCase "a singular H + Λ is of non-positive curvature, and no overflow" (fun () ->
+                let problem =
+                    parse
+                        """{"inner": {"kind": "quadratic", "A": [[1, 0], [0, -1]], "b": [1, 0]}, "outer": {"kind": "quadratic", "A": [[1, 0], [0, 1]], "b": [1, 0]},
+                            "theta": [0.5, 0.25], "regularizer": {"kind": "scalar", "lambda": 1}}"""
+
+                let outcome = solve problem (request Method.Exact)
+                outcome.Status |> should equal Outcome.NonPositiveCurvature
+                outcome.MetaGradient |> Seq.forall (fun one -> not one.HasValue) |> should equal true)
+
             testCase "someone's own answer that is wrong by more than it looks" (fun () ->
                 let answer (phi: string) (gradient: string) = $", \"phi\": [{phi}], \"metaGradient\": [{gradient}]"
 

@@ -90,6 +90,51 @@ let tests =
                             let known = result.InnerGradientNorm / c.StrongConvexity
                             Check.atMost (known + 1e-12 * (1.0 + exact.L2Norm()) * c.Condition) delta "δ against ‖∇G‖/µ")
 
+            testCase "a black box that gives a saddle of a nudged objective, which bends down across the way to it, is refused" (fun () ->
+                // The stationary point of a quadratic, be it a minimum or not.
+                let stationary =
+                    DelegateInnerSolver<Vector<float>, float>(fun problem regularizer theta start ->
+                        let space = EuclideanSpace()
+                        use at = problem.LinearizeInner start
+
+                        let columns =
+                            [
+                                for j in 0 .. start.Count - 1 do
+                                    let unit = Vector<float>.Build.Dense(start.Count, fun i -> if i = j then 1.0 else 0.0)
+                                    at.HessianProduct unit + regularizer.Apply(space, unit)
+                            ]
+
+                        start
+                        - Matrix<float>
+                            .Build.DenseOfColumnVectors(columns)
+                            .LU()
+                            .Solve(at.Gradient + regularizer.Apply(space, start - theta)))
+
+                let diagonal (values: float list) = Matrix<float>.Build.DenseOfDiagonalArray(List.toArray values)
+                let vector (values: float list) = Vector<float>.Build.DenseOfEnumerable values
+
+                // L̂ − βL with λ = 1 has curvature 1 − 100β along the second axis, and hardly moves along it.
+                let task =
+                    BilevelTask.create
+                        (Quadratic.loss (diagonal [ 0.0; 0.0 ]) (vector [ 0.0; 0.0 ]) 0.0)
+                        (Quadratic.loss (diagonal [ 0.0; 100.0 ]) (vector [ 3.0; 1.0 ]) 0.0)
+                        (Proximal.Scalar 1.0)
+                        (vector [ 0.0; 0.0 ])
+
+                let at difference beta =
+                    NudgedStrategy(stationary, difference, beta, 1e-10)
+                        .ComputeBoth(EuclideanSpace(), ScalarRegularizer 1.0, BilevelTask.problem task, task.Theta)
+                        .Result
+
+                for difference in [ NudgedDifference.Symmetric; NudgedDifference.FourPoint ] do
+                    let refused = at difference 0.1
+                    refused.Usable(EuclideanSpace()) |> should equal 0.0
+                    refused.NegativeCurvature |> should equal 1.0
+                    let used = at difference 0.001
+                    used.Usable(EuclideanSpace()) |> should equal 1.0
+
+                    (used.Gradient - BilevelTask.exactMetaGradient task).L2Norm() |> should be (lessThan 0.02))
+
             testCase "a black box that returns nothing is refused" (fun () ->
                 let nothing = InnerSolve<Vector<float>, float>(fun _ _ _ _ -> Unchecked.defaultof<Vector<float>>)
 

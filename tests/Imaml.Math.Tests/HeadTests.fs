@@ -262,6 +262,34 @@ let tests =
                     (HeadCertificate.Of broken).FeatureError |> should equal infinity
                     (HeadCertificate.Of broken).RelativeError |> should equal infinity)
 
+            testCase "the relative error is that of the features whose gradient is used: a bias does not hide it" (fun () ->
+                // Three features of about 10⁻⁶ beside the constant: nearly all of the gradient is in the constant's column.
+                for loss in [ HeadLoss.CrossEntropy; HeadLoss.Squares ] do
+                    let random = Random 5
+
+                    let features rows = (1e-6 * matrix random rows 3).Append(Matrix<float>.Build.Dense(rows, 1, 1.0))
+
+                    let labels (classes: int list) =
+                        Matrix<float>.Build.Dense(classes.Length, 2, fun i c -> if classes[i] = c then 1.0 else 0.0)
+
+                    let head = ConvexHead(loss, features 4, labels [ 0; 0; 0; 1 ], features 4, labels [ 0; 1; 0; 1 ])
+
+                    let centre = Vector<float>.Build.Dense 8
+
+                    let at threshold =
+                        let struct (w, _) = head.Solve(0.1, centre, threshold, 100)
+                        let struct (u, _) = head.Adjoint(0.1, w, threshold)
+                        let gradient = head.FeatureGradient(w, u)
+                        let used (one: Matrix<float>) = one.SubMatrix(0, one.RowCount, 0, 3)
+                        (used gradient.Support).Stack(used gradient.Query), HeadCertificate.Of(head.Measure(0.1, centre, w, u, 3))
+
+                    let exact, _ = at 0.0
+                    let early, certificate = at 1e-5
+
+                    // The exact one's own error is far below.
+                    (early - exact).FrobeniusNorm()
+                    |> should be (lessThanOrEqualTo (1.01 * certificate.RelativeError * exact.FrobeniusNorm())))
+
             testCase "λ and sizes that cannot be are errors" (fun () ->
                 (fun () -> ExampleSpace(HeadLoss.CrossEntropy, [| 1.0 |], [| 1.0; 0.0 |], 2, 0.0) |> ignore)
                 |> should throw typeof<ArgumentException>

@@ -24,10 +24,11 @@ internal sealed class AnswerJudge(
     /// <summary>∇F(z) from φ and u, with its bound.</summary>
     /// <param name="phi">φ.</param>
     /// <param name="u">u; null where no linear system was solved.</param>
+    /// <param name="unsolved">Why that is so.</param>
     /// <param name="lower">What the bound of g = Λu was left as.</param>
     /// <param name="exact">The dense solution, if there is one.</param>
     /// <param name="exactBound">Its certificate.</param>
-    public ParameterOutcome Parameters(Vector phi, Vector? u, SolveBound lower, DenseSolution? exact, Certificate? exactBound)
+    public ParameterOutcome Parameters(Vector phi, Vector? u, string unsolved, SolveBound lower, DenseSolution? exact, Certificate? exactBound)
     {
         var best = exact is null ? null : Pulled(exact.Phi, exact.U!);
         var bestBound = exact is null ? null : LowerLevelCertificate.Of(exactBound!, parameters!.PullBack.BoundAt(exact.Phi, exact.U!));
@@ -35,7 +36,13 @@ internal sealed class AnswerJudge(
         var gradient = finite ? Pulled(phi, u!) : null;
         var certificate = finite && lower.Kind is not BoundKind.None ? LowerLevelCertificate.Of(bound(phi, u!), parameters!.PullBack.BoundAt(phi, u!)) : null;
         var kind = certificate?.Kind ?? BoundKind.None;
-        var reason = certificate?.Reason ?? (finite ? lower.Reason : u is null ? "only implicit and exact solve a linear system" : "φ or u is not finite");
+        var reason = certificate?.Reason ?? (finite ? lower.Reason : u is null ? unsolved : "φ or u is not finite");
+        var error = best is null || gradient is null ? (double?)null : Space.Norm(gradient - best);
+        if (kind is BoundKind.Estimated && error is not null && !(error <= certificate!.Total + bestBound!.Total))
+        {
+            (kind, reason) = (BoundKind.None, Finding.Missed);
+        }
+
         return new(
             parameters!.Kind,
             gradient is null ? null : FiniteNumbers.Of(gradient),
@@ -45,7 +52,7 @@ internal sealed class AnswerJudge(
             kind is BoundKind.None ? reason : null,
             best is null ? null : FiniteNumbers.Of(best),
             bestBound is null ? null : FiniteNumbers.Of(bestBound.Total),
-            best is null || gradient is null ? null : FiniteNumbers.Of(Space.Norm(gradient - best)));
+            error is null ? null : FiniteNumbers.Of(error.Value));
     }
 
     /// <summary>What someone's own φ and gradient are worth.</summary>

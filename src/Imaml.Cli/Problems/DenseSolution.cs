@@ -27,7 +27,9 @@ internal sealed class DenseSolution
         {
             U = BilevelTaskModule.adjoint(task, phi);
             Gradient = ProximalModule.apply(task.Proximal, U);
-            IsFinite = U.ForAll(double.IsFinite) && Gradient.ForAll(double.IsFinite);
+            IsSolved = U.ForAll(double.IsFinite) && Gradient.ForAll(double.IsFinite);
+            // A singular H + Λ has no solution, though nothing overflows.
+            IsFinite = IsSolved || Stationarity.SmallestCurvature <= 0;
             ByLambda = BilevelTaskModule.exactRegularizerGradient(task, phi);
         }
     }
@@ -50,11 +52,14 @@ internal sealed class DenseSolution
     /// <summary>dL/dΛ; null where H or φ is not finite.</summary>
     public RegularizerGradient<Vector, double, ProximalGradient>? ByLambda { get; }
 
-    /// <summary>Whether every number of it is finite; nothing that overflowed is a solution.</summary>
+    /// <summary>Whether u and g are finite.</summary>
+    public bool IsSolved { get; }
+
+    /// <summary>Whether φ and H are finite, and u and g where H + Λ is positive definite; nothing that overflowed is a solution.</summary>
     public bool IsFinite { get; }
 
     /// <summary>Whether φ is a minimum of G as nearly as its gradient can tell, and everything finite.</summary>
-    public bool IsMinimum => IsFinite && Stationarity!.IsMinimum;
+    public bool IsMinimum => IsSolved && Stationarity!.IsMinimum;
 
     /// <summary>From θ.</summary>
     public static DenseSolution Of(BilevelTask task) => new(task, BilevelTaskModule.exactSolution(task, task.Theta));

@@ -76,8 +76,13 @@ internal sealed class ProblemSolver
             return Answer(Overflowed(phi, dense.Stationarity?.GradientNorm ?? double.NaN));
         }
 
-        var bound = Bound(phi, dense.U!);
         var stationarity = dense.Stationarity!;
+        if (!dense.IsSolved)
+        {
+            return Answer(Overflowed(phi, stationarity.GradientNorm) with { Outcome = Outcome.NonPositiveCurvature, Message = SolveStatus.NonPositiveCurvature.Describe() });
+        }
+
+        var bound = Bound(phi, dense.U!);
         var (outcome, message) = stationarity switch
         {
             { IsMinimum: true } when bound.Kind is BoundKind.None && !bound.IsRefuted && !(bound.Constants.StrongConvexity <= 0) =>
@@ -194,8 +199,9 @@ internal sealed class ProblemSolver
         var exactBound = exact is null ? null : Bound(exact.Phi, exact.U!);
         found = found.Judged(_dense, exact, exactBound);
 
-        // The search ends with u = 0 where the inner solver never came near enough for a linear one.
-        var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy;
+        // The search ends with u = 0 where the inner solver never came near enough for a linear one. With parameters the accuracy is that of their gradient, for
+        // which u = 0 may be enough.
+        var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy || (_parameters is not null && found.Outcome is Outcome.Converged);
         var message = found.Message + (solved ? "" : "; g was not computed, as no bound on φ came near enough to the accuracy");
         var bound = found.Bound;
         return new SolveOutcome(
@@ -223,7 +229,7 @@ internal sealed class ProblemSolver
             exact?.Report(exactBound!.Total),
             exact is null || !solved ? null : FiniteNumbers.Of(Space.Norm(found.Gradient - exact.Gradient!)),
             found.Counts,
-            _parameters is null ? null : Judge.Parameters(found.Phi, solved ? found.Solution : null, found.Bound, exact, exactBound),
+            _parameters is null ? null : Judge.Parameters(found.Phi, solved ? found.Solution : null, solved ? "only implicit and exact solve a linear system" : "no linear system was solved", found.Bound, exact, exactBound),
             _answer is null ? null : Judge.Answer(_answer, exact, exactBound));
     }
 

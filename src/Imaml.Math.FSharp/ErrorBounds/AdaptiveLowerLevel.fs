@@ -125,7 +125,7 @@ type AdaptiveLowerLevel =
             let bounds =
                 Array.map2 (fun certificate pullBack -> LowerLevelCertificate.Of(certificate, pullBack)) lower pullBacks
 
-            let usable = space.Read(report.Usable space)
+            let finite = space.Read(report.IsFinite space)
             let negative = space.Read report.NegativeCurvature
             let last = round = options.MaxRounds
             let unbounded = smaller thresholds AdaptiveLowerLevel.NoThresholds = thresholds
@@ -135,7 +135,7 @@ type AdaptiveLowerLevel =
                 // No round lowers what one has not lowered.
                 let stuck = last || not (bound.Total < 0.9 * before[task])
 
-                if not (usable[task] > 0.5) then
+                if not (finite[task] > 0.5) then
                     ValueSome CertifiedStatus.NonFinite
                 elif negative[task] > 0.5 then
                     ValueSome CertifiedStatus.NotStronglyConvex

@@ -125,8 +125,9 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
             Query = (outer w).Gradient.TransposeAndMultiply(matrix w)
         }
 
-    /// What the certificate of W and u is made of, for λ and W₀. Cost: a linearization, a product, an outer gradient and a FeatureGradient.
-    member head.Measure(lambda: float, centre: Vector<float>, w: Vector<float>, u: Vector<float>) : HeadNorms =
+    /// What the certificate of W and u is made of, for λ and W₀, where the gradient in the first `used` features is used: one less than there are where the last is the
+    /// constant of a bias. Cost: a linearization, a product, an outer gradient and a FeatureGradient.
+    member head.Measure(lambda: float, centre: Vector<float>, w: Vector<float>, u: Vector<float>, used: int) : HeadNorms =
         let inner, outer = inner w, outer w
         let gradient = vector (support.TransposeThisAndMultiply inner.Gradient) + lambda * (w - centre)
         let v = vector (query.TransposeThisAndMultiply outer.Gradient)
@@ -136,7 +137,8 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
 
         let inFeatures = head.FeatureGradient(w, u)
         let rows = support.RowNorms 2.0
-        let both = inFeatures.Support.FrobeniusNorm() ** 2.0 + inFeatures.Query.FrobeniusNorm() ** 2.0
+        let length (gradient: Matrix<float>) = gradient.SubMatrix(0, gradient.RowCount, 0, used).FrobeniusNorm()
+        let both = length inFeatures.Support ** 2.0 + length inFeatures.Query ** 2.0
 
         {
             Loss = loss
@@ -159,6 +161,10 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
             QueryLogits = (outer.Gradient.RowNorms 2.0).L2Norm()
             FeatureGradient = sqrt both
         }
+
+    /// The same where the gradient in all features is used.
+    member head.Measure(lambda: float, centre: Vector<float>, w: Vector<float>, u: Vector<float>) : HeadNorms =
+        head.Measure(lambda, centre, w, u, features)
 
     /// W* for the centre W₀ and λ, in the span of the examples (ExampleSpace), and how it was found.
     member _.Solve(lambda: float, centre: Vector<float>, gradientNorm: float, maxSteps: int) : struct (Vector<float> * HeadSolution) =

@@ -46,7 +46,7 @@ type HeadNorms =
         /// ‖E‖ and ‖R‖.
         SupportLogits: float
         QueryLogits: float
-        /// The norm of the gradient in X and X_q together.
+        /// The norm of the gradient in X and X_q together, in the columns of which it is used: a bias is a constant feature, whose gradient goes nowhere.
         FeatureGradient: float
     }
 
@@ -89,7 +89,7 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
     member _.FeatureError = features
     /// The same of λu, the gradient in W₀.
     member _.CentreError = centre
-    /// FeatureError relative to the length of the exact gradient; infinite where that may be 0.
+    /// FeatureError relative to the length of the exact gradient in the columns that are used; infinite where that may be 0.
     member _.RelativeError = relative
 
     /// The certificate of what was measured. Errors: a λ that is not positive and finite.
@@ -98,8 +98,8 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let n, m = float measured.Examples, float measured.Queries
         let unit = 2.0 ** -53.0
 
-        let gamma (k: int) =
-            let product = float k * unit
+        let gamma (k: float) =
+            let product = k * unit
 
             if product < 1.0 then
                 product /^ Math.BitDecrement(1.0 - product)
@@ -108,15 +108,15 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
 
         // Norms as computed, of which the largest has this many entries, to norms.
         let entries =
-            max (max measured.Examples measured.Queries) measured.Classes
-            * max measured.Features measured.Classes
+            float (max (max measured.Examples measured.Queries) measured.Classes)
+            * float (max measured.Features measured.Classes)
 
         // Sums of products that underflow.
-        let tiny = float entries * 2.0 ** -1000.0
+        let tiny = entries * 2.0 ** -1000.0
 
         // A square that underflows leaves less than 2⁻⁵¹⁰ for each entry in a norm.
-        let lost = 2.0 ** -510.0 *^ Outward.rootAbove (float entries)
-        let up norm = norm *^ (1.0 +^ 2.0 *^ gamma (entries + 8)) +^ lost
+        let lost = 2.0 ** -510.0 *^ Outward.rootAbove entries
+        let up norm = norm *^ (1.0 +^ 2.0 *^ gamma (entries + 8.0)) +^ lost
 
         let x, xq = up measured.Support, up measured.Query
         let w, u, centre = up measured.Weights, up measured.Solution, up measured.Centre
@@ -126,41 +126,44 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let struct (s, _) = HeadConstants.ofLoss measured.Loss
 
         // Rounding: of logits, of outputs of k rows, and of E and R.
-        let ofProduct = gamma measured.Features
-        let ofSoftmax = gamma (2 * measured.Classes + 16)
+        let ofProduct = gamma (float measured.Features)
+        let ofSoftmax = gamma (float (2 * measured.Classes + 16))
 
         let outputs (s: float) k size = s *^ ofProduct *^ size *^ w +^ Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
 
-        let deltaE = outputs s n x /^ n +^ gamma 2 *^ e
-        let deltaR = outputs 0.5 m xq /^ m +^ gamma 2 *^ r
+        let deltaE = outputs s n x /^ n +^ gamma 2.0 *^ e
+        let deltaR = outputs 0.5 m xq /^ m +^ gamma 2.0 *^ r
 
         let gradientRounding =
-            x *^ (gamma measured.Examples *^ e +^ deltaE) +^ lambda *^ gamma 4 *^ (w +^ centre) +^ tiny
+            x *^ (gamma (float measured.Examples) *^ e +^ deltaE)
+            +^ lambda *^ gamma 4.0 *^ (w +^ centre)
+            +^ tiny
         // T = S(Xu)/n by S's own error, 3 of an output's, and by that of Xu.
         let t = s *^ x *^ u /^ n
 
         let deltaT =
-            (s *^ ofProduct +^ 3.0 *^ outputs s n x +^ 2.0 *^ gamma (measured.Classes + 6)) *^ x *^ u /^ n
+            (s *^ ofProduct +^ 3.0 *^ outputs s n x +^ 2.0 *^ gamma (float (measured.Classes + 6))) *^ x *^ u
+            /^ n
 
         let residualRounding =
-            xq *^ (gamma measured.Queries *^ r +^ deltaR)
-            +^ x *^ (gamma measured.Examples *^ t +^ deltaT)
-            +^ gamma 4 *^ (s *^ x *^ x /^ n +^ lambda) *^ u
-            +^ gamma 2 *^ up measured.OuterGradient
+            xq *^ (gamma (float measured.Queries) *^ r +^ deltaR)
+            +^ x *^ (gamma (float measured.Examples) *^ t +^ deltaT)
+            +^ gamma 4.0 *^ (s *^ x *^ x /^ n +^ lambda) *^ u
+            +^ gamma 2.0 *^ up measured.OuterGradient
             +^ tiny
 
-        let ofPull = gamma (measured.Classes + 3)
+        let ofPull = gamma (float (measured.Classes + 3))
 
         let pullRounding =
             (ofPull *^ e +^ deltaE) *^ u +^ (ofPull *^ t +^ deltaT) *^ w +^ (ofPull *^ r +^ deltaR) *^ w +^ tiny
 
         // The formulas of the head comment.
-        let d = (up measured.InnerGradient *^ (1.0 +^ gamma 2) +^ gradientRounding) /^ lambda
+        let d = (up measured.InnerGradient *^ (1.0 +^ gamma 2.0) +^ gradientRounding) /^ lambda
         let rho = HeadConstants.hessianLipschitz measured.Loss (up measured.CubedSupport)
         let smoothness = xq *^ xq /^ (2.0 * m)
 
         let adjoint =
-            (up measured.Residual *^ (1.0 +^ gamma 2) +^ residualRounding +^ (smoothness +^ rho *^ u) *^ d)
+            (up measured.Residual *^ (1.0 +^ gamma 2.0) +^ residualRounding +^ (smoothness +^ rho *^ u) *^ d)
             /^ lambda
 
         let ofQueries = HeadConstants.queries (r +^ deltaR) xq m w d
@@ -175,13 +178,13 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let norm = measured.FeatureGradient
 
         let exact =
-            Outward.sumBelow (Outward.quotientBelow norm (1.0 +^ 2.0 *^ gamma (2 * entries + 8))) -(features +^ lost)
+            Outward.sumBelow (Outward.quotientBelow norm (1.0 +^ 2.0 *^ gamma (2.0 * entries + 8.0))) -(features +^ lost)
 
         HeadCertificate(
             known d,
             known adjoint,
             error,
-            known (lambda *^ adjoint +^ lambda *^ gamma 2 *^ u +^ tiny),
+            known (lambda *^ adjoint +^ lambda *^ gamma 2.0 *^ u +^ tiny),
             (if exact > 0.0 && error < infinity then
                  error /^ exact
              else

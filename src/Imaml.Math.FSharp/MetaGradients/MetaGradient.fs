@@ -60,24 +60,30 @@ type MetaGradient<'V, 'S> =
                 OuterGradients = int outer[task]
             })
 
-    /// 1 where a task's meta-gradient may enter the mean of a meta-batch (Algorithm 1): g is finite, everything that it was made of was finite
-    /// (φ, the losses, ∇G, the products of the solve), and the solve did not run away from its right-hand side. On the device, without a look.
+    /// 1 where a task's meta-gradient is finite, and so is everything that it was made of: φ, the losses, ∇G, the products of the solve. On the
+    /// device, without a look.
+    member result.IsFinite(space: IInnerProductSpace<'V, 'S>) : 'S =
+        let none mark = Mask.complement space (space.Exceeds(mark, space.Scalar 0.0))
+        let both a b = space.Multiply(a, b)
+
+        none result.Inner.Marks.NonFinite
+        |> both (none result.Solve.Marks.NonFinite)
+        |> both (Mask.finite space result.Solve.RightHandSideNorm)
+        |> both (Mask.finite space (space.Norm result.Gradient))
+
+    /// 1 where a task's meta-gradient may enter the mean of a meta-batch (Algorithm 1): it is finite, and the solve, from u = 0, did not run away
+    /// from its right-hand side. On the device, without a look.
     ///
     /// A runaway has left a residual above ‖v‖/√ε: u = 0 leaves ‖v‖, and conjugate gradients that stop at a curvature of zero to rounding stay
-    /// below √κ‖v‖.
+    /// below √κ‖v‖. A solve that goes on from another u may leave more where v is near 0.
     member result.Usable(space: IInnerProductSpace<'V, 'S>) : 'S =
-        let none mark = Mask.complement space (space.Exceeds(mark, space.Scalar 0.0))
         let both a b = space.Multiply(a, b)
         let residual = result.Solve.RelativeResidual
         let largest = space.DivideOrZero(space.Scalar 1.0, space.SquareRoot(Mask.epsilon space))
         // Infinite where no solve was made.
         let runaway = both (Mask.finite space residual) (space.Exceeds(residual, largest))
 
-        Mask.complement space runaway
-        |> both (none result.Inner.Marks.NonFinite)
-        |> both (none result.Solve.Marks.NonFinite)
-        |> both (Mask.finite space result.Solve.RightHandSideNorm)
-        |> both (Mask.finite space (space.Norm result.Gradient))
+        both (Mask.complement space runaway) (result.IsFinite space)
 
     interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
         member this.Carry(vector, scalar) =

@@ -132,13 +132,16 @@ type NudgedMetaGradient<'V, 'S> =
 
 /// Differences of nudged solutions as a strategy. All solves use the same inner solver: from θ to φ, and from φ to φ₀ and to every φ_kβ. A solve
 /// is done where the gradient of its objective is at most innerGradientNorm, and after the first at most 2⁻¹⁰β‖∇L(φ)‖ too, since a nudge
-/// must be seen; 0 is a fixed budget, whose error is nearly the same in all of them and drops out.
+/// must be seen. 0 is a fixed budget of T steps: what φ lacks drops out of the differences, but u is what the same T steps make of the way from φ₀ to
+/// φ_kβ. For gradient descent of step a on a quadratic that is the Neumann series of T terms, as truncated back-propagation over the budget has it, with a
+/// relative error of at most (1 − aµ)ᵀ: in directions of little curvature much may be missing, and nothing here sees it.
 ///
-/// A task is refused where the curvature of a nudged objective along φ_kβ − φ is not positive, at either end, or where the nonlinearity is above
-/// 1: g would say nothing.
+/// A task is refused where the curvature of a nudged objective is not positive along φ_kβ − φ, at either end, or along the second difference
+/// φ_β + φ_−β − 2φ₀ where there is one, or where the nonlinearity is above 1: g would say nothing. These are directions that an error shows in, not a proof of
+/// convexity; one-sided differences have the first alone.
 ///
-/// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more look at its curvature; and one
-/// linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
+/// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more look at its curvature, six where there is a
+/// second difference; and one linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
 type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: NudgedDifference, beta: float, innerGradientNorm: float) =
     let weights = Nudge.Weights difference
 
@@ -172,17 +175,15 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
 
             let solve (objective: IBilevelProblem<'V, 'S>) = innerSolver.Solve(space, regularizer, objective, theta, start, tolerance)
 
-            // Curvature of the objective between φ and the solution, seen from either end.
-            let bends (objective: IBilevelProblem<'V, 'S>) (phi: 'V) =
-                let way = minus phi start
+            // Whether the objective curves down from a point along a way, forwards or backwards.
+            let bends (objective: IBilevelProblem<'V, 'S>) (way: 'V) (phi: 'V) (sign: float) =
                 let gradient phi = InnerObjective.gradient space regularizer (objective.InnerGradient phi) phi theta
+                let near = space.Axpy(space.Scalar(sign * little), way, phi)
 
-                let from phi (sign: float) =
-                    let near = space.Axpy(space.Scalar(sign * little), way, phi)
+                let curvature =
                     space.Multiply(space.Scalar sign, space.Inner(way, minus (gradient near) (gradient phi)))
 
-                let down a = space.Exceeds(space.Scalar 0.0, a)
-                Mask.larger space (down (from start 1.0)) (down (from phi -1.0))
+                space.Exceeds(space.Scalar 0.0, curvature)
 
             let plain = solve problem
 
@@ -192,22 +193,38 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
                         if k <> 0 then
                             let objective = NudgedProblem(space, problem, float k * beta) :> IBilevelProblem<'V, 'S>
                             let iterate = solve objective
+                            let way = minus iterate.Phi start
 
-                            let indefinite = Mask.larger space (bends objective iterate.Phi) iterate.Marks.Indefinite
+                            let indefinite =
+                                Mask.larger space (bends objective way start 1.0) (bends objective way iterate.Phi -1.0)
+                                |> Mask.larger space iterate.Marks.Indefinite
 
-                            struct (k, weight, iterate, minus iterate.Phi plain.Phi, indefinite)
+                            struct (k, weight, objective, iterate, minus iterate.Phi plain.Phi, indefinite)
                 ]
+
+            let wayOf k = nudged |> List.pick (fun (struct (j, _, _, _, way, _)) -> if j = k then Some way else None)
+
+            // The second difference, as long as the way.
+            let second =
+                if difference = NudgedDifference.OneSided then
+                    None
+                else
+                    let sum = space.Axpy(space.Scalar 1.0, wayOf -1, wayOf 1)
+                    Some(space.Axpy(space.DivideOrZero(space.Norm(wayOf 1), space.Norm sum), sum, space.Zero sum))
 
             // The weights of all solutions add up to 0, so that those of the ways from φ₀ alone are left.
             let u =
                 nudged
                 |> List.fold
-                    (fun sum (struct (_, weight, _, way, _)) -> space.Axpy(space.Scalar(weight / beta), way, sum))
+                    (fun sum (struct (_, weight, _, _, way, _)) -> space.Axpy(space.Scalar(weight / beta), way, sum))
                     (space.Zero theta)
 
             let negative =
                 nudged
-                |> List.map (fun (struct (_, _, _, _, indefinite)) -> indefinite)
+                |> List.map (fun (struct (_, _, objective, iterate, _, indefinite)) ->
+                    match second with
+                    | Some way -> Mask.larger space indefinite (bends objective way iterate.Phi 1.0)
+                    | None -> indefinite)
                 |> List.reduce (Mask.larger space)
 
             let nonlinearity =
@@ -217,7 +234,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
                     let size = space.Norm u
 
                     nudged
-                    |> List.map (fun (struct (k, _, _, way, _)) ->
+                    |> List.map (fun (struct (k, _, _, _, way, _)) ->
                         let step = float k * beta
                         let off = space.Norm(space.Axpy(space.Scalar step, u, way))
                         space.DivideOrZero(off, space.Multiply(space.Scalar(abs step), size)))
@@ -225,7 +242,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
 
             let refused = Mask.larger space negative (space.Exceeds(nonlinearity, space.Scalar largestNonlinearity))
             let factor = space.Select(refused, space.Scalar nan, space.Scalar 1.0)
-            let iterates = nudged |> List.map (fun (struct (_, _, iterate, _, _)) -> iterate)
+            let iterates = nudged |> List.map (fun (struct (_, _, _, iterate, _, _)) -> iterate)
 
             // The status is that of all solves: converged where each is, else the worst that one of them met.
             let marks =
@@ -243,7 +260,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
 
             let ofNudged = iterates |> List.map _.Counts |> List.reduce (fun sum one -> sum.Plus(space, one))
 
-            let looks = space.Scalar(4.0 * float iterates.Length)
+            let looks = space.Scalar((if second.IsSome then 6.0 else 4.0) * float iterates.Length)
             let nudgedGradients = space.Add(ofNudged.Gradients, looks)
 
             // Of L̂ + βL every gradient and every loss is one of each, and a product is two gradients of L.

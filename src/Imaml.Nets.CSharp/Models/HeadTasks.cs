@@ -137,11 +137,13 @@ internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExample
         var product = Pulled(_support, inner.LogitGradientTangent(SupportLogits(u))).PlusMultiple(lambda, u);
         var squares = _support.Features.mul(_support.Features).sum(-1); // [B, n]
         var cubes = squares.mul(squares.sqrt()).mean([1], keepdim: true);
+        // The gradient in the constant feature goes nowhere.
+        static Tensor OfNetwork(Tensor gradient) => gradient.narrow(2, 0, gradient.shape[2] - 1);
         static Tensor Square(Tensor x) => x.mul(x).flatten(1).sum([1], keepdim: true); // [B, 1]
         var numbers = cat(
             [
                 squares.sum([1], keepdim: true), squares.amax([1], keepdim: true), cubes.mul(cubes), Square(Query.Features), Square(phi), Square(centre), Square(u), Square(slope), Square(v),
-                Square(v.PlusMultiple(-1, product)), Square(e), Square(r), Square(gradient.Support).Plus(Square(gradient.Query)),
+                Square(v.PlusMultiple(-1, product)), Square(e), Square(r), Square(OfNetwork(gradient.Support)).Plus(Square(OfNetwork(gradient.Query))),
             ],
             1).sqrt();
         return
