@@ -145,7 +145,7 @@ chart
 ## What is certified, and what is not
 
 The bound is about the gradient of $F$ in the features as they are stored. The pass back to the weights is linear in that gradient, in the network's own precision: its rounding is not counted, and an error in the weights would need a bound on the network's Jacobian, for which there are
-estimates alone. `imaml train --algorithm head` writes the largest certified relative error in the features of every meta-step into the log (`certifiedError`); with `--accuracy ε` its thresholds are lowered until it is at most ε.
+estimates alone. The error is relative to the gradient in the features that come from the network: the constant feature of the bias has a gradient too, often a large one, but it goes nowhere (`ConvexHead.Measure`). `imaml train --algorithm head` writes the largest certified relative error in the features of every meta-step into the log (`certifiedError`); with `--accuracy ε` its thresholds are lowered until it is at most ε.
 
 Along 4,000 meta-steps on Omniglot with λ = 0.1 fixed ([`results/head-certified`](../results/head-certified)) it grows with the features, of which the constants are made, though all solves reach the same thresholds:
 *)

@@ -29,7 +29,7 @@ internal sealed class DenseSolution
             Gradient = ProximalModule.apply(task.Proximal, U);
             IsSolved = U.ForAll(double.IsFinite) && Gradient.ForAll(double.IsFinite);
             // A singular H + Λ has no solution, though nothing overflows.
-            IsFinite = IsSolved || Stationarity.SmallestCurvature <= 0;
+            IsFinite = IsSolved || Stationarity.SmallestCurvature is <= 0 and > Finding.Overflowing;
             ByLambda = BilevelTaskModule.exactRegularizerGradient(task, phi);
         }
     }

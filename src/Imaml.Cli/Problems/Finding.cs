@@ -17,6 +17,9 @@ internal sealed record Finding(
     /// <summary>Why an estimate is none.</summary>
     public const string Missed = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
 
+    /// <summary>Curvature below this is of numbers whose products overflow.</summary>
+    public const double Overflowing = -1e150;
+
     /// <summary>Why nothing is known of a point.</summary>
     public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
 
@@ -34,7 +37,7 @@ internal sealed record Finding(
         }
 
         // Along directions of curvature that overflows no λ helps.
-        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && dense is { IsFinite: false } && found.LinearSolve is not { SmallestCurvature: <= 0 and > -1e150 })
+        if (found.Outcome is Outcome.NonPositiveCurvature or Outcome.Stalled && dense is { IsFinite: false } && found.LinearSolve is not { SmallestCurvature: <= 0 and > Overflowing })
         {
             return found with { Outcome = Outcome.NonFinite, Message = Overflow };
         }
