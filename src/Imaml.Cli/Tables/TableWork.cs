@@ -112,6 +112,10 @@ internal sealed record TableWork(
         }
     }
 
-    private int Test(RunFolder folder) => new ModelEvaluation(
-        folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Ensemble: null, Baselines: false, Output: null, Json: false, Data, Device, Stop) { IsPartOfWork = true }.Run();
+    private int Test(RunFolder folder)
+    {
+        var evaluation = new ModelEvaluation(
+            folder.FolderPath, new EvaluationRequest(ClassPart.Test, Episodes), null, null, null, null, ModelEvaluation.Both, EvaluationResult.Best, Ensemble: null, Baselines: false, Output: null, Json: false, Data, Device, Stop);
+        return (evaluation with { IsPartOfWork = true }).Run();
+    }
 }
