@@ -151,6 +151,27 @@ let pages =
     testList
         "Report"
         [
+            testCase "a run whose summary is of fewer tasks than it was asked for is not finished" (fun () ->
+                inFolder (fun folder ->
+                    write folder experiment [] 0
+                    let batch, asked = experiment.Budget.MetaBatch, experiment.Budget.MetaSteps
+
+                    let summary metaSteps =
+                        TrainingSummary(
+                            experiment,
+                            Provenance.WithoutLibTorch(),
+                            1,
+                            int64 metaSteps * int64 batch,
+                            1.0,
+                            0.1,
+                            TaskStatuses(inner [ InnerStatus.StepLimit, batch ], linear [ SolveStatus.StepLimit, batch ], 0),
+                            1L
+                        )
+
+                    for made, state in [ asked, "finished"; asked - 1, $"stopped at {asked - 1}" ] do
+                        RunFolder.WriteJson((RunFolder folder).SummaryPath, summary made)
+                        (RunContents.Read folder).State |> should equal state))
+
             testCase "nothing that a file or a folder's name says becomes markup" (fun () ->
                 inFolder (fun folder ->
                     let bad = "</script><script>alert(1)</script><img onerror='x' src=\"y\">&amp;\u0000\u202e"

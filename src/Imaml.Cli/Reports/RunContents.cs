@@ -65,7 +65,7 @@ internal sealed record RunContents(
     /// <summary>Meta-steps made, as far as the files say.</summary>
     public int MetaStep => int.Max(
         int.Max(Log.Points is [.., var last] ? last.MetaStep : 0, Curve is [.., var point] ? point.MetaStep : 0),
-        Summary is null ? 0 : MetaSteps);
+        Summary is not { Tasks: var tasks } ? 0 : Experiment is { Budget.MetaBatch: var batch } ? (int)long.Min(MetaSteps, tasks / batch) : MetaSteps);
 
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => MetaSteps > 0 && MetaStep >= MetaSteps;
