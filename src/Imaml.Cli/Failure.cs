@@ -28,6 +28,8 @@ internal sealed record Failure(string Message, int ExitCode)
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         ExperimentException { Origin: null } faults => new(string.Join("; ", faults.Complaints.Select(one => $"{ExperimentOptions.NameOf(one.Field)} {one.Rule}")), Cli.ExitCode.Usage),
+        // EFBIG, which the runtime takes for a caller's mistake.
+        ArgumentOutOfRangeException { ParamName: "value" } limit when limit.Message.Contains("file length", StringComparison.Ordinal) => new("a file cannot grow any further: raise the limit (`ulimit -f`), or make room", Cli.ExitCode.Failed),
         ArgumentException argument => new(OneLine(WithoutParameter(argument)), Cli.ExitCode.Usage),
         OutOfMemoryException => new("out of memory; lower --meta-batch, --filters or --queries", Cli.ExitCode.Failed),
         // What libtorch throws carries its C++ stack from the second line on.

@@ -109,7 +109,8 @@ let tests =
                         "ulimit -f 16; exec \"$@\""
                         (options changes run)
 
-                full.ExitCode |> should not' (equal 0)
+                full.ExitCode |> should equal 1
+                full.Errors |> should haveSubstring "imaml: a file cannot grow any further"
 
                 full.Errors.Split('\n')
                 |> Array.filter (fun line -> line.StartsWith "imaml: ")
