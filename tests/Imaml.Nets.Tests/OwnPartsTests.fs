@@ -75,15 +75,12 @@ let private halved: Method =
 
 let private implicit': Method = ImplicitMaml(Inner.GradientDescent 3, 1.0, Adjoint.ConjugateGradients 2)
 
-let private experiment method steps =
-    Experiment(
-        OwnTasks "lines",
-        OwnNetwork "a weight and a bias",
-        method,
-        Outer.Adam(0.05, Schedule.Constant),
-        Budget(steps, 8, ValidateEvery = 4, ValidationEpisodes = 4),
-        3UL
-    )
+let private experimentBy (outer: Outer) method budget =
+    Experiment(OwnTasks "lines", OwnNetwork "a weight and a bias", method, outer, budget, 3UL)
+
+let private adam = Outer.Adam(0.05, Schedule.Constant)
+
+let private experiment method steps = experimentBy adam method (Budget(steps, 8, ValidateEvery = 4, ValidationEpisodes = 4))
 
 let private opened folder method steps = TrainingRun.Open(RunFolder folder, experiment method steps, lines, lineModel plain, threads = 2)
 
@@ -145,15 +142,7 @@ let tests =
                 inFolder (fun path ->
                     let folder, seen = RunFolder path, Collections.Generic.Dictionary()
 
-                    let keeping =
-                        Experiment(
-                            OwnTasks "lines",
-                            OwnNetwork "a weight and a bias",
-                            implicit',
-                            Outer.Adam(0.05, Schedule.Constant),
-                            Budget(5, 8, KeepEvery = 2),
-                            3UL
-                        )
+                    let keeping = experimentBy adam implicit' (Budget(5, 8, KeepEvery = 2))
 
                     (use run = TrainingRun.Open(folder, keeping, lines, lineModel plain, threads = 1)
                      seen[0] <- numbers run.Learner.Theta
@@ -191,15 +180,7 @@ let tests =
 
             testCase "a run that diverges keeps its last finite state, and its folder says why it is the last" (fun () ->
                 inFolder (fun path ->
-                    let diverging =
-                        Experiment(
-                            OwnTasks "lines",
-                            OwnNetwork "a weight and a bias",
-                            implicit',
-                            Outer.GradientDescent(1e30, Schedule.Constant),
-                            Budget(9, 8),
-                            3UL
-                        )
+                    let diverging = experimentBy (Outer.GradientDescent(1e30, Schedule.Constant)) implicit' (Budget(9, 8))
 
                     use run = TrainingRun.Open(RunFolder path, diverging, lines, lineModel plain, threads = 1)
 

@@ -96,8 +96,23 @@ internal static class DataCommand
         }
 
         var report = ProgressBar.Run($"reading {spec.Dataset}", progress => PhotographCheck.Run(spec, data, progress, stop));
-        Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
+        Print(json ? JsonSerializer.Serialize(report, RunJson.Indented) : null, report.Lines());
         return ExitCode.Success;
+    }
+
+    // A folder's name may have line breaks: each line is one all the same.
+    private static void Print(string? json, IEnumerable<string> lines)
+    {
+        if (json is not null)
+        {
+            Terminal.Document(json);
+            return;
+        }
+
+        foreach (var line in lines)
+        {
+            Terminal.Line(line);
+        }
     }
 
     private static int CheckOmniglot(IReadOnlyList<string> unused, string? data, bool json)
@@ -108,7 +123,7 @@ internal static class DataCommand
         }
 
         var report = OmniglotCheck.Run(DataRoot.Resolve(data).Folder, decode: true);
-        Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : string.Join(Environment.NewLine, report.Lines()));
+        Print(json ? JsonSerializer.Serialize(report, RunJson.Indented) : null, report.Lines());
         if (report.IsComplete)
         {
             return ExitCode.Success;

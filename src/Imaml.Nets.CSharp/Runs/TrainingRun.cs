@@ -200,19 +200,19 @@ public sealed class TrainingRun : IDisposable
     // A longer run has no end where this one had: it chooses among the states that it would have validated.
     private static void LeaveEnd(RunFolder folder, int every, int metaSteps)
     {
-        if (Header(folder.BestCheckpointPath) is { MetaStep: var best } && IsOutOfTurn(best, every) && best != metaSteps)
+        if (Header(folder.BestCheckpointPath) is not { MetaStep: var best } || !IsOutOfTurn(best, every) || best == metaSteps)
         {
-            if (Header(folder.RegularBestCheckpointPath) is null)
-            {
-                File.Delete(folder.BestCheckpointPath);
-            }
-            else
-            {
-                File.Move(folder.RegularBestCheckpointPath, folder.BestCheckpointPath, overwrite: true);
-            }
+            return;
         }
 
-        File.Delete(folder.RegularBestCheckpointPath);
+        if (Header(folder.RegularBestCheckpointPath) is null)
+        {
+            File.Delete(folder.BestCheckpointPath);
+        }
+        else
+        {
+            File.Move(folder.RegularBestCheckpointPath, folder.BestCheckpointPath, overwrite: true);
+        }
     }
 
     private static bool IsOutOfTurn(int metaStep, int every) => every > 0 && metaStep % every != 0;
