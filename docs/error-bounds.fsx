@@ -215,7 +215,7 @@ let met =
 holds "the error is within the certificate" (met |> List.forall (fun (struct (_, o, error)) -> error <= o.Bound.Total + reference))
 
 holds
-    "ε is met, or the status says that rounding forbids it"
+    "ε is reached, or the status says that rounding forbids it"
     (met
      |> List.forall (fun (struct (epsilon, o, _)) ->
          if epsilon > 1e-15 then

@@ -13,7 +13,7 @@ Ten public libraries, read at the commits below. For each: the recurrence or ope
 | code | file | read at | runs | exact |
 |---|---|---|---|---|
 | the authors' [imaml_dev](https://github.com/aravindr93/imaml_dev) | `implicit_maml/learner_model.py`, `examples/omniglot_implicit_maml.py` | `6a2a669` | CG on $(1 + c)I + H/(\lambda + 10)$; inner loop on $\hat L$, then one step towards $\theta$ | at $\varphi^\star$, where $v$ is an eigenvector of $H$ with eigenvalue $c\lambda(\lambda + 10)/10$ |
-| [hypertorch](https://github.com/prolearner/hypertorch) | `hypergrad/CG_torch.py`, `hypergradients.py` | `6241dfa` | CG; the iterate before the last, if the tolerance is met | until the tolerance is met |
+| [hypertorch](https://github.com/prolearner/hypertorch) | `hypergrad/CG_torch.py`, `hypergradients.py` | `6241dfa` | CG; the iterate before the last, if the tolerance is reached | until the tolerance is reached |
 | [BOAT](https://github.com/callous-youth/BOAT) | `boat_torch/utils/op_utils.py` | `aaa1d57` | the same | the same |
 | [Betty](https://github.com/leopard-ai/betty) | `betty/hypergradient/cg.py` | `cb6221f` | CG; the residual's step divided by `cg_alpha` | `cg_alpha` = 1, the default |
 | [moskomule/hypergrad](https://github.com/moskomule/hypergrad) | `hypergrad/approx_hypergrad.py` | `67af0d2` | CG; directions from the residual before the step; the residual's step divided by `lr` | after one step, where that solves the system |
@@ -194,7 +194,7 @@ chart
 $$\Bigl((1 + c)I + \frac{H}{\lambda + 10}\Bigr)g = v ,$$
 
 $2I + H/12$ for the README's $\lambda = 2$, $c = 1$. This is $\frac1{1 + c}$ of the meta-gradient for $\lambda' = (1 + c)(\lambda + 10)$: half of the one for $\lambda = 24$. In an eigenvector of $H$ with eigenvalue $h$ it is $\frac{6(h + 2)}{h + 24}$ of the meta-gradient,
-from a half at $h = 0$ to 6 at large $h$, and right at $h = 2.4$. Where $h$ is small beside 24 it is nearly $v/2$.
+from a half at $h = 0$ to 6 at large $h$, and right at $h = 2.4$. Where $h$ is small compared with 24 it is nearly $v/2$.
 
 **AiDotNet** solves $(I + \lambda H)g = v$: the meta-gradient for $1/\lambda$. Its default, $\lambda = 1$, is the value at which both are the same. (Its products are central differences of gradients, here exact ones.) **GBML** solves $(I + H/\lambda)g = v$ from $g_0 = v$, which is the paper's system; its code sets $\lambda = 100$ and one step.
 *)

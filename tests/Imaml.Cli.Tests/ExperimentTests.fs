@@ -222,8 +222,13 @@ let private drawn (seed: int) : struct (Experiment * string list) =
                     string batch
                 ]
 
-            struct (Reptile(inner, lambda, evaluation),
-                    [ "--algorithm"; "reptile"; "--evaluation-steps"; string evaluation ] @ own @ proximal)
+            let keep = coin ()
+
+            struct (Reptile(inner, lambda, evaluation, keep),
+                    [ "--algorithm"; "reptile"; "--evaluation-steps"; string evaluation ]
+                    @ own
+                    @ proximal
+                    @ (if keep then [ "--keep-moments" ] else []))
         | _ ->
             let struct (inner, own), struct (lambda, proximal), rate = fixedDescent (), proximal (), real ()
 

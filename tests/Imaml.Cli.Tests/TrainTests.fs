@@ -49,6 +49,7 @@ let private algorithms =
             "--inner-solver", "adam"
             "--evaluation-steps", "5"
             "--training-shots", "2"
+            "--keep-moments", ""
         ]
         "meta-sgd", [ step; none; "--step-sizes", "layer" ]
         "head", [ "--lambda", "0.5"; "--accuracy", "1e-3" ]

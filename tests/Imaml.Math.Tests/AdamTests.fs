@@ -185,6 +185,37 @@ let inner =
 
                 ((solve 2 0.1 nowhere).Read(EuclideanSpace())[0]).Status |> should equal InnerStatus.NonFinite)
 
+            testCase "second moments that are kept: v goes on from there without a correction, and Reptile hands v − vᵢ on" (fun () ->
+                let problem, regularizer = BilevelTask.problem task, Proximal.regularizer task.Proximal
+                let square (x: Vector<float>) = x.PointwiseMultiply x
+                let kept = Vector<float>.Build.Dense(task.Theta.Count, (fun i -> 1.0 + float i))
+
+                // `weight` t is what v's mean of g² has been divided by after t steps.
+                let descend (weight: int -> float) start =
+                    let step struct (phi: Vector<float>, v: Vector<float>) t =
+                        let gradient = BilevelTask.innerGradient task task.Theta phi
+                        let v = options.Beta2 * v + (1.0 - options.Beta2) * square gradient
+                        struct (phi - 0.1 * gradient.PointwiseDivide((v / weight t).PointwiseSqrt()), v)
+
+                    List.fold step (struct (task.Theta, start)) [ 1..3 ]
+
+                let solver = AdamSolver<Vector<float>, float>(coordinates, options, 0.1, 3)
+
+                let check (solver: AdamSolver<Vector<float>, float>) (phi: Vector<float>) (learned: Vector<float>) =
+                    let reptile: IMetaGradientStrategy<Vector<float>, float> = ReptileKeepingMomentsStrategy solver
+                    let result = reptile.Compute(EuclideanSpace(), regularizer, problem, task.Theta)
+                    // As above; the moments are below 100.
+                    let rounding = 3.0 * 100.0 * 2.0 ** -52.0 * float phi.Count
+                    Check.atMost rounding ((result.Gradient - (task.Theta - phi)).L2Norm()) "θ − φ"
+                    Check.atMost (100.0 * rounding) ((vector (List.ofArray result.Learned[0]) - learned).L2Norm()) "v − vᵢ"
+
+                let struct (phi, v) = descend (fun _ -> 1.0) kept
+                check (solver.Keeping kept) phi (kept - v)
+                // Before the first meta-batch v is 0: every task begins at 0, and hands on what has no bias of that start.
+                let bias t = 1.0 - options.Beta2 ** float t
+                let struct (phi, v) = descend bias (0.0 * kept)
+                check solver phi (-v / bias 3))
+
             testCase "its errors" (fun () ->
                 (fun () -> solve 0 0.1 (BilevelTask.problem task) |> ignore)
                 |> should throw typeof<ArgumentException>

@@ -191,7 +191,7 @@ let private costs =
         [
             for struct (name, passes, vectors, solver) in solvers do
                 testCase
-                    $"{name}: one product and {passes} passes over vectors a step, at most {vectors} vectors beside b, and no look at a number"
+                    $"{name}: one product and {passes} passes over vectors a step, at most {vectors} vectors besides b, and no look at a number"
                     (fun () ->
                         let ten, twenty = cost solver 10, cost solver 20
                         (ten.Products, twenty.Products) |> should equal (10, 20)

@@ -310,6 +310,16 @@ let private metaSgd = experimentOf (MetaSgd(Inner.GradientDescent(3, Nullable 0.
 let private layerwise =
     experimentOf (ImplicitMaml(Inner.GradientDescent 3, 2.0, Adjoint.ConjugateGradients 2, LearnedLambda(LearnedPer.Layer, 0.05))) 7UL
 
+let private reptile =
+    Experiment(
+        OwnTasks "patterned",
+        StridedConvolutions 2,
+        Reptile(Inner.Adam(2, 0.01), Nullable(), KeepMoments = true),
+        Outer.GradientDescent(0.5, Schedule.Constant),
+        Budget(200, 3),
+        7UL
+    )
+
 let private learnedNumbers (learner: MetaLearner) =
     match learner.Learned with
     | null -> [||]
@@ -317,7 +327,7 @@ let private learnedNumbers (learner: MetaLearner) =
 
 let private beside =
     testList
-        "what is learned beside θ"
+        "what is learned with θ"
         [
             for name, experiment in [ "meta-sgd", metaSgd; "λ for each layer", layerwise ] do
                 testCase $"it moves, is reported, and a run that is read back goes on to the same last bit: {name}" (fun () ->
@@ -339,6 +349,42 @@ let private beside =
                         learnedNumbers read |> should equal (learnedNumbers learner)
                         read.Step(batch 1) |> should equal (learner.Step(batch 1))
                         learnedNumbers read |> should equal (learnedNumbers learner)
+                        theta read |> should equal (theta learner)))
+
+            testCase
+                "Reptile's moments: the mean of what the tasks of a meta-step leave, of which a run that is read back goes on"
+                (fun () ->
+                    Imaml.Testing.TemporaryFolder.inFolder (fun folder ->
+                        reptile.Validate()
+                        use learner = learnerOf reptile 1
+                        learnedNumbers learner |> Array.forall ((=) 0.0) |> should equal true
+                        let report = learner.Step(batch 0)
+                        (Option.ofObj report.Learned).IsNone |> should equal true
+                        let moments = learnedNumbers learner
+                        Array.min moments |> should be (greaterThanOrEqualTo 0.0)
+
+                        let alone task =
+                            use one = learnerOf reptile 1
+                            one.Step(range task 1) |> ignore
+                            learnedNumbers one
+
+                        let mean =
+                            [ 0L; 1L; 2L ] |> List.map alone |> List.reduce (Array.map2 (+)) |> Array.map (fun sum -> sum / 3.0)
+
+                        let rows (numbers: float[]) = torch.tensor numbers
+                        use _ = torch.NewDisposeScope()
+                        // In single precision a batch of three rounds otherwise than one task: as for the mean meta-gradient above.
+                        agree (10.0 * 24.0 * 54.0 * 9.0 * 2.0 ** -23.0) (rows mean) (rows moments) "moments"
+
+                        let path = IO.Path.Combine(folder, "checkpoint.bin")
+                        Checkpoint.Write(path, reptile, 1.0, learner)
+                        let struct (header, read) = Checkpoint.Read(path, problem (), 1)
+                        use read = read
+                        header.Experiment |> should equal reptile
+                        learnedNumbers read |> should equal moments
+                        read.Step(batch 1) |> should equal (learner.Step(batch 1))
+                        learnedNumbers read |> should equal (learnedNumbers learner)
+                        learnedNumbers read |> should not' (equal moments)
                         theta read |> should equal (theta learner)))
 
             testCase "it adapts with what it has learned" (fun () ->

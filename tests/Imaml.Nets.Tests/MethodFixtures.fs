@@ -132,7 +132,7 @@ type Options =
         method.Name |> Expecto.Flip.Expect.equal "name" algorithm
         method
 
-/// What is learned beside θ before the first step, or nothing.
+/// What is learned with θ before the first step, or nothing.
 let numbersOf (method: Method) (network: Network) =
     method.Learns |> Option.ofObj |> Option.map (fun learned -> learned.Numbers network.LayerSizes)
 
@@ -169,7 +169,7 @@ let fixedBudgets: (string * Method) list =
         "reptile", Options.Of(Algorithm.Reptile, steps, alpha = alpha)
     ]
 
-/// The others look at numbers: for a stopping rule, a line search, a remedy, or what is learned beside θ.
+/// The others look at numbers: for a stopping rule, a line search, a remedy, or what is learned with θ.
 let lookingBudgets: (string * Method) list =
     [
         "imaml-hf", Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5)

@@ -321,7 +321,7 @@ let private fold (subject: Subject<'V, 'S>) =
                     Expect.equal task.Cost (result.Cost(chunk.Space)).[j] "the cost"
                     Expect.isFalse task.NegativeCurvature "negative curvature"
                     Expect.equal task.Raised 1.0 "raised"
-                    Expect.isEmpty task.Learned "nothing is learned beside θ"
+                    Expect.isEmpty task.Learned "nothing is learned with θ"
 
                     Expect.equal
                         [|
@@ -611,7 +611,7 @@ let private fold (subject: Subject<'V, 'S>) =
                 (fun () -> AveragingOptimizer.Start(descent, gamma) |> ignore)
                 |> should throw typeof<ArgumentException>)
 
-        Subject.law subject "every task's gradient in what is learned beside θ is handed on: step sizes, log λ" (fun () ->
+        Subject.law subject "every task's gradient in what is learned with θ is handed on: step sizes, log λ" (fun () ->
             let f = family subject { Seed = 5; Size = 2; Condition = 10.0 }
             let coordinates = StrategyLaws.coordinates subject
             let chunk = f.Batch[0]

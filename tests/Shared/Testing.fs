@@ -4,6 +4,7 @@
 //   IMAML_DATA     the folder with omniglot/ and the other data sets; a test that needs it is skipped where it is absent
 //   IMAML_REPLAY   `SEED,GAMMA` of a failed property, as Expecto prints them; or `random` for new draws on every run
 //   IMAML_DRAWS    how many draws a property makes, in place of its own number
+//   IMAML_TIMES    a file to which the wall seconds of every test that passes are appended, with the program's processor seconds so far
 namespace Imaml.Testing
 
 open System
@@ -126,6 +127,15 @@ module Suite =
                     told.Value <- clock.ElapsedMilliseconds
                     Console.WriteLine $"{name}: {ended.Value} of {count} tests in {clock.ElapsedMilliseconds / 1000L} s")
 
+        let note (test: string) (time: TimeSpan) =
+            match Environment.GetEnvironmentVariable "IMAML_TIMES" with
+            | null
+            | "" -> ()
+            | path ->
+                lock clock (fun () ->
+                    let processor = Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds
+                    File.AppendAllText(path, FormattableString.Invariant $"{time.TotalSeconds:F3}\t{processor:F1}\t{name}\t{test}\n"))
+
         let usual = Impl.TestPrinters.defaultPrinter
         Console.WriteLine $"{name}: {count} tests"
 
@@ -133,6 +143,7 @@ module Suite =
             passed =
                 fun test time ->
                     tell ()
+                    note test time
                     usual.passed test time
             failed =
                 fun test why time ->

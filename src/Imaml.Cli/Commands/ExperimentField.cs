@@ -51,6 +51,7 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         Whole("--inner-batch", "method.inner.batch", "Support images of an inner step, in turns (adam) [default: all of them]", "n"),
         Whole("--inner-steps", "method.inner.steps", "Steps of the inner solver (paper, Omniglot 5-way: 16)", "n"),
         Whole("--evaluation-steps", "method.evaluationSteps", "Inner steps when it is evaluated (reptile) [default: --inner-steps]", "n"),
+        Flag("--keep-moments", "method.keepMoments", "Keep Adam's second moments from meta-step to meta-step, as its authors do from task to task (reptile)"),
         Number("--inner-step-size", "method.inner.stepSize", "Inner step size; the initial one for meta-sgd [default: imaml-gd, fomaml and reptile follow the measured curvature of each task]", "α"),
         Number("--momentum", "method.inner.momentum", "Momentum of the inner solver (imaml-nesterov, imaml-heavy-ball)", "b"),
         Whole("--direction-steps", "method.inner.directionSteps", $"Conjugate-gradient steps of a Newton direction (imaml-hf) [default: the paper's {Inner.HessianFree.PaperDirectionSteps}]", "n") with { Default = When(InnerKind, "hessian-free", Inner.HessianFree.PaperDirectionSteps) },

@@ -60,11 +60,11 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
             departures += ", Gauss–Newton directions, and its solve where the Hessian's meets negative curvature";
         }
 
-        // Reptile's step is a share of the way to φ, not a rate of a gradient: its authors' begins so large and falls to 0.
+        // Reptile's step is a share of the way to φ, not a rate of a gradient: its authors' falls to 0, here the average of the last states is taken.
         var (outer, rate) = paper.Outer switch
         {
             Outer.Adam => ((Outer)new Outer.Adam(searched ? Rate : 1e-3, Schedule.Constant, Averaging), searched ? $" of {Rate}" : ""),
-            var descent => (new Outer.GradientDescent(descent.Rate / 4, Schedule.Constant, Averaging), ", a quarter of its first,"),
+            var descent => (new Outer.GradientDescent(descent.Rate, Schedule.Constant, Averaging), ""),
         };
         return paper with
         {

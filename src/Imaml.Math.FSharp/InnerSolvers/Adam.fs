@@ -62,17 +62,18 @@ type Adam =
             SecondMoment = space.Zero theta
         }
 
+/// Where a descent by Adam has ended: φ, and the moments of its gradients.
 [<NoComparison; NoEquality>]
-type private AdamIterate<'V, 'S> =
+type internal AdamIterate<'V, 'S> =
     {
-        Phi: 'V
+        Inner: InnerIterate<'V, 'S>
         Moments: AdamState<'V>
     }
 
     interface ICarried<'V, 'S, AdamIterate<'V, 'S>> with
-        member s.Carry(vector, _) =
+        member s.Carry(vector, scalar) =
             {
-                Phi = vector.Invoke s.Phi
+                Inner = (s.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
                 Moments =
                     { s.Moments with
                         FirstMoment = vector.Invoke s.Moments.FirstMoment
@@ -80,18 +81,20 @@ type private AdamIterate<'V, 'S> =
                     }
             }
 
-/// `steps` steps of Adam on G(·, θ) from the start, with moments of their own: a fixed budget, which looks at no number. A task that diverges
-/// ends where it diverged to, marked NonFinite. The gradient of step t = 0, 1, … is that of `ofStep` problem t, the problem itself unless told
-/// otherwise: with a part of the examples for each step the descent is stochastic.
+/// `steps` steps of Adam on G(·, θ) from the start: a fixed budget, which looks at no number. A task that diverges ends where it diverged to,
+/// marked NonFinite. The gradient of step t = 0, 1, … is that of `ofStep` problem t, the problem itself unless told otherwise: with a part of the
+/// examples for each step the descent is stochastic. The moments are the task's own, from 0 on, unless `Keeping` gives it others.
 ///
-/// Cost: one gradient a step; two vectors beside φ. Errors: steps below 1; a rate that is not positive and finite.
+/// Cost: one gradient a step; two vectors besides φ. Errors: steps below 1; a rate that is not positive and finite.
 type AdamSolver<'V, 'S>
+    private
     (
         coordinates: ICoordinates<'V>,
         options: AdamOptions,
         rate: float,
         steps: int,
-        ofStep: Func<IBilevelProblem<'V, 'S>, int, IBilevelProblem<'V, 'S>>
+        ofStep: Func<IBilevelProblem<'V, 'S>, int, IBilevelProblem<'V, 'S>>,
+        kept: 'V voption
     ) =
     do
         if steps < 1 then
@@ -100,32 +103,58 @@ type AdamSolver<'V, 'S>
         if not (rate > 0.0 && rate < infinity) then
             invalidArg (nameof rate) $"the step size must be positive and finite, not {rate}"
 
+    // Steps after which 1 − βᵗ is 1: the moments of a descent so long need no correction.
+    static let longAgo = Int32.MaxValue / 2
+
+    new(coordinates, options, rate, steps, ofStep) = AdamSolver(coordinates, options, rate, steps, ofStep, ValueNone)
     new(coordinates, options, rate, steps) = AdamSolver(coordinates, options, rate, steps, Func<_, _, _>(fun problem _ -> problem))
 
-    interface IInnerSolver<'V, 'S> with
-        member _.Solve(space, regularizer, problem, theta, start, _) =
-            let next (s: AdamIterate<'V, 'S>) : AdamIterate<'V, 'S> =
-                let problem = ofStep.Invoke(problem, s.Moments.Steps)
-                let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient s.Phi) s.Phi theta
-                let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, s.Phi)
-                { Phi = phi; Moments = moments }
+    /// The same solver from second moments v that earlier tasks have left, one vector for all tasks: the mean of g² over a long past, and so
+    /// without a correction for a start at 0.
+    member _.Keeping(secondMoment: 'V) = AdamSolver<'V, 'S>(coordinates, options, rate, steps, ofStep, ValueSome secondMoment)
 
-            Region.run space (fun () ->
-                let mutable state =
+    member internal _.Coordinates = coordinates
+
+    /// v, or 0 where each task's moments are its own.
+    member internal _.Kept(space: IInnerProductSpace<'V, 'S>, like: 'V) =
+        match kept with
+        | ValueNone -> space.Zero like
+        | ValueSome secondMoment -> space.Spread secondMoment
+
+    /// φ, and v after the last step without the bias that a start at 0 has.
+    member internal _.Descend
+        (space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>, problem: IBilevelProblem<'V, 'S>, theta: 'V, start: 'V)
+        : struct (InnerIterate<'V, 'S> * 'V) =
+        let fresh = Adam.Start(space, start)
+
+        let first =
+            match kept with
+            | ValueNone -> fresh
+            | ValueSome secondMoment ->
+                {
+                    Steps = longAgo
+                    FirstMoment = fresh.FirstMoment
+                    SecondMoment = Mask.copyVector space (space.Spread secondMoment)
+                }
+
+        let next (s: AdamIterate<'V, 'S>) : AdamIterate<'V, 'S> =
+            let phi = s.Inner.Phi
+            let problem = ofStep.Invoke(problem, s.Moments.Steps - first.Steps)
+            let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
+            let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, phi)
+
+            {
+                Inner = { s.Inner with Phi = phi }
+                Moments = moments
+            }
+
+        let mutable state =
+            let taken = space.Scalar(float steps)
+
+            {
+                Inner =
                     {
                         Phi = Mask.copyVector space start
-                        Moments = Adam.Start(space, start)
-                    }
-
-                for _ in 1..steps do
-                    state <- Region.advance space next state
-
-                let taken = space.Scalar(float steps)
-
-                InnerSolver.judged
-                    space
-                    {
-                        Phi = state.Phi
                         Marks = Marks.None space
                         Counts =
                             { Counts.Zero space with
@@ -133,4 +162,18 @@ type AdamSolver<'V, 'S>
                                 Gradients = taken
                             }
                         Reported = true
-                    })
+                    }
+                Moments = first
+            }
+
+        for _ in 1..steps do
+            state <- Region.advance space next state
+
+        let weight = 1.0 - options.Beta2 ** float state.Moments.Steps
+        struct (InnerSolver.judged space state.Inner, space.Scale(space.Scalar(1.0 / weight), state.Moments.SecondMoment))
+
+    interface IInnerSolver<'V, 'S> with
+        member this.Solve(space, regularizer, problem, theta, start, _) =
+            Region.run space (fun () ->
+                let struct (inner, _) = this.Descend(space, regularizer, problem, theta, start)
+                inner)

@@ -178,7 +178,7 @@ module GradientDescent =
     /// and a task that diverges ends where it diverged to, marked NonFinite.
     ///
     /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; where a tolerance is asked for, one loss at the end
-    /// and one a window of at least 1000 steps; two vectors beside θ, one more with momentum, however many the steps.
+    /// and one a window of at least 1000 steps; two vectors besides θ, one more with momentum, however many the steps.
     [<CompiledName("Accelerated")>]
     let accelerated
         (rule: StepRule)

@@ -297,7 +297,7 @@ module internal ConjugateGradient =
 
 /// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
 ///
-/// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b; one synchronisation every CheckEvery steps.
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors besides b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 

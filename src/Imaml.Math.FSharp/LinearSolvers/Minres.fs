@@ -189,7 +189,7 @@ module internal Minres =
 /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
 /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
 ///
-/// Cost: one product a step, and one more with RecomputeResidual; five vectors beside b and ten passes over vectors a step, where conjugate
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors besides b and ten passes over vectors a step, where conjugate
 /// gradients make six over three; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options

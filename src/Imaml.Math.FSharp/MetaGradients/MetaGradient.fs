@@ -28,7 +28,7 @@ type MetaGradient<'V, 'S> =
         DerivativeProducts: 'S
         /// Evaluations of ∇L.
         OuterGradients: 'S
-        /// For every task, the gradient in the numbers that are learned beside θ, on the host; empty where none is learned.
+        /// For every task, the gradient in the numbers that are learned with θ, on the host; empty where none is learned.
         Learned: float[][]
         /// For every task, what rounding alone may be of Learned, as the Euclidean norm of its numbers; empty where that is not bounded.
         LearnedRounding: float[]

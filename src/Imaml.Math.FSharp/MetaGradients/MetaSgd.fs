@@ -1,4 +1,4 @@
-// Meta-SGD (Li, Zhou, Chen and Li 2017): MAML whose step sizes are learned beside θ, one for each coordinate, or for each layer.
+// Meta-SGD (Li, Zhou, Chen and Li 2017): MAML whose step sizes are learned with θ, one for each coordinate, or for each layer.
 //
 //     φₜ₊₁ = φₜ − α∘∇G(φₜ, θ),     dL(φ_T)/dα = −Σₜ ∇G(φₜ, θ)∘aₜ₊₁,   aₜ the adjoint of φₜ (Unrolled.fs)
 //

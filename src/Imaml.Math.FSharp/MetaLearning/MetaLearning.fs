@@ -37,7 +37,7 @@ type MetaTaskReport =
         Inner: InnerStatistics
         Solve: SolveStatistics
         Cost: WorkCount
-        /// The gradient in the numbers that are learned beside θ; empty where none is learned.
+        /// The gradient in the numbers that are learned with θ; empty where none is learned.
         Learned: float[]
         /// A certified bound on the relative error of the task's meta-gradient; not a number where the method has none.
         Certified: float
@@ -80,7 +80,7 @@ type MetaStepReport =
     /// How many tasks' linear solves ended so.
     member report.Count(status: SolveStatus) = report.Tasks |> Array.sumBy (fun task -> if task.Solve.Status = status then 1 else 0)
 
-/// Numbers that are learned beside θ, log λ or step sizes, with the optimiser that moves them. On the host.
+/// Numbers that are learned with θ, log λ or step sizes, with the optimiser that moves them. On the host.
 [<Sealed>]
 type LearnedNumbers(numbers: Vector<float>, optimizer: IOuterOptimizer<Vector<float>, float>) =
     member _.Numbers = numbers
@@ -99,7 +99,7 @@ type MetaLearningState<'V, 'S> =
         /// One vector, of the space of one task.
         Theta: 'V
         Optimizer: IOuterOptimizer<'V, 'S>
-        /// What is learned beside θ, or null. The caller makes the next step's strategy and Λ of it.
+        /// What is learned with θ, or null. The caller makes the next step's strategy and Λ of it.
         Learned: LearnedNumbers | null
     }
 

@@ -72,7 +72,7 @@ public sealed class MetaLearner : IDisposable
     /// <param name="threads">Threads.</param>
     /// <param name="theta">θ, [1, d].</param>
     /// <param name="outer">What its outer optimiser remembers.</param>
-    /// <param name="learned">The numbers that are learned beside θ with their optimiser's memory, or null.</param>
+    /// <param name="learned">The numbers that are learned with θ with their optimiser's memory, or null.</param>
     /// <param name="ranks">The processes that share out the chunks.</param>
     /// <exception cref="ArgumentException">The memory is that of another optimiser.</exception>
     internal static MetaLearner Restore(
@@ -120,8 +120,13 @@ public sealed class MetaLearner : IDisposable
 
     private static MetaLearningState<Tensor, Tensor> Start(LearningPlan plan, LearningProblem problem, Tensor theta)
     {
-        var numbers = plan.Method.Learns?.Numbers(problem.LayerSizes);
-        var learned = numbers is null ? null : new LearnedNumbers(numbers, plan.Outer.StartLearned(numbers, plan.Method.Learns!.Rate, plan.MetaSteps));
+        LearnedNumbers? learned = null;
+        if (plan.Method.Learns is { } part)
+        {
+            var numbers = part.Numbers(problem.LayerSizes);
+            learned = new LearnedNumbers(numbers, plan.Outer.StartLearned(numbers, part, plan.MetaSteps));
+        }
+
         return new MetaLearningState<Tensor, Tensor>(0, theta, plan.Outer.Start(new TensorSpace(1, theta), theta, plan.MetaSteps), learned);
     }
 
@@ -137,7 +142,7 @@ public sealed class MetaLearner : IDisposable
     /// <summary>What the outer optimiser remembers. The tensors are the learner's.</summary>
     public OptimizerState<Tensor> Outer => _state.Optimizer.State(new TensorSpace(1, Theta));
 
-    /// <summary>What is learned beside θ, or null.</summary>
+    /// <summary>What is learned with θ, or null.</summary>
     public LearnedNumbers? Learned => _state.Learned;
 
     /// <summary>Meta-steps made.</summary>
@@ -298,7 +303,7 @@ public sealed class MetaLearner : IDisposable
         catch (Exception e) when (e is ArgumentException or TrainingDivergedException)
         {
             Tensors(_state).ForEach(tensor => tensor.DetachFromDisposeScope());
-            throw e as TrainingDivergedException ?? new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower the rate of the learned numbers");
+            throw e as TrainingDivergedException ?? new TrainingDivergedException($"meta-step {MetaStep + 1}: {e.Message.Split(" (")[0]}; lower the rate of the learned numbers, or the inner one");
         }
     }
 

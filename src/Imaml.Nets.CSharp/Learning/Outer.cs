@@ -2,6 +2,7 @@
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
@@ -41,9 +42,10 @@ public abstract record Outer(double Rate, double? Averaging)
     /// <summary>The core's optimiser before the first of <paramref name="metaSteps"/> steps, for a θ like this one, [1, d].</summary>
     internal IOuterOptimizer<Tensor, Tensor> Start(TensorSpace space, Tensor theta, int metaSteps) => Averaged(Alone(space, theta, metaSteps));
 
-    /// <summary>Adam for the numbers that are learned beside θ, at a rate of their own or θ's, in θ's schedule.</summary>
-    internal IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, double? rate, int metaSteps) =>
-        Averaged(AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, Over(rate ?? Rate, metaSteps), numbers));
+    /// <summary>What moves the numbers that are learned with θ: Adam at a rate of their own or θ's, in θ's schedule, or whole steps.</summary>
+    internal IOuterOptimizer<Vector<double>, double> StartLearned(Vector<double> numbers, LearnedPart part, int metaSteps) => Averaged<Vector<double>, double>(part.Replaced
+        ? new GradientDescentOptimizer<Vector<double>, double>(1)
+        : AdamOptimizer<Vector<double>, double>.Start(new EuclideanSpace(), new EuclideanCoordinates(), AdamOptions.Authors, Over(part.Rate ?? Rate, metaSteps), numbers));
 
     private protected abstract IOuterOptimizer<Tensor, Tensor> Alone(TensorSpace space, Tensor theta, int metaSteps);
 

@@ -17,7 +17,7 @@ namespace Imaml.Nets.Methods;
 
 /// <summary>Features with a linear head for each task: Algorithm 2 in the head, and one pass back to the features' weights.</summary>
 /// <param name="Lambda">λ; where it is learned, its first value.</param>
-/// <param name="LearnedLambda">How one λ is learned beside θ, or null where it is fixed.</param>
+/// <param name="LearnedLambda">How one λ is learned with θ, or null where it is fixed.</param>
 /// <param name="Loss">ℓ: the cross-entropy, or squares for a ridge head.</param>
 /// <param name="LearnStart">Whether W₀ is learned; otherwise it is 0.</param>
 /// <param name="Accuracy">ε: the head's solves go on until the relative error of the meta-gradient in the features is certified to be at most this; null for solves to rounding of the features.</param>

@@ -3,6 +3,7 @@
 using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Storage;
+using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Methods;
@@ -44,7 +45,12 @@ public sealed record FirstOrder(Inner Inner, double? Lambda) : Method
 /// <param name="Inner">The inner solver.</param>
 /// <param name="Lambda">λ of the proximal term, or null for none, as its authors have it.</param>
 /// <param name="EvaluationSteps">Inner steps by which it adapts when it is evaluated, or null for those of training; its authors take ten times as many.</param>
-public sealed record Reptile(Inner Inner, double? Lambda, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? EvaluationSteps = null) : Method
+/// <param name="KeepMoments">Whether Adam's second moments are kept from meta-step to meta-step, the mean over its tasks, as its authors keep them from task to task.</param>
+public sealed record Reptile(
+    Inner Inner,
+    double? Lambda,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? EvaluationSteps = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool KeepMoments = false) : Method
 {
     /// <inheritdoc/>
     public override string Name => "reptile";
@@ -54,17 +60,37 @@ public sealed record Reptile(Inner Inner, double? Lambda, [property: JsonIgnore(
 
     internal override int? EvaluationInnerSteps => EvaluationSteps ?? Inner.Steps;
 
+    // 0 is where none have been kept yet.
+    [JsonIgnore]
+    internal override LearnedPart? Learns => KeepMoments ? new LearnedPart(LearnedPer.Parameter, 0, null, Replaced: true) : null;
+
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => this with { Inner = Inner with { Steps = steps }, EvaluationSteps = null };
 
     /// <inheritdoc/>
-    public override IEnumerable<Complaint> Complaints() => [.. FirstOrder.Of(Inner, Lambda), .. EvaluationSteps is { } steps ? Rule.Steps(steps, "evaluationSteps") : []];
+    public override IEnumerable<Complaint> Complaints() =>
+    [
+        .. FirstOrder.Of(Inner, Lambda),
+        .. EvaluationSteps is { } steps ? Rule.Steps(steps, "evaluationSteps") : [],
+        .. KeepMoments && Inner is not Inner.Adam ? [new Complaint("keepMoments", "needs the inner solver adam")] : Array.Empty<Complaint>(),
+    ];
 
     /// <inheritdoc/>
     public override BoundMethod Bind(MethodContext context)
     {
-        var inner = Inner.Build();
-        var adapting = (Inner with { Steps = EvaluationSteps ?? Inner.Steps }).Build();
-        return new BoundMethod(Proximal(Lambda), adapting, new ReptileStrategy<Tensor, Tensor>(inner, 0));
+        var adapting = Inner with { Steps = EvaluationSteps ?? Inner.Steps };
+        if (!KeepMoments)
+        {
+            return new BoundMethod(Proximal(Lambda), adapting.Build(), new ReptileStrategy<Tensor, Tensor>(Inner.Build(), 0));
+        }
+
+        var moments = context.Learned!.ToArray();
+        if (!Array.TrueForAll(moments, double.IsFinite))
+        {
+            throw new ArgumentException("Adam's second moments would not be finite");
+        }
+
+        AdamSolver<Tensor, Tensor> Kept(Inner inner) => ((Inner.Adam)inner).Solver(moments.Any(one => one != 0) ? new TensorCoordinates().OfRows(context.Like, [moments]) : null);
+        return new BoundMethod(Proximal(Lambda), Kept(adapting), new ReptileKeepingMomentsStrategy<Tensor, Tensor>(Kept(Inner)));
     }
 }

@@ -12,7 +12,7 @@ namespace Imaml.Nets.Methods;
 /// <param name="Inner">The inner solver.</param>
 /// <param name="Lambda">λ of the proximal term (λ/2)‖φ − θ‖²; where λ is learned, its first value.</param>
 /// <param name="Adjoint">What solves (H + Λ)u = ∇L(φ).</param>
-/// <param name="LearnedLambda">How λ is learned beside θ, or null where it is fixed.</param>
+/// <param name="LearnedLambda">How λ is learned with θ, or null where it is fixed.</param>
 /// <param name="Delta">δ at which a task's inner solve ends, taking λ for the convexity of G; null for the inner solver's budget alone.</param>
 /// <param name="DeltaPrime">δ′ at which a task's linear solve ends, likewise.</param>
 /// <param name="Remedy">What is done where H + Λ is not positive definite.</param>
@@ -103,7 +103,7 @@ public sealed record ImplicitMaml(
     }
 }
 
-/// <summary>λ learned beside θ, by Adam on log λ.</summary>
+/// <summary>λ learned with θ, by Adam on log λ.</summary>
 /// <param name="Per">What has a λ of its own.</param>
 /// <param name="Rate">Adam's step size for log λ.</param>
 public sealed record LearnedLambda(LearnedPer Per, double Rate)

@@ -112,8 +112,14 @@ public abstract record Inner(int Steps)
         /// <inheritdoc/>
         public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Positive(StepSize, "stepSize"), .. Rule.AtLeast(1, Batch ?? 1, "batch")];
 
-        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) =>
-            new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps, (problem, step) => Batch is { } size ? Examples(problem).Batch(step, size) : problem);
+        internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => Solver(null);
+
+        /// <summary>The core's solver, from second moments that earlier tasks have left, [1, d], or from its own.</summary>
+        internal AdamSolver<Tensor, Tensor> Solver(Tensor? kept)
+        {
+            var solver = new AdamSolver<Tensor, Tensor>(new TensorCoordinates(), NoMomentum, StepSize, Steps, (problem, step) => Batch is { } size ? Examples(problem).Batch(step, size) : problem);
+            return kept is null ? solver : solver.Keeping(kept);
+        }
 
         private static IBatchProblem Examples(IBilevelProblem<Tensor, Tensor> problem) =>
             problem as IBatchProblem ?? throw new ArgumentException("the inner solver's batch needs a network of layers on images", nameof(problem));

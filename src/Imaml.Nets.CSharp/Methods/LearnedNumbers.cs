@@ -1,4 +1,4 @@
-// What is learned beside θ: log λ, or Meta-SGD's step sizes.
+// What is learned with θ: log λ, Meta-SGD's step sizes, or the moments that Reptile keeps.
 
 using Imaml.Math;
 using MathNet.Numerics.LinearAlgebra;
@@ -22,7 +22,8 @@ public enum LearnedPer
 /// <param name="Per">What has one of its own.</param>
 /// <param name="Start">Their first value.</param>
 /// <param name="Rate">Adam's first step size for them, or null for that of θ.</param>
-internal sealed record LearnedPart(LearnedPer Per, double Start, double? Rate)
+/// <param name="Replaced">Whether each meta-step replaces them by the mean over its tasks, in place of Adam.</param>
+internal sealed record LearnedPart(LearnedPer Per, double Start, double? Rate, bool Replaced = false)
 {
     /// <summary>Which coordinates share a number.</summary>
     public Sharing Sharing(IReadOnlyList<int> layerSizes) => Per switch
@@ -38,7 +39,7 @@ internal sealed record LearnedPart(LearnedPer Per, double Start, double? Rate)
         Vector<double>.Build.Dense(Sharing(layerSizes).Count(layerSizes.Sum()), Start);
 }
 
-/// <summary>The range of the numbers that are learned beside θ.</summary>
+/// <summary>The range of the numbers that are learned with θ.</summary>
 /// <param name="Name">What they are: λ, or α for step sizes.</param>
 /// <param name="Smallest">The smallest of them.</param>
 /// <param name="Mean">Their mean.</param>

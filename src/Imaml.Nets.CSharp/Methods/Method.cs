@@ -29,7 +29,7 @@ public abstract record Method
     [JsonIgnore]
     public abstract string Name { get; }
 
-    /// <summary>Which numbers are learned beside θ, or null where none are.</summary>
+    /// <summary>Which numbers are learned with θ, or null where none are.</summary>
     [JsonIgnore]
     internal virtual LearnedPart? Learns => null;
 
@@ -126,7 +126,7 @@ public sealed class BoundMethod(
     /// <summary>Λ; NoProximalTerm where there is none.</summary>
     public IRegularizer<Tensor, Tensor> Regularizer { get; } = regularizer;
 
-    /// <summary>The range of the numbers that are learned beside θ, or null.</summary>
+    /// <summary>The range of the numbers that are learned with θ, or null.</summary>
     public LearnedRange? Learned { get; internal init; }
 
     /// <summary>How the algorithm adapts to tasks from θ, [B, d], when it is evaluated.</summary>

@@ -19,6 +19,7 @@ public sealed class TrainingRun : IDisposable
     private readonly ProgressLog? _progress; // Of rank 0.
     private readonly List<CurveLine> _unwrittenCurve = [];
     private readonly List<StepReport> _sinceValidation = [];
+    private readonly BestState? _best; // Of rank 0.
     private readonly FileStream? _lock; // Of rank 0.
     private readonly List<string> _notes = [];
     private double _seconds;
@@ -30,8 +31,6 @@ public sealed class TrainingRun : IDisposable
     private string? _curveNote;
     private int _lastValidation;
 
-    // The best validation so far, whose state is kept; the first one of equal ones.
-    private double? _best;
     private bool _described;
 
     // Whether θ is known to be another on one of the ranks: it is not saved.
@@ -41,6 +40,7 @@ public sealed class TrainingRun : IDisposable
     {
         (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
         _progress = held is null ? null : new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
+        _best = held is null ? null : new BestState(folder, experiment.Budget.ValidateEvery);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
         learner.MoveTo(device.Device);
     }
@@ -181,11 +181,10 @@ public sealed class TrainingRun : IDisposable
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
         RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
         CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
-        LeaveEnd(folder, header.Experiment.Budget.ValidateEvery, experiment.Budget.MetaSteps);
+        BestState.LeaveEnd(folder, header.Experiment.Budget.ValidateEvery, experiment.Budget.MetaSteps);
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
-            _best = Header(folder.BestCheckpointPath)?.Validation,
             _isSound = saved.Path == folder.CheckpointPath,
             // With another cadence than before, not every validation that this one has was made.
             _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
@@ -195,39 +194,6 @@ public sealed class TrainingRun : IDisposable
         run._sinceValidation.AddRange(
             run._progress.Lines.Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
         return run;
-    }
-
-    // A longer run has no end where this one had: it chooses among the states that it would have validated.
-    private static void LeaveEnd(RunFolder folder, int every, int metaSteps)
-    {
-        if (Header(folder.BestCheckpointPath) is not { MetaStep: var best } || !IsOutOfTurn(best, every) || best == metaSteps)
-        {
-            return;
-        }
-
-        if (Header(folder.RegularBestCheckpointPath) is null)
-        {
-            File.Delete(folder.BestCheckpointPath);
-        }
-        else
-        {
-            File.Move(folder.RegularBestCheckpointPath, folder.BestCheckpointPath, overwrite: true);
-        }
-    }
-
-    private static bool IsOutOfTurn(int metaStep, int every) => every > 0 && metaStep % every != 0;
-
-    // A damaged one is not needed to go on: the next validation replaces it.
-    private static CheckpointHeader? Header(string path)
-    {
-        try
-        {
-            return File.Exists(path) ? Checkpoint.ReadHeader(path) : null;
-        }
-        catch (CheckpointException)
-        {
-            return null;
-        }
     }
 
     private static void RefuseOther(RunFolder folder, CheckpointHeader header, Experiment experiment, LearningProblem problem)
@@ -408,31 +374,16 @@ public sealed class TrainingRun : IDisposable
         _unwrittenCurve.Add(point);
         _sinceValidation.Clear();
         _lastValidation = Learner.MetaStep;
-        KeepIfBest(measured, Learner, averaged: false);
+        _best?.Offer(measured, Experiment, _seconds, Learner, averaged: false);
         if (averaged is not null)
         {
-            KeepIfBest(averaged, average!, averaged: true);
+            _best?.Offer(averaged, Experiment, _seconds, average!, averaged: true);
         }
 
         return point;
 
         // Not a number where the log of these steps is lost.
         double Largest(Func<StepReport, double> of) => _sinceValidation.Select(of).DefaultIfEmpty(double.NaN).Max();
-    }
-
-    private void KeepIfBest(Evaluation measured, MetaLearner learner, bool averaged)
-    {
-        var value = measured.Mean;
-        if (Writes && double.IsFinite(value) && (_best is not { } best || (measured.Metric == LearningProblem.Accuracy ? value > best : value < best)))
-        {
-            if (IsOutOfTurn(Learner.MetaStep, Experiment.Budget.ValidateEvery) && Header(Folder.BestCheckpointPath) is { } before && !IsOutOfTurn(before.MetaStep, Experiment.Budget.ValidateEvery))
-            {
-                AtomicFile.Write(Folder.RegularBestCheckpointPath, Checkpoint.ReadFile(Folder.BestCheckpointPath));
-            }
-
-            Checkpoint.WriteValidated(Folder.BestCheckpointPath, Experiment, _seconds, learner, value, averaged);
-            _best = value;
-        }
     }
 
     // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.

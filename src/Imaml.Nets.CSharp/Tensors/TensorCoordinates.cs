@@ -44,10 +44,10 @@ public sealed class TensorCoordinates : ICoordinates<Tensor>
         using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         var numbers = x.to_type(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
-        return [.. numbers.Chunk((int)x.shape[^1])];
+        var d = (int)x.shape[^1];
+        return [.. Enumerable.Range(0, numbers.Length / d).Select(row => numbers.AsSpan(row * d, d).ToArray())];
     }
 
     /// <inheritdoc/>
-    public Tensor OfRows(Tensor like, double[][] rows) =>
-        tensor(rows.SelectMany(row => row).ToArray(), [rows.Length, rows[0].Length], like.dtype, like.device);
+    public Tensor OfRows(Tensor like, double[][] rows) => tensor(rows is [var row] ? row : [.. rows.SelectMany(row => row)], [rows.Length, rows[0].Length], like.dtype, like.device);
 }
