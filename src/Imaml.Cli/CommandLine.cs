@@ -2,6 +2,7 @@
 // as a stack trace.
 
 using System.CommandLine;
+using System.Globalization;
 using Imaml.Cli.Commands;
 
 namespace Imaml.Cli;
@@ -9,6 +10,9 @@ namespace Imaml.Cli;
 /// <summary>Runs commands.</summary>
 internal static class CommandLine
 {
+    // The directive by which a shell asks for completions.
+    private const string Suggest = "[suggest:";
+
     // Lets an exception that is a fault of the program end it, with its stack trace.
     private const string Trace = "IMAML_TRACE";
 
@@ -18,8 +22,16 @@ internal static class CommandLine
     /// <returns>The exit code.</returns>
     public static int Run(IReadOnlyList<string> words, CancellationToken stop)
     {
-        var parsed = ImamlCommand.Create(stop).Parse(words.Count == 0 ? ["--help"] : words);
-        if (UsageError.Of(parsed) is { } mistake)
+        // A file may be called @name, and the words after a leading -- are the same.
+        string[] given = [.. words is ["--", ..] ? words.Skip(1) : words];
+        var parsed = ImamlCommand.Create(stop).Parse(given is [] ? ["--help"] : given, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (given is [var first, ..] && first.StartsWith(Suggest, StringComparison.Ordinal) && !int.TryParse(first[Suggest.Length..].TrimEnd(']'), NumberStyles.None, CultureInfo.InvariantCulture, out _))
+        {
+            Terminal.Fail($"{first} must name a position in the command line, as in {Suggest}12]");
+            return ExitCode.Usage;
+        }
+
+        if (UsageError.Of(parsed, given) is { } mistake)
         {
             Terminal.Fail(mistake);
             return Job.OfAll(ExitCode.Usage);

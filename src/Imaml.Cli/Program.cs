@@ -3,9 +3,9 @@
 using Imaml.Cli;
 
 // Before anything else is loaded.
-if (OpenFiles.Refusal() is { } few)
+if ((OpenFiles.Refusal() ?? WorkingDirectory.Refusal()) is { } refusal)
 {
-    Console.Error.WriteLine($"imaml: {few}");
+    Console.Error.WriteLine($"imaml: {refusal}");
     return ExitCode.Failed;
 }
 

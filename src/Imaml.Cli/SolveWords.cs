@@ -5,6 +5,7 @@ using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli;
 
@@ -17,10 +18,13 @@ internal static class SolveWords
     public static string Inner(IReadOnlyDictionary<InnerStatus, int> counts, Method? method) =>
         Inner(counts, method, method?.InnerSteps);
 
-    /// <summary>Those of an evaluation.</summary>
+    /// <summary>Those of an evaluation by the method as it was trained.</summary>
     /// <inheritdoc cref="Inner(IReadOnlyDictionary{InnerStatus, int}, Method?)" path="/param"/>
     public static string Evaluation(IReadOnlyDictionary<InnerStatus, int> counts, Method? method) =>
         Inner(counts, method, method?.EvaluationInnerSteps);
+
+    /// <summary>Those of a result, which may be of other steps.</summary>
+    public static string Evaluation(EvaluationResult result) => Inner(result.Inner, result.Experiment.Method, result.InnerSteps);
 
     private static string Inner(IReadOnlyDictionary<InnerStatus, int> counts, Method? method, int? steps) =>
         Words(counts, InnerStatus.StepLimit, Budget(steps, method is ImplicitMaml { Delta: not null }, "δ"));

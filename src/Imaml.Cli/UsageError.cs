@@ -12,13 +12,19 @@ namespace Imaml.Cli;
 internal static partial class UsageError
 {
     /// <summary>The explanation, or null where the command line can be run (asking for help can be, whatever else it says).</summary>
-    public static string? Of(ParseResult parsed)
+    public static string? Of(ParseResult parsed, IReadOnlyList<string> words)
     {
         var path = Path(parsed.CommandResult);
         var runs = parsed.Action is ParseErrorAction || parsed.Action == parsed.CommandResult.Command.Action;
         if (runs && parsed.CommandResult.Children.FirstOrDefault(one => one.Tokens.Any(token => token.Value.Length == 0)) is { } empty)
         {
             return $"{Name(empty)} must not be empty; see `{path} --help`";
+        }
+
+        // The parser takes the value of --flag=value for an argument.
+        if (runs && parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(one => one.Option.ValueType == typeof(bool) && Given(words, one)) is { } flag)
+        {
+            return $"{flag.Option.Name} takes no value; see `{path} --help`";
         }
 
         // A misspelt option may have been taken for an argument; what comes after -- is one.
@@ -33,6 +39,9 @@ internal static partial class UsageError
         var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Missing(parsed.Errors[0]) ?? Readable(parsed.Errors[0].Message);
         return $"{mistake}; see `{path} --help`";
     }
+
+    private static bool Given(IReadOnlyList<string> words, OptionResult flag) =>
+        words.TakeWhile(word => word != "--").Any(word => flag.Option.Aliases.Prepend(flag.Option.Name).Any(name => word.StartsWith($"{name}=", StringComparison.Ordinal) || word.StartsWith($"{name}:", StringComparison.Ordinal)));
 
     // An argument or a command that is not there, by its name.
     private static string? Missing(ParseError error) => error.SymbolResult switch

@@ -5,13 +5,13 @@ internal static class WritableFolder
 {
     /// <summary>Makes the folder where it is missing, and writes and removes a file there.</summary>
     /// <param name="path">The folder.</param>
-    /// <param name="option">The option that names another.</param>
+    /// <param name="option">The option that names another, or null where none does.</param>
     /// <exception cref="IOException">The folder cannot be made or written; the message names it and the option.</exception>
-    public static void Require(string path, string option)
+    public static void Require(string path, string? option)
     {
         if (Refusal(path) is { } refusal)
         {
-            throw new IOException($"{refusal}; name another folder with {option}");
+            throw new IOException(option is null ? refusal : $"{refusal}; name another folder with {option}");
         }
     }
 

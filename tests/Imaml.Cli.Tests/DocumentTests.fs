@@ -40,7 +40,7 @@ let private commandLines (script: string) : string list list =
     ]
 
 let private mistake (words: string list) : string option =
-    ImamlCommand.Create(CancellationToken.None).Parse words |> UsageError.Of |> Option.ofObj
+    UsageError.Of(ImamlCommand.Create(CancellationToken.None).Parse words, words) |> Option.ofObj
 
 /// Commands whose printed lines stand in a document, indented, after the command.
 let private printed (document: string) =

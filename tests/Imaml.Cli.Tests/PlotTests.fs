@@ -335,7 +335,18 @@ let tests =
                     File.WriteAllText(Path.Combine(folder, "fig2a.csv"), "problem,method\n0\n")
                     let damaged = Imaml.run [ "redraw"; folder ]
                     damaged.ExitCode |> should equal 1
-                    Expect.stringContains damaged.Line "fig2a.csv cannot be drawn: the row 0 has 1 cells, not 2" "the line"))
+                    Expect.stringContains damaged.Line "fig2a.csv cannot be drawn: the row 0 has 1 cells, not 2" "the line"
+                    // The other folders are drawn all the same: here a table of a version that did not record the device.
+                    let table = Directory.CreateDirectory(Path.Combine(folder, "table1")).FullName
+                    let from = Path.Combine(Repository.root (), "results", "table1")
+
+                    for name in [ "table1.json"; "table1.csv" ] do
+                        File.Copy(Path.Combine(from, name), Path.Combine(table, name))
+
+                    let both = Imaml.run [ "redraw"; folder; table ]
+                    both.ExitCode |> should equal 1
+                    both.Errors |> should haveSubstring "fig2a.csv cannot be drawn"
+                    File.Exists(Path.Combine(table, "table1.svg")) |> should equal true))
 
             testCase "a point without a place on a logarithmic axis is a gap, not a fault" (fun () ->
                 let png third =

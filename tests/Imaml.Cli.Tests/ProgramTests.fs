@@ -123,6 +123,23 @@ let tests =
             testCase "a value out of range is named" (fun () ->
                 refused [ "doctor"; "--threads"; "0" ] "imaml: --threads must be at least 1, not 0; see `imaml doctor --help`")
 
+            testCase "a value of an option that has none is named, and a directive without a position" (fun () ->
+                refused [ "runs"; "--json=maybe" ] "imaml: --json takes no value; see `imaml runs --help`"
+                refused [ "[suggest:x]"; "imaml t" ] "imaml: [suggest:x] must name a position in the command line, as in [suggest:12]")
+
+            testCase "words after a leading -- are the same, hidden commands have no help, and @name is a name" (fun () ->
+                (Imaml.run [ "--"; "presets" ]).Output |> should equal (Imaml.run [ "presets" ]).Output
+                (Imaml.run [ "help"; "bench-one" ]).Line |> should startWith "imaml: there is no command bench-one"
+                (Imaml.run [ "show"; "@run" ]).Line |> should haveSubstring "@run")
+
+            testCase "in a working directory that is gone every command ends in one line" (fun () ->
+                let gone = Directory.CreateTempSubdirectory("imaml-test-").FullName
+
+                let outcome = Imaml.runByShell [] $"cd {gone} && rmdir {gone} && exec \"$@\"" [ "show"; "run" ]
+
+                outcome.ExitCode |> should equal 1
+                outcome.Line |> should startWith "imaml: the working directory does not exist any more")
+
             testCase "every whole number: what is none, negative or too large is refused in one line that names the option" (fun () ->
                 refuses (fun option -> isNumber option.ValueType) (fun folder ->
                     File.WriteAllText(Path.Combine(folder, "file"), "x")

@@ -153,8 +153,10 @@ let logs =
             testCase "a log that was removed, when a validation is due: the gap is said once, and the run goes on" (fun () ->
                 inFolder (fun folder ->
                     let run = at folder "run"
-                    succeed (upTo 3 [ "--validate-every", "0" ] run) |> ignore
+                    succeed (upTo 3 [] run) |> ignore
                     File.Delete(at run "progress.jsonl")
+                    // So that the validation of step 3 is due again.
+                    File.Delete(at run "curve.jsonl")
                     let outcome = succeed (upTo 6 [] run)
 
                     let line = "progress.jsonl lacks meta-steps 1 to 3: it was damaged or removed"
@@ -162,6 +164,27 @@ let logs =
                     notes run "progress.jsonl" |> should equal [ $"\"{line}\"" ]
                     (numbers run "curve.jsonl").Length |> should equal 2
                     (succeed (upTo 7 [] run)).Errors |> should not' (haveSubstring "lacks")))
+
+            testCase "another cadence of validations than the run's is refused, and nothing is lost" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    succeed (upTo 6 [] run) |> ignore
+                    let files () = [ for file in Directory.GetFiles run -> file, File.ReadAllBytes file ]
+                    let before = files ()
+
+                    for change, asked in
+                        [
+                            [ "--validate-every", "2" ], "is validated every 2 meta-steps on 4 tasks"
+                            [ "--validation-episodes", "5" ], "is validated every 3 meta-steps on 5 tasks"
+                            [ "--validate-every", "0" ], "is not validated"
+                        ] do
+                        let outcome = Imaml.run (upTo 8 change run)
+                        outcome.ExitCode |> should equal 1
+
+                        outcome.Errors
+                        |> should haveSubstring $"holds a run that is validated every 3 meta-steps on 4 tasks, not one that {asked}"
+
+                        files () |> should equal before))
 
             testCase
                 "damaged lines are cut out and said, of both logs; half a last line, or a last line without its end, is no gap"

@@ -331,8 +331,12 @@ let tests =
                     let best = curve |> List.map fst |> List.max
                     let step = curve |> List.find (fun (accuracy, _) -> accuracy = best) |> snd
                     let output options = (succeed ([ "evaluate"; run; "--episodes"; "4" ] @ options)).Output
-                    output [] |> should haveSubstring $"the state of the best validation, {step} meta-steps"
+                    output [] |> should haveSubstring $"the state of the best validation, {step} meta-step"
                     output [ "--state"; "last" ] |> should haveSubstring "the last state, 6 meta-steps"
+                    // A word in other capitals is the word.
+                    output [ "--state"; "LAST" ] |> should haveSubstring "the last state, 6 meta-steps"
+                    output [ "--batch-norm"; "Inductive" ] |> should haveSubstring "classes, inductive:"
+                    output [ "--inner-steps"; "9" ] |> should haveSubstring "inner solves: 4 used the budget of 9 steps"
                     succeed (options [ "--validate-every", "0" ] (run + "2")) |> ignore
 
                     (succeed [ "evaluate"; run + "2"; "--episodes"; "4" ]).Output

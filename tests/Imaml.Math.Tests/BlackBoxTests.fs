@@ -65,6 +65,34 @@ let tests =
     testList
         "Black box"
         [
+            testCase "a black box may overwrite its start and θ: the caller's θ and the meta-gradient are as they were" (fun () ->
+                for family in Family.all do
+                    let task = (small family).Head
+                    let theta = task.Theta.Clone()
+                    let exact = BilevelTask.exactSolution task task.Theta
+                    let kind = InnerSolve<Vector<float>, float>(fun _ _ _ _ -> exact.Clone())
+
+                    let rude =
+                        InnerSolve<Vector<float>, float>(fun _ _ theta start ->
+                            exact.CopyTo start
+                            theta.Clear()
+                            start)
+
+                    let expected, actual = compute kind task, compute rude task
+                    task.Theta.ToArray() |> should equal (theta.ToArray())
+                    actual.Gradient.ToArray() |> should equal (expected.Gradient.ToArray())
+                    actual.InnerGradientNorm |> should equal expected.InnerGradientNorm)
+
+            testCase "a φ of another size than θ is refused" (fun () ->
+                let task = (small LogisticRegressions).Head
+
+                let short =
+                    InnerSolve<Vector<float>, float>(fun _ _ _ _ -> Vector<float>.Build.Dense(task.Theta.Count + 1))
+
+                Expect.throwsC (fun () -> compute short task |> ignore) (fun e ->
+                    e.Message
+                    |> should haveSubstring $"a φ of {task.Theta.Count + 1} coordinates for a θ of {task.Theta.Count}"))
+
             for family in Family.all do
                 for name, solver in [ "Nelder and Mead's simplex", nelderMead; "an evolution strategy", evolution ] do
                     testCase $"the meta-gradient at the φ of {name} errs by at most δ′ + Cδ, {Family.name family}" (fun () ->

@@ -240,6 +240,24 @@ let private accuracy =
     testList
         "accuracy"
         [
+            scoped "parameters and directions of another type than the images' are refused" (fun () ->
+                let tasks = drawTasks 3 tiny 2
+                let problem = tasks.Problem :> IBilevelProblem<Tensor, Tensor>
+                let single = tasks.Theta.to_type torch.float32
+                let refused (part: string) action = Expect.throwsC action (fun e -> e.Message |> should haveSubstring part)
+
+                (fun () -> problem.InnerLoss single |> ignore)
+                |> refused "parameters must be Float64 on cpu, as the images are, not Float32 on cpu"
+
+                (fun () -> problem.OuterLossAndGradient single |> ignore) |> refused "parameters must be Float64"
+                use linearization = problem.LinearizeInner tasks.Theta
+
+                (fun () -> linearization.HessianProduct single |> ignore)
+                |> refused "a direction must be [2, 93] in Float64, not [2, 93] in Float32"
+
+                (fun () -> linearization.HessianProduct(tasks.Theta.narrow (1L, 0L, 5L)) |> ignore)
+                |> refused "a direction must be [2, 93] in Float64, not [2, 5]")
+
             scoped "it is the share of query images whose largest logit has their label" (fun () ->
                 let tasks = drawTasks 3 tiny 2
                 let logits = tasks.Problem.QueryLogits tasks.Theta

@@ -162,6 +162,143 @@ let tests =
                     Expect.throwsC (fun () -> folder.Load(problem, 3) |> ignore) (fun e ->
                         e.Message |> should haveSubstring "checkpoint-000003.bin")))
 
+            testCase
+                "parts that are not the experiment's, or say what is not so, are refused when the run is opened or makes its first problem"
+                (fun () ->
+                    inFolder (fun path ->
+                        let folder = RunFolder(Path.Combine(path, "run"))
+                        let refused part (action: unit -> unit) = Expect.throwsC action (fun e -> e.Message |> should haveSubstring part)
+                        let glyphs = ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 2, 1, 2)
+
+                        let imagesBy filters =
+                            Experiment(
+                                glyphs,
+                                StridedConvolutions filters,
+                                FirstOrder(Inner.GradientDescent(1, 0.1), Nullable()),
+                                adam,
+                                Budget(1, 2),
+                                1UL
+                            )
+
+                        let images = imagesBy 2
+
+                        let struct (tasks, model) = images.Open()
+
+                        let opening experiment (tasks: ImageTasks) (model: ImageClassifier) () =
+                            TrainingRun.Open(folder, experiment, tasks, model) |> ignore
+
+                        opening images tasks (model.With BatchNormMode.Inductive)
+                        |> refused "network.batchNorm is Transductive, but the model that the run was given: Inductive"
+
+                        opening images (tasks.With(2, 3, 2)) model
+                        |> refused "tasks.shots is 1, but the tasks that the run was given: 3"
+
+                        opening (imagesBy 3) tasks model |> refused "network is Convolution of"
+                        let line = lineModel plain
+
+                        let claiming classifies identity has =
+                            { new ITaskSource<float32[]> with
+                                member _.Identity = identity
+                                member _.Has part = has part
+                                member _.SupportExamples = 4
+                                member _.Take range = lines.Take range
+                            },
+                            { new IModel<float32[]> with
+                                member _.LayerSizes = line.LayerSizes
+                                member _.Classifies = classifies
+                                member _.InitialParameters generator = line.InitialParameters generator
+                                member _.Problem(slopes, like) = line.Problem(slopes, like)
+                            }
+
+                        let run (tasks, model) act =
+                            use run = TrainingRun.Open(folder, experiment implicit' 1, tasks, model, threads = 1)
+                            act run
+
+                        let all (_: ClassPart) = true
+                        let nothing (_: TrainingRun) = ()
+
+                        (fun () -> run (claiming true "lines" all) (fun run -> run.Run CancellationToken.None))
+                        |> refused "Classifies is True, but its problems are not measured by accuracy"
+
+                        (fun () -> run (claiming false "" all) nothing) |> refused "Identity must not be empty"
+
+                        (fun () -> run (claiming false "lines" ((<>) ClassPart.Train)) nothing)
+                        |> refused "none to train on"
+
+                        (fun () -> run (claiming false "lines" ((<>) ClassPart.Test)) (fun run -> run.Evaluate 2 |> ignore))
+                        |> refused "the tasks have none for test"
+
+                        (fun () -> run (claiming false "lines" all) (fun run -> run.Evaluate 0 |> ignore))
+                        |> refused "at least 1 task"
+
+                        (fun () -> run (claiming false "lines" all) (fun run -> run.Run(CancellationToken.None, seconds = nan)))
+                        |> refused "must be a number of seconds"
+
+                        [ for one in (OwnTasks "").Complaints() -> string one ] |> should equal [ "name must not be empty" ]))
+
+            testCase "one thread at a time uses a run, and none after it is disposed of" (fun () ->
+                inFolder (fun path ->
+                    let run = opened path implicit' 2
+                    let mutable other = ""
+
+                    run.Run(
+                        CancellationToken.None,
+                        onStep =
+                            fun _ ->
+                                // The thread itself may, within its callback.
+                                run.Evaluate 1 |> ignore
+
+                                let thread =
+                                    Thread(fun () ->
+                                        try
+                                            run.Evaluate 1 |> ignore
+                                        with :? InvalidOperationException as e ->
+                                            other <- e.Message)
+
+                                thread.Start()
+                                thread.Join()
+                    )
+
+                    other |> should haveSubstring "another thread uses this run"
+                    run.Dispose()
+                    (fun () -> run.Evaluate 1 |> ignore) |> should throw typeof<ObjectDisposedException>
+
+                    (fun () -> run.Learner.Step run.Learner.NextTasks |> ignore)
+                    |> should throw typeof<ObjectDisposedException>))
+
+            testCase "the memory of a run of own losses does not grow" (fun () ->
+                inFolder (fun path ->
+                    let resident () =
+                        GC.Collect()
+                        GC.WaitForPendingFinalizers()
+                        use me = Diagnostics.Process.GetCurrentProcess()
+                        me.WorkingSet64
+
+                    use run =
+                        TrainingRun.Open(
+                            RunFolder path,
+                            experimentBy adam implicit' (Budget(400, 2)),
+                            lines,
+                            lineModel plain,
+                            threads = 1
+                        )
+
+                    let mutable early = 0L
+                    let mutable late = 0L
+
+                    run.Run(
+                        CancellationToken.None,
+                        onStep =
+                            fun step ->
+                                if step.MetaStep = 150 then
+                                    early <- resident ()
+                                elif step.MetaStep = 400 then
+                                    late <- resident ()
+                    )
+
+                    // Held off without end, the finalizers of 250 steps would keep some 70 MB.
+                    late - early |> should be (lessThan (35L <<< 20))))
+
             testCase "a step to a θ that is not finite is refused, and θ and the count are as they were" (fun () ->
                 let steep phi slopes = (plain phi slopes).mul(1e3.ToScalar())
                 // ∇L(φ) of thousands, times the largest rate that single precision has.

@@ -61,7 +61,7 @@ internal static class BenchReport
             .Concat(file.Rows.Where(row => row.WarmUp is { Settled: false }).Select(row => $"not settled: {row.Setting} {row.Method}, inner steps {row.InnerSteps}: {row.WarmUp!.Steps} steps of warm-up"))
             .Append(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.LowestGflops:F0} to {file.MatrixMultiply.HighestGflops:F0} GFLOP/s (float32, {file.Options.Threads} threads); {file.Provenance.Machine}; {file.Rows.Count} rows in {file.Seconds:F0} s."));
+                $"{file.Provenance.Device} multiplies matrices at {file.MatrixMultiply.LowestGflops:F0} to {file.MatrixMultiply.HighestGflops:F0} GFLOP/s (float32, {file.Options.Threads} {(file.Options.Threads == 1 ? "thread" : "threads")}); {file.Provenance.Machine}; {file.Rows.Count} rows in {file.Seconds:F0} s."));
 
     private static string[] Cells(BenchRow row) =>
     [

@@ -84,7 +84,7 @@ internal static class DataCommand
         episode.AddTo(command);
         command.SetAction(parsed => parsed.GetValue(name) is { } dataset && dataset != OmniglotName
             ? CheckPhotographs(episode.Read(parsed, dataset), parsed.GetValue(data), parsed.GetValue(json), stop)
-            : CheckOmniglot(episode.Given(parsed), parsed.GetValue(data), parsed.GetValue(json)));
+            : CheckOmniglot(episode.Given(parsed), parsed.GetValue(data), parsed.GetValue(json), stop));
         return command;
     }
 
@@ -92,7 +92,7 @@ internal static class DataCommand
     {
         if (spec.Complaints().ToArray() is { Length: > 0 } complaints)
         {
-            throw new ExperimentException([.. complaints.Select(one => one with { Field = $"tasks.{one.Field}" })]);
+            throw new ExperimentException([.. complaints.Select(one => one.Field == "dataset" ? one : one with { Field = $"tasks.{one.Field}" })]);
         }
 
         var report = ProgressBar.Run($"reading {spec.Dataset}", progress => PhotographCheck.Run(spec, data, progress, stop));
@@ -115,14 +115,14 @@ internal static class DataCommand
         }
     }
 
-    private static int CheckOmniglot(IReadOnlyList<string> unused, string? data, bool json)
+    private static int CheckOmniglot(IReadOnlyList<string> unused, string? data, bool json, CancellationToken stop)
     {
         if (unused.Count > 0)
         {
             throw new ArgumentException($"unused {(unused.Count == 1 ? "option" : "options")}: {string.Join(", ", unused)} (with {OmniglotName})");
         }
 
-        var report = OmniglotCheck.Run(DataRoot.Resolve(data).Folder, decode: true);
+        var report = OmniglotCheck.Run(DataRoot.Resolve(data).Folder, decode: true, stop);
         Print(json ? JsonSerializer.Serialize(report, RunJson.Indented) : null, report.Lines());
         if (report.IsComplete)
         {

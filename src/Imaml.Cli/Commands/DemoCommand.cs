@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Imaml.Cli.Plots;
+using Imaml.Cli.Results;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -57,7 +58,7 @@ internal static class DemoCommand
     {
         LibTorchLoader.EnsureLoaded();
         // Before the training, so that a folder that cannot be made is reported at once.
-        WritableFolder.Require(output, "--out");
+        using var folder = new ResultFolder(output);
         var experiment = Experiment(length);
         var (source, classifier) = SharedOptions.OpenParts(experiment, null);
         Terminal.Out.MarkupLineInterpolated($"{Ways}-way {Shots}-shot: tell {Ways} characters apart after one example of each.");
@@ -86,7 +87,7 @@ internal static class DemoCommand
         Checkpoint.WriteModel(model, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, new OptimizerMemory([], []), Learned: null), learner);
         var (examples, unknown) = DemoDrawings.Write(output, source.Take(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1)));
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
-        Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} threads), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
+        Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} {(threads == 1 ? "thread" : "threads")}), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
         Terminal.Line($"one episode with its predictions: {picture}");
         Terminal.Line("the model is kept; adapt it to the examples of that episode, or to drawings of your own, one folder for each class:");
         Terminal.Line($"  imaml predict {model} --examples {examples} {unknown}");

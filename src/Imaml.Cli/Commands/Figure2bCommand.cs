@@ -65,6 +65,11 @@ internal static class Figure2bCommand
         using var folder = new ResultFolder(output);
         LibTorchLoader.EnsureLoaded();
         Figure2bPoint[] points = [.. requests.Index().Select(one => Measure(one.Item.Method, one.Item.Request, options, $"{one.Index + 1,3}/{requests.Length}", stop))];
+        if (points is [])
+        {
+            throw new InvalidDataException($"no point could be measured: every process reached the upper limit of {options.MostMemoryMib} MiB; raise --most-memory");
+        }
+
         var file = new Figure2bFile(options, Provenance.Current(ComputeDevice.Processor), Figure2bSummary.Of(points), points);
         Draw(folder, file);
         folder.Write($"{Name}.csv", Table(options, points));

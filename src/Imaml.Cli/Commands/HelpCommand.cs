@@ -10,7 +10,9 @@ internal static class HelpCommand
     public static Command Create(Func<RootCommand> root)
     {
         var words = new Argument<string[]>("COMMAND") { Description = "The command that is explained", HelpName = "COMMAND", Arity = ArgumentArity.ZeroOrMore };
-        words.CompletionSources.Add(_ => root().Subcommands.Where(one => !one.Hidden).Select(one => new CompletionItem(one.Name)));
+        words.CompletionSources.Add(context => (context.ParseResult.GetValue(words) ?? [])
+            .Aggregate((Command)root(), (at, word) => at.Subcommands.FirstOrDefault(one => one.Name == word) ?? at)
+            .Subcommands.Where(one => !one.Hidden).Select(one => new CompletionItem(one.Name)));
         var command = new Command("help", "Show the commands, or a command's options") { words };
         command.SetAction(parsed =>
         {
@@ -18,7 +20,7 @@ internal static class HelpCommand
             Command at = root();
             foreach (var word in asked)
             {
-                at = at.Subcommands.FirstOrDefault(one => one.Name == word)
+                at = at.Subcommands.FirstOrDefault(one => one.Name == word && !one.Hidden)
                     ?? throw new ArgumentException($"there is no command {string.Join(' ', asked)}{NearestName.Hint(word, at.Subcommands.Where(one => !one.Hidden).Select(one => one.Name))}; see `imaml help`");
             }
 

@@ -16,6 +16,8 @@ internal static class ImamlCommand
         var root = All(stop);
         foreach (var help in root.Options.OfType<HelpOption>())
         {
+            help.Aliases.Remove("/?");
+            help.Aliases.Remove("/h");
             help.Action = new TrainHelp((SynchronousCommandLineAction)help.Action!);
         }
 

@@ -2,10 +2,12 @@
 
 using System.Globalization;
 using System.Text.Json;
+using Imaml.Cli.Results;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
+using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
@@ -51,9 +53,11 @@ internal sealed record ModelEvaluation(
 
         if (Output is not null)
         {
-            WritableFolder.Require(Output, OutputOption);
+            using var folder = new ResultFolder(Output);
+            return Shared();
         }
-        else if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
+
+        if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
         {
             Terminal.Progress($"{refusal}: the result will only be printed; {OutputOption} DIR keeps it in a file");
             return (this with { KeepsResult = false }).Shared();
@@ -107,7 +111,7 @@ internal sealed record ModelEvaluation(
     {
         var (name, bytes, _) = states[0];
         var (header, _) = Checkpoint.Open(bytes, name);
-        var experiment = InnerSteps is { } steps ? header.Experiment with { Method = header.Experiment.Method.WithInnerSteps(steps) } : header.Experiment;
+        var experiment = InnerSteps is { } steps ? header.Experiment with { Method = OtherSteps(header.Experiment.Method, steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
         if (!images.Has(Request.Part))
         {
@@ -139,7 +143,11 @@ internal sealed record ModelEvaluation(
             }),
         ];
         Array.ForEach(measured, one => one.Dispose());
-        if (Baselines && results.All(result => result.NotFinite == 0))
+        if (Baselines && results.Any(result => result.NotFinite > 0))
+        {
+            Terminal.Progress("no comparison with baselines: adapted networks are not finite");
+        }
+        else if (Baselines)
         {
             using var initial = MetaLearner.Create(experiment.Plan, LearningProblem.Of(images, model), Job.Threads(), Job.Processes);
             using var untrained = OnDevice(initial.Restrict(problems[0], places));
@@ -158,6 +166,18 @@ internal sealed record ModelEvaluation(
         {
             using var trained = Trained(state, path, LearningProblem.Of(images, model), experiment);
             return OnDevice(trained.Restrict(problems[0], places));
+        }
+    }
+
+    private static Method OtherSteps(Method method, int steps)
+    {
+        try
+        {
+            return method.WithInnerSteps(steps);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ArgumentException($"--inner-steps: {e.Message}", e);
         }
     }
 
@@ -198,7 +218,8 @@ internal sealed record ModelEvaluation(
     {
         if (!IsRun)
         {
-            return Asked is null ? PretrainedModel.Read(Model) : throw new CheckpointException($"{Model} is not a run: it has one state, so --state does not apply");
+            var only = PretrainedModel.Read(Model);
+            return Asked is null ? only : throw new CheckpointException($"{Model} is a model and not a run: it has one state, so --state does not apply");
         }
 
         var run = new RunFolder(Model);
@@ -298,8 +319,8 @@ internal sealed record ModelEvaluation(
             CultureInfo.InvariantCulture,
             $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
             + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
-            + $"{Which}, {result.MetaStep} meta-steps; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
-        say($"inner solves: {SolveWords.Evaluation(result.Inner, result.Experiment.Method)}");
+            + $"{Which}, {result.MetaStep} meta-{(result.MetaStep == 1 ? "step" : "steps")}; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
+        say($"inner solves: {SolveWords.Evaluation(result)}");
         foreach (var baseline in result.Baselines ?? [])
         {
             say(

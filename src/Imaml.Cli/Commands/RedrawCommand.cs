@@ -22,12 +22,22 @@ internal static class RedrawCommand
         var command = new Command("redraw", "Draw the figures of result folders again from their numbers (PNG, SVG, PDF), without measuring") { folders };
         command.SetAction(parsed =>
         {
+            var code = ExitCode.Success;
             foreach (var path in parsed.GetRequiredValue(folders))
             {
-                Redraw(path);
+                try
+                {
+                    Redraw(path);
+                }
+                catch (Exception e) when (Failure.Of(e) is { } failure)
+                {
+                    // The other folders are drawn all the same.
+                    Terminal.Fail(failure.Message);
+                    code = failure.ExitCode;
+                }
             }
 
-            return ExitCode.Success;
+            return code;
         });
         return command;
     }
@@ -40,16 +50,20 @@ internal static class RedrawCommand
             throw new ArgumentException($"{path} has none of {string.Join(", ", Kinds.Select(kind => kind.File))}");
         }
 
-        using var folder = new ResultFolder(path);
+        using var folder = new ResultFolder(path, option: null);
         foreach (var (file, redraw) in kinds)
         {
             try
             {
                 redraw(folder);
             }
-            catch (Exception e) when (e is ArgumentException or FormatException or OverflowException or JsonException or KeyNotFoundException or InvalidOperationException)
+            catch (Exception e) when (e is FormatException or OverflowException or JsonException)
             {
                 throw new InvalidDataException($"{Path.Combine(path, file)} cannot be drawn: {e.Message}");
+            }
+            catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or (ArgumentException and not ArgumentOutOfRangeException))
+            {
+                throw new InvalidDataException($"{Path.Combine(path, file)} cannot be drawn: it is damaged; rows, columns or numbers of it are missing", e);
             }
         }
     }

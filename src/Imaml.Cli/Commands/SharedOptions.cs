@@ -55,7 +55,7 @@ internal static class SharedOptions
             name == ComputeDevice.CudaName && Job.Processes.Size > 1 ? $"{name}:{Job.Processes.LocalRank()}" : name, tf32 is not null && parsed.GetValue(tf32));
     }
 
-    /// <summary>The option, read as whole numbers in a range; what is not in it is refused with the range.</summary>
+    /// <summary>The option, read as whole numbers in a range, several of them with spaces or commas between them; what is not in it is refused with the range.</summary>
     /// <typeparam name="T"><c>int</c>, <c>int?</c>, <c>int[]</c>, <c>ulong</c> or <c>ulong?</c>.</typeparam>
     /// <param name="option">The option.</param>
     /// <param name="least">The smallest number allowed, or null for the type's.</param>
@@ -66,7 +66,9 @@ internal static class SharedOptions
         BigInteger low = least ?? (unsigned ? 0 : int.MinValue), high = most ?? (unsigned ? ulong.MaxValue : (BigInteger)int.MaxValue);
         option.CustomParser = result =>
         {
-            foreach (var text in result.Tokens.Select(token => token.Value))
+            var several = typeof(T) == typeof(int[]);
+            string[] given = [.. result.Tokens.SelectMany(token => several ? token.Value.Split(',') : [token.Value])];
+            foreach (var text in given)
             {
                 if (!BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
                 {
@@ -81,8 +83,8 @@ internal static class SharedOptions
                 }
             }
 
-            var numbers = result.Tokens.Select(token => BigInteger.Parse(token.Value, CultureInfo.InvariantCulture));
-            return (T)(unsigned ? (ulong)numbers.First() : typeof(T) == typeof(int[]) ? numbers.Select(number => (int)number).ToArray() : (object)(int)numbers.First());
+            var numbers = given.Select(text => BigInteger.Parse(text, CultureInfo.InvariantCulture));
+            return (T)(unsigned ? (ulong)numbers.First() : several ? numbers.Select(number => (int)number).ToArray() : (object)(int)numbers.First());
         };
         return option;
     }
@@ -136,9 +138,14 @@ internal static class SharedOptions
         }
     }
 
-    /// <summary>The option, refusing other words and completing these.</summary>
+    /// <summary>The option, refusing other words and completing these; a word in other capitals is the word.</summary>
     public static Option<T> OneOf<T>(Option<T> option, params string[] words)
     {
+        if (typeof(T) == typeof(string))
+        {
+            option.CustomParser = result => (T)(object)(words.FirstOrDefault(word => word.Equals(result.Tokens[0].Value, StringComparison.OrdinalIgnoreCase)) ?? result.Tokens[0].Value);
+        }
+
         option.Validators.Add(result => RefuseOthers(result, option.Name, words, StringComparer.OrdinalIgnoreCase));
         return Completing(option, words);
     }

@@ -9,12 +9,12 @@ namespace Imaml.Cli.Commands;
 /// <param name="other">The other action.</param>
 internal sealed class TrainHelp(SynchronousCommandLineAction other) : SynchronousCommandLineAction
 {
-    private const int NameColumn = 40, LeastDescription = 20;
+    private const int NameColumn = 40, LeastDescription = 20, Indent = 6;
 
     private static readonly (string Command, string Purpose)[] Common =
     [
         ("imaml train --preset omniglot-5w1s/imaml-gd --out RUN", "the paper's values; `imaml presets` lists the others"),
-        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR --split seeded --out RUN", "your own photographs, a folder for each class"),
+        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR \\\n      --split seeded --out RUN", "your own photographs, a folder for each class"),
         ("imaml train RUN/run.json --out AGAIN", "a run once more, to the same bits; options override its fields"),
     ];
 
@@ -31,10 +31,19 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         }
 
         var output = parseResult.InvocationConfiguration.Output;
-        output.WriteLine($"{command.Description}\n\nMost people need one of these:");
+        foreach (var line in TextLines.Wrap(command.Description ?? "", Terminal.Out.Profile.Width))
+        {
+            output.WriteLine(line);
+        }
+
+        output.WriteLine("\nMost people need one of these:");
         foreach (var (text, purpose) in Common)
         {
-            output.WriteLine($"  {text}\n      {purpose}");
+            output.WriteLine($"  {text}");
+            foreach (var line in TextLines.Wrap(purpose, int.Max(1, Terminal.Out.Profile.Width - Indent)))
+            {
+                output.WriteLine(new string(' ', Indent) + line);
+            }
         }
 
         output.WriteLine("\nUsage: imaml train [<FILE>] [options]");
@@ -76,24 +85,18 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         }
     }
 
+    // The description next to the name, or below it where the terminal is narrow.
     private static void Write(TextWriter output, Option option)
     {
         var name = $"  {option.Name}{(option.HelpName is { } value ? $" <{value}>" : "")}";
-        var width = int.Max(LeastDescription, Terminal.Out.Profile.Width - NameColumn - 1);
-        var line = name.PadRight(NameColumn - 1);
-        var used = 0;
         var byDefault = option.HasDefaultValue && option.GetDefaultValue() is { } usual and not false ? $" [default: {usual}]" : "";
-        foreach (var word in $"{option.Description}{byDefault}".Split(' '))
+        var (width, narrow) = (Terminal.Out.Profile.Width, Terminal.Out.Profile.Width < NameColumn + LeastDescription);
+        var indent = new string(' ', narrow ? Indent : NameColumn);
+        string[] lines = [.. TextLines.Wrap($"{option.Description}{byDefault}", int.Max(1, width - indent.Length))];
+        output.WriteLine(narrow ? name : name.PadRight(NameColumn) + lines[0]);
+        foreach (var line in narrow ? lines : lines[1..])
         {
-            if (used > 0 && used + 1 + word.Length > width)
-            {
-                output.WriteLine(line);
-                (line, used) = (new string(' ', NameColumn - 1), 0);
-            }
-
-            (line, used) = ($"{line} {word}", used + 1 + word.Length);
+            output.WriteLine(indent + line);
         }
-
-        output.WriteLine(line);
     }
 }

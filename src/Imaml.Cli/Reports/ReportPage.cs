@@ -143,7 +143,7 @@ internal static class ReportPage
         var evaluations = all.Select(one => (Html[])[
             Text(one.Run), Text(Episodes(one.Result)), Text(State(one.Result)), Text(one.Result.BatchNormalization?.ToString().ToLowerInvariant() ?? ""),
             Text(one.Result.NotFinite > 0 ? $"none: {one.Result.NotFinite} episodes are not finite" : Value(one.Result.Accuracy ?? one.Result.Loss ?? double.NaN, one.Result.HalfWidth95, one.Result.Accuracy is not null)),
-            Text(SolveWords.Evaluation(one.Result.Inner, one.Result.Experiment.Method)), Text(one.File),
+            Text(SolveWords.Evaluation(one.Result)), Text(one.File),
         ]);
         var baselines = all.SelectMany(one => (one.Result.Baselines ?? []).Select(baseline => (Html[])[
             Text(one.Run), Text(Episodes(one.Result)), Text(baseline.Name), Text(Value(baseline.Accuracy, baseline.HalfWidth95, percent: true)), .. Difference(baseline.Difference)])).ToArray();
@@ -228,7 +228,7 @@ internal static class ReportPage
         if (run.Summary is { } cost)
         {
             yield return ("cost", string.Create(
-                CultureInfo.InvariantCulture, $"{cost.Tasks:N0} tasks in {cost.Seconds:F0} s ({cost.SecondsPerTask:F4} s a task, {cost.Threads} threads), peak memory {cost.PeakResidentBytes / 1048576.0:F0} MiB"));
+                CultureInfo.InvariantCulture, $"{cost.Tasks:N0} tasks in {cost.Seconds:F0} s ({cost.SecondsPerTask:F4} s a task, {cost.Threads} {(cost.Threads == 1 ? "thread" : "threads")}), peak memory {cost.PeakResidentBytes / 1048576.0:F0} MiB"));
         }
 
         if (run.Log.Points is { Count: > 0 } points && points.All(point => point.Step.HessianProducts is not null))

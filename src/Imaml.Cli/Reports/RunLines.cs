@@ -46,7 +46,9 @@ internal static class RunLines
 
     private static string Steps(RunRow row) => row.MetaSteps > 0 ? $"{row.MetaStep} of {row.MetaSteps}" : $"{row.MetaStep}";
 
-    private static string Best(RunRow row) => row.BestValidation is not { } best ? "none" : $"{Value(best.Value, best.HalfWidth95, row.Classifies)} at {best.MetaStep}";
+    private static string Best(RunRow row) => row.BestValidation is not { } best ? "none" : $"{Value(best.Value, best.HalfWidth95, row.Classifies)} at {best.MetaStep}{Averaged(best)}";
+
+    private static string Averaged(BestValidation best) => best.Averaged ? ", averaged" : "";
 
     private static (string Title, IReadOnlyList<TerminalPoint> Points, bool Percent) Curve(RunContents run)
     {
@@ -72,7 +74,7 @@ internal static class RunLines
                 + (last.Averaged is { } averaged ? $", averaged {Value(averaged, last.AveragedHalfWidth95 ?? double.NaN, run.Classifies)}" : "");
             if (run.Best is { } best)
             {
-                yield return $"best: {Value(best.Value, best.HalfWidth95, run.Classifies)} at {best.MetaStep}{(best.Averaged ? ", averaged" : "")}";
+                yield return $"best: {Value(best.Value, best.HalfWidth95, run.Classifies)} at {best.MetaStep}{Averaged(best)}";
             }
         }
 

@@ -16,8 +16,10 @@ internal sealed class ResultFolder : IDisposable
     private readonly string _path;
 
     /// <summary>Makes the folder where it is missing.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="option">The option that names another one, or null where none does.</param>
     /// <exception cref="IOException">It cannot be made or written.</exception>
-    public ResultFolder(string path)
+    public ResultFolder(string path, string? option = "--out")
     {
         _path = Path.GetFullPath(path);
         for (var folder = _path; folder is not null && !Directory.Exists(folder); folder = Path.GetDirectoryName(folder))
@@ -25,7 +27,7 @@ internal sealed class ResultFolder : IDisposable
             _made.Add(folder);
         }
 
-        WritableFolder.Require(path, "--out");
+        WritableFolder.Require(path, option);
     }
 
     /// <summary>Writes a file atomically, and prints its path.</summary>

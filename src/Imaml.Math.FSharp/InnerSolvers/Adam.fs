@@ -62,18 +62,17 @@ type Adam =
             SecondMoment = space.Zero theta
         }
 
-/// Where a descent by Adam has ended: φ, and the moments of its gradients.
 [<NoComparison; NoEquality>]
-type internal AdamIterate<'V, 'S> =
+type private AdamIterate<'V, 'S> =
     {
-        Inner: InnerIterate<'V, 'S>
+        Phi: 'V
         Moments: AdamState<'V>
     }
 
     interface ICarried<'V, 'S, AdamIterate<'V, 'S>> with
-        member s.Carry(vector, scalar) =
+        member s.Carry(vector, _) =
             {
-                Inner = (s.Inner :> ICarried<_, _, _>).Carry(vector, scalar)
+                Phi = vector.Invoke s.Phi
                 Moments =
                     { s.Moments with
                         FirstMoment = vector.Invoke s.Moments.FirstMoment
@@ -138,39 +137,38 @@ type AdamSolver<'V, 'S>
                 }
 
         let next (s: AdamIterate<'V, 'S>) : AdamIterate<'V, 'S> =
-            let phi = s.Inner.Phi
             let problem = ofStep.Invoke(problem, s.Moments.Steps - first.Steps)
-            let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient phi) phi theta
-            let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, phi)
-
-            {
-                Inner = { s.Inner with Phi = phi }
-                Moments = moments
-            }
+            let gradient = InnerObjective.gradient space regularizer (problem.InnerGradient s.Phi) s.Phi theta
+            let struct (phi, moments) = Adam.Step(coordinates, options, rate, s.Moments, gradient, s.Phi)
+            { Phi = phi; Moments = moments }
 
         let mutable state =
-            let taken = space.Scalar(float steps)
-
             {
-                Inner =
-                    {
-                        Phi = Mask.copyVector space start
-                        Marks = Marks.None space
-                        Counts =
-                            { Counts.Zero space with
-                                Steps = taken
-                                Gradients = taken
-                            }
-                        Reported = true
-                    }
+                Phi = Mask.copyVector space start
                 Moments = first
             }
 
         for _ in 1..steps do
             state <- Region.advance space next state
 
+        let taken = space.Scalar(float steps)
+
+        let inner =
+            InnerSolver.judged
+                space
+                {
+                    Phi = state.Phi
+                    Marks = Marks.None space
+                    Counts =
+                        { Counts.Zero space with
+                            Steps = taken
+                            Gradients = taken
+                        }
+                    Reported = true
+                }
+
         let weight = 1.0 - options.Beta2 ** float state.Moments.Steps
-        struct (InnerSolver.judged space state.Inner, space.Scale(space.Scalar(1.0 / weight), state.Moments.SecondMoment))
+        struct (inner, space.Scale(space.Scalar(1.0 / weight), state.Moments.SecondMoment))
 
     interface IInnerSolver<'V, 'S> with
         member this.Solve(space, regularizer, problem, theta, start, _) =

@@ -146,7 +146,8 @@ module InnerSolver =
 type InnerSolve<'V, 'S> = delegate of problem: IBilevelProblem<'V, 'S> * regularizer: IRegularizer<'V, 'S> * theta: 'V * start: 'V -> 'V
 
 /// A delegate as an inner solver. Its status is NotReported, and it is not told the tolerance; ‖∇G‖ at its result says what it is worth.
-/// What the delegate throws is not caught; a result that is null is refused with InvalidOperationException.
+/// The delegate gets copies of θ and the start, which it may overwrite. What it throws is not caught; a result that is null, or has not as many
+/// coordinates as θ, is refused with InvalidOperationException.
 type DelegateInnerSolver<'V, 'S>(solve: InnerSolve<'V, 'S>) =
     do ArgumentNullException.ThrowIfNull(solve, nameof solve)
 
@@ -158,10 +159,16 @@ type DelegateInnerSolver<'V, 'S>(solve: InnerSolve<'V, 'S>) =
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, _) =
             Region.run space (fun () ->
-                let phi = solve.Invoke(problem, regularizer, theta, start)
+                // Values of their own: the delegate may overwrite what it gets, and θ is the caller's.
+                let phi = solve.Invoke(problem, regularizer, Mask.copyVector space theta, Mask.copyVector space start)
 
                 if isNull (box phi) then
                     raise (InvalidOperationException "the inner solver returned null in place of φ")
+
+                let coordinates, expected = space.Dimension phi, space.Dimension theta
+
+                if coordinates <> expected then
+                    raise (InvalidOperationException $"the inner solver returned a φ of {coordinates} coordinates for a θ of {expected}")
 
                 // A value of its own, where the delegate returns its start.
                 InnerSolver.blackBox space (Mask.copyVector space phi))

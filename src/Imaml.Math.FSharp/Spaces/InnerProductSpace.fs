@@ -158,8 +158,8 @@ module internal Mask =
     /// The scalar as a value of its own.
     let copy (space: IInnerProductSpace<'V, 'S>) a = space.Add(a, space.Scalar 0.0)
 
-    /// The vector as a value of its own.
-    let copyVector (space: IInnerProductSpace<'V, 'S>) (x: 'V) = space.Axpy(space.Scalar 0.0, x, x)
+    /// The vector as a value of its own, also where whoever gets it overwrites it: an axpy with 0 may be its y itself.
+    let copyVector (space: IInnerProductSpace<'V, 'S>) (x: 'V) = space.Scale(space.Scalar 1.0, x)
 
     /// The distance from 1 to the next number of the space, 2⁻⁵² in double and 2⁻²³ in single precision: 1 + 2⁻⁴⁰ tells them apart.
     let epsilon (space: IInnerProductSpace<'V, 'S>) =

@@ -21,6 +21,17 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
 
     private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, Tensor like)
     {
+        ArgumentNullException.ThrowIfNull(like);
+        if (Array.FindIndex(labels, label => label < 0 || label >= batch.Ways) is >= 0 and var wrong)
+        {
+            throw new ArgumentException($"labels must be 0 to {batch.Ways - 1}, not {labels[wrong]} (number {wrong})", nameof(batch));
+        }
+
+        if (pixels.LongLength != labels.LongLength * batch.Height * batch.Width * batch.Channels || labels.Length % batch.Count != 0)
+        {
+            throw new ArgumentException($"{labels.Length} images of {batch.Height} × {batch.Width} × {batch.Channels} in {batch.Count} tasks have {labels.LongLength * batch.Height * batch.Width * batch.Channels} pixels, not {pixels.LongLength}", nameof(batch));
+        }
+
         using var scope = NewDisposeScope();
         var images = tensor(pixels, ScalarType.Float32, like.device).to_type(like.dtype).view(batch.Count, -1, batch.Height, batch.Width, batch.Channels);
         var oneHot = nn.functional.one_hot(tensor(labels, ScalarType.Int64, like.device), batch.Ways).to_type(like.dtype).view(batch.Count, -1, batch.Ways);
@@ -55,7 +66,11 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
 
     /// <summary>The problem of a batch of episodes, for parameters in the type of <paramref name="like"/> and where it is.</summary>
     public FewShotProblem(Network network, EpisodeBatch batch, Tensor like, BatchNormMode batchNorm = BatchNormMode.Transductive)
-        : this(network, LabelledImages.Support(batch, like), LabelledImages.Query(batch, like), batchNorm)
+        : this(
+            network ?? throw new ArgumentNullException(nameof(network)),
+            LabelledImages.Support(batch ?? throw new ArgumentNullException(nameof(batch)), like),
+            LabelledImages.Query(batch, like),
+            batchNorm)
     {
     }
 
@@ -211,16 +226,26 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
 
         public Tensor HessianProduct(Tensor w)
         {
+            Check(w);
             using var scope = NewDisposeScope();
             return _pass.TangentBackward(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
         }
 
         public Tensor GaussNewtonProduct(Tensor w)
         {
+            Check(w);
             using var scope = NewDisposeScope();
             return _pass.TransposeProduct(_loss.LogitGradientTangent(_pass.Tangent(w))).MoveToOuterDisposeScope();
         }
 
         public void Dispose() => _owned.ForEach(tensor => tensor.Dispose());
+
+        private void Check(Tensor w)
+        {
+            if (!w.shape.AsSpan().SequenceEqual(Gradient.shape) || w.dtype != Gradient.dtype)
+            {
+                throw new ArgumentException($"a direction must be [{string.Join(", ", Gradient.shape)}] in {Gradient.dtype}, not [{string.Join(", ", w.shape)}] in {w.dtype}", nameof(w));
+            }
+        }
     }
 }

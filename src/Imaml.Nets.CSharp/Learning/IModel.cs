@@ -61,7 +61,20 @@ public abstract class LearningProblem
     public int ParameterCount { get; }
 
     /// <summary>Binds tasks to a model of them.</summary>
-    public static LearningProblem Of<TTasks>(ITaskSource<TTasks> tasks, IModel<TTasks> model) => new Bound<TTasks>(tasks, model);
+    /// <exception cref="ArgumentException">The tasks have no identity, or the model no layers.</exception>
+    public static LearningProblem Of<TTasks>(ITaskSource<TTasks> tasks, IModel<TTasks> model)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        ArgumentNullException.ThrowIfNull(model);
+        if (tasks.Identity is null or "")
+        {
+            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone", nameof(tasks));
+        }
+
+        return model.LayerSizes is { Count: > 0 } sizes && sizes.All(size => size > 0)
+            ? new Bound<TTasks>(tasks, model)
+            : throw new ArgumentException("the model's LayerSizes must be at least one, each at least 1", nameof(model));
+    }
 
     /// <summary>Whether there are tasks of a part.</summary>
     public abstract bool Has(ClassPart part);
@@ -77,11 +90,21 @@ public abstract class LearningProblem
     {
         if (problem is IMeasuredProblem measured)
         {
-            return measured.QueryAccuracy(phi);
+            return AccuracyOf(measured, phi);
         }
 
         using var scope = NewDisposeScope();
         return problem.OuterLossAndGradient(phi).Item1.to_type(ScalarType.Float64).cpu().data<double>().ToArray();
+    }
+
+    /// <summary>The accuracies that a problem says, one for each task.</summary>
+    /// <exception cref="ArgumentException">It says others than one share for each task.</exception>
+    internal static double[] AccuracyOf(IMeasuredProblem problem, Tensor phi)
+    {
+        var shares = problem.QueryAccuracy(phi);
+        return shares is not null && shares.Length == phi.shape[0] && !Array.Exists(shares, share => share is < 0 or > 1)
+            ? shares
+            : throw new ArgumentException($"QueryAccuracy must give {phi.shape[0]} shares from 0 to 1, one for each task, not {(shares is null ? "null" : $"[{string.Join(", ", shares.Take(5))}]")}");
     }
 
     private sealed class Bound<TTasks>(ITaskSource<TTasks> tasks, IModel<TTasks> model)
@@ -95,6 +118,12 @@ public abstract class LearningProblem
             return model.InitialParameters(generator);
         }
 
-        public override IBilevelProblem<Tensor, Tensor> Problem(TaskRange range, Tensor like) => model.Problem(tasks.Take(range), like);
+        public override IBilevelProblem<Tensor, Tensor> Problem(TaskRange range, Tensor like)
+        {
+            var problem = model.Problem(tasks.Take(range), like) ?? throw new ArgumentException("the model's Problem gave null");
+            return problem is IMeasuredProblem == model.Classifies
+                ? problem
+                : throw new ArgumentException($"the model's Classifies is {model.Classifies}, but its problems are {(model.Classifies ? "not " : "")}measured by accuracy (IMeasuredProblem)");
+        }
     }
 }

@@ -25,7 +25,7 @@ public sealed class TrainingDivergedException(string message) : Exception(messag
 /// <param name="Seed">Seed of the initial parameters and of the tasks.</param>
 public sealed record LearningPlan(Method Method, Outer Outer, int MetaSteps, int MetaBatch, ulong Seed);
 
-/// <summary>The meta-parameters θ with the outer optimiser that moves them.</summary>
+/// <summary>The meta-parameters θ with the outer optimiser that moves them. One thread at a time may use it.</summary>
 public sealed class MetaLearner : IDisposable
 {
     // Support examples of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
@@ -160,8 +160,16 @@ public sealed class MetaLearner : IDisposable
 
     /// <summary>One outer step on these tasks.</summary>
     /// <exception cref="TrainingDivergedException">No task had a finite meta-gradient, or θ would not be finite; θ is as it was.</exception>
+    /// <exception cref="ArgumentException">No task.</exception>
     public StepReport Step(TaskRange range)
     {
+        ObjectDisposedException.ThrowIf(Theta.IsInvalid, this);
+        ArgumentNullException.ThrowIfNull(range);
+        if (range is not { Count: >= 1, First: >= 0 })
+        {
+            throw new ArgumentException($"a meta-step needs at least 1 task, from number 0 on, not {range.Count} from number {range.First}", nameof(range));
+        }
+
         using var scope = NewDisposeScope();
         using var alone = new OneThread();
         var space = new TensorSpace(1, Theta);
@@ -186,6 +194,8 @@ public sealed class MetaLearner : IDisposable
     /// <summary>φ ≈ Alg*(θ) for B tasks, [B, d], and how it was found. Its tensors belong to the scope that is open.</summary>
     public InnerIterate<Tensor, Tensor> Adapt(IBilevelProblem<Tensor, Tensor> problem, int tasks)
     {
+        ObjectDisposedException.ThrowIf(Theta.IsInvalid, this);
+        ArgumentNullException.ThrowIfNull(problem);
         using var scope = NewDisposeScope();
         var space = new TensorSpace(tasks, Theta);
         ICarried<Tensor, Tensor, InnerIterate<Tensor, Tensor>> adapted = CurrentMethod().Adapt(space, problem, space.Spread(Theta));
@@ -273,7 +283,7 @@ public sealed class MetaLearner : IDisposable
         var space = new TensorSpace(range.Count, Theta);
         var problem = Problem.Problem(range, Theta);
         var result = CurrentMethod(range.First).Compute(space, problem, space.Spread(Theta));
-        var accuracies = (problem as IMeasuredProblem)?.QueryAccuracy(result.Phi) ?? [.. Enumerable.Repeat(double.NaN, range.Count)];
+        double[] accuracies = problem is IMeasuredProblem measured ? LearningProblem.AccuracyOf(measured, result.Phi) : [.. Enumerable.Repeat(double.NaN, range.Count)];
         var part = MetaLearning.ContributionOf(space, result);
         part.Sum.DetachFromDisposeScope();
         return (part, accuracies);

@@ -80,7 +80,10 @@ internal static class TaskChunks
 
                     // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
                     // first looks, and resident memory would seem to grow with the number of inner steps.
-                    GC.Collect(0);
+                    if (!Finalizers.AreHeldOff)
+                    {
+                        GC.Collect(0);
+                    }
                 }
             }
             catch (Exception e)

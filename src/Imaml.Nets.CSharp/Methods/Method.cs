@@ -85,7 +85,7 @@ public sealed record OwnMethod(string Name) : Method
 {
     /// <summary>A method of this name, built by <paramref name="bind"/> for every portion of tasks.</summary>
     public OwnMethod(string name, Func<MethodContext, BoundMethod> bind)
-        : this(name) => Build = bind;
+        : this(name) => Build = bind ?? throw new ArgumentNullException(nameof(bind));
 
     /// <inheritdoc/>
     [JsonPropertyName("name")]
@@ -98,11 +98,11 @@ public sealed record OwnMethod(string Name) : Method
     private Func<MethodContext, BoundMethod>? Build { get; init; }
 
     /// <inheritdoc/>
-    public override IEnumerable<Complaint> Complaints() => [];
+    public override IEnumerable<Complaint> Complaints() => Rule.Named(Name);
 
     /// <inheritdoc/>
     public override BoundMethod Bind(MethodContext context) =>
-        Build is { } build ? build(context) : throw new OwnPartException($"the method {Name}");
+        Build is { } build ? build(context) ?? throw new ArgumentException($"the method {Name} was bound to null") : throw new OwnPartException($"the method {Name}");
 
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => throw new ArgumentException($"the steps of {Name} are its own; another number cannot be asked for");

@@ -89,7 +89,7 @@ public sealed class Network
     /// <param name="images">The images.</param>
     internal NetworkPass Forward(Tensor parameters, NetworkImages images)
     {
-        CheckParameters(parameters, images.Tasks);
+        CheckParameters(parameters, images.Tasks, images.Values);
         using var off = Unrecorded.Begin();
         return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images) : new LayeredPass(this, parameters, images);
     }
@@ -109,7 +109,7 @@ public sealed class Network
         using var scope = NewDisposeScope();
         using var off = Unrecorded.Begin();
         CheckImages(images);
-        CheckParameters(parameters, images.shape[0]);
+        CheckParameters(parameters, images.shape[0], images);
         var value = ToLayers(images);
         var parts = new Tensor[_layers.Length];
         foreach (var (i, slice) in Slices(parameters))
@@ -169,11 +169,16 @@ public sealed class Network
         }
     }
 
-    private void CheckParameters(Tensor parameters, long tasks)
+    private void CheckParameters(Tensor parameters, long tasks, Tensor images)
     {
         if (parameters.dim() != 2 || parameters.shape[1] != ParameterCount || parameters.shape[0] != tasks)
         {
             throw new ArgumentException($"parameters must be [{tasks}, {ParameterCount}] for the images of {tasks} tasks, not [{string.Join(", ", parameters.shape)}]", nameof(parameters));
+        }
+
+        if (parameters.dtype != images.dtype || parameters.device_type != images.device_type)
+        {
+            throw new ArgumentException($"parameters must be {images.dtype} on {images.device}, as the images are, not {parameters.dtype} on {parameters.device}", nameof(parameters));
         }
     }
 

@@ -21,7 +21,7 @@ public abstract record NetworkSpec
 public sealed record OwnNetwork(string Name) : NetworkSpec
 {
     /// <inheritdoc/>
-    public override IEnumerable<Complaint> Complaints() => [];
+    public override IEnumerable<Complaint> Complaints() => Rule.Named(Name);
 }
 
 /// <summary>

@@ -15,7 +15,7 @@ internal sealed class BestState(RunFolder folder, int every)
 
     /// <summary>For a run that goes on to <paramref name="metaSteps"/>: the validation of an end that it had before is none of a longer run's.</summary>
     /// <param name="folder">The run's.</param>
-    /// <param name="every">Meta-steps between two validations before.</param>
+    /// <param name="every">Meta-steps between two validations.</param>
     /// <param name="metaSteps">Its length now.</param>
     public static void LeaveEnd(RunFolder folder, int every, int metaSteps)
     {

@@ -49,6 +49,16 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
     private static Evaluation[] Measure(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
     {
+        if (tasks.Count < 1)
+        {
+            throw new ArgumentOutOfRangeException(nameof(tasks), tasks.Count, "at least 1 task is needed");
+        }
+
+        if (measured.FirstOrDefault(one => !one.Has(tasks.Part)) is not null)
+        {
+            throw new ArgumentException($"the tasks have none for {tasks.Part.ToString().ToLowerInvariant()}", nameof(tasks));
+        }
+
         List<double>[] values = [.. measured.Select(_ => new List<double>())];
         var statuses = new List<InnerStatus>();
         var ranks = learners[0].Processes;

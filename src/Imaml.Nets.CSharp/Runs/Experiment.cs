@@ -33,7 +33,7 @@ public sealed record Budget(
         .. Rule.AtLeast(1, CheckpointEvery, "checkpointEvery"),
         .. Rule.AtLeast(0, KeepEvery, "keepEvery"),
         .. Rule.AtLeast(1, LogEvery, "logEvery"),
-        .. LogEvery > 1 && ValidateEvery % LogEvery != 0 ? [new Complaint("logEvery", $"{LogEvery} must divide validateEvery, {ValidateEvery}")] : Enumerable.Empty<Complaint>(),
+        .. LogEvery > 1 && ValidateEvery % LogEvery != 0 ? [new Complaint("logEvery", $"{LogEvery} must divide the {ValidateEvery} meta-steps between two validations")] : Enumerable.Empty<Complaint>(),
     ];
 }
 
@@ -57,6 +57,12 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     /// <summary>All that is wrong with it; nothing where it can be run.</summary>
     public IReadOnlyList<Complaint> Complaints()
     {
+        (string Field, object? Part)[] parts = [("tasks", Tasks), ("network", Network), ("method", Method), ("outer", Outer), ("budget", Budget)];
+        if (parts.Where(one => one.Part is null).Select(one => new Complaint(one.Field, "is missing", ComplaintKind.Missing)).ToArray() is { Length: > 0 } missing)
+        {
+            return missing;
+        }
+
         static IEnumerable<Complaint> In(string part, IEnumerable<Complaint> complaints) => complaints.Select(one => one.In(part));
         IEnumerable<Complaint> together = [];
         if (Budget.ValidateEvery > 0 && !Tasks.HasValidation)
@@ -136,9 +142,10 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     {
         if (mine.ValueKind != JsonValueKind.Object || theirs.ValueKind != JsonValueKind.Object)
         {
-            return mine.GetRawText() == theirs.GetRawText() ? [] : [$"{path} {theirs} → {mine}"];
+            return mine.GetRawText() == theirs.GetRawText() ? [] : [$"{path} {Text(theirs)} → {Text(mine)}"];
         }
 
+        static string Text(JsonElement one) => one.ValueKind switch { JsonValueKind.Null => "none", JsonValueKind.String => $"{one}", _ => one.GetRawText() };
         static IEnumerable<string> Names(JsonElement one) => one.EnumerateObject().Select(field => field.Name);
         static JsonElement Field(JsonElement one, string name) => one.TryGetProperty(name, out var value) ? value : JsonSerializer.SerializeToElement<object?>(null);
         return Names(theirs).Union(Names(mine)).SelectMany(name => Differences(path.Length == 0 ? name : $"{path}.{name}", Field(mine, name), Field(theirs, name)));

@@ -17,10 +17,10 @@ namespace Imaml.Nets.Runs;
 /// <param name="System">Operating system and architecture.</param>
 /// <param name="Runtime">The .NET runtime.</param>
 /// <param name="LibTorch">libtorch's version, or that it was not used.</param>
-/// <param name="Device">What computed: <c>cpu</c>, or a GPU with its name, and whether in TF32.</param>
+/// <param name="Device">What computed: <c>cpu</c>, or a GPU with its name, and whether in TF32; <c>cpu</c> in files of versions that had no others.</param>
 /// <param name="InstructionSet">The processor's vector instructions, on which speed and rounding depend; null in files of versions that did not record them.</param>
 public sealed record Provenance(
-    string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device, InstructionSet? InstructionSet = null)
+    string Version, string Processor, int Cores, string System, string Runtime, string LibTorch, string Device = ComputeDevice.ProcessorName, InstructionSet? InstructionSet = null)
 {
     private const string ProcessorFile = "/proc/cpuinfo", ProcessorField = "model name";
 

@@ -7,12 +7,13 @@ using System.Text.Json;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
+using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
 
-/// <summary>A run of meta-training, bound to its folder.</summary>
+/// <summary>A run of meta-training, bound to its folder. One thread at a time may use it.</summary>
 public sealed class TrainingRun : IDisposable
 {
     private readonly RunOrigin _origin;
@@ -22,7 +23,9 @@ public sealed class TrainingRun : IDisposable
     private readonly BestState? _best; // Of rank 0.
     private readonly FileStream? _lock; // Of rank 0.
     private readonly List<string> _notes = [];
+    private readonly object _use = new();
     private double _seconds;
+    private bool _disposed;
 
     // Whether the run's checkpoint is sound, so that it is worth keeping when the next is written.
     private bool _isSound;
@@ -110,9 +113,22 @@ public sealed class TrainingRun : IDisposable
     internal static TrainingRun OpenShared<TTasks>(
         RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device, int? threads, IRanks ranks)
     {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(experiment);
+        if (threads is < 1)
+        {
+            throw new ArgumentOutOfRangeException(nameof(threads), threads, "must be at least 1");
+        }
+
         experiment.Validate();
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
+        RequireParts(experiment, tasks, model);
+        if (!problem.Has(ClassPart.Train))
+        {
+            throw new ArgumentException("the tasks have none to train on", nameof(tasks));
+        }
+
         if (experiment.Budget.ValidateEvery > 0 && !problem.Has(ClassPart.Validation))
         {
             throw new ExperimentException([new Complaint("budget.validateEvery", $"{experiment.Budget.ValidateEvery} needs validation classes, of which these tasks have none; set it to 0")]);
@@ -149,6 +165,39 @@ public sealed class TrainingRun : IDisposable
         return opened!;
     }
 
+    // What result files say of images and network is the experiment's word.
+    private static void RequireParts(Experiment experiment, object tasks, object model)
+    {
+        List<Complaint> others = [];
+        void Require<T>(string field, T said, T given)
+        {
+            if (!EqualityComparer<T>.Default.Equals(said, given))
+            {
+                others.Add(new Complaint(field, $"is {said}, but the {(field.StartsWith("tasks", StringComparison.Ordinal) ? "tasks" : "model")} that the run was given: {given}"));
+            }
+        }
+
+        if (experiment.Tasks is EpisodeSpec episodes && tasks is ImageTasks images)
+        {
+            Require("tasks.ways", episodes.Ways, images.Ways);
+            Require("tasks.shots", episodes.Shots, images.Shots);
+            Require("tasks.queries", episodes.Queries, images.Queries);
+            Require("tasks.trainingShots", episodes.TrainingShots ?? episodes.Shots, images.TrainingShots);
+        }
+
+        if (experiment.Network is ConvolutionalNetwork network && model is ImageClassifier classifier)
+        {
+            Require("network.batchNorm", network.BatchNorm, classifier.BatchNorm);
+            static string Layers(Network one) => string.Join(", ", one.Layers.Select(layer => $"{layer.GetType().Name} of {layer.ParameterCount}"));
+            Require("network", Layers(network.Build(classifier.Network.Input, classifier.Network.Layers[^1].OutputShape.Count)), Layers(classifier.Network));
+        }
+
+        if (others.Count > 0)
+        {
+            throw new ExperimentException(others);
+        }
+    }
+
     // Equal bits need all this to be equal.
     private static void RequireSame(IRanks ranks, Experiment experiment, LearningProblem problem, ComputeDevice device)
     {
@@ -181,13 +230,12 @@ public sealed class TrainingRun : IDisposable
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
         RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
         CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
-        BestState.LeaveEnd(folder, header.Experiment.Budget.ValidateEvery, experiment.Budget.MetaSteps);
+        BestState.LeaveEnd(folder, every, experiment.Budget.MetaSteps);
         var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
         {
             _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
             _isSound = saved.Path == folder.CheckpointPath,
-            // With another cadence than before, not every validation that this one has was made.
-            _curveNote = every == header.Experiment.Budget.ValidateEvery ? LogGap.Of(curve, every, header.MetaStep) : null,
+            _curveNote = LogGap.Of(curve, every, header.MetaStep),
         };
         var gap = run._progress!.GoOn(header.MetaStep, header.Seconds, saved.Note);
         run._notes.AddRange(new[] { saved.Note, gap, run._curveNote }.OfType<string>());
@@ -206,6 +254,13 @@ public sealed class TrainingRun : IDisposable
         if (header.Tasks != problem.Identity)
         {
             throw new CheckpointException($"{folder.FolderPath} holds a run on other tasks ({header.Tasks}, not {problem.Identity}); name another folder");
+        }
+
+        // The best state was chosen by them, and a log of others would have gaps.
+        static string Validations(Budget budget) => budget.ValidateEvery > 0 ? $"is validated every {budget.ValidateEvery} meta-steps on {budget.ValidationEpisodes} tasks" : "is not validated";
+        if (Validations(header.Experiment.Budget) is var validated && Validations(experiment.Budget) is var asked && validated != asked)
+        {
+            throw new CheckpointException($"{folder.FolderPath} holds a run that {validated}, not one that {asked}; repeat its own options to continue it, or name another folder");
         }
 
         var (before, now) = (header.Experiment.Budget.MetaSteps, experiment.Budget.MetaSteps);
@@ -229,6 +284,12 @@ public sealed class TrainingRun : IDisposable
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient; the last finite state is saved, and the folder says why it is the last.</exception>
     public void Run(CancellationToken cancel, Action<StepReport>? onStep = null, Action<CurveLine>? onValidation = null, double seconds = double.PositiveInfinity)
     {
+        if (double.IsNaN(seconds))
+        {
+            throw new ArgumentOutOfRangeException(nameof(seconds), seconds, "must be a number of seconds");
+        }
+
+        using var alone = Alone();
         var cadence = Experiment.Budget;
         try
         {
@@ -280,8 +341,10 @@ public sealed class TrainingRun : IDisposable
     /// <param name="tasks">Their number.</param>
     /// <param name="part">The part.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="ArgumentException">Fewer tasks than 1, or a part that has none.</exception>
     public EvaluationResult Evaluate(int tasks, ClassPart part = ClassPart.Test, CancellationToken cancel = default)
     {
+        using var alone = Alone();
         var result = EvaluationResult.Measure(Learner, Experiment, _origin.Manifest, Device, _seconds, new EvaluationRequest(part, tasks), cancel);
         if (Writes)
         {
@@ -292,6 +355,18 @@ public sealed class TrainingRun : IDisposable
     }
 
     private bool Writes => _lock is not null;
+
+    // For one thread at a time, which may call again from a callback.
+    private Held Alone()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return Monitor.TryEnter(_use) ? new Held(_use) : throw new InvalidOperationException("another thread uses this run: one at a time");
+    }
+
+    private readonly struct Held(object gate) : IDisposable
+    {
+        public void Dispose() => Monitor.Exit(gate);
+    }
 
     // Threads with a core and a task of their own.
     private int AtOnce => int.Min(int.Min(Threads, Environment.ProcessorCount), (Experiment.Budget.MetaBatch + Processes.Size - 1) / Processes.Size);
@@ -321,6 +396,7 @@ public sealed class TrainingRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _disposed = true;
         Learner.Dispose();
         if (_lock is not null)
         {

@@ -60,6 +60,9 @@ internal static class Rule
     public static IEnumerable<Complaint> Steps(int value, string field) =>
         value <= MostSteps ? AtLeast(1, value, field) : [new Complaint(field, $"must be at most {MostSteps}, not {value}")];
 
+    public static IEnumerable<Complaint> Named(string? name) =>
+        name is { Length: > 0 } ? [] : [new Complaint("name", name is null ? "is missing" : "must not be empty", name is null ? ComplaintKind.Missing : ComplaintKind.Invalid)];
+
     public static IEnumerable<Complaint> AtMost(long most, double count, string field, int value, string what) =>
         count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
 

@@ -70,7 +70,7 @@ public sealed record EpisodeBatch(
     public int Queries => Episodes[0].Queries;
 
     /// <summary>Copies the images of <paramref name="episodes"/>, turned as the episodes say, into flat arrays.</summary>
-    /// <exception cref="ArgumentException">There is no episode, or they differ in N, K or Q.</exception>
+    /// <exception cref="ArgumentException">There is no episode, they differ in N, K or Q, or one has not as many images.</exception>
     public static EpisodeBatch Pack(ImageSet set, IReadOnlyList<Episode> episodes)
     {
         ArgumentNullException.ThrowIfNull(set);
@@ -84,6 +84,11 @@ public sealed record EpisodeBatch(
         if (episodes.Any(one => one.Ways != ways || one.Shots != shots || one.Queries != queries))
         {
             throw new ArgumentException("the episodes of a batch must agree in ways, shots and queries", nameof(episodes));
+        }
+
+        if (episodes.FirstOrDefault(one => one.SupportImages.Length != ways * shots || one.QueryImages.Length != ways * queries || one.QuarterTurns.Length != ways) is { } part)
+        {
+            throw new ArgumentException($"episode {part.Number} must name {ways * shots} support and {ways * queries} query images, and turns of {ways} classes", nameof(episodes));
         }
 
         var support = GC.AllocateUninitializedArray<float>(episodes.Count * ways * shots * set.ImageSize);

@@ -70,12 +70,13 @@ internal static class OmniglotCheck
     /// <summary>Compares file by file.</summary>
     /// <param name="dataFolder">DATA; see <see cref="Omniglot.Load"/> for the places looked in.</param>
     /// <param name="decode">True decodes every drawing too, which takes about two seconds of one core.</param>
+    /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="DataException">A part is missing altogether, or its archive is cut off.</exception>
-    public static OmniglotReport Run(string dataFolder, bool decode)
+    public static OmniglotReport Run(string dataFolder, bool decode, CancellationToken cancel = default)
     {
         var sources = OmniglotSource.ReadAll(dataFolder);
         var report = Compare(sources);
-        return decode ? report with { Damaged = [.. sources.SelectMany(source => source.Drawings()).AsParallel().Select(Fault).OfType<string>().Order(StringComparer.Ordinal)] } : report;
+        return decode ? report with { Damaged = [.. sources.SelectMany(source => source.Drawings()).AsParallel().WithCancellation(cancel).Select(Fault).OfType<string>().Order(StringComparer.Ordinal)] } : report;
     }
 
     /// <summary>Compares the names of the files, as training does before it takes them.</summary>

@@ -26,7 +26,7 @@ public abstract record TaskSpec
 public sealed record OwnTasks(string Name) : TaskSpec
 {
     /// <inheritdoc/>
-    public override IEnumerable<Complaint> Complaints() => [];
+    public override IEnumerable<Complaint> Complaints() => Rule.Named(Name);
 }
 
 /// <summary>N-way K-shot episodes of drawn characters, which are rotated.</summary>

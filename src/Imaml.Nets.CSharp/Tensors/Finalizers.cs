@@ -22,6 +22,9 @@ internal static class Finalizers
     private static long _entries;
     private static bool _occupied, _ending;
 
+    /// <summary>Whether none runs now: what a collection finds would only grow old.</summary>
+    public static bool AreHeldOff => Volatile.Read(ref _occupied);
+
     /// <summary>Runs code during which no finalizer runs. Calls may be nested, and run side by side.</summary>
     public static T HeldOffDuring<T>(Func<T> code)
     {
@@ -38,23 +41,51 @@ internal static class Finalizers
 
     private static void Enter()
     {
-        lock (Gate)
+        var waited = false;
+        for (var left = Tries; ; left--)
         {
-            for (var left = Tries; left > 0 && (!_occupied || (_ending && _holders == 0)); left--)
+            lock (Gate)
+            {
+                if (left == 0 || (_occupied && !(_ending && _holders == 0)))
+                {
+                    _holders++;
+                    _entries++;
+                    return;
+                }
+
+                if (_occupied)
+                {
+                    Monitor.Wait(Gate, Retry);
+                    continue;
+                }
+            }
+
+            if (!waited)
+            {
+                RunWaiting();
+                waited = true;
+            }
+
+            lock (Gate)
             {
                 if (!_occupied)
                 {
                     _ending = false;
                     Drop();
                     GC.Collect(0);
+                    Monitor.Wait(Gate, Retry);
                 }
-
-                Monitor.Wait(Gate, Retry);
             }
-
-            _holders++;
-            _entries++;
         }
+    }
+
+    // The finalizer thread takes what was found last first: a new occupant would come before all that have waited for the old one, for ever, and what they hold
+    // would grow. In a thread of its own, since another's finalizer may never end.
+    private static void RunWaiting()
+    {
+        var waiting = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true };
+        waiting.Start();
+        waiting.Join(Stretch);
     }
 
     private static void Exit()
