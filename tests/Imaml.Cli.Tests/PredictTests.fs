@@ -205,7 +205,7 @@ let tests =
                     refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
 
                     refused
-                        "model.bin is not a run: it has one state, so --state does not apply"
+                        "model.bin is a model and not a run: it has one state, so --state does not apply"
                         (run [ "evaluate"; at "model.bin"; "--state"; "last" ])
 
                     File.Delete(at "run/checkpoint-best.bin")

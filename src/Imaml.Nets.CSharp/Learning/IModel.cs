@@ -66,9 +66,9 @@ public abstract class LearningProblem
     {
         ArgumentNullException.ThrowIfNull(tasks);
         ArgumentNullException.ThrowIfNull(model);
-        if (tasks.Identity is null or "")
+        if (tasks.Identity is null)
         {
-            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone", nameof(tasks));
+            throw new ArgumentException("the tasks' Identity must not be null", nameof(tasks));
         }
 
         return model.LayerSizes is { Count: > 0 } sizes && sizes.All(size => size > 0)

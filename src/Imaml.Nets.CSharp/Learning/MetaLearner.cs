@@ -58,6 +58,9 @@ public sealed class MetaLearner : IDisposable
     /// <summary>The same on every rank, each of which computes a share of the chunks.</summary>
     internal static MetaLearner Create(LearningPlan plan, LearningProblem problem, int threads, IRanks ranks)
     {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(problem);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         LibTorchLoader.EnsureLoaded();
         using var scope = NewDisposeScope();
         var theta = problem.InitialParameters(plan.Seed).detach(); // A user's may be recorded.

@@ -72,6 +72,7 @@ public sealed class AdaptedClassifier : IDisposable
     /// <exception cref="CheckpointException">The file is missing, damaged, or no adapted classifier.</exception>
     public static AdaptedClassifier Load(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         LibTorchLoader.EnsureLoaded();
         try
         {

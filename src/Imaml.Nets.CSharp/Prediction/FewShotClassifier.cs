@@ -36,7 +36,7 @@ public sealed class FewShotClassifier : IDisposable
     }
 
     /// <summary>Loads a model.</summary>
-    /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>.</param>
+    /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>, which comes before a folder of that name: write ./NAME for the folder.</param>
     /// <param name="innerSteps">
     /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
     /// (10 Newton steps), since every one comes nearer to it.
@@ -110,7 +110,7 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>Adapts to examples.</summary>
     /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is no limit; the order of the labels is that of their first examples.</param>
     /// <param name="cancel">Ends it, between two pictures that are read.</param>
-    /// <exception cref="ArgumentException">There are too few or too many classes, or an example is null or has no label or no picture.</exception>
+    /// <exception cref="ArgumentException">There are too few or too many classes, or an example is null or has no label that is Unicode text or no picture.</exception>
     /// <exception cref="DataException">A picture cannot be read.</exception>
     /// <exception cref="AdaptationException">The adapted network is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
@@ -150,9 +150,13 @@ public sealed class FewShotClassifier : IDisposable
         {
             null => "is null",
             { Label: null or "" } => "has no label",
+            { Label: var label } when Enumerable.Range(0, label.Length).Any(i => IsHalf(label, i)) => "has a label with half of a surrogate pair, which no file can hold",
             { Picture: null } => $"({example.Label}) has no picture",
             _ => null,
         };
+
+        static bool IsHalf(string text, int i) =>
+            char.IsSurrogate(text[i]) && !(i + 1 < text.Length && char.IsSurrogatePair(text, i)) && !(i > 0 && char.IsSurrogatePair(text, i - 1));
     }
 
     /// <summary>Adapts in the background.</summary>

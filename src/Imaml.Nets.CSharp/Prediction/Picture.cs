@@ -18,11 +18,22 @@ public sealed class Picture
     public static Picture FromFile(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (path.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new ArgumentException("a file's name has no null character", nameof(path));
+        }
+
         return new Picture(path, form => form.Read(path));
     }
 
     /// <summary>A file's content.</summary>
-    internal static Picture FromBytes(byte[] bytes, string name) => new(name, form => form.Read(bytes, name));
+    /// <param name="bytes">The encoded image; not copied.</param>
+    /// <param name="name">Names it in messages.</param>
+    public static Picture FromBytes(byte[] bytes, string name = "the picture")
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        return new Picture(name, form => form.Read(bytes, name));
+    }
 
     /// <summary>A file's content, read from the stream at once and to its end; the stream stays the caller's, and its exceptions pass.</summary>
     public static Picture FromStream(Stream stream, string name = "the picture")

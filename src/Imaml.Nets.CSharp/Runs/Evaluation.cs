@@ -37,7 +37,7 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
     /// <summary>Measures a learner after adapting to each task's support set.</summary>
     public static Evaluation AfterAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel, IProgress<double>? progress = null) =>
-        AfterAdapting([learner], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, progress)[0];
+        AfterAdapting([Given(learner)], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, progress)[0];
 
     /// <summary>Measures what a learner adapts to under several problems of one inner problem, such as other normalisations of the query images; of several learners their ensemble, by the mean of their probabilities.</summary>
     internal static Evaluation[] AfterAdapting(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress) =>
@@ -45,7 +45,9 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
 
     /// <summary>Measures θ itself, which has not seen the support set.</summary>
     public static Evaluation BeforeAdapting(MetaLearner learner, ClassPart part, ulong seed, int tasks, CancellationToken cancel) =>
-        Measure([learner], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false)[0];
+        Measure([Given(learner)], [learner.Problem], new TaskRange(part, seed, 0, tasks), cancel, null, adapt: false)[0];
+
+    private static MetaLearner Given(MetaLearner learner) => learner ?? throw new ArgumentNullException(nameof(learner));
 
     private static Evaluation[] Measure(IReadOnlyList<MetaLearner> learners, IReadOnlyList<LearningProblem> measured, TaskRange tasks, CancellationToken cancel, IProgress<double>? progress, bool adapt)
     {

@@ -69,7 +69,11 @@ public static class ExperimentFile
     internal const string Kind = "kind";
 
     /// <summary>The experiment as indented JSON.</summary>
-    public static string Write(Experiment experiment) => JsonSerializer.Serialize(experiment, RunJson.Indented) + "\n";
+    public static string Write(Experiment experiment)
+    {
+        ArgumentNullException.ThrowIfNull(experiment);
+        return JsonSerializer.Serialize(experiment, RunJson.Indented) + "\n";
+    }
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="ExperimentException">With the file's name and all that is wrong in it.</exception>
@@ -86,19 +90,21 @@ public static class ExperimentFile
     /// <exception cref="ExperimentException">It is no JSON object.</exception>
     internal static JsonObject Tree(string json, string? origin = null)
     {
+        ArgumentNullException.ThrowIfNull(json);
+        JsonNode? tree;
         try
         {
-            var tree = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            tree = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
             // Half of a surrogate pair is found by whoever reads the text.
             _ = tree?.ToJsonString(RunJson.Options);
-            return tree as JsonObject
-                ?? throw new ExperimentException([new Complaint("an experiment", "must be a JSON object")], origin);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
             var place = (e as JsonException)?.LineNumber is { } line ? $"line {line + 1}" : "the text";
             throw new ExperimentException([new Complaint(place, $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
         }
+
+        return tree as JsonObject ?? throw new ExperimentException([new Complaint("an experiment", "must be a JSON object")], origin);
     }
 
     /// <summary>The experiment that a tree describes.</summary>

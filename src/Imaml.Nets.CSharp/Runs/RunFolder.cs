@@ -94,11 +94,17 @@ public sealed class RunFolder(string path)
     /// <exception cref="CheckpointException">There is no such state, it is damaged or not finite, or its parameters are not those of the model.</exception>
     public MetaLearner Load(LearningProblem problem, int? metaStep = null)
     {
+        ArgumentNullException.ThrowIfNull(problem);
         LibTorchLoader.EnsureLoaded();
         var last = SavedState.Of(this, problem);
         if (metaStep == 0)
         {
             return MetaLearner.Create(last.Header.Experiment.Plan, problem, Environment.ProcessorCount);
+        }
+
+        if (metaStep is { } asked && asked != last.Header.MetaStep && !System.IO.File.Exists(KeptCheckpointPath(asked)))
+        {
+            throw new CheckpointException($"there is no {KeptCheckpointPath(asked)}; the states that {FolderPath} has are of meta-steps {string.Join(", ", States())}");
         }
 
         return Checkpoint.Read(metaStep is { } kept && kept != last.Header.MetaStep ? KeptCheckpointPath(kept) : last.Path, problem, Environment.ProcessorCount).Learner;

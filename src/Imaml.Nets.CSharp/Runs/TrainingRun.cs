@@ -124,6 +124,11 @@ public sealed class TrainingRun : IDisposable
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
         RequireParts(experiment, tasks, model);
+        if (problem.Identity.Length == 0)
+        {
+            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone", nameof(tasks));
+        }
+
         if (!problem.Has(ClassPart.Train))
         {
             throw new ArgumentException("the tasks have none to train on", nameof(tasks));

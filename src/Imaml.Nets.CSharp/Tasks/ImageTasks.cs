@@ -94,5 +94,9 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     public ImageTasks With(int ways, int shots, int queries) => new(Images, Split, ways, shots, queries);
 
     /// <inheritdoc/>
-    public EpisodeBatch Take(TaskRange range) => Sampler(range.Part, range.Seed).Batch(range.First, range.Count);
+    public EpisodeBatch Take(TaskRange range)
+    {
+        ArgumentNullException.ThrowIfNull(range);
+        return Sampler(range.Part, range.Seed).Batch(range.First, range.Count);
+    }
 }

@@ -33,6 +33,7 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <summary>Reads a PNG, JPEG, WebP, BMP or GIF file; of a GIF its first frame. Transparency lies over white, and EXIF orientation is applied.</summary>
     /// <param name="path">The file.</param>
     /// <returns>[Size, Size, Channels], row by row.</returns>
+    /// <exception cref="ArgumentException">There is no such form.</exception>
     /// <exception cref="DataException">It is no image, is damaged, or claims more pixels than the upper limit; one line that names it.</exception>
     public byte[] Read(string path)
     {
@@ -78,6 +79,7 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <exception cref="DataException">It is no image, or is damaged.</exception>
     public byte[] Read(ReadOnlySpan<byte> encoded, string name)
     {
+        RequireForm();
         var target = new byte[Bytes];
         ImageDecoder.Read(encoded, this, target, name);
         return target;
@@ -91,10 +93,19 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <exception cref="ArgumentException">The sizes do not agree or are out of range.</exception>
     public byte[] FromPixels(ReadOnlySpan<byte> pixels, int height, int width, int channels)
     {
+        RequireForm();
         RequirePixels(pixels.Length, height, width, channels);
         var target = new byte[Bytes];
         new Resampling(height, width, this, mirroredRows: false, mirroredColumns: false).Run(pixels, channels, width * channels, target);
         return target;
+    }
+
+    private void RequireForm()
+    {
+        if (Size is < 1 or > ImageDecoder.LongestSide || Channels is not (1 or 3) || !Enum.IsDefined(Fit) || (Ink && Channels != 1))
+        {
+            throw new ArgumentException($"a form has sides of 1 to {ImageDecoder.LongestSide}, 1 channel or 3, ink with 1, and a fit that there is, not {Size}, {Channels}, {(Ink ? "ink" : "no ink")}, {Fit}");
+        }
     }
 
     /// <exception cref="ArgumentException">So many bytes are no pixels of this height, width and channels.</exception>
