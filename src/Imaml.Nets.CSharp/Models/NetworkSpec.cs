@@ -63,6 +63,12 @@ public abstract record ConvolutionalNetwork(int Filters, Activation Activation, 
 
     private protected Network Build(ImageShape input, int ways, int stride, Func<ImageShape, Layer[]> last)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(ways, 1);
+        if (Complaints().FirstOrDefault() is { } complaint)
+        {
+            throw new ArgumentException(complaint.ToString());
+        }
+
         var layers = new List<Layer>();
         var shape = input;
         for (var block = 0; block < Blocks; block++)
