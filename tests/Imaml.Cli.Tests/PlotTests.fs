@@ -295,6 +295,39 @@ let tests =
                 // With the whole font it would be ten times as long.
                 pdf.Length |> should be (lessThan 200_000))
 
+            testCase "figures that are drawn on several threads while garbage is collected are the same to the last byte" (fun () ->
+                let panels =
+                    [|
+                        panel
+                            true
+                            [
+                                for look in 0 .. looks.Length - 1 ->
+                                    curve $"curve {look}" look [ for i in 1..40 -> float (i * (look + 1)) ]
+                            ]
+                    |]
+
+                let svg, pixels = Figure.Svg panels, Figure.Png panels
+                use stop = new System.Threading.CancellationTokenSource()
+
+                let collector =
+                    System.Threading.Thread(fun () ->
+                        while not stop.IsCancellationRequested do
+                            GC.Collect 0
+                            System.Threading.Thread.Sleep 1)
+
+                collector.Start()
+
+                try
+                    Array.Parallel.init 4 (fun _ ->
+                        for _ in 1..6 do
+                            Figure.Svg panels |> should equal svg
+                            Figure.Png panels |> should equal pixels
+                            Figure.Pdf panels |> should not' (be Empty))
+                    |> ignore
+                finally
+                    stop.Cancel()
+                    collector.Join())
+
             testCase "imaml redraw / a file without what is drawn is one line that names it" (fun () ->
                 for name in [ "diagnosis.json"; "fig2b.json"; "table1.json"; "table2.json" ] do
                     for text in [ "{}"; "null"; "[]" ] do

@@ -1,12 +1,14 @@
 // Panels side by side, drawn as pixels (PNG) and as lines (SVG, PDF) from the same description.
 
 using System.Text;
+using System.Text.RegularExpressions;
+using Imaml.Nets.Tensors;
 using SkiaSharp;
 
 namespace Imaml.Cli.Plots;
 
 /// <summary>Draws panels. The same panels give the same bytes.</summary>
-internal static class Figure
+internal static partial class Figure
 {
     /// <summary>Font sizes in pixels: of titles, and of ticks and legends.</summary>
     public const float Text = 13, SmallText = 12;
@@ -42,8 +44,22 @@ internal static class Figure
 
         // A reader without this font takes the next that is alike; every letter has its place in the file.
         var text = Encoding.UTF8.GetString(stream.ToArray()).Replace($"font-family=\"{PlotFont.Name}\"", $"font-family=\"{PlotFont.Name}, Verdana, sans-serif\"", StringComparison.Ordinal);
+        // The library numbers clips from the process's first figure on.
+        var clips = new Dictionary<string, string>();
+        text = Clips().Replace(text, clip =>
+        {
+            if (!clips.TryGetValue(clip.Value, out var name))
+            {
+                clips.Add(clip.Value, name = $"cl_{clips.Count}");
+            }
+
+            return name;
+        });
         return Encoding.UTF8.GetBytes(text.TrimEnd() + "\n");
     });
+
+    [GeneratedRegex(@"\bcl_[0-9a-f]+\b")]
+    private static partial Regex Clips();
 
     /// <summary>The figure as a page of its size, with its fonts and without a date.</summary>
     public static byte[] Pdf(params IReadOnlyList<PlotPanel> panels) => Drawn(panels, (size, draw) =>
@@ -61,7 +77,8 @@ internal static class Figure
         return stream.ToArray();
     });
 
-    private static byte[] Drawn(IReadOnlyList<PlotPanel> panels, Func<SKSize, Action<SKCanvas>, byte[]> format)
+    // Without finalizers: the drawing libraries leave paths and paints to them that native code still reads, and a collection at that moment ends the process.
+    private static byte[] Drawn(IReadOnlyList<PlotPanel> panels, Func<SKSize, Action<SKCanvas>, byte[]> format) => Finalizers.HeldOffDuring(() =>
     {
         var drawings = panels.Select(panel => new PanelDrawing(panel)).ToArray();
         var bytes = format(new SKSize(drawings.Sum(one => one.Size.Width), drawings.Max(one => one.Size.Height)), canvas =>
@@ -79,5 +96,5 @@ internal static class Figure
         }
 
         return bytes;
-    }
+    });
 }

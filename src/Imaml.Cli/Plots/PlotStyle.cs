@@ -36,7 +36,7 @@ internal sealed record PlotStyle(Color Color, float[]? Dashes, MarkerShape Shape
         [Truncated] = new(Orange, Short, MarkerShape.OpenSquare),
         [Truncated10] = new(Orange, Dots, MarkerShape.Cross),
         [FirstOrder] = new(Purple, Short, MarkerShape.FilledTriangleDown),
-        ["reptile"] = new(Green, Long, MarkerShape.Eks),
+        ["reptile"] = new(Orange, Long, MarkerShape.Eks),
         ["meta-sgd"] = new(Black, Long, MarkerShape.Asterisk),
         ["head"] = new(Sky, null, MarkerShape.OpenTriangleUp),
     };
