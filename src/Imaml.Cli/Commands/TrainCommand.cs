@@ -163,10 +163,10 @@ internal static class TrainCommand
             + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
     }
 
-    // The linear solve's figures, as far as they exist: without a solve none, without Ritz values no curvature.
+    // The linear solve's figures, as far as they exist: without a solve, or a finite one, no residual; without Ritz values no curvature.
     private static string Solved(StepReport step) => string.Concat(
         step.CertifiedError is { } bound ? string.Create(CultureInfo.InvariantCulture, $"certified error {bound:0.0e0}  ") :
-        double.IsNaN(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
+        !double.IsFinite(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
         double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),
         step.Learned is { } learned ? string.Create(CultureInfo.InvariantCulture, $"{learned.Name} {learned.Smallest:G3} to {learned.Largest:G3}  ") : "");
 }
