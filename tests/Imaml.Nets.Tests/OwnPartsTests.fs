@@ -272,7 +272,15 @@ let tests =
                         use me = Diagnostics.Process.GetCurrentProcess()
                         me.WorkingSet64
 
-                    use run = TrainingRun.Open(RunFolder path, experimentBy adam implicit' (Budget(700, 2)), lines, lineModel plain, threads = 1)
+                    use run =
+                        TrainingRun.Open(
+                            RunFolder path,
+                            experimentBy adam implicit' (Budget(700, 2)),
+                            lines,
+                            lineModel plain,
+                            threads = 1
+                        )
+
                     let seen = Array.zeroCreate<int64> 701
                     run.Run(CancellationToken.None, onStep = fun step -> seen[step.MetaStep] <- resident ())
                     // What the collector lets gather before it looks is some 50 MB. Where what waits for a finalizer gathers, as it did, 500 meta-steps take 160, without end.
