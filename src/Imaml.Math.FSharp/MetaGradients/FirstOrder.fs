@@ -4,7 +4,7 @@
 //     Reptile   g = θ − φ        the way back; the query set is not used                                (Nichol et al. 2018)
 //
 // Reptile's authors adapt by Adam without momentum, and never reset it: its second moments v go from task to task, and a coordinate moves by what
-// its gradient is beside those of the tasks before. For tasks that are worked on together, v goes from meta-batch to meta-batch:
+// its gradient is relative to those of the tasks before. For tasks that are worked on together, v goes from meta-batch to meta-batch:
 //
 //     v ← v − (1/M) Σ (v − vᵢ) = (1/M) Σ vᵢ,   vᵢ the second moments after task i's descent from v
 //

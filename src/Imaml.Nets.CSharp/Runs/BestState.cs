@@ -13,7 +13,7 @@ internal sealed class BestState(RunFolder folder, int every)
 {
     private double? _value = Header(folder.BestCheckpointPath)?.Validation;
 
-    /// <summary>For a run that goes on to <paramref name="metaSteps"/>: the validation of an end that it had before is none of a longer run's.</summary>
+    /// <summary>Before a run continues to <paramref name="metaSteps"/>: drops a best state that only the end of the shorter run had validated.</summary>
     /// <param name="folder">The run's.</param>
     /// <param name="every">Meta-steps between two validations.</param>
     /// <param name="metaSteps">Its length now.</param>
