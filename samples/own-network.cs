@@ -8,6 +8,7 @@
 using Imaml.Nets.Learning;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
+using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 
@@ -41,4 +42,11 @@ Console.WriteLine($"{network.ParameterCount:N0} parameters");
 run.Run(CancellationToken.None, onValidation: point => Console.WriteLine($"{point.MetaStep,6}/{metaSteps}  accuracy {100 * point.Accuracy:F1} ± {100 * point.HalfWidth95:F1} % on validation characters"));
 var result = run.Evaluate(200);
 Console.WriteLine($"accuracy {100 * result.Accuracy:F1} ± {100 * result.HalfWidth95:F1} % on characters never seen (200 episodes of one seed)");
+
+// A classifier of pictures, in this program or in another one that makes the same network: five drawings are its examples, and another of each is asked about.
+Picture Drawing(int index) => Picture.FromPixels([.. tasks.Images.Image(index).ToArray().Select(ink => (byte)(255 - ink))], input.Height, input.Width, input.Channels, $"drawing {index}");
+var classes = tasks.Images.Classes.Take(tasks.Ways).ToArray();
+using var model = FewShotClassifier.Load(run.Folder.FolderPath, own: new OwnParts(network));
+using var classifier = model.Adapt([.. classes.Select(one => new LabelledPicture(one.Name, Drawing(one.First)))]);
+Console.WriteLine($"{classes.Count(one => classifier.Predict(Drawing(one.First + 1)).Label == one.Name)} of {classes.Length} other drawings are named as they are");
 return result.NotFinite == 0 ? 0 : 1;

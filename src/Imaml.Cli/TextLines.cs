@@ -1,11 +1,19 @@
 // Text in lines of a terminal's width.
 
+using Spectre.Console.Rendering;
+
 namespace Imaml.Cli;
 
 /// <summary>Breaks text between words, never within one: a path that is longer than the line has a line of its own, to be taken as it is.</summary>
 internal static class TextLines
 {
-    /// <summary>Lines of at most <paramref name="width"/> characters, where no word is longer.</summary>
+    /// <summary>The columns that a text takes on one line: two for a character of Chinese, Japanese or Korean.</summary>
+    public static int Width(string text) => new Segment(text).CellCount();
+
+    /// <summary>The text with blanks after it up to a width.</summary>
+    public static string Pad(string text, int width) => text + new string(' ', int.Max(0, width - Width(text)));
+
+    /// <summary>Lines of at most <paramref name="width"/> columns, where no word is longer.</summary>
     /// <param name="text">The text; a line break in it remains one.</param>
     /// <param name="width">Columns.</param>
     /// <param name="indent">Before every line after the first.</param>
@@ -22,7 +30,7 @@ internal static class TextLines
 
             foreach (var word in paragraph.Item.Split(' '))
             {
-                if (words > 0 && line.Length + 1 + word.Length > width)
+                if (words > 0 && Width(line) + 1 + Width(word) > width)
                 {
                     yield return line;
                     (line, words) = (indent, 0);
@@ -36,6 +44,6 @@ internal static class TextLines
         yield return line;
     }
 
-    /// <summary>The length of the longest word.</summary>
-    public static int LongestWord(string text) => text.Split(' ', '\n').Max(word => word.Length);
+    /// <summary>The width of the longest word.</summary>
+    public static int LongestWord(string text) => text.Split(' ', '\n').Max(Width);
 }

@@ -55,17 +55,17 @@ internal sealed class TextTable(params string[] headings)
         }
     }
 
-    /// <summary>Names and values in lines of at most so many characters, where no word is longer.</summary>
+    /// <summary>Names and values in lines of at most so many columns, where no word is longer.</summary>
     internal static IEnumerable<string> Facts(IReadOnlyCollection<(string Name, string Value)> facts, int width)
     {
-        var names = facts.Count == 0 ? 0 : facts.Max(fact => fact.Name.Length) + 1;
+        var names = facts.Count == 0 ? 0 : facts.Max(fact => TextLines.Width(fact.Name)) + 1;
         foreach (var (name, value) in facts)
         {
             var beside = width - names >= int.Max(LeastValue, TextLines.LongestWord(value));
             string[] lines = [.. TextLines.Wrap(value, width - (beside ? names : Indent))];
             if (beside)
             {
-                yield return name.PadRight(names) + lines[0];
+                yield return TextLines.Pad(name, names) + lines[0];
             }
             else
             {
@@ -82,7 +82,7 @@ internal sealed class TextTable(params string[] headings)
 
     // The narrowest that these columns can be without a broken word: two blanks and a line for each.
     private int LeastWidth() => headings.Select((heading, column) => 3 + _rows.Select(row => row.Cells.ElementAtOrDefault(column) ?? "").Append(heading).Max(cell =>
-        IsNumber(column) && cell != heading ? cell.Length : TextLines.LongestWord(cell))).Sum() + 1;
+        IsNumber(column) && cell != heading ? TextLines.Width(cell) : TextLines.LongestWord(cell))).Sum() + 1;
 
     private bool IsNumber(int column) => column >= FirstNumber && column <= LastNumber;
 

@@ -48,6 +48,8 @@ let tests =
                     "imaml train --dataset omn", "omniglot"
                     "imaml train --linear-solver mi", "minres"
                     "imaml reproduce table2 --cells 20w1s/imaml-g", "20w1s/imaml-gd"
+                    "imaml reproduce table2 --cells 5w1s/maml,20w1s/imaml-g", "5w1s/maml,20w1s/imaml-gd"
+                    "imaml bench --methods imaml-gd,fo", "imaml-gd,fomaml"
                     "imaml solve --method ex", "exact"
                     "imaml evaluate omni", "omniglot-5way"
                     "imaml evaluate RUN --device cu", "cuda"

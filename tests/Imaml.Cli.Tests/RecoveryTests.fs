@@ -369,7 +369,7 @@ let results =
                     (outcome.ExitCode, outcome.Output) |> should equal (1, "")
 
                     outcome.Line
-                    |> should equal $"imaml: another process trains in {run}; name another folder, or wait until it has ended"
+                    |> should equal $"imaml: another run trains in {run}; name another folder, or wait until it has ended"
 
                     // By then the run below has asked for the folder.
                     use _ = new Timer((fun _ -> held.Dispose()), null, 2500, Timeout.Infinite)

@@ -510,7 +510,20 @@ let terminal =
                 wrap "one two three four" 9 |> should equal [ "one two"; "  three"; "  four" ]
                 wrap "at abcdefghijklm it is" 6 |> should equal [ "at"; "  abcdefghijklm"; "  it"; "  is" ]
                 wrap "one\ntwo three" 20 |> should equal [ "one"; "  two three" ]
-                TextLines.LongestWord "one three\ntwo" |> should equal 5)
+                TextLines.LongestWord "one three\ntwo" |> should equal 5
+                // Two columns each.
+                wrap "蘋果 梨 葡萄" 7 |> should equal [ "蘋果 梨"; "  葡萄" ]
+                TextLines.LongestWord "fruit 蘋果葡萄" |> should equal 8)
+
+            testCase "columns stand below each other where names are of wide characters" (fun () ->
+                let best = BestValidation(0.9, 0.01, 500, false)
+                let row name = RunRow(name, "imaml-gd", "omniglot 5-way 1-shot", 500, 1000, best, true, "finished")
+                let lines = List.ofSeq (RunLines.List([| row "蘋果/run"; row "apples/run" |], 160))
+
+                [
+                    for line in lines[1..] -> TextLines.Width(line[.. line.IndexOf "imaml-gd" - 1])
+                ]
+                |> should equal [ 12; 12 ])
 
             testCase "the list fits any width, and a damaged run does not hide the others" (fun () ->
                 let best = BestValidation(0.9, 0.01, 500, false)

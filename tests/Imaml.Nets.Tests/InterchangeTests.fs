@@ -23,15 +23,15 @@ open Imaml.Nets.Tasks
 open Imaml.Nets.Tests.Tensors
 open Imaml.Testing
 
-let private episodes = ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 3, 1, 3)
+let episodes = ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 0, 3, 1, 3)
 let private glyphs = lazy (ImageTasks.Open episodes).Images
 
-let private picture index =
+let picture index =
     let set = glyphs.Value
     let pixels = set.Image(index).ToArray() |> Array.map (fun ink -> 255uy - ink)
     Picture.FromPixels(ReadOnlySpan pixels, set.Height, set.Width, 1, $"glyph {index}")
 
-let private examples =
+let examples =
     lazy
         [|
             for one in glyphs.Value.Classes |> Seq.truncate 3 -> LabelledPicture(one.Name, picture one.First)
@@ -104,7 +104,7 @@ let private tensors (path: string) =
                     (one.Name, torch.tensor(one.Singles.ToArray()).reshape(Seq.toArray one.Shape))
         ]
 
-let private probabilities (prediction: Prediction) = [ for struct (label, p) in prediction.Classes -> label, p ]
+let probabilities (prediction: Prediction) = [ for struct (label, p) in prediction.Classes -> label, p ]
 
 /// |actual − expected| ≤ 10⁻⁵·max|expected|: two orders of float32 sums of at most a few hundred terms, in four layers.
 let private agreeing (expected: float[]) (actual: float[]) what =
@@ -139,7 +139,7 @@ let private run (path: string) (form: ImageForm) (pictures: Picture[]) =
     | null -> failtest "the file has no labels"
     | labels -> output "logits", output "probabilities", labels
 
-let private sameInOnnx (adapted: AdaptedClassifier) (pictures: Picture[]) =
+let sameInOnnx (adapted: AdaptedClassifier) (pictures: Picture[]) =
     inFolder (fun folder ->
         use _ = torch.NewDisposeScope()
         let path = Path.Combine(folder, "one.onnx")

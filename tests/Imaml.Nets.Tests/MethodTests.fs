@@ -529,4 +529,24 @@ let private learning =
         ]
 
 [<Tests>]
+let missing =
+    testList
+        "Parts of a method"
+        [
+            for method, part in
+                [
+                    ImplicitMaml(Unchecked.defaultof<Inner>, 1.0, Adjoint.ConjugateGradients 2) :> Method, "inner"
+                    ImplicitMaml(Inner.GradientDescent 2, 1.0, Unchecked.defaultof<Adjoint>), "adjoint"
+                    NudgedMaml(Unchecked.defaultof<Inner>, 1.0, 0.1), "inner"
+                    FirstOrder(Unchecked.defaultof<Inner>, Nullable()), "inner"
+                    Reptile(Unchecked.defaultof<Inner>, Nullable()), "inner"
+                    Maml(Unchecked.defaultof<Inner>, Nullable()), "inner"
+                    TruncatedMaml(Unchecked.defaultof<Inner>, 1.0, 2), "inner"
+                    MetaSgd(Unchecked.defaultof<Inner>, Nullable()), "inner"
+                ] do
+                testCase $"{method.Name} without its {part} says so" (fun () ->
+                    [ for one in method.Complaints() -> string one ] |> should equal [ $"{part} is missing" ])
+        ]
+
+[<Tests>]
 let tests = testSequenced (testList "Methods" [ agreement; adapting; differences; curvature; learning ])

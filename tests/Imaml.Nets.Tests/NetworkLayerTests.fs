@@ -403,6 +403,30 @@ let private particular =
                     message |> should haveSubstring $"{size}×{size} with stride {stride} and padding {padding}"
                     message |> should haveSubstring "4×4")
 
+            testCase "layers that cannot be, and networks whose layers do not follow each other, are refused with the numbers" (fun () ->
+                let image, dense =
+                    ImageShape(28, 28, 1), (fun (input: ImageShape) outputs -> Dense(input, outputs, 1.0))
+
+                for call, line in
+                    [
+                        (fun () -> dense (ImageShape(0, 28, 1)) 5 |> ignore), "an image of 0×28×1 cannot be"
+                        (fun () -> dense image 0 |> ignore), "an image of 1×1×0 cannot be"
+                        (fun () -> Dense(image, 5, nan) |> ignore), "must be at least 0 and finite"
+                        (fun () -> Convolution(image, 0, 3, 1, 1, Bias.Added, 1.0) |> ignore), "filters"
+                        (fun () -> Convolution(image, 4, 3, 1, 1, Bias.Added, -1.0) |> ignore), "must be at least 0 and finite"
+                        (fun () -> BatchNormalization(ImageShape(1, 1, -1)) |> ignore), "an image of 1×1×-1 cannot be"
+                        (fun () -> Rectifier(ImageShape(100000, 100000, 1)) |> ignore), "an image of 100000×100000×1 cannot be"
+                        (fun () -> MaxPooling(ImageShape(2, 2, 0), 2) |> ignore), "an image of 2×2×0 cannot be"
+                        (fun () -> Network image |> ignore), "a network needs a layer"
+                        (fun () -> Network(image, dense (ImageShape(14, 14, 1)) 5) |> ignore),
+                        "layer 1 (Dense) takes 14×14×1, but an image is 28×28×1"
+                        (fun () -> Network(image, MaxPooling(image, 2), Rectifier image) |> ignore),
+                        "layer 2 (Rectifier) takes 28×28×1, but the output of layer 1 is 14×14×1"
+                    ] do
+                    Expect.throwsC call (fun e ->
+                        e |> should be instanceOfType<ArgumentException>
+                        e.Message |> should haveSubstring line))
+
             testCase "windows that do not fit are refused with the numbers" (fun () ->
                 for size in [ 0; 4; -1 ] do
                     Expect.throwsC (fun () -> MaxPooling(ImageShape(3, 5, 1), size) |> ignore) (fun e ->

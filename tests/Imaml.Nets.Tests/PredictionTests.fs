@@ -79,6 +79,12 @@ let tests =
     <| testList
         "Prediction"
         [
+            testCase "predictions are equal where their labels and probabilities are" (fun () ->
+                let prediction p = Prediction [| struct ("apple", p); struct ("pear", 1.0 - p) |]
+                prediction 0.75 |> should equal (prediction 0.75)
+                hash (prediction 0.75) |> should equal (hash (prediction 0.75))
+                prediction 0.75 |> should not' (equal (prediction 0.25)))
+
             testCase "the parameters and predictions are those of the run's own adaptation, inductive" (fun () ->
                 withModel BatchNormMode.Inductive (fun folder classifier ->
                     let run = RunFolder(Path.Combine(folder, "run"))

@@ -163,7 +163,16 @@ internal static class SharedOptions
         option.AllowMultipleArgumentsPerToken = true;
         option.CustomParser = result => [.. result.Tokens.SelectMany(token => token.Value.Split(','))];
         option.Validators.Add(result => RefuseOthers(result.Tokens.SelectMany(token => token.Value.Split(',')), result, option.Name, words, StringComparer.Ordinal));
-        return Completing(option, words);
+        option.CompletionSources.Clear();
+        option.CompletionSources.Add(context => MoreOf(context.WordToComplete, words));
+        return option;
+    }
+
+    /// <summary>A list as far as it is typed, with each of the words that it may have next.</summary>
+    public static IEnumerable<string> MoreOf(string typed, IEnumerable<string> words)
+    {
+        var before = typed[..(typed.LastIndexOf(',') + 1)];
+        return words.Except(before.Split(',')).Select(word => before + word);
     }
 
     /// <summary>The option, with words that a shell completes.</summary>

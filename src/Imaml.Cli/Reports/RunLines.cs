@@ -31,11 +31,11 @@ internal static class RunLines
     {
         string[] heads = ["run", "method", "tasks", "meta-steps", "best validation", "state"];
         string[][] cells = [.. rows.Select(row => row.Fault is { } fault ? (string[])[row.Name, fault] : [row.Name, row.Method!, row.Tasks!, Steps(row), Best(row), row.State!])];
-        int[] widths = [.. heads.Select((head, i) => cells.Where(line => line.Length == heads.Length).Select(line => line[i].Length).Append(head.Length).Max())];
+        int[] widths = [.. heads.Select((head, i) => cells.Where(line => line.Length == heads.Length).Select(line => line[i]).Append(head).Max(TextLines.Width))];
         if (widths.Sum() + (2 * (heads.Length - 1)) <= width)
         {
             return cells.Prepend(heads).SelectMany(line => line.Length == heads.Length
-                ? [string.Join("  ", line.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd()]
+                ? [string.Join("  ", line.Select((cell, i) => TextLines.Pad(cell, widths[i]))).TrimEnd()]
                 : Wrap($"{line[0]}  {line[1]}", width));
         }
 

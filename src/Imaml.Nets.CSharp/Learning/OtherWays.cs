@@ -15,7 +15,9 @@ internal static class OtherWays
     /// <summary>The network for tasks of so many classes, and the places of its parameters in the trained one's vector; −1 for those that start at 0.</summary>
     /// <exception cref="ArgumentException">As for <see cref="Outputs"/>.</exception>
     public static (Network Network, int[] Places) Of(Method method, Network network, int trained, int ways) =>
-        method.ServesAnyWays && ways != trained ? network.WithNewOutputs(ways) : network.WithOutputs(Outputs(trained, ways));
+        ways == trained ? (network, [.. Enumerable.Range(0, network.ParameterCount)])
+        : method.ServesAnyWays ? network.WithNewOutputs(ways)
+        : network.WithOutputs(Outputs(trained, ways));
 
     /// <summary>The outputs, a random choice that is the same every time; all of them in their order for N.</summary>
     /// <param name="trained">N.</param>

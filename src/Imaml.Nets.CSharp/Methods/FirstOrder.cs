@@ -35,7 +35,7 @@ public sealed record FirstOrder(Inner Inner, double? Lambda) : Method
     // Without a proximal term nothing bounds the curvature from below, and the rule of the measured curvature has no step to take.
     internal static IEnumerable<Complaint> Of(Inner inner, double? lambda) =>
     [
-        .. inner.Complaints().Select(one => one.In("inner")),
+        .. Rule.Part(inner, "inner", one => one.Complaints()),
         .. Rule.Positive(lambda, "lambda"),
         .. lambda is null && inner is Inner.GradientDescent { StepSize: null } ? new[] { new Complaint("inner.stepSize", "is missing: without a proximal term the step size must be given", ComplaintKind.Missing) } : [],
     ];

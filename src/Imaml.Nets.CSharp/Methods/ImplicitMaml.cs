@@ -58,9 +58,9 @@ public sealed record ImplicitMaml(
     /// <inheritdoc/>
     public override IEnumerable<Complaint> Complaints() =>
     [
-        .. Inner.Complaints().Select(one => one.In("inner")),
+        .. Rule.Part(Inner, "inner", one => one.Complaints()),
         .. Rule.Positive(Lambda, "lambda"),
-        .. Adjoint.Complaints().Select(one => one.In("adjoint")),
+        .. Rule.Part(Adjoint, "adjoint", one => one.Complaints()),
         .. LearnedLambda?.Complaints().Select(one => one.In("learnedLambda")) ?? [],
         .. Rule.Positive(Delta, "delta"),
         .. Delta is not null && Inner is Inner.Adam ? new[] { new Complaint("delta", "needs an inner solver that can stop at an accuracy; adam takes all of its steps") } : [],

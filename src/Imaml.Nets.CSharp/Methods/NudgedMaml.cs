@@ -29,7 +29,7 @@ public sealed record NudgedMaml(Inner Inner, double Lambda, double Nudge, Nudged
     /// <inheritdoc/>
     public override IEnumerable<Complaint> Complaints() =>
     [
-        .. Inner.Complaints().Select(one => one.In("inner")),
+        .. Rule.Part(Inner, "inner", one => one.Complaints()),
         .. Rule.Positive(Lambda, "lambda"),
         .. Rule.Positive(Nudge, "nudge"),
         .. Rule.Defined(Difference, "difference"),

@@ -32,7 +32,7 @@ public sealed record Maml(Inner Inner, double? Lambda, bool Recompute = false) :
         new(Proximal(Lambda), Inner.Build(), new UnrolledStrategy<Tensor, Tensor>(Inner.Path(), Memory(Recompute)));
 
     internal static IEnumerable<Complaint> OfPath(Inner inner, double? lambda) =>
-        [.. inner.Complaints().Concat(inner.NotFixed()).Select(one => one.In("inner")), .. Rule.Positive(lambda, "lambda")];
+        [.. Rule.Part(inner, "inner", one => one.Complaints().Concat(one.NotFixed())), .. Rule.Positive(lambda, "lambda")];
 
     internal static PathMemory Memory(bool recompute) => recompute ? PathMemory.Recompute : PathMemory.EveryIterate;
 }
@@ -57,7 +57,7 @@ public sealed record TruncatedMaml(Inner Inner, double Lambda, int Last) : Metho
     [
         .. Maml.OfPath(Inner, Lambda),
         .. Rule.AtLeast(1, Last, "last"),
-        .. Last <= Inner.Steps ? [] : new[] { new Complaint("last", $"must be at most the {Inner.Steps} inner steps, not {Last}") },
+        .. Inner is null || Last <= Inner.Steps ? [] : new[] { new Complaint("last", $"must be at most the {Inner.Steps} inner steps, not {Last}") },
     ];
 
     /// <inheritdoc/>
@@ -91,7 +91,7 @@ public sealed record MetaSgd(Inner Inner, double? Lambda, LearnedPer Per = Learn
     public override IEnumerable<Complaint> Complaints() =>
     [
         .. Maml.OfPath(Inner, Lambda),
-        .. Inner is Inner.GradientDescent ? [] : new[] { new Complaint("inner.kind", "must be gradient-descent: momentum and learned step sizes do not go together") },
+        .. Inner is null or Inner.GradientDescent ? [] : new[] { new Complaint("inner.kind", "must be gradient-descent: momentum and learned step sizes do not go together") },
         .. Per is LearnedPer.Layer or LearnedPer.Parameter ? [] : new[] { new Complaint("per", "must be layer or parameter") },
         .. Rule.Positive(Rate, "rate"),
     ];

@@ -22,7 +22,10 @@ public enum Activation
 public sealed class Rectifier(ImageShape shape) : Layer
 {
     /// <inheritdoc/>
-    public override ImageShape OutputShape => shape;
+    public override ImageShape? InputShape => shape;
+
+    /// <inheritdoc/>
+    public override ImageShape OutputShape { get; } = shape.Sound();
 
     /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input) => new Pass(input.relu());
@@ -52,7 +55,10 @@ public sealed class Rectifier(ImageShape shape) : Layer
 public sealed class Softplus(ImageShape shape) : Layer
 {
     /// <inheritdoc/>
-    public override ImageShape OutputShape => shape;
+    public override ImageShape? InputShape => shape;
+
+    /// <inheritdoc/>
+    public override ImageShape OutputShape { get; } = shape.Sound();
 
     /// <inheritdoc/>
     public override LayerPass Forward(Tensor parameters, Tensor input)

@@ -13,7 +13,10 @@ public sealed class ChannelScaling(ImageShape shape) : Layer
     private static readonly long[] Rows = [0, 2, 3];
 
     /// <inheritdoc/>
-    public override ImageShape OutputShape => shape;
+    public override ImageShape? InputShape => shape;
+
+    /// <inheritdoc/>
+    public override ImageShape OutputShape { get; } = shape.Sound();
 
     /// <inheritdoc/>
     public override int ParameterCount => 2 * shape.Channels;

@@ -24,8 +24,6 @@ public enum Bias
 /// </summary>
 public sealed class Convolution : Layer
 {
-    private const double LargestInitialBias = 0.05;
-
     private readonly ImageShape _input;
     private readonly int _filters, _size, _stride, _padding;
     private readonly Bias _bias;
@@ -38,17 +36,22 @@ public sealed class Convolution : Layer
     /// <param name="padding">Zeros on each side of the image.</param>
     /// <param name="bias">What becomes of b.</param>
     /// <param name="gain">The factor of Xavier's uniform initialisation.</param>
-    /// <exception cref="ArgumentException">The kernel does not fit into the padded image.</exception>
+    /// <exception cref="ArgumentException">The kernel does not fit into the padded image, there is no filter, or the gain is negative or not finite.</exception>
     public Convolution(ImageShape input, int filters, int size, int stride, int padding, Bias bias, double gain)
     {
+        _ = input.Sound();
+        ArgumentOutOfRangeException.ThrowIfLessThan(filters, 1);
         if (size < 1 || stride < 1 || padding < 0 || input.Height + 2 * padding < size || input.Width + 2 * padding < size)
         {
             throw new ArgumentException($"kernels of {size}×{size} with stride {stride} and padding {padding} do not fit an image of {input.Height}×{input.Width}");
         }
 
-        (_input, _filters, _size, _stride, _padding, _bias, _gain) = (input, filters, size, stride, padding, bias, gain);
+        (_input, _filters, _size, _stride, _padding, _bias, _gain) = (input, filters, size, stride, padding, bias, Xavier.Gain(gain));
         OutputShape = new ImageShape(Positions(input.Height), Positions(input.Width), filters);
     }
+
+    /// <inheritdoc/>
+    public override ImageShape? InputShape => _input;
 
     /// <inheritdoc/>
     public override ImageShape OutputShape { get; }
@@ -76,9 +79,8 @@ public sealed class Convolution : Layer
     public override Tensor InitialParameters(Generator generator)
     {
         using var scope = NewDisposeScope();
-        var bound = _gain * double.Sqrt(6.0 / (Patch + _size * _size * _filters));
-        var weights = rand(Patch, _filters, device: CPU, generator: generator).Times(2).Plus(-1).Times(bound).t(); // [O, k·k·C]
-        return cat([weights.reshape(Weights), rand(_filters, device: CPU, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
+        var weights = Xavier.Weights(_gain, Patch, _size * _size * _filters, generator, Patch, _filters).t(); // [O, k·k·C]
+        return cat([weights.reshape(Weights), Xavier.Biases(_filters, generator)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,5 @@
 // y = xW + b: an image is one row, its positions and channels in the order row, column, channel. The classifier.
 
-using Imaml.Nets.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,18 +9,18 @@ namespace Imaml.Nets.Models;
 /// <param name="input">H × W × C.</param>
 /// <param name="outputs">O.</param>
 /// <param name="gain">The factor of Xavier's uniform initialisation.</param>
+/// <exception cref="ArgumentException">The input has no numbers, there is no output, or the gain is negative or not finite.</exception>
 public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
 {
-    private const double LargestInitialBias = 0.05;
-
+    private readonly double _gain = Xavier.Gain(gain);
     private readonly ImageShape _input = input;
-    private readonly int _inputs = input.Count;
-
-    /// <summary>H × W × C.</summary>
-    internal ImageShape InputShape => _input;
+    private readonly int _inputs = input.Sound().Count;
 
     /// <inheritdoc/>
-    public override ImageShape OutputShape => new(1, 1, outputs);
+    public override ImageShape? InputShape => _input;
+
+    /// <inheritdoc/>
+    public override ImageShape OutputShape { get; } = new ImageShape(1, 1, outputs).Sound();
 
     /// <inheritdoc/>
     public override int ParameterCount => (_inputs + 1) * outputs;
@@ -33,9 +32,7 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
     public override Tensor InitialParameters(Generator generator)
     {
         using var scope = NewDisposeScope();
-        var bound = gain * double.Sqrt(6.0 / (_inputs + outputs));
-        var weights = rand(_inputs * outputs, device: CPU, generator: generator).Times(2).Plus(-1).Times(bound);
-        return cat([weights, rand(outputs, device: CPU, generator: generator).Times(LargestInitialBias)]).MoveToOuterDisposeScope();
+        return cat([Xavier.Weights(_gain, _inputs, outputs, generator, _inputs * outputs), Xavier.Biases(outputs, generator)]).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -48,10 +45,10 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
 
     /// <summary>The layer with these of the outputs alone, and the places of its parameters among those of this one.</summary>
     internal (Dense Layer, IEnumerable<int> Places) WithOutputs(IReadOnlyList<int> kept) =>
-        (new Dense(_input, kept.Count, gain), Enumerable.Range(0, _inputs + 1).SelectMany(row => kept.Select(output => row * outputs + output)));
+        (new Dense(_input, kept.Count, _gain), Enumerable.Range(0, _inputs + 1).SelectMany(row => kept.Select(output => row * outputs + output)));
 
     /// <summary>The layer with another number of outputs.</summary>
-    internal Dense WithOutputs(int count) => new(_input, count, gain);
+    internal Dense WithOutputs(int count) => new(_input, count, _gain);
 
     private (Tensor Weights, Tensor Bias) Split(Tensor parameters) =>
         (parameters.narrow(1, 0, _inputs * outputs).view(-1, _inputs, outputs),

@@ -16,6 +16,13 @@ public readonly record struct ImageShape(int Height, int Width, int Channels)
 {
     /// <summary>Numbers in one image.</summary>
     public int Count => Height * Width * Channels;
+
+    /// <summary>As messages have it: 28×28×1.</summary>
+    public override string ToString() => $"{Height}×{Width}×{Channels}";
+
+    /// <exception cref="ArgumentException">It has no numbers, or more than an array can have.</exception>
+    internal ImageShape Sound() => Height >= 1 && Width >= 1 && Channels >= 1 && (double)Height * Width * Channels < int.MaxValue
+        ? this : throw new ArgumentException($"an image of {this} cannot be: height, width and channels must be at least 1, their product less than 2³¹");
 }
 
 /// <summary>What a layer passes back.</summary>
@@ -30,6 +37,9 @@ public readonly record struct LayerGradient(Tensor[] Parameters, Tensor? Input)
 /// <summary>A map of images that B tasks share in form, each with parameters of its own.</summary>
 public abstract class Layer
 {
+    /// <summary>The shape of one image of the input, or null where it may be any; a network checks that it is the output of the layer before.</summary>
+    public virtual ImageShape? InputShape => null;
+
     /// <summary>The shape of the output for one image.</summary>
     public abstract ImageShape OutputShape { get; }
 

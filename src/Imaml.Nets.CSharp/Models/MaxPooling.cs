@@ -17,13 +17,17 @@ public sealed class MaxPooling : Layer
     /// <exception cref="ArgumentException">Not one window fits into the image.</exception>
     public MaxPooling(ImageShape input, int size)
     {
+        _ = input.Sound();
         if (size < 1 || size > int.Min(input.Height, input.Width))
         {
             throw new ArgumentException($"windows of {size}×{size} do not fit an image of {input.Height}×{input.Width}");
         }
 
-        (_window, OutputShape) = ([size, size], new ImageShape(input.Height / size, input.Width / size, input.Channels));
+        (InputShape, _window, OutputShape) = (input, [size, size], new ImageShape(input.Height / size, input.Width / size, input.Channels));
     }
+
+    /// <inheritdoc/>
+    public override ImageShape? InputShape { get; }
 
     /// <inheritdoc/>
     public override ImageShape OutputShape { get; }

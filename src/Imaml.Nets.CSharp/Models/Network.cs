@@ -15,9 +15,28 @@ public sealed class Network
     private readonly ConcurrentDictionary<(int Images, int Reference), ProcessorNetwork?> _processor = new();
 
     /// <summary>A network of these layers; the last one's output is the logits of one image.</summary>
+    /// <exception cref="ArgumentException">There are no layers, one is null, or one does not take the output of the one before it.</exception>
     public Network(ImageShape input, params Layer[] layers)
     {
-        (Input, _layers) = (input, layers);
+        ArgumentNullException.ThrowIfNull(layers);
+        if (layers.Length == 0)
+        {
+            throw new ArgumentException("a network needs a layer", nameof(layers));
+        }
+
+        var shape = input.Sound();
+        for (var i = 0; i < layers.Length; i++)
+        {
+            var layer = layers[i] ?? throw new ArgumentException($"layer {i + 1} is null", nameof(layers));
+            if (layer.InputShape is { } needed && needed != shape)
+            {
+                throw new ArgumentException($"layer {i + 1} ({layer.GetType().Name}) takes {needed}, but {(i == 0 ? "an image" : $"the output of layer {i}")} is {shape}", nameof(layers));
+            }
+
+            shape = layer.OutputShape;
+        }
+
+        (Input, _layers) = (input, [.. layers]);
         ParameterCount = layers.Sum(layer => layer.ParameterCount);
         _features = new Lazy<Network>(() => layers is [.. var before, Dense] && before.Length > 0
             ? new Network(input, before)

@@ -61,7 +61,7 @@ internal static class PyTorchLayout
 
     private static NamedParameters[] OfDense(string name, Dense layer, int offset)
     {
-        var (input, outputs) = (layer.InputShape, layer.OutputShape.Channels);
+        var (input, outputs) = (layer.InputShape!.Value, layer.OutputShape.Channels);
         var places =
             from o in Enumerable.Range(0, outputs)
             from c in Enumerable.Range(0, input.Channels)

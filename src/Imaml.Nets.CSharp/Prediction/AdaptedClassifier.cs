@@ -18,11 +18,10 @@ internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec N
 {
     /// <summary>What no program of this library can have written, or null.</summary>
     public string? Fault() =>
-        Network is not ConvolutionalNetwork network ? "its network is not one of the library's"
-        : network.Complaints().FirstOrDefault() is { } complaint ? complaint.In("network").ToString()
+        Network.Complaints().FirstOrDefault() is { } complaint ? complaint.In("network").ToString()
         : Form is not { Size: >= 1 and <= 1024, Channels: >= 1 and <= 16 } ? "its images have no size that can be read"
         : Labels.Count < 2 || Labels.Any(string.IsNullOrEmpty) || Labels.Distinct(StringComparer.Ordinal).Count() < Labels.Count ? "its classes have no names of their own"
-        : network.ClassifierWeights(Form.Size, Labels.Count) > 100_000_000 ? "it has more classes than fit into memory"
+        : Network is ConvolutionalNetwork network && network.ClassifierWeights(Form.Size, Labels.Count) > 100_000_000 ? "it has more classes than fit into memory"
         : null;
 }
 
@@ -40,10 +39,12 @@ public sealed class AdaptedClassifier : IDisposable
     private readonly Shared _shared;
 
     /// <summary>Takes the parameters over from the dispose scope that is open.</summary>
+    /// <param name="header">What the classifier is.</param>
+    /// <param name="network">Its network, with as many outputs as there are labels.</param>
+    /// <param name="parameters">The parameters of the network with fixed statistics, [1, d].</param>
     /// <exception cref="ArgumentException">They are not as many as the network has; they then stay the caller's.</exception>
-    internal AdaptedClassifier(AdaptedHeader header, Tensor parameters)
+    internal AdaptedClassifier(AdaptedHeader header, Network network, Tensor parameters)
     {
-        var network = ((ConvolutionalNetwork)header.Network).Build(new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels), header.Labels.Count);
         if (network.ParameterCount != parameters.numel())
         {
             throw new ArgumentException($"{parameters.numel()} numbers are not the {network.ParameterCount} of the network");
@@ -69,8 +70,10 @@ public sealed class AdaptedClassifier : IDisposable
     public TimeSpan AdaptingTime => _header.Time;
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
-    /// <exception cref="CheckpointException">The file is missing, damaged, or no adapted classifier.</exception>
-    public static AdaptedClassifier Load(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="network">The network that was adapted, where it is the caller's own; null for one of the library's.</param>
+    /// <exception cref="CheckpointException">The file is missing, damaged, or no adapted classifier, or its network is not the library's and not given.</exception>
+    public static AdaptedClassifier Load(string path, Network? network = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         LibTorchLoader.EnsureLoaded();
@@ -100,7 +103,7 @@ public sealed class AdaptedClassifier : IDisposable
             }
 
             using var scope = NewDisposeScope();
-            return new AdaptedClassifier(described, tensor(numbers, [1, numbers.Length], device: CPU));
+            return new AdaptedClassifier(described, NetworkOf(described, path, network), tensor(numbers, [1, numbers.Length], device: CPU));
         }
         catch (ArgumentException e)
         {
@@ -110,6 +113,18 @@ public sealed class AdaptedClassifier : IDisposable
         {
             throw new CheckpointException($"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
         }
+    }
+
+    private static Network NetworkOf(AdaptedHeader header, string path, Network? own)
+    {
+        var shape = new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels);
+        return (header.Network, own) switch
+        {
+            (ConvolutionalNetwork network, _) => network.Build(shape, header.Labels.Count),
+            (_, { } given) when given.Input != shape => throw new CheckpointException($"{path} classifies images of {shape}, which the network given does not take"),
+            (_, { } given) => given.Layers[^1].OutputShape.Count == header.Labels.Count ? given : given.WithNewOutputs(header.Labels.Count).Network,
+            _ => throw new CheckpointException($"{path} has a network of its own program ({(header.Network as OwnNetwork)?.Name}), which must give it"),
+        };
     }
 
     /// <summary>Writes the classifier into one file, from which it gives the same predictions, to the last bit.</summary>
@@ -127,6 +142,7 @@ public sealed class AdaptedClassifier : IDisposable
     /// The metadata <c>labels</c> is a JSON array.
     /// </summary>
     /// <remarks>The statistics of the normalisations are factors of the convolutions' weights, and biases.</remarks>
+    /// <exception cref="ArgumentException">A layer is the caller's own, or the last one is not dense.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     /// <exception cref="ObjectDisposedException">The classifier has been disposed.</exception>

@@ -21,17 +21,17 @@ namespace Imaml.Nets.Prediction;
 public sealed class FewShotClassifier : IDisposable
 {
     private readonly CheckpointHeader _header;
-    private readonly ConvolutionalNetwork _spec;
     private readonly Network _network;
+    private readonly Method _method;
     private readonly MetaLearner _learner;
     private readonly Shared _shared;
 
-    private FewShotClassifier(string name, CheckpointHeader header, EpisodeSpec episodes, ConvolutionalNetwork network, byte[] bytes, Method method)
+    private FewShotClassifier(string name, byte[] bytes, CheckpointHeader header, OwnParts own, int? innerSteps)
     {
-        (Name, _header, Form, Ways) = (name, header, episodes.Form, episodes.Ways);
-        (_spec, _network) = (network, network.Build(new ImageShape(Form.Size, Form.Size, Form.Channels), Ways));
-        var plan = header.Experiment.Plan with { Method = method };
-        _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, episodes.Ways * episodes.Shots), new ImageClassifier(_network)), 1, plan);
+        (Name, _header) = (name, header);
+        (Form, _network, Ways, _method) = own.Of(header.Experiment, name);
+        var plan = header.Experiment.Plan with { Method = innerSteps is { } wanted ? _method.WithInnerSteps(wanted) : _method.ForPrediction };
+        _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, Ways), new ImageClassifier(_network)), 1, plan);
         _shared = new Shared(_learner, nameof(FewShotClassifier));
     }
 
@@ -41,17 +41,18 @@ public sealed class FewShotClassifier : IDisposable
     /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
     /// (10 Newton steps), since every one comes nearer to it.
     /// </param>
+    /// <param name="own">The parts of the model that are the caller's own code, such as its network; null where it has none.</param>
     /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000, or any for a method without inner steps.</exception>
-    /// <exception cref="CheckpointException">There is no such model, it is damaged, or its network is not one of the library's.</exception>
+    /// <exception cref="CheckpointException">There is no such model, it is damaged, or a part of its experiment is not the library's and not given.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
-    public static FewShotClassifier Load(string model, int? innerSteps = null)
+    public static FewShotClassifier Load(string model, int? innerSteps = null, OwnParts? own = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
         var (name, bytes) = PretrainedModel.Read(model);
-        return Of(name, bytes, innerSteps);
+        return Of(name, bytes, innerSteps, own);
     }
 
-    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps)
+    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps, OwnParts? own = null)
     {
         if (innerSteps is { } steps)
         {
@@ -61,16 +62,14 @@ public sealed class FewShotClassifier : IDisposable
 
         LibTorchLoader.EnsureLoaded();
         var (header, _) = Checkpoint.Open(bytes, name);
-        if (header.Experiment.Tasks is not EpisodeSpec episodes || header.Experiment.Network is not ConvolutionalNetwork network)
+        if (innerSteps is { } other)
         {
-            throw new CheckpointException($"{name} was trained on tasks or with a network of its own program, which alone can use it");
+            _ = header.Experiment.Method.WithInnerSteps(other);
         }
 
-        var trained = header.Experiment.Method;
-        var method = innerSteps is { } wanted ? trained.WithInnerSteps(wanted) : trained.ForPrediction;
         try
         {
-            return new FewShotClassifier(name, header, episodes, network, bytes, method);
+            return new FewShotClassifier(name, bytes, header, own ?? OwnParts.None, innerSteps);
         }
         catch (ArgumentException e)
         {
@@ -93,7 +92,8 @@ public sealed class FewShotClassifier : IDisposable
 
     /// <summary>Loads a model in the background.</summary>
     /// <inheritdoc cref="Load"/>
-    public static Task<FewShotClassifier> LoadAsync(string model, int? innerSteps = null, CancellationToken cancel = default) => Task.Run(() => Load(model, innerSteps), cancel);
+    public static Task<FewShotClassifier> LoadAsync(string model, int? innerSteps = null, OwnParts? own = null, CancellationToken cancel = default) =>
+        Task.Run(() => Load(model, innerSteps, own), cancel);
 
     /// <summary>What was loaded.</summary>
     public string Name { get; }
@@ -129,7 +129,7 @@ public sealed class FewShotClassifier : IDisposable
         using var use = _shared.Begin();
         var watch = Stopwatch.StartNew();
         string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal)];
-        var (network, kept) = OtherWays.Of(Experiment.Method, _network, Ways, labels.Length);
+        var (network, kept) = OtherWays.Of(_method, _network, Ways, labels.Length);
         using var scope = NewDisposeScope();
         var images = Images(Form, [.. examples.Select(example => example.Picture)], cancel);
         var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))], device: CPU);
@@ -144,7 +144,7 @@ public sealed class FewShotClassifier : IDisposable
             throw new AdaptationException($"adapting {Name} to these {examples.Count} pictures does not stay finite ({status.Describe()})");
         }
 
-        return new AdaptedClassifier(new AdaptedHeader(Name, Form, _spec, labels, status, watch.Elapsed), parameters);
+        return new AdaptedClassifier(new AdaptedHeader(Name, Form, Experiment.Network, labels, status, watch.Elapsed), network, parameters);
 
         static string? Fault(LabelledPicture? example) => example switch
         {
@@ -177,6 +177,7 @@ public sealed class FewShotClassifier : IDisposable
     /// Writes θ for PyTorch: <c>conv1.weight</c> [O, C, 3, 3], <c>conv1.bias</c> [O], <c>norm1.weight</c> [O] (γ), <c>norm1.bias</c> [O] (β), …, <c>classifier.weight</c> [N, I],
     /// <c>classifier.bias</c> [N], in float32. What the method learned next to θ is <c>learned</c>, [p], in float64. <see cref="LoadSafeTensors"/> reads the file to the last bit.
     /// </summary>
+    /// <exception cref="ArgumentException">A layer with parameters is the caller's own, or a dense one is not the last.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>

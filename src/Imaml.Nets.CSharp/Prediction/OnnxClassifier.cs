@@ -1,8 +1,8 @@
 // An adapted classifier as an ONNX model (operator set 17): a convolution with the scaling that follows it in one,
 //
-//     a·(W ∗ x) + c = (aW) ∗ x + c,      a = γ/s,  c = β − mγ/s,
+//     a·(W ∗ x + b) + c = (aW) ∗ x + (ab + c),      a = γ/s,  c = β − mγ/s,
 //
-// then the activation and the pooling; the classifier on the flattened image, whose order is channel, row, column as in PyTorch; and softmax.
+// where b = 0 for a bias that the normalisation takes away; then the activation and the pooling; the classifier on the flattened image, whose order is channel, row, column as in PyTorch; and softmax.
 
 using System.Runtime.InteropServices;
 using System.Text.Json;
@@ -45,9 +45,14 @@ internal static class OnnxClassifier
 
     private static GraphProto Graph(Network network, float[] parameters, int labels)
     {
+        if (network.Layers[^1] is not Dense)
+        {
+            throw new ArgumentException("a network whose last layer is not dense cannot be written as ONNX");
+        }
+
         var parts = PyTorchLayout.Of(network).ToDictionary(part => part.Name);
         var graph = new GraphProto { Name = "classifier" };
-        var (last, convolutions) = (Images, 0);
+        var (last, convolutions, normalizations) = (Images, 0, 0);
         string Weights(string name, IReadOnlyList<long> shape, float[] numbers)
         {
             graph.Initializer.Add(new TensorProto
@@ -60,6 +65,7 @@ internal static class OnnxClassifier
             return name;
         }
 
+        float[] Numbers(string name) => parts[name].Of(parameters);
         string Stored(string name) => Weights(name, parts[name].Shape, parts[name].Of(parameters));
         void Add(string operation, string output, string[] inputs, params AttributeProto[] attributes)
         {
@@ -67,34 +73,47 @@ internal static class OnnxClassifier
             last = output;
         }
 
-        foreach (var layer in network.Layers)
+        for (var i = 0; i < network.Layers.Count; i++)
         {
-            switch (layer)
+            switch (network.Layers[i])
             {
                 case Convolution convolution:
-                    var (name, scaling, shape) = ($"conv{++convolutions}", $"norm{convolutions}", convolution.Shape(1));
-                    var (weight, scale) = (parts[$"{name}.weight"], parts[$"{scaling}.weight"].Of(parameters));
-                    float[] scaled = [.. weight.Of(parameters).Select((w, i) => w * scale[i / shape.Patch])];
+                    var (name, shape) = ($"conv{++convolutions}", convolution.Shape(1));
+                    var weights = Numbers($"{name}.weight");
+                    var bias = convolution.BiasOfConvolution == Bias.Added ? Numbers($"{name}.bias") : new float[shape.Filters];
+                    if (i + 1 < network.Layers.Count && network.Layers[i + 1] is ChannelScaling)
+                    {
+                        var scaling = $"norm{++normalizations}";
+                        var (a, c) = (Numbers($"{scaling}.weight"), Numbers($"{scaling}.bias"));
+                        weights = [.. weights.Select((w, k) => w * a[k / shape.Patch])];
+                        bias = [.. bias.Select((b, k) => a[k] * b + c[k])];
+                        i++;
+                    }
+
                     Add(
-                        "Conv", name, [last, Weights(weight.Name, weight.Shape, scaled), Weights($"{name}.bias", [shape.Filters], parts[$"{scaling}.bias"].Of(parameters))],
-                        Pair("kernel_shape", shape.Size), Pair("strides", shape.Stride), Numbers("pads", shape.Padding, shape.Padding, shape.Padding, shape.Padding));
+                        "Conv", name, [last, Weights($"{name}.weight", parts[$"{name}.weight"].Shape, weights), Weights($"{name}.bias", [shape.Filters], bias)],
+                        Pair("kernel_shape", shape.Size), Pair("strides", shape.Stride), Integers("pads", shape.Padding, shape.Padding, shape.Padding, shape.Padding));
                     break;
-                case ChannelScaling:
-                    break; // In the convolution before it.
+                case ChannelScaling alone:
+                    var norm = $"norm{++normalizations}";
+                    string Channels(string part) => Weights($"{norm}.{part}", [alone.OutputShape.Channels, 1, 1], Numbers($"{norm}.{part}"));
+                    Add("Mul", $"{norm}.scaled", [last, Channels("weight")]);
+                    Add("Add", norm, [last, Channels("bias")]);
+                    break;
                 case Rectifier:
-                    Add("Relu", $"relu{convolutions}", [last]);
+                    Add("Relu", $"relu{i}", [last]);
                     break;
                 case Softplus:
-                    Add("Softplus", $"softplus{convolutions}", [last]);
+                    Add("Softplus", $"softplus{i}", [last]);
                     break;
                 case MaxPooling pooling:
-                    Add("MaxPool", $"pool{convolutions}", [last], Pair("kernel_shape", pooling.Window), Pair("strides", pooling.Window));
+                    Add("MaxPool", $"pool{i}", [last], Pair("kernel_shape", pooling.Window), Pair("strides", pooling.Window));
                     break;
                 case Dense:
                     Add("Flatten", "features", [last]);
                     Add("Gemm", Logits, [last, Stored("classifier.weight"), Stored("classifier.bias")], new AttributeProto { Name = "transB", Type = AttributeProto.Types.AttributeType.Int, I = 1 });
                     break;
-                default:
+                case var layer:
                     throw new ArgumentException($"{layer.GetType().Name} has no counterpart in ONNX");
             }
         }
@@ -106,9 +125,9 @@ internal static class OnnxClassifier
         return graph;
     }
 
-    private static AttributeProto Pair(string name, long number) => Numbers(name, number, number);
+    private static AttributeProto Pair(string name, long number) => Integers(name, number, number);
 
-    private static AttributeProto Numbers(string name, params long[] numbers) => new() { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { numbers } };
+    private static AttributeProto Integers(string name, params long[] numbers) => new() { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { numbers } };
 
     /// <summary>A tensor of any number of images.</summary>
     private static ValueInfoProto Value(string name, params long[] shape) => new()

@@ -76,6 +76,12 @@ public sealed record LabelledPicture(string Label, Picture Picture);
 /// <param name="Classes">The labels with their probabilities, the most probable first; equal ones in the order of the labels.</param>
 public sealed record Prediction(IReadOnlyList<(string Label, double Probability)> Classes)
 {
+    /// <summary>Whether the other has the same labels with the same probabilities.</summary>
+    public bool Equals(Prediction? other) => other is not null && Classes.SequenceEqual(other.Classes);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Classes.Aggregate(0, HashCode.Combine);
+
     /// <summary>The most probable label.</summary>
     public string Label => Classes[0].Label;
 

@@ -182,7 +182,7 @@ public sealed class RunFolder(string path)
         }
         catch (IOException e) when (e.HResult == InUse)
         {
-            throw new CheckpointException($"another process trains in {FolderPath}; name another folder, or wait until it has ended", e);
+            throw new CheckpointException($"another run trains in {FolderPath}; name another folder, or wait until it has ended", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -60,6 +60,10 @@ internal static class Rule
     public static IEnumerable<Complaint> Steps(int value, string field) =>
         value <= MostSteps ? AtLeast(1, value, field) : [new Complaint(field, $"must be at most {MostSteps}, not {value}")];
 
+    /// <summary>What is wrong with a part, or that there is none.</summary>
+    public static IEnumerable<Complaint> Part<T>(T? part, string field, Func<T, IEnumerable<Complaint>> complaints)
+        where T : class => part is null ? [new Complaint(field, "is missing", ComplaintKind.Missing)] : complaints(part).Select(one => one.In(field));
+
     public static IEnumerable<Complaint> Named(string? name) =>
         name is { Length: > 0 } ? [] : [new Complaint("name", name is null ? "is missing" : "must not be empty", name is null ? ComplaintKind.Missing : ComplaintKind.Invalid)];
 
