@@ -75,6 +75,16 @@ let tests =
                     let spec = StridedConvolutions 4
                     use theirs = FewShotClassifier.Load(trained spec fomaml (at "library"))
                     let network = spec.Build(input, 3)
+                    let file = RunFolder(at "library").CheckpointPath
+
+                    for own, part in
+                        [
+                            OwnParts network, "with a network of the library's: give no OwnParts.Network"
+                            OwnParts(Method = OwnMethod "mine"), "by a method of the library's: give no OwnParts.Method"
+                            OwnParts(Form = ImageForm(32, 3)), "on tasks of the library's: give no OwnParts.Form"
+                        ] do
+                        refused (fun () -> load (at "library") own |> ignore) $"{file} was trained {part}"
+
                     use own = load (trainOwn images network fomaml (at "own")) (OwnParts network)
                     (own.Ways, own.Form) |> should equal (theirs.Ways, theirs.Form)
 
@@ -88,12 +98,18 @@ let tests =
                             |> should equal (probabilities (first.Predict(picture index)))))
 
             testCase
-                "an adapted one is the same in ONNX Runtime, and comes back from its file to the bit, of all classes and of fewer"
+                "adapted, it is the same in ONNX Runtime and from its file, of all classes and of fewer"
                 (fun () ->
                     inFolder (fun folder ->
                         let network = mixed 3
                         use classifier = load (trainOwn images network fomaml (Path.Combine(folder, "run"))) (OwnParts network)
                         let pictures = [| for i in 0..6 -> picture (3 * i) |]
+                        let tensors = Path.Combine(folder, "theta.safetensors")
+                        classifier.SaveSafeTensors tensors
+                        use ofTensors = FewShotClassifier.LoadSafeTensors(tensors, own = OwnParts network)
+                        use first = classifier.Adapt examples.Value
+                        use second = ofTensors.Adapt examples.Value
+                        second.Predict pictures |> should equal (first.Predict pictures)
 
                         for ways in [ 3; 2 ] do
                             use adapted = classifier.Adapt examples.Value[.. ways - 1]

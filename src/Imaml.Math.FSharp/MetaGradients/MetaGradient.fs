@@ -60,6 +60,24 @@ type MetaGradient<'V, 'S> =
                 OuterGradients = int outer[task]
             })
 
+    /// The same, with the cost of an attempt before it on top of its own.
+    member result.WithCostOf(space: IInnerProductSpace<'V, 'S>, before: MetaGradient<'V, 'S>) : MetaGradient<'V, 'S> =
+        let add a b = space.Add(a, b)
+
+        { result with
+            Inner =
+                { result.Inner with
+                    Counts = result.Inner.Counts.Plus(space, before.Inner.Counts)
+                }
+            Solve =
+                { result.Solve with
+                    Counts = result.Solve.Counts.Plus(space, before.Solve.Counts)
+                }
+            DerivativeGradients = add result.DerivativeGradients before.DerivativeGradients
+            DerivativeProducts = add result.DerivativeProducts before.DerivativeProducts
+            OuterGradients = add result.OuterGradients before.OuterGradients
+        }
+
     /// 1 where a task's meta-gradient is finite, and so is everything that it was made of: φ, the losses, ∇G, the products of the solve. On the
     /// device, without a look.
     member result.IsFinite(space: IInnerProductSpace<'V, 'S>) : 'S =

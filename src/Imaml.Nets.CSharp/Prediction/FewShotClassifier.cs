@@ -52,7 +52,7 @@ public sealed class FewShotClassifier : IDisposable
         return Of(name, bytes, innerSteps, own);
     }
 
-    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps, OwnParts? own = null)
+    private static FewShotClassifier Of(string name, byte[] bytes, int? innerSteps, OwnParts? own)
     {
         if (innerSteps is { } steps)
         {
@@ -81,13 +81,14 @@ public sealed class FewShotClassifier : IDisposable
     /// <param name="path">The file. Its tensors are float32, of the names and shapes that <see cref="SaveSafeTensors"/> writes.</param>
     /// <param name="experiment">Tasks, network and method of the model, or null for those that the file's metadata say.</param>
     /// <param name="innerSteps">See <see cref="Load"/>.</param>
+    /// <param name="own">Likewise.</param>
     /// <exception cref="ArgumentException">Fewer steps than 1, or an experiment that cannot be run.</exception>
-    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has.</exception>
+    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has; or a part is not the library's and not given.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded on this machine.</exception>
-    public static FewShotClassifier LoadSafeTensors(string path, Experiment? experiment = null, int? innerSteps = null)
+    public static FewShotClassifier LoadSafeTensors(string path, Experiment? experiment = null, int? innerSteps = null, OwnParts? own = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Of(path, SafeTensorsModel.Read(path, experiment), innerSteps);
+        return Of(path, SafeTensorsModel.Read(path, experiment, own ?? OwnParts.None), innerSteps, own);
     }
 
     /// <summary>Loads a model in the background.</summary>

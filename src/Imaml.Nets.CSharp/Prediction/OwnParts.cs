@@ -19,22 +19,29 @@ public sealed record OwnParts(Network? Network = null, OwnMethod? Method = null,
     /// <summary>All that adapting needs of an experiment.</summary>
     /// <param name="experiment">The experiment.</param>
     /// <param name="model">Names the model in messages.</param>
-    /// <exception cref="CheckpointException">A part is missing, or another one than the experiment has.</exception>
+    /// <exception cref="CheckpointException">A part is missing, or another one than the experiment has, or it has no place for it.</exception>
     /// <exception cref="ArgumentException">The images do not fit the network of the library's.</exception>
     internal (ImageForm Form, Network Network, int Ways, Method Method) Of(Experiment experiment, string model)
     {
         CheckpointException Missing(string part, string name) =>
             new($"{model} was trained {(part == nameof(Form) ? "on tasks" : part == nameof(Network) ? "with a network" : "by a method")} of its own program ({name}), which must give {nameof(OwnParts)}.{part}");
 
-        Method method = experiment.Method is not OwnMethod trained ? experiment.Method
+        CheckpointException Needless(string part) => new($"{model} was trained {(part == nameof(Form) ? "on tasks" : part == nameof(Network) ? "with a network" : "by a method")} of the library's: give no {nameof(OwnParts)}.{part}");
+        Method method = experiment.Method is not OwnMethod trained ? Method is null ? experiment.Method : throw Needless(nameof(Method))
             : Method is null ? throw Missing(nameof(Method), trained.Name)
             : Method.Name == trained.Name ? Method
             : throw new CheckpointException($"{model} was trained by the method {trained.Name}, not {Method.Name}");
-        var form = (experiment.Tasks as EpisodeSpec)?.Form ?? Form ?? throw Missing(nameof(Form), experiment.Tasks is OwnTasks tasks ? tasks.Name : $"{experiment.Tasks}");
-        var input = new ImageShape(form.Size, form.Size, form.Channels);
-        if (experiment.Network is ConvolutionalNetwork spec && experiment.Tasks is EpisodeSpec { Ways: var ways })
+        var images = experiment.Tasks as EpisodeSpec;
+        if (images is not null && Form is not null && Form != images.Form)
         {
-            return (form, spec.Build(input, ways), ways, method);
+            throw Needless(nameof(Form));
+        }
+
+        var form = images?.Form ?? Form ?? throw Missing(nameof(Form), experiment.Tasks is OwnTasks tasks ? tasks.Name : $"{experiment.Tasks}");
+        var input = new ImageShape(form.Size, form.Size, form.Channels);
+        if (experiment.Network is ConvolutionalNetwork spec && images is not null)
+        {
+            return Network is null ? (form, spec.Build(input, images.Ways), images.Ways, method) : throw Needless(nameof(Network));
         }
 
         var network = Network ?? throw Missing(nameof(Network), experiment.Network is OwnNetwork own ? own.Name : $"{experiment.Network}");

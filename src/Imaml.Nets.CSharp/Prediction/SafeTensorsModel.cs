@@ -8,7 +8,6 @@ using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Prediction;
 
@@ -41,9 +40,10 @@ internal static class SafeTensorsModel
     /// <summary>The bytes of the model file that has the parameters of a safetensors file.</summary>
     /// <param name="path">The safetensors file.</param>
     /// <param name="experiment">The tasks, the network and the method that the parameters are for, or null where the file's metadata say it.</param>
+    /// <param name="own">Its parts that are the caller's own.</param>
     /// <exception cref="ArgumentException">The experiment cannot be run.</exception>
-    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has.</exception>
-    public static byte[] Read(string path, Experiment? experiment)
+    /// <exception cref="CheckpointException">The file is missing or damaged, names no experiment, or holds other tensors than the network has; or a part is missing.</exception>
+    public static byte[] Read(string path, Experiment? experiment, OwnParts own)
     {
         experiment?.Validate();
         try
@@ -52,12 +52,7 @@ internal static class SafeTensorsModel
             var told = experiment ?? (file.Metadata.TryGetValue(ExperimentKey, out var text)
                 ? ExperimentFile.Parse(text)
                 : throw new InvalidDataException("does not say which experiment its parameters are for, as files of PyTorch do not; name it"));
-            if (told is not { Tasks: EpisodeSpec tasks, Network: ConvolutionalNetwork spec })
-            {
-                throw new InvalidDataException("is for tasks or a network of another program, which alone can use it");
-            }
-
-            var network = spec.Build(new ImageShape(tasks.Form.Size, tasks.Form.Size, tasks.Form.Channels), tasks.Ways);
+            var network = own.Of(told, path).Network;
             var (theta, learned) = Numbers(file, network, told.Method);
             var nothing = new OptimizerMemory([], []);
             // Whose tasks another program's parameters were trained on is not known.

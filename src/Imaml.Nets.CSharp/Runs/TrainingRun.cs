@@ -16,9 +16,7 @@ public sealed class TrainingRun : IDisposable
 {
     private readonly RunOrigin _origin;
     private readonly ProgressLog? _progress; // Of rank 0.
-    private readonly List<CurveLine> _unwrittenCurve = [];
-    private readonly List<StepReport> _sinceValidation = [];
-    private readonly BestState? _best; // Of rank 0.
+    private readonly Validations _validations;
     private readonly FileStream? _lock; // Of rank 0.
     private readonly List<string> _notes = [];
     private readonly object _use = new();
@@ -28,20 +26,16 @@ public sealed class TrainingRun : IDisposable
     // Whether the run's checkpoint is sound, so that it is worth keeping when the next is written.
     private bool _isSound;
 
-    // Of the next line of the curve.
-    private string? _curveNote;
-    private int _lastValidation;
-
     private bool _described;
 
     // Whether θ is known to be another on one of the ranks: it is not saved.
     private bool _differs;
 
-    private TrainingRun(RunFolder folder, Experiment experiment, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream? held)
+    private TrainingRun(
+        RunFolder folder, Experiment experiment, Validations validations, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream? held)
     {
-        (Folder, Experiment, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, device, learner, threads, seconds, held);
+        (Folder, Experiment, _validations, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, validations, device, learner, threads, seconds, held);
         _progress = held is null ? null : new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
-        _best = held is null ? null : new BestState(folder, experiment.Budget.ValidateEvery);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
         learner.MoveTo(device.Device);
     }
@@ -77,7 +71,7 @@ public sealed class TrainingRun : IDisposable
     public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>Whether all meta-steps are made, and the last state is validated where states are.</summary>
-    public bool Finished => HasAllSteps && !(Experiment.Budget.ValidateEvery > 0 && ValidationIsDue(Experiment.Budget.ValidateEvery, atEnd: true));
+    public bool Finished => HasAllSteps && !_validations.AreDue(Learner.MetaStep, atEnd: true);
 
     private bool HasAllSteps => Learner.MetaStep >= Experiment.Budget.MetaSteps;
 
@@ -140,7 +134,7 @@ public sealed class TrainingRun : IDisposable
         var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         RunChecks.RequireSame(ranks, experiment, problem, on);
-        TrainingRun New(FileStream? held) => new(folder, experiment, manifest, on, MetaLearner.Create(experiment.Plan, problem, by, ranks), by, 0, held);
+        TrainingRun New(FileStream? held) => new(folder, experiment, new Validations(folder, experiment, keepsBest: held is not null), manifest, on, MetaLearner.Create(experiment.Plan, problem, by, ranks), by, 0, held);
         if (ranks.Rank > 0)
         {
             var received = ranks.FromFirst(() => []);
@@ -156,7 +150,7 @@ public sealed class TrainingRun : IDisposable
                 SavedState? state = null;
                 opened = folder.HasRun ? Continue(folder, experiment, problem, manifest, on, by, ranks, held, out state) : New(held);
                 // What the others go on from: the last validation, and the checkpoint.
-                return state is null ? [] : [.. BitConverter.GetBytes(opened._lastValidation), .. state.Bytes];
+                return state is null ? [] : [.. BitConverter.GetBytes(opened._validations.Last), .. state.Bytes];
             }
             catch
             {
@@ -172,7 +166,8 @@ public sealed class TrainingRun : IDisposable
         RunFolder folder, Experiment experiment, LearningProblem problem, ClassSplit? manifest, ComputeDevice device, int threads, IRanks ranks, byte[] received)
     {
         var (header, learner) = Checkpoint.Read(received[sizeof(int)..], folder.CheckpointPath, problem, threads, experiment, ranks);
-        return new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, null) { _lastValidation = BitConverter.ToInt32(received) };
+        var validations = new Validations(folder, experiment, keepsBest: false, BitConverter.ToInt32(received));
+        return new TrainingRun(folder, experiment, validations, manifest, device, learner, threads, header.Seconds, null);
     }
 
     private static TrainingRun Continue(
@@ -182,22 +177,12 @@ public sealed class TrainingRun : IDisposable
         var saved = state = SavedState.Of(folder, problem);
         var header = state.Header;
         var (_, learner) = Checkpoint.Read(state.Bytes, state.Path, problem, threads, experiment, ranks);
-        // A validation at an end that the run had is no validation of a longer run.
-        var every = experiment.Budget.ValidateEvery;
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
-        RunFolder.Cut<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep <= header.MetaStep && (line.MetaStep == experiment.Budget.MetaSteps || (every > 0 && line.MetaStep % every == 0)));
-        CurveLine[] curve = [.. RunFolder.Read<CurveLine>(folder.CurvePath)];
-        BestState.LeaveEnd(folder, every, experiment.Budget.MetaSteps);
-        var run = new TrainingRun(folder, experiment, manifest, device, learner, threads, header.Seconds, held)
-        {
-            _lastValidation = curve.LastOrDefault()?.MetaStep ?? 0,
-            _isSound = saved.Path == folder.CheckpointPath,
-            _curveNote = LogGap.Of(curve, every, header.MetaStep),
-        };
+        var validations = Validations.GoOn(folder, experiment, header.MetaStep);
+        var run = new TrainingRun(folder, experiment, validations, manifest, device, learner, threads, header.Seconds, held) { _isSound = saved.Path == folder.CheckpointPath };
         var gap = run._progress!.GoOn(header.MetaStep, header.Seconds, saved.Note);
-        run._notes.AddRange(new[] { saved.Note, gap, run._curveNote }.OfType<string>());
-        run._sinceValidation.AddRange(
-            run._progress.Lines.Select(line => line.Step).OfType<StepReport>().Where(step => step.MetaStep > run._lastValidation));
+        run._notes.AddRange(new[] { saved.Note, gap, validations.Gap }.OfType<string>());
+        validations.Add(run._progress.Lines.Select(line => line.Step).OfType<StepReport>());
         return run;
     }
 
@@ -227,9 +212,9 @@ public sealed class TrainingRun : IDisposable
                     Keep();
                 }
 
-                if (cadence.ValidateEvery > 0 && ValidationIsDue(cadence.ValidateEvery, enough))
+                if (_validations.AreDue(Learner.MetaStep, enough))
                 {
-                    var point = Validate(cadence.ValidationEpisodes, cancel);
+                    var point = _validations.Measure(Learner, _seconds, cancel);
                     onValidation?.Invoke(point);
                 }
 
@@ -330,9 +315,6 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
-    private bool ValidationIsDue(int every, bool atEnd) =>
-        Learner.MetaStep > _lastValidation && (Learner.MetaStep % every == 0 || atEnd);
-
     private bool KeepIsDue(int every) =>
         Writes && every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
 
@@ -346,45 +328,8 @@ public sealed class TrainingRun : IDisposable
         var wall = watch.Elapsed.TotalSeconds;
         _seconds += wall;
         _progress?.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, AtOnce).CpuSeconds)));
-        _sinceValidation.Add(report);
+        _validations.Add([report]);
         return report;
-    }
-
-    private CurveLine Validate(int episodes, CancellationToken cancel)
-    {
-        Evaluation Of(MetaLearner learner) => Evaluation.AfterAdapting(learner, ClassPart.Validation, ImageTasks.EvaluationSeed, episodes, cancel);
-        using var average = Learner.Averaged();
-        var (measured, averaged) = (Of(Learner), average is null ? null : Of(average));
-        var point = new CurveLine(
-            Learner.MetaStep,
-            (long)Learner.MetaStep * Experiment.Budget.MetaBatch,
-            _seconds,
-            measured.Metric == LearningProblem.Accuracy ? measured.Mean : null,
-            measured.Metric == LearningProblem.Loss ? measured.Mean : null,
-            measured.HalfWidth95,
-            Largest(step => step.InnerGradientNorm),
-            Largest(step => step.CgResidual),
-            Largest(step => step.LargestCurvature),
-            _sinceValidation.Sum(step => step.NonPositiveCurvature),
-            _sinceValidation.Sum(step => step.NonFinite),
-            measured.Inner,
-            averaged?.Mean,
-            averaged?.HalfWidth95,
-            _curveNote);
-        _curveNote = null;
-        _unwrittenCurve.Add(point);
-        _sinceValidation.Clear();
-        _lastValidation = Learner.MetaStep;
-        _best?.Offer(measured, Experiment, _seconds, Learner, averaged: false);
-        if (averaged is not null)
-        {
-            _best?.Offer(averaged, Experiment, _seconds, average!, averaged: true);
-        }
-
-        return point;
-
-        // Not a number where the log of these steps is lost.
-        double Largest(Func<StepReport, double> of) => _sinceValidation.Select(of).DefaultIfEmpty(double.NaN).Max();
     }
 
     // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.
@@ -396,8 +341,7 @@ public sealed class TrainingRun : IDisposable
         }
 
         _progress.Write();
-        RunFolder.Append(Folder.CurvePath, _unwrittenCurve);
-        _unwrittenCurve.Clear();
+        _validations.Write();
         // What is damaged does not replace the state before it.
         Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner, _isSound ? Folder.PreviousCheckpointPath : null);
         _progress.Tidy();
