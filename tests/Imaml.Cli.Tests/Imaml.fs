@@ -33,7 +33,7 @@ module private Streams =
     type private Router(target: AsyncLocal<TextWriter | null>) =
         inherit TextWriter()
 
-        /// Nothing is printed of what runs beside all tests.
+        /// What runs outside the tests prints nothing.
         member private _.Target = Option.ofObj target.Value |> Option.defaultValue TextWriter.Null
         override _.Encoding = Encoding.UTF8
         override this.Write(value: char) = this.Target.Write value

@@ -339,7 +339,7 @@ let private goodFiles =
                     let expected = (errors |> List.sumBy (fun e -> e * e)) / 4.0
                     Expect.floatClose Accuracy.veryHigh (task.Inner.Value task.Theta) expected name
 
-                // A hidden unit below zero is what tells relu from the identity: f(−1 + 2·0) with w₁ = −1, b₁ = 0.
+                // A hidden unit below zero distinguishes relu from the identity: f(−1 + 2·0) with w₁ = −1, b₁ = 0.
                 let negative name =
                     let text = (perceptron "mse" "[[1, 0], [0, 1]]").Replace("tanh", name).Replace("[1, 2, 3", "[-1, 0, 3")
                     let task = (parse text).Task

@@ -411,7 +411,7 @@ let private size =
                         "mlp, mse", 1, network [| 1; 1; 1 |] OutputLoss.MeanSquaredError, 25_000L
                     ] do
                     let x, y = logisticRows rows columns
-                    // Of this thread alone: other tests run beside it.
+                    // Of this thread alone: other tests run meanwhile.
                     let before, clock = GC.GetAllocatedBytesForCurrentThread(), Stopwatch.StartNew()
                     let loss = loss x y
 

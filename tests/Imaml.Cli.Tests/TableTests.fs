@@ -228,7 +228,7 @@ let tests =
                 let law (points: (float * float) list) = ErrorLaw.OfSecondHalf [| for n, error in points -> struct (n, error) |]
                 let exact = [ for i in 1..20 -> 1000.0 * float i, 8.0 * (1000.0 * float i) ** -0.5 ]
 
-                // What comes before the second half, and errors of zero, have no part in it.
+                // What comes before the second half, and errors of zero, are left out.
                 let fit = law ([ 1.0, 0.9; 2.0, 0.1 ] @ exact @ [ 21000.0, 0.0; 22000.0, 0.0 ]) |> Unchecked.nonNull
 
                 fit.Points |> should equal 10

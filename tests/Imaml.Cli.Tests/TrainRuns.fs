@@ -96,7 +96,7 @@ let signalAt (signal: string) (metaStep: int) (running: Diagnostics.Process) (fo
     running.WaitForExit()
     running.ExitCode
 
-/// A run that is stopped by the signal and continued, beside one that is not.
+/// A run that is stopped by the signal and continued, and one that is not.
 let stoppedAndContinued options (start: string list -> Diagnostics.Process) (signal: string) =
     inFolder (fun folder ->
         // From the signal to its end the run has 45 meta-steps, some seconds.

@@ -264,7 +264,7 @@ let private estimates =
                     Check.atMost estimate.OuterSmoothness (0.75 * task.Outer.LargestCurvature) "L")
 
             testCase "ρ is found where H changes" (fun () ->
-                // One logistic example x = 2, d = 1: H = 4σ′(2φ), H′ = 8σ″(2φ), on the way and along v alike.
+                // One logistic example x = 2, d = 1: H = 4σ′(2φ), H′ = 8σ″(2φ), along φ − θ and v alike.
                 let loss =
                     LogisticRegression.loss (Matrix<float>.Build.Dense(1, 1, 2.0)) (Vector<float>.Build.Dense(1, 1.0))
 

@@ -110,7 +110,7 @@ let tests =
                                 20.0 * 2.0 ** -52.0 * c.Condition * c.Contraction * (v + c.OuterSmoothness * exact.L2Norm())
 
                             Check.atMost (deltaPrime + c.InnerErrorFactor * delta + rounding) error "the error"
-                            // It is a solution, though not an exact one: the bound says something, and is not met by chance.
+                            // It is a solution, though not an exact one: the bound says something, and does not hold by chance.
                             let before = (task.Theta - exact).L2Norm()
                             Check.atMost (1e-3 * before + 1e-6) delta "δ"
                             delta |> should be (greaterThan 0.0)

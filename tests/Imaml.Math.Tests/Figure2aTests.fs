@@ -12,7 +12,7 @@ open Imaml.Theory
 
 let private space = EuclideanSpace() :> IInnerProductSpace<Vector<float>, float>
 
-/// 20 problems: the least that the figure is drawn for. The seed differs from the committed figure's.
+/// 20 problems: the minimum that the figure is drawn for. The seed differs from the committed figure's.
 let private points = lazy (Figure2a.problemSeeds 11 20 |> Array.mapi Figure2a.problem |> Array.concat)
 
 let private claims = lazy (Figure2aClaims.ofPoints points.Value |> Array.map (Claim.check Extent.Quick))

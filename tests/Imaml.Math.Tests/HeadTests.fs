@@ -263,7 +263,7 @@ let tests =
                     (HeadCertificate.Of broken).RelativeError |> should equal infinity)
 
             testCase "the relative error is that of the features whose gradient is used: a bias does not hide it" (fun () ->
-                // Three features of about 10⁻⁶ beside the constant: nearly all of the gradient is in the constant's column.
+                // Three features of about 10⁻⁶ and the constant: nearly all of the gradient is in the constant's column.
                 for loss in [ HeadLoss.CrossEntropy; HeadLoss.Squares ] do
                     let random = Random 5
 

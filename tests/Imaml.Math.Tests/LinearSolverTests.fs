@@ -171,7 +171,7 @@ let private costs =
         [
             // ⟨p, Ap⟩, ⟨p, p⟩, ⟨r, r⟩ and three axpys; p, r, x, Ap and the new p, r, x.
             struct ("conjugate gradients", 7, 9, (fun _ options -> ConjugateGradientSolver options))
-            // ⟨r, z⟩ and z beside them.
+            // The same, and ⟨r, z⟩ and z.
             struct ("preconditioned conjugate gradients",
                     9,
                     10,

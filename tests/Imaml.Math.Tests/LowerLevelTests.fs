@@ -1,4 +1,4 @@
-/// General lower levels on ℝᵈ, beside the ledger's claims: bad input, statuses, estimated constants, and the families' special cases.
+/// General lower levels on ℝᵈ, apart from the ledger's claims: bad input, statuses, estimated constants, and the families' special cases.
 module Imaml.Math.Tests.LowerLevelTests
 
 open System

@@ -23,7 +23,7 @@ let private checkSlope (task: BilevelTask) (e: Matrix<float>) (slope: float) wha
     let c = BilevelTask.constants task
     let mu, rho, smooth = c.StrongConvexity, c.HessianLipschitz, c.OuterSmoothness
     let d = task.Theta.Count
-    // µ and ‖w‖ change by less than a thousandth on the way, and no term has more than eight of them: 1 % more than covers it.
+    // µ and ‖w‖ change by less than a thousandth within h, and no term has more than eight of them: 1 % more than covers it.
     let h = 1e-4 * min 1.0 mu
     let lambda = Proximal.dense d task.Proximal
 

@@ -222,7 +222,7 @@ let tests =
                         near (cosine g v) task.Gradients.ImplicitFirstOrder.Cosine "implicit, first-order"
                         near ((g - v).L2Norm() / v.L2Norm()) task.Gradients.ImplicitFirstOrder.Distance "‖g − v‖/‖v‖"
 
-                    // Only where negative curvature is met does a remedy change g.
+                    // A remedy changes g only where negative curvature is found.
                     if remedy = CurvatureRemedy.Truncate then
                         let cell (task: TaskErrors) =
                             task.Errors

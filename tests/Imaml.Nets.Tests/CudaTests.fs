@@ -53,7 +53,7 @@ let private gradients (device: torch.Device) =
                         let there = moved device torch.float64 drawn
                         let actual = (compute options there there.Theta)
                         // The devices add in another order, as the two spaces do whose agreement MethodTests states; where Λ is raised or
-                        // small a step of CG magnifies by the quotient of the largest and the smallest curvature met, twice.
+                        // small a step of CG magnifies by the quotient of the largest and the smallest curvature seen, twice.
                         let smallest =
                             expected.Solve.Read(TensorSpace(tasks, drawn.Theta))
                             |> Array.map (fun one -> abs one.SmallestCurvature)

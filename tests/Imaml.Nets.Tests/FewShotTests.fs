@@ -108,7 +108,7 @@ let private spectrum (h: Matrix<float>) =
 
     struct (values.Minimum(), values.Maximum())
 
-/// The least and the greatest eigenvalue of any task's Hessian.
+/// The smallest and the largest eigenvalue of any task's Hessian.
 let private extremes problem phi =
     hessians problem phi
     |> Array.map spectrum
@@ -146,7 +146,7 @@ let private derivatives =
 
                     near (lambda * residual / (smallest + lambda)) 0.0 ((g - lambda * u).L2Norm()) $"‖g − λu‖, task {task}"))
 
-            // With θ ↦ Alg*(θ) solved to rounding and no rectifier switching on the way, F(t) = L(Alg*(θ + tw)) is smooth, and D(h) with
+            // With θ ↦ Alg*(θ) solved to rounding and no rectifier switching in between, F(t) = L(Alg*(θ + tw)) is smooth, and D(h) with
             // h = 10⁻⁴ errs by about 10⁻⁸; the bound comes from D(2h) − D(h).
             scoped "it is the finite difference of θ ↦ L(Alg*(θ)), exact inner solve, with rectifiers and without" (fun () ->
                 for seed, architecture in [ 10, smooth tiny; 730, tiny ] do

@@ -179,7 +179,10 @@ let tests =
             scoped "the certificate of B heads is the core's, and --accuracy ends the solves where it is met" (fun () ->
                 let drawn = drawTasks 8
                 let theta = drawn.Theta.contiguous ()
-                let solvedFor (lambda: float) accuracy = compute (ConvexHeadMaml(lambda, Accuracy = accuracy)) drawn.Problem drawn.Like theta null
+
+                let solvedFor (lambda: float) accuracy =
+                    compute (ConvexHeadMaml(lambda, Accuracy = accuracy)) drawn.Problem drawn.Like theta null
+
                 let solved = solvedFor 0.7
                 let exact = solved (Nullable())
 
@@ -187,7 +190,8 @@ let tests =
                 let spent (x: MetaGradient<Tensor, Tensor>) =
                     Array.concat
                         [
-                            for count in [ x.Inner.Counts.Gradients; x.Inner.Counts.Products; x.Solve.Counts.Products ] -> (space theta).Read count
+                            for count in [ x.Inner.Counts.Gradients; x.Inner.Counts.Products; x.Solve.Counts.Products ] ->
+                                (space theta).Read count
                         ]
 
                 for accuracy in [ 1e-1; 1e-3; 1e-6 ] do

@@ -141,7 +141,7 @@ let tests =
                     let first = opens data cache
                     let other = plain 8 (11, 20, 30)
                     changeUnnoticed (file data "a/1.png") other
-                    // What the listing cannot tell.
+                    // The listing does not show it.
                     hash (opens data cache) |> should equal (hash first)
                     let seen = verified data cache
                     hash seen |> should not' (equal (hash first))

@@ -8,7 +8,7 @@ open FsUnit
 open TorchSharp
 open Imaml.Nets.LibTorch
 
-// Twice the least that is kept; no network of the tests has so many numbers.
+// Twice the smallest size that is kept; no network of the tests has so many numbers.
 let private length = 16_777_259L
 
 let private first (x: torch.Tensor) =

@@ -132,7 +132,7 @@ let tests =
 
             testSequenced
             <| testCase "a peak that is over is forgotten, where the system can" (fun () ->
-                // Far more than anything beside it takes or gives back meanwhile.
+                // Far more than anything else takes or gives back meanwhile.
                 let bytes = 256 <<< 20
                 let peak = touch bytes
                 ProcessMemory.StartAnew()

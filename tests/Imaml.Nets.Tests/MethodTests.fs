@@ -134,7 +134,7 @@ let private cases: (string * Method * IRegularizer<_, _> * (int -> IMetaGradient
             (Options.Of(gd, steps, lambda, linearSteps = 5, linearSolver = LinearSolverKind.Neumann, neumannStep = 0.05))
             scalar
             (solvedBy (NeumannSolver(0.05, LinearSolveOptions.FixedBudget 5)))
-        // Accuracies that the budgets reach, so that tasks stop on the way.
+        // Accuracies that the budgets reach, so that tasks stop early.
         of'
             "imaml-gd to δ and δ′"
             (Options.Of(gd, 100, lambda, linearSteps = 50, delta = 1e-2, deltaPrime = 1e-2))
@@ -453,7 +453,7 @@ let private curvature =
                     Expect.equal met (rows.Read reference.NegativeCurvature) "negative curvature"
                     Array.sum met |> should be (greaterThan 0.0)
                     Expect.equal (space.Value.Read actual.Raised) (rows.Read reference.Raised) "Λ raised"
-                    // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature on the way.
+                    // Three steps, whose α and β magnify rounding by the quotient of the largest and the smallest curvature seen.
                     let smallest =
                         reference.Solve.Read(rows) |> Array.map (fun one -> abs one.SmallestCurvature) |> Array.min
 

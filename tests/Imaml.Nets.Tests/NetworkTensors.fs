@@ -1,7 +1,7 @@
 /// Tensors as these tests draw and compare them: in double precision, from explicit seeds.
 ///
-/// Tests that use libtorch's own operations run one after another (`testSequenced`): TorchSharp's numbers are not safe beside other threads
-/// that allocate (see HeldScalars).
+/// Tests that use libtorch's own operations run one after another (`testSequenced`): TorchSharp's numbers are not safe while other threads
+/// allocate (see HeldScalars).
 module Imaml.Nets.Tests.Tensors
 
 open System
@@ -22,7 +22,7 @@ let scoped name (body: unit -> unit) =
         use _ = torch.NewDisposeScope()
         body ())
 
-/// Runs the body beside a thread that makes the garbage collector run, and pauses as long as that took: a collection waits for every thread, which takes long on a busy
+/// Runs the body while another thread makes the garbage collector run, and pauses as long as that took: a collection waits for every thread, which takes long on a busy
 /// machine. TorchSharp's numbers would not stay what they are (see HeldScalars).
 let besideCollections (collect: unit -> unit) (body: unit -> 'a) : 'a =
     use stop = new CancellationTokenSource()

@@ -97,45 +97,43 @@ let tests =
                             probabilities (second.Predict(picture index))
                             |> should equal (probabilities (first.Predict(picture index)))))
 
-            testCase
-                "adapted, it is the same in ONNX Runtime and from its file, of all classes and of fewer"
-                (fun () ->
-                    inFolder (fun folder ->
-                        let network = mixed 3
-                        use classifier = load (trainOwn images network fomaml (Path.Combine(folder, "run"))) (OwnParts network)
-                        let pictures = [| for i in 0..6 -> picture (3 * i) |]
-                        let tensors = Path.Combine(folder, "theta.safetensors")
-                        classifier.SaveSafeTensors tensors
-                        use ofTensors = FewShotClassifier.LoadSafeTensors(tensors, own = OwnParts network)
-                        use first = classifier.Adapt examples.Value
-                        use second = ofTensors.Adapt examples.Value
-                        second.Predict pictures |> should equal (first.Predict pictures)
+            testCase "adapted, it is the same in ONNX Runtime and from its file, of all classes and of fewer" (fun () ->
+                inFolder (fun folder ->
+                    let network = mixed 3
+                    use classifier = load (trainOwn images network fomaml (Path.Combine(folder, "run"))) (OwnParts network)
+                    let pictures = [| for i in 0..6 -> picture (3 * i) |]
+                    let tensors = Path.Combine(folder, "theta.safetensors")
+                    classifier.SaveSafeTensors tensors
+                    use ofTensors = FewShotClassifier.LoadSafeTensors(tensors, own = OwnParts network)
+                    use first = classifier.Adapt examples.Value
+                    use second = ofTensors.Adapt examples.Value
+                    second.Predict pictures |> should equal (first.Predict pictures)
 
-                        for ways in [ 3; 2 ] do
-                            use adapted = classifier.Adapt examples.Value[.. ways - 1]
-                            sameInOnnx adapted pictures
-                            let path = Path.Combine(folder, "one.classifier")
-                            adapted.Save path
-                            use back = AdaptedClassifier.Load(path, network)
+                    for ways in [ 3; 2 ] do
+                        use adapted = classifier.Adapt examples.Value[.. ways - 1]
+                        sameInOnnx adapted pictures
+                        let path = Path.Combine(folder, "one.classifier")
+                        adapted.Save path
+                        use back = AdaptedClassifier.Load(path, network)
 
-                            for one in pictures do
-                                probabilities (back.Predict one) |> should equal (probabilities (adapted.Predict one))
+                        for one in pictures do
+                            probabilities (back.Predict one) |> should equal (probabilities (adapted.Predict one))
 
-                            refused
-                                (fun () -> AdaptedClassifier.Load path |> ignore)
-                                $"{path} has a network of its own program (own), which must give it"
+                        refused
+                            (fun () -> AdaptedClassifier.Load path |> ignore)
+                            $"{path} has a network of its own program (own), which must give it"
 
-                            refused
-                                (fun () ->
-                                    AdaptedClassifier.Load(path, Network(ImageShape(28, 28, 3), Dense(ImageShape(28, 28, 3), 3, 1.0)))
-                                    |> ignore)
-                                $"{path} classifies images of 28×28×1, which the network given does not take"
+                        refused
+                            (fun () ->
+                                AdaptedClassifier.Load(path, Network(ImageShape(28, 28, 3), Dense(ImageShape(28, 28, 3), 3, 1.0)))
+                                |> ignore)
+                            $"{path} classifies images of 28×28×1, which the network given does not take"
 
-                            Expect.throwsC
-                                (fun () -> AdaptedClassifier.Load(path, (StridedConvolutions 4).Build(input, 3)) |> ignore)
-                                (fun e ->
-                                    e |> should be instanceOfType<CheckpointException>
-                                    e.Message |> should haveSubstring "are not the")))
+                        Expect.throwsC
+                            (fun () -> AdaptedClassifier.Load(path, (StridedConvolutions 4).Build(input, 3)) |> ignore)
+                            (fun e ->
+                                e |> should be instanceOfType<CheckpointException>
+                                e.Message |> should haveSubstring "are not the")))
 
             testCase "a model file of its own, an own method and own tasks: each is asked for, by its name" (fun () ->
                 inFolder (fun folder ->

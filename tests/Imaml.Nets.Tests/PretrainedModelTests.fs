@@ -70,7 +70,7 @@ let tests =
                 // 95 pictures; a model that is right in 93 of 100 is below 75 once in 10⁶ times.
                 right |> should be (greaterThan 75))
 
-            // The five varieties are no classes of its training. Histograms of 8³ colours, by the least L1 distance to a variety's mean, are what a program without a network would do.
+            // Its training had none of the five varieties. Histograms of 8³ colours, by the smallest L1 distance to a variety's mean, are what a program without a network would do.
             testCase
                 "grocery-5way tells apples apart better than their colours do: five examples each, ten new ones each, one at a time"
                 (fun () ->

@@ -35,7 +35,7 @@ let tests =
                     for a, b in List.pairwise drawn do
                         abs (Array.fold2 (fun sum x y -> sum + x * y) 0.0 a b) |> should be (lessThan (12.0 * sqrt 128.0))
 
-                    // A row does not depend on the rows beside it.
+                    // A row does not depend on the other rows.
                     let alone = (RandomSigns.Of(3UL, 6UL)).Invoke(like.narrow (0L, 0L, 1L))
                     same (((RandomSigns.Of(3UL, 4UL)).Invoke like).narrow(0L, 2L, 1L)) alone "task 6")
 

@@ -75,7 +75,7 @@ let private numbersOf seed =
     struct (torch.tensor(values).view(int64 tasks, 1L), values)
 
 let private bits (values: float[]) =
-    // Not-a-number has many patterns, and the sign of 0 is no part of the meaning.
+    // Not-a-number has many patterns, and the sign of 0 has no meaning.
     values
     |> Array.map (fun value ->
         if Double.IsNaN value then

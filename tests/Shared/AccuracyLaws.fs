@@ -155,7 +155,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
                 let constants = constants subject tasks
                 let limit = (compute subject lambda 1e-300 constants tasks).Tasks
-                // Between the rounding part and twice it, where it is not known in advance whether ε can be met.
+                // Between the rounding part and twice it, where it is not known in advance whether ε can be reached.
                 let accuracy = 1.05 * (limit |> Array.map (fun outcome -> outcome.Bound.Rounding) |> Array.max)
 
                 for outcome in (compute subject lambda accuracy constants tasks).Tasks do
@@ -312,7 +312,7 @@ let laws (subject: Subject<'V, 'S>) : Test =
 
             property "proved constants are never refuted; a µ a tenth too large is, by the Ritz values of the linear solve" (fun drawn ->
                 let struct (lambda: float, tasks: Quadratics) = draw subject drawn
-                // Below what rounding lets be met: the linear solve goes as far as it can, and sees the whole spectrum.
+                // Below what rounding allows: the linear solve goes as far as it can, and sees the whole spectrum.
                 let accuracy = subject.Epsilon
 
                 let claimed factor =

@@ -90,7 +90,7 @@ let problem (subject: Subject<'V, 'S>) (tasks: Tasks) =
         member _.OuterLossAndGradient phi = struct (loss phi, gradient phi)
     }
 
-/// Random tasks: A of condition κ, easier tasks beside harder ones, λ from 1/16 to 4.
+/// Random tasks: A of condition κ, easier tasks among harder ones, λ from 1/16 to 4.
 let draw (subject: Subject<'V, 'S>) quartic (drawn: Draw) =
     let random = Random drawn.Seed
     let rows () = Subject.rows subject random drawn.Size
@@ -230,7 +230,7 @@ let private ofSolver (subject: Subject<'V, 'S>) (solver: Named<'V, 'S>) =
 
         property "a loss that is not quadratic is solved to the accuracy that is asked for" (fun drawn ->
             let tasks = draw subject 0.25 drawn
-            // Within the level set of the start: (q/4)φ⁴ + … ≤ G(θ), and starts are below 5, so |φⱼ| ≤ 10 on the way.
+            // Within the level set of the start: (q/4)φ⁴ + … ≤ G(θ), and starts are below 5, so |φⱼ| ≤ 10 throughout.
             converges subject solver.Make 10.0 tasks |> ignore)
 
         property "tasks whose losses differ by a factor of 64 are each solved" (fun drawn ->
@@ -560,7 +560,7 @@ let private progress (subject: Subject<'V, 'S>) =
 
     [
         // With q = −1 and a = c + ½ the map is −cφ + φ³: it goes round ±√(c − 1) for 1 < c < 2, where its slope 2c − 3 is below 1 in size, in more
-        // and more points beyond, and stays finite up to c = 3√3/2 = 2.598. Two windows show that; a path of many points may lower the least of
+        // and more points beyond, and stays finite up to c = 3√3/2 = 2.598. Two windows show that; a path of many points may lower the smallest of
         // the windows' ends for a while, each time half as probably.
         for c, atMost in [ 1.5, 2000; 1.9, 4000; 2.5, 50_000 ] do
             Subject.law subject $"a step that goes round for ever is Stalled, its counts all that was done, c = {c}" (fun () ->
@@ -591,7 +591,7 @@ let private progress (subject: Subject<'V, 'S>) =
 
         Subject.law subject "a descent whose ‖∇G‖ grows for more than a window, near a saddle, goes on to the minimum" (fun () ->
             // L̂ = −(3/4)φ² + φ⁴/4, so that H + Λ = −1 at 0, with minima at ±1. From 10⁻³ a step 2⁻¹⁰ grows φ by 1 + 2⁻¹⁰: ‖∇G‖ is largest, at
-            // φ = 1/√3, after 6500 steps. At the minimum H + Λ = 2, and ‖∇G‖ ≤ 10⁻⁴ is met some 4000 steps later.
+            // φ = 1/√3, after 6500 steps. At the minimum H + Λ = 2, and ‖∇G‖ ≤ 10⁻⁴ is reached some 4000 steps later.
             let tasks = oneCoordinate subject 1.0 1e-3 (fun _ -> -1.5)
             let solver = GradientDescentSolver<'V, 'S>(ConstantStep(2.0 ** -10.0), 20_000, 10)
             let struct (phi, statistics) = solve subject solver (Array.create subject.Tasks 1e-4) tasks

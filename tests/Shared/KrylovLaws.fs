@@ -40,7 +40,7 @@ let private solve subject options matrices (b: float[][]) =
 let private dense (matrices: Matrix<float>[]) (b: float[][]) =
     Array.map2 (fun (a: Matrix<float>) row -> (a.Cholesky().Solve(Vector<float>.Build.DenseOfArray row)).ToArray()) matrices b
 
-/// Each task's own matrix of condition number up to κ: easy tasks beside hard ones.
+/// Each task's own matrix of condition number up to κ: easy tasks among hard ones.
 let private systems (subject: Subject<'V, 'S>) (draw: Draw) =
     let random = Random draw.Seed
 
@@ -305,7 +305,7 @@ let private statuses (subject: Subject<'V, 'S>) =
                 s.SmallestCurvature |> should equal 0.0)
 
         // A = 1·(rotated): the stored A has eigenvalues of the size of its rounding, of either sign, where 0 was meant; a solver that takes one of
-        // them for a curvature answers with 10¹⁵‖b‖. What is left of the answer is bounded by LargestGrowth² of the least eigenvalue above 0.
+        // them for a curvature answers with 10¹⁵‖b‖. What is left of the answer is bounded by LargestGrowth² of the smallest eigenvalue above 0.
         Subject.property subject 60 "a singular A, rotated, is reported, and the answer is the last good iterate" (fun draw ->
             let random = Random draw.Seed
             let d = 1 + 2 * draw.Size
@@ -440,7 +440,7 @@ let private statuses (subject: Subject<'V, 'S>) =
                 s.Steps |> should equal 1)
 
         law "tasks of mixed difficulty freeze one by one, each with its own status and steps" (fun () ->
-            // Every kind at every position, beside every other kind.
+            // Every kind at every position, next to every other kind.
             for shift in 0 .. kinds.Length - 1 do
                 let kind task = kinds[(task + shift) % (kinds.Length - 1)]
                 let matrices = Array.init subject.Tasks (fun task -> let struct (_, a, _, _, _) = kind task in a)
@@ -485,7 +485,7 @@ let private independence (subject: Subject<'V, 'S>) =
             let struct (together, statistics) = solve subject options matrices b
 
             for task in 0 .. subject.Tasks - 1 do
-                // Beside tasks that are zero, indefinite or not finite: nothing of them may show, not in the last bit.
+                // Among tasks that are zero, indefinite or not finite: nothing of them may show, not in the last bit.
                 for struct (other, right) in
                     [
                         struct (-Matrix<float>.Build.DenseIdentity draw.Size, Array.create draw.Size 1.0)

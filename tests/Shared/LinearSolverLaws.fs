@@ -214,7 +214,7 @@ let private solutions (subject: Subject<'V, 'S>) way =
                 Check.near rounding truth statistics[task].RelativeResidual $"residual, task {task}")
     ]
 
-/// Tasks beside which another must not change: zero, indefinite, not finite.
+/// Tasks among which another must not change: zero, indefinite, not finite.
 let private others (subject: Subject<'V, 'S>) d =
     [
         struct (-Matrix<float>.Build.DenseIdentity d, Array.create d 1.0)

@@ -1,4 +1,4 @@
-// What MINRES must do on every space beside the laws of all linear solvers: `MinresLaws.laws subject`.
+// What MINRES must do on every space, apart from the laws of all linear solvers: `MinresLaws.laws subject`.
 module Imaml.Testing.MinresLaws
 
 open System
@@ -76,7 +76,7 @@ let laws (subject: Subject<'V, 'S>) =
                     s.Status |> should equal SolveStatus.Converged
                     let struct (smallest, _) = Spectrum.ends matrices[task]
                     Check.atMost (s.SmallestCurvature + bound) smallest "λ_min against the smallest curvature"
-                    // The αⱼ of d orthonormal vectors add up to the trace, so the least is at most its mean.
+                    // The αⱼ of d orthonormal vectors add up to the trace, so the smallest is at most its mean.
                     let mean = matrices[task].Trace() / float draw.Size
 
                     let quotient =

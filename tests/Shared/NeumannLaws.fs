@@ -1,4 +1,4 @@
-// What the Neumann series must do on every space beside the laws of all linear solvers: `NeumannLaws.laws subject`.
+// What the Neumann series must do on every space, apart from the laws of all linear solvers: `NeumannLaws.laws subject`.
 module Imaml.Testing.NeumannLaws
 
 open System

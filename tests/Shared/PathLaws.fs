@@ -1,4 +1,4 @@
-// What a differentiated path must do on every space beside StrategyLaws: recomputation, no proximal term, learned step sizes.
+// What a differentiated path must do on every space, apart from StrategyLaws: recomputation, no proximal term, learned step sizes.
 //
 // The tasks are MetaGradientLaws's quadratics, L̂ with H = A constant, so that every derivative is a recurrence of matrices, written out
 // here. With steps of at most 1/8 and ‖A + Λ‖ ≤ 5 every step contracts: T steps err by T(d+6) roundings of what they act on.

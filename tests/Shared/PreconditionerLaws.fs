@@ -1,4 +1,4 @@
-// What preconditioning must do on every space beside the laws of all linear solvers: `PreconditionerLaws.laws subject`.
+// What preconditioning must do on every space, apart from the laws of all linear solvers: `PreconditionerLaws.laws subject`.
 module Imaml.Testing.PreconditionerLaws
 
 open System

@@ -2,7 +2,7 @@
 //
 // A = QDQᵀ with one or more exact zeros in D: as stored, A has eigenvalues of the size of its rounding, of either sign, where 0 was meant. b has a
 // part of size 1 along every null vector, so that no u leaves a residual below 1, and a solver that takes rounding for curvature answers with
-// 10¹⁵‖b‖. What is right may be as long as b's part along the least eigenvalue above 0 and what that rounds to: 10¹⁰‖b‖ lies between the two.
+// 10¹⁵‖b‖. What is right may be as long as b's part along the smallest eigenvalue above 0 and what that rounds to: 10¹⁰‖b‖ lies between the two.
 module Imaml.Testing.SingularLaws
 
 open System
@@ -57,7 +57,7 @@ let private draw (subject: Subject<'V, 'S>) (drawn: Draw) =
         Singular = tasks |> Array.map (fun struct (singular, _, _) -> singular)
     }
 
-/// The same first task beside tasks that are as healthy.
+/// The same first task among tasks that are as healthy.
 let private healthy (x: Instance) =
     { x with
         A = x.A |> Array.map (fun _ -> x.A[0])
@@ -258,7 +258,7 @@ let private users (subject: Subject<'V, 'S>) =
 
 let private definite (subject: Subject<'V, 'S>) =
     [
-        // The residual of conjugate gradients rises to √κ‖b‖ before it falls, and a short budget may end on the way; what falls in every step is
+        // The residual of conjugate gradients rises to √κ‖b‖ before it falls, and a short budget may end before that; what falls in every step is
         // the energy of the error. Where κ ≤ 1/√ε, half of the digits, no step may be held back.
         Subject.property
             subject

@@ -8,7 +8,7 @@ internal static class BenchReport
 {
     private const double Mebi = 1 << 20;
 
-    // "Of multiply": the fraction of the rate of matrix multiplication, which is beside it.
+    // "Of multiply": the rate over that of matrix multiplication, the column before it.
     private static readonly string[] RowHeadings =
         ["setting", "method", "B", "inner steps", "s a task", "CPU s", "faults", "GFLOP", "GFLOP/s", "multiply", "of multiply", "tensors MiB", "peak MiB", "not finite"];
 

@@ -16,7 +16,7 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="MatrixMultiplyGflops">10⁹ operations per second of matrix multiplication on as many threads, right after the row was measured and in its process.</param>
 /// <param name="FractionOfMatrixMultiply">The one over the other.</param>
 /// <param name="Use">Processor time and page faults of a task; null where the system does not say.</param>
-/// <param name="TensorBytes">The most bytes that live tensors held at once, for each thread: counted by chunks of tasks; null where they cannot be counted, and for a product.</param>
+/// <param name="TensorBytes">Peak bytes of live tensors, for each thread: counted by chunks of tasks; null where they cannot be counted, and for a product.</param>
 /// <param name="PeakBytes">Peak memory of the process minus its memory before the first meta-step; null where unknown.</param>
 /// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
 /// <param name="ResidentBytes">The memory before.</param>

@@ -65,7 +65,7 @@ internal sealed class ExperimentOptions
 
     /// <summary>The experiment that a command line describes.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="others">Options that are needed besides; the missing ones are reported together with the experiment's.</param>
+    /// <param name="others">Other options that are needed; the missing ones are reported together with the experiment's.</param>
     /// <exception cref="ArgumentException">One line with all that is missing, unused or wrong.</exception>
     public Experiment Read(ParseResult parsed, params Option[] others)
     {

@@ -21,11 +21,11 @@ internal sealed record Figure2aRatio(int InnerSteps, double Median, double Low, 
 
 /// <summary>A method in two numbers, of the median exact-solve error over the problems.</summary>
 /// <param name="Method">The method.</param>
-/// <param name="Final">The error after the most inner steps.</param>
+/// <param name="Final">The error at the largest number of inner steps.</param>
 /// <param name="WorkToThousandth">Gradients and products at the first point of the figure with an error of at most 10⁻³; null where there is none.</param>
 internal sealed record Figure2aReached(Figure2aMethod Method, double Final, int? WorkToThousandth);
 
-/// <summary>The result file; single points are in the CSV beside it.</summary>
+/// <summary>The result file; single points are in the CSV next to it.</summary>
 /// <param name="Options">The experiment.</param>
 /// <param name="Provenance">The program and the machine.</param>
 /// <param name="Nearer">On how many pairs of a problem and a number of inner steps iMAML with 5 CG steps is nearer than MAML.</param>

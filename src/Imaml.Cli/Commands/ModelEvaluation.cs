@@ -1,4 +1,4 @@
-// The accuracy of a run or a model on new classes: measured, printed, and written beside the run.
+// The accuracy of a run or a model on new classes: measured, printed, and written to the run's folder.
 
 using System.Globalization;
 using System.Text.Json;

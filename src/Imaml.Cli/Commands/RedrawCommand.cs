@@ -1,4 +1,4 @@
-// imaml redraw: figures from the result files that lie beside them, without measuring anything.
+// imaml redraw: figures from the result files in the same folder, without measuring anything.
 
 using System.CommandLine;
 using System.Text.Json;

@@ -11,7 +11,7 @@ using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
 
-/// <summary>The result file; single points are in the CSV beside it.</summary>
+/// <summary>The result file; single points are in the CSV next to it.</summary>
 /// <param name="Problems">Random problems, each solved by every method.</param>
 /// <param name="Seed">Of the first problem; the next have the next seeds.</param>
 /// <param name="Dimension">d.</param>

@@ -1,4 +1,4 @@
-// One panel: ScottPlot draws axes, grid and curves; titles and legend, which may hold formulas, are drawn here. The legend stands inside the axes where there is an empty place, else beside them.
+// One panel: ScottPlot draws axes, grid and curves; titles and legend, which may hold formulas, are drawn here. The legend is inside the axes where there is an empty place, else next to them.
 
 using System.Globalization;
 using ScottPlot;
@@ -20,7 +20,7 @@ internal sealed class PanelDrawing : IDisposable
     // With more curves some share abscissas of their markers.
     private const int MostApart = 4;
 
-    // Curves with few points and whiskers stand beside each other, by so many pixels.
+    // Curves with few points and whiskers are shifted apart by so many pixels.
     private const int FewPoints = 5, Shift = 6;
 
     private const double BandOpacity = 0.18, Margin = 0.12, ApartMargin = 0.25;
@@ -160,7 +160,7 @@ internal sealed class PanelDrawing : IDisposable
         }
     }
 
-    // Inside, if need be above the curves; null for beside the axes.
+    // Inside, if need be above the curves; null: next to the axes.
     private SKPoint? PlaceLegend()
     {
         var limits = _plot.Axes.GetLimits();

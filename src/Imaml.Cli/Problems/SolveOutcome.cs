@@ -5,7 +5,7 @@ namespace Imaml.Cli.Problems;
 /// <summary>How a problem's solution ended, in one word.</summary>
 internal enum Outcome
 {
-    /// <summary>The accuracy that was asked for is met; exact: φ is the minimiser to rounding.</summary>
+    /// <summary>The requested accuracy is reached; exact: φ is the minimiser to rounding.</summary>
     Converged,
 
     /// <summary>The budget of steps was used: the usual end where a budget was asked for.</summary>
@@ -142,11 +142,11 @@ internal sealed record TheoremConstants(BoundKind Kind, double? StrongConvexity,
         FiniteNumbers.Of(c.HessianLipschitz));
 }
 
-/// <summary>What conjugate gradients tell of H + Λ.</summary>
+/// <summary>Conjugate gradients' results on H + Λ.</summary>
 /// <param name="Status">How the solve ended; null with an accuracy, for which the certificate decides.</param>
 /// <param name="RelativeResidual">‖∇L(φ) − (H+Λ)u‖/‖∇L(φ)‖, computed anew from u.</param>
-/// <param name="SmallestCurvature">The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ met: at least the smallest eigenvalue.</param>
-/// <param name="SmallestRitzValue">From above, the smallest eigenvalue that ∇L(φ) has a part in; null with an accuracy.</param>
+/// <param name="SmallestCurvature">The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ seen: at least the smallest eigenvalue.</param>
+/// <param name="SmallestRitzValue">From above, the smallest eigenvalue with a component of ∇L(φ); null with an accuracy.</param>
 /// <param name="LargestRitzValue">From below, the largest; null with an accuracy.</param>
 internal sealed record LinearSolve(SolveStatus? Status, double? RelativeResidual, double? SmallestCurvature, double? SmallestRitzValue, double? LargestRitzValue);
 

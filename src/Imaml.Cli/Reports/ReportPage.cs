@@ -53,7 +53,7 @@ internal static class ReportPage
             """).Markup;
     }
 
-    /// <summary>What tells runs apart: their folders' names, or as much of the paths as differs.</summary>
+    /// <summary>A different name for each run: its folder's, or as much of the path as differs.</summary>
     public static IReadOnlyList<string> Names(IReadOnlyList<RunContents> runs)
     {
         string[][] paths = [.. runs.Select(run => run.Folder.FolderPath.Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))];

@@ -26,7 +26,7 @@ internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement?
     [JsonIgnore]
     public bool Finite => Measured is null or { NotFinite: 0 };
 
-    /// <summary>The most that live tensors held at once, for each thread, by count; not a number where they cannot be counted.</summary>
+    /// <summary>Peak memory of live tensors, for each thread, by count; not a number where they cannot be counted.</summary>
     public double Mib => Measured?.TensorBytes / Mebi ?? double.NaN;
 
     /// <summary>Peak memory minus the process's memory before its first meta-step, which includes what allocator and runtime keep; not a number where unknown.</summary>
@@ -39,8 +39,8 @@ internal sealed record Figure2bPoint(string Method, int InnerSteps, Measurement?
 /// <summary>The slopes of a method, of which at least two points are known.</summary>
 /// <param name="Method">The method.</param>
 /// <param name="FewestInnerSteps">The fewest inner steps that are known.</param>
-/// <param name="MostInnerSteps">The most.</param>
-/// <param name="MemoryRatio">Memory of the tensors with the most over that with the fewest.</param>
+/// <param name="MostInnerSteps">The largest number.</param>
+/// <param name="MemoryRatio">Memory of the tensors with the largest number over that with the smallest.</param>
 /// <param name="MibPerInnerStep">Slope of the straight line that is nearest to the points.</param>
 /// <param name="SecondsPerInnerStep">The same of the seconds a task.</param>
 internal sealed record Figure2bSummary(string Method, int FewestInnerSteps, int MostInnerSteps, double MemoryRatio, double MibPerInnerStep, double SecondsPerInnerStep)

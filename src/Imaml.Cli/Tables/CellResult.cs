@@ -44,7 +44,7 @@ internal sealed partial record CellTest(double Accuracy, double HalfWidth95, int
     [JsonIgnore]
     public IReadOnlyList<double> PerEpisode { get; init; } = [];
 
-    /// <summary>What determines the episodes beside their numbers: two methods are compared where it is equal.</summary>
+    /// <summary>What determines the episodes apart from their numbers: two methods are compared where it is equal.</summary>
     [JsonIgnore]
     public string Tasks { get; init; } = "";
 

@@ -14,7 +14,7 @@ internal sealed record PublishedAccuracy(double Percent, double HalfWidth95);
 /// <summary>What the cells of a command are trained with.</summary>
 internal enum Scale
 {
-    /// <summary>The presets as they are, the values of the paper and of the methods' authors; the average of the last states is validated beside them, since a run may end at any time.</summary>
+    /// <summary>The presets as they are, the values of the paper and of the methods' authors; the average of the last states is validated as well, since a run may end at any time.</summary>
     Paper,
 
     /// <summary>Budgets of an hour on a processor: a constant rate with averaging, so that a run can end at any time and go on; the same queries and meta-batch for all methods; at Omniglot 20-way 1-shot what a search on validation classes has found (results/search).</summary>

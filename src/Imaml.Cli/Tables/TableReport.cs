@@ -1,4 +1,4 @@
-// A table as text: published beside measured, what it cost, and the comparisons.
+// A table as text: published and measured values, what it cost, and the comparisons.
 
 using System.Globalization;
 using Imaml.Nets.Models;

@@ -1,5 +1,5 @@
 // ∇F(z) of a general lower level to an accuracy ε that is certified: Algorithm 2, its certificate, and again from the last x and u with thresholds
-// that the certificate tells, until its bound is at most ε.
+// from the certificate, until its bound is at most ε.
 //
 // With a = (L_z + ρ_C‖u‖)/µ + K(L + ρ‖u‖)/µ² and b = K/µ the bound is rounding R + a‖∇G‖ + b‖r‖ to first order: of what ε leaves above R the inner
 // solve gets 0.6 and the linear solve 0.3. The first thresholds are a hundredth of what ∇G and ∇L are at the centre. A batch moves together: its

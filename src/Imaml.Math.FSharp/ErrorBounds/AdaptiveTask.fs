@@ -141,7 +141,7 @@ module internal AdaptiveTask =
         else
             0.0
 
-    /// Whether φ has to move before the bound can be met, and may still: then no residual need be known at this φ.
+    /// Whether φ has to move before ε can be reached, and still may: then the residual at this φ is not needed.
     let mustMove (p: AdaptiveTask) =
         p.Running
         && p.Bounded
@@ -191,7 +191,7 @@ module internal AdaptiveTask =
         else
             endedWithout CertifiedStatus.NonFinite p
 
-    /// With the constants measured at this φ in place of those of the last: what was met at another φ refutes nothing here.
+    /// With the constants measured at this φ in place of those of the last: a curvature seen at another φ refutes nothing here.
     let measured (estimate: Estimate) (p: AdaptiveTask) =
         let p =
             { p with

@@ -9,7 +9,7 @@
 //
 // as (M*)⁻¹ is at most 1/µ, H is ρ-Lipschitz, ∇L is L-Lipschitz, and ∇G grows by at least µ a unit. All norms are those of exact quantities;
 // what is measured carries rounding, which is counted by the standard model (Higham 2002, sections 2.2 and 3.1) in the space's own precision.
-// Before anything is certified, a curvature that was met below µ refutes the constants: then there is no bound.
+// Before anything is certified, a curvature seen below µ refutes the constants: then there is no bound.
 
 namespace Imaml.Math
 
@@ -30,7 +30,7 @@ type MeasuredNorms =
         Solution: float
         /// ‖r‖, r = v − (H+Λ)u
         Residual: float
-        /// The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ that was met, u's own among them; infinite where none was.
+        /// The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ that was seen, u's own among them; infinite where none was.
         Curvature: float
     }
 
@@ -93,12 +93,12 @@ type Certificate
            else
                0.0)
 
-    /// A Ritz value of conjugate gradients as a curvature that was met: their coefficients lose half of the digits in it.
+    /// A Ritz value of conjugate gradients as a curvature that was seen: their coefficients lose half of the digits in it.
     static member internal CurvatureOfRitzValue(c: ErrorConstants, a: Arithmetic, value: float) = value + sqrt a.UnitRoundoff * c.Smoothness
 
     /// The certificate from one task's constants, its arithmetic, and what was measured.
     ///
-    /// Counted beside the constants' own roundings of ∇L̂, ∇L and products: φ − θ, Λ(φ−θ), Λu, the sums that make ∇G and r, and the norms.
+    /// Added to the constants' own roundings of ∇L̂, ∇L and products: φ − θ, Λ(φ−θ), Λu, the sums that make ∇G and r, and the norms.
     /// With w = φ − θ as computed and ∇G = ∇L̂ + Λw, ∇G errs by ‖Λ‖(‖φ‖ + ‖θ‖)(γ₂ + c(1 + γ₂)) and γ₂ of itself, c the rounding of a
     /// product with Λ; (H+Λ)u errs by γ₂ of itself, which is v − r, and r by γ₂ of itself.
     static member internal Of(constants: ErrorConstants, arithmetic: Arithmetic, norms: MeasuredNorms) : Certificate =

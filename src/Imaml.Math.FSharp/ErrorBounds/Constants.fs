@@ -208,7 +208,7 @@ type internal Arithmetic =
     {
         /// u: 2⁻⁵³ in double precision, 2⁻²⁴ in single.
         UnitRoundoff: float
-        /// 2⁻¹⁰²² in double precision, 2⁻¹²⁶ in single: what an operation may lose beside its rounding where its result underflows.
+        /// 2⁻¹⁰²² in double precision, 2⁻¹²⁶ in single: what an operation may lose apart from its rounding where its result underflows.
         SmallestNormal: float
         /// d, the number of parameters.
         Parameters: int

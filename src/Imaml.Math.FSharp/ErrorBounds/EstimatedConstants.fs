@@ -1,8 +1,8 @@
-// Theorem 1's constants where nobody knows them: measured at one φ, for networks above all. They say how G and L curve there and on the way
-// from θ, not how they curve everywhere, so a bound made of them is an estimate, and is called one.
+// Theorem 1's constants where nobody knows them: measured at one φ, for networks above all. They say how G and L curve there and along
+// φ − θ, not how they curve everywhere, so a bound made of them is an estimate, and is called one.
 //
 //     µ, β   the extreme eigenvalues of H(φ) + Λ: all of them where d is small, otherwise Ritz values of the Krylov space of ∇L(φ), in which
-//            CG looks for u. A Ritz value is never below the least eigenvalue: µ may come out too large, and then the bound too small.
+//            CG looks for u. A Ritz value is never below the smallest eigenvalue: µ may come out too large, and then the bound too small.
 //     L      power iteration on ∇²L(φ), by differences of ∇L
 //     ρ      the change of H along φ − θ and along u, on u and on φ − θ, by differences of products
 //     B      ‖∇L(φ)‖
@@ -67,7 +67,7 @@ type ObservedCurvature =
             Missed = spectrum.Missed(dimension, failure)
         }
 
-    /// G is not convex at the point: a direction of negative curvature was met.
+    /// G is not convex at the point: a direction of negative curvature was found.
     member o.IsRefuted = o.StrongConvexityAtMost < 0.0
 
     /// G is strongly convex at the point, but for the chance that was allowed.
@@ -100,7 +100,7 @@ type EstimateOptions =
         Reach: float
     }
 
-/// One task's measured constants, and the evaluations that they took beside the linearization and ∇L at φ.
+/// One task's measured constants, and the evaluations that they took apart from the linearization and ∇L at φ.
 [<NoComparison; NoEquality>]
 type internal Estimate =
     {
@@ -114,7 +114,7 @@ type internal Estimate =
 [<AbstractClass; Sealed>]
 type EstimatedConstants =
 
-    // The least and the greatest eigenvalue of each task's H + Λ, and the products taken.
+    // The smallest and the largest eigenvalue of each task's H + Λ, and the products taken.
     static member private Dense(space: IInnerProductSpace<'V, 'S>, coordinates: ICoordinates<'V>, apply: 'V -> 'V, like: 'V) =
         LinearOperator.Matrices(space, coordinates, LinearOperator.Of apply, like)
         |> Array.map (fun matrix ->
@@ -124,7 +124,7 @@ type EstimatedConstants =
                 let system = Eigensystem.Of matrix
                 struct (system.Smallest, system.Largest, matrix.RowCount))
 
-    // The ends of the Ritz values, and of the curvatures met, that CG sees from ∇L(φ), and the products taken.
+    // The ends of the Ritz values and of the curvatures that CG sees from ∇L(φ), and the products taken.
     static member private Lanczos(space: IInnerProductSpace<'V, 'S>, apply: 'V -> 'V, v: 'V, steps: int) =
         let solver: ILinearSolver<'V, 'S> = ConjugateGradientSolver(LinearSolveOptions.FixedBudget steps)
 
@@ -220,9 +220,9 @@ type EstimatedConstants =
                 OuterGradients = options.PowerSteps
             })
 
-    /// The constants of every task at φ, on the way from θ. They hold there only: Certificate.Estimate and AdaptiveAccuracy measure their own.
+    /// The constants of every task at φ, reached from θ. They hold there only: Certificate.Estimate and AdaptiveAccuracy measure their own.
     ///
-    /// Cost: a linearization at φ and two beside it, d or LanczosSteps products and six more, 1 + PowerSteps outer gradients. Rounding of the
+    /// Cost: a linearization at φ and two near it, d or LanczosSteps products and six more, 1 + PowerSteps outer gradients. Rounding of the
     /// losses is not estimated: it counts as none.
     static member At
         (

@@ -1,4 +1,4 @@
-// How far a gradient in Λ's parameters can be from the gradient of L(Alg*(θ)), from the certificate of the meta-gradient beside it.
+// How far a gradient in Λ's parameters can be from the gradient of L(Alg*(θ)), by the certificate of the meta-gradient.
 //
 // The gradient is −½(wuᵀ + uwᵀ), or its diagonal, its sums over layers or its trace, with w ≈ w* = φ* − θ and u ≈ u* = (H* + Λ)⁻¹v*. From
 //

@@ -114,13 +114,13 @@ type CertifiedStatus =
     | RoundingLimit = 1
     /// The rounds, or the solvers' own budgets, ended before the bound met ε.
     | BudgetSpent = 2
-    /// A direction was met along which G does not curve upwards. There is no bound.
+    /// A direction was found along which G does not curve upwards. There is no bound.
     | NotStronglyConvex = 3
     /// A gradient, a product or an iterate was not finite. There is no bound.
     | NonFinite = 4
     /// The constants give no bound. The meta-gradient is that of the solvers' own budgets.
     | NoConstants = 5
-    /// G curves upwards along a direction that was met, but by less than the constants' µ: they are wrong, and there is no bound.
+    /// G curves upwards along a direction that was found, but by less than the constants' µ: they are wrong, and there is no bound.
     | ConstantsRefuted = 6
 
 /// Statuses in words.
@@ -190,7 +190,7 @@ type CertifiedTask =
 [<RequireQualifiedAccess>]
 module internal AccuracyPlan =
 
-    /// The inner solve's share of the slack, and the most that it may have taken before another inner solve is worth its price.
+    /// The inner solve's share of the slack, and the upper limit above which another inner solve is worth its price.
     [<Literal>]
     let InnerShare = 0.8
 

@@ -84,7 +84,7 @@ type private AdamIterate<'V, 'S> =
 /// marked NonFinite. The gradient of step t = 0, 1, … is that of `ofStep` problem t, the problem itself unless told otherwise: with a part of the
 /// examples for each step the descent is stochastic. The moments are the task's own, from 0 on, unless `Keeping` gives it others.
 ///
-/// Cost: one gradient a step; two vectors besides φ. Errors: steps below 1; a rate that is not positive and finite.
+/// Cost: one gradient a step; two vectors apart from φ. Errors: steps below 1; a rate that is not positive and finite.
 type AdamSolver<'V, 'S>
     private
     (

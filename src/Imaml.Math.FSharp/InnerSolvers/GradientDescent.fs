@@ -24,7 +24,7 @@ type private DescentState<'V, 'S> =
         Length: 'S
         /// 1 while the task goes on.
         Running: 'S
-        /// The least ‖∇G‖ and the least G at the ends of windows, once one has ended.
+        /// The smallest ‖∇G‖ and the smallest G at the ends of windows, once one has ended.
         Least: struct ('S * 'S) voption
         Marks: Marks<'S>
         Counts: Counts<'S>
@@ -174,11 +174,11 @@ module GradientDescent =
         }
 
     /// At most `maxSteps` steps on G(·, θ) from `start`; a task is done where ‖∇G‖ ≤ gradientNorm. Whether all tasks are done is asked
-    /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, in which gradientNorm has no part, no norm and no loss is taken,
+    /// every `checkEvery` steps; 0 never asks and never stops: a fixed budget, where gradientNorm is unused, no norm and no loss is computed,
     /// and a task that diverges ends where it diverged to, marked NonFinite.
     ///
     /// Cost: one gradient a step, one Hessian–vector product in all for MeasuredCurvature; where a tolerance is asked for, one loss at the end
-    /// and one a window of at least 1000 steps; two vectors besides θ, one more with momentum, however many the steps.
+    /// and one a window of at least 1000 steps; two vectors apart from θ, one more with momentum, however many the steps.
     [<CompiledName("Accelerated")>]
     let accelerated
         (rule: StepRule)

@@ -28,7 +28,7 @@ type internal InnerPoint<'V, 'S> =
         Running: 'S
     }
 
-/// One step of a method, with what it took beside the linearization, and what the method remembers.
+/// One step of a method, with what it took apart from the linearization, and what the method remembers.
 [<NoComparison; NoEquality>]
 type internal InnerMove<'V, 'S, 'Memory> =
     {
@@ -203,7 +203,7 @@ module BacktrackingLineSearch =
     /// φ + tp with the first t of 1, ½, ¼ … that is accepted, for each running task; φ where none is. `accepts searching t` gives the mask of
     /// the steps that are accepted, and what the verdict took, of the tasks that are searching.
     ///
-    /// Cost: one synchronisation a trial beside the verdict's.
+    /// Cost: one synchronisation a trial, plus the verdict's.
     let internal halve
         (space: IInnerProductSpace<'V, 'S>)
         (running: 'S)

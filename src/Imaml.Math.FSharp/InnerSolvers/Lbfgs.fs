@@ -11,7 +11,7 @@ namespace Imaml.Math
 /// The last pairs (s, y), and the scale of the inverse Hessian. All operations are pure.
 type LbfgsMemory<'V, 'S> =
     {
-        /// m, the most pairs that are kept.
+        /// m, the maximum number of pairs kept.
         Capacity: int
         /// s = xₖ₊₁ − xₖ, first to last.
         Moves: 'V[]
@@ -41,7 +41,7 @@ type LbfgsMemory<'V, 'S> =
 
     /// −B∇f with B ≈ (∇²f)⁻¹, positive definite, by the two-loop recursion from γI.
     ///
-    /// Cost: 2m inner products and 2m axpys; m scalars and a few vectors beside the memory.
+    /// Cost: 2m inner products and 2m axpys; m scalars and a few vectors apart from the memory.
     member memory.Direction(space: IInnerProductSpace<'V, 'S>, gradient: 'V) : 'V =
         let minus a = space.Multiply(space.Scalar -1.0, a)
 

@@ -10,7 +10,7 @@
 // quotients are far below ‖A‖, and p, which rounds by ε‖A‖, hides a null vector from them. Of A = H + Λ it is known that products round by
 // ελ_min(Λ) at least, where b is a null vector itself.
 // The directions just before a null vector are all but as bad, which only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart,
-// as y, and are part of the answer only if the residual falls again, or if no null vector was met and a‖y‖ ≤ ‖b‖/√ε, half of the digits.
+// as y, and are part of the answer only if the residual falls again, or if no null vector was found and a‖y‖ ≤ ‖b‖/√ε, half of the digits.
 //
 // With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
 // taken in M's norm, so that they do not depend on its scale.
@@ -20,7 +20,7 @@ namespace Imaml.Math
 [<RequireQualifiedAccess>]
 module internal ConjugateGradient =
 
-    /// x, r = b − Ax, ‖r‖², p and ρ = ⟨r, z⟩ of the scaled system, with what is being observed on the way. Without a preconditioner z is r.
+    /// x, r = b − Ax, ‖r‖², p and ρ = ⟨r, z⟩ of the scaled system, with what is observed during the solve. Without a preconditioner z is r.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
@@ -29,7 +29,7 @@ module internal ConjugateGradient =
             Y: 'V
             R: 'V
             Square: 'S
-            /// 1 once steps are held back; ‖b − Ax‖² and the least ‖r‖² without them.
+            /// 1 once steps are held back; ‖b − Ax‖² and the smallest ‖r‖² without them.
             Held: 'S
             Good: 'S
             Least: 'S
@@ -257,9 +257,9 @@ module internal ConjugateGradient =
             let struct (notPositive, broken) = refusals space inverse unmet state.Rho
             let marks = state.Marks
             let met = Mask.complement space unmet
-            // Half of the least residual before.
+            // Half of the smallest residual before.
             let lower = space.Exceeds(state.Least, space.Multiply(space.Scalar 4.0, state.Square))
-            // A curvature that was all of A that had been met, and is zero beside what came after it.
+            // A curvature that is zero only when compared with what was seen of A after it.
             let late =
                 if inverse.IsSome then
                     space.Scalar 0.0
@@ -297,7 +297,7 @@ module internal ConjugateGradient =
 
 /// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
 ///
-/// Cost: one product a step, and one more with RecomputeResidual; five vectors besides b; one synchronisation every CheckEvery steps.
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 
@@ -307,7 +307,7 @@ type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
         member _.SolveFrom(space, operator, b, start, residualNorm) =
             ScaledSystem.shifted space options (ConjugateGradient.toResidual space operator ValueNone) operator.Apply b start residualNorm
 
-/// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap beside a product with A.
+/// Conjugate gradients with a preconditioner M, given by w ↦ M⁻¹w: symmetric positive definite, and cheap compared with a product with A.
 ///
 /// M is symmetric (not checked) and positive definite (reported where ⟨r, M⁻¹r⟩ ≤ 0 for a residual r ≠ 0); its scale does not matter, and κ
 /// becomes that of M⁻¹A. The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.

@@ -6,7 +6,7 @@
 // Of T = SDSᵀ three things are proved, whatever A and the start, up to the rounding of the products and of k vectors:
 //
 //     within |β_k s_kj| of the Ritz value d_j lies an eigenvalue of A: ‖A Qs_j − d_j Qs_j‖ is that number        (Parlett, theorem 4.5.1)
-//     λ_min ≤ min d, max d ≤ λ_max: Ritz values are curvatures met, so that a negative one proves A indefinite
+//     λ_min ≤ min d, max d ≤ λ_max: Ritz values are curvatures of A, so that a negative one proves A indefinite
 //     A has at least as many eigenvalues below any number as T has                                               (Cauchy's interlacing)
 //
 // Each new vector is made orthogonal to all before it, once more than the recurrence does: twice is enough. Where less is then left of it than a
@@ -107,7 +107,7 @@ type LanczosReport<'V, 'S> =
         OffDiagonal: 'S[]
         /// Steps that enlarged the task's space.
         Steps: 'S
-        /// Masks: an invariant space was met; a product was not finite.
+        /// Masks: an invariant space was reached; a product was not finite.
         Invariant: 'S
         NonFinite: 'S
     }
@@ -198,7 +198,7 @@ module Lanczos =
             Alpha = alpha
         }
 
-    /// `steps` steps from `start` with a symmetric A (not checked). From a random start every eigenvector is met; one that
+    /// `steps` steps from `start` with a symmetric A (not checked). From a random start every eigenvector is seen; one that
     /// is orthogonal to the start is not.
     ///
     /// Cost: one product, and 2j passes over vectors for step j; memory for `steps` + 4 vectors; no synchronisation. A task whose start is 0

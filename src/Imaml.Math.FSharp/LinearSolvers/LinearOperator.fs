@@ -129,7 +129,7 @@ type Eigensystem =
             invalidArg (nameof a) "the entries of a matrix that is decomposed must be finite"
 
         let scale = Eigensystem.ScaleOf a
-        // MathNet's decomposition loses its way among numbers whose squares underflow beside 1: they are less than any rounding of ‖A‖.
+        // MathNet's decomposition goes wrong with numbers whose squares underflow next to 1: they are less than any rounding of ‖A‖.
         let scaled =
             (a / scale).Map((fun value -> if abs value < 2.0 ** -400.0 then 0.0 else value), Zeros.Include)
 

@@ -13,7 +13,7 @@ type SolveStatus =
     | Converged = 0
     /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
     | StepLimit = 1
-    /// A direction was met whose curvature pᵀAp is not positive, or zero to rounding: A is not positive definite as far as the arithmetic can
+    /// A direction was found whose curvature pᵀAp is not positive, or zero to rounding: A is not positive definite as far as the arithmetic can
     /// tell; SmallestCurvature says by how much. Conjugate gradients answer with the iterate before that direction; a Neumann series goes on,
     /// since its terms are defined all the same; the dense solver answers with the solution.
     | NonPositiveCurvature = 2
@@ -63,7 +63,7 @@ type SolveStatistics =
         RelativeResidual: float
         /// ‖b‖
         RightHandSideNorm: float
-        /// The smallest ⟨p, Ap⟩ / ⟨p, p⟩ met: an upper bound on the smallest eigenvalue. Infinity where no product was made.
+        /// The smallest ⟨p, Ap⟩ / ⟨p, p⟩ seen: an upper bound on the smallest eigenvalue. Infinity where no product was made.
         SmallestCurvature: float
         /// The Ritz values in ascending order: estimates of A's eigenvalues from inside their range. Empty where no step was made, and for
         /// every solver but conjugate gradients without a preconditioner.
@@ -234,8 +234,8 @@ module LinearSolver =
     let internal none (space: IInnerProductSpace<'V, 'S>) (b: 'V) = blank space b (space.Norm b)
 
     /// What a user's own ILinearSolver returns: u with ‖b‖, the steps and products of every task, ‖b − A u‖ / ‖b‖, and a mask that is 1
-    /// where the tolerance was met. What was not observed says so: no curvature, and nothing that went wrong but a residual that is not a
-    /// number.
+    /// where the tolerance was reached. What was not observed is reported as such: no curvature, and no failure except a residual that is not
+    /// a number.
     [<CompiledName("Report")>]
     let report
         (space: IInnerProductSpace<'V, 'S>)

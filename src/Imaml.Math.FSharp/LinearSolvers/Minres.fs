@@ -2,8 +2,8 @@
 //
 // Lanczos builds A Vₖ = Vₖ₊₁Tₖ with orthonormal V and a tridiagonal T of αⱼ and βⱼ; Givens rotations (c, s) keep T = QR as it grows, and
 // uₖ minimises ‖b − Au‖ over the Krylov space. In the notation of the authors: δ, γ and ε are the entries of R's newest column, φ̄ = ‖rₖ‖.
-// An indefinite A is no failure here, and need not show: SmallestCurvature is the least αⱼ = ⟨vⱼ, Avⱼ⟩ met, an upper bound on the least
-// eigenvalue that may be positive all the same.
+// An indefinite A is not a failure here, and need not show: SmallestCurvature is the smallest αⱼ = ⟨vⱼ, Avⱼ⟩, an upper bound on the
+// smallest eigenvalue that may be positive all the same.
 // The system is solved for b/‖b‖. A task that is done, or meets what it cannot use, is frozen: its step is 0 from then on.
 
 namespace Imaml.Math
@@ -37,7 +37,7 @@ module internal Minres =
             DeltaBar: 'S
             Epsilon: 'S
             Residual: 'S
-            /// The largest row of T met, a lower bound on ‖A‖.
+            /// The largest row of T so far, a lower bound on ‖A‖.
             Size: 'S
             Running: 'S
             Counts: Counts<'S>
@@ -189,7 +189,7 @@ module internal Minres =
 /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
 /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
 ///
-/// Cost: one product a step, and one more with RecomputeResidual; five vectors besides b and ten passes over vectors a step, where conjugate
+/// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b and ten passes over vectors a step, where conjugate
 /// gradients make six over three; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options

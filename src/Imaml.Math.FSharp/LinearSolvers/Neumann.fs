@@ -10,7 +10,7 @@ namespace Imaml.Math
 [<RequireQualifiedAccess>]
 module internal Neumann =
 
-    /// x, r = b − Ax and ‖r‖² of the scaled system, with what is being observed on the way.
+    /// x, r = b − Ax and ‖r‖² of the scaled system, with what is observed during the solve.
     [<NoComparison; NoEquality>]
     type private State<'V, 'S> =
         {
@@ -120,7 +120,7 @@ module internal Neumann =
 
 /// The Neumann series with step α as a linear solver: uₖ for k = MaxSteps, or as many terms as the tolerance needs.
 ///
-/// Cost: one product a term (the last for the residual alone), and one more with RecomputeResidual; two vectors besides b, two vector
+/// Cost: one product a term (the last for the residual alone), and one more with RecomputeResidual; two vectors apart from b, two vector
 /// operations and two inner products a term; one synchronisation every CheckEvery terms. Errors: α that is not positive and finite.
 type NeumannSolver<'V, 'S>(alpha: float, options: LinearSolveOptions) =
     do

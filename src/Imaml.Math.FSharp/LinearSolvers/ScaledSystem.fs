@@ -24,7 +24,7 @@ module internal ScaledSystem =
 
     /// c = max(16, √d): how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product
     /// and of an inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section
-    /// 2.8); below d = 256 the 16 covers the handful of operations besides.
+    /// 2.8); below d = 256 the 16 covers the few other operations.
     let zeroCurvature (space: IInnerProductSpace<'V, 'S>) (b: 'V) = max 16.0 (sqrt (float (space.Dimension b)))
 
     /// How far a residual may rise above ‖b‖ before the steps that raised it are held back until they have proved themselves. On a positive
@@ -43,7 +43,7 @@ module internal ScaledSystem =
             Tolerance = Mask.larger space requested (space.Scalar NegligibleResidual)
         }
 
-    /// The report with masks that agree with its numbers: where ‖b‖ or the residual is not finite nothing was met.
+    /// The report with masks that agree with its numbers: where ‖b‖ or the residual is not finite no tolerance was reached.
     let judged (space: IInnerProductSpace<'V, 'S>) (report: LinearSolveReport<'V, 'S>) =
         let finite =
             space.Multiply(Mask.finite space report.RightHandSideNorm, Mask.finite space report.RelativeResidual)

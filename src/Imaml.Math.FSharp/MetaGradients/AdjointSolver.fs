@@ -23,7 +23,7 @@ type AdjointSolve<'V, 'S> =
     {
         /// g, the meta-gradient.
         Gradient: 'V
-        /// The solve that g is of, with the products of all that was solved on the way to it.
+        /// The solve that g is of, with the products of all solves that led to it.
         Solve: LinearSolveReport<'V, 'S>
         /// 1 where H + Λ was seen not to be positive definite, beyond rounding, whatever was done about it.
         NegativeCurvature: 'S

@@ -190,7 +190,7 @@ type ImplicitMetaGradient =
         ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.None, theta)
 
     /// The same for tasks that have been visited before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
-    /// at their last u. Cost: one more product; fewer steps where the thresholds are met earlier.
+    /// at their last u. Cost: one more product; fewer steps where the thresholds are reached earlier.
     static member ComputeFrom
         (
             space: IInnerProductSpace<'V, 'S>,

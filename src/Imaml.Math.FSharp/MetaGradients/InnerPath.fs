@@ -83,7 +83,7 @@ module internal InnerPath =
     let point (space: IInnerProductSpace<'V, 'S>) (path: PathOptions<'V>) (phi: 'V) previous =
         Descent.point space path.Momentum (space.Scalar 1.0) phi previous
 
-    /// φₜ₊₁ from φₜ and φₜ₋₁, one gradient. What it makes on the way is in the region that is open.
+    /// φₜ₊₁ from φₜ and φₜ₋₁, one gradient. Its intermediate vectors are in the region that is open.
     let next
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
@@ -96,7 +96,7 @@ module internal InnerPath =
         let gradientAt y = InnerObjective.gradient space regularizer (problem.InnerGradient y) y theta
         Descent.stepBy space path.Momentum (sizes space path) gradientAt phi previous
 
-    /// The last `keep` ≥ 2 of φ₀ … φ_T, oldest first; the older ones die on the way, but for φ₀ = start, which is the caller's.
+    /// The last `keep` ≥ 2 of φ₀ … φ_T, oldest first; the older ones are freed meanwhile, except φ₀ = start, which is the caller's.
     ///
     /// Cost: one gradient a step. Runs in the region that is open.
     let follow
@@ -129,7 +129,7 @@ module internal InnerPath =
 
         kept.ToArray()
 
-    /// φ_T with its counts: `steps` gradients were evaluated on the way. NonFinite where φ_T is not finite.
+    /// φ_T with its counts: `steps` gradients were evaluated for it. NonFinite where φ_T is not finite.
     let iterate (space: IInnerProductSpace<'V, 'S>) (steps: int) (phi: 'V) : InnerIterate<'V, 'S> =
         { InnerSolver.blackBox space phi with
             Counts =

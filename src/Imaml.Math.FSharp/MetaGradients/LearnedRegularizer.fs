@@ -1,11 +1,11 @@
-// Learning Λ beside θ: the gradient of the outer loss in Λ's parameters, dL/dλ = −⟨φ* − θ, u⟩ for Λ = λI, from a meta-gradient that has been
+// Learning Λ with θ: the gradient of the outer loss in Λ's parameters, dL/dλ = −⟨φ* − θ, u⟩ for Λ = λI, from a meta-gradient that has been
 // computed, and a Λ whose logarithms are learned.
 //
 // Every approximation g of ΛM⁻¹∇L(φ), M = H + Λ, brings one of u along: u ≈ Λ⁻¹g. For Algorithm 2 it is the solution of its system; for truncated
 // back-propagation its Neumann series; for FOMAML the system without H.
 //
-// At a small λ with fewer examples than parameters u is of the size ‖v‖/λ in H's null space, where φ* − θ = −Λ⁻¹∇L̂(φ*) has no part: those parts
-// cancel, but of φ − θ as computed there is a part e left, and e·u is as large as the result. So φ is moved by one Newton step, c = M⁻¹∇G(φ), and
+// At a small λ with fewer examples than parameters u is of the size ‖v‖/λ in H's null space, where φ* − θ = −Λ⁻¹∇L̂(φ*) is 0: so is the product,
+// but of φ − θ as computed a part e is left, and e·u is as large as the result. So φ is moved by one Newton step, c = M⁻¹∇G(φ), and
 // the displacement is read off the inner gradient there, whose null part is zero to rounding whatever φ's is:
 //
 //     φ* − θ ≈ −Λ⁻¹∇L̂(φ − c) ≈ −Λ⁻¹(∇L̂(φ) − Hc) = φ − c − θ − Λ⁻¹(∇G − Mc)
@@ -17,7 +17,7 @@
 //
 // whatever λ is (Cauchy and Schwarz, layer by layer, as Λu = g). So it is right where ‖φ − θ‖ is not far below ‖φ‖, as with a λ of the size of the
 // losses' curvature, at which training keeps it; at a small λ the gradient itself, −⟨φ − θ, g⟩, may be smaller than that. The number is in the result
-// beside the gradient (MetaGradient.LearnedRounding). A budget that stops φ early errs by ‖φ − φ*‖‖g‖ besides, in either form to its order.
+// with the gradient (MetaGradient.LearnedRounding). A budget that stops φ early adds an error of the order of ‖φ − φ*‖‖g‖ in either form.
 
 namespace Imaml.Math
 

@@ -113,7 +113,7 @@ type private NudgedProblem<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: I
 
         member _.OuterLossAndGradient phi = problem.OuterLossAndGradient phi
 
-/// A nudged meta-gradient with what tells whether β was small enough.
+/// A nudged meta-gradient, and what shows whether β was small enough.
 type NudgedMetaGradient<'V, 'S> =
     {
         /// g and what it was made of, the status being that of all solves together. Where the nudge was refused g is not a number, so that the task is not Usable; NegativeCurvature

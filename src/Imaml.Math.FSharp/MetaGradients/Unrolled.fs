@@ -101,7 +101,7 @@ module internal BackPropagation =
 
     /// Back through the steps that were taken from `iterates`, φₜ for t = first, first + 1, …; `before` is the iterate before them.
     ///
-    /// Cost: one gradient and one product a step; a few vectors beside the iterates.
+    /// Cost: one gradient and one product a step; a few vectors apart from the iterates.
     let stretch space regularizer problem (path: PathOptions<'V>) (theta: 'V) (first: int) (before: 'V) (iterates: 'V[]) adjoint =
         let mutable adjoint: Adjoint<'V, 'S> = adjoint
 

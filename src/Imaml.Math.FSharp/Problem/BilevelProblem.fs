@@ -20,7 +20,7 @@ type ILinearization<'V, 'S> =
     /// w ↦ ∇²L̂(φ) w
     abstract HessianProduct: w: 'V -> 'V
 
-/// A loss of a model's outputs near a point φ: its Gauss–Newton matrix beside its Hessian.
+/// A loss of a model's outputs near a point φ: its Gauss–Newton matrix as well as its Hessian.
 type IGaussNewtonLinearization<'V, 'S> =
     inherit ILinearization<'V, 'S>
     /// w ↦ JᵀCJw, J the Jacobian of the outputs at φ and C the loss's Hessian in the outputs: positive semidefinite where the loss is convex

@@ -9,13 +9,13 @@ open System
 [<NoComparison; NoEquality>]
 type Marks<'S> =
     {
-        /// The tolerance was met.
+        /// The tolerance was reached.
         Met: 'S
         /// A loss, a gradient, a product, a step or an iterate was not finite.
         NonFinite: 'S
         /// No further step makes progress.
         Stagnated: 'S
-        /// A direction was met whose curvature is not positive, beyond rounding.
+        /// A direction was found whose curvature is not positive, beyond rounding.
         Indefinite: 'S
     }
 

@@ -15,7 +15,7 @@ namespace Imaml.Nets.Assumptions;
 /// <param name="Negative">At least so many eigenvalues are negative.</param>
 /// <param name="StrongConvexity">λ + Smallest, which µ is at most.</param>
 /// <param name="Condition">κ of G as seen; infinite where µ is not positive.</param>
-/// <param name="Refuted">Whether a curvature below −λ was met, so that G is not convex here.</param>
+/// <param name="Refuted">Whether a curvature below −λ was seen, so that G is not convex here.</param>
 /// <param name="Probable">Whether G is strongly convex here, with a chance of error of 1 % for this task alone.</param>
 /// <param name="ProbableAmongAll">The same with that chance for all tasks of the state together: 1 % over their number for this one.</param>
 /// <param name="GradientNorm">‖∇G‖.</param>

@@ -1,8 +1,8 @@
 // How far budgets of inner and linear steps are from the exact meta-gradient d_θL(Alg*(θ)), in double precision: φ* by long descent and Newton's
 // method, and the linear system by its dense matrix where there are few parameters, by MINRES elsewhere.
 //
-// A rectifier's kinks are in the way: where the least G lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
-// reference is the point with the least ‖∇G‖ that was found, and says how small that is: exact where it is rounding, else the best there is.
+// A rectifier's kinks are an obstacle: where G's minimum lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
+// reference is the point with the smallest ‖∇G‖ found, and says how small that is: exact where it is rounding, else the best there is.
 //
 // The error of g after n steps of the run's inner solver and k of its linear solver is split at g(n, ∞), the exact solve at the φ that was reached:
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
@@ -53,10 +53,10 @@ internal static class ReferenceMeasurement
     private static readonly TensorCoordinates Coordinates = new();
     private static readonly LinearSolveOptions ToRounding = new(2000, relativeResidual: 1e-10, checkEvery: 1, recomputeResidual: false);
 
-    /// <summary>The inner budgets beside the run's own, and null for φ*.</summary>
+    /// <summary>The inner budgets, the run's own included, and null for φ*.</summary>
     public static IReadOnlyList<int?> InnerBudgets(int own) => [.. new SortedSet<int> { 4, 16, 64, own }.Select(steps => (int?)steps), null];
 
-    /// <summary>The linear budgets beside the run's own.</summary>
+    /// <summary>The linear budgets, the run's own included.</summary>
     public static IReadOnlyList<int> LinearBudgets(int own) => [.. new SortedSet<int> { 0, 1, 2, 5, 10, 20, own }];
 
     /// <summary>The errors of every task.</summary>

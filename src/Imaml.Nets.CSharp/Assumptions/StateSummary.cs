@@ -7,11 +7,11 @@ using MathNet.Numerics.Statistics;
 namespace Imaml.Nets.Assumptions;
 
 /// <summary>Order statistics of one figure over the tasks, by MathNet's definition of quantiles (median-unbiased, R8). Not a number where there is no task.</summary>
-/// <param name="Least">The least.</param>
+/// <param name="Least">The smallest.</param>
 /// <param name="Tenth">The 10 % quantile.</param>
 /// <param name="Median">The median.</param>
 /// <param name="NinetyHundredths">The 90 % quantile.</param>
-/// <param name="Greatest">The greatest.</param>
+/// <param name="Greatest">The largest.</param>
 internal sealed record Quantiles(double Least, double Tenth, double Median, double NinetyHundredths, double Greatest)
 {
     /// <summary>Those of these numbers, of which some may be infinite.</summary>

@@ -27,7 +27,7 @@ public enum MeasuredWork
     /// <summary>Meta-steps as training makes them.</summary>
     MetaStep,
 
-    /// <summary>One gradient of the support loss at θ for every task; and beside it, in time alone, one Hessian–vector product.</summary>
+    /// <summary>One gradient of the support loss at θ for every task; and, for its time alone, one Hessian–vector product.</summary>
     Gradient,
 }
 
@@ -35,7 +35,7 @@ public enum MeasuredWork
 /// <param name="Experiment">The run whose meta-batch is measured.</param>
 /// <param name="Threads">Threads that share out the tasks.</param>
 /// <param name="Work">What of it.</param>
-/// <param name="Steps">Meta-steps that are measured after the time of one has settled; for a gradient the least number of repetitions.</param>
+/// <param name="Steps">Meta-steps that are measured after the time of one has settled; for a gradient the minimum number of repetitions.</param>
 /// <param name="Device">Where, by its name on the command line.</param>
 /// <param name="Tf32">Whether a GPU may compute in TF32.</param>
 public sealed record MeasurementRequest(Experiment Experiment, int Threads, MeasuredWork Work, int Steps, string Device = ComputeDevice.ProcessorName, bool Tf32 = false);
@@ -84,7 +84,7 @@ public sealed record TaskCost(double Seconds, TaskWork Work, double Flops, Proce
 /// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
 /// <param name="Statuses">How the tasks' solves ended in the meta-steps that are timed; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
-/// <param name="TensorBytes">The most bytes that the tensors of one chunk of tasks held at once: each thread works on one chunk at a time. Counted, so it does not depend on allocator, runtime or threads; null where they cannot be counted, as on a GPU.</param>
+/// <param name="TensorBytes">Peak bytes of the tensors of one chunk of tasks: each thread works on one chunk at a time. Counted, so it does not depend on allocator, runtime or threads; null where they cannot be counted, as on a GPU.</param>
 /// <param name="MatrixMultiplyGflops">10⁹ float32 operations per second of matrix multiplication, by as many threads, right after the repetitions.</param>
 /// <param name="WarmUp">What came before the repetitions; null where a gradient is measured.</param>
 public sealed record Measurement(
@@ -254,7 +254,7 @@ public sealed record Measurement(
         return (TaskWork.Mean([.. tasks.SelectMany(chunk => chunk)]), bytes);
     }
 
-    /// <summary>Work on the chunks of the next meta-batch, one chunk after the other, and the most bytes that the tensors of one of them held at once.</summary>
+    /// <summary>Work on the chunks of the next meta-batch, one chunk after the other, and the peak bytes of the tensors of one of them.</summary>
     private static (T[] Results, long? TensorBytes) OneAtATime<T>(Measured measured, Func<TaskRange, T> work)
     {
         var learner = measured.Learner;

@@ -53,7 +53,7 @@ internal sealed record ConvolutionShape(int Images, int Height, int Width, int C
 /// <summary>Rows of one group in blocks of six, see <see cref="Products.Gather"/>.</summary>
 /// <param name="From">Where each row reads.</param>
 /// <param name="To">Where it is written; negative where a block is not full.</param>
-/// <param name="Taps">Where each tap reads beside that.</param>
+/// <param name="Taps">What each tap adds to that.</param>
 /// <param name="Weights">Where the tap's weights are.</param>
 internal sealed record RowGroup(int[] From, int[] To, int[] Taps, int[] Weights);
 

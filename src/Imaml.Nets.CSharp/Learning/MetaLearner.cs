@@ -17,7 +17,7 @@ namespace Imaml.Nets.Learning;
 /// <summary>Meta-training has no finite number to go on with.</summary>
 public sealed class TrainingDivergedException(string message) : Exception(message);
 
-/// <summary>How θ is learned: all that Algorithm 1 depends on besides the tasks and the model.</summary>
+/// <summary>How θ is learned: all that Algorithm 1 depends on apart from the tasks and the model.</summary>
 /// <param name="Method">How a task is adapted to, and how its meta-gradient is made.</param>
 /// <param name="Outer">What moves θ.</param>
 /// <param name="MetaSteps">T, outer steps.</param>
@@ -100,7 +100,7 @@ public sealed class MetaLearner : IDisposable
         return Trained(Plan, problem, _threads, MetaStep, theta, kept, _ranks);
     }
 
-    /// <summary>A learner of the average of the last iterates, of θ and of what is learned beside it; null where the outer optimiser does not average, or has not yet.</summary>
+    /// <summary>A learner of the average of the last iterates, of θ and of what is learned with it; null where the outer optimiser does not average, or has not yet.</summary>
     internal MetaLearner? Averaged()
     {
         using var scope = NewDisposeScope();
@@ -230,7 +230,7 @@ public sealed class MetaLearner : IDisposable
     /// <summary>The processes that share out the chunks.</summary>
     internal IRanks Processes => _ranks;
 
-    /// <summary>A hash of θ and of what is learned beside it: SHA-256 of their bytes.</summary>
+    /// <summary>A hash of θ and of what is learned with it: SHA-256 of their bytes.</summary>
     internal byte[] StateHash()
     {
         using var scope = NewDisposeScope();

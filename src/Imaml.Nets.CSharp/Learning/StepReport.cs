@@ -1,4 +1,4 @@
-// What one meta-step tells: how well it learns, and whether its meta-gradient can be trusted.
+// What one meta-step reports: how well it learns, and whether its meta-gradient can be trusted.
 
 using System.Text.Json.Serialization;
 using Imaml.Math;
@@ -49,7 +49,7 @@ public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, I
 /// <param name="MetaGradientNorm">‖mean of g‖.</param>
 /// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature, whatever was done about it.</param>
 /// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>
-/// <param name="LargestRaise">The most that a task's Λ was multiplied by against negative curvature.</param>
+/// <param name="LargestRaise">The largest factor on a task's Λ, against negative curvature.</param>
 /// <param name="Learned">What is learned with θ, as it was at this step; null where nothing is.</param>
 /// <param name="Ended">How the tasks' solves ended; null in a log of a version that did not count them.</param>
 /// <param name="Gradients">Gradients ∇L̂ and ∇L of all tasks; null likewise.</param>

@@ -4,7 +4,7 @@ using TorchSharp;
 
 namespace Imaml.Nets.LibTorch;
 
-/// <summary>What NVIDIA's driver knows of the GPUs and TorchSharp does not tell: their names, and how much of their memory is taken.</summary>
+/// <summary>What NVIDIA's driver knows of the GPUs and TorchSharp does not give: their names, and how much of their memory is taken.</summary>
 internal static class CudaDevices
 {
     private const string Driver = "libcuda.so.1";

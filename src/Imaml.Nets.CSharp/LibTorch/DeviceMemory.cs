@@ -1,6 +1,5 @@
 // Memory of the device that computes: the process's resident memory (what Linux calls VmRSS and VmHWM, and other systems the working set and its peak),
-// or what is taken of a GPU's. libtorch keeps what it has once taken of a GPU's for its next tensors, so that the most it held at once is what it holds
-// in the end.
+// or what is taken of a GPU's. libtorch keeps what it has once taken of a GPU's for its next tensors, so that its peak is what it holds in the end.
 
 using System.Diagnostics;
 using TorchSharp;
@@ -25,7 +24,7 @@ internal sealed class DeviceMemory
     /// <summary>Begins to watch.</summary>
     public static DeviceMemory Of(torch.Device device) => new(device);
 
-    /// <summary>The most that has been taken at once since then, less what was taken before; null where the system does not know.</summary>
+    /// <summary>The peak of what has been taken since then, less what was taken before; null where the system does not know.</summary>
     public long? Peak() => _device.type == DeviceType.CPU
         ? ProcessMemory.Peak() is var peak && peak > _earlierPeak ? peak - Before : null
         : CudaDevices.TakenBytes(_device) - Before;

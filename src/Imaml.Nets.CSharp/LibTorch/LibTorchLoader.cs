@@ -57,7 +57,7 @@ public static class LibTorchLoader
             return new LibTorchOrigin("", null, []);
         }
 
-        // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower beside other programs.
+        // libtorch's threads would spin while they wait for each other: no faster on idle cores, and many times slower on busy ones.
         // .NET's own SetEnvironmentVariable does not reach native code. What the user has set stays.
         _ = SetEnvironment("OMP_WAIT_POLICY", "passive", 0);
         if (ProcessorCaches.LimitOneDnn)
@@ -103,7 +103,7 @@ public static class LibTorchLoader
                 : $"{FolderVariable}={named} holds no {ProcessorLibrary}; set it to the torch/lib folder of a PyTorch installation, or unset it");
         }
 
-        // TorchSharp loads what lies beside the program whatever is loaded already, and two libtorchs in one process end it.
+        // TorchSharp loads the program's own libtorch whatever is loaded already, and two libtorchs in one process end it.
         if (folder != packaged && File.Exists(Path.Combine(packaged, ProcessorLibrary)))
         {
             throw new LibTorchLoadException($"{FolderVariable}={named}: this build brings a libtorch of its own ({packaged}), and there can be only one; build with -p:LibTorch=external, or unset the variable");
@@ -199,7 +199,7 @@ internal static partial class LibTorchVersion
             ? version.ToString(3)
             : "unknown";
 
-    /// <summary>The one in a folder: a PyTorch installation says it beside its lib folder; any other is taken for the expected one.</summary>
+    /// <summary>The one in a folder: a PyTorch installation says it next to its lib folder; any other is taken for the expected one.</summary>
     public static string Of(string folder)
     {
         var file = Path.Combine(folder, "..", "version.py");

@@ -1,5 +1,5 @@
 // Loads a shared library with those that it needs. The system's loader looks for these where the library says, which need not be where they
-// are: PyTorch's CUDA libraries come in packages of their own, beside PyTorch's. So where the system's loader names one that it does not
+// are: PyTorch's CUDA libraries come in packages of their own, next to PyTorch's. So where the system's loader names one that it does not
 // find, it is looked for in further folders, loaded, and the library tried again; the loader then finds it by its name.
 //
 // TorchSharp is built for one version of libtorch; a PyTorch installation may hold another. The system's loader binds a function at its first call, so
@@ -20,7 +20,7 @@ internal static partial class SharedLibrary
     /// <exception cref="LibTorchLoadException">It is damaged, or misses something; the message says what, in the words of the system's loader.</exception>
     public static nint Load(string path, IReadOnlyList<string> neighbours) => Load(path, neighbours, []);
 
-    /// <summary>The folders beside a libtorch that may hold what it needs: its own, and those of NVIDIA's packages where PyTorch is installed by pip.</summary>
+    /// <summary>The folders that may hold what a libtorch needs: its own, and those of NVIDIA's packages where PyTorch is installed by pip.</summary>
     public static IReadOnlyList<string> Neighbours(string folder)
     {
         var packages = Path.GetFullPath(Path.Combine(folder, "..", "..", "nvidia"));

@@ -70,7 +70,7 @@ internal sealed class TensorMemory
     /// <summary>Whether memory is being counted.</summary>
     public static bool Counts => Instance is { IsValueCreated: true, Value._counts: true };
 
-    /// <summary>The most bytes that tensors and oneDNN's buffers made by <paramref name="work"/>, on whatever thread, held at once; null where they cannot be counted.</summary>
+    /// <summary>Peak bytes of the tensors and oneDNN's buffers made by <paramref name="work"/>, on whatever thread; null where they cannot be counted.</summary>
     /// <remarks>One count at a time: a second caller waits.</remarks>
     public static (T Result, long? Bytes) During<T>(Func<T> work)
     {

@@ -11,7 +11,7 @@ namespace Imaml.Nets.Machines;
 /// <summary>Collective operations: every rank calls them, in the same order.</summary>
 internal static class Ranks
 {
-    // Of the buffers of an ordered sum, beside the vectors themselves.
+    // Of the buffers of an ordered sum, apart from the vectors themselves.
     private const int BufferBytes = 64 << 20;
 
     /// <summary>A process that works alone.</summary>

@@ -191,7 +191,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
             var (dGamma, dBeta) = (result.Parameters[0], result.Parameters[1]);
             var dx = result.Input;
 
-            // The derivative of P(γ∂y) beside P(γ∂ẏ): P(γ̇∂y) − (ṡ/s)·P(γ∂y) − (x̂'·mean(γ∂y·x̂) + x̂·mean(γ∂y·x̂'))/s with x̂' = P(ẋ).
+            // The derivative of P(γ∂y) minus P(γ∂ẏ): P(γ̇∂y) − (ṡ/s)·P(γ∂y) − (x̂'·mean(γ∂y·x̂) + x̂·mean(γ∂y·x̂'))/s with x̂' = P(ẋ).
             if (_inputTangent is null)
             {
                 dx?.AddProduct(_unscaled!, PerChannel(_gammaTangent!));

@@ -1,5 +1,5 @@
 // The state with the best validation so far, the first one of equal ones, as a file of the run's folder. A run that ends between two validations of its
-// cadence validates its end too; a longer run has no end there, and chooses among the states that it would have validated: the best of these is kept beside.
+// cadence validates its end too; a longer run has no end there, and chooses among the states that it would have validated: the best of these is kept too.
 
 using Imaml.Nets.Learning;
 using Imaml.Nets.Storage;

@@ -177,7 +177,7 @@ internal static class Checkpoint
         private readonly byte[] _state;
         private readonly int _each, _eachLearned, _vectors;
 
-        /// <exception cref="CheckpointException">They are not as many as the model and the method have, or θ or what is learned beside it is not finite.</exception>
+        /// <exception cref="CheckpointException">They are not as many as the model and the method have, or θ or what is learned with it is not finite.</exception>
         public Parts(string path, CheckpointHeader header, byte[] state, LearningProblem problem)
         {
             (_state, _each, _vectors) = (state, problem.ParameterCount * sizeof(float), 1 + header.Outer.Vectors.Count);

@@ -16,7 +16,7 @@ namespace Imaml.Nets.Runs;
 /// <param name="Seed">Their seed.</param>
 internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong Seed = ImageTasks.EvaluationSeed)
 {
-    /// <summary>The least that the literature's protocol asks for.</summary>
+    /// <summary>The minimum that the literature's protocol asks for.</summary>
     public const int DefaultEpisodes = 600;
 }
 

@@ -18,7 +18,7 @@ namespace Imaml.Nets.Runs;
 /// <param name="ValidateEvery">Meta-steps between validations; 0 for none.</param>
 /// <param name="ValidationEpisodes">Tasks of a validation.</param>
 /// <param name="CheckpointEvery">Meta-steps between checkpoints.</param>
-/// <param name="KeepEvery">Meta-steps between the checkpoints that are kept besides the last one; 0 for none.</param>
+/// <param name="KeepEvery">Meta-steps between the checkpoints that are kept as well as the last one; 0 for none.</param>
 /// <param name="LogEvery">Meta-steps that a line of the log is about; validations are at multiples of it.</param>
 public sealed record Budget(
     int MetaSteps, int MetaBatch, int ValidateEvery = 0, int ValidationEpisodes = 200, int CheckpointEvery = 100, int KeepEvery = 0, int LogEvery = 1)

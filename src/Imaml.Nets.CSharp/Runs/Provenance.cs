@@ -27,7 +27,7 @@ public sealed record Provenance(
     /// <summary>Those of this process, for results that were computed on a device.</summary>
     public static Provenance Current(ComputeDevice device) => Of(LibTorchVersion.Of(LibTorchLoader.Loaded.Folder), device.Description, InstructionSet.Current);
 
-    /// <summary>Those of this process, for results that no tensor has a part in: libtorch is not loaded.</summary>
+    /// <summary>Those of this process, for results computed without tensors: libtorch is not loaded.</summary>
     internal static Provenance WithoutLibTorch() => Of("not used", ComputeDevice.ProcessorName, InstructionSet.WithoutLibTorch);
 
     /// <summary>The machine in one phrase: processor, instruction set, cores.</summary>
@@ -50,7 +50,7 @@ public sealed record Provenance(
             : Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unknown";
 }
 
-/// <summary>The content of provenance.json: what a run was begun with besides its experiment.</summary>
+/// <summary>The content of provenance.json: what a run was begun with apart from its experiment.</summary>
 /// <param name="Tasks">What determines the tasks.</param>
 /// <param name="Manifest">For images the classes of each part, with their hash.</param>
 /// <param name="Provenance">The program and the machine that began the run.</param>

@@ -247,7 +247,7 @@ public sealed class TrainingRun : IDisposable
         }
     }
 
-    /// <summary>Measures the state reached on tasks of a part, and writes the result beside the run.</summary>
+    /// <summary>Measures the state reached on tasks of a part, and writes the result to the run's folder.</summary>
     /// <param name="tasks">Their number.</param>
     /// <param name="part">The part.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>

@@ -1,4 +1,4 @@
-// Files that are whole or not there: written to a draft beside them and renamed, so that no reader, and no crash, leaves half of one.
+// Files that are whole or not there: written to a draft next to them and renamed, so that no reader finds, and no crash leaves, half of one.
 
 namespace Imaml.Nets.Storage;
 

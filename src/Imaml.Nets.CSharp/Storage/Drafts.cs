@@ -18,7 +18,7 @@ internal static class Drafts
     // Bytes of a file's name, and what a draft's name has more.
     private const int LongestName = 255, Addition = 38;
 
-    /// <summary>A name for a draft of a file, beside it.</summary>
+    /// <summary>A name for a draft of a file, in its folder.</summary>
     public static string NameFor(string path)
     {
         var name = Path.GetFileName(path);

@@ -1,4 +1,4 @@
-// Downloads archives of known MD5 over HTTP. What has arrived is kept beside the target as NAME.part (with the server's entity tag in
+// Downloads archives of known MD5 over HTTP. What has arrived is kept next to the target as NAME.part (with the server's entity tag in
 // NAME.part.etag), so that a broken download goes on where it stopped; the target appears only when it is whole and its MD5 right.
 
 using System.Globalization;

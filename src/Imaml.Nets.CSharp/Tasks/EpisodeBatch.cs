@@ -1,4 +1,4 @@
-// An episode, by the numbers of its images; and episodes as the flat arrays that a network takes: pixels as byte/255, quarter turns applied on the way.
+// An episode, by the numbers of its images; and episodes as the flat arrays that a network takes: pixels as byte/255, with quarter turns applied.
 
 using System.Collections.Immutable;
 

@@ -2,8 +2,8 @@
 //
 //     magic · pixels of all images · SHA-256 of each image's pixels · what the set is, as JSON · the two's lengths · SHA-256 of the three
 //
-// A file is taken where its end has the right hash and its length is that of its images; written to a draft beside it and renamed, so that no reader
-// ever sees half a file, and two processes that write the same one do not meet. Each image is checked against its hash before it is used: all
+// A file is taken where its end has the right hash and its length is that of its images; written to a draft next to it and renamed, so that no reader
+// ever sees half a file, and two processes that write the same one do not clash. Each image is checked against its hash before it is used: all
 // at once in a small set, at its first use in a large one. A file that fails is made anew, never trusted.
 
 using System.Buffers.Binary;
@@ -16,7 +16,7 @@ using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
-/// <summary>What a cache file says of its set, besides pixels.</summary>
+/// <summary>What a cache file says of its set, apart from pixels.</summary>
 /// <param name="Key">What it was prepared from; a file under another key's name is foreign.</param>
 /// <param name="Name">The set's name.</param>
 /// <param name="Height">Rows of an image.</param>
@@ -168,7 +168,7 @@ internal sealed class ImageCacheWriter : IPreparedImages
     {
         (_path, _draft) = (path, Drafts.NameFor(path));
         (_start, _count, _imageBytes, _digests) = (magic.Length, count, imageBytes, new byte[count * SHA256.HashSizeInBytes]);
-        // Room for all of it at once: a full disk is met here, before an hour's work.
+        // Room for all of it at once: a full disk is found here, before an hour's work.
         _file = Drafts.Create(_draft, new FileStreamOptions
         {
             Mode = FileMode.CreateNew,

@@ -26,7 +26,7 @@ internal sealed record OmniglotReport(
     IReadOnlyList<string> Extra,
     IReadOnlyList<string> Damaged)
 {
-    /// <summary>Whether every drawing is there and sound, and nothing besides.</summary>
+    /// <summary>Whether every drawing is there and sound, and nothing else.</summary>
     public bool IsComplete => MissingCharacters.Count + MissingDrawings.Count + Extra.Count + Damaged.Count == 0;
 
     /// <summary>What kinds of difference there are, and how many of each; empty where there are none.</summary>

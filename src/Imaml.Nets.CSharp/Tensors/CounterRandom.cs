@@ -92,7 +92,7 @@ internal sealed class CounterRandom
 
 /// <summary>
 /// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task, number of the call), so that a run that was
-/// stopped goes on as if it had not been, and neither the tasks beside it nor the device changes what a task gets. They are drawn on the host and copied.
+/// stopped goes on as if it had not been, and neither the other tasks nor the device changes what a task gets. They are drawn on the host and copied.
 /// </summary>
 internal static class RandomSigns
 {

@@ -91,7 +91,7 @@ module AccuracyPrice =
         let v = task.Outer.Gradient phi
         iterate 0 (0.0 * v) v v
 
-    /// The least number of gradients and products, one linearization and one residual included, over a grid of inner thresholds that
+    /// The smallest number of gradients and products, one linearization and one residual included, over a grid of inner thresholds that
     /// reaches from twenty times above to twenty times below `gradientNorm`, each with the CG steps that its certificate needs;
     /// 0 where none will do.
     let bestFixed rule epsilon (gradientNorm: float) (task: BilevelTask) =

@@ -14,7 +14,7 @@ type Extent =
 /// One problem on which a statement was measured.
 type Instance =
     {
-        /// What replays it: the family, the seed, and what else is drawn beside it.
+        /// What replays it: the family, the seed, and what else is drawn.
         Name: string
         /// 1 − measured/bound: 0 is a tight bound, a negative number a violation.
         Margin: float

@@ -88,7 +88,7 @@ module Corollary1Claims =
         | LogisticRegressions
         | Networks -> 0.0
 
-    /// The least ‖∇F(θₖ)‖², k < K, of Algorithm 1 with steps of `rate`.
+    /// The smallest ‖∇F(θₖ)‖², k < K, of Algorithm 1 with steps of `rate`.
     let private descend (tasks: BilevelTask[]) strategy (rate: float) steps =
         let problems = tasks |> Array.map BilevelTask.problem
         let start = MetaLearning.start (GradientDescentOptimizer rate) tasks[0].Theta

@@ -85,7 +85,7 @@ module Definitions =
 
         Claim.margin (measure task) (limit bound)
 
-    /// The minimum that Newton's method finds from elsewhere, on a network that λ = 0.02 leaves without strong convexity, µ being the least
+    /// The minimum that Newton's method finds from elsewhere, on a network that λ = 0.02 leaves without strong convexity, µ being the smallest
     /// eigenvalue of H + Λ there: as far as ∇G can tell it is Alg*(θ).
     let private otherMinimumMargin (seed: int) =
         let random = Random seed

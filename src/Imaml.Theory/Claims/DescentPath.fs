@@ -3,7 +3,7 @@
 // Running error analysis (Higham, section 3.3): what is known to e before a step is known to ‖step‖e and the step's own roundings after it.
 // With q = max|1 − αm| over m in [µ, β], a step multiplies errors by q without momentum, adds b of the last two with heavy ball, and makes
 // q((1+b)eₜ + beₜ₋₁) of them with Nesterov's; H itself is off by ρ times φ's error. Reverse mode makes the same errors at the same places,
-// as (∂φ_T/∂φₜ)ᵀ multiplies adjoints on the way back: one bound serves both, twice, as the recurrence rounds too.
+// as (∂φ_T/∂φₜ)ᵀ multiplies adjoints backwards: one bound serves both, twice, as the recurrence rounds too.
 
 namespace Imaml.Theory
 
@@ -147,7 +147,7 @@ module DescentPath =
         let step = one - options.Step * BilevelTask.shiftedHessian task task.Theta
         Seq.fold (fun (power: Matrix<float>) _ -> power * step) one (seq { 1..n })
 
-    /// How far ΛM⁻¹w, ‖w‖ ≤ `size`, by a dense solve may be off, M constant (Higham, theorem 10.4), and a power of T products beside it.
+    /// How far ΛM⁻¹w, ‖w‖ ≤ `size`, by a dense solve, M constant (Higham, theorem 10.4), and a power of T products may be off together.
     let solveError (task: BilevelTask) (options: UnrolledOptions) (size: float) =
         let c = BilevelTask.constants task
         let d = task.Theta.Count

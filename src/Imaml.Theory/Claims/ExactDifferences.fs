@@ -66,7 +66,7 @@ module ExactDifferences =
         let r = c.Contraction
         let second = c.HessianLipschitz * r * r / c.StrongConvexity
 
-        // F‴ = L‴[φ′,φ′,φ′] + 3L″[φ″,φ′] + L′[φ‴], with ‖L′‖ at most ‖v‖ + L·(r·h) on the way.
+        // F‴ = L‴[φ′,φ′,φ′] + 3L″[φ″,φ′] + L′[φ‴], with ‖L′‖ at most ‖v‖ + L·(r·h) in between.
         let thirdOfF =
             task.Outer.HessianLipschitz * r ** 3.0
             + 3.0 * c.OuterSmoothness * second * r

@@ -4,9 +4,9 @@
 //     Nesterov           √(κ+1)e^{−N/(2√κ)}R                (1 − 1/√κ)^{N/2} ≤ e^{−N/(2√κ)}       (Nesterov 2004, theorem 2.2.3)
 //     CG                 2(‖Λ‖/µ)e^{−2N/√κ}‖v‖              ((√κ−1)/(√κ+1))ᴺ ≤ e^{−2N/√κ}        (Golub and Van Loan, section 11.3)
 //
-// is what N steps promise; the counts are the least N that promise the accuracy. Whether the solvers keep the promise is one claim each;
+// is what N steps promise; the counts are the smallest N that promise the accuracy. Whether the solvers keep the promise is one claim each;
 // whether they do so in fewer steps depends on the method: gradient descent does not, where κ is large and the start differs from Alg*(θ)
-// along the least curvature; Nesterov's method needs about half on quadratics; conjugate gradients are helped by what v leaves out.
+// along the smallest curvature; Nesterov's method needs about half on quadratics; conjugate gradients are helped by what v leaves out.
 
 namespace Imaml.Theory
 

@@ -1,4 +1,4 @@
-// Theorem 1's iteration counts as numbers: the least N whose promise (IterationCounts.fs) is the accuracy that is asked for.
+// Theorem 1's iteration counts as numbers: the smallest N whose promise (IterationCounts.fs) is the accuracy that is asked for.
 
 namespace Imaml.Theory
 
@@ -8,7 +8,7 @@ open Imaml.Math
 [<RequireQualifiedAccess>]
 module internal LeastCounts =
 
-    /// Whether a count is the least N with promise N ≤ accuracy, near whole numbers too: the accuracy is what a drawn number of steps promises.
+    /// Whether a count is the smallest N with promise N ≤ accuracy, near whole numbers too: the accuracy is what a drawn number of steps promises.
     let private leastMargin (promise: ErrorConstants -> float -> float) (count: ErrorConstants -> float -> int) (seed: int) =
         let random = Random seed
         let magnitude range = 10.0 ** (range * random.NextDouble())

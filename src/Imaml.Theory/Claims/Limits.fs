@@ -77,7 +77,7 @@ module Limits =
             member _.Solve(space, _, _, theta, _, _) = InnerSolver.blackBox space theta
         }
 
-    /// λ up to a thousandth of the least curvature, so that Λ₁'s largest eigenvalue, up to 10, stays a hundredth of it.
+    /// λ up to a thousandth of the smallest curvature, so that Λ₁'s largest eigenvalue, up to 10, stays a hundredth of it.
     let private toZero (task: BilevelTask) seed =
         // Of the eigenvalues that are not rounding, where H has a kernel.
         let system = Eigensystem.Of(task.Inner.Hessian task.Theta)

@@ -48,7 +48,7 @@ module LowerLevelClaims =
         let struct (exact, own) = LowerLevels.exactGradient level z
         Claim.margin ((gradient - exact).L2Norm()) (bound.Total + own.Total)
 
-    /// The search for an accuracy: the error against ε where it was met, else against the bound that it ended with.
+    /// The search for an accuracy: the error against ε where it was reached, else against the bound that it ended with.
     let private adaptiveMargin (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
         let struct (exact, own) = LowerLevels.exactGradient level z
         let epsilon = exact.L2Norm() * 10.0 ** (-1.0 - 9.0 * random.NextDouble())

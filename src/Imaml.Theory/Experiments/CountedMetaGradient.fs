@@ -14,7 +14,7 @@ type CountedMetaGradient =
         /// What was evaluated, and what the result says was.
         Count: WorkCount
         Reported: WorkCount
-        /// The most vectors that lived at once, beside θ.
+        /// The largest number of vectors alive at once, without θ.
         Vectors: int
     }
 

@@ -3,7 +3,7 @@
 //     exact-solve error         ‖g − d_θL(Alg*(θ))‖ / ‖d_θL(Alg*(θ))‖          (Definition 3)
 //     approximate-solve error   ‖g − d_θL(Alg(θ))‖ / ‖d_θL(Alg*(θ))‖           Alg(θ) the iterate, differentiated itself
 //
-// Both for every method: MAML's is 0 in the second sense by construction, and never in the first. Beside the paper's curves stand truncated
+// Both for every method: MAML's is 0 in the second sense by construction, and never in the first. Added to the paper's curves are truncated
 // back-propagation, Nesterov's inner solver, what each point costs, and the certificate of every implicit meta-gradient.
 
 namespace Imaml.Theory
@@ -12,7 +12,7 @@ open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
-/// A way to the meta-gradient, with its budget beside the inner steps.
+/// A way to the meta-gradient, with its budget apart from the inner steps.
 type Figure2aMethod =
     /// Back-propagation through all steps of gradient descent.
     | Maml = 0

@@ -1,5 +1,5 @@
 // What the paper reads off Figure 2(a), as numbers: both methods converge to the exact meta-gradient; iMAML is nearer to it after finitely
-// many inner steps; two steps of CG leave a floor, which five remove. And two statements that the figure lets one check beside them: MAML is
+// many inner steps; two steps of CG leave a floor, which five remove. And two more statements that the figure lets one check: MAML is
 // exact in the approximate-solve sense, and the certificate lies above the true error.
 
 namespace Imaml.Theory
@@ -57,7 +57,7 @@ module Figure2aClaims =
 
     let private exactSolve = Func<Figure2aPoint, float>(fun p -> p.ExactSolveError)
 
-    /// iMAML with 5 CG steps beside MAML, on the same problem after the same number of inner steps, where MAML's error is above rounding on at
+    /// iMAML with 5 CG steps and MAML, on the same problem after the same number of inner steps, where MAML's error is above rounding on at
     /// least half of the problems; those on which it is.
     let private paired (points: Figure2aPoint seq) =
         let all = Array.zip (ofMethod points Figure2aMethod.Imaml5) (ofMethod points Figure2aMethod.Maml)

@@ -5,7 +5,7 @@ namespace Imaml.Theory
 open System
 open System.Collections.Generic
 
-/// A row of Table 1, the paper's entry beside the measured one.
+/// A row of Table 1, the paper's entry next to the measured one.
 [<NoComparison; NoEquality>]
 type Table1Row =
     {

@@ -37,7 +37,7 @@ type Table1Point =
         /// Evaluations of ∇L̂, and Hessian–vector products.
         Gradients: int
         HessianProducts: int
-        /// The most vectors that lived at once, beside θ.
+        /// The largest number of vectors alive at once, without θ.
         Vectors: int
         /// ‖φ − φ*‖/δ, at most 1
         InnerError: float

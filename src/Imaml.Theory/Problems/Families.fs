@@ -109,7 +109,7 @@ module Family =
             let d = int (200.0 ** random.NextDouble())
             let examples () = random.Next(max 1 (d / 2), 2 * d + 2)
             let condition = 10.0 ** (6.0 * random.NextDouble())
-            // From the least curvature of L̂, where there is one, to above the greatest.
+            // From the smallest curvature of L̂, where there is one, to above the largest.
             let lambda = 10.0 ** (6.5 * random.NextDouble() - 6.0)
             let struct (inner, outer) = losses family random examples d condition
             let proximal = Proximal.random random d lambda

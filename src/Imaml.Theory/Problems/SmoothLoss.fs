@@ -41,7 +41,7 @@ type SmoothLoss =
 [<RequireQualifiedAccess>]
 module internal Proved =
 
-    /// An upper bound as it was computed; what has overflowed on the way is not known.
+    /// An upper bound as it was computed; what has overflowed in between is not known.
     let most x = if Double.IsNaN x then infinity else x
 
     /// The constants as they were computed, likewise.

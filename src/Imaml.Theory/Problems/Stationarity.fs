@@ -63,7 +63,7 @@ module Stationarity =
                     (lossRounding
                      + Rounding.gamma (d + 2) * sqrt (float d) * regularization * sizes
                      + 2.0 * Rounding.unit * curvature * sizes)
-            // Beside large numbers what is proved of a convex loss may be lost in the rounding of eigenvalues.
+            // Next to large numbers what is proved of a convex loss may be lost in the rounding of eigenvalues.
             SmallestCurvature =
                 if smallest > -infinity then
                     max smallest proved

@@ -110,7 +110,7 @@ internal static class ImageFolder
         return hash.GetHashAndReset();
     }
 
-    /// <summary>All that the prepared images depend on besides the files.</summary>
+    /// <summary>All that the prepared images depend on apart from the files.</summary>
     internal static string KindOf(string name, FolderReading reading) =>
         $"{Preparation}\n{name}\n{reading.Form}\n{reading.SkipDamaged}\n{reading.Pool}\n{reading.Published?.Name}";
 }

@@ -1,7 +1,7 @@
 // Which images a folder or archive holds, of which classes, and how they are divided. The layouts:
 //   DIR/<class>/*                                   DIR/{train,val,test}/<class>/*
-//   train.csv, val.csv, test.csv (filename,label) beside images/, images.zip, or class folders, wherever these lie: mini-ImageNet's
-//   one csv of the user's own (filename,label[,part]) beside the images
+//   train.csv, val.csv, test.csv (filename,label) next to images/, images.zip, or class folders, wherever these lie: mini-ImageNet's
+//   one csv of the user's own (filename,label[,part]) next to the images
 // A table's file names are looked for first; where none of them is there, its labels divide the class folders. One folder that holds everything is
 // passed through.
 
@@ -22,7 +22,7 @@ internal sealed record ImageLayout(IReadOnlyList<ListedImage> Images, string? Di
 {
     /// <summary>Reads the layout of a tree.</summary>
     /// <param name="root">The tree.</param>
-    /// <param name="images">An archive with the images beside the tables, or null.</param>
+    /// <param name="images">An archive with the images, next to the tables, or null.</param>
     /// <param name="published">A division by class name that is used where the files have none, with its name.</param>
     /// <param name="pool">True takes no notice of how the files are divided.</param>
     /// <exception cref="DataException">There are no classes, or tables and files contradict each other.</exception>
@@ -57,7 +57,7 @@ internal sealed class LayoutReader
             _others.RemoveAll(item => Path.Combine(root.Root, item.File.Path) == images.Root);
         }
 
-        // Tables lie beside the images or in one folder of their own.
+        // Tables lie next to the images or in one folder of their own.
         var nearest = _tables.Count == 0 ? 0 : _tables.Min(item => item.Path.Count(one => one == '/'));
         _others.AddRange(_tables.Where(item => item.Path.Count(one => one == '/') > nearest));
         _tables.RemoveAll(item => item.Path.Count(one => one == '/') > nearest);
