@@ -143,7 +143,7 @@ let private bad: (string * string * string * string) list =
         full,
         "[[2, 1], [1, 2]]",
         "[[1e-30, 0], [0, 1]]",
-        "regularizer.lambda: must be positive definite, but its smallest eigenvalue is 1E-30, too close to 0 beside its largest, 1"
+        "regularizer.lambda: must be positive definite, but its smallest eigenvalue is 1E-30, too small compared with its largest, 1"
         full, "[[2, 1], [1, 2]]", "[[1e200, 0], [0, 1]]", "regularizer.lambda: numbers so large that their squares overflow"
         // Examples.
         examples "least-squares", "[3, 4]", "[3]", "inner.X[1]: 1 number, but inner.X[0] has 2: all rows must be equally long"

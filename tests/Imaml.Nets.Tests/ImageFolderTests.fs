@@ -477,7 +477,7 @@ let refusals =
 
             testCase "class folders beside train and test" (fun () ->
                 refused
-                    "DATA has class folders beside train and test: other/c; move them into one of the parts"
+                    "DATA has class folders outside train, val and test: other/c; move them into one of the parts"
                     (images [ "train/a/1.png"; "test/b/1.png"; "other/c/1.png" ]))
 
             testCase "a class in two parts, by folders" (fun () ->

@@ -47,7 +47,7 @@ internal sealed record Finding(
             found = found with
             {
                 Outcome = Outcome.RoundingLimit,
-                Message = string.Create(CultureInfo.InvariantCulture, $"H + Λ is positive definite, µ = {constants.StrongConvexity:G6}, but beside β = {constants.Smoothness:G6} the curvature of a direction was lost in rounding"),
+                Message = string.Create(CultureInfo.InvariantCulture, $"H + Λ is positive definite, µ = {constants.StrongConvexity:G6}, but compared with β = {constants.Smoothness:G6} the curvature of a direction was lost in rounding"),
             };
         }
         else if (!claims && dense is { IsFinite: true, Stationarity: { SmallestCurvature: <= 0 } indefinite })

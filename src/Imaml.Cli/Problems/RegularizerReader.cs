@@ -70,7 +70,7 @@ internal static class RegularizerReader
         catch (ArgumentException)
         {
             var (smallest, largest) = Spectrum.ends(matrix);
-            var close = smallest > 0.0 ? $", too close to 0 beside its largest, {largest:G3}" : "";
+            var close = smallest > 0.0 ? $", too small compared with its largest, {largest:G3}" : "";
             throw node.Error($"must be positive definite, but its smallest eigenvalue is {smallest:G3}{close}");
         }
     }

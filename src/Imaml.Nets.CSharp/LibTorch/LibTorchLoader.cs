@@ -99,7 +99,7 @@ public static class LibTorchLoader
         if (!File.Exists(Path.Combine(folder, ProcessorLibrary)))
         {
             throw new LibTorchLoadException(named is null
-                ? $"libtorch is not beside the program ({folder}); restore the package TorchSharp-cpu, or with -p:Cuda=true TorchSharp-cuda-linux, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
+                ? $"libtorch is not in the program's folder ({folder}); restore the package TorchSharp-cpu, or with -p:Cuda=true TorchSharp-cuda-linux, or set {FolderVariable} to the torch/lib folder of a PyTorch installation"
                 : $"{FolderVariable}={named} holds no {ProcessorLibrary}; set it to the torch/lib folder of a PyTorch installation, or unset it");
         }
 
