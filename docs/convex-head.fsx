@@ -95,19 +95,27 @@ holds $"along a random direction in X: {slope:F8}, by differences of exact solut
 (**
 ## The certificate
 
-In its logits the cross-entropy has $0 \preceq S \preceq \tfrac12 I$, and a third derivative of at most $c = 2\sqrt2/(6\sqrt3) < 0.2722$: along $a$ it is the third central moment of the numbers $a_k$ under the probabilities, which lie within $\sqrt2\|a\|$ of each other, and a variable of range $r$ has a
-third moment of at most $r^3/(6\sqrt3)$; for a symmetric form the largest value along one direction is its norm. Hence $\mu = \lambda$, $\rho = \frac cn\sum\|x_i\|^3$, and $\nabla f$ is $L = \|X_q\|^2/(2m)$-Lipschitz. With $d = \|\nabla g(W)\|/\lambda \ge \|W - W^\star\|$ and $r = v - (H + \lambda)u$,
+How large are the constants of a network's features? Training makes features grow, and a bound made of $S \preceq \tfrac12 I$ and $\|x_i\|^3$ becomes infinite, though the solution is no worse: as the features grow the probabilities go to 0 and 1, and $S$ falls. Three facts about $S = \mathrm{diag}(p) - pp^\top$ at an example's logits:
 
-$$\|u - u^\star\| \le \frac1\lambda\bigl(\|r\| + (L + \rho\|u\|)d\bigr) .$$
+- **$S \preceq sI$ with $s = 2\max_k p_k(1 - p_k) \le \tfrac12$**, by Gershgorin's discs. It is measured at $W$.
+- **$S$ changes by a factor.** Along $a$, the derivative of $b^\top S b$ is a third central moment, $\mathbb E[(b - \bar b)^2(a - \bar a)]$ under $p$, at most $\mathrm{range}(a)\,b^\top S b$, so $S(z + a) \preceq e^{\mathrm{range}(a)}S(z)$ with $\mathrm{range}(a) \le \sqrt2\|a\|$ (self-concordance; Bach 2010).
+- **$S$ is $c$-Lipschitz**, $c = 2\sqrt2/(6\sqrt3) < 0.2722$: a variable of range $r$ has a third central moment of at most $r^3/(6\sqrt3)$. This is of use far from the solution, where the factor is large.
 
-What is left is how $\partial_z f$ and $C^\top$ change on the ball of radius $d$ around $W$, which holds $W^\star$. Write a star for what is taken at $W^\star$.
+With $\mu = \lambda$, $d = \|\nabla g(W)\|/\lambda \ge \|W - W^\star\|$, $x = \max\|x_i\|$ and $q = e^{\sqrt2xd}$, on the ball of radius $d$ around $W$, which holds $W^\star$,
 
-- In $X_q$: $R^\star W^{\star\top} - RW^\top = R^\star(W^\star - W)^\top + (R^\star - R)W^\top$. Softmax is ½-Lipschitz, so $\|R^\star - R\| \le \|X_q\|d/(2m)$, and the sum is at most $L_z d$ with $L_z = \|R\| + \|X_q\|(\|W\| + d)/(2m)$.
-- In $X$, at a fixed $u$: $(E^\star - E)u^\top + (T^\star - T)W^\top + T^\star(W^\star - W)^\top$ with $\|E^\star - E\| \le s\|X\|d/n$, $s = \tfrac12$; $\|T^\star - T\| \le \frac cn x_{\max}\|u\|\|X\|d$, since $\|S_i^\star - S_i\| \le c\|W^\star - W\|\|x_i\|$; and $\|T^\star\| \le s\|X\|\|u\|/n$. Together $\rho_C\|u\|d$ with
-  $\rho_C = (\|X\|/n)(2s + c\,x_{\max}\|W\|)$.
-- $\|C^{\star\top}w\|$ in the features for any $w$: $\|E^\star w^\top + T^\star(w)W^{\star\top}\| \le K\|w\|$ with $K = \|E\| + (s\|X\|/n)(\|W\| + 2d)$.
+$$A_1 = \min\Bigl(q\bigl(\sum s_i^2\|x_i\|^2\bigr)^{1/2}, \tfrac12\|X\|\Bigr), \quad A_2 = \min\Bigl(q\sum s_i\|x_i\|^2, \tfrac12\|X\|^2\Bigr), \quad D_1 = \min\Bigl((q - 1)\bigl(\sum s_i^2\|x_i\|^2\bigr)^{1/2}, c\,xd\,\|X\|\Bigr), \quad D_2 = \min\Bigl((q - 1)\sum s_i\|x_i\|^2, c\,xd\,\|X\|^2\Bigr)$$
 
-The error in the features is at most $L_z d + \rho_C\|u\|d + K\|u - u^\star\|$, in $W_0$ at most $\lambda\|u - u^\star\|$. Squares have $s = 1$ and $c = 0$. `HeadCertificate` adds the rounding of all that it is made of, in double precision.
+bound $\|(S_i\,Xv)_i\| \le A_1\|v\|$ and $\|X^\top SX\| \le A_2$, and in the same way $D_1$ and $D_2$ the differences of these from their values at $W$; $B_1$ and $B_2$ are $A_1$ and $A_2$ of the query features. Then $\nabla f$ is $B_2/m$-Lipschitz, and with $r = v - (H + \lambda)u$
+
+$$\|u - u^\star\| \le \frac1\lambda\Bigl(\|r\| + \frac{B_2}md + \frac{D_2}n\|u\|\Bigr) .$$
+
+What is left is how $\partial_z f$ and $C^\top$ change. Write a star for what is taken at $W^\star$.
+
+- In $X_q$: $R^\star W^{\star\top} - RW^\top = R(W^\star - W)^\top + (R^\star - R)W^{\star\top}$, $\|R^\star - R\| \le B_1d/m$, so the sum is at most $L_z d$ with $L_z = \|R\| + B_1(\|W\| + d)/m$.
+- In $X$, at a fixed $u$: $(E^\star - E)u^\top + (T^\star - T)W^\top + T^\star(W^\star - W)^\top$ with $\|E^\star - E\| \le A_1d/n$, $\|T^\star - T\| \le D_1\|u\|/n$ and $\|T^\star\| \le A_1\|u\|/n$: together $C\|u\|$ with $C = (2A_1d + D_1\|W\|)/n$.
+- $\|C^{\star\top}w\|$ in the features for any $w$: $\|E^\star w^\top + T^\star(w)W^{\star\top}\| \le K\|w\|$ with $K = \|E\| + A_1(\|W\| + 2d)/n$.
+
+The error in the features is at most $L_z d + C\|u\| + K\|u - u^\star\|$, in $W_0$ at most $\lambda\|u - u^\star\|$. Squares have $s = 1$, and $S$ does not change. `HeadCertificate` adds the rounding of all that it is made of, in double precision; what rounding does to the logits is as if $W$ were further away.
 *)
 
 let distance (a: FeatureGradient) =
@@ -140,6 +148,18 @@ chart
         "certificate", [ for threshold, _, bound in points -> threshold, bound ]
     ]
 (*** include-it-raw ***)
+
+(**
+The features may be of any size: with $\lambda$ the same,
+*)
+
+for scale in [ 1.0; 10.0; 100.0 ] do
+    let scaled = ConvexHead(HeadLoss.CrossEntropy, scale * head.Support, labels, scale * head.Query, labels)
+    let struct (w, _) = scaled.Solve(lambda, centre, 1e-11, 100)
+    let struct (u, _) = scaled.Adjoint(lambda, w, 1e-11)
+    let bound = (HeadCertificate.Of(scaled.Measure(lambda, centre, w, u))).RelativeError
+    holds $"features times {scale}: the relative error is certified to be at most {bound:E1}" (bound < 1e-3)
+(*** include-output ***)
 
 (**
 ## What is certified, and what is not

@@ -53,6 +53,13 @@ type internal HeadOutputs(loss: HeadLoss, z: Matrix<float>, labels: Matrix<float
     /// E = ∂ℓ/∂Z/n
     member _.Gradient = share * (probabilities - labels)
 
+    /// For every example a bound on the largest eigenvalue of S: 2 max p(1 − p) ≤ ½ (Gershgorin's discs of diag(p) − ppᵀ); 1 of squares.
+    member _.Curvatures =
+        match loss with
+        | HeadLoss.CrossEntropy ->
+            Vector<float>.Build.Dense(z.RowCount, fun i -> (2.0 * ((probabilities.Row i).Map(fun p -> p * (1.0 - p))).Maximum()))
+        | _ -> Vector<float>.Build.Dense(z.RowCount, 1.0)
+
     /// S t/n, row by row (diag(p) − ppᵀ)t/n.
     member _.Curvature(t: Matrix<float>) =
         match loss with
@@ -136,7 +143,7 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
             vector (support.TransposeThisAndMultiply(inner.Curvature(support * matrix u))) + lambda * u
 
         let inFeatures = head.FeatureGradient(w, u)
-        let rows = support.RowNorms 2.0
+        let rows, ofQueries = support.RowNorms 2.0, query.RowNorms 2.0
         let length (gradient: Matrix<float>) = gradient.SubMatrix(0, gradient.RowCount, 0, used).FrobeniusNorm()
         let both = length inFeatures.Support ** 2.0 + length inFeatures.Query ** 2.0
 
@@ -149,8 +156,12 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
             Classes = classes
             Support = rows.L2Norm()
             LargestSupport = rows.Maximum()
-            CubedSupport = (rows.PointwisePower 3.0).Sum() / float support.RowCount
-            Query = (query.RowNorms 2.0).L2Norm()
+            SupportSlopes = (inner.Curvatures.PointwiseMultiply rows).L2Norm()
+            SupportCurvature = inner.Curvatures * rows.PointwisePower 2.0
+            Query = ofQueries.L2Norm()
+            LargestQuery = ofQueries.Maximum()
+            QuerySlopes = (outer.Curvatures.PointwiseMultiply ofQueries).L2Norm()
+            QueryCurvature = outer.Curvatures * ofQueries.PointwisePower 2.0
             Weights = w.L2Norm()
             Centre = centre.L2Norm()
             Solution = u.L2Norm()

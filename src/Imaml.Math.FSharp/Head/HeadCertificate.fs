@@ -1,20 +1,24 @@
 // The a-posteriori certificate of a linear head, in the features and in W₀: every constant of it is known, on whatever network the features come from.
 //
-// Cross-entropy in its logits has 0 ⪯ S ⪯ sI, s = ½, and third derivatives of at most c = 2√2/(6√3): along a, the third central moment of a variable
-// of range √2‖a‖; of squares s = 1, c = 0. Norms are Frobenius', W at hand, W* the solution, x_max the largest ‖xᵢ‖:
+// The curvature S = ∇²ℓ of an example is at most s = 2 max p_k(1 − p_k) ≤ ½ (Gershgorin), small where its probabilities are near 0 and 1, and it changes
+// by a factor: along a, d(bᵀSb)/dt is a third central moment, at most range(a)·bᵀSb, so S(z + a) ⪯ e^range(a) S(z) (self-concordance; Bach 2010), where
+// range(a) ≤ √2‖a‖. So the bounds do not depend on the scale of the features. Far from the solution, where e^range is large, S is at most ½ all the same,
+// and it is c-Lipschitz, c = 2√2/(6√3). Of squares s = 1, and S does not change. Norms are Frobenius', W at hand, W* the solution:
 //
-//     µ = λ,  d = ‖∇g(W)‖/λ ≥ ‖W − W*‖,  ρ = c·(1/n)Σ‖xᵢ‖³,  L = ‖X_q‖²/(2m)
-//     ‖u − u*‖ ≤ (‖r‖ + (L + ρ‖u‖)d)/λ,   r = ∇L(W) − (H + λ)u
+//     µ = λ,  d = ‖∇g(W)‖/λ ≥ ‖W − W*‖,  x = max‖xᵢ‖,  q = e^(√2xd),  and with x_q = max‖x_qj‖ q_q in the same way
+//     A₁ = min(q(Σ sᵢ²‖xᵢ‖²)^½, ½‖X‖),   A₂ = min(qΣ sᵢ‖xᵢ‖², ½‖X‖²),   B₁ and B₂ of X_q likewise
+//     D₁ = min((q − 1)(Σ sᵢ²‖xᵢ‖²)^½, c·xd‖X‖),   D₂ = min((q − 1)Σ sᵢ‖xᵢ‖², c·xd‖X‖²)
+//     ‖u − u*‖ ≤ (‖r‖ + B₂d/m + D₂‖u‖/n)/λ,   r = ∇L(W) − (H + λ)u
 //
 // In the features (docs/convex-head.fsx), with E = ∂ℓ/∂Z/n, T = S(Xu)/n, R = ∂L/∂Z_q at W and the same with a star at W*:
 //
-//     ‖R*W*ᵀ − RWᵀ‖ ≤ L_z d,                      L_z = ‖R‖ + ‖X_q‖(‖W‖ + d)/(2m)
-//     ‖(E* − E)uᵀ + T*W*ᵀ − TWᵀ‖ ≤ ρ_C‖u‖d,       ρ_C = (‖X‖/n)(2s + c·x_max‖W‖)
-//     ‖E*uᵀ + T*(u)W*ᵀ‖ ≤ K‖u‖ for every u,       K = ‖E‖ + (s‖X‖/n)(‖W‖ + 2d)
+//     ‖R*W*ᵀ − RWᵀ‖ ≤ L_z d,                      L_z = ‖R‖ + B₁(‖W‖ + d)/m
+//     ‖(E* − E)uᵀ + T*W*ᵀ − TWᵀ‖ ≤ C‖u‖,          C = (2A₁d + D₁‖W‖)/n
+//     ‖E*uᵀ + T*(u)W*ᵀ‖ ≤ K‖u‖ for every u,       K = ‖E‖ + A₁(‖W‖ + 2d)/n
 //
-// so the error there is at most L_z d + ρ_C‖u‖d + K‖u − u*‖, and in W₀, where the gradient is λu, λ‖u − u*‖. Rounding is counted by the standard
-// model (Higham 2002) in double precision, exp to four units in the last place. The features are exact as they are stored: the bound is about the
-// gradient at them, not about how a network has computed them.
+// so the error there is at most L_z d + C‖u‖ + K‖u − u*‖, and in W₀, where the gradient is λu, λ‖u − u*‖. Rounding is counted by the standard
+// model (Higham 2002) in double precision, exp to four units in the last place; what it does to logits is as if W were further away. The features are
+// exact as they are stored: the bound is about the gradient at them, not about how a network has computed them.
 
 namespace Imaml.Math
 
@@ -30,11 +34,16 @@ type HeadNorms =
         Queries: int
         Features: int
         Classes: int
-        /// ‖X‖, max ‖xᵢ‖, (1/n)Σ‖xᵢ‖³ and ‖X_q‖.
+        /// ‖X‖, max ‖xᵢ‖, (Σ sᵢ²‖xᵢ‖²)^½ and Σ sᵢ‖xᵢ‖².
         Support: float
         LargestSupport: float
-        CubedSupport: float
+        SupportSlopes: float
+        SupportCurvature: float
+        /// The same of X_q.
         Query: float
+        LargestQuery: float
+        QuerySlopes: float
+        QueryCurvature: float
         /// ‖W‖, ‖W₀‖ and ‖u‖.
         Weights: float
         Centre: float
@@ -50,33 +59,56 @@ type HeadNorms =
         FeatureGradient: float
     }
 
+/// What the curvatures of some examples can be within a distance of W, and by how much they can differ from those at W.
+type internal HeadCurvature =
+    {
+        /// A₁, or B₁
+        Slopes: float
+        /// A₂, or B₂
+        Whole: float
+        /// D₁
+        SlopesChange: float
+        /// D₂
+        WholeChange: float
+    }
+
 /// The constants of the head comment, of exact norms.
 [<RequireQualifiedAccess>]
 module internal HeadConstants =
 
-    /// (s, c), c = 2√2/(6√3) rounded up.
-    let ofLoss loss =
+    /// Within d of a W where examples of this norm and largest length have the curvature and the slopes (Σ s²‖x‖²)^½. Rounded up.
+    let within loss (norm: float) (largest: float) (slopes: float) (curvature: float) (d: float) : HeadCurvature =
         match loss with
-        | HeadLoss.CrossEntropy -> struct (0.5, 0.2722)
-        | _ -> struct (1.0, 0.0)
+        | HeadLoss.CrossEntropy ->
+            let range = 1.4142135623730952 *^ largest *^ d
+            // exp to four units in the last place; eᵃ − 1 ≤ aeᵃ.
+            let q = Math.Exp range *^ (1.0 + 2.0 ** -49.0)
+            let times q a = if a = 0.0 then 0.0 else q *^ a
+            // 2√2/(6√3) rounded up.
+            let lipschitz = 0.2722 *^ largest *^ d *^ norm
 
-    /// ρ
-    let hessianLipschitz loss (cubed: float) =
-        let struct (_, c) = ofLoss loss
-        c *^ cubed
+            {
+                Slopes = min (times q slopes) (0.5 * norm)
+                Whole = min (times q curvature) (0.5 *^ norm *^ norm)
+                SlopesChange = min (times (range *^ q) slopes) lipschitz
+                WholeChange = min (times (range *^ q) curvature) (lipschitz *^ norm)
+            }
+        | _ ->
+            {
+                Slopes = slopes
+                Whole = curvature
+                SlopesChange = 0.0
+                WholeChange = 0.0
+            }
 
     /// L_z
-    let queries (r: float) (xq: float) (m: float) (w: float) (d: float) = r +^ xq *^ (w +^ d) /^ (2.0 * m)
+    let queries (r: float) (within: HeadCurvature) (m: float) (w: float) (d: float) = r +^ within.Slopes *^ (w +^ d) /^ m
 
-    /// ρ_C
-    let crossLipschitz loss (x: float) (n: float) (largest: float) (w: float) =
-        let struct (s, c) = ofLoss loss
-        x /^ n *^ ((2.0 *^ s) +^ c *^ largest *^ w)
+    /// C
+    let crossChange (within: HeadCurvature) (n: float) (w: float) (d: float) = (2.0 *^ within.Slopes *^ d +^ within.SlopesChange *^ w) /^ n
 
     /// K
-    let cross loss (e: float) (x: float) (n: float) (w: float) (d: float) =
-        let struct (s, _) = ofLoss loss
-        e +^ s *^ x /^ n *^ (w +^ 2.0 *^ d)
+    let cross (e: float) (within: HeadCurvature) (n: float) (w: float) (d: float) = e +^ within.Slopes *^ (w +^ 2.0 *^ d) /^ n
 
 /// Certified bounds on the errors of one task's meta-gradient; infinite where a measured number is not finite.
 [<Sealed>]
@@ -123,32 +155,49 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let e, r = up measured.SupportLogits, up measured.QueryLogits
         let lambda = measured.Lambda
 
-        let struct (s, _) = HeadConstants.ofLoss measured.Loss
-
-        // Rounding: of logits, of outputs of k rows, and of E and R.
+        // Rounding of logits, over ‖xᵢ‖‖W‖; of a probability, in itself; and of a row of them.
         let ofProduct = gamma (float measured.Features)
         let ofSoftmax = gamma (float (2 * measured.Classes + 16))
+        let ofRows (k: float) = Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
 
-        let outputs (s: float) k size = s *^ ofProduct *^ size *^ w +^ Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
+        // 2p(1 − p) of probabilities as computed.
+        let ofCurvature = 4.0 *^ ofSoftmax
+        let supportSlopes = up measured.SupportSlopes +^ ofCurvature *^ x
+        let supportCurvature = up measured.SupportCurvature +^ ofCurvature *^ x *^ x
+        let querySlopes = up measured.QuerySlopes +^ ofCurvature *^ xq
+        let queryCurvature = up measured.QueryCurvature +^ ofCurvature *^ xq *^ xq
 
-        let deltaE = outputs s n x /^ n +^ gamma 2.0 *^ e
-        let deltaR = outputs 0.5 m xq /^ m +^ gamma 2.0 *^ r
+        // The curvatures were measured at logits as computed, as far from the exact ones as if W were away by ‖W‖·ofProduct.
+        let away d = d +^ ofProduct *^ w
+
+        let support d =
+            HeadConstants.within measured.Loss x (up measured.LargestSupport) supportSlopes supportCurvature (away d)
+
+        let query d =
+            HeadConstants.within HeadLoss.CrossEntropy xq (up measured.LargestQuery) querySlopes queryCurvature (away d)
+
+        // Of E, R and T = S(Xu)/n. An error of p is at most three times as large in S.
+        let here = support 0.0
+        let deltaE = (here.Slopes *^ ofProduct *^ w +^ ofRows n) /^ n +^ gamma 2.0 *^ e
+        let deltaR = ((query 0.0).Slopes *^ ofProduct *^ w +^ ofRows m) /^ m +^ gamma 2.0 *^ r
+        let t = here.Slopes *^ u /^ n
+
+        let deltaT =
+            (here.Slopes *^ ofProduct
+             +^ here.SlopesChange
+             +^ (3.0 *^ ofRows n +^ 2.0 *^ gamma (float (measured.Classes + 6))) *^ x)
+            *^ u
+            /^ n
 
         let gradientRounding =
             x *^ (gamma (float measured.Examples) *^ e +^ deltaE)
             +^ lambda *^ gamma 4.0 *^ (w +^ centre)
             +^ tiny
-        // T = S(Xu)/n by S's own error, 3 of an output's, and by that of Xu.
-        let t = s *^ x *^ u /^ n
-
-        let deltaT =
-            (s *^ ofProduct +^ 3.0 *^ outputs s n x +^ 2.0 *^ gamma (float (measured.Classes + 6))) *^ x *^ u
-            /^ n
 
         let residualRounding =
             xq *^ (gamma (float measured.Queries) *^ r +^ deltaR)
             +^ x *^ (gamma (float measured.Examples) *^ t +^ deltaT)
-            +^ gamma 4.0 *^ (s *^ x *^ x /^ n +^ lambda) *^ u
+            +^ gamma 4.0 *^ (x *^ t +^ lambda *^ u)
             +^ gamma 2.0 *^ up measured.OuterGradient
             +^ tiny
 
@@ -159,19 +208,19 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
 
         // The formulas of the head comment.
         let d = (up measured.InnerGradient *^ (1.0 +^ gamma 2.0) +^ gradientRounding) /^ lambda
-        let rho = HeadConstants.hessianLipschitz measured.Loss (up measured.CubedSupport)
-        let smoothness = xq *^ xq /^ (2.0 * m)
+        let support, query = support d, query d
 
         let adjoint =
-            (up measured.Residual *^ (1.0 +^ gamma 2.0) +^ residualRounding +^ (smoothness +^ rho *^ u) *^ d)
+            (up measured.Residual *^ (1.0 +^ gamma 2.0)
+             +^ residualRounding
+             +^ query.Whole *^ d /^ m
+             +^ support.WholeChange *^ u /^ n)
             /^ lambda
 
-        let ofQueries = HeadConstants.queries (r +^ deltaR) xq m w d
-
-        let ofCross = HeadConstants.crossLipschitz measured.Loss x n (up measured.LargestSupport) w
-
-        let cross = HeadConstants.cross measured.Loss (e +^ deltaE) x n w d
-        let features = (ofQueries +^ ofCross *^ u) *^ d +^ cross *^ adjoint +^ pullRounding
+        let inQuery = HeadConstants.queries (r +^ deltaR) query m w d *^ d
+        let inSupport = HeadConstants.crossChange support n w d *^ u
+        let cross = HeadConstants.cross (e +^ deltaE) support n w d
+        let features = inQuery +^ inSupport +^ cross *^ adjoint +^ pullRounding
         // NaN where a norm is.
         let known bound = if Double.IsFinite bound then bound else infinity
         let error = known features

@@ -131,25 +131,32 @@ internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExample
     {
         using var scope = NewDisposeScope();
         var inner = OfSupport(phi);
-        var (e, r) = (inner.LogitGradient(), new SoftmaxCrossEntropy(QueryLogits(phi), Query.OneHot).LogitGradient());
+        var outer = new SoftmaxCrossEntropy(QueryLogits(phi), Query.OneHot);
+        var (e, r) = (inner.LogitGradient(), outer.LogitGradient());
         var slope = Pulled(_support, e).PlusMultiple(lambda, phi.PlusMultiple(-1, centre));
         var v = Pulled(Query, r);
         var product = Pulled(_support, inner.LogitGradientTangent(SupportLogits(u))).PlusMultiple(lambda, u);
-        var squares = _support.Features.mul(_support.Features).sum(-1); // [B, n]
-        var cubes = squares.mul(squares.sqrt()).mean([1], keepdim: true);
+        static Tensor Squares(HeadExamples examples) => examples.Features.mul(examples.Features).sum(-1); // [B, n]
+        static Tensor Sum(Tensor x) => x.sum([1], keepdim: true); // [B, 1]
+        var (squares, ofQueries, curvatures, atQueries) = (Squares(_support), Squares(Query), inner.Curvatures(), outer.Curvatures());
+        var (weighted, weightedQueries) = (curvatures.mul(squares), atQueries.mul(ofQueries));
+        var (curvature, queryCurvature) = (Sum(weighted), Sum(weightedQueries));
         // The gradient in the constant feature goes nowhere.
         static Tensor OfNetwork(Tensor gradient) => gradient.narrow(2, 0, gradient.shape[2] - 1);
         static Tensor Square(Tensor x) => x.mul(x).flatten(1).sum([1], keepdim: true); // [B, 1]
         var numbers = cat(
             [
-                squares.sum([1], keepdim: true), squares.amax([1], keepdim: true), cubes.mul(cubes), Square(Query.Features), Square(phi), Square(centre), Square(u), Square(slope), Square(v),
+                Sum(squares), squares.amax([1], keepdim: true), Sum(curvatures.mul(weighted)), curvature.mul(curvature),
+                Sum(ofQueries), ofQueries.amax([1], keepdim: true), Sum(atQueries.mul(weightedQueries)), queryCurvature.mul(queryCurvature),
+                Square(phi), Square(centre), Square(u), Square(slope), Square(v),
                 Square(v.PlusMultiple(-1, product)), Square(e), Square(r), Square(OfNetwork(gradient.Support)).Plus(Square(OfNetwork(gradient.Query))),
             ],
             1).sqrt();
         return
         [
             .. new TensorCoordinates().ToRows(numbers).Select(x => new HeadNorms(
-                loss, lambda, (int)e.shape[1], (int)r.shape[1], (int)_support.Features.shape[2], (int)e.shape[2], x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11], x[12])),
+                loss, lambda, (int)e.shape[1], (int)r.shape[1], (int)_support.Features.shape[2], (int)e.shape[2], 
+                x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11], x[12], x[13], x[14], x[15], x[16])),
         ];
     }
 

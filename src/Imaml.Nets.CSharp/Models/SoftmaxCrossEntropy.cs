@@ -19,6 +19,9 @@ internal interface ILogitLoss
 
     /// <summary>The derivative of LogitGradient in the direction ż.</summary>
     Tensor LogitGradientTangent(Tensor logitTangent);
+
+    /// <summary>For every image a bound on the largest eigenvalue of its loss's Hessian in the logits, [B, n].</summary>
+    Tensor Curvatures();
 }
 
 /// <summary>Cross-entropy of B tasks' logits z [B, n, N] against labels given as one-hot rows [B, n, N].</summary>
@@ -53,6 +56,13 @@ internal sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot) : ILogit
         var weighted = _probabilities * logitTangent;
         return weighted.MinusProduct(_probabilities, weighted.sum(-1, keepdim: true)).DivideBy(oneHot.shape[1]).MoveToOuterDisposeScope();
     }
+
+    /// <summary>2 max p(1 − p), at most ½: Gershgorin's discs of diag(p) − ppᵀ.</summary>
+    public Tensor Curvatures()
+    {
+        using var scope = NewDisposeScope();
+        return _probabilities.MinusProduct(_probabilities, _probabilities).amax(-1).Times(2).MoveToOuterDisposeScope();
+    }
 }
 
 /// <summary>½‖z − y‖² against labels given as one-hot rows [B, n, N].</summary>
@@ -78,4 +88,7 @@ internal sealed class SquaredDistance(Tensor logits, Tensor oneHot) : ILogitLoss
 
     /// <summary>ż/n</summary>
     public Tensor LogitGradientTangent(Tensor logitTangent) => logitTangent.DividedBy(oneHot.shape[1]);
+
+    /// <summary>1</summary>
+    public Tensor Curvatures() => ones(oneHot.shape[..2], oneHot.dtype, oneHot.device);
 }
