@@ -155,7 +155,7 @@ internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExample
         return
         [
             .. new TensorCoordinates().ToRows(numbers).Select(x => new HeadNorms(
-                loss, lambda, (int)e.shape[1], (int)r.shape[1], (int)_support.Features.shape[2], (int)e.shape[2], 
+                loss, lambda, (int)e.shape[1], (int)r.shape[1], (int)_support.Features.shape[2], (int)e.shape[2],
                 x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11], x[12], x[13], x[14], x[15], x[16])),
         ];
     }
