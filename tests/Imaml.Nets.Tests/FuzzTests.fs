@@ -9,6 +9,7 @@ open System.IO
 open System.IO.Compression
 open System.Text
 open Expecto
+open FsUnit
 open Imaml.Nets.Models
 open Imaml.Nets.Prediction
 open Imaml.Nets.Runs
@@ -117,6 +118,19 @@ let tests =
                         (Encoding.UTF8.GetBytes(ExperimentFile.PresetText name))
                         (fun e -> e :? ExperimentException)
                         (fun bytes -> ExperimentFile.Parse(Encoding.UTF8.GetString bytes, "x.json") |> ignore))
+
+            testCase "what an experiment has in place of a kind, and the names of its fields, are said on one line" (fun () ->
+                let preset = ExperimentFile.PresetText "omniglot-5w1s/maml"
+
+                for bad, line in
+                    [
+                        preset.Replace("\"kind\": \"maml\"", "\"kind\": { \"a\": 1,\n \"b\": 2 }"),
+                        """method.kind {"a":1,"b":2} is not known"""
+                        preset.Replace("\"inner\"", "\"in\\nner\""), "method.in?ner is unknown"
+                    ] do
+                    Expect.throwsC (fun () -> ExperimentFile.Parse(bad, "x.json") |> ignore) (fun e ->
+                        e.Message |> should haveSubstring line
+                        e.Message |> should not' (haveSubstring "\n")))
 
             testCase "models" (fun () ->
                 withModel (fun model -> sealedFile (saved model.Save) (fun path -> (FewShotClassifier.Load path).Dispose())))

@@ -16,8 +16,8 @@ public sealed record Complaint(string Field, string Rule)
     /// <summary>What kind of fault it is, for those who word it in names of their own.</summary>
     internal ComplaintKind Kind { get; }
 
-    /// <inheritdoc/>
-    public override string ToString() => $"{Field} {Rule}";
+    /// <summary>Field and rule on one line: control characters, which a file may have in names, are question marks.</summary>
+    public override string ToString() => string.Concat($"{Field} {Rule}".Select(one => char.IsControl(one) ? '?' : one));
 
     internal Complaint In(string part) => this with { Field = $"{part}.{Field}" };
 }
