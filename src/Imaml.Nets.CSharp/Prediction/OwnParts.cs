@@ -23,10 +23,9 @@ public sealed record OwnParts(Network? Network = null, OwnMethod? Method = null,
     /// <exception cref="ArgumentException">The images do not fit the network of the library's.</exception>
     internal (ImageForm Form, Network Network, int Ways, Method Method) Of(Experiment experiment, string model)
     {
-        CheckpointException Missing(string part, string name) =>
-            new($"{model} was trained {(part == nameof(Form) ? "on tasks" : part == nameof(Network) ? "with a network" : "by a method")} of its own program ({name}), which must give {nameof(OwnParts)}.{part}");
-
-        CheckpointException Needless(string part) => new($"{model} was trained {(part == nameof(Form) ? "on tasks" : part == nameof(Network) ? "with a network" : "by a method")} of the library's: give no {nameof(OwnParts)}.{part}");
+        string Trained(string part) => $"{model} was trained {(part == nameof(Form) ? "on tasks" : part == nameof(Network) ? "with a network" : "by a method")} of";
+        CheckpointException Missing(string part, string name) => new($"{Trained(part)} its own program ({name}), which must give {nameof(OwnParts)}.{part}");
+        CheckpointException Needless(string part) => new($"{Trained(part)} the library's: give no {nameof(OwnParts)}.{part}");
         Method method = experiment.Method is not OwnMethod trained ? Method is null ? experiment.Method : throw Needless(nameof(Method))
             : Method is null ? throw Missing(nameof(Method), trained.Name)
             : Method.Name == trained.Name ? Method

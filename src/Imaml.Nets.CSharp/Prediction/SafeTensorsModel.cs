@@ -90,7 +90,7 @@ internal static class SafeTensorsModel
         }
 
         string[] unknown = [.. found.Keys.Except(parts.Select(part => part.Name)).Where(name => method.Learns is null || name != Learned)];
-        Refuse([.. unknown.Select(name => $"{SafeTensors.Printed(name)} is unknown{Advice(name)}")]);
+        Refuse([.. unknown.Select(name => $"{Rule.Printed(name)} is unknown{Advice(name)}")]);
         var theta = new float[network.ParameterCount];
         foreach (var part in parts)
         {
@@ -106,7 +106,7 @@ internal static class SafeTensorsModel
         void Require((string Name, string Form)[] expected) => Refuse(
         [
             .. expected.Where(one => !found.ContainsKey(one.Name)).Select(one => $"{one.Name} is missing, {one.Form}"),
-            .. expected.Where(one => found.TryGetValue(one.Name, out var tensor) && $"{tensor}" != one.Form).Select(one => $"{one.Name} is {SafeTensors.Printed($"{found[one.Name]}")}, not {one.Form}"),
+            .. expected.Where(one => found.TryGetValue(one.Name, out var tensor) && $"{tensor}" != one.Form).Select(one => $"{one.Name} is {Rule.Printed($"{found[one.Name]}")}, not {one.Form}"),
         ]);
     }
 

@@ -175,7 +175,7 @@ public static class ExperimentFile
 
             if (kinds.DerivedTypes.FirstOrDefault(one => kind is JsonValue text && text.TryGetValue<string>(out var word) && word == (string?)one.TypeDiscriminator).DerivedType is not { } derived)
             {
-                return [new Complaint(At(Kind), $"{SafeTensors.Printed(kind is JsonValue && kind.GetValueKind() == JsonValueKind.String ? $"{kind}" : kind.ToJsonString())} is not known; it is one of {known}")];
+                return [new Complaint(At(Kind), $"{Rule.Printed(kind is JsonValue && kind.GetValueKind() == JsonValueKind.String ? $"{kind}" : kind.ToJsonString())} is not known; it is one of {known}")];
             }
 
             contract = RunJson.Options.GetTypeInfo(derived);
@@ -204,7 +204,7 @@ public static class ExperimentFile
         var type = Nullable.GetUnderlyingType(field.PropertyType) ?? field.PropertyType;
         if (RunJson.Options.GetTypeInfo(type).Kind == JsonTypeInfoKind.Object)
         {
-            return value is JsonObject part ? OfObject(part, type, path) : [new Complaint(path, $"must be an object, not {SafeTensors.Printed(value.ToJsonString())}")];
+            return value is JsonObject part ? OfObject(part, type, path) : [new Complaint(path, $"must be an object, not {Rule.Printed(value.ToJsonString())}")];
         }
 
         try
@@ -214,7 +214,7 @@ public static class ExperimentFile
         }
         catch (JsonException)
         {
-            return [new Complaint(path, $"must be {Expected(type)}, not {SafeTensors.Printed(value.ToJsonString())}")];
+            return [new Complaint(path, $"must be {Expected(type)}, not {Rule.Printed(value.ToJsonString())}")];
         }
     }
 

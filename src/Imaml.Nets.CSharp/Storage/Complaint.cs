@@ -81,4 +81,11 @@ internal static class Rule
         where T : struct, Enum => Enum.IsDefined(value) ? [] : [new Complaint(field, $"must be one of {string.Join(", ", Enum.GetNames<T>())}")];
 
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>What a file says, in a message: on one line, and short.</summary>
+    public static string Printed(string text)
+    {
+        const int Longest = 80;
+        return string.Concat(text.Take(Longest).Select(one => char.IsControl(one) || char.IsSurrogate(one) ? '?' : one)) + (text.Length > Longest ? "…" : "");
+    }
 }

@@ -46,7 +46,7 @@ internal sealed record StoredTensor(string Name, string Type, IReadOnlyList<long
 internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnlyDictionary<string, string> Metadata)
 {
     // A header of a thousand tensors has a tenth of this.
-    private const int LongestHeader = 1 << 20, LongestPrinted = 80, Alignment = 8, Start = sizeof(ulong), Depth = 8;
+    private const int LongestHeader = 1 << 20, Alignment = 8, Start = sizeof(ulong), Depth = 8;
 
     private const string MetadataKey = "__metadata__", TypeKey = "dtype", ShapeKey = "shape", PlaceKey = "data_offsets";
 
@@ -141,10 +141,6 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
         }
     }
 
-    /// <summary>A name from a file in a message: short, and without control characters.</summary>
-    public static string Printed(string name) =>
-        string.Concat(name.Take(LongestPrinted).Select(one => char.IsControl(one) || char.IsSurrogate(one) ? '?' : one)) + (name.Length > LongestPrinted ? "…" : "");
-
     private static SafeTensors Of(JsonElement header, ReadOnlyMemory<byte> data)
     {
         var (metadata, places) = (new Dictionary<string, string>(), new List<Place>());
@@ -153,7 +149,7 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
         {
             if (!names.Add(entry.Name))
             {
-                throw new InvalidDataException($"is damaged: {Printed(entry.Name)} is there twice");
+                throw new InvalidDataException($"is damaged: {Rule.Printed(entry.Name)} is there twice");
             }
 
             if (entry.Name == MetadataKey)
@@ -174,8 +170,8 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
             if (one.Begin != end)
             {
                 throw new InvalidDataException(one.Begin < end
-                    ? $"is damaged: {Printed(one.Name)} overlaps the tensor before it"
-                    : $"is damaged: {one.Begin - end:N0} bytes before {Printed(one.Name)} belong to no tensor");
+                    ? $"is damaged: {Rule.Printed(one.Name)} overlaps the tensor before it"
+                    : $"is damaged: {one.Begin - end:N0} bytes before {Rule.Printed(one.Name)} belong to no tensor");
             }
 
             end = one.End;
@@ -217,18 +213,18 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
                 || !value.TryGetProperty(TypeKey, out var type) || !value.TryGetProperty(ShapeKey, out var shape) || !value.TryGetProperty(PlaceKey, out var place)
                 || type.ValueKind != JsonValueKind.String || Numbers(shape) is not { } sizes || Numbers(place) is not [var begin, var end])
             {
-                throw new InvalidDataException($"is damaged: {Printed(name)} needs {TypeKey}, {ShapeKey} and two {PlaceKey}, each once, of whole numbers from 0 on");
+                throw new InvalidDataException($"is damaged: {Rule.Printed(name)} needs {TypeKey}, {ShapeKey} and two {PlaceKey}, each once, of whole numbers from 0 on");
             }
 
             var word = type.GetString()!;
             if (!Sizes.TryGetValue(word, out var size))
             {
-                throw new InvalidDataException($"has a tensor {Printed(name)} of the unknown type {Printed(word)}");
+                throw new InvalidDataException($"has a tensor {Rule.Printed(name)} of the unknown type {Rule.Printed(word)}");
             }
 
             return begin <= end && Bytes(sizes, size) == end - begin
                 ? new Place(name, word, sizes, begin, end)
-                : throw new InvalidDataException($"is damaged: {Printed(name)} is {word} [{string.Join(", ", sizes.Take(Depth))}], which is not what bytes {begin} to {end} hold");
+                : throw new InvalidDataException($"is damaged: {Rule.Printed(name)} is {word} [{string.Join(", ", sizes.Take(Depth))}], which is not what bytes {begin} to {end} hold");
         }
 
         // Null where the number of bytes overflows.
