@@ -9,7 +9,6 @@ using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
-using Imaml.Nets.Prediction;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Tasks;
 
@@ -22,21 +21,14 @@ internal sealed record ModelEvaluation(
     /// <summary>The modes of batch normalisation, as options name them.</summary>
     public const string Transductive = "transductive", Inductive = "inductive", Both = "both";
 
-    // A model by its name or in a file has one state, a run the best of its validations and the last.
-    private bool IsRun => Directory.Exists(Model);
-
-    // On all ranks that of rank 0, which alone needs the folder.
-    private string? Known { get; init; }
-
-    private string State => Known ?? (
-        !IsRun ? EvaluationResult.Model : Ensemble is not null ? EvaluationResult.Several : Asked ?? (File.Exists(new RunFolder(Model).BestCheckpointPath) ? EvaluationResult.Best : EvaluationResult.Last));
-
     private const string OutputOption = "--out";
 
     private bool KeepsResult { get; init; } = true;
 
     /// <summary>Whether what it prints is progress of a command that has results of its own.</summary>
     public bool IsPartOfWork { get; init; }
+
+    private bool IsRun => Directory.Exists(Model);
 
     private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 
@@ -48,69 +40,28 @@ internal sealed record ModelEvaluation(
         // Before the work, so that a folder that cannot be written is reported at once; a run's own is not needed to measure it.
         if (!Job.Prints)
         {
-            return Shared();
+            return Measured();
         }
 
         if (Output is not null)
         {
             using var folder = new ResultFolder(Output);
-            return Shared();
+            return Measured();
         }
 
         if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
         {
             Terminal.Progress($"{refusal}: the result will only be printed; {OutputOption} DIR keeps it in a file");
-            return (this with { KeepsResult = false }).Shared();
+            return (this with { KeepsResult = false }).Measured();
         }
 
-        return Shared();
+        return Measured();
     }
 
-    // The states that rank 0 has read, on all ranks.
-    private int Shared()
+    private int Measured()
     {
-        using var from = new BinaryReader(new MemoryStream(Job.Processes.FromFirst(Packed)));
-        var known = this with { Known = from.ReadString() };
-        var states = new (string Name, byte[] Bytes, int MetaStep)[from.ReadInt32()];
-        for (var i = 0; i < states.Length; i++)
-        {
-            states[i] = (from.ReadString(), from.ReadBytes(from.ReadInt32()), from.ReadInt32());
-        }
-
-        return known.Measured(states);
-    }
-
-    private byte[] Packed()
-    {
-        (string Name, byte[] Bytes, int MetaStep)[] states = Ensemble is { } size
-            ? [.. BestKept(size).Select(one => (one.Path, Checkpoint.ReadFile(one.Path), one.MetaStep))]
-            : [ReadOne()];
-        using var stream = new MemoryStream();
-        using var to = new BinaryWriter(stream);
-        to.Write(State);
-        to.Write(states.Length);
-        foreach (var (name, bytes, metaStep) in states)
-        {
-            to.Write(name);
-            to.Write(bytes.Length);
-            to.Write(bytes);
-            to.Write(metaStep);
-        }
-
-        to.Flush();
-        return stream.ToArray();
-
-        (string, byte[], int) ReadOne()
-        {
-            var (name, bytes) = Read();
-            return (name, bytes, 0);
-        }
-    }
-
-    private int Measured((string Name, byte[] Bytes, int MetaStep)[] states)
-    {
-        var (name, bytes, _) = states[0];
-        var (header, _) = Checkpoint.Open(bytes, name);
+        var states = MeasuredStates.Read(Model, Asked, Ensemble, Job.Processes);
+        var (header, _) = Checkpoint.Open(states.All[0].Bytes, states.All[0].Name);
         var experiment = InnerSteps is { } steps ? header.Experiment with { Method = OtherSteps(header.Experiment.Method, steps) } : header.Experiment;
         var (images, model) = SharedOptions.OpenParts(header, Data, Stop);
         if (!images.Has(Request.Part))
@@ -129,17 +80,17 @@ internal sealed record ModelEvaluation(
         };
         // The inner problem is the same in every mode: one adapting serves them all.
         LearningProblem[] problems = [.. modes.Select(mode => LearningProblem.Of(tasks, new ImageClassifier(network, mode)))];
-        var measured = states.Select(state => Restricted(state.Bytes, state.Name)).ToArray();
+        var measured = states.All.Select(Restricted).ToArray();
         EvaluationResult[] results =
         [
             .. Measure(measured, problems, header, tasks).Zip(modes, (result, mode) => result with
             {
-                State = State,
+                State = states.Kind,
                 Ways = tasks.Ways,
                 Shots = tasks.Shots,
                 Queries = tasks.Queries,
                 BatchNormalization = mode,
-                Ensemble = Ensemble is null ? null : [.. states.Select(one => one.MetaStep)],
+                Ensemble = Ensemble is null ? null : [.. states.All.Select(one => one.MetaStep)],
             }),
         ];
         Array.ForEach(measured, one => one.Dispose());
@@ -154,7 +105,7 @@ internal sealed record ModelEvaluation(
             results = Compare(results, untrained, problems, tasks);
         }
 
-        var code = results.Max(result => Report(tasks, result));
+        var code = results.Max(result => Report(tasks, result, states.Describe(Model)));
         if (Json)
         {
             Terminal.Document(JsonSerializer.Serialize(results, RunJson.Indented));
@@ -162,9 +113,9 @@ internal sealed record ModelEvaluation(
 
         return code;
 
-        MetaLearner Restricted(byte[] state, string path)
+        MetaLearner Restricted(MeasuredState state)
         {
-            using var trained = Trained(state, path, LearningProblem.Of(images, model), experiment);
+            using var trained = Trained(state, states.Kind == EvaluationResult.Average, LearningProblem.Of(images, model), experiment);
             return OnDevice(trained.Restrict(problems[0], places));
         }
     }
@@ -181,74 +132,15 @@ internal sealed record ModelEvaluation(
         }
     }
 
-    /// <summary>The kept states with the best validations, the best first.</summary>
-    private (int MetaStep, string Path)[] BestKept(int count)
+    private static MetaLearner Trained(MeasuredState state, bool average, LearningProblem problem, Experiment experiment)
     {
-        if (!IsRun)
+        if (!average)
         {
-            throw new CheckpointException($"{Model} is not a run: it has one state, so --ensemble does not apply");
+            return Checkpoint.ReadTrained(state.Bytes, state.Name, problem, Job.Threads(), experiment.Plan, Job.Processes);
         }
 
-        var run = new RunFolder(Model);
-        var lines = RunFolder.Read<CurveLine>(run.CurvePath).Where(line => line.Accuracy is { } accuracy && double.IsFinite(accuracy)).ToArray();
-        if (lines.GroupBy(line => line.MetaStep).FirstOrDefault(same => same.Count() > 1) is { } repeated)
-        {
-            throw new CheckpointException($"{run.CurvePath} is damaged: it has {repeated.Count()} lines of meta-step {repeated.Key}");
-        }
-
-        var accuracies = lines.ToDictionary(line => line.MetaStep, line => line.Accuracy!.Value);
-        var kept = run.KeptCheckpoints().Where(one => accuracies.ContainsKey(one.MetaStep)).OrderByDescending(one => accuracies[one.MetaStep]).ThenByDescending(one => one.MetaStep).ToArray();
-        return kept.Length >= count
-            ? kept[..count]
-            : throw new CheckpointException($"{Model} has {kept.Length} states that were kept and validated, fewer than the {count} of --ensemble; train with --keep-every at the meta-steps of --validate-every");
-    }
-
-    private MetaLearner Trained(byte[] bytes, string name, LearningProblem problem, Experiment experiment)
-    {
-        if (State != EvaluationResult.Average)
-        {
-            return Checkpoint.ReadTrained(bytes, name, problem, Job.Threads(), experiment.Plan, Job.Processes);
-        }
-
-        using var last = Checkpoint.Read(bytes, name, problem, Job.Threads(), experiment, Job.Processes).Learner;
-        return last.Averaged() ?? throw new CheckpointException($"{name} has no average: the run was made without --outer-averaging");
-    }
-
-    private (string Name, byte[] Bytes) Read()
-    {
-        if (!IsRun)
-        {
-            var only = PretrainedModel.Read(Model);
-            return Asked is null ? only : throw new CheckpointException($"{Model} is a model and not a run: it has one state, so --state does not apply");
-        }
-
-        var run = new RunFolder(Model);
-        if (State != EvaluationResult.Best)
-        {
-            var state = SavedState.Of(run);
-            if (state.Note is { } note)
-            {
-                Terminal.Progress(note);
-            }
-
-            return (state.Path, state.Bytes);
-        }
-
-        if (!File.Exists(run.BestCheckpointPath) && run.HasRun)
-        {
-            throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
-        }
-
-        try
-        {
-            var bytes = Checkpoint.ReadFile(run.BestCheckpointPath);
-            Checkpoint.Open(bytes, run.BestCheckpointPath);
-            return (run.BestCheckpointPath, bytes);
-        }
-        catch (CheckpointException e) when (run.HasRun)
-        {
-            throw new CheckpointException($"{SavedState.Fault(e)}; take --state last", e);
-        }
+        using var last = Checkpoint.Read(state.Bytes, state.Name, problem, Job.Threads(), experiment, Job.Processes).Learner;
+        return last.Averaged() ?? throw new CheckpointException($"{state.Name} has no average: the run was made without --outer-averaging");
     }
 
     private MetaLearner OnDevice(MetaLearner learner)
@@ -277,25 +169,16 @@ internal sealed record ModelEvaluation(
         $"{Request.Episodes} {Part} episodes",
         progress => EvaluationResult.Measure(learners, problems, header.Experiment, tasks.Split, Device, header.Seconds, Request, Stop, progress));
 
-    private string Which => State switch
-    {
-        EvaluationResult.Best => "the state of the best validation",
-        EvaluationResult.Last => "the last state",
-        EvaluationResult.Average => "the average of the last states",
-        EvaluationResult.Several => $"the {Ensemble} kept states with the best validations together",
-        _ => $"the model {Model}",
-    };
-
     private string Part => Request.Part.ToString().ToLowerInvariant();
 
-    private int Report(ImageTasks tasks, EvaluationResult result)
+    private int Report(ImageTasks tasks, EvaluationResult result, string which)
     {
         var file = Folder is null || !Job.Prints ? null : new RunFolder(Folder).File(result.FileName);
         var failure = file is null ? null : Write(file, result);
 
         if (!Json)
         {
-            Print(tasks, result, file, failure);
+            Print(tasks, result, which, file, failure);
         }
 
         if (failure is not null)
@@ -312,14 +195,14 @@ internal sealed record ModelEvaluation(
         return ExitCode.Failed;
     }
 
-    private void Print(ImageTasks tasks, EvaluationResult result, string? file, string? failure)
+    private void Print(ImageTasks tasks, EvaluationResult result, string which, string? file, string? failure)
     {
         Action<string> say = IsPartOfWork ? Terminal.Progress : Terminal.Line;
         say(string.Create(
             CultureInfo.InvariantCulture,
             $"{tasks.Images.Name} {tasks.Ways}-way {tasks.Shots}-shot, {Part} classes, {Word(result.BatchNormalization!.Value)}: {Terminal.Accuracy(result.Accuracy!.Value, result.HalfWidth95)} "
             + $"({Request.Episodes} episodes of one seed, {tasks.Queries} query images per class, chance {100.0 / tasks.Ways:F0} %); "
-            + $"{Which}, {result.MetaStep} meta-{(result.MetaStep == 1 ? "step" : "steps")}; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
+            + $"{which}, {result.MetaStep} meta-{(result.MetaStep == 1 ? "step" : "steps")}; {(file is null ? $"{OutputOption} keeps it in a file" : failure is null ? $"written to {file}" : "not written")}"));
         say($"inner solves: {SolveWords.Evaluation(result)}");
         foreach (var baseline in result.Baselines ?? [])
         {

@@ -13,17 +13,7 @@ internal sealed class ProblemSolver
     // Dense matrices of this size take seconds, not minutes.
     private const int DenseLimit = 500;
 
-    // Budgets far beyond what Nesterov and conjugate gradients need at κ = 10⁸; one that ends is reported.
-    private const int MostInnerSteps = 1_000_000, MostLinearSteps = 100_000, MostRounds = 20, CheckEvery = 1;
-
-    // Of the Newton step that dL/dΛ is refined by: all digits but two.
-    private const double NewtonStepResidual = 1e-14;
-
-    // Beyond it Nesterov's method would need millions of steps.
-    private const double MostCondition = 1e9;
-
-    // Then, and where no constants are known: Hessian-free Newton, which is done in tens of steps or never.
-    private const int MostNewtonSteps = 500, MostDirectionSteps = 100;
+    private const int MostRounds = 20;
 
     private static readonly EstimateOptions Estimates = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);
 
@@ -40,6 +30,7 @@ internal sealed class ProblemSolver
     private readonly IRegularizer<Vector, double> _regularizer;
     private readonly IBilevelProblem<Vector, double> _problem;
     private readonly ErrorConstants _constants;
+    private readonly SolverChoice _solvers;
     private readonly DenseSolution? _dense;
 
     private ProblemSolver(Problem problem, SolveRequest request, CancellationToken stop)
@@ -49,6 +40,7 @@ internal sealed class ProblemSolver
         _regularizer = ProximalModule.regularizer(task.Proximal);
         _problem = new InterruptibleProblem<Vector, double>(BilevelTaskModule.problem(task), stop);
         _constants = BilevelTaskModule.constants(task);
+        _solvers = new SolverChoice(request, _constants, task.Theta.Count);
         _dense = Small || request.Method is Method.Exact ? DenseSolution.Of(task) : null;
     }
 
@@ -98,7 +90,7 @@ internal sealed class ProblemSolver
     private SolveOutcome ToAccuracy(double accuracy)
     {
         var options = new AdaptiveOptions(accuracy, MostRounds);
-        var (inner, linear) = (AccurateSolver(), LinearSolver(MostLinearSteps, CheckEvery));
+        var (inner, linear) = (_solvers.AccurateInner, _solvers.AccurateLinear);
         var certified = (Known, _parameters) switch
         {
             (true, { } parameters) => ForParameters(parameters, inner, linear, options),
@@ -141,7 +133,7 @@ internal sealed class ProblemSolver
 
     private SolveOutcome ByBudget()
     {
-        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, InnerSolver(_request.InnerSteps!.Value), LinearSolver(_request.CgSteps!.Value, 0), Thresholds.None, _task.Theta);
+        var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, _solvers.Inner(_request.InnerSteps!.Value), SolverChoice.Linear(_request.CgSteps!.Value), Thresholds.None, _task.Theta);
         var (outcome, message) = Ended(result);
         var u = result.Solve.Solution;
         var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
@@ -155,10 +147,10 @@ internal sealed class ProblemSolver
         var steps = _request.InnerSteps!.Value;
         IMetaGradientStrategy<Vector, double> strategy = _request.Method switch
         {
-            Method.Maml => new UnrolledStrategy<Vector, double>(Path(steps)),
-            Method.Truncated => new TruncatedStrategy<Vector, double>(Path(steps), _request.Truncate!.Value),
-            Method.Fomaml => new FirstOrderStrategy<Vector, double>(InnerSolver(steps), 0),
-            Method.Reptile => new ReptileStrategy<Vector, double>(InnerSolver(steps), 0),
+            Method.Maml => new UnrolledStrategy<Vector, double>(_solvers.Path(steps)),
+            Method.Truncated => new TruncatedStrategy<Vector, double>(_solvers.Path(steps), _request.Truncate!.Value),
+            Method.Fomaml => new FirstOrderStrategy<Vector, double>(_solvers.Inner(steps), 0),
+            Method.Reptile => new ReptileStrategy<Vector, double>(_solvers.Inner(steps), 0),
             var method => throw new InvalidOperationException($"{method} is no strategy"),
         };
         var result = strategy.Compute(Space, _regularizer, _problem, _task.Theta);
@@ -210,7 +202,7 @@ internal sealed class ProblemSolver
             _request.Method,
             phi.Count,
             _request.Accuracy,
-            StepSize,
+            _solvers.StepSize,
             FiniteNumbers.Of(phi),
             solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
             solved && found.ByLambda is { } byLambda ? FiniteNumbers.Of(byLambda.Gradient) : null,
@@ -243,8 +235,7 @@ internal sealed class ProblemSolver
             return null;
         }
 
-        var solver = new ConjugateGradientSolver<Vector, double>(LinearSolveOptions.ToTolerance(System.Math.Min(MostLinearSteps, 20 * _task.Theta.Count), NewtonStepResidual));
-        return ByLambda(BilevelTaskModule.refinedRegularizerGradient(_task, _problem, solver, result), result.Phi, certificate);
+        return ByLambda(BilevelTaskModule.refinedRegularizerGradient(_task, _problem, _solvers.Refining, result), result.Phi, certificate);
     }
 
     private LambdaGradient ByLambda(RegularizerGradient<Vector, double, ProximalGradient> gradient, Vector phi, Certificate certificate) =>
@@ -253,9 +244,6 @@ internal sealed class ProblemSolver
     private bool Small => _task.Theta.Count <= DenseLimit;
 
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
-
-    /// <summary>Whether Nesterov's method can be used: 0 &lt; µ, β is known, and κ is within its steps. The outer loss does not matter for it.</summary>
-    private bool Accelerated => _constants.StrongConvexity > 0 && _constants.Condition <= MostCondition && double.IsFinite(1 / _constants.Smoothness);
 
     /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
     private ErrorConstants Constants(Vector phi) =>
@@ -267,39 +255,6 @@ internal sealed class ProblemSolver
     private Certificate Bound(Vector phi, Vector u) => Known
         ? Certificate.OfSolution(Space, _regularizer, _problem, [BilevelTaskModule.losses(_task)], _task.Theta, phi, u)[0]
         : Certificate.Estimate(Space, Coordinates, _regularizer, _problem, Estimates, _task.Theta, phi, u)[0];
-
-    /// <summary>The solver that goes as far as it is asked: with the constants Nesterov's method, without them Newton's.</summary>
-    private IInnerSolver<Vector, double> AccurateSolver()
-    {
-        if (_request.StepSize is { } given)
-        {
-            return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(given), MostInnerSteps, CheckEvery);
-        }
-
-        if (!Accelerated)
-        {
-            return new NewtonConjugateGradientSolver<Vector, double>(MostNewtonSteps, System.Math.Min(_task.Theta.Count, MostDirectionSteps));
-        }
-
-        var (step, momentum) = Momentum.NesterovFor(_constants.StrongConvexity, _constants.Smoothness);
-        return new GradientDescentSolver<Vector, double>(StepRule.NewConstantStep(step), momentum, MostInnerSteps, CheckEvery);
-    }
-
-    private ConjugateGradientSolver<Vector, double> LinearSolver(int steps, int checkEvery) =>
-        new(new LinearSolveOptions(steps, relativeResidual: 0, checkEvery, recomputeResidual: true));
-
-    private GradientDescentSolver<Vector, double> InnerSolver(int steps) =>
-        new(StepSize is { } step ? StepRule.NewConstantStep(step) : StepRule.MeasuredCurvature, steps);
-
-    /// <summary>The path that is differentiated: its step must be a constant.</summary>
-    private UnrolledOptions Path(int steps) =>
-        new(Momentum.NoMomentum, StepSize ?? throw new ArgumentException($"--method {_request.Method.ToString().ToLowerInvariant()} needs --step-size: no smoothness constant β is known for this inner loss, or 1/β overflows"), steps);
-
-    /// <summary>The constant step of the inner solver: what was asked for, or 1/β; none where it measures its own, is Newton's method, or has no steps.</summary>
-    private double? StepSize =>
-        _request.StepSize ?? (
-            _request.Method is Method.Exact || (_request.Accuracy is not null && !Accelerated) || !double.IsFinite(1 / _constants.Smoothness) || !double.IsFinite(_constants.Smoothness) ? null
-            : 1 / _constants.Smoothness);
 
     private static SolveCounts Counts(MetaGradient<Vector, double> result)
     {

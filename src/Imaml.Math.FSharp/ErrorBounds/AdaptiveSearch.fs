@@ -102,7 +102,7 @@ type internal AdaptiveSearch<'V, 'S>
         let struct (r, curvatures) =
             if Array.exists2 (&&) ending busy then
                 let product = operator.Apply u
-                struct (space.Axpy(space.Scalar -1.0, product, v), Certificate.CurvatureAlong(space, u, product))
+                struct (space.Axpy(space.Scalar -1.0, product, v), MeasuredNorms.curvatureAlong space u product)
             else
                 struct (Mask.copyVector space last.Residual, Array.create which.Length infinity)
 

@@ -13,27 +13,6 @@
 
 namespace Imaml.Math
 
-open System
-
-/// What was measured of one task's φ and u, as computed. ‖r‖ is that of r computed anew from u, not of a recurrence.
-type MeasuredNorms =
-    {
-        /// ‖∇_φG(φ, θ)‖
-        InnerGradient: float
-        /// ‖φ‖
-        Phi: float
-        /// ‖θ‖
-        Theta: float
-        /// ‖v‖, v = ∇L(φ)
-        OuterGradient: float
-        /// ‖u‖
-        Solution: float
-        /// ‖r‖, r = v − (H+Λ)u
-        Residual: float
-        /// The smallest ⟨p, (H+Λ)p⟩/⟨p, p⟩ that was seen, u's own among them; infinite where none was.
-        Curvature: float
-    }
-
 /// A bound on the error of one task's meta-gradient g = Λu. It can only be made by its formula, and it is worth what its constants are.
 [<Sealed>]
 type Certificate
@@ -179,49 +158,6 @@ type Certificate
             else
                 none "a measured norm, or g itself, is not finite, or there are too many parameters for this precision"
 
-    /// ⟨u, Mu⟩/⟨u, u⟩ for every task, of unit vectors, so that no square under- or overflows; infinite where there is none.
-    static member internal CurvatureAlong(space: IInnerProductSpace<'V, 'S>, u: 'V, product: 'V) =
-        let struct (length, size) = struct (space.Norm u, space.Norm product)
-        let unit norm x = space.Scale(space.DivideOrZero(space.Scalar 1.0, norm), x)
-        let cosines = space.Read(space.Inner(unit length u, unit size product))
-
-        Array.map3 (fun cosine (size: float) length -> cosine * (size / length)) cosines (space.Read size) (space.Read length)
-        |> Array.map (fun quotient -> if Double.IsFinite quotient then quotient else infinity)
-
-    // With the linearization at φ and v = ∇L(φ) at hand.
-    static member private MeasureAt
-        (
-            space: IInnerProductSpace<'V, 'S>,
-            regularizer: IRegularizer<'V, 'S>,
-            linearization: ILinearization<'V, 'S>,
-            v: 'V,
-            theta: 'V,
-            phi: 'V,
-            u: 'V
-        ) : MeasuredNorms[] =
-        let gradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
-        let product = InnerObjective.hessianProduct space regularizer linearization u
-        let residual = space.Axpy(space.Scalar -1.0, product, v)
-        let norms x = space.Read(space.Norm x)
-        let gradients = norms gradient
-        let phis = norms phi
-        let thetas = norms theta
-        let outers = norms v
-        let solutions = norms u
-        let residuals = norms residual
-        let curvatures = Certificate.CurvatureAlong(space, u, product)
-
-        Array.init gradients.Length (fun task ->
-            {
-                InnerGradient = gradients[task]
-                Phi = phis[task]
-                Theta = thetas[task]
-                OuterGradient = outers[task]
-                Solution = solutions[task]
-                Residual = residuals[task]
-                Curvature = curvatures[task]
-            })
-
     /// What the certificate is made of, for every task, with r = v − (H+Λ)u computed anew.
     static member Measure
         (space: IInnerProductSpace<'V, 'S>, regularizer: IRegularizer<'V, 'S>, problem: IBilevelProblem<'V, 'S>, theta: 'V, phi: 'V, u: 'V)
@@ -229,7 +165,7 @@ type Certificate
         use _ = space.OpenRegion()
         use linearization = problem.LinearizeInner phi
         let struct (_, v) = problem.OuterLossAndGradient phi
-        Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
+        MeasuredNorms.at space regularizer linearization v theta phi u
 
     static member private OfMeasured
         (space, regularizer: IRegularizer<'V, 'S>, constants: TaskConstants[], vectors: 'V[], norms: MeasuredNorms[])
@@ -316,7 +252,7 @@ type Certificate
         use linearization = problem.LinearizeInner phi
         let struct (_, v) = problem.OuterLossAndGradient phi
         let arithmetic = Arithmetic.Of(space, regularizer, [| theta; phi; u |])
-        let norms = Certificate.MeasureAt(space, regularizer, linearization, v, theta, phi, u)
+        let norms = MeasuredNorms.at space regularizer linearization v theta phi u
 
         EstimatedConstants.AtLinearization(space, coordinates, regularizer, problem, options, theta, phi, linearization, v)
         |> Array.map2 (fun norms estimate -> Certificate.Of(estimate.Constants, arithmetic, norms)) norms

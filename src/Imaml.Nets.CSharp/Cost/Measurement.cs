@@ -180,11 +180,11 @@ public sealed record Measurement(
         });
         for (var time = 0; time < 2; time++)
         {
-            learner.InChunks(batch, Gradient);
+            learner.Batch.InChunks(batch, Gradient);
         }
 
         var peak = memory.Peak();
-        var chunks = learner.InChunks(batch, part => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
+        var chunks = learner.Batch.InChunks(batch, part => OnChunk(learner, part, (problem, theta) => InTurns(learner, problem, theta, request.Steps, stop)));
         var rate = Throughput.Of(learner.Theta.device, request.Threads).Gflops;
         var (_, bytes) = OneAtATime(measured, Gradient);
         var threads = int.Min(request.Threads, chunks.Length);
@@ -258,7 +258,7 @@ public sealed record Measurement(
     private static (T[] Results, long? TensorBytes) OneAtATime<T>(Measured measured, Func<TaskRange, T> work)
     {
         var learner = measured.Learner;
-        var chunks = learner.InChunks(measured.Tasks(learner.MetaStep), part => TensorMemory.During(() => work(part)));
+        var chunks = learner.Batch.InChunks(measured.Tasks(learner.MetaStep), part => TensorMemory.During(() => work(part)));
         var counted = learner.Theta.device_type == DeviceType.CPU;
         return ([.. chunks.Select(chunk => chunk.Result)], counted ? chunks.Max(chunk => chunk.Bytes) : null);
     }

@@ -9,7 +9,6 @@ using Imaml.Nets.Methods;
 using Imaml.Nets.Tasks;
 using Imaml.Nets.Tensors;
 using MathNet.Numerics.LinearAlgebra;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Imaml.Nets.Learning;
@@ -28,13 +27,6 @@ public sealed record LearningPlan(Method Method, Outer Outer, int MetaSteps, int
 /// <summary>The meta-parameters θ with the outer optimiser that moves them. One thread at a time may use it.</summary>
 public sealed class MetaLearner : IDisposable
 {
-    // Support examples of a chunk: enough that an operation's start costs less than the operation, few enough for the cache; and chunks of a
-    // meta-batch, if it has so many tasks, for that many threads. Neither depends on the threads there are, so that no number does.
-    private const int ExamplesAtOnce = 10, ChunksAtLeast = 8;
-
-    // Tasks of a chunk on a device, which is the faster the more it gets: a number that does not depend on the ranks either.
-    private const int OnDeviceAtOnce = 16;
-
     private readonly int _threads;
     private readonly IRanks _ranks;
     private MetaLearningState<Tensor, Tensor> _state;
@@ -176,10 +168,7 @@ public sealed class MetaLearner : IDisposable
         using var scope = NewDisposeScope();
         using var alone = new OneThread();
         var space = new TensorSpace(1, Theta);
-        var (atOnce, threads) = Chunks(range.Count);
-        var (sum, accuracies) = _ranks.Size == 1
-            ? TaskChunks.Sum(range.Count, atOnce, threads, (first, count) => Contribution(range.Slice(first, count)), (sum, next) => Added(space, sum, next))
-            : SumOfRanks(ChunksOf(range), threads);
+        var (sum, accuracies) = Batch.Sum(range);
         scope.Attach(sum.Sum);
         var (next, step) = MetaLearning.Next(space, [sum], _state);
         if (step.Usable == 0)
@@ -213,19 +202,8 @@ public sealed class MetaLearner : IDisposable
         Replace(Carry(_state, To));
     }
 
-    /// <summary>Work on tasks in chunks, by the learner's threads.</summary>
-    internal T[] InChunks<T>(TaskRange tasks, Func<TaskRange, T> work) => InChunks(ChunksOf(tasks), work);
-
-    /// <summary>Work on chunks, by the learner's threads; the results in their order.</summary>
-    internal T[] InChunks<T>(IReadOnlyList<TaskRange> chunks, Func<TaskRange, T> work) =>
-        TaskChunks.MapChunks(chunks.Count, Chunks(1).Threads, chunk => work(chunks[chunk]));
-
-    /// <summary>The chunks of tasks, which depend on their number alone.</summary>
-    internal TaskRange[] ChunksOf(TaskRange tasks)
-    {
-        var (atOnce, _) = Chunks(tasks.Count);
-        return [.. Enumerable.Range(0, (tasks.Count + atOnce - 1) / atOnce).Select(i => tasks.Slice(i * atOnce, int.Min(atOnce, tasks.Count - i * atOnce)))];
-    }
+    /// <summary>What shares tasks out over threads and processes.</summary>
+    internal MetaBatch Batch => new(Problem, Theta, CurrentMethod, _threads, _ranks);
 
     /// <summary>The processes that share out the chunks.</summary>
     internal IRanks Processes => _ranks;
@@ -235,61 +213,13 @@ public sealed class MetaLearner : IDisposable
     {
         using var scope = NewDisposeScope();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(MemoryMarshal.AsBytes<float>(OnHost(Theta)));
+        hash.AppendData(MemoryMarshal.AsBytes<float>(MetaBatch.OnHost(Theta)));
         if (Learned is { } learned)
         {
             hash.AppendData(MemoryMarshal.AsBytes<double>(learned.Numbers.ToArray()));
         }
 
         return hash.GetHashAndReset();
-    }
-
-    private (int AtOnce, int Threads) Chunks(int tasks) => Theta.device_type == DeviceType.CPU
-        ? (int.Max(1, int.Min(ExamplesAtOnce / Problem.SupportExamples, tasks / ChunksAtLeast)), _threads)
-        : (int.Min(tasks, OnDeviceAtOnce), 1);
-
-    private static float[] OnHost(Tensor tensor) => tensor.cpu().data<float>().ToArray();
-
-    // This rank computes its share of the chunks and has the sum over all, as if it had added them up itself.
-    private (Contribution<Tensor, Tensor> Sum, double[] Accuracies) SumOfRanks(TaskRange[] chunks, int threads)
-    {
-        using var scope = NewDisposeScope();
-        var (first, count) = _ranks.Share(chunks.Length);
-        var mine = TaskChunks.MapChunks(count, threads, chunk => OnHost(Contribution(chunks[first + chunk])));
-        var sum = _ranks.OrderedSum([.. mine.Select(one => one.Sum)], Ranks.Shares(chunks.Length, _ranks.Size), Problem.ParameterCount);
-        var tasks = _ranks.GatherAll(TaskReports.Bytes([.. mine.SelectMany(one => one.Tasks)])).SelectMany(TaskReports.Read).ToArray();
-        var total = tensor(sum, [1, Problem.ParameterCount], ScalarType.Float32, Theta.device);
-        total.DetachFromDisposeScope();
-        return (new Contribution<Tensor, Tensor>(total, [.. tasks.Select(task => task.Report)]), [.. tasks.Select(task => task.Accuracy)]);
-    }
-
-    private static (float[] Sum, MeasuredTask[] Tasks) OnHost((Contribution<Tensor, Tensor> Part, double[] Accuracies) chunk)
-    {
-        using var scope = NewDisposeScope();
-        using var sum = chunk.Part.Sum;
-        return (OnHost(sum), [.. chunk.Part.Tasks.Zip(chunk.Accuracies, (report, accuracy) => new MeasuredTask(report, accuracy))]);
-    }
-
-    private static (Contribution<Tensor, Tensor> Part, double[] Accuracies) Added(
-        TensorSpace space, (Contribution<Tensor, Tensor> Part, double[] Accuracies) sum, (Contribution<Tensor, Tensor> Part, double[] Accuracies) next)
-    {
-        using var first = sum.Part.Sum;
-        using var second = next.Part.Sum;
-        var part = MetaLearning.Add(space, sum.Part, next.Part);
-        part.Sum.DetachFromDisposeScope();
-        return (part, [.. sum.Accuracies, .. next.Accuracies]);
-    }
-
-    private (Contribution<Tensor, Tensor> Part, double[] Accuracies) Contribution(TaskRange range)
-    {
-        using var scope = NewDisposeScope();
-        var space = new TensorSpace(range.Count, Theta);
-        var problem = Problem.Problem(range, Theta);
-        var result = CurrentMethod(range.First).Compute(space, problem, space.Spread(Theta));
-        double[] accuracies = problem is IMeasuredProblem measured ? LearningProblem.AccuracyOf(measured, result.Phi) : [.. Enumerable.Repeat(double.NaN, range.Count)];
-        var part = MetaLearning.ContributionOf(space, result);
-        part.Sum.DetachFromDisposeScope();
-        return (part, accuracies);
     }
 
     /// <inheritdoc/>

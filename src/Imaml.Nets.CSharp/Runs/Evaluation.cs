@@ -96,7 +96,7 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
         for (var rank = 0; rank < learner.Processes.Size && first < tasks.Count; rank++)
         {
             var range = tasks.Slice(first, int.Min(BetweenLooks, tasks.Count - first));
-            chunks.AddRange(learner.ChunksOf(range));
+            chunks.AddRange(learner.Batch.ChunksOf(range));
             first += range.Count;
         }
 
@@ -109,11 +109,11 @@ public sealed record Evaluation(string Metric, IReadOnlyList<double> PerTask, IR
     {
         if (ranks.Size == 1)
         {
-            return learner.InChunks(chunks, work);
+            return learner.Batch.InChunks(chunks, work);
         }
 
         var (first, count) = ranks.Share(chunks.Length);
-        return ranks.GatherAll(Bytes(learner.InChunks(chunks[first..(first + count)], work))).SelectMany(Read);
+        return ranks.GatherAll(Bytes(learner.Batch.InChunks(chunks[first..(first + count)], work))).SelectMany(Read);
     }
 
     private static byte[] Bytes((double[][] Values, InnerStatus[] Inner)[] chunks)

@@ -47,6 +47,24 @@ internal static class RunChecks
         }
     }
 
+    public static void RequireTasks(LearningProblem problem, Budget budget)
+    {
+        if (problem.Identity.Length == 0)
+        {
+            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone");
+        }
+
+        if (!problem.Has(ClassPart.Train))
+        {
+            throw new ArgumentException("the tasks have none to train on");
+        }
+
+        if (budget.ValidateEvery > 0 && !problem.Has(ClassPart.Validation))
+        {
+            throw new ExperimentException([new Complaint("budget.validateEvery", $"{budget.ValidateEvery} needs validation classes, of which these tasks have none; set it to 0")]);
+        }
+    }
+
     // Equal bits need all this to be equal.
     public static void RequireSame(IRanks ranks, Experiment experiment, LearningProblem problem, ComputeDevice device)
     {

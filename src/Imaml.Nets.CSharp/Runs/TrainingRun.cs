@@ -2,11 +2,9 @@
 // the folder, and what decides the course of the run is rank 0's on all of them.
 
 using System.Diagnostics;
-using System.Text;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
-using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
@@ -15,28 +13,22 @@ namespace Imaml.Nets.Runs;
 public sealed class TrainingRun : IDisposable
 {
     private readonly RunOrigin _origin;
-    private readonly ProgressLog? _progress; // Of rank 0.
     private readonly Validations _validations;
-    private readonly FileStream? _lock; // Of rank 0.
+    private readonly RunWriter? _writer; // Of rank 0.
     private readonly List<string> _notes = [];
     private readonly object _use = new();
     private double _seconds;
     private bool _disposed;
 
-    // Whether the run's checkpoint is sound, so that it is worth keeping when the next is written.
-    private bool _isSound;
-
-    private bool _described;
-
     // Whether θ is known to be another on one of the ranks: it is not saved.
     private bool _differs;
 
     private TrainingRun(
-        RunFolder folder, Experiment experiment, Validations validations, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream? held)
+        RunFolder folder, Experiment experiment, Validations validations, ClassSplit? manifest, ComputeDevice device, MetaLearner learner, int threads, double seconds, FileStream? held, bool isSound = false)
     {
-        (Folder, Experiment, _validations, Device, Learner, Threads, _seconds, _lock) = (folder, experiment, validations, device, learner, threads, seconds, held);
-        _progress = held is null ? null : new ProgressLog(folder.ProgressPath, experiment.Budget.LogEvery);
+        (Folder, Experiment, _validations, Device, Learner, Threads, _seconds) = (folder, experiment, validations, device, learner, threads, seconds);
         _origin = new RunOrigin(learner.Problem.Identity, manifest, Provenance.Current(device));
+        _writer = held is null ? null : new RunWriter(folder, held, experiment, _origin, validations, isSound);
         learner.MoveTo(device.Device);
     }
 
@@ -62,10 +54,10 @@ public sealed class TrainingRun : IDisposable
     /// Seconds of training so far, whatever else the machine did meanwhile: processor time divided by the threads that can compute at once, never more than wall
     /// time; on a GPU, or where the system does not account for processor time, wall time.
     /// </summary>
-    public double ComputeSeconds => _progress?.ComputeSeconds ?? 0;
+    public double ComputeSeconds => _writer?.Progress.ComputeSeconds ?? 0;
 
     /// <summary>How the tasks' solves ended in the meta-steps that the run's log has: all that were saved.</summary>
-    public TaskStatuses Statuses => TaskStatuses.Sum((_progress?.Lines ?? []).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
+    public TaskStatuses Statuses => TaskStatuses.Sum((_writer?.Progress.Lines ?? []).Select(line => line.Step?.Ended).OfType<TaskStatuses>());
 
     /// <summary>What was found when the run was continued, one line each: a checkpoint that could not be used, gaps in its logs. The logs say it too.</summary>
     public IReadOnlyList<string> Notes => _notes;
@@ -94,7 +86,7 @@ public sealed class TrainingRun : IDisposable
     /// <exception cref="CheckpointException">
     /// The folder cannot be written, is in use, or holds another experiment or other tasks, a damaged run, or files of something else.
     /// </exception>
-    /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
+    /// <exception cref="Storage.ExperimentException">The experiment makes no sense.</exception>
     public static TrainingRun Open<TTasks>(
         RunFolder folder, Experiment experiment, ITaskSource<TTasks> tasks, IModel<TTasks> model, ComputeDevice? device = null, int? threads = null) =>
         OpenShared(folder, experiment, tasks, model, device, threads, Ranks.Alone);
@@ -116,21 +108,7 @@ public sealed class TrainingRun : IDisposable
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
         RunChecks.RequireParts(experiment, tasks, model);
-        if (problem.Identity.Length == 0)
-        {
-            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone", nameof(tasks));
-        }
-
-        if (!problem.Has(ClassPart.Train))
-        {
-            throw new ArgumentException("the tasks have none to train on", nameof(tasks));
-        }
-
-        if (experiment.Budget.ValidateEvery > 0 && !problem.Has(ClassPart.Validation))
-        {
-            throw new ExperimentException([new Complaint("budget.validateEvery", $"{experiment.Budget.ValidateEvery} needs validation classes, of which these tasks have none; set it to 0")]);
-        }
-
+        RunChecks.RequireTasks(problem, experiment.Budget);
         var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         RunChecks.RequireSame(ranks, experiment, problem, on);
@@ -179,10 +157,11 @@ public sealed class TrainingRun : IDisposable
         var (_, learner) = Checkpoint.Read(state.Bytes, state.Path, problem, threads, experiment, ranks);
         RunFolder.Cut<ProgressLine>(folder.ProgressPath, line => line.IsSound && line.MetaStep <= header.MetaStep);
         var validations = Validations.GoOn(folder, experiment, header.MetaStep);
-        var run = new TrainingRun(folder, experiment, validations, manifest, device, learner, threads, header.Seconds, held) { _isSound = saved.Path == folder.CheckpointPath };
-        var gap = run._progress!.GoOn(header.MetaStep, header.Seconds, saved.Note);
+        var run = new TrainingRun(folder, experiment, validations, manifest, device, learner, threads, header.Seconds, held, isSound: saved.Path == folder.CheckpointPath);
+        var progress = run._writer!.Progress;
+        var gap = progress.GoOn(header.MetaStep, header.Seconds, saved.Note);
         run._notes.AddRange(new[] { saved.Note, gap, validations.Gap }.OfType<string>());
-        validations.Add(run._progress.Lines.Select(line => line.Step).OfType<StepReport>());
+        validations.Add(progress.Lines.Select(line => line.Step).OfType<StepReport>());
         return run;
     }
 
@@ -207,9 +186,9 @@ public sealed class TrainingRun : IDisposable
             {
                 var (enough, stop) = Agreed(HasAllSteps || ComputeSeconds >= seconds, cancel.IsCancellationRequested);
                 // First of all, so that a run that was stopped before it kept a state, or while it validated, makes up for it.
-                if (KeepIsDue(cadence.KeepEvery))
+                if (KeepIsDue)
                 {
-                    Keep();
+                    _writer!.Keep(Learner, _seconds);
                 }
 
                 if (_validations.AreDue(Learner.MetaStep, enough))
@@ -226,7 +205,7 @@ public sealed class TrainingRun : IDisposable
                 var report = Step();
                 RequireSameState();
                 onStep?.Invoke(report);
-                if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue(cadence.KeepEvery))
+                if (Learner.MetaStep == 1 || Learner.MetaStep % cadence.CheckpointEvery == 0 || KeepIsDue)
                 {
                     Save();
                 }
@@ -264,7 +243,7 @@ public sealed class TrainingRun : IDisposable
         return result;
     }
 
-    private bool Writes => _lock is not null;
+    private bool Writes => _writer is not null;
 
     // For one thread at a time, which may call again from a callback.
     private Held Alone()
@@ -308,18 +287,10 @@ public sealed class TrainingRun : IDisposable
     {
         _disposed = true;
         Learner.Dispose();
-        if (_lock is not null)
-        {
-            _lock.Dispose();
-            Folder.RemoveIfEmpty();
-        }
+        _writer?.Dispose();
     }
 
-    private bool KeepIsDue(int every) =>
-        Writes && every > 0 && Learner.MetaStep > 0 && Learner.MetaStep % every == 0 && !File.Exists(Folder.KeptCheckpointPath(Learner.MetaStep));
-
-    // After the checkpoint of the same state, so that no kept state is ahead of the run.
-    private void Keep() => Checkpoint.Write(Folder.KeptCheckpointPath(Learner.MetaStep), Experiment, _seconds, Learner);
+    private bool KeepIsDue => _writer?.KeepIsDue(Learner.MetaStep) ?? false;
 
     private StepReport Step()
     {
@@ -327,36 +298,16 @@ public sealed class TrainingRun : IDisposable
         var report = Learner.Step(Learner.NextTasks);
         var wall = watch.Elapsed.TotalSeconds;
         _seconds += wall;
-        _progress?.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, AtOnce).CpuSeconds)));
+        _writer?.Progress.Add(report, _seconds, ComputeSeconds + (before is null ? wall : double.Min(wall, ProcessorUse.OfProcess()!.Since(before, AtOnce).CpuSeconds)));
         _validations.Add([report]);
         return report;
     }
 
-    // Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.
     private void Save()
     {
-        if (_progress is null || Learner.MetaStep == 0 || _differs)
+        if (Learner.MetaStep > 0 && !_differs)
         {
-            return;
-        }
-
-        _progress.Write();
-        _validations.Write();
-        // What is damaged does not replace the state before it.
-        Checkpoint.Write(Folder.CheckpointPath, Experiment, _seconds, Learner, _isSound ? Folder.PreviousCheckpointPath : null);
-        _progress.Tidy();
-        _isSound = true;
-        if (!_described)
-        {
-            // The experiment as it is now: a run that goes on may have been made longer.
-            RunFolder.WriteJson(Folder.DescriptionPath, Experiment);
-            _described = true;
-        }
-
-        if (!File.Exists(Folder.OriginPath))
-        {
-            AtomicFile.Write(Folder.File(RunReadMe.Name), Encoding.UTF8.GetBytes(RunReadMe.Text));
-            RunFolder.WriteJson(Folder.OriginPath, _origin);
+            _writer?.Save(Learner, _seconds);
         }
     }
 }

@@ -2,7 +2,6 @@
 // name twice or a name that leads out of it is refused. Nothing is ever unpacked to disk.
 
 using System.IO.Compression;
-using System.IO.Enumeration;
 using System.Security.Cryptography;
 using ICSharpCode.SharpZipLib.Checksum;
 using Imaml.Nets.Storage;
@@ -19,8 +18,8 @@ internal sealed record TreeFile(string Path, string Where, long Length, long Mod
 /// <summary>The files of a folder or a zip archive.</summary>
 internal sealed class FileTree : IDisposable
 {
-    // Folders within folders, characters of an archive's name, and entries in all: more are no data set, but a mistake or an attack.
-    private const int DeepestFolder = 16, LongestName = 4096, MostEntries = 5_000_000;
+    // More is no data set, but a mistake or an attack.
+    private const int LongestName = 4096;
 
     // How the runtime's message begins, which names the method; there is no other sign of it.
     private const string UnsupportedCompression = "The archive entry was compressed using ";
@@ -195,64 +194,16 @@ internal sealed class FileTree : IDisposable
 
     private static FileTree OfFolder(string folder, CancellationToken cancel)
     {
-        var (tree, entries) = (new FileTree(folder, null, null), 0);
-        var found = new FileSystemEnumerable<(string Path, bool IsFolder, long Length, long Modified)>(
-            folder,
-            (ref FileSystemEntry entry) => (
-                entry.ToFullPath(), entry.IsDirectory, entry.IsDirectory ? 0 : entry.Length, entry.IsDirectory ? 0 : entry.LastWriteTimeUtc.Ticks),
-            new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0, MaxRecursionDepth = DeepestFolder })
-        {
-            ShouldRecursePredicate = (ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0 || !LeadsBack(folder, entry.ToFullPath()),
-        };
-        // Entries give full paths, whatever the folder was called.
-        var above = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)).Length + 1;
-        tree.Sort(found.Where(one =>
-        {
-            cancel.ThrowIfCancellationRequested();
-            if (++entries > MostEntries)
-            {
-                throw new DataException($"{folder} holds more than {MostEntries:N0} files and folders; name the folder that has the pictures");
-            }
-
-            if (one.IsFolder && one.Path.AsSpan(above).Count(Path.DirectorySeparatorChar) >= DeepestFolder)
-            {
-                throw new DataException($"{Shown(one.Path)} lies more than {DeepestFolder} folders deep; move what it holds up, or remove it");
-            }
-
-            // A pipe, a socket or a device has nothing to read, or no end.
-            return one.IsFolder || one.Length > 0 || !Owner.IsSpecial(one.Path);
-        }).Select(one =>
-        {
-            var path = one.Path[above..].Replace(Path.DirectorySeparatorChar, '/');
-            return (one.IsFolder ? path + "/" : path, Shown(one.Path), one.Length, one.Modified);
-        }));
+        var tree = new FileTree(folder, null, null);
+        tree.Sort(FolderEntries.Of(folder, cancel));
         return tree;
-    }
-
-    // Whether a link to a folder leads to one that it lies in, by whatever links.
-    private static bool LeadsBack(string root, string link)
-    {
-        if (Owner.Identity(link) is not { } target)
-        {
-            return false;
-        }
-
-        for (var folder = Path.GetDirectoryName(link); folder is not null && folder.Length >= Path.TrimEndingDirectorySeparator(Path.GetFullPath(root)).Length; folder = Path.GetDirectoryName(folder))
-        {
-            if (Owner.Identity(folder) == target)
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private void ReadEntries(ZipArchive zip)
     {
-        if (zip.Entries.Count > MostEntries)
+        if (zip.Entries.Count > FolderEntries.Most)
         {
-            throw new DataException($"{Root} holds more than {MostEntries:N0} entries");
+            throw new DataException($"{Root} holds more than {FolderEntries.Most:N0} entries");
         }
 
         Sort(zip.Entries.Select(entry =>
@@ -265,20 +216,20 @@ internal sealed class FileTree : IDisposable
 
             if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
             {
-                throw new DataException($"{Root} holds {Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
+                throw new DataException($"{Root} holds {FolderEntries.Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
             }
 
-            if (path.Length > LongestName || path.AsSpan().Count('/') > DeepestFolder + 1)
+            if (path.Length > LongestName || path.AsSpan().Count('/') > FolderEntries.Deepest + 1)
             {
-                throw new DataException($"{Root} holds {Shown(path[..int.Min(path.Length, 64)])}…, which lies more than {DeepestFolder} folders deep or has too long a name; make the archive again without it");
+                throw new DataException($"{Root} holds {FolderEntries.Shown(path[..int.Min(path.Length, 64)])}…, which lies more than {FolderEntries.Deepest} folders deep or has too long a name; make the archive again without it");
             }
 
             if (!path.EndsWith('/') && ClutterIn(path) is null && !_entries.TryAdd(path, entry))
             {
-                throw new DataException($"{Root} holds {Shown(path)} twice; make the archive again with one of them");
+                throw new DataException($"{Root} holds {FolderEntries.Shown(path)} twice; make the archive again with one of them");
             }
 
-            return (path, $"{Shown(path)} of {Root}", entry.Length, 0L);
+            return (path, $"{FolderEntries.Shown(path)} of {Root}", entry.Length, 0L);
         }));
     }
 
@@ -313,9 +264,6 @@ internal sealed class FileTree : IDisposable
         files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
         (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
     }
-
-    // A name may hold the end of a line, and a message is one.
-    private static string Shown(string name) => name.Any(char.IsControl) ? string.Concat(name.Select(one => char.IsControl(one) ? '?' : one)) : name;
 
     /// <summary>The folder of a path in a tree; empty for the root.</summary>
     public static string FolderOf(string path) => path.LastIndexOf('/') is var at && at > 0 ? path[..at] : "";
