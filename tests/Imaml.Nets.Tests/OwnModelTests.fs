@@ -179,5 +179,8 @@ let tests =
                     use second = again.Adapt examples.Value
 
                     probabilities (second.Predict(picture 9))
-                    |> should equal (probabilities (direct.Predict(picture 9)))))
+                    |> should equal (probabilities (direct.Predict(picture 9)))
+                    // As `imaml models export` does, which has no network to build.
+                    Checkpoint.WriteModel(at "exported.bin", File.ReadAllBytes file, file)
+                    File.ReadAllBytes(at "exported.bin") |> should equal (File.ReadAllBytes(at "one.bin"))))
         ]

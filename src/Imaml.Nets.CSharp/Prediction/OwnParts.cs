@@ -16,6 +16,9 @@ public sealed record OwnParts(Network? Network = null, OwnMethod? Method = null,
     /// <summary>None.</summary>
     internal static readonly OwnParts None = new();
 
+    /// <summary>Whether an experiment has parts that are its program's own.</summary>
+    internal static bool In(Experiment experiment) => experiment is { Network: OwnNetwork } or { Method: OwnMethod } or { Tasks: OwnTasks };
+
     /// <summary>All that adapting needs of an experiment.</summary>
     /// <param name="experiment">The experiment.</param>
     /// <param name="model">Names the model in messages.</param>

@@ -105,6 +105,24 @@ internal static class Checkpoint
             header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, [learner.Theta], learner.Learned is { } learned ? [learned.Numbers] : []));
     }
 
+    /// <summary>The model of a state, without the network that it is of.</summary>
+    /// <exception cref="CheckpointException">The content is damaged or not finite, or only its network says where the learned numbers begin in it.</exception>
+    public static void WriteModel(string path, byte[] bytes, string name)
+    {
+        var header = SoundHeader(bytes, name, null);
+        var (nothing, vectors) = (new OptimizerMemory([], []), 1 + header.Outer.Vectors.Count);
+        if (header.Learned is not null && (vectors > 1 || header.Learned.Vectors.Count > 0))
+        {
+            throw new CheckpointException($"{name} holds numbers that are learned with θ, and only its program's network says which they are; FewShotClassifier.Save writes its model");
+        }
+
+        var (_, state) = Open(bytes, name);
+        AtomicFile.Write(path, SealedFile.Bytes(
+            Magic,
+            JsonSerializer.SerializeToUtf8Bytes(header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, RunJson.Options),
+            [header.Learned is null ? state[..(state.Length / vectors)] : state]));
+    }
+
     /// <summary>The content of a model file.</summary>
     /// <param name="header">What it is; its optimisers remember nothing.</param>
     /// <param name="theta">θ, [d].</param>
