@@ -110,6 +110,107 @@ module internal HeadConstants =
     /// K
     let cross (e: float) (within: HeadCurvature) (n: float) (w: float) (d: float) = e +^ within.Slopes *^ (w +^ 2.0 *^ d) /^ n
 
+/// What rounding may do to the numbers of one task, by the standard model in double precision: to norms as they were computed, and to what they are norms of.
+[<Sealed>]
+type internal HeadRounding(measured: HeadNorms) =
+    let unit = 2.0 ** -53.0
+
+    let gamma (k: float) =
+        let product = k * unit
+
+        if product < 1.0 then
+            product /^ Math.BitDecrement(1.0 - product)
+        else
+            infinity
+
+    // Norms as computed, of which the largest has this many entries, to norms.
+    let entries =
+        float (max (max measured.Examples measured.Queries) measured.Classes)
+        * float (max measured.Features measured.Classes)
+
+    // Sums of products that underflow.
+    let tiny = entries * 2.0 ** -1000.0
+
+    // A square that underflows leaves less than 2⁻⁵¹⁰ for each entry in a norm.
+    let lost = 2.0 ** -510.0 *^ Outward.rootAbove entries
+    let up norm = norm *^ (1.0 +^ 2.0 *^ gamma (entries + 8.0)) +^ lost
+    let n, m = float measured.Examples, float measured.Queries
+    let x, xq = up measured.Support, up measured.Query
+    let w, u, centre = up measured.Weights, up measured.Solution, up measured.Centre
+    let e, r = up measured.SupportLogits, up measured.QueryLogits
+    let lambda = measured.Lambda
+
+    // Of logits, over ‖xᵢ‖‖W‖; of a probability, in itself; and of a row of them.
+    let ofProduct = gamma (float measured.Features)
+    let ofSoftmax = gamma (float (2 * measured.Classes + 16))
+    let ofRows (k: float) = Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
+
+    // 2p(1 − p) of probabilities as computed.
+    let ofCurvature = 4.0 *^ ofSoftmax
+    let supportSlopes = up measured.SupportSlopes +^ ofCurvature *^ x
+    let supportCurvature = up measured.SupportCurvature +^ ofCurvature *^ x *^ x
+    let querySlopes = up measured.QuerySlopes +^ ofCurvature *^ xq
+    let queryCurvature = up measured.QueryCurvature +^ ofCurvature *^ xq *^ xq
+
+    // The curvatures were measured at logits as computed, as far from the exact ones as if W were away by ‖W‖·ofProduct.
+    let away d = d +^ ofProduct *^ w
+
+    let support d =
+        HeadConstants.within measured.Loss x (up measured.LargestSupport) supportSlopes supportCurvature (away d)
+
+    let query d =
+        HeadConstants.within HeadLoss.CrossEntropy xq (up measured.LargestQuery) querySlopes queryCurvature (away d)
+
+    // Of E, R and T = S(Xu)/n. An error of p is at most three times as large in S.
+    let here = support 0.0
+    let deltaE = (here.Slopes *^ ofProduct *^ w +^ ofRows n) /^ n +^ gamma 2.0 *^ e
+    let deltaR = ((query 0.0).Slopes *^ ofProduct *^ w +^ ofRows m) /^ m +^ gamma 2.0 *^ r
+    let t = here.Slopes *^ u /^ n
+
+    let deltaT =
+        (here.Slopes *^ ofProduct
+         +^ here.SlopesChange
+         +^ (3.0 *^ ofRows n +^ 2.0 *^ gamma (float (measured.Classes + 6))) *^ x)
+        *^ u
+        /^ n
+
+    let ofPull = gamma (float (measured.Classes + 3))
+
+    /// γₖ = ku/(1 − ku)
+    member _.Gamma k = gamma k
+    /// At most the exact norm, of one as computed.
+    member _.AtMost norm = up norm
+
+    /// At least the exact norm of the gradient in the features as it was computed.
+    member _.FeatureGradient =
+        Outward.sumBelow (Outward.quotientBelow measured.FeatureGradient (1.0 +^ 2.0 *^ gamma (2.0 * entries + 8.0))) -lost
+
+    /// Sums of products that underflow.
+    member _.Tiny = tiny
+    /// At most ‖W‖, ‖u‖, ‖E‖ and ‖R‖.
+    member _.Weights = w
+    member _.Solution = u
+    member _.SupportLogits = e +^ deltaE
+    member _.QueryLogits = r +^ deltaR
+    /// The curvatures within d of W.
+    member _.Support d = support d
+    member _.Query d = query d
+
+    /// Of ∇g(W), but for 2 units of itself.
+    member _.Gradient = x *^ (gamma n *^ e +^ deltaE) +^ lambda *^ gamma 4.0 *^ (w +^ centre) +^ tiny
+
+    /// Of r = ∇L(W) − (H + λ)u, likewise.
+    member _.Residual =
+        xq *^ (gamma m *^ r +^ deltaR)
+        +^ x *^ (gamma n *^ t +^ deltaT)
+        +^ gamma 4.0 *^ (x *^ t +^ lambda *^ u)
+        +^ gamma 2.0 *^ up measured.OuterGradient
+        +^ tiny
+
+    /// Of the gradient in X and X_q.
+    member _.Features =
+        (ofPull *^ e +^ deltaE) *^ u +^ (ofPull *^ t +^ deltaT) *^ w +^ (ofPull *^ r +^ deltaR) *^ w +^ tiny
+
 /// Certified bounds on the errors of one task's meta-gradient; infinite where a measured number is not finite.
 [<Sealed>]
 type HeadCertificate private (inner: float, adjoint: float, features: float, centre: float, relative: float) =
@@ -127,113 +228,35 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
     /// The certificate of what was measured. Errors: a λ that is not positive and finite.
     static member Of(measured: HeadNorms) : HeadCertificate =
         Regularizer.checkPositive (nameof measured.Lambda) [ measured.Lambda ]
-        let n, m = float measured.Examples, float measured.Queries
-        let unit = 2.0 ** -53.0
-
-        let gamma (k: float) =
-            let product = k * unit
-
-            if product < 1.0 then
-                product /^ Math.BitDecrement(1.0 - product)
-            else
-                infinity
-
-        // Norms as computed, of which the largest has this many entries, to norms.
-        let entries =
-            float (max (max measured.Examples measured.Queries) measured.Classes)
-            * float (max measured.Features measured.Classes)
-
-        // Sums of products that underflow.
-        let tiny = entries * 2.0 ** -1000.0
-
-        // A square that underflows leaves less than 2⁻⁵¹⁰ for each entry in a norm.
-        let lost = 2.0 ** -510.0 *^ Outward.rootAbove entries
-        let up norm = norm *^ (1.0 +^ 2.0 *^ gamma (entries + 8.0)) +^ lost
-
-        let x, xq = up measured.Support, up measured.Query
-        let w, u, centre = up measured.Weights, up measured.Solution, up measured.Centre
-        let e, r = up measured.SupportLogits, up measured.QueryLogits
-        let lambda = measured.Lambda
-
-        // Rounding of logits, over ‖xᵢ‖‖W‖; of a probability, in itself; and of a row of them.
-        let ofProduct = gamma (float measured.Features)
-        let ofSoftmax = gamma (float (2 * measured.Classes + 16))
-        let ofRows (k: float) = Outward.rootAbove (k * float measured.Classes) *^ ofSoftmax
-
-        // 2p(1 − p) of probabilities as computed.
-        let ofCurvature = 4.0 *^ ofSoftmax
-        let supportSlopes = up measured.SupportSlopes +^ ofCurvature *^ x
-        let supportCurvature = up measured.SupportCurvature +^ ofCurvature *^ x *^ x
-        let querySlopes = up measured.QuerySlopes +^ ofCurvature *^ xq
-        let queryCurvature = up measured.QueryCurvature +^ ofCurvature *^ xq *^ xq
-
-        // The curvatures were measured at logits as computed, as far from the exact ones as if W were away by ‖W‖·ofProduct.
-        let away d = d +^ ofProduct *^ w
-
-        let support d =
-            HeadConstants.within measured.Loss x (up measured.LargestSupport) supportSlopes supportCurvature (away d)
-
-        let query d =
-            HeadConstants.within HeadLoss.CrossEntropy xq (up measured.LargestQuery) querySlopes queryCurvature (away d)
-
-        // Of E, R and T = S(Xu)/n. An error of p is at most three times as large in S.
-        let here = support 0.0
-        let deltaE = (here.Slopes *^ ofProduct *^ w +^ ofRows n) /^ n +^ gamma 2.0 *^ e
-        let deltaR = ((query 0.0).Slopes *^ ofProduct *^ w +^ ofRows m) /^ m +^ gamma 2.0 *^ r
-        let t = here.Slopes *^ u /^ n
-
-        let deltaT =
-            (here.Slopes *^ ofProduct
-             +^ here.SlopesChange
-             +^ (3.0 *^ ofRows n +^ 2.0 *^ gamma (float (measured.Classes + 6))) *^ x)
-            *^ u
-            /^ n
-
-        let gradientRounding =
-            x *^ (gamma (float measured.Examples) *^ e +^ deltaE)
-            +^ lambda *^ gamma 4.0 *^ (w +^ centre)
-            +^ tiny
-
-        let residualRounding =
-            xq *^ (gamma (float measured.Queries) *^ r +^ deltaR)
-            +^ x *^ (gamma (float measured.Examples) *^ t +^ deltaT)
-            +^ gamma 4.0 *^ (x *^ t +^ lambda *^ u)
-            +^ gamma 2.0 *^ up measured.OuterGradient
-            +^ tiny
-
-        let ofPull = gamma (float (measured.Classes + 3))
-
-        let pullRounding =
-            (ofPull *^ e +^ deltaE) *^ u +^ (ofPull *^ t +^ deltaT) *^ w +^ (ofPull *^ r +^ deltaR) *^ w +^ tiny
-
+        let n, m, lambda = float measured.Examples, float measured.Queries, measured.Lambda
+        let rounding = HeadRounding measured
+        let once = 1.0 +^ rounding.Gamma 2.0
+        let w, u = rounding.Weights, rounding.Solution
         // The formulas of the head comment.
-        let d = (up measured.InnerGradient *^ (1.0 +^ gamma 2.0) +^ gradientRounding) /^ lambda
-        let support, query = support d, query d
+        let d = (rounding.AtMost measured.InnerGradient *^ once +^ rounding.Gradient) /^ lambda
+        let support, query = rounding.Support d, rounding.Query d
 
         let adjoint =
-            (up measured.Residual *^ (1.0 +^ gamma 2.0)
-             +^ residualRounding
+            (rounding.AtMost measured.Residual *^ once
+             +^ rounding.Residual
              +^ query.Whole *^ d /^ m
              +^ support.WholeChange *^ u /^ n)
             /^ lambda
 
-        let inQuery = HeadConstants.queries (r +^ deltaR) query m w d *^ d
+        let inQuery = HeadConstants.queries rounding.QueryLogits query m w d *^ d
         let inSupport = HeadConstants.crossChange support n w d *^ u
-        let cross = HeadConstants.cross (e +^ deltaE) support n w d
-        let features = inQuery +^ inSupport +^ cross *^ adjoint +^ pullRounding
+        let cross = HeadConstants.cross rounding.SupportLogits support n w d
+        let features = inQuery +^ inSupport +^ cross *^ adjoint +^ rounding.Features
         // NaN where a norm is.
         let known bound = if Double.IsFinite bound then bound else infinity
         let error = known features
-        let norm = measured.FeatureGradient
-
-        let exact =
-            Outward.sumBelow (Outward.quotientBelow norm (1.0 +^ 2.0 *^ gamma (2.0 * entries + 8.0))) -(features +^ lost)
+        let exact = Outward.sumBelow rounding.FeatureGradient -features
 
         HeadCertificate(
             known d,
             known adjoint,
             error,
-            known (lambda *^ adjoint +^ lambda *^ gamma 2.0 *^ u +^ tiny),
+            known (lambda *^ adjoint +^ lambda *^ rounding.Gamma 2.0 *^ u +^ rounding.Tiny),
             (if exact > 0.0 && error < infinity then
                  error /^ exact
              else
