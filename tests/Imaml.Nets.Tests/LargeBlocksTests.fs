@@ -7,6 +7,7 @@ open Expecto
 open FsUnit
 open TorchSharp
 open Imaml.Nets.LibTorch
+open Imaml.Nets.Models
 
 // Twice the smallest size that is kept; no network of the tests has so many numbers.
 let private length = 16_777_259L
@@ -63,4 +64,17 @@ let tests =
                 use again = LargeBlocks.Make shape
                 // From the system, which gives zeros.
                 first again |> should equal 0.0f)
+
+            // Their patches are larger than the smallest block.
+            testCase "of two problems of photographs at once are two" (fun () ->
+                use _ = torch.NewDisposeScope()
+                let network = PooledConvolutions(16).Build(ImageShape(84, 84, 3), 2)
+                let photographs (seed: uint64) = torch.rand ([| 1L; 48L; 84L; 84L; 3L |], generator = new torch.Generator(seed))
+                let one, other = photographs 1UL, photographs 2UL
+                let theta = network.InitialParameters(new torch.Generator(1UL)).unsqueeze 0L
+                let alone = network.Forward(theta, one).Logits
+                let first = network.Arrange one
+                let second = network.Arrange other
+                network.Forward(theta, first).Logits.eq(alone).all().item<bool>() |> should equal true
+                network.Forward(theta, second).Logits.eq(alone).all().item<bool>() |> should equal false)
         ]

@@ -18,7 +18,10 @@ internal static class LargeBlocks
     private static long _made;
 
     /// <summary>A tensor of float32 on the processor, in the dispose scope that is open. Its numbers are whatever was there.</summary>
-    /// <remarks>Its memory is used again once this tensor is disposed, so no other view of it may outlive it.</remarks>
+    /// <remarks>
+    /// Its memory is used again once this very tensor is disposed, so no other view of it may outlive it: not one by <c>detach</c>, and not what an operation
+    /// in place gives, such as <c>zero_</c>, which in TorchSharp is a tensor of its own. Write to its numbers instead.
+    /// </remarks>
     /// <param name="shape">Its lengths.</param>
     public static Tensor Make(params long[] shape)
     {

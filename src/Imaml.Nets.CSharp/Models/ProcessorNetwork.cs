@@ -108,7 +108,8 @@ internal sealed class ProcessorNetwork
     {
         using var scope = NewDisposeScope();
         var shape = _first.Shape((int)(images.shape[0] * images.shape[1]));
-        var patches = LargeBlocks.Make(images.shape[0], Images, shape.OutputHeight, shape.OutputWidth, shape.Patch).zero_();
+        var patches = LargeBlocks.Make(images.shape[0], Images, shape.OutputHeight, shape.OutputWidth, shape.Patch);
+        Numbers(patches).Clear();
         shape.CopyPatches(Numbers(images.contiguous()), Numbers(patches));
         return patches.MoveToOuterDisposeScope();
     }

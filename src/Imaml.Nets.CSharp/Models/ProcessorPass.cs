@@ -12,7 +12,10 @@ namespace Imaml.Nets.Models;
 internal sealed class ProcessorPass : NetworkPass
 {
     private readonly ProcessorNetwork _network;
-    private readonly Tensor _parameters, _images;
+    private readonly Tensor _parameters;
+
+    // The problem's. No view of it, which might outlive it, when its memory is another's (LargeBlocks).
+    private readonly Tensor _images;
     private readonly int _tasks;
 
     // Of every task, stage by stage: what goes out, and what is kept; for products ∂loss by what goes out, and how what goes out changes in a direction.
@@ -30,7 +33,7 @@ internal sealed class ProcessorPass : NetworkPass
         : base(empty([images.Tasks, network.Images, network.Stages[^1].Outputs / network.Images], ScalarType.Float32, CPU))
     {
         (_network, _tasks) = (network, (int)images.Tasks);
-        (_parameters, _images) = (InOnePiece(parameters), images.Values.detach());
+        (_parameters, _images) = (InOnePiece(parameters), images.Values);
         (_values, _kept) = (LargeBlocks.Make(_tasks * network.Outputs.Count), LargeBlocks.Make(_tasks * network.Kept.Count));
         (_scratch, _twoGradients) = (LargeBlocks.Make(network.Scratch), LargeBlocks.Make(network.TwoOutputs.Count));
         Span<float> w = Numbers(_parameters), x = Numbers(_images), logits = Numbers(Logits), values = Numbers(_values), kept = Numbers(_kept), scratch = Numbers(_scratch);
@@ -47,7 +50,7 @@ internal sealed class ProcessorPass : NetworkPass
 
     /// <inheritdoc/>
     public override IEnumerable<Tensor> Kept =>
-        new[] { _parameters, _images, Logits, _values, _kept, _scratch, _twoGradients, _gradients, _valueTangents }.OfType<Tensor>();
+        new[] { _parameters, Logits, _values, _kept, _scratch, _twoGradients, _gradients, _valueTangents }.OfType<Tensor>();
 
     /// <inheritdoc/>
     public override Tensor Backward(Tensor logitGradient) => Pull(logitGradient, _network.TwoOutputs, _twoGradients, _kept);
