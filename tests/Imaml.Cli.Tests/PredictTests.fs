@@ -144,7 +144,7 @@ let tests =
                     for c in 1..3 do
                         write (at $"more/c{c}/1.png") (numbered 10 (10 + c))
 
-                    refused 2 "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3"))
+                    refused 2 "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3, or a model of the algorithm head, which takes any number"))
 
             testCase "damaged pictures are refused by name; with --skip-damaged they are listed, unless no other is left" (fun () ->
                 with' (fun at run ->
@@ -293,7 +293,7 @@ let tests =
 
                         refused
                             1
-                            "there is no model nonsense; give a folder that `imaml train` made, a model file, or one of grocery-5way, omniglot-5way"
+                            "there is no model nonsense; give a folder that `imaml train` made, a model file, or one of grocery, grocery-5way, omniglot, omniglot-5way"
                             [
                                 "models"
                                 "import"

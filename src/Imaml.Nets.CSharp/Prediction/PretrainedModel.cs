@@ -27,8 +27,8 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
     public static IReadOnlyList<PretrainedModel> All { get; } =
     [
         .. Assembly.GetExecutingAssembly().GetManifestResourceNames()
-            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(Card, StringComparison.Ordinal)).Order(StringComparer.Ordinal)
-            .Select(name => JsonSerializer.Deserialize<PretrainedModel>(Resource(name), RunJson.Options)!),
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(Card, StringComparison.Ordinal))
+            .Select(name => JsonSerializer.Deserialize<PretrainedModel>(Resource(name), RunJson.Options)!).OrderBy(model => model.Name, StringComparer.Ordinal),
     ];
 
     /// <summary>The content of a model with the name that messages give it.</summary>
