@@ -144,7 +144,9 @@ let tests =
                     for c in 1..3 do
                         write (at $"more/c{c}/1.png") (numbered 10 (10 + c))
 
-                    refused 2 "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3, or a model of the algorithm head, which takes any number"))
+                    refused
+                        2
+                        "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3, or a model of the algorithm head without --learn-start, which takes any number"))
 
             testCase "damaged pictures are refused by name; with --skip-damaged they are listed, unless no other is left" (fun () ->
                 with' (fun at run ->
@@ -175,6 +177,25 @@ let tests =
 
                     none.ExitCode |> should equal 1
                     File.Exists(at "x.png") |> should equal false))
+
+            testCase "a run in a folder with the name of a model is neither silently" (fun () ->
+                with' (fun at run ->
+                    let folder = at ""
+
+                    let beside (arguments: string list) =
+                        Imaml.runByShell [] $"cd '{folder}' && rm -rf omniglot && cp -r run omniglot && \"$@\"" arguments
+
+                    let both = beside [ "predict"; "omniglot"; "--examples"; "examples"; "new"; "--csv" ]
+
+                    both.Line
+                    |> should
+                        equal
+                        "imaml: omniglot is a model of the program and also the folder of a run: write ./omniglot for the run, or work in another folder"
+
+                    both.ExitCode |> should equal 1
+                    let csv = beside [ "predict"; "./omniglot"; "--examples"; "examples"; "new"; "--csv" ]
+                    let expected = run [ "predict"; at "run"; "--examples"; at "examples"; at "new"; "--csv" ]
+                    csv.Output |> should equal (expected.Output.Replace(folder + "/", ""))))
 
             testCase "an exported model predicts as its run; what is cut off or empty, or no model, is refused" (fun () ->
                 with' (fun at run ->

@@ -422,7 +422,7 @@ let tests =
                     |> should equal true
 
                     refused
-                        "6 classes are more than the network has outputs: it was trained on 5-way tasks; take at most 5, or a model of the algorithm head, which takes any number"
+                        "6 classes are more than the network has outputs: it was trained on 5-way tasks; take at most 5, or a model of the algorithm head without --learn-start, which takes any number"
                         (evaluate [ "--ways"; "6" ])))
 
             testCase "evaluate compares with baselines on the same episodes" (fun () ->

@@ -1,4 +1,4 @@
-/// What the convex head's certificate counts for rounding, against numbers with 256 digits after the point.
+/// What the convex head's certificate counts for rounding, against numbers with 256 binary digits after the point.
 module Imaml.Math.Tests.HeadRoundingTests
 
 open System
@@ -20,7 +20,7 @@ type private Drawn =
 
 let private normal (random: Random) = sqrt (-2.0 * log (1.0 - random.NextDouble())) * cos (2.0 * Math.PI * random.NextDouble())
 
-/// `precise` knows 256 digits after the point.
+/// `precise` knows 256 binary digits after the point.
 let private known (x: Vector<float>) = x.Map(fun x -> if abs x < 2.0 ** -190.0 then 0.0 else x)
 
 /// Few numbers of each kind, so that roundings do not cancel; each kind of any size, or 0, so that every term is the largest of some instance. Of every four
@@ -170,7 +170,7 @@ let tests =
         [
             for loss in [ HeadLoss.CrossEntropy; HeadLoss.Squares ] do
                 testCase
-                    $"{loss}: ∇g, r and the gradient in the features err by no more than is counted, and by a good part of it"
+                    $"{loss}: ∇g, r and the gradient in the features err by no more than is counted, and somewhere by a thirtieth of it"
                     (fun () ->
                         let all = Array.init 1200 (ratios loss)
 

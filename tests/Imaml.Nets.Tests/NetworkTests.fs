@@ -100,6 +100,28 @@ let private form =
                 |> List.map (fun shape -> shape.Height, shape.Width)
                 |> should equal [ 28, 28; 14, 14; 7, 7; 4, 4; 2, 2 ])
 
+            scoped "what a pass keeps is all that its products need, its images among it" (fun () ->
+                let instance = draw 1 (strided (ImageShape(12, 12, 1)) 16 3) 2 5
+                let single (x: Tensor) = x.to_type torch.float32
+                let parameters, images = single instance.Parameters, single instance.Images
+
+                let products close =
+                    let scope = torch.NewDisposeScope()
+                    let pass = instance.Network.Forward(parameters, images)
+                    pass.Linearize(pass.Logits) |> ignore
+
+                    if close then
+                        for tensor in pass.Kept do
+                            tensor.MoveToOuterDisposeScope() |> ignore
+
+                        scope.Dispose()
+
+                    let product = pass.TangentBackward(pass.Tangent parameters).MoveToOuterDisposeScope()
+                    scope.Dispose()
+                    product
+
+                same (products true) (products false) "products")
+
             scoped "the Omniglot network is four blocks of convolution, normalisation and rectifier, then a linear classifier" (fun () ->
                 for architecture in [ square; oblong; strided (ImageShape(28, 28, 1)) 4 5 ] do
                     let instance = draw 1 architecture 1 5

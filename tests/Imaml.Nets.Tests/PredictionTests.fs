@@ -178,7 +178,7 @@ let tests =
 
                     refused
                         5
-                        "5 classes are more than the network has outputs: it was trained on 4-way tasks; take at most 4, or a model of the algorithm head, which takes any number"
+                        "5 classes are more than the network has outputs: it was trained on 4-way tasks; take at most 4, or a model of the algorithm head without --learn-start, which takes any number"
 
                     refused 1 "a task needs at least 2 classes, not 1"
                     refused 0 "a task needs at least 2 classes, not 0"))
@@ -235,6 +235,12 @@ let tests =
                     inFolder (fun folder ->
                         let at (name: string) = Path.Combine(folder, name)
                         train imaml BatchNormMode.Inductive (at "imaml")
+                        // In training every task meets such a δ at once.
+                        train
+                            (ImplicitMaml(Inner.GradientDescent 4, 2.0, Adjoint.ConjugateGradients 2, Delta = 1e3))
+                            BatchNormMode.Inductive
+                            (at "delta")
+
                         train (FirstOrder(Inner.GradientDescent(2, 0.05), Nullable())) BatchNormMode.Inductive (at "fomaml")
 
                         let predicted (run: string) steps =
@@ -242,7 +248,7 @@ let tests =
                             use adapted = classifier.Adapt(examples 4 1)
                             probabilities (adapted.Predict(picture 9))
 
-                        for run, own in [ "imaml", 100; "fomaml", 2 ] do
+                        for run, own in [ "imaml", 100; "delta", 100; "fomaml", 2 ] do
                             predicted run (Nullable()) |> should equal (predicted run (Nullable own))
                             predicted run (Nullable()) |> should not' (equal (predicted run (Nullable 5)))
 

@@ -46,6 +46,9 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
         return new(kind, all);
     }
 
+    /// <summary>Whether a folder is meant, not a model by its name or in a file.</summary>
+    public static bool IsRun(string model) => !PretrainedModel.IsName(model) && Directory.Exists(model);
+
     private byte[] Packed()
     {
         using var stream = new MemoryStream();
@@ -66,7 +69,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
 
     private static MeasuredStates Of(string model, string? asked, int? ensemble)
     {
-        var isRun = Directory.Exists(model);
+        var isRun = IsRun(model);
         if (ensemble is { } count)
         {
             return isRun

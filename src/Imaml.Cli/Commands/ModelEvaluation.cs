@@ -28,7 +28,7 @@ internal sealed record ModelEvaluation(
     /// <summary>Whether what it prints is progress of a command that has results of its own.</summary>
     public bool IsPartOfWork { get; init; }
 
-    private bool IsRun => Directory.Exists(Model);
+    private bool IsRun => MeasuredStates.IsRun(Model);
 
     private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 

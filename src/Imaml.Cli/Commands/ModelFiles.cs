@@ -42,8 +42,7 @@ internal static class ModelFiles
                 return Written(path, $"ONNX, {adapted.Labels.Count} classes: {string.Join(", ", adapted.Labels)}; pictures at {adapted.Form}");
             }
 
-            var (name, bytes) = PretrainedModel.Read(from);
-            if (kind == Own && OwnParts.In(Checkpoint.Open(bytes, name).Header.Experiment))
+            if (kind == Own && PretrainedModel.Read(from) is var (name, bytes) && OwnParts.In(Checkpoint.Open(bytes, name).Header.Experiment))
             {
                 Checkpoint.WriteModel(path, bytes, name);
                 return Written(path, "model; its program gives the parts that are its own");

@@ -13,6 +13,7 @@ internal sealed class ProblemSolver
     // Dense matrices of this size take seconds, not minutes.
     private const int DenseLimit = 500;
 
+    // Of the search for an accuracy.
     private const int MostRounds = 20;
 
     private static readonly EstimateOptions Estimates = new(largestDense: DenseLimit, lanczosSteps: 50, powerSteps: 20, reach: 6e-6);

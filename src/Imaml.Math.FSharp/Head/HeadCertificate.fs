@@ -176,18 +176,18 @@ type internal HeadRounding(measured: HeadNorms) =
 
     let ofPull = gamma (float (measured.Classes + 3))
 
-    /// γₖ = ku/(1 − ku)
+    /// γₖ
     member _.Gamma k = gamma k
-    /// At most the exact norm, of one as computed.
-    member _.AtMost norm = up norm
+    /// An upper bound on the exact norm, of one as computed.
+    member _.Upper norm = up norm
 
-    /// At least the exact norm of the gradient in the features as it was computed.
+    /// A lower bound on the exact norm of the gradient in the features as it was computed.
     member _.FeatureGradient =
         Outward.sumBelow (Outward.quotientBelow measured.FeatureGradient (1.0 +^ 2.0 *^ gamma (2.0 * entries + 8.0))) -lost
 
     /// Sums of products that underflow.
     member _.Tiny = tiny
-    /// At most ‖W‖, ‖u‖, ‖E‖ and ‖R‖.
+    /// Upper bounds on ‖W‖, ‖u‖, ‖E‖ and ‖R‖.
     member _.Weights = w
     member _.Solution = u
     member _.SupportLogits = e +^ deltaE
@@ -233,11 +233,11 @@ type HeadCertificate private (inner: float, adjoint: float, features: float, cen
         let once = 1.0 +^ rounding.Gamma 2.0
         let w, u = rounding.Weights, rounding.Solution
         // The formulas of the head comment.
-        let d = (rounding.AtMost measured.InnerGradient *^ once +^ rounding.Gradient) /^ lambda
+        let d = (rounding.Upper measured.InnerGradient *^ once +^ rounding.Gradient) /^ lambda
         let support, query = rounding.Support d, rounding.Query d
 
         let adjoint =
-            (rounding.AtMost measured.Residual *^ once
+            (rounding.Upper measured.Residual *^ once
              +^ rounding.Residual
              +^ query.Whole *^ d /^ m
              +^ support.WholeChange *^ u /^ n)

@@ -1,5 +1,5 @@
-// The sum over the tasks of a meta-step, of Algorithm 1: in chunks that threads and processes share out. What a chunk is depends on the number of tasks alone, and
-// sums are added up in one order, so that no number depends on how many threads and processes there are.
+// The sum over the tasks of a meta-step, of Algorithm 1: in chunks that threads and processes share out. What a chunk is depends on neither, and
+// sums are added up in one order, so that no number does.
 
 using Imaml.Math;
 using Imaml.Nets.Machines;

@@ -28,7 +28,7 @@ internal static class OtherWays
         if (ways < 2 || ways > trained)
         {
             throw new ArgumentException(
-                ways < 2 ? $"a task needs at least 2 classes, not {ways}" : $"{ways} classes are more than the network has outputs: it was trained on {trained}-way tasks; take at most {trained}, or a model of the algorithm head, which takes any number");
+                ways < 2 ? $"a task needs at least 2 classes, not {ways}" : $"{ways} classes are more than the network has outputs: it was trained on {trained}-way tasks; take at most {trained}, or a model of the algorithm head without --learn-start, which takes any number");
         }
 
         var outputs = Enumerable.Range(0, trained).ToArray();

@@ -19,8 +19,8 @@ internal static class LargeBlocks
 
     /// <summary>A tensor of float32 on the processor, in the dispose scope that is open. Its numbers are whatever was there.</summary>
     /// <remarks>
-    /// Its memory is used again once this very tensor is disposed, so no other view of it may outlive it: not one by <c>detach</c>, and not what an operation
-    /// in place gives, such as <c>zero_</c>, which in TorchSharp is a tensor of its own. Write to its numbers instead.
+    /// Its memory is used again once this very tensor is disposed, so no other tensor of the same memory may outlive it: none by <c>detach</c>, <c>view</c> or <c>alias</c>, and none
+    /// that an operation in place returns, which in TorchSharp may be a new one (<c>zero_</c>).
     /// </remarks>
     /// <param name="shape">Its lengths.</param>
     public static Tensor Make(params long[] shape)

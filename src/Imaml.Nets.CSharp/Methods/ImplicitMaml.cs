@@ -50,7 +50,7 @@ public sealed record ImplicitMaml(
     internal override LearnedPart? Learns => LearnedLambda is { } learned ? new LearnedPart(learned.Per, double.Log(Lambda), learned.Rate) : null;
 
     // φ* does not depend on the steps that lead to it, and one classifier can afford more of them than every task of a training.
-    internal override Method ForPrediction => WithInnerSteps(int.Max(Inner.Steps, Inner is Inner.HessianFree ? 10 : 100));
+    internal override Method ForPrediction => (this with { Delta = null }).WithInnerSteps(int.Max(Inner.Steps, Inner is Inner.HessianFree ? 10 : 100));
 
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => this with { Inner = Inner with { Steps = steps } };

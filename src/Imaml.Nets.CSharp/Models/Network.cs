@@ -74,7 +74,7 @@ public sealed class Network
     /// <param name="parameters">[B, d]</param>
     /// <param name="images">[B, n, H, W, C]</param>
     /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
-    public NetworkPass Forward(Tensor parameters, Tensor images) => Forward(parameters, Arrange(images));
+    public NetworkPass Forward(Tensor parameters, Tensor images) => Forward(parameters, Arrange(images), ownsImages: true);
 
     /// <summary>Images in the order that a pass takes: made once, they serve every pass. Their tensor is in the dispose scope that is open.</summary>
     /// <param name="images">[B, n, H, W, C]</param>
@@ -103,14 +103,15 @@ public sealed class Network
         }
     }
 
-    /// <summary>Forward for images that Arrange has put in order, which stay the caller's.</summary>
+    /// <summary>Forward for images that Arrange has put in order.</summary>
     /// <param name="parameters">[B, d]</param>
-    /// <param name="images">The images.</param>
-    internal NetworkPass Forward(Tensor parameters, NetworkImages images)
+    /// <param name="images">The images, which must live as long as the pass is used.</param>
+    /// <param name="ownsImages">Whether they belong to what the pass keeps; otherwise they are the caller's.</param>
+    internal NetworkPass Forward(Tensor parameters, NetworkImages images, bool ownsImages = false)
     {
         CheckParameters(parameters, images.Tasks, images.Values);
         using var off = Unrecorded.Begin();
-        return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images) : new LayeredPass(this, parameters, images);
+        return images.Processor is { } processor ? new ProcessorPass(processor, parameters, images, ownsImages) : new LayeredPass(this, parameters, images);
     }
 
     /// <summary>The network once the statistics that its layers take from a batch are fixed; it has as many parameters, in the same places.</summary>

@@ -14,8 +14,9 @@ internal sealed class ProcessorPass : NetworkPass
     private readonly ProcessorNetwork _network;
     private readonly Tensor _parameters;
 
-    // The problem's. No view of it, which might outlive it, when its memory is another's (LargeBlocks).
+    // Not a tensor of its own by detach: the memory is lent again once this one is disposed (LargeBlocks).
     private readonly Tensor _images;
+    private readonly bool _ownsImages;
     private readonly int _tasks;
 
     // Of every task, stage by stage: what goes out, and what is kept; for products ∂loss by what goes out, and how what goes out changes in a direction.
@@ -29,10 +30,11 @@ internal sealed class ProcessorPass : NetworkPass
     /// <param name="network">The stages.</param>
     /// <param name="parameters">[B, d]</param>
     /// <param name="images">Images of these stages.</param>
-    public ProcessorPass(ProcessorNetwork network, Tensor parameters, NetworkImages images)
+    /// <param name="ownsImages">Whether they belong to what is kept.</param>
+    public ProcessorPass(ProcessorNetwork network, Tensor parameters, NetworkImages images, bool ownsImages)
         : base(empty([images.Tasks, network.Images, network.Stages[^1].Outputs / network.Images], ScalarType.Float32, CPU))
     {
-        (_network, _tasks) = (network, (int)images.Tasks);
+        (_network, _tasks, _ownsImages) = (network, (int)images.Tasks, ownsImages);
         (_parameters, _images) = (InOnePiece(parameters), images.Values);
         (_values, _kept) = (LargeBlocks.Make(_tasks * network.Outputs.Count), LargeBlocks.Make(_tasks * network.Kept.Count));
         (_scratch, _twoGradients) = (LargeBlocks.Make(network.Scratch), LargeBlocks.Make(network.TwoOutputs.Count));
@@ -50,7 +52,7 @@ internal sealed class ProcessorPass : NetworkPass
 
     /// <inheritdoc/>
     public override IEnumerable<Tensor> Kept =>
-        new[] { _parameters, Logits, _values, _kept, _scratch, _twoGradients, _gradients, _valueTangents }.OfType<Tensor>();
+        new[] { _ownsImages ? _images : null, _parameters, Logits, _values, _kept, _scratch, _twoGradients, _gradients, _valueTangents }.OfType<Tensor>();
 
     /// <inheritdoc/>
     public override Tensor Backward(Tensor logitGradient) => Pull(logitGradient, _network.TwoOutputs, _twoGradients, _kept);

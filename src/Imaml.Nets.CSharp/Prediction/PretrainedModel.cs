@@ -31,16 +31,21 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
             .Select(name => JsonSerializer.Deserialize<PretrainedModel>(Resource(name), RunJson.Options)!).OrderBy(model => model.Name, StringComparer.Ordinal),
     ];
 
+    /// <summary>Whether it is a name of one of them.</summary>
+    internal static bool IsName(string model) => All.Any(one => one.Name == model);
+
     /// <summary>The content of a model with the name that messages give it.</summary>
-    /// <exception cref="CheckpointException">There is no such model.</exception>
+    /// <exception cref="CheckpointException">There is no such model, or it is one by name and a run by folder.</exception>
     internal static (string Name, byte[] Bytes) Read(string model)
     {
-        if (All.Any(one => one.Name == model))
+        var folder = new RunFolder(model);
+        if (IsName(model))
         {
-            return (model, Resource(Prefix + model + Content));
+            return folder.HasRun
+                ? throw new CheckpointException($"{model} is a model of the program and also the folder of a run: write ./{model} for the run, or work in another folder")
+                : (model, Resource(Prefix + model + Content));
         }
 
-        var folder = new RunFolder(model);
         if (folder.HasRun && !File.Exists(folder.BestCheckpointPath))
         {
             var state = SavedState.Of(folder);

@@ -106,21 +106,18 @@ internal static class Checkpoint
     }
 
     /// <summary>The model of a state, without the network that it is of.</summary>
-    /// <exception cref="CheckpointException">The content is damaged or not finite, or only its network says where the learned numbers begin in it.</exception>
+    /// <exception cref="CheckpointException">The content is damaged or not finite, or has learned numbers, of which only its network says where they begin.</exception>
     public static void WriteModel(string path, byte[] bytes, string name)
     {
         var header = SoundHeader(bytes, name, null);
-        var (nothing, vectors) = (new OptimizerMemory([], []), 1 + header.Outer.Vectors.Count);
-        if (header.Learned is not null && (vectors > 1 || header.Learned.Vectors.Count > 0))
+        if (header.Learned is not null)
         {
             throw new CheckpointException($"{name} holds numbers that are learned with θ, and only its program's network says which they are; FewShotClassifier.Save writes its model");
         }
 
         var (_, state) = Open(bytes, name);
-        AtomicFile.Write(path, SealedFile.Bytes(
-            Magic,
-            JsonSerializer.SerializeToUtf8Bytes(header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, RunJson.Options),
-            [header.Learned is null ? state[..(state.Length / vectors)] : state]));
+        var theta = state[..(state.Length / (1 + header.Outer.Vectors.Count))];
+        AtomicFile.Write(path, ModelBytes(header with { Outer = new OptimizerMemory([], []) }, MemoryMarshal.Cast<byte, float>(theta), []));
     }
 
     /// <summary>The content of a model file.</summary>

@@ -47,16 +47,19 @@ internal static class RunChecks
         }
     }
 
-    public static void RequireTasks(LearningProblem problem, Budget budget)
+    /// <param name="problem">Of the tasks.</param>
+    /// <param name="budget">The experiment's.</param>
+    /// <param name="tasks">The name of the caller's parameter.</param>
+    public static void RequireTasks(LearningProblem problem, Budget budget, string tasks)
     {
         if (problem.Identity.Length == 0)
         {
-            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone");
+            throw new ArgumentException("the tasks' Identity must not be empty: a run is continued on the same one alone", tasks);
         }
 
         if (!problem.Has(ClassPart.Train))
         {
-            throw new ArgumentException("the tasks have none to train on");
+            throw new ArgumentException("the tasks have none to train on", tasks);
         }
 
         if (budget.ValidateEvery > 0 && !problem.Has(ClassPart.Validation))

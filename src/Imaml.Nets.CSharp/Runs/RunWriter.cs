@@ -1,4 +1,4 @@
-// What rank 0 writes of a run: its log, its curve, its checkpoints, and what the folder says about itself.
+// What is saved of a run as it goes on, by rank 0: its log, its curve, its checkpoints, and what the folder says about itself.
 
 using System.Text;
 using Imaml.Nets.Learning;

@@ -108,7 +108,7 @@ public sealed class TrainingRun : IDisposable
         LibTorchLoader.EnsureLoaded();
         var problem = LearningProblem.Of(tasks, model);
         RunChecks.RequireParts(experiment, tasks, model);
-        RunChecks.RequireTasks(problem, experiment.Budget);
+        RunChecks.RequireTasks(problem, experiment.Budget, nameof(tasks));
         var manifest = (tasks as ImageTasks)?.Split;
         var (on, by) = (device ?? ComputeDevice.Processor, threads ?? Environment.ProcessorCount);
         RunChecks.RequireSame(ranks, experiment, problem, on);

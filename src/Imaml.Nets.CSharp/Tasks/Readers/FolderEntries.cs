@@ -1,4 +1,4 @@
-// What a folder holds, with all that is below it: links are followed unless they lead back, and what has no content is left out.
+// What a folder holds, with all that is below it: links are followed unless they lead back; pipes, sockets and devices are left out.
 
 using System.IO.Enumeration;
 using Imaml.Nets.Storage;
@@ -14,6 +14,7 @@ internal static class FolderEntries
     /// <summary>The entries, in any order: a path with / between names, and at the end of a folder's; what names it in messages; its bytes; when it was last written.</summary>
     /// <exception cref="DataException">They are too many, or too deep.</exception>
     /// <exception cref="IOException">One cannot be listed.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     public static IEnumerable<(string Path, string Where, long Length, long Modified)> Of(string folder, CancellationToken cancel)
     {
         var entries = 0;
