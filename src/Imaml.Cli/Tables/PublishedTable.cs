@@ -48,12 +48,12 @@ internal sealed record TableCell(string Setting, string Method, string Preset, P
         var searched = Preset.StartsWith("omniglot-20w1s/", StringComparison.Ordinal) && paper.Method is ImplicitMaml or Maml or FirstOrder or ConvexHeadMaml;
         var (method, departures) = (searched, paper.Method) switch
         {
-            (true, ImplicitMaml { Inner: Inner.HessianFree newton } found) => (found with { Lambda = Lambda, Inner = newton with { Steps = NewtonSteps } }, $", λ = {Lambda}, {NewtonSteps} Newton steps"),
+            (true, ImplicitMaml { Inner: Inner.HessianFree newton } found) => (found with { Lambda = Lambda, Delta = null, Inner = newton with { Steps = NewtonSteps } }, $", λ = {Lambda}, {NewtonSteps} Newton steps and no δ"),
             (true, ImplicitMaml found) => (found with { Lambda = Lambda }, $", λ = {Lambda}"),
             (true, Maml { Inner: Inner.GradientDescent { StepSize: not StepSize } inner } found) => (found with { Inner = inner with { StepSize = StepSize } }, $", inner steps of {StepSize}"),
             (_, var authors) => (authors, ""),
         };
-        // With the Hessian's directions training diverges (docs/measured.md).
+        // Positive definite, so that no direction is cut off at a negative curvature.
         if (method is ImplicitMaml { Inner: Inner.HessianFree directions } hessianFree)
         {
             method = hessianFree with { Inner = directions with { Matrix = DirectionMatrix.GaussNewton }, Remedy = CurvatureRemedy.GaussNewton };
