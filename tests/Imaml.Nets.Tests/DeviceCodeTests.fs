@@ -60,7 +60,7 @@ let private waits =
             // Once a meta-step or less, when its work is done.
             "LearningProblem.Measure"
             "FewShotProblem.Accuracy"
-            "MetaLearner.OnHost"
+            "MetaBatch.OnHost"
             "MetaLearner.RefuseOutOfRange"
             "Checkpoint.Bytes"
             // What doctor measures, on the processor.
