@@ -6,6 +6,7 @@ open Expecto
 open FsUnit
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
+open Imaml.Theory
 open Imaml.Testing
 open Imaml.Math.Tests.PreciseNumbers
 
@@ -17,8 +18,6 @@ type private Drawn =
         W: Vector<float>
         U: Vector<float>
     }
-
-let private normal (random: Random) = sqrt (-2.0 * log (1.0 - random.NextDouble())) * cos (2.0 * Math.PI * random.NextDouble())
 
 /// `precise` knows 256 binary digits after the point.
 let private known (x: Vector<float>) = x.Map(fun x -> if abs x < 2.0 ** -190.0 then 0.0 else x)
@@ -43,7 +42,7 @@ let private drawn loss seed =
         else
             10.0 ** (a + (b - a) * random.NextDouble())
 
-    let vector size = Vector<float>.Build.Dense(p * classes, fun _ -> size * normal random)
+    let vector size = size * Spectrum.gaussian random (p * classes)
     let scale = 10.0 ** (4.0 * random.NextDouble() - 2.0)
 
     let common =
@@ -53,7 +52,9 @@ let private drawn loss seed =
             0.0
 
     let features rows =
-        Matrix<float>.Build.Dense(rows, p, fun _ j -> scale * ((if j < 2 then common else 0.0) + normal random))
+        scale
+        * (Spectrum.gaussianMatrix random rows p
+           + Matrix<float>.Build.Dense(rows, p, (fun _ j -> if j < 2 then common else 0.0)))
 
     let labels rows =
         let given = Array.init rows (fun _ -> random.Next classes)

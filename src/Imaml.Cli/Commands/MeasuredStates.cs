@@ -32,7 +32,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
     /// <param name="asked">--state, or null for the best one where the run has validated, else the last.</param>
     /// <param name="ensemble">--ensemble: as many of the kept states, or null for one state.</param>
     /// <param name="ranks">The processes.</param>
-    /// <exception cref="CheckpointException">There is none of that kind, or it is damaged.</exception>
+    /// <exception cref="CheckpointException">There is no such state, or it is damaged.</exception>
     public static MeasuredStates Read(string model, string? asked, int? ensemble, IRanks ranks)
     {
         using var from = new BinaryReader(new MemoryStream(ranks.FromFirst(() => Of(model, asked, ensemble).Packed())));

@@ -37,10 +37,10 @@ public sealed class FewShotClassifier : IDisposable
     }
 
     /// <summary>Loads a model.</summary>
-    /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>, which comes before a folder of that name: write ./NAME for the folder.</param>
+    /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>, where a folder of that name is ./NAME.</param>
     /// <param name="innerSteps">
     /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
-    /// (10 Newton steps), since every one comes nearer to it.
+    /// (10 Newton steps), since every one comes nearer to it; it does not stop at the δ of its training.
     /// </param>
     /// <param name="own">The parts of the model that are the caller's own code, such as its network; null where it has none.</param>
     /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000, or any for a method without inner steps.</exception>
