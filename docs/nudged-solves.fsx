@@ -7,7 +7,7 @@ index: 6
 ---
 # Nudged solves: meta-gradients without second derivatives
 
-Solve the inner problem again with a little of the outer loss in it, and compare the solutions (the contrastive rule of Zucchet et al., NeurIPS 2022; F2SA of Kwon et al., ICML 2023). The code is `MetaGradients/Nudged.fs` in
+Solve the inner problem again with a little of the outer loss in it, and compare the solutions (the contrastive rule of Zucchet et al., NeurIPS 2022; F2SA of Kwon et al., ICML 2023). The code is `MetaGradients/Nudged.fs` and `NudgedDifference.fs` in
 `src/Imaml.Math.FSharp`.
 *)
 

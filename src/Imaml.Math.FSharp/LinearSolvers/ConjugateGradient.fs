@@ -12,8 +12,8 @@
 // The directions just before a null vector are all but as bad, which only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart,
 // as y, and are part of the answer only if the residual falls again, or if no null vector was found and a‖y‖ ≤ ‖b‖/√ε, half of the digits.
 //
-// With a preconditioner M the same text takes z = M⁻¹r in r's place (Golub and Van Loan, section 11.5), κ is that of M⁻¹A, and quotients are
-// taken in M's norm, so that they do not depend on its scale.
+// With a preconditioner M the same steps take z = M⁻¹r in r's place (Preconditioning.fs), κ is that of M⁻¹A, and quotients are taken in M's
+// norm, so that they do not depend on its scale.
 
 namespace Imaml.Math
 
@@ -68,17 +68,6 @@ module internal ConjugateGradient =
                     Newest = s.Newest |> List.map (fun struct (a, b) -> struct (scalar.Invoke a, scalar.Invoke b))
                 }
 
-    /// z = M⁻¹r and ρ = ⟨r, z⟩, and of the tasks that would go on those that can: where ρ is positive and finite. Without a preconditioner
-    /// z is r and ρ is ‖r‖², and nothing is computed.
-    let private precondition (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (r: 'V) (square: 'S) (going: 'S) =
-        match inverse with
-        | ValueNone -> struct (r, square, going)
-        | ValueSome inverse ->
-            let z = inverse r
-            let rho = space.Inner(r, z)
-            let usable = space.Multiply(space.Exceeds(rho, space.Scalar 0.0), Mask.finite space rho)
-            struct (z, rho, space.Multiply(going, usable))
-
     let private step
         (space: IInnerProductSpace<'V, 'S>)
         (apply: 'V -> 'V)
@@ -115,7 +104,7 @@ module internal ConjugateGradient =
         let held = Mask.larger space s.Held (space.Multiply(running, grown))
         let good = space.Select(held, s.Good, square)
         let going = space.Multiply(running, space.Exceeds(square, tolerance))
-        let struct (z, rho, going) = precondition space inverse r square going
+        let struct (z, rho, going) = Preconditioning.residual space inverse r square going
         let beta = frozen (space.DivideOrZero(rho, s.Rho))
         let lower = space.Multiply(s.Running, space.Multiply(finite, space.Exceeds(s.Smallest, quotient)))
         // √(β² + β)/α: the entries β/α and √β/α that Lanczos's matrix has in its next row.
@@ -154,7 +143,9 @@ module internal ConjugateGradient =
 
     let private first (space: IInnerProductSpace<'V, 'S>) inverse (terms: float) (tolerance: 'S) (r: 'V) =
         let square = space.Inner(r, r)
-        let struct (z, rho, running) = precondition space inverse r square (space.Exceeds(square, tolerance))
+
+        let struct (z, rho, running) =
+            Preconditioning.residual space inverse r square (space.Exceeds(square, tolerance))
 
         {
             X = space.Zero r
@@ -174,33 +165,6 @@ module internal ConjugateGradient =
             Marks = Marks<'S>.None space
             Newest = []
         }
-
-    /// w ↦ M⁻¹w, divided by ‖M⁻¹r‖ where that is far from 1, r the first residual, of length 1: a preconditioner's scale does not matter, but
-    /// squares of a scale of 10⁻²⁰ leave the range of single precision. Near 1 nothing is divided, to the last bit.
-    let private scaled (space: IInnerProductSpace<'V, 'S>) (inverse: 'V -> 'V) (r: 'V) =
-        use region = space.OpenRegion()
-        let size = space.Norm(inverse r)
-        let far = space.Add(space.Exceeds(space.Scalar 1e-6, size), space.Exceeds(size, space.Scalar 1e6))
-        let factor = space.DivideOrZero(space.Scalar 1.0, size)
-        // A size of which no factor can be made is left to the checks of ρ.
-        let usable =
-            space.Multiply(space.Multiply(far, space.Exceeds(factor, space.Scalar 0.0)), Mask.finite space factor)
-
-        let factor = region.KeepScalar(space.Select(usable, factor, space.Scalar 1.0))
-
-        fun w ->
-            use region = space.OpenRegion()
-            region.KeepVector(space.Scale(factor, inverse w))
-
-    /// Where the preconditioner has no positive ρ, and where it has none that is a number: a task that stopped for it has kept its r and ρ.
-    let private refusals (space: IInnerProductSpace<'V, 'S>) (inverse: ('V -> 'V) voption) (unmet: 'S) (rho: 'S) =
-        match inverse with
-        | ValueNone -> struct (space.Scalar 0.0, space.Scalar 0.0)
-        | ValueSome _ ->
-            let finite = Mask.finite space rho
-            let notPositive = Mask.complement space (space.Exceeds(rho, space.Scalar 0.0))
-            let broken = space.Multiply(unmet, Mask.complement space finite)
-            struct (space.Multiply(unmet, space.Multiply(finite, notPositive)), broken)
 
     /// Where steps held back are no longer than half of the digits allow, a‖y‖ ≤ 1/√ε, and no curvature of zero has called them in question: so
     /// short a budget may end before a residual of up to √κ has fallen again. With a preconditioner a is not A's, and says nothing of y.
@@ -242,7 +206,7 @@ module internal ConjugateGradient =
                 else
                     LinearOperator.Terms operator
 
-            let inverse = inverse |> ValueOption.map (fun inverse -> scaled space inverse unit)
+            let inverse = inverse |> ValueOption.map (fun inverse -> Preconditioning.scaled space inverse unit)
             let coefficients = ResizeArray()
 
             let collect state =
@@ -254,7 +218,7 @@ module internal ConjugateGradient =
                 |> ScaledSystem.iterate space options _.Running collect (step space apply inverse rounding tolerance)
 
             let unmet = space.Exceeds(state.Square, tolerance)
-            let struct (notPositive, broken) = refusals space inverse unmet state.Rho
+            let struct (notPositive, broken) = Preconditioning.refusals space inverse unmet state.Rho
             let marks = state.Marks
             let met = Mask.complement space unmet
             // Half of the smallest residual before.

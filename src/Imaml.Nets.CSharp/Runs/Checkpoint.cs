@@ -7,7 +7,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Machines;
@@ -19,54 +18,6 @@ namespace Imaml.Nets.Runs;
 
 /// <summary>A checkpoint cannot be used; the message says which file, why, and what to do.</summary>
 public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);
-
-/// <summary>A number that an optimiser remembers.</summary>
-internal sealed record RememberedNumber(string Name, double Value);
-
-/// <summary>What an optimiser remembers: the vectors by name, in the order of the file, and the numbers.</summary>
-internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
-{
-    /// <summary>Whether all of it has names.</summary>
-    [JsonIgnore]
-    public bool IsWhole => Vectors.All(name => name is not null) && Numbers.All(one => one is { Name: not null });
-
-    internal static OptimizerMemory Of<TVector>(OptimizerState<TVector> state) => new(
-        [.. state.Vectors.Select(one => one.Item1)], [.. state.Numbers.Select(one => new RememberedNumber(one.Item1, one.Item2))]);
-
-    internal OptimizerState<TVector> With<TVector>(int steps, Func<int, TVector> vector) => new(
-        steps, [.. Vectors.Select((name, i) => (name, vector(i)))], [.. Numbers.Select(one => (one.Name, one.Value))]);
-}
-
-/// <summary>The header of a checkpoint.</summary>
-/// <param name="Experiment">What the run is doing.</param>
-/// <param name="Tasks">What determines its tasks; empty where another program trained it.</param>
-/// <param name="MetaStep">Meta-steps made.</param>
-/// <param name="Seconds">Wall seconds that they took.</param>
-/// <param name="Outer">What the outer optimiser remembers.</param>
-/// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
-/// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
-/// <param name="Averaged">Whether θ is the average of the last iterates.</param>
-internal sealed record CheckpointHeader(
-    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false)
-{
-    /// <summary>What no run of this program can have written, or null.</summary>
-    public string? Fault() =>
-        Experiment.Complaints() is { Count: > 0 } complaints ? string.Join("; ", complaints)
-        : MetaStep < 0 || MetaStep > Experiment.Budget.MetaSteps ? $"metaStep must be from 0 to the {Experiment.Budget.MetaSteps} of the experiment, not {MetaStep}"
-        : !RunSeconds.AreSound(Seconds) ? $"seconds must be at least 0 and less than {Rule.Text(RunSeconds.Limit)}, not {Rule.Text(Seconds)}"
-        : Outer.IsWhole && Learned is not { IsWhole: false } ? null
-        : "an optimiser's memory has no name";
-}
-
-/// <summary>Wall seconds of a run, in its files.</summary>
-internal static class RunSeconds
-{
-    /// <summary>Three centuries.</summary>
-    public const double Limit = 1e10;
-
-    /// <summary>Whether a run can have taken them.</summary>
-    public static bool AreSound(double seconds) => seconds is >= 0 and < Limit;
-}
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
