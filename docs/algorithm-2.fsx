@@ -7,7 +7,7 @@ index: 3
 ---
 # Algorithm 2: the implicit meta-gradient
 
-The exact $\varphi^\star$ and the inverse of Lemma 1 cannot be computed exactly, and need not be:
+$\varphi^\star$ and the inverse of Lemma 1 can only be approximated, and that is enough:
 
 1. $\varphi \approx \mathrm{Alg}^\star(\theta)$ by any inner solver, $\|\varphi - \mathrm{Alg}^\star(\theta)\| \le \delta$ (Definition 1);
 2. $v = \nabla L(\varphi)$;
@@ -123,7 +123,7 @@ holds "one CG step is ⟨v, v⟩/⟨v, Mv⟩ times v" (firstStep.L2Norm() <= 10.
 CG divides by $p^\top Mp$. Where $H + \Lambda$ is singular as far as the arithmetic can tell, that is rounding: $p^\top Mp \le c\,\varepsilon\,a\,\|p\|^2$, $a$ the largest quotient met and $c$ of
 the order of $\sqrt d$, is a curvature of unknown sign, and the step along $p$ is of length $1/\varepsilon$. The directions before it are mixtures of it: their quotients fall
 through all orders of magnitude, as they would for a small $\lambda$, and the residual rises, to $\sqrt\kappa\|v\|$ at most where $H + \Lambda$ is positive definite. So steps from where
-$\|r\|$ has passed $100\|v\|$ are held apart, and are part of the answer only once the residual has fallen below what it was without them: a small $\lambda$ gets its solution, a
+$\|r\|$ has passed $100\|v\|$ are held apart, and are part of the answer only if the tolerance is met, if the residual falls below half of its smallest value before them, or, where no direction of zero curvature was found, if together they are no longer than $\|v\|/(a\sqrt\varepsilon)$: a small $\lambda$ gets its solution, a
 singular matrix the last accurate iterate, with the status.
 *)
 

@@ -14,10 +14,10 @@ star for the same at $\varphi^\star$. Assume
 * $G(\cdot, \theta)$ is $\mu$-strongly convex and $\beta$-smooth, $\kappa = \beta/\mu$, so that $\|M^{-1}\|, \|M_\star^{-1}\| \le 1/\mu$;
 * $\nabla L$ is $L$-Lipschitz, $\|\nabla L\| \le B$, and $H$ is $\rho$-Lipschitz.
 
-The stored constants belong to the losses only, `LossConstants` (`src/Imaml.Math.FSharp/ErrorBounds/Constants.fs`): the range $mI \preceq \nabla^2\hat L \preceq MI$, where $m$ may be
+The stored constants belong to the losses only, `LossConstants` (`src/Imaml.Math.FSharp/ErrorBounds/Constants.fs`): the range $h_{\min}I \preceq \nabla^2\hat L \preceq h_{\max}I$, where $h_{\min}$ may be
 negative, $\rho$, $L$ and $B$. Formed from the $\Lambda$ in use are
 
-$$\mu = m + \lambda_{\min}(\Lambda), \qquad \beta = M + \lambda_{\max}(\Lambda), \qquad \|\Lambda\| = \lambda_{\max}(\Lambda),$$
+$$\mu = h_{\min} + \lambda_{\min}(\Lambda), \qquad \beta = h_{\max} + \lambda_{\max}(\Lambda), \qquad \|\Lambda\| = \lambda_{\max}(\Lambda),$$
 
 so that constants of one $\lambda$ cannot be used with another (`ErrorConstants`). Their kind, *certified* where they are stated as proved or *estimated* where they were
 measured, has no setter, and is the kind of every bound made of them. Estimates hold at the $\varphi$ where they were measured and are never handed to a
@@ -65,7 +65,7 @@ where $\|M_\star - M\| \le \rho\delta$, $\|M^{-1}v\| \le B/\mu$ and $\|v - v_\st
 $$\|g - d_\theta L(\mathrm{Alg}^\star(\theta))\| \le \delta' + C\delta, \qquad
 C = \frac{\|\Lambda\|L}{\mu} + \frac{\|\Lambda\|\rho B}{\mu^2} . $$
 
-So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. The numbers of steps follow (`ErrorBounds/Theorem1.fs`, all four). Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
+So an error $\varepsilon$ is reached by $\delta = \varepsilon/2C$ and $\delta' = \varepsilon/2$. The numbers of steps follow (`ErrorBounds/Theorem1.fs` has the thresholds and the numbers). Let $R \ge \|\varphi_0 - \varphi^\star\|$; $\|\nabla G(\varphi_0)\|/\mu$ will do.
 
 **Gradient descent**, step $1/\beta$. $\varphi_{t+1} - \varphi^\star = (I - \bar M/\beta)(\varphi_t - \varphi^\star)$ with $\bar M$ a mean of $M$'s between the two points, whose eigenvalues are in
 $[\mu, \beta]$. The distance falls by $1 - 1/\kappa \le e^{-1/\kappa}$ a step: $\lceil\kappa \ln(R/\delta)\rceil$ steps.
@@ -176,8 +176,8 @@ holds "a wrong µ is refuted, and there is no bound" (refuted.IsRefuted && refut
 
 The certificate can be evaluated during the run: iterate until it is at most $\varepsilon$, which is divided between inner and linear steps. If an e-fold
 of accuracy costs $a$ evaluations there and $b$ here, shares $s$ and $1 - s$ cost $-a\ln s - b\ln(1 - s)$ beyond what $\varepsilon$ itself does, least at
-$s = a/(a + b)$: that is $\frac23$ for Nesterov's $\sqrt\kappa$ against CG's $\sqrt\kappa/2$, and near 1 for gradient descent's $\kappa$. The code takes $\frac45$
-(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan` in `Theorem1.fs`). Where rounding prevents $\varepsilon$, the status says this:
+$s = a/(a + b)$: that is $\frac45$ for Nesterov's method by the bound $2\sqrt\kappa$ above, against CG's $\sqrt\kappa/2$, $\frac23$ by its asymptotic rate $\sqrt\kappa$ on quadratics, and near 1 for gradient descent's $\kappa$. The code takes $\frac45$
+(`ErrorBounds/AdaptiveAccuracy.fs`, `AccuracyPlan.fs`). Where rounding prevents $\varepsilon$, the status says this:
 *)
 
 let toAccuracy (epsilon: float) theta =

@@ -7,7 +7,7 @@ index: 7
 ---
 # A general lower level: hyper-parameters, example weights, and their certificate
 
-The outer variables $z$ need not be the centre of the proximal term, nor live in the space of the inner variables $x$. They may be the logarithms of the regularisation, or one weight for each training example. The code is `Problem/LowerLevel.fs`,
+The outer variables $z$ need not be the centre of the proximal term, or elements of the space of the inner variables $x$. They may be the logarithms of the regularisation, or one weight for each training example. The code is `Problem/LowerLevel.fs`,
 `MetaGradients/ImplicitMetaGradient.fs`, `ErrorBounds/LowerLevelCertificate.fs` and `ErrorBounds/AdaptiveLowerLevel.fs` in `src/Imaml.Math.FSharp`; the families below are `Problems/LowerLevels.fs` in `src/Imaml.Theory`.
 *)
 
@@ -73,19 +73,19 @@ holds $"dF/d log λ at λ = e⁻³ is {byDecay[0]:F6}, its central difference {d
 
 At any $x$ and $u$, whoever made them, let $\delta = \|\partial_x g\|/\mu \ge \|x - x^\star\|$ and $r = \partial_x f - A u$. $A^\star(u - u^\star) = (A^\star - A)u - r + (\partial_x f - \partial_x f^\star)$ gives
 
-$$\|u - u^\star\| \le E = \tfrac1\mu\bigl(\|r\| + (L + \rho\|u\|)\,\delta\bigr),$$
+$$\|u - u^\star\| \le E_u = \tfrac1\mu\bigl(\|r\| + (L + \rho\|u\|)\,\delta\bigr),$$
 
-which the certificate of the paper's problem at $z$ bounds already, with its rounding: it is $\|\Lambda\|E$. Then split $C^\top u - C^{\star\top}u^\star = (C - C^\star)^\top u + C^{\star\top}(u - u^\star)$:
+which the certificate of the paper's problem at $z$ bounds already, with its rounding: it is $\|\Lambda\|E_u$. Then split $C^\top u - C^{\star\top}u^\star = (C - C^\star)^\top u + C^{\star\top}(u - u^\star)$:
 
-$$\|\nabla F_{\text{computed}} - \nabla F(z)\| \le S\,\delta + (K + \rho_C\delta)\,E + \text{rounding},$$
+$$\|\nabla F_{\text{computed}} - \nabla F(z)\| \le S\,\delta + (K + \rho_C\delta)\,E_u + \text{rounding},$$
 
-$S \ge L_z + \rho_C\|u\|$ the Lipschitz constant in $x$ of $\partial_z f - C^\top u$ with $u$ held, $K \ge \|C\|$ at this $x$. The three numbers of each family:
+$S$ a Lipschitz constant in $x$ of $\partial_z f - C^\top u$ with $u$ held ($L_z + \rho_C\|u\|$ is one, the families have smaller ones), $\rho_C$ one of $C$, $K \ge \|C\|$ at this $x$. The three numbers of each family:
 
 **Logarithms of λ.** $C^\top u = P^\top[(x - c)\circ\Lambda u]$, $P$ the matrix that repeats a group's number for its coordinates. By Cauchy and Schwarz group by group, $\|P^\top(a \circ b)\| \le \max_g\|a_g\|\,\|b\|$. So $S = \|\Lambda u\|$,
 $K = \max_g\|\Lambda(x - c)\|_g$, $\rho_C = \|\Lambda\|$.
 
-**Example weights.** $\ell_i$ is a loss of $W^\top a_i$ with $0 \preceq \nabla^2\ell \preceq c_2 I$ (1 for squares, ¼ logistic, ½ softmax), $r_i$ its gradient there. Then
-$|\langle r_i(x) - r_i(x'), U^\top a_i\rangle| \le c_2\,\|U^\top a_i\|\,\|\Delta W^\top a_i\|$ and $\sum_i\|\Delta W^\top a_i\|^2 \le \|A\|^2\|\Delta W\|^2$. With $w' = \sigma'(z)$: $S = c_2\|A\|\max_i w'_i\|U^\top a_i\|/n$, $K = \|A\|\max_i w'_i\|r_i\|/n$, $\rho_C = c_2\|A\|\max_i w'_i\|a_i\|/n$.
+**Example weights.** Write $x$, $u$ and a change of $x$ as matrices $W$, $U$ and $\Delta W$; the rows of $D$ are the examples $a_i$. $\ell_i$ is a loss of $W^\top a_i$ with $0 \preceq \nabla^2\ell \preceq c_2 I$ (1 for squares, ¼ logistic, ½ softmax), $e_i$ its gradient there. Then
+$|\langle e_i(x) - e_i(x'), U^\top a_i\rangle| \le c_2\,\|U^\top a_i\|\,\|\Delta W^\top a_i\|$ and $\sum_i\|\Delta W^\top a_i\|^2 \le \|D\|^2\|\Delta W\|^2$. With $w' = \sigma'(z)$: $S = c_2\|D\|\max_i w'_i\|U^\top a_i\|/n$, $K = \|D\|\max_i w'_i\|e_i\|/n$, $\rho_C = c_2\|D\|\max_i w'_i\|a_i\|/n$.
 
 **A cross term.** $C = B$ and $\partial_z f = E^\top x$: $S = \|E\|$, $K = \|B\|$, $\rho_C = 0$.
 
@@ -145,7 +145,7 @@ chart
 (**
 ## To an accuracy
 
-`AdaptiveLowerLevel.Compute` runs Algorithm 2 from where it ended last, with thresholds of $\|\nabla G\|$ and $\|r\|$ that the certificate tells, until the certificate is at most ε.
+`AdaptiveLowerLevel.Compute` runs Algorithm 2 from where it ended last, with thresholds of $\|\nabla G\|$ and $\|r\|$ that follow from the certificate, until the certificate is at most ε.
 *)
 
 let nesterov =
@@ -170,11 +170,11 @@ holds
 (*** include-output ***)
 
 (**
-What `λ = e^z`, `w = σ(z)` and its derivative round is relative, and counted: the bound is of the gradient at the $z$ that was given.
+The relative rounding errors of `λ = e^z`, of `w = σ(z)` and of its derivative are included: the bound is of the gradient at the $z$ that was given.
 
 ## Wrong labels
 
-Some of the training labels are now replaced by wrong ones. The gradient in the weights, at weights that are all equal, is mostly positive for the wrong ones, so that descent lowers their weights: data hyper-cleaning.
+Some of the training labels are now replaced by wrong ones. The gradient in the weights, at weights that are all equal, is positive on average for the wrong ones, so that descent lowers their weights: data hyper-cleaning. `samples/hyper-cleaning.cs` does this on Omniglot.
 *)
 
 let wrong = [ for i in 0..29 -> random.Next 3 = 0 && random.Next 3 <> int y[i] ]

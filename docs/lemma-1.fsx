@@ -102,9 +102,9 @@ holds "every difference is within its bound" (differences |> List.forall (fun (s
 (**
 The error falls with $h^2$; with a wrong $J$ it would stop falling.
 
-## The inner problem contracts
+## The solution is Lipschitz in θ
 
-$\|J\| \le \|(H + \Lambda)^{-1}\|\,\|\Lambda\| \le \|\Lambda\|/\mu$, so $\mathrm{Alg}^\star$ is $(\|\Lambda\|/\mu)$-Lipschitz. For $\Lambda = \lambda I$ the eigenvalues of $J$ are
+$\|J\| \le \|(H + \Lambda)^{-1}\|\,\|\Lambda\| \le \|\Lambda\|/\mu$, so $\mathrm{Alg}^\star$ is $(\|\Lambda\|/\mu)$-Lipschitz: a contraction where $\Lambda = \lambda I$ and $\hat L$ is convex. For $\Lambda = \lambda I$ the eigenvalues of $J$ are
 $\lambda/(\lambda + h)$: directions in which the task is well determined ($h \gg \lambda$) do not depend on $\theta$, the others follow it.
 *)
 
@@ -226,7 +226,7 @@ holds "w does not cancel" (abs (refined - 5.0 / 27.0) <= 10.0 * 2.0 ** -52.0 * (
 (**
 ## Limits of λ
 
-On a quadratic $\hat L$ with eigenvalues of $H$ in $[h_{\min}, h_{\max}]$, $h_{\min} \ge 0$, everything is exact. As $\lambda \to 0$ the solution becomes independent of $\theta$:
+On a quadratic $\hat L$ with eigenvalues of $H$ in $[h_{\min}, h_{\max}]$, $h_{\min} \ge 0$, everything is exact. If $h_{\min} > 0$ the solution becomes independent of $\theta$ as $\lambda \to 0$:
 $\|g\| \le \tfrac{\lambda}{\lambda + h_{\min}}\|v\|$. As $\lambda \to \infty$ it is $\theta$ itself, and to first order in $1/\lambda$ the meta-gradient is *MAML with one step of
 size $1/\lambda$*. That one has $\varphi_1 = \theta - \nabla\hat L(\theta)/\lambda$ and $J_1 = I - H/\lambda$, while
 

@@ -54,9 +54,9 @@ $$\frac{\varphi_0 - \varphi_\beta}{\beta} = u - \tfrac\beta2\varphi'', \qquad
 
 each derivative between the points. Solutions that are off by $\delta$ add at most $c\delta/\beta$, $c = 2$, $1$ and $\tfrac32$ the sums of the weights' sizes:
 
-$$\|g - d_\theta L\| \le \|\Lambda\|\Bigl(\frac{c\,\delta}\beta + kM\beta^p\Bigr), \qquad \beta_{\mathrm{best}} = \Bigl(\frac{c\,\delta}{p\,k M}\Bigr)^{1/(p+1)} ,$$
+$$\|g - d_\theta L\| \le \|\Lambda\|\Bigl(\frac{c\,\delta}\beta + c_pM\beta^p\Bigr), \qquad \beta_{\mathrm{best}} = \Bigl(\frac{c\,\delta}{p\,c_p M}\Bigr)^{1/(p+1)} ,$$
 
-$M$ a bound on the derivative of order $p + 1$: `Nudge.ErrorBound` and `Nudge.Best`. Two nudged solutions of accuracy $\delta$ so give a meta-gradient to $\delta^{2/3}$, four to $\delta^{4/5}$; the strategy solves for $\varphi$ and $\varphi_0$ too.
+$p = 1, 2, 4$ the order of the difference, $c_p = \frac12, \frac16, \frac1{30}$, and $M$ a bound on the derivative of order $p + 1$: `Nudge.ErrorBound` and `Nudge.Best`. Two nudged solutions of accuracy $\delta$ so give a meta-gradient to $\delta^{2/3}$, four to $\delta^{4/5}$; the strategy solves for $\varphi$ and $\varphi_0$ too.
 *)
 
 let betas = [ for i in 1..6 -> 2.0 ** -(float i) ]
@@ -91,14 +91,14 @@ chart "β" "relative error" [ for kind in kinds -> string kind, errors kind ]
 (*** include-it-raw ***)
 
 (**
-## When it may not be done
+## When a nudge is too large
 
 $\hat L - \beta L$ with the proximal term must stay convex, or $\varphi_{-\beta}$ is no solution, or another one. Where $G$ is $\mu$-strongly convex and $\nabla L$ is $L$-Lipschitz, $\beta < \mu/L$ suffices (half of it for four points):
-`Nudge.Largest`. Without these constants the strategy looks: at the curvature of each nudged objective between $\varphi$ and its solution, for symmetric differences also along $\varphi_\beta + \varphi_{-\beta} - 2\varphi_0$, and at how far the solutions are from a line in $\beta$,
+`Nudge.Largest`. Without these constants the strategy checks the curvature of each nudged objective between $\varphi$ and its solution, for symmetric differences also along $\varphi_\beta + \varphi_{-\beta} - 2\varphi_0$, and how far the solutions are from a line in $\beta$,
 
 $$\max_k \frac{\|\varphi_{k\beta} - \varphi_0 + k\beta u\|}{\|k\beta u\|},$$
 
-which is of order $\beta$ where the nudge is small. A task that fails any of these is refused: its $g$ is not a number, and the meta-batch goes on without it. These are the directions in which an error shows, not a proof of convexity.
+which is of order $\beta$ where the nudge is small, and must not be above 1. A task that fails any of these is refused: its $g$ is not a number, and the meta-batch goes on without it. These are the directions in which an error shows, not a proof of convexity.
 
 With a fixed budget of $T$ gradient steps in place of a tolerance, as networks have it, $u$ is what $T$ steps make of the way from $\varphi_0$ to $\varphi_{k\beta}$: on a quadratic the Neumann series of $T$ terms, as truncated back-propagation over the budget, with a relative error of up to
 $(1 - a\mu)^T$ for steps of size $a$. Nothing in the result shows it. On Omniglot's network conjugate gradients are better at equal time: see [the measurements](measured.md).

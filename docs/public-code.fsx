@@ -13,7 +13,7 @@ Ten public libraries, read at the commits below. For each: the recurrence or ope
 | code | file | read at | runs | exact |
 |---|---|---|---|---|
 | the authors' [imaml_dev](https://github.com/aravindr93/imaml_dev) | `implicit_maml/learner_model.py`, `examples/omniglot_implicit_maml.py` | `6a2a669` | CG on $(1 + c)I + H/(\lambda + 10)$; inner loop on $\hat L$, then one step towards $\theta$ | at $\varphi^\star$, where $v$ is an eigenvector of $H$ with eigenvalue $c\lambda(\lambda + 10)/10$ |
-| [hypertorch](https://github.com/prolearner/hypertorch) | `hypergrad/CG_torch.py`, `hypergradients.py` | `6241dfa` | CG; the iterate before the last, if the tolerance is reached | until the tolerance is reached |
+| [hypertorch](https://github.com/prolearner/hypertorch) | `hypergrad/CG_torch.py`, `hypergradients.py` | `6241dfa` | CG; the iterate before the last, if the tolerance is reached | if the budget ends before the tolerance is reached |
 | [BOAT](https://github.com/callous-youth/BOAT) | `boat_torch/utils/op_utils.py` | `aaa1d57` | the same | the same |
 | [Betty](https://github.com/leopard-ai/betty) | `betty/hypergradient/cg.py` | `cb6221f` | CG; the residual's step divided by `cg_alpha` | `cg_alpha` = 1, the default |
 | [moskomule/hypergrad](https://github.com/moskomule/hypergrad) | `hypergrad/approx_hypergrad.py` | `67af0d2` | CG; directions from the residual before the step; the residual's step divided by `lr` | after one step, where that solves the system |
@@ -162,7 +162,7 @@ holds "after two steps a multiple of v" ((second - second.DotProduct v / v.DotPr
 (*** include-output ***)
 
 (**
-Betty's and moskomule's loops have a budget and no tolerance: after a residual of exactly 0 the next step is $0/0$. Their Neumann series are exact. The relative errors against the steps, of the right answer only where they are above $10^{-12}$:
+Betty's and moskomule's loops have a budget and no tolerance: after a residual of exactly 0 the next step is $0/0$. Their Neumann series are exact. The relative errors against the steps; points below $10^{-12}$ are left out:
 *)
 
 (*** hide ***)

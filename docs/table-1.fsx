@@ -14,7 +14,7 @@ index: 5
 | truncated back-propagation | $\kappa \log(D/\delta)$ | $\mathrm{Mem}(\nabla\hat L)\cdot\kappa \log(1/\varepsilon)$ | $\varepsilon$ |
 | implicit MAML | $\sqrt\kappa \log(D/\delta)$ | $\mathrm{Mem}(\nabla\hat L)$ | $\delta$ |
 
-The error of the first three rows is against the derivative of the iterate $\varphi_T$ (approximate-solve error), that of the last against
+$D \ge \|\theta - \varphi^\star\|$. The error of the first three rows is against the derivative of the iterate $\varphi_T$ (approximate-solve error), that of the last against
 $d_\theta L(\mathrm{Alg}^\star(\theta))$ (exact-solve error). The table follows from the derivative of an iteration by $\theta$.
 
 The code is `MetaGradients/Unrolled.fs` (reverse mode, whole and truncated), `ForwardMode.fs` and `ImplicitMetaGradient.fs` in `src/Imaml.Math.FSharp`;
@@ -136,7 +136,7 @@ v_T - v_\star = hs\,\tfrac h{h + \lambda}(\theta - w), \qquad
 v_T = h\,\tfrac{\lambda + hs}{h + \lambda}(\theta - w) .$$
 
 So the implicit gradient is nearer to the exact one than MAML's, after the same inner steps; in general the terms may cancel and MAML's may be nearer.
-Truncation has an error of $\|\Lambda M^{-1}(I - \alpha M)^Kv_T\| \le \frac{\|\Lambda\|}\mu(1 - \alpha\mu)^K\|v_T\|$ in addition to the implicit gradient's error, so $\varepsilon$ takes
+Truncation has an error of $\|\Lambda M^{-1}(I - \alpha M)^Kv_T\| \le \frac{\|\Lambda\|}\mu(1 - \alpha\mu)^K\|v_T\|$ in addition to the implicit gradient's error, so an error of $\varepsilon$, relative to $\frac{\|\Lambda\|}\mu\|v_T\|$, takes
 $K \approx \kappa\ln(1/\varepsilon)$ steps. $K = T$ is not MAML, for $\theta$ as the path's *start* is a constant too.
 
 On 100 linear regressions in $\mathbb R^{10}$, relative errors against the exact meta-gradient, the median of each:
@@ -266,8 +266,8 @@ holds "the counts are those of Table 1" (growth |> List.forall (fun (_, _, count
 (**
 ## The number of steps: κ or √κ
 
-[Error bounds](error-bounds.fsx) derives $\kappa\ln(R/\delta)$ for gradient descent, $2\sqrt\kappa\ln(\sqrt{\kappa + 1}\,R/\delta)$ for Nesterov and $\frac{\sqrt\kappa}2\ln(\cdot)$ for CG. Measured: steps to
-$\delta = 10^{-4}D$, and CG steps to a relative residual of $10^{-4}$ for a random $v$, on $1000$ eigenvalues at the Chebyshev points of $[\mu, \beta]$, the hardest spectrum for CG; the slope is
+[Error bounds](error-bounds.fsx) derives $\kappa\ln(R/\delta)$ for gradient descent, $2\sqrt\kappa\ln(\sqrt{\kappa + 1}\,R/\delta)$ for Nesterov and $\frac{\sqrt\kappa}2\ln(\cdot)$ for CG. Measured: steps until
+$\|\nabla G\|/\mu \le 10^{-4}D$, and CG steps to a relative residual of $10^{-4}$ for a random $v$, on $1000$ eigenvalues at the Chebyshev points of $[\mu, \beta]$, close to the worst case for CG; the slope is
 that of $\log(\text{steps})$ over $\log\kappa$, by least squares.
 *)
 

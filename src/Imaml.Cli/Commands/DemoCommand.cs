@@ -1,4 +1,4 @@
-// imaml demo: meta-trains on drawn characters in about a minute, without a download, adapts to new characters and shows the result.
+// imaml demo: meta-trains on drawn characters in about half a minute on two cores, without a download, adapts to new characters and shows the result.
 
 using System.CommandLine;
 using System.Diagnostics;
@@ -36,7 +36,7 @@ internal static class DemoCommand
         var threads = SharedOptions.Threads();
         var device = SharedOptions.Device();
         var tf32 = SharedOptions.Tf32();
-        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to new ones (about a minute, no download)") { quick, output, threads, device, tf32 };
+        var command = new Command("demo", "Meta-train on built-in drawn characters and adapt to new ones (about half a minute on two cores, no download)") { quick, output, threads, device, tf32 };
         command.SetAction(parsed => Run(
             parsed.GetValue(quick) ? Length.Quick : Length.Usual,
             parsed.GetRequiredValue(output),

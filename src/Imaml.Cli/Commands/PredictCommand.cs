@@ -27,7 +27,7 @@ internal static class PredictCommand
         var csv = new Option<bool>("--csv") { Description = "Print CSV in place of the table" };
         var picture = new Option<string?>("--picture") { Description = "Also write the predictions as one picture, a PNG file", HelpName = "FILE" };
         var save = new Option<string?>("--save") { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
-        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of adapting [default: as in training; for imaml-* at least 100, since every step comes nearer to the solution]", HelpName = "n" }, 1, Imaml.Nets.Storage.Rule.MostSteps);
+        var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of adapting [default: as in training; for imaml-* at least 100, for imaml-hf 10, since every step comes nearer to the solution]", HelpName = "n" }, 1, Imaml.Nets.Storage.Rule.MostSteps);
         var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, innerSteps, skip, json, csv, picture, save };
         command.SetAction(parsed =>
         {

@@ -2,25 +2,23 @@
 //
 //     state-000500.json         in the folder of the results
 
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
-using static TorchSharp.torch;
 
 namespace Imaml.Cli.Diagnoses;
 
 /// <summary>The measurements of one state with what they depend on: figures of other options, data or parameters are not taken up.</summary>
 /// <param name="Options">What was looked at.</param>
 /// <param name="Tasks">The run's tasks.</param>
-/// <param name="ThetaHash">The parameters.</param>
+/// <param name="StateHash">The parameters, the numbers learned with them, and the method.</param>
 /// <param name="Version">The program's version and commit.</param>
 /// <param name="Device">What computed.</param>
 /// <param name="State">The figures.</param>
-internal sealed record StateFile(AssumptionOptions Options, string Tasks, string ThetaHash, string Version, string Device, StateAssumptions State)
+internal sealed record StateFile(AssumptionOptions Options, string Tasks, string StateHash, string Version, string Device, StateAssumptions State)
 {
     /// <summary>The figures of a state from its file where they fit, else measured and written there.</summary>
     public static StateAssumptions ReadOrMeasure(string folder, MetaLearner learner, string tasks, AssumptionOptions options, ComputeDevice device, Func<StateAssumptions> measure)
@@ -37,12 +35,9 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
         return measured;
     }
 
-    // SHA-256 of θ in hexadecimal digits.
-    private static string Hash(MetaLearner learner)
-    {
-        using var scope = NewDisposeScope();
-        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(learner.Theta.cpu().data<float>().ToArray())));
-    }
+    // SHA-256 in hexadecimal digits.
+    private static string Hash(MetaLearner learner) =>
+        Convert.ToHexStringLower(SHA256.HashData([.. learner.StateHash(), .. JsonSerializer.SerializeToUtf8Bytes(learner.Plan.Method, RunJson.Options)]));
 
     private static StateFile? Read(string path)
     {

@@ -1,4 +1,4 @@
-// One problem, solved by one method, with all that is known about the answer. Every formula is the core's; here they are only called.
+// One problem, solved by one method, with all that is known about the answer. The formulas are the core's, but for the rounding of differences and means that are made here.
 
 using Imaml.Math;
 using Imaml.Nets.Assumptions;

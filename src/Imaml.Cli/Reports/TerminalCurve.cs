@@ -7,7 +7,7 @@ namespace Imaml.Cli.Reports;
 /// <summary>A point of a curve with half its interval, 0 where there is none.</summary>
 internal sealed record TerminalPoint(int MetaStep, double Value, double HalfWidth);
 
-/// <summary>Draws curves and wraps text.</summary>
+/// <summary>Draws curves.</summary>
 internal static class TerminalCurve
 {
     private const int Narrow = 50, LowNarrow = 8, Low = 14;

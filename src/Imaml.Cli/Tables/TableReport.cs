@@ -17,7 +17,7 @@ internal static class TableReport
         $"""
         # {file.Title}
 
-        `imaml reproduce {file.Table}`: a budget of {Text($"{file.BudgetSeconds / 60:0.##}")} minutes of training for each run (processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
+        `imaml reproduce {file.Table}`: a budget of at least {Text($"{file.BudgetSeconds / 60:0.##}")} minutes of training for each run (the column *seconds*: processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
         Intervals are over the episodes of one run, or over seeds where there are several (Student's t). Program {file.Provenance.Version}.
 
         {Line(Headings)}
@@ -106,7 +106,7 @@ internal static class TableReport
                {string.Join('\n', missed.Select(one => Line(
                    [
                        one.Cell.Setting, one.Cell.Method, Text($"{one.Run.Seed}"), Text($"{one.Published.Percent}"), Text($"{-one.Law.Slope:F2} ({-one.Law.High:F2} to {-one.Law.Low:F2})"), Text($"{one.Run.Tasks:N0}"),
-                       ErrorLaw.Reaches(one.Law, 1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : "it does not fall",
+                       ErrorLaw.Reaches(one.Law, 1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : double.IsInfinity(tasks) ? "it does not fall" : "more than 10¹²",
                    ])))}
                """;
     }

@@ -1,39 +1,9 @@
 // The search for an accuracy ε, as one task sees it: what it knows between two solves, what each solve adds to that, and what it decides.
-// Plain numbers, no vectors; AdaptiveAccuracy has those. First what it is asked for and what it answers.
+// Plain numbers, no vectors; AdaptiveSearch has those.
 
 namespace Imaml.Math
 
 open System
-
-/// What AdaptiveAccuracy is asked for.
-type AdaptiveOptions =
-    {
-        /// ε, absolute: ‖g − d_θL(Alg*(θ))‖ ≤ ε for every task.
-        Accuracy: float
-        /// How many linear solves a task may take, each after a further inner solve where one is needed. Four are seldom needed.
-        MaxRounds: int
-    }
-
-    /// Errors: an accuracy that is not positive and finite, MaxRounds below 1.
-    member internal options.Check() =
-        if not (options.Accuracy > 0.0 && options.Accuracy < infinity) then
-            invalidArg (nameof options) $"the accuracy must be positive and finite, not {options.Accuracy}"
-
-        if options.MaxRounds < 1 then
-            invalidArg (nameof options) $"MaxRounds must be at least 1, not {options.MaxRounds}"
-
-/// The meta-gradients of B tasks, with a bound on the error of each.
-type CertifiedMetaGradient<'V, 'S> =
-    {
-        MetaGradient: MetaGradient<'V, 'S>
-        Tasks: CertifiedTask[]
-    }
-
-    interface ICarried<'V, 'S, CertifiedMetaGradient<'V, 'S>> with
-        member this.Carry(vector, scalar) =
-            { this with
-                MetaGradient = (this.MetaGradient :> ICarried<_, _, MetaGradient<'V, 'S>>).Carry(vector, scalar)
-            }
 
 /// One task of AdaptiveAccuracy.
 [<NoComparison; NoEquality>]

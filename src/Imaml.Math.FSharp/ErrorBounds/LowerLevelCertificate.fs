@@ -12,7 +12,7 @@ namespace Imaml.Math
 /// What is proved of one task's pull-back at one x and u.
 [<Sealed>]
 type PullBackBound private (slope: float, norm: float, normSlope: float, rounding: float) =
-    /// (L_z + ρ_C‖u‖): by how much ∂_z f − Cᵀu, u held, may change with x, per unit of ‖x − x′‖.
+    /// S, at most L_z + ρ_C‖u‖: by how much ∂_z f − Cᵀu, u held, may change with x, per unit of ‖x − x′‖.
     member _.Slope = slope
     /// K ≥ ‖C(z, x)‖, at this x.
     member _.Norm = norm

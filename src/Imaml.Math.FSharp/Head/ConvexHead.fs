@@ -99,12 +99,13 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
     let ofRows rows (numbers: float[]) = Matrix<float>.Build.DenseOfRowMajor(rows, classes, numbers)
 
     /// X = LQᵀ; with as many examples as features or more, Q = I.
-    let reduced () =
-        if support.RowCount < features then
-            let qr = support.Transpose().QR(QRMethod.Thin)
-            struct (qr.R.Transpose(), qr.Q)
-        else
-            struct (support, Matrix<float>.Build.DenseIdentity features)
+    let reduced =
+        lazy
+            (if support.RowCount < features then
+                 let qr = support.Transpose().QR(QRMethod.Thin)
+                 struct (qr.R.Transpose(), qr.Q)
+             else
+                 struct (support, Matrix<float>.Build.DenseIdentity features))
 
     let vector (w: Matrix<float>) = Vector<float>.Build.Dense(w.ToRowMajorArray())
     let inner (w: Vector<float>) = HeadOutputs(loss, support * matrix w, labels)
@@ -179,14 +180,14 @@ type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, q
 
     /// W* for the centre W₀ and λ, in the span of the examples (ExampleSpace), and how it was found.
     member _.Solve(lambda: float, centre: Vector<float>, gradientNorm: float, maxSteps: int) : struct (Vector<float> * HeadSolution) =
-        let struct (factor, basis) = reduced ()
+        let struct (factor, basis) = reduced.Value
         let space = ExampleSpace(loss, factor.ToRowMajorArray(), labels.ToRowMajorArray(), classes, lambda)
         let solution = space.Minimise((support * matrix centre).ToRowMajorArray(), gradientNorm, maxSteps)
         struct (centre + vector (basis * ofRows factor.ColumnCount solution.Weights), solution)
 
     /// u of (H + λ)u = ∇L(W), likewise.
     member _.Adjoint(lambda: float, w: Vector<float>, residualNorm: float) : struct (Vector<float> * HeadSystem) =
-        let struct (factor, basis) = reduced ()
+        let struct (factor, basis) = reduced.Value
         let space = ExampleSpace(loss, factor.ToRowMajorArray(), labels.ToRowMajorArray(), classes, lambda)
         let v = query.TransposeThisAndMultiply (outer w).Gradient
         let inSpan = basis.TransposeThisAndMultiply v

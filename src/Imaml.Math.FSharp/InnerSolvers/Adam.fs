@@ -21,6 +21,16 @@ type AdamOptions =
             Epsilon = 1e-8
         }
 
+    /// These. Errors: β₁ or β₂ outside of [0, 1), ε that is negative or not finite.
+    member internal options.Checked() =
+        if not (options.Beta1 >= 0.0 && options.Beta1 < 1.0 && options.Beta2 >= 0.0 && options.Beta2 < 1.0) then
+            invalidArg (nameof options) $"β₁ and β₂ must be at least 0 and below 1, not {options.Beta1} and {options.Beta2}"
+
+        if not (options.Epsilon >= 0.0 && options.Epsilon < infinity) then
+            invalidArg (nameof options) $"ε must be at least 0 and finite, not {options.Epsilon}"
+
+        options
+
 /// The running first and second moments of the gradient after `Steps` steps.
 type AdamState<'V> =
     {
@@ -101,6 +111,8 @@ type AdamSolver<'V, 'S>
 
         if not (rate > 0.0 && rate < infinity) then
             invalidArg (nameof rate) $"the step size must be positive and finite, not {rate}"
+
+    let options = options.Checked()
 
     // Steps after which 1 − βᵗ is 1: the moments of a descent so long need no correction.
     static let longAgo = Int32.MaxValue / 2

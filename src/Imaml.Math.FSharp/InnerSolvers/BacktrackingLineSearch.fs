@@ -108,7 +108,7 @@ module BacktrackingLineSearch =
         let value = InnerObjective.value space regularizer loss point.Phi theta
         let minus a = space.Multiply(space.Scalar -1.0, a)
         let proximal = space.Add(value, minus loss)
-        let size = space.Add(Mask.larger space loss (minus loss), proximal)
+        let size = space.Add(Mask.absolute space loss, proximal)
         let noise = space.Multiply(space.SquareRoot(Mask.epsilon space), size)
         let leastSlope = space.Multiply(space.Scalar(2.0 * SufficientDecrease - 1.0), slope)
 

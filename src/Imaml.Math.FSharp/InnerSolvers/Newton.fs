@@ -92,15 +92,15 @@ module private DenseNewton =
 
     let isFinite (a: Matrix<float>) = Seq.forall Double.IsFinite (a.Enumerate())
 
-    /// −A⁻¹g, where A is finite and positive definite beyond the d roundings of its eigenvalues: along a direction of curvature zero to
+    /// −A⁻¹g, where A is finite and positive definite beyond the d roundings, of ε each, of its eigenvalues: along a direction of curvature zero to
     /// rounding there is no step that means anything.
-    let direction (a: Matrix<float>) (gradient: float[]) =
+    let direction (epsilon: float) (a: Matrix<float>) (gradient: float[]) =
         if not (isFinite a) then
             ValueNone
         else
             let system = Eigensystem.Of a
 
-            if system.Smallest > float gradient.Length * 2.0 ** -52.0 * system.Largest then
+            if system.Smallest > float gradient.Length * epsilon * system.Largest then
                 let along = system.Vectors.TransposeThisAndMultiply(Vector<float>.Build.DenseOfArray gradient)
                 ValueSome((-(system.Vectors * along.PointwiseDivide system.ScaledValues) / system.Scale).ToArray())
             else
@@ -124,11 +124,12 @@ type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
                 let hessians = LinearOperator.Matrices(space, coordinates, hessian, point.Gradient)
                 let gradients = coordinates.ToRows point.Gradient
                 let running = space.Read point.Running
+                let epsilon = space.Read(Mask.epsilon space)
 
                 let directions =
                     Array.init gradients.Length (fun task ->
                         if running[task] > 0.5 then
-                            DenseNewton.direction hessians[task] gradients[task]
+                            DenseNewton.direction epsilon[task] hessians[task] gradients[task]
                         else
                             ValueNone)
 

@@ -179,9 +179,7 @@ module Lanczos =
         let running = space.Multiply(usable, Mask.finite space beta)
         let beta = space.Select(running, beta, zero)
 
-        let largest =
-            Mask.larger space (space.SquareRoot(space.Multiply(alpha, alpha))) beta
-            |> Mask.larger space s.Largest
+        let largest = Mask.larger space (Mask.absolute space alpha) beta |> Mask.larger space s.Largest
 
         let going = space.Multiply(running, space.Exceeds(beta, space.Multiply(Mask.epsilon space, largest)))
         let next = Mask.select space going w (space.Zero w)

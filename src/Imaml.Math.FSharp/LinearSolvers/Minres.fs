@@ -88,7 +88,7 @@ module internal Minres =
         let regular = space.Exceeds(gamma, space.Scalar NullColumn * epsilon * size)
         let w = space.Axpy(minus delta, s.W, space.Axpy(minus s.Epsilon, s.PreviousW, s.V))
         let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
-        let length = Mask.larger space cosine (minus cosine) * space.Norm w
+        let length = Mask.absolute space cosine * space.Norm w
         let noise = epsilon * size * length
         // 1 − s of the residual is what the step takes away.
         let gain = space.DivideOrZero(cosine * cosine, space.Scalar 1.0 + sine)
@@ -190,7 +190,7 @@ module internal Minres =
 /// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
 ///
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b and ten passes over vectors a step, where conjugate
-/// gradients make six over three; one synchronisation every CheckEvery steps.
+/// gradients make seven; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
     do LinearSolver.check options
 

@@ -4,6 +4,7 @@ namespace Imaml.Math
 
 /// Adam as an outer optimiser whose rate follows a schedule, from a state of its own.
 type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, schedule: OuterSchedule, moments: AdamState<'V>) =
+    let options = options.Checked()
     let schedule = schedule.Checked()
 
     /// Both moments, after `Steps` steps.

@@ -143,6 +143,9 @@ module internal Mask =
     /// The larger of two scalars; b where one of them is not a number.
     let larger (space: IInnerProductSpace<'V, 'S>) a b = space.Select(space.Exceeds(a, b), a, b)
 
+    /// |a|
+    let absolute (space: IInnerProductSpace<'V, 'S>) a = larger space a (space.Multiply(space.Scalar -1.0, a))
+
     /// The scalar where it is above 0, else 0: a tolerance that is not a number asks for nothing, and no comparison with it would say so.
     let tolerance (space: IInnerProductSpace<'V, 'S>) a =
         let none = space.Scalar 0.0

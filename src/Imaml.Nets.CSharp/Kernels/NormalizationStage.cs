@@ -2,9 +2,9 @@
 //
 //     x̂ = (x − m)/s,  m = mean(x),  s = √(mean((x − m)²) + ε),   z = γx̂ + β,   y = max(0, z)
 //
-// With ∂z = ∂y where z > 0, else 0, and means over the rows that give the statistics (all, or the first ones):
+// With ∂z = ∂y where z > 0, else 0, means over the n rows that give the statistics (all, or the first ones), and sums over all rows:
 //
-//     ∂x = (γ/s)(∂z − S₁ − x̂S₂),   S₁ = mean ∂z,   S₂ = mean ∂z·x̂,   where a row gives no statistics ∂x = (γ/s)∂z
+//     ∂x = (γ/s)(∂z − S₁ − x̂S₂),   S₁ = Σ∂z/n,     S₂ = Σ∂z·x̂/n,     where a row gives no statistics ∂x = (γ/s)∂z
 //     x̂' = (ẋ − T₁ − x̂T₂)/s,       T₁ = mean ẋ,    T₂ = mean ẋ·x̂,    s'/s = T₂/s
 //
 // and primes, derivatives in a direction, of ∂x by the product rule. What is cheap to compute again (x̂, z, ∂z) is not kept.

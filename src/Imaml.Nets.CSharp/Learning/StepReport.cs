@@ -123,7 +123,7 @@ public sealed record StepReport(
             usable.Average(one => accuracies[one.Index]),
             usable.Average(one => one.Item.InnerLoss),
             usable.Max(one => one.Item.InnerGradientNorm),
-            step.Tasks[0].Solve.Status == SolveStatus.NotMade ? double.NaN : usable.Max(one => one.Item.Solve.RelativeResidual),
+            usable[0].Item.Solve.Status == SolveStatus.NotMade ? double.NaN : usable.Max(one => one.Item.Solve.RelativeResidual),
             usable.SelectMany(one => one.Item.Solve.RitzValues).DefaultIfEmpty(double.NaN).Max() - method.Regularizer.LargestEigenvalue,
             step.GradientNorm,
             step.Tasks.Count(task => task.NegativeCurvature),

@@ -37,6 +37,7 @@ public sealed record FirstOrder(Inner Inner, double? Lambda) : Method
     [
         .. Rule.Part(inner, "inner", one => one.Complaints()),
         .. Rule.Positive(lambda, "lambda"),
+        .. lambda is null && inner is Inner.HessianFree ? new[] { new Complaint("lambda", "is missing: a Hessian-free inner solver needs the proximal term", ComplaintKind.Missing) } : [],
         .. lambda is null && inner is Inner.GradientDescent { StepSize: null } ? new[] { new Complaint("inner.stepSize", "is missing: without a proximal term the step size must be given", ComplaintKind.Missing) } : [],
     ];
 }

@@ -73,7 +73,7 @@ internal sealed class ProcessorNetwork
             var rows = images * shape.Height * shape.Width;
             switch (layers[i])
             {
-                case Convolution { BiasOfConvolution: Bias.NormalizedAway } convolution when layers[i + 1] is BatchNormalization:
+                case Convolution { BiasOfConvolution: Bias.NormalizedAway } convolution when layers.ElementAtOrDefault(i + 1) is BatchNormalization:
                     var places = i == 0 ? convolution.OfPatches(images) : convolution.Shape(images);
                     if (!ConvolutionStage<V>.Serves(places))
                     {
@@ -82,7 +82,7 @@ internal sealed class ProcessorNetwork
 
                     stages.Add(new ConvolutionStage<V>(places));
                     break;
-                case BatchNormalization when layers[i + 1] is Rectifier && NormalizationStage<V>.Serves(shape.Channels):
+                case BatchNormalization when layers.ElementAtOrDefault(i + 1) is Rectifier && NormalizationStage<V>.Serves(shape.Channels):
                     stages.Add(new NormalizationStage<V>(rows, shape.Channels, reference * shape.Height * shape.Width, BatchNormalization.Epsilon));
                     i++;
                     break;

@@ -204,12 +204,31 @@ public sealed class RunFolder(string path)
         {
             try
             {
-                return new FileStream(LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                var held = new FileStream(LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+                if (System.IO.File.Exists(LockPath))
+                {
+                    return held;
+                }
+
+                // It was removed by whoever held it before, between its opening and its locking.
+                held.Dispose();
+                Directory.CreateDirectory(FolderPath);
             }
             catch (IOException e) when (e.HResult == InUse && Stopwatch.GetElapsedTime(start) < EndingTime)
             {
             }
         }
+    }
+
+    /// <summary>Gives the lock up, once. Before that the folder is removed where nothing but the lock is in it: afterwards it may be another process's.</summary>
+    internal void Release(FileStream held)
+    {
+        if (!held.SafeFileHandle.IsClosed)
+        {
+            RemoveIfEmpty();
+        }
+
+        held.Dispose();
     }
 
     /// <summary>Removes the folder where nothing was written into it but the lock.</summary>

@@ -50,10 +50,6 @@ internal sealed class RunWriter(RunFolder folder, FileStream held, Experiment ex
         }
     }
 
-    /// <summary>Gives the folder up; one in which nothing was written is removed.</summary>
-    public void Dispose()
-    {
-        held.Dispose();
-        folder.RemoveIfEmpty();
-    }
+    /// <summary>Gives the folder up.</summary>
+    public void Dispose() => folder.Release(held);
 }

@@ -132,8 +132,7 @@ public sealed class TrainingRun : IDisposable
             }
             catch
             {
-                held.Dispose();
-                folder.RemoveIfEmpty();
+                folder.Release(held);
                 throw;
             }
         });

@@ -51,7 +51,7 @@ internal sealed class Validations
     public bool AreDue(int metaStep, bool atEnd) => _experiment.Budget.ValidateEvery is var every and > 0 && metaStep > Last && (metaStep % every == 0 || atEnd);
 
     /// <summary>Tells of meta-steps, the largest values of which the next line has.</summary>
-    public void Add(IEnumerable<StepReport> steps) => _since.AddRange(steps.Where(step => step.MetaStep > Last));
+    public void Add(IEnumerable<StepReport> steps) => _since.AddRange(steps.Where(step => step.MetaStep > Last && _experiment.Budget.ValidateEvery > 0));
 
     /// <summary>Validates a state, and its average where there is one.</summary>
     /// <param name="learner">The state.</param>

@@ -10,7 +10,7 @@ internal sealed record FoundData(string Name, bool IsUsable, string Description)
 
 /// <summary>The data folder, and who named it.</summary>
 /// <param name="Folder">The folder's full path.</param>
-/// <param name="Origin"><c>--data</c> or <c>IMAML_DATA</c>.</param>
+/// <param name="Origin">As a message has it: "as given", or <c>IMAML_DATA</c>.</param>
 internal sealed record DataRoot(string Folder, string Origin)
 {
     /// <summary>The environment variable that names the data folder where the command line does not.</summary>

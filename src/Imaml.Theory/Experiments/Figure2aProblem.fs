@@ -68,9 +68,9 @@ module Figure2aProblem =
 
         let b =
             match options.Momentum with
-            | Nesterov b
-            | HeavyBall b -> b
+            | Nesterov b -> b
             | NoMomentum -> 0.0
+            | HeavyBall _ -> invalidArg (nameof accelerated) "Figure 2(a) does not include the heavy-ball method"
 
         struct (identity, identity)
         |> Seq.unfold (fun (struct (last, now)) ->

@@ -1,5 +1,5 @@
 // Families of general lower levels (LowerLevel.fs of the core) on ℝᵈ, each as the paper's task at every z, with its pull-back ∂_z f − Cᵀu and what is
-// proved of that: S = L_z + ρ_C‖u‖, K ≥ ‖C‖, ρ_C and rounding (PullBackBound).
+// proved of that: S, at most L_z + ρ_C‖u‖, K ≥ ‖C‖, ρ_C and rounding (PullBackBound).
 //
 //     proximal         z = θ, the centre                  C = −Λ                       S = 0              K = ‖Λ‖                       ρ_C = 0
 //     log λ            Λ = diag e^{Pz}, P shares          Cᵀu = Pᵀ[(x−c)∘Λu]           S = ‖Λu‖           K = max_g ‖Λ(x−c)‖_g          ρ_C = ‖Λ‖
