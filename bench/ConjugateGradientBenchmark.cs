@@ -1,5 +1,5 @@
 // What the abstraction costs: conjugate gradients over IInnerProductSpace against the same algorithm written by hand on MathNet's vectors,
-// on one system of d = 1000, a fixed number of steps each. With a dense A the products hide the rest; with a diagonal A they hide nothing.
+// on one system of d = 1000, a fixed number of steps each. With a dense A the products take most of the time; with a diagonal A the other operations do.
 
 using BenchmarkDotNet.Attributes;
 using Imaml.Math;

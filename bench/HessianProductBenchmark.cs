@@ -1,5 +1,5 @@
-// What a Hessian–vector product costs beside a gradient, on one thread, for as many tasks as a thread of training takes at once. By Pearlmutter's
-// passes a product takes six convolutions where a gradient takes three.
+// The cost of a Hessian–vector product compared with a gradient, on one thread, for as many tasks as a thread of training takes at once. By Pearlmutter's
+// passes a product takes six convolutions and a gradient three.
 
 using BenchmarkDotNet.Attributes;
 using Imaml.Math;
@@ -41,7 +41,7 @@ public class HessianProductBenchmark
     [Benchmark]
     public void HessianProduct() => _linearization.HessianProduct(_linearization.Gradient).Dispose();
 
-    /// <summary>Gives the tensors back.</summary>
+    /// <summary>Frees the tensors.</summary>
     [GlobalCleanup]
     public void Dispose()
     {

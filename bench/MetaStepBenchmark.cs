@@ -1,4 +1,4 @@
-// A whole meta-step of iMAML with gradient descent: what the pieces add up to. `imaml bench` has every method, with memory.
+// A whole meta-step of iMAML with gradient descent, with all its parts. `imaml bench` has every method, with memory.
 
 using BenchmarkDotNet.Attributes;
 using Imaml.Nets.Learning;
@@ -27,7 +27,7 @@ public class MetaStepBenchmark
     [Benchmark]
     public StepReport Step() => _learner.Step(_tasks.Tasks(_learner.MetaStep));
 
-    /// <summary>Gives the tensors back.</summary>
+    /// <summary>Frees the tensors.</summary>
     [GlobalCleanup]
     public void Dispose() => _learner.Dispose();
 }

@@ -83,7 +83,7 @@ internal static class OrderedSum
         return 0;
     }
 
-    // Smallest, median, largest. The uncounted ones are a number and no time, since all ranks must make as many.
+    // Smallest, median, largest. The uncounted calls are given as a number, not as a time: all ranks must make equally many.
     private static double[] Times(Func<double> once, int uncounted)
     {
         for (var i = 0; i < uncounted; i++)

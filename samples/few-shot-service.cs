@@ -75,7 +75,7 @@ app.MapPost("/classifiers/{id}/predict", async (string id, HttpRequest request, 
     }
 });
 
-// A request that is being answered keeps its classifier: memory is given back when the last one has let go of it.
+// A request that is being answered keeps its classifier: the memory is freed after the last such request.
 app.MapDelete("/classifiers/{id}", (string id) => classifiers.TryRemove(id, out _) ? Results.NoContent() : Results.NotFound($"there is no classifier {id}"));
 
 app.Run();

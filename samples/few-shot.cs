@@ -15,7 +15,7 @@ if (args.Length < 3)
 
 using var model = FewShotClassifier.Load(args[0]);
 using var classifier = model.Adapt([.. Directory.GetDirectories(args[1]).SelectMany(folder =>
-    Directory.GetFiles(folder).Select(file => new LabelledPicture(Path.GetFileName(folder), Picture.FromFile(file))))]);
+    Directory.GetFiles(folder).Where(file => !Path.GetFileName(file).StartsWith('.')).Select(file => new LabelledPicture(Path.GetFileName(folder), Picture.FromFile(file))))]);
 foreach (var file in args[2..])
 {
     var prediction = classifier.Predict(Picture.FromFile(file));

@@ -16,7 +16,7 @@ internal static class CommandLine
     // Lets an exception that is a fault of the program end it, with its stack trace.
     private const string Trace = "IMAML_TRACE";
 
-    /// <summary>Runs a command line; without words, that which shows the commands.</summary>
+    /// <summary>Runs a command line; without words, the one that shows the commands.</summary>
     /// <param name="words">The words after the program's name.</param>
     /// <param name="stop">Asks the command to stop at its next safe point.</param>
     /// <returns>The exit code.</returns>

@@ -1,5 +1,5 @@
 // Ctrl-C, SIGTERM and a closed terminal (SIGHUP) ask a command to stop at its next safe point, where it saves its state; a second Ctrl-C or SIGTERM ends
-// the process at once. So does SIGUSR1, as often as it comes: mpirun passes it on to all ranks, and Slurm can send it before a job's time is up. A terminal that closes may send SIGHUP more than once, so that a second one ends nothing; after `nohup` none is heard.
+// the process at once. So does SIGUSR1, as often as it comes: mpirun passes it on to all ranks, and Slurm can send it before a job's time is up. A terminal that closes may send SIGHUP more than once, so that a second one ends nothing; after `nohup` SIGHUP is ignored.
 
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -28,7 +28,7 @@ internal sealed class Interruption : IDisposable
         if (OperatingSystem.IsLinux())
         {
             _registrations.Add(PosixSignalRegistration.Create(User1, Ask));
-            // A file at the limit of `ulimit -f` is as a full disk: the write fails, and that is said.
+            // A file at the limit of `ulimit -f` is treated like a full disk: the write fails, and the failure is reported.
             _registrations.Add(PosixSignalRegistration.Create(FileTooLarge, signal => signal.Cancel = true));
         }
     }
@@ -43,7 +43,7 @@ internal sealed class Interruption : IDisposable
 
     private void Stop(PosixSignalContext signal)
     {
-        // Cancel = true keeps the process alive; the second signal takes its usual course.
+        // Cancel = true keeps the process running; the second signal has its usual effect.
         signal.Cancel = Interlocked.Increment(ref _asked) == 1;
         if (!signal.Cancel)
         {
@@ -59,7 +59,7 @@ internal sealed class Interruption : IDisposable
         _source.Cancel();
     }
 
-    /// <summary>Whether this process was started to outlive its terminal.</summary>
+    /// <summary>Whether this process was started to continue after its terminal is closed.</summary>
     private static bool HangUpIsIgnored()
     {
         const string Status = "/proc/self/status", Ignored = "SigIgn:";

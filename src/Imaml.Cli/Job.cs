@@ -15,7 +15,7 @@ internal static class Job
 {
     private static readonly string[] Sharing = [TrainCommand.Name, EvaluateCommand.Name, "table2", "table3"];
 
-    // What all ranks meet at about the same time is rank 0's to say; it may have to save first.
+    // The other ranks wait this long before they report an error, since rank 0 reports one that all ranks have. It may have to save first.
     private static readonly TimeSpan ForRank0 = TimeSpan.FromSeconds(5), ForRank0ToSave = TimeSpan.FromSeconds(60);
 
     private static readonly Launch? Launched = Found();
@@ -61,7 +61,7 @@ internal static class Job
         return OfAll(ExitCode.Usage);
     }
 
-    /// <summary>The exit code of what fails on every rank before they have joined: rank 0 has it, so that no other ends the job before that has said why.</summary>
+    /// <summary>The exit code of a failure on every rank before they have joined. Only rank 0 returns it, so that no other rank ends the job before rank 0 has printed the reason.</summary>
     public static int OfAll(int exitCode) => Prints ? exitCode : ExitCode.Success;
 
     /// <summary>Joins the other processes, where there are others and the command shares out its work.</summary>
@@ -77,7 +77,7 @@ internal static class Job
         _sharers = _joined.GatherAll(mine).Count(one => one.AsSpan().SequenceEqual(mine));
     }
 
-    /// <summary>Leaves the job, which all do together.</summary>
+    /// <summary>Leaves the job; all processes do so together.</summary>
     public static void Leave() => _joined?.Dispose();
 
     /// <summary>Prints why this process cannot go on, and ends all.</summary>

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Imaml.Cli;
 
-/// <summary>Writes to a stream as long as that takes it; what it does not take is lost.</summary>
+/// <summary>Writes to a stream. Text that cannot be written is discarded, and <see cref="Failure"/> holds the reason.</summary>
 /// <param name="stream">The stream.</param>
 internal sealed class LastingWriter(TextWriter stream) : TextWriter
 {

@@ -1,4 +1,4 @@
-// The number of files that a process may have open at once. The runtime opens its libraries one by one and fails in the middle of anything where they are too many.
+// The number of files that a process may have open at once. The runtime opens its libraries one by one, and may fail at any point where the limit is too low.
 
 using System.Globalization;
 

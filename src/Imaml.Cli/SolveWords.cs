@@ -1,4 +1,4 @@
-// How inner and linear solves ended, in words. A budget of steps that was planned is said as such: without a tolerance, its last step is the normal end.
+// How inner and linear solves ended, in words. A planned budget of steps is reported as such: without a tolerance, its last step is the normal end.
 
 using System.Globalization;
 using System.Text.Json;

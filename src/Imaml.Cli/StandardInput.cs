@@ -4,7 +4,7 @@ using System.Globalization;
 
 namespace Imaml.Cli;
 
-/// <summary>The standard input, where a command line says <c>-</c> for a file, and named files, to a largest length.</summary>
+/// <summary>The standard input, where a command line says <c>-</c> for a file, and named files, up to a largest length.</summary>
 internal static class StandardInput
 {
     /// <summary>Its name on a command line and in messages.</summary>
@@ -24,7 +24,7 @@ internal static class StandardInput
         }
 
         using var input = Console.OpenStandardInput();
-        // A read cannot be interrupted; it is left behind.
+        // A read cannot be interrupted; only the wait for it can.
         return Task.Run(() => Read(input, longest, Name), CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
     }
 
@@ -53,7 +53,7 @@ internal static class StandardInput
         return bytes.ToArray();
     }
 
-    // Where a process is started without a standard input, its number goes to what is opened first: a pipe of the runtime's own, whose other end this process has.
+    // Where a process is started without a standard input, its descriptor number is given to the first file that is opened: a pipe of the runtime, whose other end this process has.
     private static bool IsClosed()
     {
         const string Own = "/proc/self/fd";

@@ -15,7 +15,7 @@ internal static class Terminal
     /// <summary>A switch of <see cref="AppContext"/>, for programs that run commands within their own process: both streams count as redirected.</summary>
     public const string RedirectedSwitch = "Imaml.Cli.Redirected";
 
-    // Of a job of several processes no terminal is one user's.
+    // With several processes in a job, output is treated as redirected.
     private static readonly bool Redirected = (AppContext.TryGetSwitch(RedirectedSwitch, out var set) && set) || !Job.IsAlone;
 
     /// <summary>Whether results go to a file or a pipe.</summary>
@@ -70,14 +70,14 @@ internal static class Terminal
     public static string WithoutUser(string address) =>
         address.IndexOf("://", StringComparison.Ordinal) is var scheme and >= 0 && address.LastIndexOf('@') is var at && at > scheme ? address[..(scheme + 3)] + address[(at + 1)..] : address;
 
-    /// <summary>A text whose control characters, which a file's name or a server's answer may bring, do nothing to a terminal.</summary>
+    /// <summary>A text with its control characters escaped, so that a file's name or a server's answer cannot control the terminal.</summary>
     public static string Printable(string text) =>
         text.Any(BreaksLine) ? string.Concat(text.Select(one => BreaksLine(one) ? $"\\x{(int)one:x2}" : one.ToString())) : text;
 
     /// <summary>The same of a text that may have line breaks.</summary>
     public static string Harmless(string text) => text.Any(one => BreaksLine(one) && one is not ('\n' or '\t')) ? string.Join('\n', text.Split('\n').Select(Printable)) : text;
 
-    /// <summary>Whether a character does something to a line: a control character, or Unicode's line and paragraph separators.</summary>
+    /// <summary>Whether a character may change the terminal or break a line: a control character, or Unicode's line and paragraph separators.</summary>
     public static bool BreaksLine(char one) => char.IsControl(one) || one is '\u2028' or '\u2029';
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected, int redirectedWidth)

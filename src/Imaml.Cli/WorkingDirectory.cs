@@ -1,4 +1,4 @@
-// The working directory, without which no relative path means anything, and some libraries cannot be loaded.
+// The working directory. Without it relative paths cannot be resolved, and some libraries cannot be loaded.
 
 namespace Imaml.Cli;
 

@@ -1,4 +1,4 @@
-// Who started this process: mpirun, mpiexec and srun leave what they know in the environment. Nothing is loaded to find out.
+// The launcher of this process: mpirun, mpiexec and srun set environment variables. No library is loaded to find it.
 
 using System.Globalization;
 
@@ -18,7 +18,7 @@ internal enum MpiFamily
 }
 
 /// <summary>A process of several that a launcher started.</summary>
-/// <param name="Family">The MPI of the launcher, or null where it does not tell.</param>
+/// <param name="Family">The MPI of the launcher, or null where it is not known.</param>
 /// <param name="Rank">This process's number.</param>
 /// <param name="Size">How many there are, at least 2.</param>
 /// <param name="By">The variable that says so.</param>

@@ -1,4 +1,4 @@
-// libmpi, found at run time: a build needs none, and a program that runs alone loads none. One binary serves every family, since handles are passed as
+// libmpi, found at run time: a build needs none, and a program that runs alone loads none. One binary works with every family, since handles are passed as
 // numbers of a pointer's size, which MPICH reads the lower half of.
 
 using System.Runtime.InteropServices;
@@ -119,7 +119,7 @@ internal sealed unsafe class MpiLibrary
         var files = Files(family);
         // UCX takes the signal SIGSEGV, which the runtime needs for null references. It reads the C library's environment, not the runtime's copy.
         _ = SetVariable("UCX_ERROR_SIGNALS", "", 1);
-        Error(); // Found now, so that finding it does not forget an error.
+        Error(); // Resolved now: resolving it later could clear an error that is to be read.
         foreach (var file in files)
         {
             if (Open(file, Now | Global) is var library and not 0)
@@ -154,7 +154,7 @@ internal sealed unsafe class MpiLibrary
             return Known.Values.FirstOrDefault(one => one.Name == named).Files ?? [named];
         }
 
-        // A launcher says whose it is, but a library of the standard ABI may belong to any.
+        // The launcher's family is known, but a library of the standard ABI may belong to any family.
         return family is { } known ? [.. Known[known].Files, .. Known[MpiFamily.Standard].Files] : [.. Known.Values.SelectMany(one => one.Files)];
     }
 

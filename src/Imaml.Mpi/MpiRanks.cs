@@ -9,7 +9,7 @@ namespace Imaml.Mpi;
 /// <summary>The processes of MPI_COMM_WORLD.</summary>
 internal sealed unsafe class MpiRanks : IRanks, IDisposable
 {
-    // For the others to be told, and for all to leave.
+    // Time for the other ranks to be informed, and for all to leave.
     private static readonly TimeSpan AtEnd = TimeSpan.FromSeconds(10);
 
     private readonly MpiLibrary _mpi;
@@ -132,7 +132,7 @@ internal sealed unsafe class MpiRanks : IRanks, IDisposable
         _ = _mpi.Abort(_mpi.World, exitCode);
     }
 
-    /// <summary>Leaves the job, which all do.</summary>
+    /// <summary>Leaves the job; all processes do so.</summary>
     public void Dispose()
     {
         if (!_ended)

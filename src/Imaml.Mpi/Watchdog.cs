@@ -1,4 +1,4 @@
-// Ends a process that waits too long for the others. A rank that hangs, or a machine whose link is down, is noticed by no MPI: its peers would wait for ever.
+// Ends a process that waits too long for the others. MPI does not detect a rank that hangs, or a machine whose link is down: the other ranks would wait for ever.
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;

@@ -8,7 +8,7 @@ open Expecto
 open Imaml.Testing
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.DownloadServer
-open FsUnit // last: it and the server both know a startWith
+open FsUnit // last: it and the server both have a startWith
 
 let private nowhere = [ "IMAML_DATA", "" ]
 
@@ -92,7 +92,7 @@ let tests =
                     let have = FileInfo(Path.Combine(data, "omniglot", "images_background.zip.part")).Length
                     have |> should be (greaterThan 0L)
 
-                    // The official archives are not at hand here: the whole that the two runs put together is told by its MD5.
+                    // The official archives are not at hand here: the file that the two runs put together is identified by its MD5.
                     refused 1 (getFrom server data) [ $"a file of MD5 {md5 content}"; "run again" ]
 
                     server.Requests[1]

@@ -1,4 +1,4 @@
-/// imaml doctor tells what it found, and one line where libtorch cannot be used.
+/// imaml doctor prints what it found, and one line where libtorch cannot be used.
 module Imaml.Cli.Tests.DoctorTests
 
 open System

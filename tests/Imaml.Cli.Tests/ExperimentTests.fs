@@ -568,7 +568,7 @@ let private runs =
                     // Of two episodes, so that many an end is better than what comes after it.
                     for steps in [ 3; 5; 6; 7; 9; 10; 11; 13; 14; 15; 17 ] do
                         succeed (small steps [] longer) |> ignore
-                        // Asked again, a finished run forgets nothing.
+                        // A finished run that is started again loses nothing.
                         succeed (small steps [] longer) |> ignore
 
                     succeed (small 17 [] whole) |> ignore

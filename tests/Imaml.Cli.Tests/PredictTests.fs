@@ -114,7 +114,7 @@ let tests =
                     refused 1 "nothing does not exist" (examples "nothing")
                     refused 1 "nothing.png does not exist" (predict at [ at "nothing.png" ])
                     refused 1 "run/run.json is damaged, or no image" (predict at [ at "run/run.json" ])
-                    refused 1 "run has no pictures (PNG, JPEG, WebP, BMP, GIF)" (predict at [ at "run" ])
+                    refused 1 "run has no pictures; PNG, JPEG, WebP, BMP and GIF are read" (predict at [ at "run" ])
 
                     refused 1 "run has no folder with pictures; it needs one for each class, for example run/apple/1.jpg" (examples "run")
 
@@ -142,11 +142,47 @@ let tests =
                     Directory.Delete(at "more/b", true)
 
                     for c in 1..3 do
-                        write (at $"more/c{c}/1.png") (numbered 10 (10 + c))
+                        write (at $"more/a/c{c}/1.png") (numbered 10 (10 + c))
 
                     refused
                         2
                         "4 classes are more than the network has outputs: it was trained on 3-way tasks; take at most 3, or a model of the algorithm head without --learn-start, which takes any number"))
+
+            testCase "a class without pictures, or within another, is refused: no class is lost or made up" (fun () ->
+                with' (fun at run ->
+                    let refused (line: string) =
+                        let outcome = run [ "predict"; at "run"; "--examples"; at "more"; at "new" ]
+                        outcome.Line.Replace(at "" + "/", "") |> should equal $"imaml: {line}"
+                        outcome.ExitCode |> should equal 1
+
+                    write (at "more/a/1.png") (numbered 10 1)
+                    write (at "more/b/1.png") (numbered 10 2)
+                    write (at "more/c/1.heic") "a picture that is not read"B
+                    refused "more: class c has no picture that can be read; PNG, JPEG, WebP, BMP and GIF are read"
+                    File.Delete(at "more/c/1.heic")
+                    refused "more: class c has no picture that can be read; PNG, JPEG, WebP, BMP and GIF are read"
+                    Directory.Delete(at "more/c")
+                    write (at "more/b/old/1.png") (numbered 10 3)
+                    refused "more has pictures in a and in b/old: a class folder must not hold another, and all must be equally deep"))
+
+            testCase "pictures that are examples are a warning; formats that are not read are called that" (fun () ->
+                with' (fun at run ->
+                    write (at "others/1.heic") "\000\000\000\024ftypheic\000\000\000\000"B
+                    let same = run (predict at [ at "examples"; at "new"; "--csv" ])
+                    same.ExitCode |> should equal 0
+                    same.Errors |> should haveSubstring "warning: "
+
+                    same.Errors
+                    |> should
+                        haveSubstring
+                        "of the pictures are among the examples, so that their prediction says nothing of new pictures"
+
+                    let heic = run (predict at [ at "others/1.heic" ])
+
+                    heic.Line
+                    |> should equal $"""imaml: {at "others/1.heic"} is HEIC; PNG, JPEG, WebP, BMP and GIF are read"""
+
+                    heic.ExitCode |> should equal 1))
 
             testCase "damaged pictures are refused by name; with --skip-damaged they are listed, unless no other is left" (fun () ->
                 with' (fun at run ->
@@ -166,7 +202,7 @@ let tests =
                         [|
                             $"""skipped: {at "examples/apple/bad.png"} is damaged, or no image"""
                             $"""skipped: {at "bad/1.png"} is damaged, or no image"""
-                            "skipped 1 file that is no picture"
+                            "skipped 1 file that is not a picture"
                             ""
                         |]
 
@@ -286,7 +322,7 @@ let tests =
                             "--examples is missing: an ONNX file is a classifier that has been adapted to examples; or name a file that `imaml predict --save` wrote"
                             (export [ at "x.onnx" ])
 
-                        refused 1 "model.bin is no adapted classifier" [ "models"; "export"; at "model.bin"; at "x.onnx" ]
+                        refused 1 "model.bin is not an adapted classifier" [ "models"; "export"; at "model.bin"; at "x.onnx" ]
 
                         refused
                             2
@@ -297,7 +333,7 @@ let tests =
 
                         refused
                             1
-                            "model.bin is no safetensors file, or its header of 3,696,121,914,180,324,681 bytes exceeds the upper limit of 1,048,576"
+                            "model.bin is not a safetensors file, or its header of 3,696,121,914,180,324,681 bytes exceeds the upper limit of 1,048,576"
                             [ "models"; "import"; at "model.bin"; at "x.bin" ]
 
                         refused

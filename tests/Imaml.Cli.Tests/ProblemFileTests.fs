@@ -104,8 +104,8 @@ let private bad: (string * string * string * string) list =
         "seed: unknown property; known: inner, outer, theta, regularizer, parameters, phi, metaGradient"
         quadratic, "\"theta\"", "\"theta\": [1], \"theta\"", "theta: given twice"
         quadratic, "\"c\": 4", "\"b\": [0, 0]", "inner.b: given twice"
-        quadratic, "\"c\"", "\"\\ud800\"", "inner: a name that is no text"
-        quadratic, "\"scalar\"", "\"\\ud800\"", "regularizer.kind: a string that is no text"
+        quadratic, "\"c\"", "\"\\ud800\"", "inner: a name that is not text"
+        quadratic, "\"scalar\"", "\"\\ud800\"", "regularizer.kind: a string that is not text"
         quadratic,
         "\"scalar\"",
         "\"scaler\"",

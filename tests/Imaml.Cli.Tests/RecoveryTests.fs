@@ -449,7 +449,7 @@ let results =
                         [ "train"; "/dev/zero"; "--out"; "none" ], "/dev/zero: longer than 1048576 bytes", 1
                         [ "evaluate"; "/dev/zero" ], "/dev/zero is no checkpoint", 1
                         [ "models"; "import"; "/dev/zero"; "none.bin"; "--experiment"; "grocery-5way" ],
-                        "/dev/zero is no safetensors file",
+                        "/dev/zero is not a safetensors file",
                         1
                     ] do
                     let outcome = Imaml.run arguments

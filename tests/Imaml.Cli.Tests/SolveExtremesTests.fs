@@ -45,7 +45,7 @@ let private checkTruth name (answer: SolveOutcome) =
                 (within parameters.ErrorBound parameters.ExactErrorBound parameters.Error)
                 $"{name}: {answer.Status}, error of ∇F {parameters.Error}, bound {parameters.ErrorBound} of {parameters.BoundKind}"
 
-    // A dense solution without a bound of its own is no measure.
+    // A dense solution without a bound of its own is not a reference.
     if
         answer.ErrorBound.HasValue
         && answer.Error.HasValue

@@ -30,7 +30,7 @@ let private flat (gradient: obj | null) =
     | :? float as number -> vector [| number |]
     | :? (Nullable<float>[]) as numbers -> values numbers
     | :? (Nullable<float>[][]) as rows -> rows |> Array.concat |> values
-    | other -> failtest $"{other} is no gradient of a regulariser"
+    | other -> failtest $"{other} is not a gradient of a regulariser"
 
 /// −uᵀdΛ(φ − θ), written out.
 let private byLambda (q: Quadratics) (phi: Vector<float>) (u: Vector<float>) =
@@ -232,7 +232,7 @@ let private closedForms =
                                 else
                                     Expect.notEqual answer.Status Outcome.Converged name
 
-                            // From here on arithmetic tells λ from 0 by four digits, and the answer itself is good.
+                            // From here on arithmetic distinguishes λ from 0 by four digits, and the answer itself is good.
                             if decade >= -10.0 && asked.Method = Method.Exact then
                                 let error = (flat answer.RegularizerGradient - expected).L2Norm()
                                 Expect.isLessThanOrEqual error (3e-15 / lambda * expected.L2Norm() + 1e-14) name

@@ -30,7 +30,7 @@ let private kills =
 /// `imaml data check` of a folder's photographs.
 let private checking (data: string) others = [ "data"; "check"; $"folder:{data}"; "--ways"; "2"; "--queries"; "1" ] @ others
 
-/// Whoever started the tests may have been told to ignore SIGHUP.
+/// The process that started the tests may ignore SIGHUP.
 let private listening = Imaml.startByShell [] "exec env --default-signal=HUP \"$@\""
 
 let private send (signal: string) (running: Diagnostics.Process) =

@@ -460,7 +460,9 @@ let tests =
                             "--lambda", "0", "--lambda must be positive and finite, not 0"
                             "--lambda", "NaN", "--lambda must be a finite number, not NaN"
                             "--lambda", "2,5", "--lambda must be a finite number, not 2,5"
-                            "--lambda", "1e-400", "--lambda must be a finite number that double precision can tell from 0, not 1e-400"
+                            "--lambda",
+                            "1e-400",
+                            "--lambda must be a finite number that double precision can distinguish from 0, not 1e-400"
                             "--inner-step-size", "0,1", "--inner-step-size must be a finite number, not 0,1"
                             "--outer-rate", "fast", "--outer-rate must be a finite number, not fast"
                             "--inner-steps", "0", "--inner-steps must be at least 1, not 0"

@@ -46,7 +46,7 @@ public static class InnerSolverTests
     {
         var known = new DelegateInnerSolver<Vector<double>, double>((theta, start) => M.Solve(C + (Lambda * theta)));
         Finds(known, 0.0, InnerStatus.NotReported);
-        // One that asks the problem, and knows no derivative: coordinate search on G, halving its stride.
+        // One that evaluates the problem, and uses no derivative: coordinate search on G, halving its stride.
         var search = new DelegateInnerSolver<Vector<double>, double>((problem, regularizer, theta, start) =>
         {
             double G(Vector<double> phi) => problem.InnerLoss(phi) + Regularizer.Value(Space, regularizer, phi - theta);

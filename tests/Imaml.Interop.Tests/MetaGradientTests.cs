@@ -19,7 +19,7 @@ public static class MetaGradientTests
         var product = ImplicitJacobian.Product(Space, Proximal, AdjointSolve.Operator(Space, Proximal, linearization), Linear, 0.0, Theta);
         Close(product.Product, J * Theta, "Jw");
         Equal(product.Solve.Read(Space)[0].Steps, 2, "steps");
-        // J is symmetric for Λ = λI, so a Λ that is not tells J from Jᵀ.
+        // J is symmetric for Λ = λI; another Λ distinguishes J from Jᵀ.
         var diagonal = new DiagonalRegularizer<Vector<double>, double>(Coordinates, Of(1.0, 4.0));
         var lambda = Matrix<double>.Build.DenseOfDiagonalArray([1.0, 4.0]);
         var inverse = (H + lambda).Inverse();

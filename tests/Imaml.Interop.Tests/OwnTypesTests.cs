@@ -9,7 +9,7 @@ namespace Imaml.Interop.Tests;
 /// <summary>The core's interfaces, implemented by a user in C#.</summary>
 public static class OwnTypesTests
 {
-    /// <summary>A solver that knows the answer: M's dense inverse, told to the report as one product.</summary>
+    /// <summary>A solver that has the exact solution: M's dense inverse, reported as one product.</summary>
     private sealed class Direct : ILinearSolver<Vector<double>, double>
     {
         public LinearSolveReport<Vector<double>, double> Solve(

@@ -6,7 +6,7 @@ using static Imaml.Interop.Tests.Check;
 
 namespace Imaml.Interop.Tests;
 
-/// <summary>No public signature that C# meets mentions a type of F#'s own library: no FSharpFunc, option, list, ref or unit.</summary>
+/// <summary>No public signature for C# contains a type of F#'s own library: no FSharpFunc, option, list, ref or unit.</summary>
 public static class SignatureTests
 {
     private const BindingFlags Everything =

@@ -80,7 +80,7 @@ let private regularized proximal (w: Precise[]) =
 /// x with f(x) = 0, from `start`, by x ← x − M⁻¹f(x) with one factorised M: each step leaves κu of the error, or what M is off by, until
 /// a step is below 2⁻¹³⁰.
 let private refine (factor: Factorization.Cholesky<float>) (f: Precise[] -> Precise[]) (start: Vector<float>) =
-    // Smaller numbers are none: `precise` knows 256 digits after the point.
+    // Smaller numbers are 0: `precise` has 256 digits after the point.
     let number x = if abs x < 2.0 ** -190.0 then Precise.Zero else precise x
 
     let rec improve k (x: Precise[]) =

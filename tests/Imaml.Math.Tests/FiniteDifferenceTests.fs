@@ -1,4 +1,4 @@
-/// Central differences, the witness of the other derivatives: exact where they must be, and wrong by exactly what the formula says.
+/// Central differences, the check of the other derivatives: exact where they must be, and wrong by exactly what the formula says.
 module Imaml.Math.Tests.FiniteDifferenceTests
 
 open System

@@ -19,7 +19,7 @@ type private Drawn =
         U: Vector<float>
     }
 
-/// `precise` knows 256 binary digits after the point.
+/// `precise` has 256 binary digits after the point.
 let private known (x: Vector<float>) = x.Map(fun x -> if abs x < 2.0 ** -190.0 then 0.0 else x)
 
 /// Few numbers of each kind, so that roundings do not cancel; each kind of any size, or 0, so that every term is the largest of some instance. Of every four

@@ -1,4 +1,4 @@
-/// What the inner solvers cost, counted on the code that runs: derivatives, vectors, passes over them, and looks at numbers.
+/// What the inner solvers cost, counted on the code that runs: derivatives, vectors, passes over them, and synchronisations.
 module Imaml.Math.Tests.InnerCostTests
 
 open System

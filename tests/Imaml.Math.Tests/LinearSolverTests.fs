@@ -135,7 +135,7 @@ let private accuracy =
                     Check.atMost (tolerance * exact.L2Norm()) ((actual - exact).L2Norm()) $"error after {terms} terms")
         ]
 
-/// What a step costs: live vectors, passes over vectors, looks at numbers.
+/// What a step costs: allocated vectors, passes over vectors, synchronisations.
 let private cost (solver: Subject<Counted<Matrix<float>>, Counted<float[]>> -> LinearSolveOptions -> ILinearSolver<_, _>) steps =
     let counting = CountingSpace(BatchedRowsSpace 2)
 

@@ -70,7 +70,7 @@ let tests =
                 | ProximalGradient.Diagonal values ->
                     (gradient - values.PointwiseMultiply(z.PointwiseExp())).L2Norm()
                     |> should be (lessThan (1e-13 * gradient.L2Norm()))
-                | other -> failtest $"{other} is no diagonal")
+                | other -> failtest $"{other} is not a diagonal")
 
             testCase "an example with weight 0 to rounding changes nothing, and its own gradient is 0" (fun () ->
                 let random = Random 8

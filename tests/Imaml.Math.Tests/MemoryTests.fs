@@ -25,7 +25,7 @@ let private quadratics (subject: Subject<'V, 'S>) : MetaGradientLaws.Quadratics 
         Theta = rows ()
     }
 
-/// Runs a body in a region of a fresh space of mortal values: what is alive before and after it, and the largest number meanwhile.
+/// Runs a body in a region of a new space of counted values: how many are allocated before and after it, and the largest number meanwhile.
 let private count (body: Subject<Counted<Matrix<float>>, Counted<float[]>> -> MetaGradientLaws.Quadratics -> unit) =
     let struct (space, subject) = Subjects.tracked (Subjects.batched tasks)
     let quadratics = quadratics subject

@@ -9,7 +9,7 @@ open Imaml.Math
 open Imaml.Testing
 open Imaml.Theory
 
-/// An inner solver that knows the answer.
+/// An inner solver that has the exact solution.
 let private exact (task: BilevelTask) =
     { new IInnerSolver<Vector<float>, float> with
         member _.Solve(space, _, _, theta, _, _) = InnerSolver.blackBox space (BilevelTask.exactSolution task theta)

@@ -150,7 +150,7 @@ let private shapes =
                 refusedProximal (Proximal.Diagonal(Vector<float>.Build.Dense(3, 1.0)))
                 refusedProximal (Proximal.Matrix(rows [ [| 1.0; 0.5 |]; [| 0.4; 1.0 |] ]))
                 refusedProximal (Proximal.Matrix(rows [ [| 1.0; 2.0 |]; [| 2.0; 1.0 |] ]))
-                // Singular: positive definite for nobody who rounds.
+                // Singular: not positive definite to rounding.
                 refusedProximal (Proximal.Matrix(rows [ [| 1.0; 1.0 |]; [| 1.0; 1.0 |] ]))
                 refusedProximal (Proximal.Matrix(Matrix<float>.Build.DenseIdentity 3))
                 refused (fun () -> BilevelTask.create loss loss (Proximal.Scalar 1.0) (Vector<float>.Build.Dense 3) |> ignore)

@@ -225,7 +225,7 @@ let private matrices =
                     refused rule [ [| 1.0; bad |]; [| bad; 1.0 |] ]
                     refused rule [ [| bad; 0.0 |]; [| 0.0; 1.0 |] ]
 
-                // Singular: positive definite for nobody who rounds.
+                // Singular: not positive definite to rounding.
                 refused "Λ must be positive definite" [ [| 1.0; 1.0 |]; [| 1.0; 1.0 |] ])
         ]
 
@@ -306,7 +306,7 @@ let private smallLambda =
                     let tolerance =
                         100.0 * float d * 2.0 ** -52.0 * condition * (w.L2Norm() * u.L2Norm() + abs expected * condition)
 
-                    // MINRES errs by κ²ε, and says that it has stagnated; conjugate gradients do not tell a λ of sixteen roundings of ‖H‖ from 0,
+                    // MINRES errs by κ²ε, and reports stagnation; conjugate gradients do not distinguish a λ of sixteen roundings of ‖H‖ from 0,
                     // nor the dense solve one of a few.
                     let within name =
                         decade
@@ -320,7 +320,7 @@ let private smallLambda =
 
                         Check.near tolerance expected found.Gradient $"λ = {lambda}, {name}"
 
-                        // A Cholesky factor of H + Λ does not tell a λ of a few roundings from 0.
+                        // A Cholesky factor of H + Λ does not distinguish a λ of a few roundings from 0.
                         if name = "dense" && decade >= -10.0 then
                             let dense = (BilevelTask.exactRegularizerGradient task result.Phi).Gradient
 

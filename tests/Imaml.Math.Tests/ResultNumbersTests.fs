@@ -6,7 +6,7 @@
 ///
 /// A field is a path (`rows[setting=5w1s].peakBytes`), `count` for the lines of a .jsonl file, or `"text"`, a line of a Markdown table that has
 /// the number in a cell; `*number`, `/number` and `/field` follow it. `FILE: verbatim` says that the block after it stands in the file line by line,
-/// and `elsewhere: why` that a number is no result of this program. A number with ±, and a row of numbers in a table, must have a comment.
+/// and `elsewhere: why` that a number is not a result of this program. A number with ±, and a row of numbers in a table, must have a comment.
 module Imaml.Math.Tests.ResultNumbersTests
 
 open System
@@ -149,7 +149,7 @@ let private fields (comment: string) : (string * string) list =
 
 let private comments = Regex(@"<!--\s*(.*?)\s*-->", RegexOptions.Singleline)
 
-/// Without what is no text: code, addresses, pictures.
+/// Without what is not text: code, addresses, pictures.
 let private plain (text: string) =
     let text = Regex.Replace(text, @"`[^`]*`", "")
     Regex.Replace(text, @"\]\([^)]*\)", "]")

@@ -77,7 +77,7 @@ let singleVectors: Subject<Vector<float>, float> =
         Coordinates = mapped space.Round id (EuclideanCoordinates())
     }
 
-/// A space and the same space with mortal values.
+/// A space and the same space with counted values.
 let tracked (subject: Subject<'V, 'S>) =
     let space = CountingSpace<'V, 'S> subject.Space
 

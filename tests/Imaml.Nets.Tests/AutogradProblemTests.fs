@@ -110,7 +110,7 @@ let private lost: (string * string * (Tensor -> Tensor)) list =
             e.sigmoid_ () |> ignore
             e.sum ([| 1L |], keepdim = true))
         "overwriting φ",
-        "leaf Variable",
+        "overwrites its parameters",
         (fun phi ->
             phi.sigmoid_ () |> ignore
             bowl phi)

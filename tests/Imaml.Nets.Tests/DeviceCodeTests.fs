@@ -1,5 +1,5 @@
-/// What the compiled library says of devices, read off its code: no tensor is made on the host but by name, and every look at a device's numbers
-/// is in the list below. Neither needs a device to be seen.
+/// The use of devices in the compiled library, read from its code: no tensor is made on the host but by name, and every read of a device's numbers
+/// is in the list below. Neither check needs a device.
 module Imaml.Nets.Tests.DeviceCodeTests
 
 open System
@@ -53,7 +53,7 @@ let private waits =
             "TensorSpace.Any"
             "TensorSpace.Read"
             "TensorCoordinates.ToRows"
-            // Numbers that all tasks share, which live on the host; and on the processor alone, whether one is zero.
+            // Numbers that all tasks share, which are on the host; and on the processor alone, whether one is zero.
             "TensorSpace.Axpy"
             "TensorSpace.Beside"
             "TensorSpace.Gather"

@@ -1,4 +1,4 @@
-/// A download survives broken connections and servers without Range, and never leaves a wrong file under the right name.
+/// A download is completed after broken connections and from servers without Range, and never leaves a wrong file under the right name.
 module Imaml.Nets.Tests.DownloadTests
 
 open System

@@ -43,7 +43,7 @@ let tests =
                 // 4 of 4 better: 2·2⁻⁴.
                 near (4.0 * epsilon) 0.125 baseline.Difference.SignTest "sign test")
 
-            // 5 differ, one of them for the worse: 2·(1 + 5)/2⁵; a test that cannot tell anything gives 1.
+            // 5 differ, one of them for the worse: 2·(1 + 5)/2⁵; a test without any information gives 1.
             testCase "the sign test is the exact one, and equal episodes tell nothing" (fun () ->
                 let zeros = Array.zeroCreate 7
                 let test = PairedDifference.Of([| 0.1; 0.2; 0.1; 0.3; -0.1; 0.0; 0.0 |], zeros)

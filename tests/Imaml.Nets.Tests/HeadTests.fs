@@ -211,7 +211,7 @@ let tests =
                 for more, less in Array.zip (spent (solvedFor 1e-2 (Nullable 1e-6))) (spent (solvedFor 1e-2 (Nullable()))) do
                     more |> should be (greaterThanOrEqualTo (2.0 * less))
 
-                // Below what rounding lets certify no task is said to have met a threshold.
+                // Below what rounding lets certify no task is reported to have reached a threshold.
                 for lambda, accuracy in [ 0.7, 1e-11; 0.7, 1e-12; 1e-2, 1e-9; 1e-3, 1e-6; 1e-3, 1e-9 ] do
                     let result =
                         compute (ConvexHeadMaml(lambda, Accuracy = Nullable accuracy)) drawn.Problem drawn.Like theta null

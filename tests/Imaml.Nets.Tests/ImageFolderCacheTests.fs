@@ -328,6 +328,6 @@ let tests =
 
                     let opened = opens zip cache
                     opened.Set.Count |> should equal 2
-                    Seq.exactlyOne opened.Notes |> should equal "skipped 65,601 files that are no images (*.txt 65601)"
+                    Seq.exactlyOne opened.Notes |> should equal "skipped 65,601 files that are not images (*.txt 65601)"
                     (opens zip cache).FromCache |> should equal true))
         ]

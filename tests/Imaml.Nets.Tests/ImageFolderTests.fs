@@ -144,7 +144,7 @@ let layouts =
                         isDivided opened
 
                         List.ofSeq opened.Notes
-                        |> should equal [ "skipped 10 files that are no images (.DS_Store 1, __MACOSX 9)" ]))
+                        |> should equal [ "skipped 10 files that are not images (.DS_Store 1, __MACOSX 9)" ]))
 
             testCase "class folders that the tables divide, by their labels, wherever they lie" (fun () ->
                 let tables =
@@ -182,6 +182,33 @@ let layouts =
                     let opened = opens data how
                     division opened |> should equal "none"
                     classes opened |> should equal [ "a", 2; "b", 1 ]))
+
+            // Decoded as UTF-8 each would become the same replacement character.
+            testCase "names that are not UTF-8: a table is refused, an archive of Windows is read by its code page" (fun () ->
+                let table =
+                    [|
+                        yield! text "filename,label\n1.png,"
+                        0xC4uy
+                        yield! text "\n2.png,"
+                        0xD6uy
+                    |]
+
+                refuses
+                    "DATA/labels.csv is not text in UTF-8; save it again as \"CSV UTF-8\""
+                    (("labels.csv", table) :: images [ "1.png"; "2.png" ])
+
+                inFolder (fun folder ->
+                    let path = Path.Combine(folder, "set.zip")
+
+                    using (File.Create path) (fun file ->
+                        use zip =
+                            new ZipArchive(file, ZipArchiveMode.Create, true, Text.CodePagesEncodingProvider.Instance.GetEncoding 437)
+
+                        for name in [ "Äl/1.png"; "Öl/1.png" ] do
+                            use entry = zip.CreateEntry(name).Open()
+                            entry.Write(ReadOnlySpan(image name)))
+
+                    opens path (reading (Path.Combine(folder, "cache"))) |> classes |> should equal [ "Äl", 1; "Öl", 1 ]))
 
             testCase "tables as spreadsheets write them" (fun () ->
                 for content in
@@ -241,7 +268,7 @@ let layouts =
                             equal
                             [
                                 "skipped 2 images of formats that are not read (.heic 1, .tif 1); convert to PNG, JPEG, WebP, BMP or GIF"
-                                "skipped 7 files that are no images (*.txt 1, .DS_Store 1, .ipynb_checkpoints 1, @eaDir 1, README 1, Thumbs.db 2)"
+                                "skipped 7 files that are not images (*.txt 1, .DS_Store 1, .ipynb_checkpoints 1, @eaDir 1, README 1, Thumbs.db 2)"
                             ]))
 
             testCase "class folders without an image, and images outside class folders, are named" (fun () ->

@@ -88,7 +88,7 @@ let tests =
                     ((problem BatchNormMode.Inductive support query).QueryLogits support.Parameters)
                     "logits")
 
-            // Rounding too is the same: an image's numbers do not meet those of another one's.
+            // Rounding too is the same: an image's numbers are not combined with those of another image.
             property 8 "an image's logits do not depend on the images that it comes with" (fun support query ->
                 let together = (problem BatchNormMode.Inductive support query).QueryLogits support.Parameters
 

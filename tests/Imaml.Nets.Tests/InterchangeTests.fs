@@ -300,7 +300,10 @@ let tests =
                             e.Message |> should startWith $"{path} {line}")
 
                     File.WriteAllText(path, "text, and no tensors")
-                    Expect.throwsC (fun () -> load null |> ignore) (fun e -> e.Message |> should haveSubstring "is no safetensors file")
+
+                    Expect.throwsC (fun () -> load null |> ignore) (fun e ->
+                        e.Message |> should haveSubstring "is not a safetensors file")
+
                     File.Delete path
                     Expect.throwsC (fun () -> load null |> ignore) (fun e -> e.Message |> should equal $"there is no file {path}")))
         ]

@@ -3,6 +3,7 @@ module Imaml.Nets.Tests.LargeBlocksTests
 
 open System
 open System.Runtime.CompilerServices
+open System.Threading
 open Expecto
 open FsUnit
 open TorchSharp
@@ -38,6 +39,25 @@ let tests =
                 use shorter = LargeBlocks.Make(length - 1L)
                 shorter.numel () |> should equal (length - 1L))
 
+            testCase "serve shorter tensors, unless more than a quarter would be unused" (fun () ->
+                LargeBlocks.Make(length).Dispose()
+                let before = LargeBlocks.Bytes
+                use shorter = LargeBlocks.Make(length - 1_000L, 1L)
+                shorter.shape |> should equal [| length - 1_000L; 1L |]
+                LargeBlocks.Bytes |> should equal before
+                use half = LargeBlocks.Make(length / 2L + 1L)
+                half.numel () |> should equal (length / 2L + 1L)
+                LargeBlocks.Bytes |> should be (greaterThanOrEqualTo (4L * (length + length / 2L))))
+
+            testCase "of ever other lengths are together no more than were in use at once" (fun () ->
+                for i in 1L .. 100L do
+                    use x = LargeBlocks.Make(length + 1_000_000L * (i % 37L))
+                    use y = LargeBlocks.Make(length + 1_000_000L * (i % 41L))
+                    x.numel () |> should be (greaterThanOrEqualTo length)
+                    y.numel () |> should be (greaterThanOrEqualTo length)
+
+                LargeBlocks.Bytes |> should be (lessThanOrEqualTo (4L * 2L * (length + 41_000_000L))))
+
             testCase "belong to the dispose scope that is open" (fun () ->
                 let scope = torch.NewDisposeScope()
                 let x = LargeBlocks.Make(length + 2L).fill_ 5.0f
@@ -55,15 +75,21 @@ let tests =
                 first again |> should equal 3.0f)
 
             testCase "that are not used are given back" (fun () ->
-                let shape = [| length + 6L |]
-                LargeBlocks.Make(shape).fill_(9.0f).Dispose()
+                let before = LargeBlocks.MostIdle
+                LargeBlocks.MostIdle <- TimeSpan.FromMilliseconds 100.0
 
-                for _ in 0..64 do
-                    LargeBlocks.Make(length).Dispose()
+                try
+                    let shape = [| length + 6L |]
+                    LargeBlocks.Make(shape).fill_(9.0f).Dispose()
 
-                use again = LargeBlocks.Make shape
-                // From the system, which gives zeros.
-                first again |> should equal 0.0f)
+                    SpinWait.SpinUntil((fun () -> LargeBlocks.Bytes = 0L), TimeSpan.FromSeconds 20.0)
+                    |> should equal true
+
+                    use again = LargeBlocks.Make shape
+                    // From the system, which gives zeros.
+                    first again |> should equal 0.0f
+                finally
+                    LargeBlocks.MostIdle <- before)
 
             // Their patches are larger than the smallest block.
             testCase "of two problems of photographs at once are two" (fun () ->

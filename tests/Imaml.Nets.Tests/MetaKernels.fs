@@ -1,4 +1,4 @@
-/// libtorch's device `meta` has sizes and types, and no numbers: a look at one throws, and so does an operation between it and another device.
+/// libtorch's device `meta` has sizes and types, and no numbers: reading one throws, and so does an operation between it and another device.
 /// So what runs there from end to end has no tensor astray on the host and waits for nothing; no GPU is needed to see it.
 ///
 /// The C++ library has no kernels there for some operations (PyTorch's are written in Python). Those that the networks and the space need are
@@ -71,7 +71,7 @@ type private Call(stack: nativeint) =
 
         x
 
-    /// The argument, which dies with the scope.
+    /// The argument, which is freed with the scope.
     member _.Tensor(name, i) = tensor name (Marshal.ReadIntPtr(at i))
 
     member _.Optional(name, i) =
@@ -115,7 +115,7 @@ let private kernels: (string * (string -> Call -> unit)) list =
             let mask, a, b = call.Tensor(name, 0), call.Tensor(name, 1), call.Tensor(name, 2)
             call.Return(0, like a (broadcast mask.shape (broadcast a.shape b.shape)))
 
-        // It has one there that does not look where the tensors are, as CUDA's does.
+        // It has one there that does not check where the tensors are, as CUDA's does.
         "cat",
         fun name call ->
             let parts, dim = call.Tensors(name, 0), int (call.Integer 1)
@@ -201,7 +201,7 @@ let private registered =
             imported<Register>("torch_library_impl").Invoke(library, name, kernel, version) |> check name
             kernel)
 
-/// Runs the body with kernels on `meta`; what they were given that lives elsewhere is returned.
+/// Runs the body with kernels on `meta`; what they were given that is elsewhere is returned.
 let onMeta (body: torch.Device -> unit) : string list =
     registered.Force() |> ignore
     strays.Clear()

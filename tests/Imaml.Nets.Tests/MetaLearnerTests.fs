@@ -17,7 +17,7 @@ open Imaml.Nets.Methods
 
 let private theta (learner: MetaLearner) = numbers learner.Theta
 
-/// What Adam remembers.
+/// Adam's state.
 let private moments (learner: MetaLearner) =
     [
         for struct (name, vector) in learner.Outer.Vectors do

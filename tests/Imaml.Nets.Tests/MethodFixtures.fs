@@ -146,7 +146,7 @@ let compute (method: Method) (drawn: Tasks) (theta: Tensor) =
 
 let lambda, alpha, steps = 6.0, 0.05, 4
 
-/// Every algorithm with a fixed budget of steps, and every solver with one: none of them needs to look at a number on its way.
+/// Every algorithm with a fixed budget of steps, and every solver with one: none of them needs to read a number during the solve.
 let fixedBudgets: (string * Method) list =
     let implicit algorithm = Options.Of(algorithm, steps, lambda, linearSteps = 5)
     let solvedBy solver = Options.Of(Algorithm.ImamlGd, steps, lambda, linearSteps = 5, linearSolver = solver)
@@ -169,7 +169,7 @@ let fixedBudgets: (string * Method) list =
         "reptile", Options.Of(Algorithm.Reptile, steps, alpha = alpha)
     ]
 
-/// The others look at numbers: for a stopping rule, a line search, a remedy, or what is learned with θ.
+/// The others read numbers: for a stopping rule, a line search, a remedy, or what is learned with θ.
 let lookingBudgets: (string * Method) list =
     [
         "imaml-hf", Options.Of(Algorithm.ImamlHf, steps, lambda, linearSteps = 5)

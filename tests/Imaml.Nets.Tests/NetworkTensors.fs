@@ -16,7 +16,7 @@ type Tensor = torch.Tensor
 /// The distance from 1 to the next number in double precision, twice the error of one rounding.
 let epsilon = 2.0 ** -52.0
 
-/// A test whose tensors die with it.
+/// A test whose tensors are freed with it.
 let scoped name (body: unit -> unit) =
     testCase name (fun () ->
         use _ = torch.NewDisposeScope()

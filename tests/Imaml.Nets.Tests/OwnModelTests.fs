@@ -133,7 +133,9 @@ let tests =
                             (fun () -> AdaptedClassifier.Load(path, (StridedConvolutions 4).Build(input, 3)) |> ignore)
                             (fun e ->
                                 e |> should be instanceOfType<CheckpointException>
-                                e.Message |> should haveSubstring "are not the")))
+
+                                e.Message
+                                |> should haveSubstring "those of the network given are Convolution 14×14×4, BatchNormalization")))
 
             testCase "a model file of its own, an own method and own tasks: each is asked for, by its name" (fun () ->
                 inFolder (fun folder ->

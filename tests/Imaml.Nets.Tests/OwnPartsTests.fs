@@ -283,7 +283,8 @@ let tests =
 
                     let seen = Array.zeroCreate<int64> 701
                     run.Run(CancellationToken.None, onStep = fun step -> seen[step.MetaStep] <- resident ())
-                    // What the collector lets gather before it looks is some 50 MB. Where what waits for a finalizer gathers, as it did, 500 meta-steps take 160, without end.
+                    // The collector lets some 50 MB accumulate before it runs.
+                    // Where objects that wait for a finalizer accumulate, as they did, 500 meta-steps take 160 MB.
                     seen[700] - seen[200] |> should be (lessThan (100L <<< 20))))
 
             testCase "a step to a θ that is not finite is refused, and θ and the count are as they were" (fun () ->
@@ -297,8 +298,7 @@ let tests =
                 Expect.throwsC (fun () -> learner.Step learner.NextTasks |> ignore) (fun e ->
                     e |> should be instanceOfType<TrainingDivergedException>
 
-                    e.Message
-                    |> should haveSubstring "meta-step 1: θ, or what its optimiser remembers, would not be finite")
+                    e.Message |> should haveSubstring "meta-step 1: θ, or its optimiser's state, would not be finite")
 
                 (numbers learner.Theta, learner.MetaStep) |> should equal (before, 0))
 

@@ -229,7 +229,7 @@ let tests =
                     tasks.Split.Name |> should equal "csv"
 
                     List.ofSeq notes
-                    |> should equal [ "grocery_84: skipped 2 files that are no images (*.txt 1, LICENSE 1)" ]
+                    |> should equal [ "grocery_84: skipped 2 files that are not images (*.txt 1, LICENSE 1)" ]
 
                     let batch = tasks.Take(TaskRange(ClassPart.Test, 1UL, 0L, 2))
                     batch.Support.Length |> should equal (2 * 5 * 84 * 84 * 3))

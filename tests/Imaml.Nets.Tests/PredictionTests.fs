@@ -44,7 +44,7 @@ let private picture index =
     let pixels = set.Image(index).ToArray() |> Array.map (fun ink -> 255uy - ink)
     Picture.FromPixels(ReadOnlySpan pixels, set.Height, set.Width, 1, $"glyph {index}")
 
-/// Examples of the first classes, and pictures of them that are no examples.
+/// Examples of the first classes, and pictures of them that are not examples.
 let private examples ways shots =
     [|
         for one in glyphs.Value.Classes |> Seq.truncate ways do
@@ -154,6 +154,41 @@ let tests =
                         first.Labels.Count |> should equal 3
                         probabilities (first.Predict(picture 7)) |> should equal (probabilities (second.Predict(picture 7)))))
 
+            testCase "the order of the classes does not matter, but for rounding" (fun () ->
+                withModel BatchNormMode.Inductive (fun _ classifier ->
+                    use first = classifier.Adapt(examples 4 2)
+                    use second = classifier.Adapt(Array.rev (examples 4 2))
+                    second.Labels |> should equal first.Labels
+                    agreeing (first.Predict(picture 9)) (second.Predict(picture 9))))
+
+            testCase "adapting ends between two steps of the inner solver where it is asked to" (fun () ->
+                inFolder (fun folder ->
+                    train imaml BatchNormMode.Inductive folder
+                    use classifier = FewShotClassifier.Load(folder, Nullable 100_000)
+                    use stop = new CancellationTokenSource(TimeSpan.FromSeconds 0.5)
+
+                    (fun () -> classifier.Adapt(examples 4 1, stop.Token) |> ignore)
+                    |> should throw typeof<OperationCanceledException>))
+
+            testCase "more examples than a pass can take, or than fit into memory, are refused before it" (fun () ->
+                let refused (network: Network) count (line: string) =
+                    Expect.throwsC (fun () -> network.RequireFits(count, "examples")) (fun e ->
+                        e |> should be instanceOfType<ArgumentException>
+                        e.Message |> should startWith line)
+
+                let photographs = PooledConvolutions(32).Build(ImageShape(84, 84, 3), 5)
+                photographs.RequireFits(25, "examples")
+                refused photographs 1_000_000 "1000000 examples "
+                let own = Network(ImageShape(28, 28, 1), Dense(ImageShape(28, 28, 1), 2, 1.0))
+                own.RequireFits(1000, "examples")
+                refused own Int32.MaxValue "2147483647 examples need about 64 GiB of memory")
+
+            testCase "a stream without an end is refused, and no more of it is held than of a picture" (fun () ->
+                use zeros = File.OpenRead "/dev/zero"
+
+                dataError (fun () -> Picture.FromStream(zeros, "zeros"))
+                |> should equal "zeros is longer than 268,435,456 bytes, the upper limit of a picture")
+
             testCase "an archive whose pictures would fill the memory is refused before it is unpacked" (fun () ->
                 inFolder (fun folder ->
                     let zip = Path.Combine(folder, "x.zip")
@@ -212,7 +247,7 @@ let tests =
                         (Text.Encoding.ASCII.GetBytes "IMAMLAC0 and the rest")
                         " was written by another version of this library; adapt anew"
 
-                    refused [| 1uy; 2uy |] " is no adapted classifier"))
+                    refused [| 1uy; 2uy |] " is not an adapted classifier"))
 
             testCase "a model file has θ alone, and gives the same predictions as its run; training cannot go on from it" (fun () ->
                 withModel BatchNormMode.Inductive (fun folder classifier ->
@@ -235,7 +270,7 @@ let tests =
                     inFolder (fun folder ->
                         let at (name: string) = Path.Combine(folder, name)
                         train imaml BatchNormMode.Inductive (at "imaml")
-                        // In training every task meets such a δ at once.
+                        // In training every task reaches such a δ at once.
                         train
                             (ImplicitMaml(Inner.GradientDescent 4, 2.0, Adjoint.ConjugateGradients 2, Delta = 1e3))
                             BatchNormMode.Inductive

@@ -1,4 +1,4 @@
-/// The models that come with the library: they load, they are small, and what is said of them stands in the result files.
+/// The models that come with the library: they load, they are small, and their stated accuracies are in the result files.
 module Imaml.Nets.Tests.PretrainedModelTests
 
 open System

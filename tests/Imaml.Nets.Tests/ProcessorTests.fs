@@ -76,7 +76,7 @@ let private own input blocks ways =
         Ways = ways
     }
 
-/// Name, architecture, tasks and images: each form of the literature; every shape of a convolution that the kernels tell apart; numbers of images
+/// Name, architecture, tasks and images: each form of the literature; every shape of a convolution that the kernels distinguish; numbers of images
 /// that fill no block of six rows, and that make several panels of two sizes.
 let private cases =
     [

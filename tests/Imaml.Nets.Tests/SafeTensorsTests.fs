@@ -1,4 +1,4 @@
-/// The safetensors format: files that another implementation reads and writes, and files that nobody should believe.
+/// The safetensors format: files that another implementation reads and writes, and invalid files.
 module Imaml.Nets.Tests.SafeTensorsTests
 
 open System
@@ -93,15 +93,15 @@ let tests =
                 let needs =
                     "is damaged: a needs dtype, shape and two data_offsets, each once, of whole numbers from 0 on"
 
-                refused [||] "is no safetensors file: it is shorter than 8 bytes"
+                refused [||] "is not a safetensors file: it is shorter than 8 bytes"
 
                 refused
                     (Array.create 100 255uy)
-                    "is no safetensors file, or its header of 18,446,744,073,709,551,615 bytes exceeds the upper limit of 1,048,576"
+                    "is not a safetensors file, or its header of 18,446,744,073,709,551,615 bytes exceeds the upper limit of 1,048,576"
 
                 refused (Array.append [| 100uy |] (Array.create 20 0uy)) "is cut off: its header has 100 bytes, and 13 are there"
-                refused (Array.create 8 0uy) "is no safetensors file: its header is no JSON object"
-                refused (file "[1]" 0) "is no safetensors file: its header is no JSON object"
+                refused (Array.create 8 0uy) "is not a safetensors file: its header is not a JSON object"
+                refused (file "[1]" 0) "is not a safetensors file: its header is not a JSON object"
                 refused (file "{\"a\":" 0) "is damaged: its header is not JSON (byte 5 of line 1)"
                 refused (file (String.replicate 100 "{\"a\":") 0) "is damaged: its header is not JSON (byte 40 of line 1)"
                 refused (file "{\"\\ud800\":1}" 0) "is damaged: a text of its header is not Unicode"

@@ -67,7 +67,7 @@ let private both seed d =
     let rows = Array.init tasks (fun _ -> Array.init d one)
     struct (ofRows torch.float64 rows, Matrix<float>.Build.DenseOfRowArrays rows)
 
-/// One number for each task in both forms, with all that guarded arithmetic must tell apart.
+/// One number for each task in both forms, with all that guarded arithmetic must distinguish.
 let private numbersOf seed =
     let random = Random seed
     let special = [| 0.0; -0.0; 1.0; -1.5; 2.0; infinity; -infinity; nan; 1e-300 |]

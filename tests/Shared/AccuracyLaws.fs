@@ -37,7 +37,7 @@ let private draw (subject: Subject<'V, 'S>) (draw: Draw) =
     struct (2.0 ** float (random.Next(-4, 3)), tasks)
 
 /// What is proved of the tasks' losses. Gradients and products are computed in double precision and then rounded to the space's: (d + 4)ε holds
-/// both. A ⪰ 0 but for a rounding, for which the smallest curvature has room: µ = λ is proved without looking at the spectrum.
+/// both. A ⪰ 0 but for a rounding, for which the smallest curvature has room: µ = λ is proved without computing the spectrum.
 let constants (subject: Subject<'V, 'S>) (tasks: Quadratics) =
     let rounding (matrix: Matrix<float>) = float (matrix.RowCount + 4) * subject.Epsilon * matrix.FrobeniusNorm()
     let size = float (tasks.Size + 4) * subject.Epsilon

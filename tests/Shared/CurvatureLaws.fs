@@ -1,4 +1,4 @@
-// What Algorithm 2 does where H + Λ is not positive definite, and what else it may know of the loss: `CurvatureLaws.laws subject`.
+// What Algorithm 2 does where H + Λ is not positive definite, and what else of the loss it may use: `CurvatureLaws.laws subject`.
 //
 // The tasks are MetaGradientLaws's quadratics with H = QᵀDQ of given spectrum, half of them indefinite with H + Λ, so that a batch holds
 // both kinds; on a space of one task, the draws take turns. Oracles are dense solves. Solves run to 1/10 of half the space's digits or 4d steps.
@@ -99,7 +99,7 @@ let private draw (subject: Subject<'V, 'S>) (drawn: Draw) =
         Theta = subject.OfRows tasks.Theta
     }
 
-/// The start as φ: curvature is what is looked at here.
+/// The start as φ: curvature is what is tested here.
 let private still (subject: Subject<'V, 'S>) =
     { new IInnerSolver<'V, 'S> with
         member _.Solve(space, _, _, theta, _, _) = InnerSolver.blackBox space (space.Axpy(subject.Space.Scalar 0.0, theta, theta))
@@ -111,7 +111,7 @@ let private budget d =
     }
 
 let private compute (subject: Subject<'V, 'S>) (x: Drawn<'V, 'S>) (solver: IAdjointSolver<'V, 'S>) =
-    // A tenth of half the digits: what a solve can reach, and far below what these laws tell apart.
+    // A tenth of half the digits: what a solve can reach, and far below what these laws distinguish.
     let thresholds: Thresholds =
         {
             InnerGradientNorm = 0.0
@@ -223,7 +223,7 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
 
             for solve in result.Solve.Read(space) do
                 solve.Status |> should equal SolveStatus.NonPositiveCurvature
-                // Eleven solves, each of which met it at once.
+                // Eleven solves, each of which reached it at once.
                 solve.Products |> should equal 11)
 
         Subject.law subject "products of all solves are counted" (fun () ->
@@ -287,7 +287,7 @@ let private negativeCurvature (subject: Subject<'V, 'S>) =
                 with :? ArgumentException as e ->
                     e.Message
 
-            message |> should haveSubstring "does not know its Gauss–Newton products"
+            message |> should haveSubstring "has no Gauss–Newton products"
             let newton: IInnerSolver<'V, 'S> = NewtonConjugateGradientSolver(1, 4, DirectionMatrix.GaussNewton)
 
             (fun () ->

@@ -61,7 +61,7 @@ type Tasks =
         let cubes = phi.Map(fun x -> tasks.Quartic * x * x * x)
         a * phi.L2Norm() + euclid tasks.B[task] + tasks.Lambda * euclid tasks.Theta[task] + cubes.L2Norm()
 
-/// The tasks as a problem on the space. The linearization's gradient dies when it is disposed, where the space can tell.
+/// The tasks as a problem on the space. The linearization's gradient is freed when it is disposed, where the space tracks its values.
 let problem (subject: Subject<'V, 'S>) (tasks: Tasks) =
     let each f phi = subject.ToRows phi |> Array.mapi (fun task row -> f (task, vector row))
     let gradient phi = each (fun (task, phi) -> tasks.Gradient(task, phi).ToArray()) phi |> subject.OfRows

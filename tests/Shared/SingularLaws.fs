@@ -1,4 +1,4 @@
-// What a curvature that is zero to rounding must not do, whoever meets it, as one list of tests: `SingularLaws.laws subject`.
+// What a curvature that is zero to rounding must not do, in any solver, as one list of tests: `SingularLaws.laws subject`.
 //
 // A = QDQᵀ with one or more exact zeros in D: as stored, A has eigenvalues of the size of its rounding, of either sign, where 0 was meant. b has a
 // part of size 1 along every null vector, so that no u leaves a residual below 1, and a solver that takes rounding for curvature answers with
@@ -138,7 +138,7 @@ let private systems (subject: Subject<'V, 'S>) =
                 Check.atMost (largest + rounding) lanczos[task].Largest "Lanczos against λ_max"
 
                 if x.Singular[task] then
-                    // Zero is no negative eigenvalue.
+                    // Zero is not a negative eigenvalue.
                     lanczos[task].NegativeAtLeast |> should equal 0
 
                 // The recurrence rounds by r's growth, 100 at most where steps were not held back.

@@ -340,7 +340,7 @@ let private strategies (subject: Subject<'V, 'S>) steps d : (string * IMetaGradi
         "truncated to 3", TruncatedStrategy(options, 3), steps + 3, 2, 1
         "FOMAML", FirstOrderStrategy(solver, 0.0), steps + 1, 0, 1
         "Reptile", ReptileStrategy(solver, 0.0), steps + 1, 0, 1
-        // φ, and φ₀ again; of φ₋β and φ_β every gradient is two, with four more for a look at the curvature.
+        // φ, and φ₀ again; of φ₋β and φ_β every gradient is two, with four more to measure the curvature.
         "nudged", NudgedStrategy(solver, NudgedDifference.Symmetric, 0.25, 0.0), 2 * steps + 1 + 2 * (steps + 6), 0, 1 + 2 * (steps + 6)
     ]
 

@@ -47,7 +47,7 @@ type Subject<'V, 'S> =
         Epsilon: float
         /// Makes a vector in the region that is open.
         OfRows: float[][] -> 'V
-        /// Reads a vector; fails where it is dead.
+        /// Reads a vector; fails where it has been freed.
         ToRows: 'V -> float[][]
         Coordinates: ICoordinates<'V>
         /// Whether a vector can still be read, for spaces that free vectors themselves.

@@ -40,7 +40,7 @@ module Draws =
         |> Option.map (fun text ->
             match Int32.TryParse text with
             | true, count when count > 0 -> count
-            | _ -> invalidArg "IMAML_DRAWS" $"IMAML_DRAWS={text} is no positive number")
+            | _ -> invalidArg "IMAML_DRAWS" $"IMAML_DRAWS={text} is not a positive number")
 
     /// The configuration that makes this many draws: `testPropertyWithConfig (Draws.times 30) "…" property`.
     let times (count: int) : FsCheckConfig =

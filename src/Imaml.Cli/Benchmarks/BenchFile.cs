@@ -7,12 +7,12 @@ namespace Imaml.Cli.Benchmarks;
 /// <summary>The options; null where each setting or method has its own number, which its rows contain.</summary>
 internal sealed record BenchOptions(IReadOnlyList<string> Settings, IReadOnlyList<string> Methods, int? MetaBatch, int? InnerSteps, int Steps, int? Filters, int Threads, string Device, bool Tf32);
 
-/// <summary>Between which rates the device multiplied matrices: each row has the one that was measured right after it, and is given as a fraction of that.</summary>
+/// <summary>The range of the device's matrix-multiplication rates. Each row has the rate that was measured right after it, and is given as a fraction of that rate.</summary>
 /// <param name="LowestGflops">10⁹ float32 operations per second.</param>
 /// <param name="HighestGflops">The same.</param>
 internal sealed record MatrixMultiplyRange(double LowestGflops, double HighestGflops)
 {
-    /// <summary>That of these rows; not a number where there are none.</summary>
+    /// <summary>The range of these rows; NaN where there are no rows.</summary>
     public static MatrixMultiplyRange Of(IReadOnlyCollection<BenchRow> rows) =>
         rows.Count == 0 ? new(double.NaN, double.NaN) : new(rows.Min(row => row.MatrixMultiplyGflops), rows.Max(row => row.MatrixMultiplyGflops));
 }

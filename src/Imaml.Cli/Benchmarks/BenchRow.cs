@@ -14,15 +14,15 @@ namespace Imaml.Cli.Benchmarks;
 /// <param name="FlopsPerTask">Floating-point operations of a task, by formula from <paramref name="Work"/>.</param>
 /// <param name="Gflops">10⁹ of them per second.</param>
 /// <param name="MatrixMultiplyGflops">10⁹ operations per second of matrix multiplication on as many threads, right after the row was measured and in its process.</param>
-/// <param name="FractionOfMatrixMultiply">The one over the other.</param>
-/// <param name="Use">Processor time and page faults of a task; null where the system does not say.</param>
+/// <param name="FractionOfMatrixMultiply"><paramref name="Gflops"/> over <paramref name="MatrixMultiplyGflops"/>.</param>
+/// <param name="Use">Processor time and page faults of a task; null where the system does not report them.</param>
 /// <param name="TensorBytes">Peak bytes of live tensors, for each thread: counted by chunks of tasks; null where they cannot be counted, and for a product.</param>
 /// <param name="PeakBytes">Peak memory of the process minus its memory before the first meta-step; null where unknown.</param>
-/// <param name="PeakOverGradient">That over the same of one gradient of the same meta-batch.</param>
-/// <param name="ResidentBytes">The memory before.</param>
+/// <param name="PeakOverGradient"><paramref name="PeakBytes"/> over the peak of one gradient of the same meta-batch.</param>
+/// <param name="ResidentBytes">Memory of the process before the first meta-step.</param>
 /// <param name="Work">The evaluations of a task.</param>
 /// <param name="Statuses">How the tasks' solves ended; null for a gradient or product.</param>
-/// <param name="WarmUp">The meta-steps before; null for a gradient or product.</param>
+/// <param name="WarmUp">The meta-steps of warm-up; null for a gradient or product.</param>
 /// <param name="InnerSteps">Steps of the inner solver.</param>
 /// <param name="Threads">Threads that shared out the tasks.</param>
 /// <param name="Experiment">The run.</param>

@@ -1,5 +1,5 @@
 // imaml completion: a script that lets a shell complete commands, options and their values. The script asks this program, by the parser's own
-// directive [suggest:POSITION], so that it never falls behind the commands.
+// directive [suggest:POSITION], so that it always agrees with the commands.
 
 using System.CommandLine;
 

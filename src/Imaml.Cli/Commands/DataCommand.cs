@@ -100,7 +100,7 @@ internal static class DataCommand
         return ExitCode.Success;
     }
 
-    // A folder's name may have line breaks: each line is one all the same.
+    // A folder's name may contain line breaks, which Terminal.Line replaces: each item is printed on one line.
     private static void Print(string? json, IEnumerable<string> lines)
     {
         if (json is not null)

@@ -195,7 +195,7 @@ internal sealed class ExperimentOptions
             tree.SetIfMissing(field.Path, field.Default(tree));
         }
 
-        // Whatever a file says that its validation classes were for.
+        // Without validation classes, also where the file asks for validations.
         if (ExperimentField.HasNoValidation(tree) && !given.Contains(ExperimentField.ValidateEvery))
         {
             tree.Set(ExperimentField.ValidateEvery, 0);

@@ -33,7 +33,7 @@ internal sealed record Figure2aReached(Figure2aMethod Method, double Final, int?
 /// <param name="LargestRatio">The largest median of <paramref name="Ratio"/>.</param>
 /// <param name="Ratio">The exact-solve error of iMAML with 5 CG steps over MAML's on the same problem.</param>
 /// <param name="Methods">Each method in two numbers.</param>
-/// <param name="Claims">What the paper says of the figure, checked.</param>
+/// <param name="Claims">The paper's statements about the figure, checked.</param>
 /// <param name="ExactSolveError">Relative.</param>
 /// <param name="ApproximateSolveError">Relative.</param>
 internal sealed record Figure2aFile(

@@ -118,7 +118,7 @@ internal static class Figure2bCommand
     {
         var table = new TextTable(["method", .. file.Options.InnerSteps.Select(steps => $"{steps}"), "MiB an inner step", "s a task, an inner step"])
         {
-            Title = $"MiB of a thread's live tensors at their most, {file.Options.Setting}",
+            Title = $"Largest memory of a thread's live tensors in MiB, {file.Options.Setting}",
             FirstNumber = 1,
         };
 

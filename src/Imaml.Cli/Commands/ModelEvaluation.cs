@@ -78,7 +78,7 @@ internal sealed record ModelEvaluation(
             Both => [BatchNormMode.Transductive, BatchNormMode.Inductive],
             _ => [model.BatchNorm],
         };
-        // The inner problem is the same in every mode: one adapting serves them all.
+        // The inner problem is the same in every mode: one adaptation is used for all of them.
         LearningProblem[] problems = [.. modes.Select(mode => LearningProblem.Of(tasks, new ImageClassifier(network, mode)))];
         var measured = states.All.Select(Restricted).ToArray();
         EvaluationResult[] results =
@@ -211,7 +211,7 @@ internal sealed record ModelEvaluation(
         }
     }
 
-    // The message of what went wrong: the result is worth more than its file.
+    // Returns the message of an error in place of throwing it: the result is printed even where its file cannot be written.
     private static string? Write(string file, EvaluationResult result)
     {
         try

@@ -1,4 +1,4 @@
-// imaml models: the models that come with the program, with what was measured of them; their files are in ModelFiles.cs.
+// imaml models: the models that come with the program, with their measured accuracies; their files are in ModelFiles.cs.
 
 using System.CommandLine;
 using System.Globalization;

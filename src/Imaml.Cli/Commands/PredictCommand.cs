@@ -1,4 +1,4 @@
-// imaml predict: adapts a model to a folder of examples, one folder for each class, and says what each of other pictures is.
+// imaml predict: adapts a model to a folder of examples, one folder for each class, and classifies other pictures.
 
 using System.CommandLine;
 using System.Globalization;
@@ -72,7 +72,7 @@ internal static class PredictCommand
     /// <param name="Picture">The file.</param>
     /// <param name="Label">The most probable class.</param>
     /// <param name="Probability">Its probability.</param>
-    /// <param name="Entropy">0 is sure, 1 knows nothing.</param>
+    /// <param name="Entropy">0: one class is certain; 1: all classes are equally probable.</param>
     /// <param name="Truth">The class whose folder the picture lies in, where it is one of the examples' classes.</param>
     /// <param name="Probabilities">Of every class.</param>
     private sealed record Row(string Picture, string Label, double Probability, double Entropy, string? Truth, IReadOnlyDictionary<string, double> Probabilities);
@@ -106,7 +106,7 @@ internal static class PredictCommand
             return usable;
         }
 
-        var (known, knownClutter) = FoundPicture.OfClasses(examples);
+        var (known, skippedExamples) = FoundPicture.OfClasses(examples);
         var labelled = Usable(known);
         foreach (var empty in known.Select(one => one.Folder!).Distinct().Except(labelled.Select(one => one.Folder!)))
         {
@@ -114,7 +114,7 @@ internal static class PredictCommand
         }
 
         using var adapted = classifier.Adapt([.. labelled.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
-        var (found, clutter) = FoundPicture.Of(images);
+        var (found, skippedPictures) = FoundPicture.Of(images);
         var pictures = Usable(found);
         if (pictures.Count == 0)
         {
@@ -130,16 +130,28 @@ internal static class PredictCommand
                 adapted.Labels.Contains(one.Folder) ? one.Folder : null, prediction.Classes.ToDictionary(pair => pair.Label, pair => pair.Probability))));
         }
 
-        // First of all: what is printed is worth more than a file.
+        // Printed first, so that a file that cannot be written does not lose the results.
         Print(form, classifier, adapted, labelled.Count, rows);
         foreach (var line in skipped)
         {
             Terminal.Progress($"skipped: {line}");
         }
 
-        if (knownClutter + clutter is > 0 and var others)
+        var all = skippedExamples + skippedPictures;
+        if (all.Others > 0)
         {
-            Terminal.Progress($"skipped {others} {(others == 1 ? "file that is no picture" : "files that are no pictures")}");
+            Terminal.Progress($"skipped {all.Others} {(all.Others == 1 ? "file that is not a picture" : "files that are not pictures")}");
+        }
+
+        if (all.Foreign > 0)
+        {
+            Terminal.Progress($"skipped {all.Foreign} {(all.Foreign == 1 ? "picture of a format that is not read" : "pictures of formats that are not read")}; {ImageDecoder.Formats} are read");
+        }
+
+        var paths = labelled.Select(one => Path.GetFullPath(one.Picture.Name)).ToHashSet(StringComparer.Ordinal);
+        if (pictures.Count(one => paths.Contains(Path.GetFullPath(one.Picture.Name))) is > 0 and var same)
+        {
+            Terminal.Progress($"warning: {same} of the pictures {(same == 1 ? "is" : "are")} among the examples, so that {(same == 1 ? "its" : "their")} prediction says nothing of new pictures");
         }
 
         if (picture is not null)
@@ -211,7 +223,7 @@ internal static class PredictCommand
 
                 Terminal.Line(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{classifier.Name}, adapted to {examples} pictures of {adapted.Labels.Count} classes in {adapted.AdaptingTime.TotalSeconds:F2} s; pictures at {classifier.Form}; entropy: 0 is sure, 1 knows nothing"));
+                    $"{classifier.Name}, adapted to {examples} pictures of {adapted.Labels.Count} classes in {adapted.AdaptingTime.TotalSeconds:F2} s; pictures at {classifier.Form}; entropy: 0 is certain, 1 is all classes equally probable"));
                 break;
         }
     }

@@ -27,7 +27,7 @@ internal static class ProgressBar
         return result;
     }
 
-    // The description is never cut: the bar is as long as the line allows, and left out before the percentage is.
+    // The description is never cut: the bar is as long as the line allows, and omitted before the percentage is.
     private static ProgressColumn[] Columns(int description, int width)
     {
         const int Percentage = 4, Remaining = 8, Between = 1, ShortestBar = 10, LongestBar = 40;

@@ -46,7 +46,7 @@ internal static class SharedOptions
     /// <summary><c>--tf32</c>.</summary>
     public static Option<bool> Tf32() => new("--tf32") { Description = "Let a GPU multiply and convolve float32 numbers with 10 bits of mantissa: faster, less accurate" };
 
-    /// <summary>The device that the options name; where several ranks of a machine are to use GPUs, each its own.</summary>
+    /// <summary>The device that the options name; each of several ranks of a machine gets its own GPU.</summary>
     /// <exception cref="ArgumentException">The name is not known.</exception>
     public static ComputeDevice OpenDevice(ParseResult parsed, Option<string> device, Option<bool>? tf32 = null)
     {
@@ -55,7 +55,7 @@ internal static class SharedOptions
             name == ComputeDevice.CudaName && Job.Processes.Size > 1 ? $"{name}:{Job.Processes.LocalRank()}" : name, tf32 is not null && parsed.GetValue(tf32));
     }
 
-    /// <summary>The option, read as whole numbers in a range, several of them with spaces or commas between them; what is not in it is refused with the range.</summary>
+    /// <summary>The option, read as whole numbers in a range, several of them with spaces or commas between them; a number outside it is an error that names the range.</summary>
     /// <typeparam name="T"><c>int</c>, <c>int?</c>, <c>int[]</c>, <c>ulong</c> or <c>ulong?</c>.</typeparam>
     /// <param name="option">The option.</param>
     /// <param name="least">The smallest number allowed, or null for the type's.</param>
@@ -103,7 +103,7 @@ internal static class SharedOptions
                 return (T)(object)value;
             }
 
-            result.AddError($"{option.Name} must be a finite number{(vanishes ? " that double precision can tell from 0" : "")}, not {text}");
+            result.AddError($"{option.Name} must be a finite number{(vanishes ? " that double precision can distinguish from 0" : "")}, not {text}");
             return default!;
         };
         return option;
@@ -138,7 +138,7 @@ internal static class SharedOptions
         }
     }
 
-    /// <summary>The option, refusing other words and completing these; a word in other capitals is the word.</summary>
+    /// <summary>The option, refusing other words and completing these; upper and lower case are not distinguished.</summary>
     public static Option<T> OneOf<T>(Option<T> option, params string[] words)
     {
         if (typeof(T) == typeof(string))

@@ -30,7 +30,7 @@ internal static class SolveCommand
         {
             var request = new SolveRequest(parsed.GetValue(method), parsed.GetValue(accuracy), parsed.GetValue(innerSteps), parsed.GetValue(cgSteps), parsed.GetValue(stepSize), parsed.GetValue(truncate)).Checked();
             var path = parsed.GetRequiredValue(file);
-            // A dense solve takes minutes and cannot be stopped: it is left behind, and the process ends without it.
+            // A dense solve takes minutes and cannot be stopped: the process ends without waiting for it.
             var work = Task.Run(
                 () =>
                 {

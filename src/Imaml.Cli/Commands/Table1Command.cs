@@ -19,7 +19,7 @@ namespace Imaml.Cli.Commands;
 /// <param name="Condition">κ where r varies.</param>
 /// <param name="Provenance">The program and the machine.</param>
 /// <param name="Rows">The table.</param>
-/// <param name="Claims">What the table says, checked.</param>
+/// <param name="Claims">The table's statements, checked.</param>
 internal sealed record Table1File(int Problems, int Seed, int Dimension, double Accuracy, double Condition, Provenance Provenance, IReadOnlyList<Table1Row> Rows, IReadOnlyList<LedgerEntry> Claims);
 
 internal static class Table1Command

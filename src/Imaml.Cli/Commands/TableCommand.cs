@@ -1,4 +1,4 @@
-// imaml reproduce table2 and table3: trains and tests what is missing of a table's cells, and prints the table as it stands.
+// imaml reproduce table2 and table3: trains and tests the missing cells of a table, and prints the table.
 
 using System.CommandLine;
 using System.Globalization;
@@ -57,7 +57,7 @@ internal static class TableCommand
         return command;
     }
 
-    // What the table that is there was made by.
+    // The budget and the number of episodes of the table that is there.
     private static (TimeSpan Budget, int Episodes)? Before(string path)
     {
         try

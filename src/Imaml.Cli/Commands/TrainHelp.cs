@@ -1,4 +1,4 @@
-// imaml train --help: the commands that most people need, then the options by what they are about.
+// imaml train --help: the most common commands, then the options by subject.
 
 using System.CommandLine;
 using System.CommandLine.Invocation;

@@ -1,4 +1,4 @@
-// A diagnosis as two pictures: the ends of the spectrum along training, and what the meta-gradients are worth.
+// A diagnosis as two pictures: the ends of the spectrum along training, and the errors of the meta-gradients.
 
 using System.Text.Json;
 using Imaml.Cli.Benchmarks;

@@ -21,7 +21,7 @@ namespace Imaml.Cli.Diagnoses;
 internal static class DiagnosisFiles
 {
     /// <summary>Writes every file in one piece.</summary>
-    /// <exception cref="IOException">The folder or the disk refuses.</exception>
+    /// <exception cref="IOException">The files cannot be written.</exception>
     public static void Write(string folder, AssumptionReport report, IReadOnlyList<StateAssumptions> states)
     {
         var method = (ImplicitMaml)report.Training.Method;
@@ -79,7 +79,7 @@ internal static class DiagnosisFiles
 
     private static string Line(IEnumerable<double> numbers) => string.Join(',', numbers.Select(Number));
 
-    // Six digits: beyond them lies what a task's rounding leaves.
+    // Six digits: further ones depend on a task's rounding.
     private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 
     private static void WriteLines(string path, IEnumerable<string> lines) => AtomicFile.Write(path, Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n"))));

@@ -1,4 +1,4 @@
-// What was measured at one state, kept as soon as it is known: a diagnosis takes minutes a state, and one that was stopped goes on from there.
+// What was measured at one state, kept as soon as it is known: a diagnosis takes minutes a state, and one that was stopped continues after the states that are there.
 //
 //     state-000500.json         in the folder of the results
 
@@ -11,12 +11,12 @@ using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Diagnoses;
 
-/// <summary>The measurements of one state with what they depend on: figures of other options, data or parameters are not taken up.</summary>
-/// <param name="Options">What was looked at.</param>
+/// <summary>The measurements of one state with what they depend on: figures of other options, data or parameters are not used.</summary>
+/// <param name="Options">What was measured.</param>
 /// <param name="Tasks">The run's tasks.</param>
 /// <param name="StateHash">The parameters, the numbers learned with them, and the method.</param>
 /// <param name="Version">The program's version and commit.</param>
-/// <param name="Device">What computed.</param>
+/// <param name="Device">The device that computed them.</param>
 /// <param name="State">The figures.</param>
 internal sealed record StateFile(AssumptionOptions Options, string Tasks, string StateHash, string Version, string Device, StateAssumptions State)
 {

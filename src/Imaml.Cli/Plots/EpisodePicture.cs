@@ -1,4 +1,4 @@
-// One episode as a picture that explains itself: a row for each class, its examples on the left, the drawings to be recognised on the right,
+// One episode as a picture: a row for each class, its examples on the left, the drawings to be recognised on the right,
 // each with the class it was taken for. Right and wrong differ in colour and in sign.
 
 using Imaml.Nets.Tasks;
@@ -25,7 +25,7 @@ internal static class EpisodePicture
     /// <param name="set">The images that the episode refers to, grey (ink = 255) or RGB.</param>
     /// <param name="episode">The episode, of classes that were not trained on, as the title says.</param>
     /// <param name="predictions">The predicted label of each query image, 0 … N − 1, in the order of <see cref="Episode.QueryImages"/>: [N·Q].</param>
-    /// <exception cref="ArgumentException">Another number of predictions than of query images, a label that is none, or images of 2 or more than 3 channels.</exception>
+    /// <exception cref="ArgumentException">Another number of predictions than of query images, a label outside 0 … N − 1, or images of 2 or more than 3 channels.</exception>
     public static byte[] Render(ImageSet set, Episode episode, IReadOnlyList<int> predictions)
     {
         ArgumentNullException.ThrowIfNull(set);

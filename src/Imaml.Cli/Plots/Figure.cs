@@ -42,7 +42,7 @@ internal static partial class Figure
             draw(canvas);
         }
 
-        // A reader without this font takes the next that is alike; every letter has its place in the file.
+        // A viewer without this font takes the next one, which is similar; the file has the position of every letter.
         var text = Encoding.UTF8.GetString(stream.ToArray()).Replace($"font-family=\"{PlotFont.Name}\"", $"font-family=\"{PlotFont.Name}, Verdana, sans-serif\"", StringComparison.Ordinal);
         // The library numbers clips from the process's first figure on.
         var clips = new Dictionary<string, string>();
@@ -77,7 +77,7 @@ internal static partial class Figure
         return stream.ToArray();
     });
 
-    // Without finalizers: the drawing libraries leave paths and paints to them that native code still reads, and a collection at that moment ends the process.
+    // Without finalizers: the drawing libraries leave paths and paints to them while native code still reads these. A garbage collection at that moment would crash the process.
     private static byte[] Drawn(IReadOnlyList<PlotPanel> panels, Func<SKSize, Action<SKCanvas>, byte[]> format) => Finalizers.HeldOffDuring(() =>
     {
         var drawings = panels.Select(panel => new PanelDrawing(panel)).ToArray();

@@ -1,4 +1,4 @@
-// What a plot shows, without a word of how it is drawn. Titles and names are in the notation of PlotText.
+// What a plot shows, independently of how it is drawn. Titles and names are in the notation of PlotText.
 
 namespace Imaml.Cli.Plots;
 
@@ -7,7 +7,7 @@ internal enum Scale
 {
     Linear,
 
-    /// <summary>Decades; numbers that are not positive are left out.</summary>
+    /// <summary>Decades; numbers that are not positive are omitted.</summary>
     Logarithmic,
 }
 
@@ -18,7 +18,7 @@ internal enum Scale
 /// <param name="High">Its upper end; null for what the curves need.</param>
 internal sealed record PlotAxis(string Title, Scale Scale, double? Low = null, double? High = null)
 {
-    /// <summary>The coordinate of a number; not a number where it has none.</summary>
+    /// <summary>The coordinate of a number; NaN where it has none.</summary>
     public double Place(double value) => Scale == Scale.Linear ? value : value > 0 ? double.Log10(value) : double.NaN;
 }
 

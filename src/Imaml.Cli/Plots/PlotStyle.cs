@@ -4,7 +4,7 @@ using ScottPlot;
 namespace Imaml.Cli.Plots;
 
 /// <summary>
-/// How one curve looks. A method looks the same in every figure: colours that readers with any colour vision tell apart (Okabe and Ito 2008), dashes and markers that tell the methods apart in grey.
+/// How one curve looks. A method looks the same in every figure: colours that readers with any colour vision tell apart (Okabe and Ito 2008), dashes and markers that distinguish the methods in grey.
 /// Variants of a method have its colour.
 /// </summary>
 /// <param name="Color">Of line, marker, band and whiskers.</param>

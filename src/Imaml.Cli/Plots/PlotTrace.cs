@@ -1,4 +1,4 @@
-// A curve with its pattern, markers and whiskers. SVG as SkiaSharp writes it knows no dashes, so that a dashed line is drawn as the areas of its dashes.
+// A curve with its pattern, markers and whiskers. SVG as SkiaSharp writes it has no dashes, so a dashed line is drawn as the areas of its dashes.
 
 using ScottPlot;
 using SkiaSharp;
@@ -54,7 +54,7 @@ internal sealed class PlotTrace(PlotPanel panel, PlotCurve curve, int every, int
         canvas.DrawPath(areas, fill);
     }
 
-    /// <summary>The runs of neighbours that have a place.</summary>
+    /// <summary>The longest runs of consecutive points that can be drawn.</summary>
     public static IEnumerable<T[]> Pieces<T>(IEnumerable<T> points, Func<T, bool> hasPlace)
     {
         var piece = new List<T>();

@@ -10,7 +10,7 @@ using Vector = MathNet.Numerics.LinearAlgebra.Vector<double>;
 
 namespace Imaml.Cli.Problems;
 
-/// <summary>Judges gradients of one task.</summary>
+/// <summary>Bounds the errors of gradients of one task.</summary>
 internal sealed class AnswerJudge(
     BilevelTask task, IRegularizer<Vector, double> regularizer, IBilevelProblem<Vector, double> problem, OuterParameters? parameters, Func<Vector, Vector, Certificate> bound)
 {
@@ -25,7 +25,7 @@ internal sealed class AnswerJudge(
     /// <param name="phi">φ.</param>
     /// <param name="u">u; null where no linear system was solved.</param>
     /// <param name="unsolved">Why that is so.</param>
-    /// <param name="lower">What the bound of g = Λu was left as.</param>
+    /// <param name="lower">The bound of g = Λu.</param>
     /// <param name="exact">The dense solution, if there is one.</param>
     /// <param name="exactBound">Its certificate.</param>
     public ParameterOutcome Parameters(Vector phi, Vector? u, string unsolved, SolveBound lower, DenseSolution? exact, Certificate? exactBound)
@@ -55,13 +55,13 @@ internal sealed class AnswerJudge(
             error is null ? null : FiniteNumbers.Of(error.Value));
     }
 
-    /// <summary>What someone's own φ and gradient are worth.</summary>
+    /// <summary>The bounds and true errors of the file's own φ and gradient.</summary>
     public AnswerOutcome Answer(OwnAnswer answer, DenseSolution? exact, Certificate? exactBound)
     {
         var (phi, given) = (answer.Phi, answer.Gradient);
         var u = parameters is null ? regularizer.ApplyInverse(Space, given) : Solved(phi);
         var pulled = parameters is null ? regularizer.Apply(Space, u) : Pulled(phi, u);
-        // Inputs of any size: a norm that overflows leaves no bound.
+        // Inputs may have any size: where a norm overflows there is no bound.
         var finite = u.ForAll(double.IsFinite) && pulled.ForAll(double.IsFinite);
         var lower = finite ? bound(phi, u) : null;
         var whole = lower is null || parameters is null ? null : LowerLevelCertificate.Of(lower, parameters.PullBack.BoundAt(phi, u));

@@ -58,7 +58,7 @@ internal sealed class DenseSolution
     /// <summary>Whether φ and H are finite, and u and g where H + Λ is positive definite; nothing that overflowed is a solution.</summary>
     public bool IsFinite { get; }
 
-    /// <summary>Whether φ is a minimum of G as nearly as its gradient can tell, and everything finite.</summary>
+    /// <summary>Whether φ is a minimum of G as far as its gradient shows, and everything is finite.</summary>
     public bool IsMinimum => IsSolved && Stationarity!.IsMinimum;
 
     /// <summary>From θ.</summary>

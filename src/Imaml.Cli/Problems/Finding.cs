@@ -1,4 +1,4 @@
-// What a method found, before it is put into words and numbers that JSON has, and what is left of it in the light of everything that is known.
+// A method's result before it is converted to words and JSON, and its correction by what else is known: overflow, indefiniteness, a dense solution.
 
 using System.Globalization;
 using Imaml.Math;
@@ -14,7 +14,7 @@ internal sealed record LambdaGradient(ProximalGradient Gradient, double ErrorBou
 internal sealed record Finding(
     Outcome Outcome, string Message, Vector Phi, Vector Gradient, double InnerGradientNorm, LambdaGradient? ByLambda, SolveBound Bound, LinearSolve? LinearSolve, SolveCounts Counts, Vector? Solution = null)
 {
-    /// <summary>Why an estimate is none.</summary>
+    /// <summary>Why an estimate is withdrawn.</summary>
     public const string Missed = "the constants measured at φ are refuted by the dense solution, which lies outside the bounds made of them";
 
     /// <summary>Curvature below this is of numbers whose products overflow.</summary>
@@ -23,7 +23,7 @@ internal sealed record Finding(
     /// <summary>Why nothing is known of a point.</summary>
     public const string Overflow = "numbers overflow: G, its derivatives or g are not finite where the dense solve ended";
 
-    /// <summary>The same with what else is known: numbers that are not finite, a point where H + Λ is indefinite, a dense solution that an estimate misses.</summary>
+    /// <summary>The result corrected by what else is known: numbers that are not finite, a point where H + Λ is indefinite, a dense solution outside an estimated bound.</summary>
     /// <param name="dense">Where Newton's method ended from θ, if it was asked.</param>
     /// <param name="exact">The lowest minimum known, if one is.</param>
     /// <param name="exactBound">Its certificate.</param>
@@ -64,7 +64,7 @@ internal sealed record Finding(
             return found;
         }
 
-        // Where the descent went astray its estimates are those of elsewhere; where it did not, of too little of G.
+        // Where the descent diverged, the constants were measured far from the minimum; where it did not, they may have been measured on too small a part of G.
         var misses = !(Rounding.norm(found.Phi - exact.Phi) <= found.Bound.InnerError + exactBound!.InnerError && Rounding.norm(found.Gradient - exact.Gradient!) <= found.Bound.Total + exactBound.Total);
         if (!misses && found.Outcome is not Outcome.Diverged)
         {

@@ -1,4 +1,4 @@
-// Numbers as JSON has them: null for what is not finite, and 0 for -0, which compares equal and only puzzles.
+// Numbers as JSON has them: null for what is not finite, and 0 for -0, which compares equal and may confuse a reader.
 
 using Imaml.Theory;
 using MathNet.Numerics.LinearAlgebra;
@@ -23,6 +23,6 @@ internal static class FiniteNumbers
         ProximalGradient.Scalar scalar => Of(scalar.value),
         ProximalGradient.Diagonal diagonal => Of(diagonal.values),
         ProximalGradient.Matrix matrix => Of(matrix.matrix),
-        _ => throw new InvalidOperationException($"{gradient} is no gradient of a regulariser"),
+        _ => throw new InvalidOperationException($"{gradient} is not a gradient of a regulariser"),
     };
 }

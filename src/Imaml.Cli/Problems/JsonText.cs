@@ -1,5 +1,5 @@
-// JSON strictly as the standard has it, with one line for what is wrong that says where: line, column, and the path inside the document.
-// The text is walked once for the sake of that path, which the parser that builds the document does not know.
+// Reads JSON strictly by the standard. An error is one line that says where: line, column, and the path inside the document.
+// The text is read once more for that path, which the parser that builds the document does not report.
 
 using System.Globalization;
 using System.Text;
@@ -34,7 +34,7 @@ internal static class JsonText
         return line.Length <= Shown ? line : line[..Shown] + "…";
     }
 
-    /// <summary>The path of a property: <c>inner.A</c>, or <c>inner["a b"]</c> for a name that is no word.</summary>
+    /// <summary>The path of a property: <c>inner.A</c>, or <c>inner["a b"]</c> for a name that is not a word.</summary>
     public static string Join(string path, string name) =>
         !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') || name.Length is 0 or > Shown ? $"{path}[\"{Quote(name)}\"]"
         : path.Length == 0 ? name
@@ -58,7 +58,7 @@ internal static class JsonText
         catch (InvalidOperationException)
         {
             // Half of a surrogate pair, escaped.
-            throw new ProblemFileException(Located(Path(place), "a name that is no text"));
+            throw new ProblemFileException(Located(Path(place), "a name that is not text"));
         }
     }
 

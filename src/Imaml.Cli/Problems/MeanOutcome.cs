@@ -11,10 +11,10 @@ namespace Imaml.Cli.Problems;
 /// <param name="OuterLoss">The mean of L(φ).</param>
 /// <param name="MetaGradient">The mean of g; null where a task has none.</param>
 /// <param name="ErrorBound">A bound on its error.</param>
-/// <param name="BoundKind">What the bound is worth: as much as the weakest of the tasks'.</param>
+/// <param name="BoundKind">Whether the bound is certified or estimated: the weakest kind among the tasks.</param>
 /// <param name="ParameterGradient">The mean of ∇F(z); null without parameters, or where a task has none.</param>
 /// <param name="ParameterErrorBound">A bound on its error.</param>
-/// <param name="ParameterBoundKind">What that bound is worth.</param>
+/// <param name="ParameterBoundKind">Whether that bound is certified or estimated.</param>
 internal sealed record MeanOutcome(
     IReadOnlyList<SolveOutcome> Tasks,
     double? OuterLoss,

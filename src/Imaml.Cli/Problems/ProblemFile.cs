@@ -8,8 +8,8 @@
 //     }
 //
 // With "tasks": [{"inner": …, "outer": …}, …] in place of the two losses it holds several tasks. Losses in LossReader, regularizers in RegularizerReader; with "parameters" other outer variables than θ (ParametersReader); with "phi" and
-// "metaGradient" someone's own answer. The file is checked strictly: a misspelt or missing property, a number that is
-// none, a shape that does not fit are refused with the path where they are.
+// "metaGradient" someone's own answer. The file is checked strictly: misspelt or missing properties, values that
+// are not numbers, and shapes that do not fit are errors that name their path.
 
 using Imaml.Theory;
 

@@ -1,4 +1,4 @@
-// A value of the problem file with its path, so that every rule can say where it was broken. Paths of single numbers are made up only when
+// A value of the problem file with its path, so that every rule can say where it was broken. Paths of single numbers are made only when
 // they are needed: a data matrix has millions.
 
 using System.Globalization;
@@ -231,7 +231,7 @@ internal sealed class ProblemNode
         catch (InvalidOperationException)
         {
             // Half of a surrogate pair, escaped.
-            throw Error("a string that is no text");
+            throw Error("a string that is not text");
         }
     }
 

@@ -1,4 +1,4 @@
-// One problem, solved by one method, with all that is known about the answer. The formulas are the core's, but for the rounding of differences and means that are made here.
+// One problem, solved by one method, with all that is known about the answer. The formulas are those of Imaml.Math, except for the rounding of differences and means that are computed here.
 
 using Imaml.Math;
 using Imaml.Nets.Assumptions;
@@ -81,7 +81,7 @@ internal sealed class ProblemSolver
             { IsMinimum: true } when bound.Kind is BoundKind.None && !bound.IsRefuted && !(bound.Constants.StrongConvexity <= 0) =>
                 (Outcome.NonFinite, "what the error bound is made of overflows: nothing is known of g"),
             { IsMinimum: true } when bound.Kind is BoundKind.None => (Outcome.RoundingLimit, "H + Λ is so nearly singular that double precision bounds no error"),
-            { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as nearly as its gradient can tell; the error bound says what that is worth"),
+            { IsMinimum: true } => (Outcome.Converged, "φ is the minimiser of G as far as its gradient shows; the error bound states the accuracy"),
             { SmallestCurvature: <= 0 } => (Outcome.NonPositiveCurvature, SolveStatus.NonPositiveCurvature.Describe()),
             _ => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
         };
@@ -102,12 +102,12 @@ internal sealed class ProblemSolver
         var (outcome, message) = task.Status switch
         {
             CertifiedStatus.NonFinite => (Outcome.NonFinite, task.Status.Describe()),
-            // A proof holds wherever φ is; an estimate is that of where it has gone.
+            // Proved constants hold for every φ. Measured ones hold only near this φ, so after a divergence their bound is not used.
             _ when !Known && HasDiverged(certified.MetaGradient.Phi) => Diverged,
             CertifiedStatus.BudgetSpent when HasDiverged(certified.MetaGradient.Phi) => Diverged,
             CertifiedStatus.BudgetSpent when certified.MetaGradient.Inner.Read(Space)[0].Status is InnerStatus.Stalled => (Outcome.Stalled, InnerStatus.Stalled.Describe()),
             CertifiedStatus.Met => (Outcome.Converged, task.Status.Describe()),
-            // The solvers met thresholds of their own: without a bound that is no accuracy.
+            // Without a bound, Converged only means that the solvers reached their own thresholds: that is not an accuracy.
             CertifiedStatus.NoConstants when Ended(certified.MetaGradient) is { Outcome: not Outcome.Converged } ended => ended,
             var status => (status switch
             {
@@ -117,7 +117,7 @@ internal sealed class ProblemSolver
                 _ => Outcome.StepLimit,
             }, status.Describe()),
         };
-        // The adaptive search judges its linear solves by the certificate: they have no status of their own.
+        // In the adaptive search the certificate decides when a linear solve ends: the solve has no status of its own.
         var solve = LinearSolve(certified.MetaGradient) with { Status = null };
         var counts = new SolveCounts(task.Work.Gradients, task.Work.HessianProducts, task.Work.OuterGradients, task.Work.InnerSteps, task.Work.LinearSteps);
         return Answer(Found(outcome, message, certified.MetaGradient, ByLambda(certified.MetaGradient, task.Bound), SolveBound.Of(task.Bound), solve, counts));
@@ -152,7 +152,7 @@ internal sealed class ProblemSolver
             Method.Truncated => new TruncatedStrategy<Vector, double>(_solvers.Path(steps), _request.Truncate!.Value),
             Method.Fomaml => new FirstOrderStrategy<Vector, double>(_solvers.Inner(steps), 0),
             Method.Reptile => new ReptileStrategy<Vector, double>(_solvers.Inner(steps), 0),
-            var method => throw new InvalidOperationException($"{method} is no strategy"),
+            var method => throw new InvalidOperationException($"{method} is not a strategy"),
         };
         var result = strategy.Compute(Space, _regularizer, _problem, _task.Theta);
         var (outcome, message) = Ended(result);
@@ -192,10 +192,10 @@ internal sealed class ProblemSolver
         var exactBound = exact is null ? null : Bound(exact.Phi, exact.U!);
         found = found.Judged(_dense, exact, exactBound);
 
-        // The search ends with u = 0 where the inner solver never came near enough for a linear one. With parameters the accuracy is that of their gradient, for
+        // The search ends with u = 0 where the inner solver never came close enough for a linear solve. With parameters the accuracy is that of their gradient, for
         // which u = 0 may be enough.
         var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy || (_parameters is not null && found.Outcome is Outcome.Converged);
-        var message = found.Message + (solved ? "" : "; g was not computed, as no bound on φ came near enough to the accuracy");
+        var message = found.Message + (solved ? "" : "; g was not computed, since no bound on φ was close enough to the accuracy");
         var bound = found.Bound;
         return new SolveOutcome(
             found.Outcome,
@@ -246,7 +246,7 @@ internal sealed class ProblemSolver
 
     private bool Known => _task.Inner.Kind is BoundKind.Certified && _task.Outer.Kind is BoundKind.Certified;
 
-    /// <summary>The task's constants where they are known, else as measured at φ; none where φ has been lost or G does not curve upwards.</summary>
+    /// <summary>The task's constants where they are known, else as measured at φ; none where φ is not finite or G is not convex there.</summary>
     private ErrorConstants Constants(Vector phi) =>
         Known || !phi.ForAll(double.IsFinite)
             ? _constants

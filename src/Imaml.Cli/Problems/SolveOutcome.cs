@@ -40,7 +40,7 @@ internal enum Outcome
 /// <param name="Phi">φ.</param>
 /// <param name="MetaGradient">g; d nulls where it was not computed.</param>
 /// <param name="RegularizerGradient">dL/dΛ in the shape of Λ, from u = (H+Λ)⁻¹∇L(φ) and φ* − θ as one Newton step from φ has it; only implicit and exact have a u.</param>
-/// <param name="RegularizerGradientBound">A bound on its error, that of its entries' Euclidean norm, worth what BoundKind says; null where there is none. Large where λ is as small as rounding.</param>
+/// <param name="RegularizerGradientBound">A bound on its error in the Euclidean norm of its entries, of the kind BoundKind; null where there is none. Large where λ is as small as rounding.</param>
 /// <param name="InnerLoss">L̂(φ).</param>
 /// <param name="OuterLoss">L(φ).</param>
 /// <param name="InnerGradientNorm">‖∇G(φ, θ)‖.</param>
@@ -48,7 +48,7 @@ internal enum Outcome
 /// <param name="SolveError">A bound on δ′.</param>
 /// <param name="ErrorBound">A bound on ‖g − d_θL(Alg*(θ))‖.</param>
 /// <param name="RoundingError">The part of ErrorBound that is rounding: no accuracy below it can be certified.</param>
-/// <param name="BoundKind">What the bounds are worth.</param>
+/// <param name="BoundKind">Whether the bounds are certified or estimated.</param>
 /// <param name="BoundReason">Why there is no bound; null where there is one.</param>
 /// <param name="Constants">What the bounds are made of.</param>
 /// <param name="LinearSolve">How the solve of (H+Λ)u = ∇L(φ) by conjugate gradients went; null where there was none.</param>
@@ -56,7 +56,7 @@ internal enum Outcome
 /// <param name="Error">‖g − exact g‖ (Definition 3).</param>
 /// <param name="Counts">What it cost.</param>
 /// <param name="Parameters">The gradient in the parameters of the file; null where it has none.</param>
-/// <param name="Answer">What the file's own φ and gradient are worth; null where it has none.</param>
+/// <param name="Answer">Bounds and true errors of the file's own φ and gradient; null where it has none.</param>
 internal sealed record SolveOutcome(
     Outcome Status,
     string Message,
@@ -90,7 +90,7 @@ internal sealed record SolveOutcome(
 /// <param name="Gradient">∇F(z); null where no linear system was solved.</param>
 /// <param name="ErrorBound">A bound on its error.</param>
 /// <param name="RoundingError">The part of ErrorBound that is rounding.</param>
-/// <param name="BoundKind">What the bound is worth.</param>
+/// <param name="BoundKind">Whether the bound is certified or estimated.</param>
 /// <param name="BoundReason">Why there is no bound; null where there is one.</param>
 /// <param name="Exact">∇F(z) by dense solves, where there are some.</param>
 /// <param name="ExactErrorBound">A bound on its error.</param>
@@ -106,12 +106,12 @@ internal sealed record ParameterOutcome(
     double? ExactErrorBound,
     double? Error);
 
-/// <summary>What someone's own φ and gradient are worth.</summary>
+/// <summary>Bounds and true errors of the file's own φ and gradient.</summary>
 /// <param name="InnerGradientNorm">‖∇G(φ, θ)‖ at that φ.</param>
 /// <param name="InnerError">A bound on ‖φ − Alg*(θ)‖.</param>
 /// <param name="PhiError">‖φ − exact φ‖, where there is a dense solution.</param>
 /// <param name="ErrorBound">A bound on the error of that gradient.</param>
-/// <param name="BoundKind">What the bounds are worth.</param>
+/// <param name="BoundKind">Whether the bounds are certified or estimated.</param>
 /// <param name="BoundReason">Why there is no bound; null where there is one.</param>
 /// <param name="Error">The distance to the exact gradient, where there is a dense solution.</param>
 internal sealed record AnswerOutcome(

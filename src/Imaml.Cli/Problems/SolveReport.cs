@@ -159,6 +159,6 @@ internal static class SolveReport
         double number => Number(number),
         double?[] values => Vector(values),
         double?[][] rows => string.Join("\n", rows.Take(Shown).Select(Vector)) + (rows.Length > Shown ? $"\n… {rows.Length - Shown} more rows" : ""),
-        _ => throw new InvalidOperationException($"{gradient} is no gradient of a regulariser"),
+        _ => throw new InvalidOperationException($"{gradient} is not a gradient of a regulariser"),
     };
 }

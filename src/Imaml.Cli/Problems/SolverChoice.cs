@@ -11,19 +11,19 @@ namespace Imaml.Cli.Problems;
 /// <param name="size">Length of θ.</param>
 internal sealed class SolverChoice(SolveRequest request, ErrorConstants constants, int size)
 {
-    // Budgets far beyond what Nesterov and conjugate gradients need at κ = 10⁸; one that ends is reported.
+    // Budgets far beyond what Nesterov and conjugate gradients need at κ = 10⁸; a budget that is used up is reported.
     private const int MostInnerSteps = 1_000_000, MostLinearSteps = 100_000, CheckEvery = 1;
 
     // Beyond it Nesterov's method would need millions of steps.
     private const double MostCondition = 1e9;
 
-    // Then, and where no constants are known: Hessian-free Newton, which is done in tens of steps or never.
+    // Then, and where no constants are known: Hessian-free Newton, which converges in tens of steps or not at all.
     private const int MostNewtonSteps = 500, MostDirectionSteps = 100;
 
     // Of the Newton step that dL/dΛ is refined by: all digits but two.
     private const double NewtonStepResidual = 1e-14;
 
-    /// <summary>The inner solver that goes as far as it is asked: with the constants Nesterov's method, without them Newton's.</summary>
+    /// <summary>The inner solver for a required accuracy: with the constants Nesterov's method, without them Newton's.</summary>
     public IInnerSolver<Vector, double> AccurateInner
     {
         get
@@ -43,7 +43,7 @@ internal sealed class SolverChoice(SolveRequest request, ErrorConstants constant
         }
     }
 
-    /// <summary>The linear solver that goes as far as it is asked.</summary>
+    /// <summary>The linear solver for a required accuracy.</summary>
     public ILinearSolver<Vector, double> AccurateLinear => ConjugateGradients(MostLinearSteps, CheckEvery);
 
     /// <summary>Of the Newton step that dL/dΛ is refined by.</summary>

@@ -1,4 +1,4 @@
-// Markup that cannot be forgotten to be escaped: what is put into an interpolated text is escaped unless it is markup itself.
+// Markup that is always escaped: a value in an interpolated text is escaped unless it is markup itself.
 
 using System.Globalization;
 using System.Net;

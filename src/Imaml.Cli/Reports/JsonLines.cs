@@ -8,7 +8,7 @@ namespace Imaml.Cli.Reports;
 /// <summary>Reads logs.</summary>
 internal static class JsonLines
 {
-    /// <summary>The lines of a log; none where there is no log. A last line that is cut off is not among them: its writer has been killed, or is at work.</summary>
+    /// <summary>The lines of a log; none where there is no log. A last line that is cut off is omitted: its writer was ended, or is still writing.</summary>
     /// <param name="path">The log.</param>
     /// <param name="whole">Whether a line has what is needed of it.</param>
     /// <exception cref="InvalidDataException">A line before the last is damaged.</exception>
@@ -24,7 +24,7 @@ internal static class JsonLines
         foreach (var text in File.ReadLines(path))
         {
             number++;
-            // A line that is cut off is no JSON, and the last.
+            // A line that is cut off is not JSON, and is the last one.
             var line = Parse<T>(text);
             if (torn > 0 || (line is not null && !whole(line)))
             {

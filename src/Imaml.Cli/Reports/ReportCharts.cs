@@ -40,7 +40,7 @@ internal sealed record ReportChart(string Title, bool Percent, bool Logarithmic,
             OfLog("Relative residual of the linear solve, largest of the tasks", false, true, step => step.CgResidual, line => line.CgResidual),
             OfLog("Certified relative error of the meta-gradient in the features, largest of the tasks", false, true, step => step.CertifiedError ?? double.NaN),
             OfLog("Meta-gradient norm ‖g‖", false, true, step => step.MetaGradientNorm),
-            OfLog("Tasks that met non-positive curvature, for each point of the curve", false, false, step => step.NonPositiveCurvature, line => line.NonPositiveCurvature),
+            OfLog("Tasks with non-positive curvature, for each point of the curve", false, false, step => step.NonPositiveCurvature, line => line.NonPositiveCurvature),
             OfLog("Learned values, smallest, and dashed largest", false, true, step => step.Learned?.Smallest ?? double.NaN, second: step => step.Learned?.Largest ?? double.NaN, secondName: "largest"),
         ];
         return [.. charts.Where(chart => chart.Series.Count > 0)];

@@ -1,5 +1,5 @@
 // The page of `imaml report`: one file without links, that a browser opens offline. Its policy allows no connection and no script but its own, so that
-// nothing in a run's files can become one.
+// no text in a run's files can run as a script.
 
 using System.Globalization;
 using System.Reflection;

@@ -1,5 +1,5 @@
-// The files of a run, read for people. What a run of another version, or one that was moved, does not have is null or empty; what is there and
-// cannot be read is an error that names the file.
+// The files of a run, read for people. What is missing, in a run of another version or one that was moved, is null or empty. A file that is there
+// and cannot be read is an error that names it.
 
 using System.Text;
 using System.Text.Json;
@@ -22,7 +22,7 @@ internal sealed record EvaluationFile(string Name, EvaluationResult Result);
 /// <param name="Averaged">Whether it is that of the average of the last iterates.</param>
 internal sealed record BestValidation(double Value, double HalfWidth95, int MetaStep, bool Averaged);
 
-/// <summary>A run as its files tell of it.</summary>
+/// <summary>A run, as read from its files.</summary>
 /// <param name="Folder">The folder.</param>
 /// <param name="Description">run.json.</param>
 /// <param name="Experiment">The experiment in it; null where another version wrote it.</param>
@@ -62,7 +62,7 @@ internal sealed record RunContents(
     /// <summary>Meta-steps asked for; 0 where it is not known.</summary>
     public int MetaSteps => Experiment?.Budget.MetaSteps ?? (Description.Find("options.metaSteps") is JsonValue number && number.TryGetValue<int>(out var steps) ? steps : 0);
 
-    /// <summary>Meta-steps made, as far as the files say.</summary>
+    /// <summary>Meta-steps made, as far as the files show.</summary>
     public int MetaStep => int.Max(
         int.Max(Log.Points is [.., var last] ? last.MetaStep : 0, Curve is [.., var point] ? point.MetaStep : 0),
         Summary is not { Tasks: var tasks } ? 0 : Experiment is { Budget.MetaBatch: var batch } ? (int)long.Min(MetaSteps, tasks / batch) : MetaSteps);
@@ -73,7 +73,7 @@ internal sealed record RunContents(
     /// <summary>finished, running, or where it stopped.</summary>
     public string State => Running ? "running" : Finished ? "finished" : $"stopped at {MetaStep}";
 
-    /// <summary>How the solves of all meta-steps ended; null where no file says.</summary>
+    /// <summary>How the solves of all meta-steps ended; null where no file has it.</summary>
     public TaskStatuses? Ended => Log.Ended ?? Summary?.Statuses;
 
     /// <summary>Wall seconds of training so far.</summary>

@@ -40,7 +40,7 @@ internal sealed record LogPoint(int MetaStep, double Seconds, int Steps, StepRep
     }
 }
 
-/// <summary>What a training did.</summary>
+/// <summary>The meta-steps of a training.</summary>
 internal sealed class TrainingLog
 {
     /// <summary>The usual upper limit of points.</summary>
@@ -58,7 +58,7 @@ internal sealed class TrainingLog
     /// <summary>The meta-steps, in order; empty where there is no log.</summary>
     public IReadOnlyList<LogPoint> Points => _points;
 
-    /// <summary>How the solves ended in all meta-steps; null where no line says.</summary>
+    /// <summary>How the solves ended in all meta-steps; null where no line has it.</summary>
     public TaskStatuses? Ended => _counted == 0 ? null : new TaskStatuses(_inner, _linear, _notFinite);
 
     /// <summary>Reads a log.</summary>

@@ -1,4 +1,4 @@
-// What Figure 2(a) and its companions show of the points that were measured; how they are drawn is the plots' own matter.
+// What Figure 2(a) and its companions show of the measured points, independently of how they are drawn.
 //
 //     g        a method's meta-gradient
 //     F(θ)     L(Alg*(θ)), of the exact inner solution
@@ -13,7 +13,7 @@ namespace Imaml.Cli.Results;
 /// <summary>The panels of the four figures.</summary>
 internal sealed class Figure2aPlots(IReadOnlyList<Figure2aPoint> points)
 {
-    // Below it rounding decides, and the curves are said to be converged.
+    // Below it the error is rounding, and the curves are called converged.
     private const double LowestDrawn = 1e-8;
 
     private static readonly PlotAxis InnerSteps = new("inner steps $n$", Scale.Logarithmic), ExactSolve = new("error  $‖g − ∇F‖ / ‖∇F‖$", Scale.Logarithmic);

@@ -1,5 +1,5 @@
 // Figure 2(b): memory and time of a meta-step against the number of inner steps, and each method's slopes. Memory is that of the tensors, as they are counted: the
-// process's peak depends on what the allocator had not yet given back, and may fall where a method holds more.
+// process's peak depends on the memory that the allocator has not returned yet, and may fall where a method holds more.
 
 using System.Text.Json.Serialization;
 using Imaml.Nets.Cost;

@@ -9,7 +9,7 @@ internal sealed class Figure2bPlots(Figure2bOptions options, IReadOnlyList<Figur
 {
     private static readonly PlotAxis InnerSteps = new("inner gradient steps", Scale.Linear, Low: 0);
 
-    /// <summary>The panels, with one legend, on linear axes: what grows with the steps is a slope. Memory is what live tensors hold, which an allocator's habits do not change.</summary>
+    /// <summary>The panels, with one legend, on linear axes: a cost that grows with the steps is a slope. Memory is that of live tensors, which does not depend on the allocator.</summary>
     public IReadOnlyList<PlotPanel> Panels() =>
     [
         new(

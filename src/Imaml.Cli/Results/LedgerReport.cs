@@ -6,7 +6,7 @@ namespace Imaml.Cli.Results;
 
 /// <summary>A hypothesis that was broken on purpose.</summary>
 /// <param name="Hypothesis">Which, and how.</param>
-/// <param name="Expectation">Whether the bound must be seen to fail.</param>
+/// <param name="Expectation">Whether the bound must fail.</param>
 /// <param name="Instances">On how many problems.</param>
 /// <param name="Broken">On how many of them the bound failed.</param>
 /// <param name="AsExpected">Whether that is what was expected.</param>
@@ -58,7 +58,7 @@ internal static class LedgerReport
         }
     }
 
-    // The first row is the heading; the last cell of a row that is not as it should be is red.
+    // The first row is the heading; the last cell of a row that fails is red.
     private static void Print(string[][] rows, IReadOnlyList<bool> good, int lastNumber)
     {
         var table = new TextTable(rows[0]) { FirstNumber = 2, LastNumber = lastNumber };

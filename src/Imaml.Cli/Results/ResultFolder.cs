@@ -9,7 +9,7 @@ namespace Imaml.Cli.Results;
 /// <summary>The folder of a command's result files, which are written atomically. Folders that it made and left empty are removed.</summary>
 internal sealed class ResultFolder : IDisposable
 {
-    // What must be there is there.
+    // Missing parts and nulls are errors.
     private static readonly JsonSerializerOptions Strict = new(RunJson.Indented) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true };
 
     private readonly List<string> _made = [];
@@ -56,7 +56,7 @@ internal sealed class ResultFolder : IDisposable
     /// <summary>The text of a file.</summary>
     public string Read(string name) => File.ReadAllText(Path.Combine(_path, name));
 
-    /// <summary>The value of a JSON document, all parts of which are there; with other options as they say.</summary>
+    /// <summary>The value of a JSON document, all parts of which must be there, unless other options are given.</summary>
     public T ReadJson<T>(string name, JsonSerializerOptions? options = null) => JsonSerializer.Deserialize<T>(Read(name), options ?? Strict) ?? throw new JsonException("it is null");
 
     /// <inheritdoc/>

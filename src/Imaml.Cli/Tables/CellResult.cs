@@ -1,5 +1,5 @@
-// What has been measured of a cell, read from the files of its runs. Nothing in a file is taken for granted: a table shows what belongs to its cell, and says what
-// does not.
+// What has been measured of a cell, read from the files of its runs. Every file is checked: a table shows the results that belong to its cell, and reports the
+// others.
 
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -27,7 +27,7 @@ internal enum CellState
     /// <summary>The budget is used, and the tests are made.</summary>
     Finished,
 
-    /// <summary>Training had no finite number to go on with; where it had validated before, the best state is tested.</summary>
+    /// <summary>Training ended because its numbers were not finite; where it had validated before, the best state is tested.</summary>
     Diverged,
 
     /// <summary>The folder holds a run of another experiment.</summary>
@@ -178,7 +178,7 @@ internal sealed record CellResult(
             Gradients = lines.Sum(line => line.Step.Gradients ?? 0),
             HessianProducts = lines.Sum(line => line.Step.HessianProducts ?? 0),
             Validation = best?.Validation,
-            // The test of a run that goes on is of a state that it has left.
+            // While a run continues, its test is of an earlier state.
             Transductive = trained && tested ? transductive : null,
             Inductive = trained && tested ? inductive : null,
             BestState = File.Exists(folder.BestCheckpointPath) ? Path.Combine(Folder, Path.GetFileName(folder.BestCheckpointPath)) : null,

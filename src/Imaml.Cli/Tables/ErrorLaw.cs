@@ -7,10 +7,10 @@ namespace Imaml.Cli.Tables;
 /// <summary>e(n) ≈ c·n^(−b), fitted to a run's errors on validation classes. Its interval is too narrow, since the points of one run are not independent.</summary>
 internal static class ErrorLaw
 {
-    /// <summary>Fewer points say little of how far they are from a line.</summary>
+    /// <summary>With fewer points the distance from a line is not known well enough.</summary>
     public const int LeastPoints = 5;
 
-    /// <summary>The law of the second half of these points, in which a run has left its beginning behind; null where it has too few points of a positive error.</summary>
+    /// <summary>The law of the second half of these points, without the beginning of the run; null where it has too few points of a positive error.</summary>
     /// <param name="points">n and e(n), n ascending.</param>
     public static FittedSlope? OfSecondHalf(IReadOnlyList<(double Count, double Error)> points)
     {

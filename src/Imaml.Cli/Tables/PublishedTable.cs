@@ -17,7 +17,7 @@ internal enum Scale
     /// <summary>The presets as they are, the values of the paper and of the methods' authors; the average of the last states is validated as well, since a run may end at any time.</summary>
     Paper,
 
-    /// <summary>Budgets of an hour on a processor: a constant rate with averaging, so that a run can end at any time and go on; the same queries and meta-batch for all methods; at Omniglot 20-way 1-shot what a search on validation classes has found (results/search).</summary>
+    /// <summary>Budgets of an hour on a processor: a constant rate with averaging, so that a run can end at any time and go on. The queries and the meta-batch are the same for all methods. At Omniglot 20-way 1-shot the options come from a search on validation classes (results/search).</summary>
     Cpu,
 }
 

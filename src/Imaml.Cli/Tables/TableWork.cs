@@ -1,4 +1,4 @@
-// Works a table off: every cell's run is begun or continued to its budget, then tested.
+// Completes a table: every cell's run is begun or continued to its budget, then tested.
 
 using Imaml.Cli.Commands;
 using Imaml.Nets.Learning;
@@ -14,7 +14,7 @@ namespace Imaml.Cli.Tables;
 internal sealed record TableWork(
     PublishedTable Table, IReadOnlyList<TableCell> Cells, Scale Scale, IReadOnlyList<ulong> Seeds, double Budget, int Episodes, string Root, string? Data, ComputeDevice Device, int? Threads, CancellationToken Stop)
 {
-    /// <summary>The table as it stands, with all of its cells.</summary>
+    /// <summary>The table with the results so far, and all of its cells.</summary>
     public TableFile Read()
     {
         LibTorchLoader.EnsureLoaded();

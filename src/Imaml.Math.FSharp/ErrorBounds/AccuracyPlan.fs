@@ -1,16 +1,16 @@
-// How one task's error ε is shared between the inner solve and the linear solve: Theorem 1 read backwards, on measured norms.
+// How one task's error ε is shared between the inner solve and the linear solve: Theorem 1 solved for their thresholds, with measured norms.
 //
 // The certificate is rounding R + (‖Λ‖/µ)(L + ρ‖u‖)‖∇G‖/µ + (‖Λ‖/µ)‖r‖. With s of the slack ε − R for the inner part and all that it
-// leaves for the linear one, linearly convergent solvers that need a and b evaluations for each e-fold cost −a ln s − b ln(1−s), least at
-// s = a/(a+b). Gradient descent has a = κ, Nesterov a = 2√κ (√κ asymptotically, on quadratics), and conjugate gradients b = √κ/2: s = 2/3 or more. With s = 4/5 both lose at
-// most a quarter of an e-fold, whatever κ.
+// leaves for the linear one, linearly convergent solvers that need a and b evaluations for each e-fold cost −a ln s − b ln(1−s), which is
+// smallest at s = a/(a+b). Gradient descent has a = κ, Nesterov a = 2√κ (√κ asymptotically, on quadratics), and conjugate gradients b = √κ/2:
+// s = 2/3 or more. With s = 4/5 both lose at most a quarter of an e-fold, for every κ.
 
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
 module internal AccuracyPlan =
 
-    /// The inner solve's share of the slack, and the upper limit above which another inner solve is worth its price.
+    /// The inner solve's share of the slack, and the upper limit above which another inner solve is made.
     [<Literal>]
     let InnerShare = 0.8
 
@@ -37,9 +37,9 @@ module internal AccuracyPlan =
         else
             norms.OuterGradient / sqrt (c.StrongConvexity * c.Smoothness)
 
-    /// ‖u*‖ before anything is known of it. 0 asks the first inner solve for what L alone requires, which cannot be too much. ‖u*‖ ≤ B/µ may
-    /// ask for too much, but spares a second inner solve, linearization and residual: worth it where that costs no more, by √κ evaluations
-    /// for each e-fold.
+    /// ‖u*‖ before anything is known of it. With 0 the first inner solve reaches what L alone requires, which is never more than needed. With
+    /// ‖u*‖ ≤ B/µ it may reach more than needed, but a second inner solve, linearization and residual are saved: taken where that costs no more,
+    /// at √κ evaluations for each e-fold.
     let firstSolutionSize (c: ErrorConstants) =
         let largest = c.OuterGradientBound / c.StrongConvexity
 
@@ -54,8 +54,8 @@ module internal AccuracyPlan =
     /// The ‖∇G‖ at which the inner solve is done. Infinite where the error does not depend on φ.
     let innerThreshold c slack u = InnerShare * slack / innerFactor c u
 
-    /// The ‖r‖ at which the linear solve is done: all that the inner part leaves; where that is too little, as much as it spends, since φ
-    /// will move and r with it.
+    /// The ‖r‖ at which the linear solve is done: all that the inner part leaves. Where that is too little it is as much as the inner
+    /// part, since φ will move, and r with it.
     let linearThreshold (c: ErrorConstants) slack u (norms: MeasuredNorms) =
         let inner = innerFactor c u * norms.InnerGradient
 

@@ -1,7 +1,7 @@
-// Algorithm 2 to an accuracy ε that is certified: solve the inner problem, solve the linear system, look at the certificate, and refine
-// whichever of the two is in the way.
+// Algorithm 2 to an accuracy ε that is certified: solve the inner problem, solve the linear system, evaluate the certificate, and refine
+// the solve that limits it.
 //
-//     φ:  ‖∇G‖ to what L alone requires; where ρ > 0 again from there, once a first linear solve has told ‖u‖
+//     φ:  ‖∇G‖ to what L alone requires; where ρ > 0 again from there, once a first linear solve has given ‖u‖
 //     µ, β, L, ρ:  proved and given, or measured at this φ and at no other
 //     u:  (H+Λ)u = v to all that the inner part leaves of ε; after φ has moved, from the last u
 //     r = v − (H+Λ)u computed anew, and the certificate
@@ -33,7 +33,7 @@ type AdaptiveAccuracy =
                 invalidArg (nameof constants) $"{constants.Length} tasks' constants for {sizes.Length} tasks"
 
             let arithmetic = arithmeticOf [| theta |]
-            // Zeros do not tell the precision of vectors; the first φ, ∇G and ∇L do.
+            // Vectors that are 0 do not show their precision; the first φ, ∇G and ∇L do.
             let later =
                 if Array.forall ((=) 0.0) sizes then
                     ValueSome arithmeticOf
@@ -58,7 +58,7 @@ type AdaptiveAccuracy =
 
             search.Result iterate)
 
-    /// With the arithmetic that is told from vectors: another than the space's, for what is said of rounding.
+    /// With a function that gives the arithmetic of some vectors, which may differ from the space's, for the rounding terms.
     static member internal ComputeIn
         (
             arithmeticOf: 'V[] -> Arithmetic,
@@ -79,7 +79,7 @@ type AdaptiveAccuracy =
 
     /// The meta-gradient of every task at θ, to within options.Accuracy where its status is Met; `constants` has one entry for each task.
     ///
-    /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm: a fixed budget is spent in each
+    /// `innerSolver` must stop at the gradient norm that it is given, and `linearSolver` at the residual norm: a fixed budget is spent in each
     /// round whatever the accuracy.
     /// Cost: see each task's Work. Eleven synchronisations a round, eleven a linear solve and two a step of conjugate gradients, for its Ritz
     /// values, plus the solvers' own. Memory does not depend on the number of rounds.
@@ -97,8 +97,8 @@ type AdaptiveAccuracy =
         let arithmeticOf vectors = Arithmetic.Of(space, regularizer, vectors)
         AdaptiveAccuracy.ComputeIn(arithmeticOf, space, regularizer, problem, innerSolver, linearSolver, constants, options, theta)
 
-    /// The same where nobody knows the constants: they are measured at the φ of each round, and the bounds are estimates. Before any is known
-    /// the inner solve is asked for ‖∇G‖ ≤ ε·λ_min(Λ).
+    /// The same where the constants are not known: they are measured at the φ of each round, and the bounds are estimates. Before any is known
+    /// the inner solve runs to ‖∇G‖ ≤ ε·λ_min(Λ).
     ///
     /// Cost: also EstimatedConstants.At's in each round, counted in each task's Work.
     static member Estimate

@@ -2,7 +2,7 @@
 // from the certificate, until its bound is at most ε.
 //
 // With a = (L_z + ρ_C‖u‖)/µ + K(L + ρ‖u‖)/µ² and b = K/µ the bound is rounding R + a‖∇G‖ + b‖r‖ to first order: of what ε leaves above R the inner
-// solve gets 0.6 and the linear solve 0.3. The first thresholds are a hundredth of what ∇G and ∇L are at the centre. A batch moves together: its
+// solve gets 0.6 and the linear solve 0.3. The first thresholds are a hundredth of what ∇G and ∇L are at the centre. A batch is in lock-step: its
 // thresholds are those of the task that needs the smallest.
 
 namespace Imaml.Math
@@ -26,14 +26,14 @@ type AdaptiveLowerLevel =
     // A threshold of 0 would be a fixed budget.
     static member private Tiny = 1e-30
 
-    // Where no bound tells when it is enough.
+    // Where there is no bound: the solvers run to their own limits.
     static member private NoThresholds: Thresholds =
         {
             InnerGradientNorm = AdaptiveLowerLevel.Tiny
             LinearResidualNorm = AdaptiveLowerLevel.Tiny
         }
 
-    // What the next run is asked for by one task: ‖∇G‖ and ‖r‖.
+    // The ‖∇G‖ and ‖r‖ that one task needs of the next run.
     static member private Next(epsilon: float, bound: LowerLevelCertificate, pullBack: PullBackBound, u: float) : Thresholds =
         let c = bound.Lower.Constants
         let norm = pullBack.Norm + pullBack.NormSlope * bound.Lower.InnerError
@@ -66,7 +66,7 @@ type AdaptiveLowerLevel =
 
     /// The gradient of every task at z, to within options.Accuracy where its status is Met.
     ///
-    /// `innerSolver` must heed the gradient norm that it is given, and `linearSolver` the residual norm.
+    /// `innerSolver` must stop at the gradient norm that it is given, and `linearSolver` at the residual norm.
     /// Cost: in each of at most options.MaxRounds rounds Algorithm 2 from the last x and u, one linearization, one outer gradient and one product for
     /// the certificate. Errors: an accuracy that is not positive and finite, MaxRounds below 1.
     static member Compute
@@ -132,7 +132,7 @@ type AdaptiveLowerLevel =
 
             // The status, where the task is done.
             let status task (bound: LowerLevelCertificate) =
-                // No round lowers what one has not lowered.
+                // A bound that one round has not lowered is not lowered by the next.
                 let stuck = last || not (bound.Total < 0.9 * before[task])
 
                 if not (finite[task] > 0.5) then

@@ -38,8 +38,8 @@ type private RefinedSolution<'V, 'S> =
                 Residual = vector.Invoke s.Residual
             }
 
-/// The search: its solvers, what its constants are measured with, where they are, how the precision of vectors is told where θ = 0 did not, and
-/// the tasks as they stand.
+/// The search: its solvers, what its constants are measured with, where they are, how the precision of vectors is found where θ = 0 did not show
+/// it, and the state of the tasks.
 type internal AdaptiveSearch<'V, 'S>
     (
         space: IInnerProductSpace<'V, 'S>,

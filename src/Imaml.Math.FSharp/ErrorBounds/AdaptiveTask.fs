@@ -1,4 +1,4 @@
-// The search for an accuracy ε, as one task sees it: what it knows between two solves, what each solve adds to that, and what it decides.
+// The search of one task for an accuracy ε: its state between two solves, the change by each solve, and the decisions.
 // Plain numbers, no vectors; AdaptiveSearch has those.
 
 namespace Imaml.Math
@@ -21,7 +21,7 @@ type internal AdaptiveTask =
         Norms: MeasuredNorms
         Bound: Certificate
         Inner: InnerStatus
-        /// The last inner solve lowered ‖∇G‖ by less than a tenth, or said that it could not.
+        /// The last inner solve lowered ‖∇G‖ by less than a tenth, or reported that it could not.
         Stuck: bool
         /// The inner solver's part of the gradients and products, and its evaluations of L̂ alone; the measured constants' part of the products.
         InnerGradients: int
@@ -33,7 +33,7 @@ type internal AdaptiveTask =
 
     member p.Running = p.Status.IsNone
 
-    /// A bound can be had. Constants that are refuted give none, but say so themselves.
+    /// There is a bound, or the constants are refuted, which is reported separately.
     member p.Bounded = p.Bound.Kind <> BoundKind.None || p.Bound.IsRefuted
 
 [<RequireQualifiedAccess>]
@@ -50,7 +50,7 @@ module internal AdaptiveTask =
             Status = ValueSome status
         }
 
-    /// What the iterations may still cost, and ‖u‖ as it will be: the rounding part is that of norms that would be reached.
+    /// The part of ε that is left for the iterations, and the expected ‖u‖. The rounding part is that of the norms that would be reached.
     let private outlook (p: AdaptiveTask) =
         let u = AccuracyPlan.solutionSize p.Constants p.Norms
 
@@ -63,7 +63,7 @@ module internal AdaptiveTask =
 
         struct (AccuracyPlan.slack p.Arithmetic p.Epsilon (certificate p reached), u)
 
-    /// A task before its first inner solve, which knows only the constants; where there are none, the ‖∇G‖ that it is asked for.
+    /// A task before its first inner solve, from its constants; where there are none, `without` is the ‖∇G‖ of its first inner solve.
     let start arithmetic epsilon maxRounds theta (constants: ErrorConstants) (without: float) : AdaptiveTask =
         let norms =
             {
@@ -155,7 +155,7 @@ module internal AdaptiveTask =
                     }
             }
 
-        // An inner solver that has lost its way returns the last finite iterate, at which the certificate would hold and say nothing.
+        // An inner solver that has diverged returns the last finite iterate. A certificate there would be valid but useless.
         if inner.Status <> InnerStatus.NonFinite && Double.IsFinite(gradient + phi + outer + residual) then
             p
         else
@@ -180,7 +180,7 @@ module internal AdaptiveTask =
 
     /// After a linear solve, with the smallest curvature along a direction of it, its smallest Ritz value, ‖u‖ and the ‖r‖ of its recurrence.
     let solved steps products smallest ritz nonFinite solution residual (p: AdaptiveTask) =
-        // A curvature that is zero to rounding is none below 0.
+        // A curvature that is zero to rounding does not count as negative.
         let indefinite = smallest <= 0.0
         let smallest = min smallest (Certificate.CurvatureOfRitzValue(p.Constants, p.Arithmetic, ritz))
 
@@ -237,7 +237,7 @@ module internal AdaptiveTask =
         elif bound.IsRefuted then
             ended CertifiedStatus.ConstantsRefuted { p with Bound = bound }
         elif bound.Kind = BoundKind.None then
-            // It could be had before the last norms: one of them has overflowed.
+            // There was a bound before the last norms: one of them has overflowed.
             ended CertifiedStatus.NonFinite { p with Bound = bound }
         else
             let p = { p with Bound = bound }
@@ -247,7 +247,7 @@ module internal AdaptiveTask =
             elif bound.Total <= 2.0 * bound.Rounding then
                 ended CertifiedStatus.RoundingLimit p
             elif p.Work.Rounds >= p.MaxRounds || stuck then
-                // With ε out of reach, what is left may still be the budgets', not rounding's.
+                // Where ε cannot be reached, the rest of the bound may be due to the budgets, not to rounding.
                 let limit = p.Epsilon <= bound.Rounding && bound.Total <= 10.0 * bound.Rounding
 
                 ended

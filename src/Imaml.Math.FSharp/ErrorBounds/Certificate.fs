@@ -13,7 +13,7 @@
 
 namespace Imaml.Math
 
-/// A bound on the error of one task's meta-gradient g = Λu. It can only be made by its formula, and it is worth what its constants are.
+/// A bound on the error of one task's meta-gradient g = Λu. It can only be made by its formula, and is certified or estimated as its constants are.
 [<Sealed>]
 type Certificate
     private
@@ -30,7 +30,7 @@ type Certificate
         total: float,
         rounding: float
     ) =
-    /// What the bound is worth: that of the constants, or None where there is no bound.
+    /// The kind of the bound: that of the constants, or None where there is no bound.
     member _.Kind = kind
     /// Why there is no bound, in words; empty where there is one.
     member _.Reason = reason
@@ -57,12 +57,12 @@ type Certificate
     static member internal None(constants, reason) =
         Certificate(BoundKind.None, reason, false, constants, infinity, infinity, infinity, infinity, infinity, infinity, infinity)
 
-    // What ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
+    // How far ⟨p, Mp⟩/⟨p, p⟩ as computed may be below the true one: the rounding of the product, of two inner products, and underflow.
     static member private CurvatureRounding(c: ErrorConstants, a: Arithmetic, norms: MeasuredNorms) =
         c.ProductRounding.At(a.NormAtMost norms.Phi)
         + a.RegularizerRounding * c.LargestRegularization
         + a.Gamma(2 * a.Parameters + 10) * c.Smoothness
-        // No rounding of the losses is known of estimates: as much as spoils half of the digits.
+        // For estimates the rounding of the losses is not known: half of the digits are taken to be wrong.
         + (if c.Kind = BoundKind.Estimated then
                sqrt a.UnitRoundoff * c.Smoothness
            else
@@ -72,14 +72,14 @@ type Certificate
            else
                0.0)
 
-    /// A Ritz value of conjugate gradients as a curvature that was seen: their coefficients lose half of the digits in it.
+    /// A Ritz value of conjugate gradients as an observed curvature: rounding of their coefficients may cost half of its digits.
     static member internal CurvatureOfRitzValue(c: ErrorConstants, a: Arithmetic, value: float) = value + sqrt a.UnitRoundoff * c.Smoothness
 
     /// The certificate from one task's constants, its arithmetic, and what was measured.
     ///
     /// Added to the constants' own roundings of ∇L̂, ∇L and products: φ − θ, Λ(φ−θ), Λu, the sums that make ∇G and r, and the norms.
     /// With w = φ − θ as computed and ∇G = ∇L̂ + Λw, ∇G errs by ‖Λ‖(‖φ‖ + ‖θ‖)(γ₂ + c(1 + γ₂)) and γ₂ of itself, c the rounding of a
-    /// product with Λ; (H+Λ)u errs by γ₂ of itself, which is v − r, and r by γ₂ of itself.
+    /// product with Λ. (H+Λ)u errs by γ₂ of itself, which is v − r, and r by γ₂ of itself.
     static member internal Of(constants: ErrorConstants, arithmetic: Arithmetic, norms: MeasuredNorms) : Certificate =
         let c = constants
         let a = arithmetic
@@ -99,7 +99,7 @@ type Certificate
             none "a bound on rounding must be finite and at least 0"
         elif norms.Curvature < c.StrongConvexity - Certificate.CurvatureRounding(c, a, norms) then
             let reason =
-                $"G curves by {norms.Curvature:g6} along a direction that was met, less than the constants' µ = {c.StrongConvexity:g6}: they are wrong"
+                $"G curves by {norms.Curvature:g6} along a direction that was found, less than the constants' µ = {c.StrongConvexity:g6}: they are wrong"
 
             Certificate(BoundKind.None, reason, true, c, infinity, infinity, infinity, infinity, infinity, infinity, infinity)
         else
@@ -176,7 +176,7 @@ type Certificate
         let arithmetic = Arithmetic.Of(space, regularizer, vectors)
         Array.map2 (fun (c: TaskConstants) norms -> Certificate.Of(c.With regularizer, arithmetic, norms)) constants norms
 
-    /// A bound on ‖Λu − d_θL(Alg*(θ))‖ for every task, whoever made φ and u; `constants` has one entry for each task. Whoever has a g asks for
+    /// A bound on ‖Λu − d_θL(Alg*(θ))‖ for every task, for any φ and u; `constants` has one entry for each task. A given g has
     /// u = Λ⁻¹g (IRegularizer.ApplyInverse).
     ///
     /// Cost: one linearization, one product, one outer gradient; no exact solution.
@@ -193,7 +193,7 @@ type Certificate
         let norms = Certificate.Measure(space, regularizer, problem, theta, phi, u)
         Certificate.OfMeasured(space, regularizer, constants, [| theta; phi; u |], norms)
 
-    /// The same for what Algorithm 2 returned at θ; the curvatures and Ritz values that its linear solve met can refute the constants too.
+    /// The same for what Algorithm 2 returned at θ; the curvatures and Ritz values that its linear solve found can refute the constants too.
     /// Errors: a meta-gradient of a method that solves no linear system, which has no u.
     static member OfResult
         (
@@ -211,7 +211,7 @@ type Certificate
                 (nameof result)
                 $"the method solved no linear system ({SolveStatus.NotMade}): only Algorithm 2's result holds a u to certify"
 
-        // Of a raised Λ or of another matrix than H the curvatures say nothing about G.
+        // The curvatures of a raised Λ, or of another matrix than H, are not those of G.
         let remedied =
             Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
 
@@ -234,7 +234,7 @@ type Certificate
 
         Certificate.OfMeasured(space, regularizer, constants, vectors, norms)
 
-    /// An estimate of ‖Λu − d_θL(Alg*(θ))‖ for every task, where nobody knows the constants: they are measured at this φ.
+    /// An estimate of ‖Λu − d_θL(Alg*(θ))‖ for every task, where the constants are not known: they are measured at this φ.
     ///
     /// Cost: that of OfSolution and of EstimatedConstants.At.
     static member Estimate

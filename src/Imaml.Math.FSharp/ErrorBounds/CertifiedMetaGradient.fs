@@ -1,11 +1,11 @@
-// What AdaptiveAccuracy is asked for, and what it answers: meta-gradients, and for each task a bound on the error, how the search for the accuracy
-// ended, and what it cost.
+// The options and the results of AdaptiveAccuracy: meta-gradients, and for each task a bound on the error, how the search for the accuracy
+// ended, and its cost.
 
 namespace Imaml.Math
 
 open System.Runtime.CompilerServices
 
-/// What AdaptiveAccuracy is asked for.
+/// The options of AdaptiveAccuracy.
 type AdaptiveOptions =
     {
         /// ε, absolute: ‖g − d_θL(Alg*(θ))‖ ≤ ε for every task.
@@ -54,12 +54,12 @@ type CertifiedStatusWords =
         | CertifiedStatus.BudgetSpent ->
             "the budgets ended before the bound met the accuracy; allow more inner or linear steps, more rounds, or raise λ"
         | CertifiedStatus.NotStronglyConvex ->
-            "a direction was met along which G does not curve upwards: raise λ; the meta-gradient has no bound"
+            "a direction was found along which G does not curve upwards: raise λ; the meta-gradient has no bound"
         | CertifiedStatus.NonFinite ->
             "a gradient, a product or an iterate was not finite: the inner solver has diverged (lower its step), or the arithmetic overflowed"
         | CertifiedStatus.NoConstants -> "the constants give no bound; the meta-gradient is that of the solvers' own budgets"
         | CertifiedStatus.ConstantsRefuted ->
-            "a direction was met along which G curves by less than the constants' µ: correct the constants; the meta-gradient has no bound"
+            "a direction was found along which G curves by less than the constants' µ: correct the constants; the meta-gradient has no bound"
         | _ -> invalidArg (nameof status) $"{status} is not a status"
 
 /// What one task's meta-gradient has cost: what the task itself needed, as if it had been alone; where its constants are measured, that too.

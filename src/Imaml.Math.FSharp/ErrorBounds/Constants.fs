@@ -1,17 +1,17 @@
-// The constants that Theorem 1 speaks of. What is stored belongs to the losses alone; what depends on Λ is formed from the Λ in use:
+// The constants of Theorem 1. What is stored belongs to the losses alone; what depends on Λ is formed from the Λ in use:
 //
 //     L̂: m·I ⪯ ∇²L̂ ⪯ M·I (m may be negative), ρ        L: L, B        both: what computing them rounds
 //     µ = m + λ_min(Λ),   β = M + λ_max(Λ),   ‖Λ‖ = λ_max(Λ)
 //
 // So constants of one λ cannot be used with another. Constants are *certified* where they are stated as proved (LossConstants.Proved) and
 // *estimated* where they were measured (EstimatedConstants); the kind has no setter and no copy, and every bound inherits it. An estimate
-// holds where it was made and is never handed to a certificate: whoever certifies measures at his own φ.
+// holds only where it was measured and is never passed to a certificate, which measures at its own φ.
 
 namespace Imaml.Math
 
 open System
 
-/// What a bound is worth.
+/// Whether a bound is proved.
 type BoundKind =
     /// There is no bound: no constants are known.
     | None = 0
@@ -241,7 +241,7 @@ type internal Arithmetic =
         else
             infinity
 
-    /// That of numbers with this distance from 1 to the next one, d parameters and this Λ; a Λ that is no class of the library's is taken to be
+    /// That of numbers with this distance from 1 to the next one, d parameters and this Λ; a Λ of a class that is not the library's is taken to be
     /// applied as a d × d matrix. Not for tensor cores that round the factors of a product further.
     static member In(epsilon: float, parameters: int, regularizer: IRegularizer<'V, 'S>) =
         let a =

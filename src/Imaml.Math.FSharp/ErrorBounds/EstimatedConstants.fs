@@ -1,4 +1,4 @@
-// Theorem 1's constants where nobody knows them: measured at one φ, for networks above all. They say how G and L curve there and along
+// Theorem 1's constants where they are not known, mainly for networks: measured at one φ. They describe how G and L curve there and along
 // φ − θ, not how they curve everywhere, so a bound made of them is an estimate, and is called one.
 //
 //     µ, β   the extreme eigenvalues of H(φ) + Λ: all of them where d is small, otherwise Ritz values of the Krylov space of ∇L(φ), in which
@@ -7,7 +7,7 @@
 //     ρ      the change of H along φ − θ and along u, on u and on φ − θ, by differences of products
 //     B      ‖∇L(φ)‖
 //
-// HessianChange and ObservedCurvature are what one direction and one Lanczos run say of ρ and of µ, β, κ.
+// HessianChange measures ρ along one direction, ObservedCurvature measures µ, β and κ by one Lanczos run.
 
 namespace Imaml.Math
 
@@ -42,17 +42,17 @@ type HessianChange =
         let quotient = space.DivideOrZero(space.Norm change, space.Multiply(space.Scalar h, space.Norm w))
         region.KeepScalar quotient
 
-/// What one Lanczos run on H = ∇²L̂(φ) knows of G's curvature at φ, for Λ = λI.
+/// G's curvature at φ as measured by one Lanczos run on H = ∇²L̂(φ), for Λ = λI.
 ///
 /// Ritz values lie inside the spectrum. So µ ≤ λ + min d and β ≥ λ + max d, κ may be larger than their quotient, and λ + min d < 0 proves,
-/// up to rounding, that G is not convex at φ. They never prove that it is: a lower bound on µ holds but for a chance (RitzSpectrum.Missed).
+/// up to rounding, that G is not convex at φ. They never prove that it is: a lower bound on µ has a chance of error (RitzSpectrum.Missed).
 type ObservedCurvature =
     {
         /// λ + min d ≥ µ; not a number where nothing was seen.
         StrongConvexityAtMost: float
         /// λ + max d ≤ β.
         SmoothnessAtLeast: float
-        /// By how much µ may be smaller, but for the chance that was allowed.
+        /// By how much µ may be smaller, except with the chance of error that was allowed.
         Missed: float
     }
 
@@ -70,7 +70,7 @@ type ObservedCurvature =
     /// G is not convex at the point: a direction of negative curvature was found.
     member o.IsRefuted = o.StrongConvexityAtMost < 0.0
 
-    /// G is strongly convex at the point, but for the chance that was allowed.
+    /// G is strongly convex at the point, except with the chance of error that was allowed.
     member o.IsProbable = o.StrongConvexityAtMost - o.Missed > 0.0
 
     /// κ ≥ β/µ as seen; infinite where µ is not positive.

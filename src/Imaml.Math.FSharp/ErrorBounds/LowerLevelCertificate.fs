@@ -35,10 +35,10 @@ type PullBackBound private (slope: float, norm: float, normSlope: float, roundin
 
         PullBackBound(slope, norm, normSlope, rounding)
 
-/// A bound on the error of one task's ∇F(z). It can only be made by its formula, and it is worth what the constants of its certificate are.
+/// A bound on the error of one task's ∇F(z). It can only be made by its formula, and is certified or estimated as its certificate is.
 [<Sealed>]
 type LowerLevelCertificate private (kind: BoundKind, reason: string, lower: Certificate, total: float, rounding: float) =
-    /// What the bound is worth: that of the constants, or None where there is no bound.
+    /// The kind of the bound: that of the constants, or None where there is no bound.
     member _.Kind = kind
     /// Why there is no bound, in words; empty where there is one.
     member _.Reason = reason
@@ -49,7 +49,7 @@ type LowerLevelCertificate private (kind: BoundKind, reason: string, lower: Cert
     /// The part of Total that no iteration can remove.
     member _.Rounding = rounding
 
-    /// From the certificate of x and u at z, and what is proved of the pull-back there. Whoever made x and u: a certificate of
+    /// From the certificate of x and u at z, and what is proved of the pull-back there. For any x and u: a certificate of
     /// Certificate.OfSolution or OfResult. An estimate's certificate gives an estimate.
     static member Of(lower: Certificate, pullBack: PullBackBound) : LowerLevelCertificate =
         let none reason = LowerLevelCertificate(BoundKind.None, reason, lower, infinity, infinity)

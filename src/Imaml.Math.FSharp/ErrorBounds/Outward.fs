@@ -1,5 +1,5 @@
-// Arithmetic that is rounded to one side, so that a bound as computed is a bound: what a sum, a product or a quotient rounds away is known exactly
-// (Knuth's TwoSum; a fused multiply-add), and where it may have underflowed the next number is taken.
+// Arithmetic that is rounded to one side, so that a bound as computed is a bound. The rounding error of a sum, a product or a quotient is known
+// exactly (Knuth's TwoSum; a fused multiply-add). Where it may have underflowed the next number is taken.
 
 namespace Imaml.Math
 

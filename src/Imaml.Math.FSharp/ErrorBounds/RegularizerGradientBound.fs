@@ -11,7 +11,7 @@
 // as ‖w − w*‖ ≤ ‖w − (φ−θ)‖ + δ and ‖w*‖ ≤ ‖φ−θ‖ + δ; of layers' sums too, by Cauchy and Schwarz layer by layer. E and δ are
 // the certificate's.
 //
-// At a small λ and H singular the bound is far above what RegularizerGradient.Refined errs by, and none that is made of these constants can be much
+// At a small λ and H singular the bound is far above the error of RegularizerGradient.Refined. No bound that is made of these constants can be much
 // smaller: they bound the rounding e of ∇L̂ by its norm alone, and an e in H's null space would move the gradient by ‖e‖‖v‖/λ², as φ* moves by
 // e/λ and u has v/λ there. For X = [1 1 1], λ = 10⁻¹⁰, outer X = [1 0 0] that is 4·10⁵, and the bound 7·10⁵. Refined's own error is 10⁻⁶, as rounding of Xᵀr lies
 // almost in the rows of X.
@@ -21,7 +21,7 @@ namespace Imaml.Math
 /// A bound on the error of one task's gradient in Λ's parameters.
 [<Sealed>]
 type RegularizerGradientBound private (kind: BoundKind, reason: string, total: float) =
-    /// What the bound is worth: that of the certificate that it is made of.
+    /// The kind of the bound: that of the certificate that it is made of.
     member _.Kind = kind
     /// Why there is no bound, in words; empty where there is one.
     member _.Reason = reason

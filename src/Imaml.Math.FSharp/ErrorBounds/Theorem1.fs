@@ -2,9 +2,9 @@
 //
 //     ‖g − d_θL(Alg*(θ))‖ ≤ δ′ + Cδ,       C = ‖Λ‖L/µ + ‖Λ‖ρB/µ²
 //
-// and Corollary 1, which the paper draws from it. A number made of constants is worth what they are (ErrorConstants.Kind); where they give
-// no bound it is infinite, or the largest integer. Certificate is the bound after a run, AccuracyPlan Theorem 1 read backwards, from an
-// accuracy that is asked for.
+// and Corollary 1, which the paper draws from it. A number made of constants is certified or estimated as they are (ErrorConstants.Kind); where
+// they give no bound it is infinite, or the largest integer. Certificate is the bound after a run; AccuracyPlan solves Theorem 1 for the
+// thresholds of a required accuracy.
 
 namespace Imaml.Math
 

@@ -6,7 +6,7 @@
 // X = LQᵀ, Q of orthonormal columns, it is W₀ + QV, and V is the minimiser of the same objective with the features L, n × r, and the logits
 // XW₀ + LV: lengths and angles stay. A QR factorisation of Xᵀ keeps them to rounding, where the Gram matrix XXᵀ = LLᵀ would lose half of the digits.
 //
-// The adjoint system too: of v only Qᵀv meets H, so (H + λ)u = v has the solution u = v/λ + Q(s − Qᵀv/λ) with (LᵀSL/n + λ)s = Qᵀv, Sᵢ = ∇²ℓ.
+// The adjoint system too: H acts on Qᵀv alone, so (H + λ)u = v has the solution u = v/λ + Q(s − Qᵀv/λ) with (LᵀSL/n + λ)s = Qᵀv, Sᵢ = ∇²ℓ.
 
 namespace Imaml.Math
 

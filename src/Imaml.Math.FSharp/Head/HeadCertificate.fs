@@ -1,6 +1,6 @@
 // The a-posteriori certificate of a linear head, in the features and in W₀: every constant of it is known, on whatever network the features come from.
 //
-// The curvature S = ∇²ℓ of an example is at most s = 2 max p_k(1 − p_k) ≤ ½ (Gershgorin), small where its probabilities are near 0 and 1, and it changes
+// The curvature S = ∇²ℓ of an example is at most s = 2 max p_k(1 − p_k) ≤ ½ (Gershgorin), small where its probabilities are near 0 and 1. It changes
 // by a factor: along a, d(bᵀSb)/dt is a third central moment, at most range(a)·bᵀSb, so S(z + a) ⪯ e^range(a) S(z) (self-concordance; Bach 2010), where
 // range(a) ≤ √2‖a‖. So the bounds do not depend on the scale of the features. Far from the solution, where e^range is large, S is at most ½ all the same,
 // and it is c-Lipschitz, c = 2√2/(6√3). Of squares s = 1, and S does not change. Norms are Frobenius', W at hand, W* the solution:
@@ -55,7 +55,7 @@ type HeadNorms =
         /// ‖E‖ and ‖R‖.
         SupportLogits: float
         QueryLogits: float
-        /// The norm of the gradient in X and X_q together, in the columns of which it is used: a bias is a constant feature, whose gradient goes nowhere.
+        /// The norm of the gradient in X and X_q together, in the columns of which it is used: a bias is a constant feature, with an unused gradient.
         FeatureGradient: float
     }
 
@@ -196,7 +196,7 @@ type internal HeadRounding(measured: HeadNorms) =
     member _.Support d = support d
     member _.Query d = query d
 
-    /// Of ∇g(W), but for 2 units of itself.
+    /// Of ∇g(W), except for 2 units of itself.
     member _.Gradient = x *^ (gamma n *^ e +^ deltaE) +^ lambda *^ gamma 4.0 *^ (w +^ centre) +^ tiny
 
     /// Of r = ∇L(W) − (H + λ)u, likewise.

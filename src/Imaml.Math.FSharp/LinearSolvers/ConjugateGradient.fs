@@ -2,15 +2,16 @@
 //
 // In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7). After k steps the error in
 // the A-norm is at most 2((√κ−1)/(√κ+1))ᵏ of the first. The system is solved for b/‖b‖, so that a tiny b does not underflow.
-// A task that has met its tolerance, or a direction that CG cannot use, is frozen: its α is 0 from then on.
+// A task that has reached its tolerance, or found a direction that CG cannot use, is frozen: its α is 0 from then on.
 //
-// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the best lower bound on ‖A‖ so far and ε the space's rounding: a curvature below is not
-// positive, it is unknown, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. a is the largest of the quotients ⟨p, Ap⟩/‖p‖² and of the
-// norms of the rows √β/α, β/α that Lanczos's matrix is known to have after a step: where b has hardly a part along A's large eigenvectors the
-// quotients are far below ‖A‖, and p, which rounds by ε‖A‖, hides a null vector from them. Of A = H + Λ it is known that products round by
-// ελ_min(Λ) at least, where b is a null vector itself.
-// The directions just before a null vector are all but as bad, which only it reveals: steps from where ‖r‖ has risen to 100‖b‖ are held apart,
-// as y, and are part of the answer only if the residual falls again, or if no null vector was found and a‖y‖ ≤ ‖b‖/√ε, half of the digits.
+// A direction is of use where pᵀAp > c·ε·a·‖p‖², a the best lower bound on ‖A‖ so far and ε the space's rounding. The sign of a smaller
+// curvature is not known, and a step along it is nothing but rounding, 10¹⁵‖b‖ long. a is the largest of the quotients ⟨p, Ap⟩/‖p‖² and of the
+// norms of the rows √β/α, β/α that Lanczos's matrix is known to have after a step. The rows are needed where b has hardly a part along A's large
+// eigenvectors: the quotients are then far below ‖A‖, and p, which rounds by ε‖A‖, hides a null vector from them. Where b is a null vector
+// itself, it is known of A = H + Λ that products round by ελ_min(Λ) at least.
+// The directions just before a null vector are almost as bad, which shows only at the null vector. So the steps after ‖r‖ has risen to 100‖b‖ are
+// held apart, as y. They are part of the solution only if the residual falls again, or if no null vector was found and a‖y‖ ≤ ‖b‖/√ε, half of
+// the digits.
 //
 // With a preconditioner M the same steps take z = M⁻¹r in r's place (Preconditioning.fs), κ is that of M⁻¹A, and quotients are taken in M's
 // norm, so that they do not depend on its scale.
@@ -166,8 +167,8 @@ module internal ConjugateGradient =
             Newest = []
         }
 
-    /// Where steps held back are no longer than half of the digits allow, a‖y‖ ≤ 1/√ε, and no curvature of zero has called them in question: so
-    /// short a budget may end before a residual of up to √κ has fallen again. With a preconditioner a is not A's, and says nothing of y.
+    /// 1 where the steps held back are short, a‖y‖ ≤ 1/√ε, half of the digits, and no curvature of zero was found: a short budget may end before a
+    /// residual of up to √κ has fallen again. With a preconditioner a is not a bound on ‖A‖, and gives no limit for y.
     let private within space (inverse: ('V -> 'V) voption) (epsilon: 'S) (indefinite: 'S) (s: State<'V, 'S>) =
         let space: IInnerProductSpace<'V, 'S> = space
 
@@ -223,7 +224,7 @@ module internal ConjugateGradient =
             let met = Mask.complement space unmet
             // Half of the smallest residual before.
             let lower = space.Exceeds(state.Least, space.Multiply(space.Scalar 4.0, state.Square))
-            // A curvature that is zero only when compared with what was seen of A after it.
+            // A curvature that is zero only when compared with the ‖A‖ that was observed after it.
             let late =
                 if inverse.IsSome then
                     space.Scalar 0.0
@@ -259,7 +260,7 @@ module internal ConjugateGradient =
                     Coefficients = if inverse.IsSome then [||] else coefficients.ToArray()
                 })
 
-/// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked along the way).
+/// Conjugate gradients as a linear solver, from u = 0 for A symmetric (not checked) and positive definite (checked during the solve).
 ///
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =

@@ -1,7 +1,7 @@
 // The dense solve of A u = b, task by task on the host: the oracle of every other solver.
 //
-// Each task's matrix is built from d products, symmetrised, and diagonalised: A = QDQᵀ, u = QD⁻¹Qᵀb. That serves definite, indefinite and
-// singular A alike, and gives the smallest eigenvalue. Directions whose eigenvalue is nothing but rounding are left out: u is then the
+// Each task's matrix is built from d products, symmetrised, and diagonalised: A = QDQᵀ, u = QD⁻¹Qᵀb. That works for definite, indefinite and
+// singular A alike, and gives the smallest eigenvalue. Directions whose eigenvalue is nothing but rounding are omitted: u is then the
 // least-squares solution of minimal norm.
 
 namespace Imaml.Math
@@ -82,7 +82,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
                     else
                         DenseOutcome.ofSystem epsilon matrices[task] (Vector<float>.Build.DenseOfArray rows[task] / sizes[task]))
 
-            // A solution beyond the range of the space's numbers is none.
+            // A solution beyond the range of the space's numbers does not count as one.
             let sizes = space.Read(space.Norm(coordinates.OfRows(b, outcomes |> Array.map _.Solution)))
 
             let outcomes =

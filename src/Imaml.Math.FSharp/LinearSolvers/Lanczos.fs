@@ -12,7 +12,7 @@
 // Each new vector is made orthogonal to all before it, once more than the recurrence does: twice is enough. Where less is then left of it than a
 // rounding of what A does to unit vectors, the space is invariant, the Ritz values are eigenvalues, and the task is frozen with qⱼ₊₁ = 0.
 //
-// How much of the spectrum's ends a random start can have missed: drawn uniformly from the unit sphere of ℝᵈ, k steps leave, but for a chance of
+// How much of the spectrum's ends a random start can have missed: drawn uniformly from the unit sphere of ℝᵈ, k steps give, except with a chance of
 // at most 1.648√d·e^(−√ε(2k−1)), λ_max − max d ≤ ε(λ_max − λ_min)      (Kuczyński and Woźniakowski 1992, theorem 4.2; A − λ_min I for their A)
 // and the same of −A. With both, λ_max − λ_min ≤ (max d − min d)/(1 − 2ε), so neither end is farther out than ε/(1 − 2ε)(max d − min d).
 
@@ -50,8 +50,8 @@ type RitzSpectrum private (epsilon: float, values: float[], residuals: float[], 
         else
             this.CountBelow(-(sqrt epsilon) * max (abs this.Smallest) (abs this.Largest))
 
-    /// By how much λ_min may be below Smallest and λ_max above Largest, but for a chance of `failure`, where the start was uniform on the
-    /// sphere of ℝᵈ; infinite where k steps cannot tell. Errors: d below 1, a chance outside (0, 1).
+    /// By how much λ_min may be below Smallest and λ_max above Largest, except with a chance of `failure`, where the start was uniform on the
+    /// sphere of ℝᵈ; infinite where k steps are too few for a bound. Errors: d below 1, a chance outside (0, 1).
     member this.Missed(dimension: int, failure: float) : float =
         if dimension < 1 then
             invalidArg (nameof dimension) $"the dimension must be at least 1, not {dimension}"
@@ -229,7 +229,7 @@ module Lanczos =
                 }
 
             for _ in 1..steps do
-                // The vectors of the basis stay; all else of a step dies with it.
+                // The vectors of the basis are kept; everything else of a step is freed after it.
                 use region = space.OpenRegion()
                 state <- Region.keep region (step space operator.Apply basis state)
                 diagonal.Add state.Alpha

@@ -1,5 +1,5 @@
-// A linear map by its action alone: all that the mathematics ever knows of H + Λ, of a preconditioner, or of Lemma 1's Jacobian. And what a
-// small one is as a matrix, which is what everything else is checked against: its entries, its eigenvalues and eigenvectors A = QDQᵀ.
+// A linear map given by its action: the algorithms use nothing else of H + Λ, of a preconditioner, or of Lemma 1's Jacobian. And a small map as
+// a matrix, against which everything else is checked: its entries, its eigenvalues and eigenvectors A = QDQᵀ.
 //
 // MathNet's decomposition squares entries and fails where the squares overflow, so A is first divided by a power of two, which rounds nothing.
 
@@ -13,7 +13,7 @@ type ILinearOperator<'V> =
     /// Aw
     abstract Apply: w: 'V -> 'V
 
-/// w ↦ Hw + Λw. Each product rounds by ελ_min(Λ)‖w‖ at least, however much of the sum cancels: what is smaller is no curvature.
+/// w ↦ Hw + Λw. Each product rounds by ελ_min(Λ)‖w‖ at least, however much of the sum cancels: a smaller value is not a curvature.
 type internal IShiftedOperator<'V> =
     inherit ILinearOperator<'V>
     /// λ_min(Λ)
@@ -23,7 +23,7 @@ type internal IShiftedOperator<'V> =
 [<AbstractClass; Sealed>]
 type LinearOperator =
 
-    /// The largest d that is taken as a dense matrix: a task's matrix then has 128 MiB. Beyond it a mistake is likelier than a wish.
+    /// The largest d that is taken as a dense matrix: a task's matrix then has 128 MiB. A larger d is probably a mistake.
     static member LargestDimension = 4096
 
     /// The operator of a function, which is taken to be linear.
@@ -79,7 +79,7 @@ type LinearOperator =
 /// Jacobi's preconditioner M = diag(m): w ↦ wᵢ/mᵢ.
 ///
 /// Every mᵢ must be positive and finite. The diagonal of H + Λ need not be: Aⱼⱼ = ⟨eⱼ, Aeⱼ⟩ ≤ 0 says that A is indefinite.
-/// Cost: one pass over the vector an action; a look at the diagonal when it is made.
+/// Cost: one pass over the vector an action; when it is made the diagonal is read, which waits for a device.
 type DiagonalPreconditioner<'V>(coordinates: ICoordinates<'V>, diagonal: 'V) =
     do
         for task, row in coordinates.ToRows diagonal |> Array.indexed do
@@ -161,7 +161,7 @@ module Tridiagonal =
 
             pivot <- diagonal[i] - x - coupling
 
-            // A pivot of exactly 0 would spoil the next: a hair to the left of x it is positive.
+            // A pivot of exactly 0 would make the next one infinite or NaN: just below x it is positive.
             if pivot = 0.0 then
                 pivot <- 1e-300
 

@@ -1,4 +1,4 @@
-// What a solver of A u = b is told, and how its solve ended, as data that travels with the solution: the stopping rule, the status, the report.
+// The stopping rule of a solver of A u = b, and how its solve ended, as data that is returned with the solution: the status and the report.
 //
 // In the paper: the solve of Algorithm 2, line 4, where A = H + Λ and b is the outer gradient (equation 7).
 
@@ -13,9 +13,9 @@ type SolveStatus =
     | Converged = 0
     /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
     | StepLimit = 1
-    /// A direction was found whose curvature pᵀAp is not positive, or zero to rounding: A is not positive definite as far as the arithmetic can
-    /// tell; SmallestCurvature says by how much. Conjugate gradients answer with the iterate before that direction; a Neumann series goes on,
-    /// since its terms are defined all the same; the dense solver answers with the solution.
+    /// A direction was found whose curvature pᵀAp is not positive, or zero to rounding: A is not positive definite to the accuracy of the
+    /// arithmetic; SmallestCurvature shows by how much. Conjugate gradients return the iterate before that direction. A Neumann series goes on,
+    /// since its terms are defined all the same. The dense solver returns the solution.
     | NonPositiveCurvature = 2
     /// b, a product with A, a step, the solution, or the φ that A belongs to was not finite. The answer is the last finite iterate, or 0.
     | NonFinite = 3
@@ -82,7 +82,7 @@ type LinearSolveOptions =
         RecomputeResidual: bool
     }
 
-    /// Exactly `steps` steps, but for tasks that cannot go on; never checked, so that no device is waited for.
+    /// Exactly `steps` steps, except for tasks that cannot go on; never checked, so that no device is waited for.
     static member FixedBudget(steps: int) : LinearSolveOptions =
         {
             MaxSteps = steps
@@ -115,7 +115,7 @@ type LinearSolveReport<'V, 'S> =
         /// 1 where the preconditioner is not positive definite.
         PreconditionerNotPositive: 'S
         /// (α, β) of every step of conjugate gradients, first to last; α = 0 where the task was frozen. Empty for other solvers, and with a
-        /// preconditioner, whose (α, β) speak of M⁻¹A.
+        /// preconditioner, whose (α, β) belong to M⁻¹A.
         Coefficients: struct ('S * 'S)[]
     }
 
@@ -229,8 +229,8 @@ module LinearSolver =
             Coefficients = [||]
         }
 
-    /// The report of a solve that was not made: u = b, no product, and a residual of which nothing is known, here +∞, which no solve
-    /// returns that has multiplied by nothing.
+    /// The report of a solve that was not made: u = b, no product, and an unknown residual, reported as +∞, which no solve
+    /// without products returns.
     let internal none (space: IInnerProductSpace<'V, 'S>) (b: 'V) = blank space b (space.Norm b)
 
     /// What a user's own ILinearSolver returns: u with ‖b‖, the steps and products of every task, ‖b − A u‖ / ‖b‖, and a mask that is 1

@@ -4,18 +4,18 @@
 // uₖ minimises ‖b − Au‖ over the Krylov space. In the notation of the authors: δ, γ and ε are the entries of R's newest column, φ̄ = ‖rₖ‖.
 // An indefinite A is not a failure here, and need not show: SmallestCurvature is the smallest αⱼ = ⟨vⱼ, Avⱼ⟩, an upper bound on the
 // smallest eigenvalue that may be positive all the same.
-// The system is solved for b/‖b‖. A task that is done, or meets what it cannot use, is frozen: its step is 0 from then on.
+// The system is solved for b/‖b‖. A task that is done, or has a step that it cannot use, is frozen: its step is 0 from then on.
 
 namespace Imaml.Math
 
 [<RequireQualifiedAccess>]
 module internal Minres =
 
-    /// How many roundings of ‖A‖ a column of R may be and still count as zero: A is singular as far as the arithmetic can tell.
+    /// How many roundings of ‖A‖ a column of R may be and still count as zero: A is singular to the accuracy of the arithmetic.
     [<Literal>]
     let private NullColumn = 16.0
 
-    /// How many times the rounding of the product with a step must fit into the residual that the step is to lower: two of its digits survive.
+    /// How many times the rounding of the product with a step must fit into the residual that the step is to lower: two digits are then correct.
     /// Where the Krylov space ends in a null vector of A, Lanczos' lost orthogonality hides it from NullColumn, by 10⁵ roundings in ten
     /// dimensions; the step along it is then of length 1/ε and more. A step of length 1/√ε and more is of no use either where that many roundings
     /// exceed what it takes from the residual: with an eigenvalue of ε it takes ε times its length.
@@ -90,7 +90,7 @@ module internal Minres =
         let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
         let length = Mask.absolute space cosine * space.Norm w
         let noise = epsilon * size * length
-        // 1 − s of the residual is what the step takes away.
+        // The step removes the part 1 − s of the residual.
         let gain = space.DivideOrZero(cosine * cosine, space.Scalar 1.0 + sine)
 
         let idle =
@@ -187,7 +187,7 @@ module internal Minres =
 /// where it is not, the status is Stagnated and the residual is the smallest that was reached, to two digits.
 ///
 /// The true residual can be brought down to about κ²ε of ‖b‖, where conjugate gradients reach κε (Sleijpen, van der Vorst and Modersitzki
-/// 2000); what the recurrence says beyond that, RecomputeResidual corrects.
+/// 2000); a smaller residual of the recurrence is corrected by RecomputeResidual.
 ///
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b and ten passes over vectors a step, where conjugate
 /// gradients make seven; one synchronisation every CheckEvery steps.

@@ -1,9 +1,9 @@
-// What all solvers share. A x = b/‖b‖ is the system that every iterative one works on, so that a tiny b does not underflow; how its end becomes
-// a report; where curvature is zero to rounding; and warm starts, which solve for the rest.
+// What all solvers share: the system A x = b/‖b‖ that every iterative one solves, so that a tiny b does not underflow; its report; the level at
+// which curvature is zero to rounding; and warm starts, which solve for the difference.
 
 namespace Imaml.Math
 
-/// What the right-hand side and the options say before the first step.
+/// What the right-hand side and the options determine before the first step.
 type internal ScaledSystem<'S> =
     {
         /// ‖b‖
@@ -24,10 +24,10 @@ module internal ScaledSystem =
 
     /// c = max(16, √d): how many roundings of A a curvature may be and still count as zero. ⟨p, Ap⟩ as computed errs by the rounding of the product
     /// and of an inner product of d terms, of the order of √d roundings of a‖p‖² where their signs are as good as random (Higham 2002, section
-    /// 2.8); below d = 256 the 16 covers the few other operations.
+    /// 2.8). Below d = 256 the 16 covers the few other operations.
     let zeroCurvature (space: IInnerProductSpace<'V, 'S>) (b: 'V) = max 16.0 (sqrt (float (space.Dimension b)))
 
-    /// How far a residual may rise above ‖b‖ before the steps that raised it are held back until they have proved themselves. On a positive
+    /// How far a residual may rise above ‖b‖ before further steps are held back until the residual has fallen again. On a positive
     /// definite A it rises to √κ at most, and falls again; where A is singular and b has a part outside its range it rises without end.
     [<Literal>]
     let LargestGrowth = 100.0
@@ -60,7 +60,7 @@ module internal ScaledSystem =
     /// `solve` takes options, the residual norm at which a task is done, and the right-hand side. Where b = 0 the start is 0, which is exact.
     ///
     /// The residual of a start far too long hides b: rounding of ‖b − A·start‖ = s is εs or more. Where that exceeds the tolerance and √ε‖b‖,
-    /// half of b's digits, what d has met is not A u = b's tolerance, and the solve has stagnated.
+    /// half of b's digits, the tolerance that d has reached is not that of A u = b, and the solve has stagnated.
     let shifted
         (space: IInnerProductSpace<'V, 'S>)
         (options: LinearSolveOptions)
@@ -138,7 +138,7 @@ module internal ScaledSystem =
         (system: ScaledSystem<'S>)
         (scaled: LinearSolveReport<'V, 'S>)
         =
-        // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0. A solution beyond the range of the space's numbers is none.
+        // Where ‖b‖ is not finite no step was made, and the last finite iterate is 0. A solution beyond the range of the space's numbers is not used.
         let finite = Mask.finite space (space.Multiply(system.Size, space.Norm scaled.Solution))
         let scale = Mask.keep space finite system.Size
         let marks = scaled.Marks

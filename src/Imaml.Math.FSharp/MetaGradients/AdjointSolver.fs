@@ -1,11 +1,11 @@
-// The adjoint solve, line 4 of Algorithm 2: (H + Λ)u = v at φ and g = Λu, by one that may know more of the loss than its Hessian–vector products:
+// The adjoint solve, line 4 of Algorithm 2: (H + Λ)u = v at φ and g = Λu. It may use more of the loss than its Hessian–vector products:
 // a preconditioner made at φ, another operator where H + Λ is not positive definite, or nothing more, as any ILinearSolver.
 //
-// Where H + Λ is not positive definite φ is no strict minimiser of G, Lemma 1 does not hold, and (H + Λ)⁻¹v, where it exists, points to a saddle
+// Where H + Λ is not positive definite φ is not a strict minimiser of G, Lemma 1 does not hold, and (H + Λ)⁻¹v, where it exists, points to a saddle
 // of the quadratic model (7). The remedies:
 //
 //     truncate       the iterate of conjugate gradients before the direction, a descent direction of the model; 0 where it is the first
-//     raise Λ        g = sΛ(H + sΛ)⁻¹v for the first s = 2, 4, 8 … at which conjugate gradients meet no such direction: the meta-gradient
+//     raise Λ        g = sΛ(H + sΛ)⁻¹v for the first s = 2, 4, 8 … at which conjugate gradients find no such direction: the meta-gradient
 //                    under a stronger pull to θ; it tends to v, FOMAML's, as s grows
 //     MINRES         (H + Λ)u = v all the same: the smallest residual in the Krylov space (Paige and Saunders 1975)
 //     Gauss–Newton   (JᵀCJ + Λ)u = v, J the Jacobian of the network's outputs and C the loss's Hessian in them: positive definite for
@@ -25,7 +25,7 @@ type AdjointSolve<'V, 'S> =
         Gradient: 'V
         /// The solve that g is of, with the products of all solves that led to it.
         Solve: LinearSolveReport<'V, 'S>
-        /// 1 where H + Λ was seen not to be positive definite, beyond rounding, whatever was done about it.
+        /// 1 where H + Λ was seen not to be positive definite, beyond rounding, even where a remedy was used.
         NegativeCurvature: 'S
         /// What Λ was multiplied by to make H + Λ positive definite; 1 where it was left as it is.
         Raised: 'S
@@ -73,7 +73,7 @@ module AdjointSolve =
     let operator (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (linearization: ILinearization<'V, 'S>) =
         LinearOperator.OfSum(regularizer.SmallestEigenvalue, InnerObjective.hessianProduct space regularizer linearization)
 
-/// A linear solver that knows of H + Λ its products alone. Where it meets a direction without positive curvature, its own answer stands:
+/// A linear solver that uses only products with H + Λ. Where it finds a direction without positive curvature, its own solution is kept:
 /// conjugate gradients are truncated there.
 type LinearAdjointSolver<'V, 'S>(solver: ILinearSolver<'V, 'S>) =
     interface IAdjointSolver<'V, 'S> with
@@ -82,9 +82,9 @@ type LinearAdjointSolver<'V, 'S>(solver: ILinearSolver<'V, 'S>) =
                 solver.Solve(space, AdjointSolve.operator space regularizer linearization, v, residualNorm)
                 |> AdjointSolve.ofReport space regularizer)
 
-/// Conjugate gradients on (H + Λ)u = v with Jacobi's preconditioner M = |D| + diag Λ, for Λ diagonal, where the diagonal of H is not to be had by
-/// d products: D = mean of z∘Hz over a few probes z of random signs, E D = diag H (Hutchinson 1990; Bekas, Kokiopoulou and Saad 2007). M is
-/// positive definite whatever the estimate is worth. It pays where many steps are made at a φ, or curvature differs much between layers.
+/// Conjugate gradients on (H + Λ)u = v with Jacobi's preconditioner M = |D| + diag Λ, for Λ diagonal, where d products for the diagonal of H
+/// cost too much: D = mean of z∘Hz over a few probes z of random signs, E D = diag H (Hutchinson 1990; Bekas, Kokiopoulou and Saad 2007). M is
+/// positive definite however inaccurate the estimate is. It is useful where many steps are made at a φ, or curvature differs much between layers.
 ///
 /// `probe` makes a vector of entries ±1 of the kind of v, another at each call. Cost: conjugate gradients', `probes` products more, which are
 /// in the report, and three vectors. Errors: fewer probes than 1.
@@ -145,7 +145,7 @@ type NegativeCurvatureRemedy =
 [<RequireQualifiedAccess>]
 module NegativeCurvature =
 
-    /// Doublings of Λ, to 1024 times itself: where even that is not enough, the last truncated iterate stands, and its status says so.
+    /// Doublings of Λ, to 1024 times itself: where even that is not enough, the last truncated iterate is returned, as its status reports.
     [<Literal>]
     let MaxDoublings = 10
 
@@ -183,7 +183,7 @@ module NegativeCurvature =
             Solve = report
         }
 
-    /// g = sΛu with (H + sΛ)u = v for the tasks of the mask; what is left of the mask are those that met negative curvature again.
+    /// g = sΛu with (H + sΛ)u = v for the tasks of the mask; what is left of the mask are those with negative curvature again.
     let private raisedBy
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
@@ -256,8 +256,8 @@ module NegativeCurvature =
 /// A solve with a remedy for negative curvature.
 ///
 /// Cost: the solver's, and where a task needs the remedy one more solve of at most `options.MaxSteps` steps, for RaiseLambda one a doubling.
-/// Truncate looks at no number; the others look once, and RaiseLambda once a doubling.
-/// Errors: GaussNewton with a loss whose linearization is no IGaussNewtonLinearization, once a task needs it.
+/// Truncate never waits for the device; the others wait for it once, and RaiseLambda once a doubling.
+/// Errors: GaussNewton with a loss whose linearization is not an IGaussNewtonLinearization, once a task needs it.
 type RemediedSolver<'V, 'S>(solver: IAdjointSolver<'V, 'S>, remedy: NegativeCurvatureRemedy, options: LinearSolveOptions) =
     do LinearSolver.check options
 

@@ -1,4 +1,4 @@
-// Central differences: the independent witness of every derivative here, and of a user's own.
+// Central differences: an independent check of every derivative here, and of a user's own.
 //
 //     (f(x + he) − f(x − he))/2h = ⟨∇f(x), e⟩ + error,   |error| ≤ h²T/6 + η/h
 //

@@ -1,16 +1,16 @@
 // The methods that use no second derivative, after any inner solver.
 //
 //     FOMAML    g = ∇L(φ)        Algorithm 2 with A taken for I: no step of the linear solve            (Finn et al. 2017)
-//     Reptile   g = θ − φ        the way back; the query set is not used                                (Nichol et al. 2018)
+//     Reptile   g = θ − φ        from φ to θ; the query set is not used                                 (Nichol et al. 2018)
 //
-// Reptile's authors adapt by Adam without momentum, and never reset it: its second moments v go from task to task, and a coordinate moves by what
-// its gradient is relative to those of the tasks before. For tasks that are worked on together, v goes from meta-batch to meta-batch:
+// Reptile's authors adapt by Adam without momentum, and never reset it: its second moments v are carried from task to task, and the step of a
+// coordinate is its gradient relative to those of earlier tasks. For tasks that are worked on together, v is carried from meta-batch to meta-batch:
 //
 //     v ← v − (1/M) Σ (v − vᵢ) = (1/M) Σ vᵢ,   vᵢ the second moments after task i's descent from v
 //
 // which is a step against a gradient v − vᵢ in a number that is learned with θ.
 //
-// At the exact φ* the proximal term gives Reptile a meaning: Λ(θ − φ*) = ∇L̂(φ*) is the gradient in θ of min_φ G(φ, θ), the Moreau envelope
+// At the exact φ* the proximal term gives Reptile an objective: Λ(θ − φ*) = ∇L̂(φ*) is the gradient in θ of min_φ G(φ, θ), the Moreau envelope
 // of the training loss, so that Reptile is gradient descent on it, preconditioned by Λ⁻¹.
 
 namespace Imaml.Math

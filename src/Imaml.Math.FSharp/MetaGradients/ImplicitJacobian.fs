@@ -12,7 +12,7 @@ type JacobianProduct<'V, 'S> =
     {
         /// Jw or Jᵀw
         Product: 'V
-        /// The solve with H + Λ: what the product is worth.
+        /// The solve with H + Λ, which shows how accurate the product is.
         Solve: LinearSolveReport<'V, 'S>
     }
 

@@ -11,7 +11,7 @@
 
 namespace Imaml.Math
 
-/// The accuracies that Algorithm 2 is asked for, as numbers that it can check, the same for every task and every batch. Zeros ask for nothing:
+/// The required accuracies of Algorithm 2, as numbers that it can check, the same for every task and every batch. Zeros set no threshold:
 /// fixed budgets, as in the experiments.
 type Thresholds =
     {
@@ -46,12 +46,12 @@ type Thresholds =
             LinearResidualNorm = strongConvexity / regularizer.LargestEigenvalue * deltaPrime
         }
 
-/// Where a visit to a task begins that has been visited before: what it ended with then, which tasks that are drawn anew do not have.
+/// The start of a solve for tasks that have been solved before: the results of the last solve. Newly drawn tasks have none.
 type WarmStart<'V> =
     {
-        /// φ of the visit before.
+        /// φ of the solve before.
         Phi: 'V
-        /// u of the visit before: Solve.Solution.
+        /// u of the solve before: Solve.Solution.
         Solution: 'V
     }
 
@@ -136,9 +136,10 @@ type ImplicitMetaGradient =
                 LearnedRounding = [||]
                 Certified = [||]
             }
-            |> MetaGradient.judged space)
+            |> MetaGradient.judged space
+            |> MetaGradient.refused space)
 
-    /// The meta-gradient of every task at θ.
+    /// The meta-gradient of every task at θ, not a number where the status says that it is not finite.
     ///
     /// Cost: the inner solve, one linearization, one outer gradient, and one Hessian–vector product for each step of the linear solve.
     /// Memory does not depend on the number of inner or linear steps.
@@ -163,7 +164,7 @@ type ImplicitMetaGradient =
             fun linearization v -> solver.Solve(space, regularizer, linearization, v, space.Scalar thresholds.LinearResidualNorm)
         )
 
-    /// The same by a linear solver that knows of H + Λ its products alone.
+    /// The same by a linear solver that uses only products with H + Λ.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,
@@ -189,7 +190,7 @@ type ImplicitMetaGradient =
         ) : MetaGradient<'V, 'S> =
         ImplicitMetaGradient.Compute(space, regularizer, problem, innerSolver, linearSolver, Thresholds.None, theta)
 
-    /// The same for tasks that have been visited before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
+    /// The same for tasks that have been solved before, at a θ near to this one: the inner solve begins at their last φ and the linear solve
     /// at their last u. Cost: one more product; fewer steps where the thresholds are reached earlier.
     static member ComputeFrom
         (
@@ -230,7 +231,7 @@ type ImplicitMetaGradient =
 
         LowerLevelGradient.Of(outerSpace, space, at, report)
 
-    /// The same for tasks that have been visited before, at a z near to this one.
+    /// The same for tasks that have been solved before, at a z near to this one.
     static member ComputeFrom
         (
             outerSpace: IInnerProductSpace<'Z, 'S>,
@@ -251,7 +252,7 @@ type ImplicitMetaGradient =
 
 /// Algorithm 2 as a strategy.
 type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds) =
-    /// By a linear solver that knows of H + Λ its products alone.
+    /// By a linear solver that uses only products with H + Λ.
     new(innerSolver, linearSolver: ILinearSolver<'V, 'S>, thresholds) =
         ImplicitStrategy(innerSolver, (LinearAdjointSolver linearSolver: IAdjointSolver<'V, 'S>), thresholds)
 

@@ -4,8 +4,8 @@
 //
 // A path can be stored in part: every ⌈√T⌉-th iterate is kept, and the stretch between two of them is followed anew when back-propagation
 // comes to it (Griewank 1992; Chen et al. 2016). Memory falls from T vectors to about 2√T, for at most T more gradients. The stretch is
-// followed by the text that made it the first time, so its iterates are the same to the last bit, and so is the gradient, as far as the
-// problem's own gradient repeats itself.
+// followed by the same code as the first time, so its iterates are the same to the last bit. So is the gradient, where the problem's own
+// gradient is reproducible.
 
 namespace Imaml.Math
 

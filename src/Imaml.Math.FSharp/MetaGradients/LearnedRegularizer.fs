@@ -1,22 +1,22 @@
 // Learning Λ with θ: the gradient of the outer loss in Λ's parameters, dL/dλ = −⟨φ* − θ, u⟩ for Λ = λI, from a meta-gradient that has been
 // computed, and a Λ whose logarithms are learned.
 //
-// Every approximation g of ΛM⁻¹∇L(φ), M = H + Λ, brings one of u along: u ≈ Λ⁻¹g. For Algorithm 2 it is the solution of its system; for truncated
+// Every approximation g of ΛM⁻¹∇L(φ), M = H + Λ, gives one of u: u ≈ Λ⁻¹g. For Algorithm 2 it is the solution of its system; for truncated
 // back-propagation its Neumann series; for FOMAML the system without H.
 //
-// At a small λ with fewer examples than parameters u is of the size ‖v‖/λ in H's null space, where φ* − θ = −Λ⁻¹∇L̂(φ*) is 0: so is the product,
-// but of φ − θ as computed a part e is left, and e·u is as large as the result. So φ is moved by one Newton step, c = M⁻¹∇G(φ), and
+// At a small λ with fewer examples than parameters u is of the size ‖v‖/λ in H's null space, where φ* − θ = −Λ⁻¹∇L̂(φ*) is 0. Their product is 0 too,
+// but φ − θ as computed has an error e there, and e·u is as large as the result. So φ is moved by one Newton step, c = M⁻¹∇G(φ), and
 // the displacement is read off the inner gradient there, whose null part is zero to rounding whatever φ's is:
 //
 //     φ* − θ ≈ −Λ⁻¹∇L̂(φ − c) ≈ −Λ⁻¹(∇L̂(φ) − Hc) = φ − c − θ − Λ⁻¹(∇G − Mc)
 //
-// Training learns λ by the product of φ − θ itself with u, which costs nothing (Compute), where that form takes a solve for each task (Refined).
+// Training learns λ by the product of φ − θ itself with u, which costs nothing (Compute); the form above takes a solve for each task (Refined).
 // In log λ, which is what is learned, it errs by rounding of at most
 //
 //     (ε(‖φ‖ + ‖θ‖) + γ‖φ − θ‖)‖g‖,   γ of d + 10 operations
 //
-// whatever λ is (Cauchy and Schwarz, layer by layer, as Λu = g). So it is right where ‖φ − θ‖ is not far below ‖φ‖, as with a λ of the size of the
-// losses' curvature, at which training keeps it; at a small λ the gradient itself, −⟨φ − θ, g⟩, may be smaller than that. The number is in the result
+// whatever λ is (Cauchy and Schwarz, layer by layer, as Λu = g). So it is accurate where ‖φ − θ‖ is not far below ‖φ‖, as with a λ of the size of the
+// losses' curvature, at which training keeps it. At a small λ the gradient itself, −⟨φ − θ, g⟩, may be smaller than that. The number is in the result
 // with the gradient (MetaGradient.LearnedRounding). A budget that stops φ early adds an error of the order of ‖φ − φ*‖‖g‖ in either form.
 
 namespace Imaml.Math
@@ -40,8 +40,8 @@ type RegularizerGradient<'V, 'S, 'P> =
 [<AbstractClass; Sealed>]
 type RegularizerGradient =
 
-    /// ParameterGradient at φ − θ and u = Λ⁻¹g, for a φ that a budget has stopped: exact where φ = Alg*(θ) and g are, and off by ‖φ − φ*‖‖u‖, which
-    /// is all of it where λ is as small as φ's rounding. Means nothing for Reptile, whose g belongs to another objective.
+    /// ParameterGradient at φ − θ and u = Λ⁻¹g, for a φ that a budget has stopped: exact where φ = Alg*(θ) and g is exact. Otherwise its error is
+    /// ‖φ − φ*‖‖u‖, as large as the result where λ is as small as φ's rounding. Meaningless for Reptile, whose g belongs to another objective.
     ///
     /// Cost: one action of Λ⁻¹.
     static member Compute
@@ -90,8 +90,8 @@ type RegularizerGradient =
             Products = space.Add(step.Counts.Products, space.Scalar 1.0)
         }
 
-/// Which coordinates of a vector share a learned number: one for all of them, one for each layer, one for each. The numbers live on the host, p of
-/// them in double precision; a vector of the space repeats each for its coordinates, and a gradient in the vector adds up over them, which is the
+/// Which coordinates of a vector share a learned number: one for all of them, one for each layer, one for each. The numbers are on the host, p of
+/// them in double precision. A vector of the space repeats each for its coordinates, and a gradient in the vector is summed over them, which is the
 /// transpose of repeating.
 type Sharing =
     | OneForAll
@@ -142,7 +142,7 @@ type Sharing =
 
 /// Λ = diag(λ) with λ = e^ρ, so that it stays positive whatever an outer optimiser does to ρ; dL/dρ = λ dL/dλ. Errors: a λ that is not positive and finite, where e^ρ leaves the range of numbers.
 ///
-/// Cost: one look at `like` and one vector, unless one λ serves all coordinates.
+/// Cost: one vector and reading `like`, which waits for a device; nothing with one λ for all coordinates.
 type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing, like: 'V, logLambda: float[]) =
     let lambda = Array.map exp logLambda
     do Regularizer.checkPositive (nameof logLambda) lambda
@@ -167,7 +167,7 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
 
     /// For every task, the gradient of L(Alg*(θ)) in ρ = log λ, on the host: p numbers. On a device this waits for it.
     ///
-    /// Cost: RegularizerGradient.Compute's. Means nothing for Reptile.
+    /// Cost: RegularizerGradient.Compute's. Meaningless for Reptile.
     member _.LogGradient(space: IInnerProductSpace<'V, 'S>, result: MetaGradient<'V, 'S>, theta: 'V) : float[][] =
         let inLambda =
             match learnable with
@@ -178,7 +178,7 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
 
         inLambda |> Array.map (Array.map2 (*) lambda)
 
-    /// For every task, what rounding alone may be of LogGradient's p numbers, in their Euclidean norm, but for underflow: of φ and θ as they are
+    /// For every task, what rounding alone may be of LogGradient's p numbers, in their Euclidean norm, except for underflow: of φ and θ as they are
     /// stored, φ − θ, Λ⁻¹g, and the products and their sum. Infinite where d roundings are 1.
     ///
     /// Cost: six norms, which wait for a device.

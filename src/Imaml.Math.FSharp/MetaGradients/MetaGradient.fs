@@ -18,7 +18,7 @@ type MetaGradient<'V, 'S> =
         /// The solve of (H + Λ)u = v; its solution is v itself, and its status NotMade, where the method makes none. NonFinite where anything
         /// that the meta-gradient was made of, or it itself, is not finite.
         Solve: LinearSolveReport<'V, 'S>
-        /// 1 where H + Λ was seen not to be positive definite, whatever was done about it.
+        /// 1 where H + Λ was seen not to be positive definite, even where a remedy was used.
         NegativeCurvature: 'S
         /// What Λ was multiplied by in the solve to make H + Λ positive definite; 1 where it was left as it is.
         Raised: 'S
@@ -32,8 +32,8 @@ type MetaGradient<'V, 'S> =
         Learned: float[][]
         /// For every task, what rounding alone may be of Learned, as the Euclidean norm of its numbers; empty where that is not bounded.
         LearnedRounding: float[]
-        /// For every task, a certified bound on a relative error of the meta-gradient; empty where the method has none. Which error it is the
-        /// method says.
+        /// For every task, a certified bound on a relative error of the meta-gradient; empty where the method has none. The method
+        /// defines which error.
         Certified: float[]
     }
 
@@ -78,8 +78,8 @@ type MetaGradient<'V, 'S> =
             OuterGradients = add result.OuterGradients before.OuterGradients
         }
 
-    /// 1 where a task's meta-gradient is finite, and so is everything that it was made of: φ, the losses, ∇G, the products of the solve. On the
-    /// device, without a look.
+    /// 1 where a task's meta-gradient is finite, and so is everything that it was made of: φ, the losses, ∇G, the products of the solve. Does not
+    /// wait for the device.
     member result.IsFinite(space: IInnerProductSpace<'V, 'S>) : 'S =
         let none mark = Mask.complement space (space.Exceeds(mark, space.Scalar 0.0))
         let both a b = space.Multiply(a, b)
@@ -89,10 +89,10 @@ type MetaGradient<'V, 'S> =
         |> both (Mask.finite space result.Solve.RightHandSideNorm)
         |> both (Mask.finite space (space.Norm result.Gradient))
 
-    /// 1 where a task's meta-gradient may enter the mean of a meta-batch (Algorithm 1): it is finite, and the solve, from u = 0, did not run away
-    /// from its right-hand side. On the device, without a look.
+    /// 1 where a task's meta-gradient may enter the mean of a meta-batch (Algorithm 1): it is finite, and the solve, from u = 0, did not diverge
+    /// from its right-hand side. Does not wait for the device.
     ///
-    /// A runaway has left a residual above ‖v‖/√ε: u = 0 leaves ‖v‖, and conjugate gradients that stop at a curvature of zero to rounding stay
+    /// A solve that diverged has a residual above ‖v‖/√ε: u = 0 leaves ‖v‖, and conjugate gradients that stop at a curvature of zero to rounding stay
     /// below √κ‖v‖. A solve that goes on from another u may leave more where v is near 0.
     member result.Usable(space: IInnerProductSpace<'V, 'S>) : 'S =
         let both a b = space.Multiply(a, b)
@@ -132,8 +132,9 @@ type IMetaGradientStrategy<'V, 'S> =
 [<RequireQualifiedAccess>]
 module internal MetaGradient =
 
-    /// The meta-gradient with marks that agree with its numbers: a φ that is not finite, or at which L̂ or ∇G are not, has not met a tolerance,
-    /// whatever its solver says, and no solve that was made there is worth anything; an L or a g that is not finite is the solve's.
+    /// The meta-gradient with marks that agree with its numbers: where φ, L̂ or ∇G is not finite, the inner solve has not
+    /// reached a tolerance, whatever its solver reports, and no linear solve there is valid; where only L or g is not finite, the linear solve is
+    /// marked.
     let judged (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradient<'V, 'S> =
         let both a b = space.Multiply(a, b)
 
@@ -168,8 +169,16 @@ module internal MetaGradient =
                 }
         }
 
-    /// The meta-gradient of a method that solves no linear system: g from v = ∇L(φ), made by `derivative` at the price of this many
-    /// gradients and products. One linearization at φ tells its losses and ‖∇G‖.
+    /// g not a number where the linear solve was not finite: its last finite iterate, 0 where none was made, is not taken for a gradient.
+    let refused (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradient<'V, 'S> =
+        let broken = space.Exceeds(result.Solve.Marks.NonFinite, space.Scalar 0.0)
+
+        { result with
+            Gradient = space.Scale(space.Select(broken, space.Scalar nan, space.Scalar 1.0), result.Gradient)
+        }
+
+    /// The meta-gradient of a method that solves no linear system: g from v = ∇L(φ), made by `derivative` at the cost of this many
+    /// gradients and products. One linearization at φ gives its losses and ‖∇G‖.
     let withoutSolve
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)

@@ -71,7 +71,7 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, s
                 Learned = sharing.Gradient(options.Coordinates, both.StepSizes)
             }
 
-/// What Meta-SGD adapts with: the path's T steps as an inner solver. It reads no number, and uses no tolerance.
+/// What Meta-SGD adapts with: the path's T steps as an inner solver. It never waits for the device, and uses no tolerance.
 type StepSizeSolver<'V, 'S>(options: StepSizeOptions<'V>) =
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, _) =

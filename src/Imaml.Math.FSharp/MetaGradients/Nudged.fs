@@ -4,14 +4,14 @@
 //     φ_β = argmin_φ L̂(φ) + βL(φ) + ½(φ−θ)ᵀΛ(φ−θ)
 //
 //
-// g = −Λφ′, φ′ the derivative in β at 0, by one of the differences in NudgedDifference.fs. Inner solves are all that is needed, so that any black box
-// serves; but L̂ − βL with the proximal term must stay convex, which no inner solve by itself can tell.
+// g = −Λφ′, φ′ the derivative in β at 0, by one of the differences in NudgedDifference.fs. Only inner solves are needed, so any black-box solver can
+// be used. But L̂ − βL with the proximal term must stay convex, which an inner solve alone does not show.
 
 namespace Imaml.Math
 
 /// L̂ + βL in place of L̂.
 type private NudgedProblem<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>, beta: float) =
-    // Of β∇²L only the direction of a step depends: a difference of ∇L with an error of about 2⁻¹⁶ serves, in single precision too.
+    // Only the direction of a step depends on β∇²L: a difference of ∇L with an error of about 2⁻¹⁶ is enough, in single precision too.
     let displacement = 2.0 ** -8.0
 
     let product (phi: 'V) (w: 'V) =
@@ -48,8 +48,8 @@ type private NudgedProblem<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: I
 /// A nudged meta-gradient, and what shows whether β was small enough.
 type NudgedMetaGradient<'V, 'S> =
     {
-        /// g and what it was made of, the status being that of all solves together. Where the nudge was refused g is not a number, so that the task is not Usable; NegativeCurvature
-        /// says where an objective was seen not to be convex.
+        /// g and what it was made of, the status being that of all solves together. Where the nudge was refused g is not a number, so that the task is
+        /// not Usable; NegativeCurvature marks where an objective was seen not to be convex.
         Result: MetaGradient<'V, 'S>
         /// The largest ‖φ_kβ − φ₀ + kβu‖/‖kβu‖: how far the solutions are from a line in β. 0 for one-sided differences, which do not see it.
         Nonlinearity: 'S
@@ -63,16 +63,16 @@ type NudgedMetaGradient<'V, 'S> =
             }
 
 /// Differences of nudged solutions as a strategy. All solves use the same inner solver: from θ to φ, and from φ to φ₀ and to every φ_kβ. A solve
-/// is done where the gradient of its objective is at most innerGradientNorm, and after the first at most 2⁻¹⁰β‖∇L(φ)‖ too, since a nudge
-/// must be seen. 0 is a fixed budget of T steps: what φ lacks drops out of the differences, but u is what the same T steps make of the way from φ₀ to
-/// φ_kβ. For gradient descent of step a on a quadratic that is the Neumann series of T terms, as truncated back-propagation over the budget has it, with a
-/// relative error of at most (1 − aµ)ᵀ: in directions of little curvature much may be missing, and nothing here sees it.
+/// is done where the gradient of its objective is at most innerGradientNorm, and after the first at most 2⁻¹⁰β‖∇L(φ)‖ too, so that the effect of
+/// a nudge is visible. 0 is a fixed budget of T steps: the error of φ cancels in the differences, but u is the displacement that T steps make from
+/// φ₀ towards φ_kβ. For gradient descent of step a on a quadratic that is the Neumann series of T terms, as in truncated back-propagation over the
+/// budget. Its relative error is at most (1 − aµ)ᵀ: in directions of small curvature a large part may be missing, and no check here shows it.
 ///
 /// A task is refused where the curvature of a nudged objective is not positive along φ_kβ − φ, at either end, or along the second difference
-/// φ_β + φ_−β − 2φ₀ where there is one, or where the nonlinearity is above 1: g would say nothing. These are directions that an error shows in, not a proof of
-/// convexity; one-sided differences have the first alone.
+/// φ_β + φ_−β − 2φ₀ where there is one, or where the nonlinearity is above 1: g would be meaningless. An error shows in these directions, but
+/// they do not prove convexity; one-sided differences have the first alone.
 ///
-/// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more look at its curvature, six where there is a
+/// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more measure its curvature, six where there is a
 /// second difference; and one linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
 type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: NudgedDifference, beta: float, innerGradientNorm: float) =
     let weights = Nudge.Weights difference
@@ -100,7 +100,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
             let inner = innerSolver.Solve(space, regularizer, problem, theta, theta, asked)
             let start = inner.Phi
 
-            // Whatever L is, of the meta-gradient itself but g.
+            // All of the meta-gradient but g: its Gradient is ∇L(φ).
             let report = MetaGradient.withoutSolve space regularizer problem theta inner 0 0 id
             let visible = space.Multiply(space.Scalar(resolution * beta), space.Norm report.Gradient)
             let tolerance = negated (Mask.larger space (negated asked) (negated visible))
@@ -176,7 +176,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
             let factor = space.Select(refused, space.Scalar nan, space.Scalar 1.0)
             let iterates = nudged |> List.map (fun (struct (_, _, _, iterate, _, _)) -> iterate)
 
-            // The status is that of all solves: converged where each is, else the worst that one of them met.
+            // The status is that of all solves: converged where each is, else the worst of them.
             let marks =
                 plain :: iterates
                 |> List.map _.Marks

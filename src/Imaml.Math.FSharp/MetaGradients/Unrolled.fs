@@ -11,7 +11,7 @@
 // Heavy ball's gradient is taken at φₜ, so its momentum does not pass through H: the two momenta have different Jacobians. Against
 // d_θL(φ_T) this gradient has no error (the paper's approximate-solve error); against d_θL(Alg*(θ)) it has one, like any other.
 //
-// Reverse mode, v ↦ Jᵀv: with aₜ the adjoint of φₜ (a_T = v), step t has z̄ = aₜ₊₁ and ȳ = −(H(yₜ)+Λ)Saₜ₊₁, which Pᵀ hands on to φₜ and
+// Reverse mode, v ↦ Jᵀv: with aₜ the adjoint of φₜ (a_T = v), step t has z̄ = aₜ₊₁ and ȳ = −(H(yₜ)+Λ)Saₜ₊₁, which Pᵀ passes on to φₜ and
 // φₜ₋₁, and it gives θ the share ΛSaₜ₊₁. So Jᵀv = ΛS Σ aₜ₊₁ over the steps, and what reaches φ₀ = φ₋₁ = θ. Only the iterates are stored: the
 // loss is linearized anew at every yₜ, for one more gradient a step, so that a network's activations are held for one step at a time. Where
 // S = diag(α), the same gradient gives the derivative in the step sizes: −Σ ∇G(yₜ, θ)∘aₜ₊₁.
@@ -22,7 +22,7 @@
 //     g = αΛ Σₖ₌₀ᴷ⁻¹ (I − αM)ᵏ v = ΛM⁻¹[I − (I − αM)ᴷ]v,
 //
 // which is off ΛM⁻¹v by at most (‖Λ‖/µ)(1 − αµ)ᴷ‖v‖ for α ≤ 1/β (Table 1: K of order κ log(1/ε)). K = T is not MAML: θ as the start of the
-// path is a constant too, and (I − αM)ᵀv, what reaches it, is left out.
+// path is a constant too, and (I − αM)ᵀv, what reaches it, is omitted.
 
 namespace Imaml.Math
 
@@ -61,7 +61,7 @@ module internal BackPropagation =
                 | StepSizeVector _ -> ValueSome(space.Zero v)
         }
 
-    /// Back through step t, that was taken from y. The adjoint of φ₀ meets no Λ, and is not in the sum.
+    /// Back through step t, that was taken from y. The adjoint of φ₀ is not multiplied by Λ, and is not in the sum.
     let private through
         (space: IInnerProductSpace<'V, 'S>)
         regularizer
@@ -115,7 +115,7 @@ module internal BackPropagation =
 
         adjoint
 
-    /// Back through the stretch after a checkpoint, of which nothing outlives it but the adjoint.
+    /// Back through the stretch after a checkpoint; only the adjoint is kept of it.
     let recomputing space regularizer problem path (theta: 'V) (checkpoint: Checkpoint<'V>) (adjoint: Adjoint<'V, 'S>) =
         let back adjoint =
             let iterates = Checkpoints.stretch space regularizer problem path theta checkpoint
@@ -123,7 +123,7 @@ module internal BackPropagation =
 
         Region.advance space back adjoint
 
-    /// ΛS Σ aₜ₊₁: what θ is given by the pull towards it.
+    /// ΛS Σ aₜ₊₁: the share of θ through the proximal term.
     let share (space: IInnerProductSpace<'V, 'S>) (regularizer: IRegularizer<'V, 'S>) (path: PathOptions<'V>) (adjoint: Adjoint<'V, 'S>) =
         regularizer.Apply(space, Descent.apply space (InnerPath.sizes space path) adjoint.Sum)
 

@@ -1,7 +1,7 @@
 // L-BFGS as an outer optimiser (Liu and Nocedal 1989), with the memory of Lbfgs.fs and no line search: F costs as much as ∇F.
 //
 // A pair measures the curvature of one function. So this is for a meta-batch that does not change, the whole family of tasks; between
-// different meta-batches the pairs measure the noise as well. Pairs without positive curvature are void.
+// different meta-batches the pairs measure the noise as well. Pairs without positive curvature are not used.
 
 namespace Imaml.Math
 
@@ -23,7 +23,7 @@ type LbfgsOptimizer<'V, 'S> private (pairs: LbfgsMemory<'V, 'S>, last: struct ('
                 | ValueNone -> pairs
                 | ValueSome(struct (before, slope)) -> pairs.Update(space, minus theta before, minus gradient slope)
 
-            // Values of their own: θ and g are the caller's, and may die before this optimiser, or after it.
+            // Copies: θ and g are the caller's, and may be freed before this optimiser, or after it.
             let own = Mask.copyVector space
             let moved = space.Axpy(space.Scalar 1.0, pairs.Direction(space, gradient), theta)
             let next = LbfgsOptimizer<'V, 'S>(pairs, ValueSome(struct (own theta, own gradient)), steps + 1)

@@ -21,7 +21,7 @@ type MetaTaskReport =
         MetaGradientNorm: float
         /// ‖∇G(φ, θ)‖
         InnerGradientNorm: float
-        /// H + Λ was seen not to be positive definite, whatever was done about it.
+        /// H + Λ was seen not to be positive definite, even where a remedy was used.
         NegativeCurvature: bool
         /// What Λ was multiplied by in the solve; 1 where it was left as it is.
         Raised: float

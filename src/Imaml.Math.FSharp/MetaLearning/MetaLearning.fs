@@ -59,7 +59,7 @@ module MetaLearning =
     let chunks (space: IInnerProductSpace<'V, 'S>) (problems: IBilevelProblem<'V, 'S>[]) : TaskChunk<'V, 'S>[] =
         problems |> Array.map (fun problem -> TaskChunk(space, problem))
 
-    /// A chunk's part from its meta-gradients: for a host that looks at them too. Reads the reports, so a device is waited for.
+    /// A chunk's part from its meta-gradients: for a host that reads them too. Reads the reports, so a device is waited for.
     [<CompiledName("ContributionOf")>]
     let contributionOf (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : Contribution<'V, 'S> =
         Region.run space (fun () ->
@@ -104,7 +104,7 @@ module MetaLearning =
                         })
             })
 
-    /// A chunk's part of the step at θ. Nothing outlives it but the sum; chunks may be computed side by side.
+    /// A chunk's part of the step at θ. Only the sum is kept; chunks may be computed in parallel.
     ///
     /// Cost: the strategy's, once for all tasks of the chunk. On a device this waits for it.
     [<CompiledName("Contribute")>]
@@ -214,8 +214,8 @@ module MetaLearning =
         let struct (next, report) = finish space total state
         struct (Region.keep region next, report)
 
-    /// Every state after the start with the report of the step that led to it, made as they are asked for: the sequence may be infinite.
-    /// All states live on, in the region that is open when they are asked for. Asked for twice, they are made twice.
+    /// Every state after the start with the report of the step that led to it, computed on demand: the sequence may be infinite.
+    /// All states are kept, in the region that is open when they are requested. If requested twice, they are computed twice.
     [<CompiledName("States")>]
     let states
         (space: IInnerProductSpace<'V, 'S>)
@@ -233,8 +233,8 @@ module MetaLearning =
                 struct (next, report)
         }
 
-    /// The last state, and the report of every step. A state dies when the next one is made, so memory is flat in the number of steps; the
-    /// start is the caller's and lives on.
+    /// The last state, and the report of every step. A state is freed when the next one is made, so memory does not grow with the number of
+    /// steps; the start is the caller's and is kept.
     [<CompiledName("Run")>]
     let run
         (space: IInnerProductSpace<'V, 'S>)
@@ -244,7 +244,7 @@ module MetaLearning =
         (start: MetaLearningState<'V, 'S>)
         : struct (MetaLearningState<'V, 'S> * MetaStepReport[]) =
         let reports = ResizeArray()
-        // Values of its own, which may die: an optimiser hands values that do not change on to its successors.
+        // Copies, which may be freed: an optimiser passes values that do not change on to the next one.
         let mutable state =
             (start :> ICarried<'V, 'S, MetaLearningState<'V, 'S>>).Carry(Mask.copyVector space, Mask.copy space)
 

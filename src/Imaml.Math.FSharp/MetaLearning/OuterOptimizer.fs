@@ -1,4 +1,4 @@
-// The outer optimiser of Algorithm 1, line 7: any rule that moves θ against a meta-gradient, with what it remembers between its steps.
+// The outer optimiser of Algorithm 1, line 7: any rule that moves θ against a meta-gradient, with its state between steps.
 // θ is one vector, so the space that an optimiser works in is that of one task.
 
 namespace Imaml.Math
@@ -36,7 +36,7 @@ type OuterSchedule =
             invalidArg (nameof step) $"a cosine schedule of {steps} steps ends before step {step + 1}"
         | CosineRate(rate, steps) -> rate * (1.0 + cos (Math.PI * float step / float steps)) / 2.0
 
-/// What an outer optimiser remembers, as values that can be written to a file and read again.
+/// The state of an outer optimiser, as values that can be written to a file and read again.
 type OptimizerState<'V> =
     {
         /// Steps made.
@@ -46,7 +46,7 @@ type OptimizerState<'V> =
         Numbers: struct (string * float)[]
     }
 
-    /// Of an optimiser that remembers nothing but its steps.
+    /// Of an optimiser that keeps only the number of its steps.
     static member OfSteps(steps: int) : OptimizerState<'V> =
         {
             Steps = steps
@@ -65,17 +65,17 @@ type OptimizerState<'V> =
     /// The number of this name. Errors: there is none.
     member state.Number(name: string) : float = OptimizerState<'V>.Find(state.Numbers, name, "number")
 
-/// An outer optimiser as it stands between two steps. Immutable: a step returns the next one, and this one can be stepped from again.
+/// The state of an outer optimiser between two steps. Immutable: a step returns the next one, and this one can be stepped from again.
 type IOuterOptimizer<'V, 'S> =
     inherit ICarried<'V, 'S, IOuterOptimizer<'V, 'S>>
 
     /// θ after one step against `gradient`, and the optimiser that makes the next step. `space` is that of one task.
     abstract Step: space: IInnerProductSpace<'V, 'S> * gradient: 'V * theta: 'V -> struct ('V * IOuterOptimizer<'V, 'S>)
 
-    /// All that it remembers, the vectors its own. On a device this waits for it.
+    /// Its state. The vectors are the optimiser's own, not copies. On a device this waits for it.
     abstract State: space: IInnerProductSpace<'V, 'S> -> OptimizerState<'V>
 
-    /// An optimiser with these options and the memory of a State, which makes the same steps to the last bit.
+    /// An optimiser with these options and a given State, which makes the same steps to the last bit.
     /// Errors: the state of another kind of optimiser.
     abstract Restore: space: IInnerProductSpace<'V, 'S> * state: OptimizerState<'V> -> IOuterOptimizer<'V, 'S>
 

@@ -10,7 +10,7 @@ namespace Imaml.Math
 open System
 open MathNet.Numerics.LinearAlgebra
 
-/// A loss near one point φ: what is computed once there and serves every Hessian–vector product.
+/// A loss near one point φ: what is computed once there and used by every Hessian–vector product.
 type ILinearization<'V, 'S> =
     inherit IDisposable
     /// The loss at φ.
@@ -27,7 +27,7 @@ type IGaussNewtonLinearization<'V, 'S> =
     /// in them (Schraudolph 2002).
     abstract GaussNewtonProduct: w: 'V -> 'V
 
-/// The two losses of a task, or of B tasks that do not touch each other.
+/// The two losses of a task, or of B tasks that are independent of each other.
 type IBilevelProblem<'V, 'S> =
     /// L̂(φ)
     abstract InnerLoss: phi: 'V -> 'S
@@ -78,7 +78,7 @@ type BilevelProblem =
             member _.OuterLossAndGradient phi = struct (outerLoss.Invoke phi, outerGradient.Invoke phi)
         }
 
-    /// The same on ℝᵈ, where C# need not be told the types.
+    /// The same on ℝᵈ, where C# infers the types.
     static member FromDelegates
         (
             innerLoss: Func<Vector<float>, float>,
@@ -116,7 +116,7 @@ module InnerObjective =
         =
         space.Axpy(space.Scalar 1.0, linearization.HessianProduct w, regularizer.Apply(space, w))
 
-    /// (JᵀCJ + Λ)w. Errors: ArgumentException where the loss does not know its Gauss–Newton products.
+    /// (JᵀCJ + Λ)w. Errors: ArgumentException where the loss has no Gauss–Newton products.
     let internal gaussNewtonProduct
         (space: IInnerProductSpace<'V, 'S>)
         (regularizer: IRegularizer<'V, 'S>)
@@ -129,4 +129,4 @@ module InnerObjective =
         | _ ->
             invalidArg
                 (nameof linearization)
-                "this loss does not know its Gauss–Newton products: its linearization is no IGaussNewtonLinearization"
+                "this loss has no Gauss–Newton products: its linearization is not an IGaussNewtonLinearization"

@@ -1,4 +1,4 @@
-// What a computation asked of the two losses, counted on the code that runs: Table 1's compute column.
+// The evaluations of the two losses by a computation, counted while it runs: Table 1's compute column.
 //
 // A lock-step batch evaluates all its tasks together, so these are the evaluations of the batch. What each task needed for itself is in the
 // reports of the solvers (InnerIterate, LinearSolveReport); with one task the two agree.
@@ -48,7 +48,7 @@ type private CountedLinearization<'V, 'S>(space: CountingSpace<'V, 'S>, lineariz
             region.AdoptScalar loss |> ignore
             linearization.Dispose()
 
-/// One that knows its Gauss–Newton products, which count as products.
+/// One with Gauss–Newton products, which count as products.
 type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearization: IGaussNewtonLinearization<'V, 'S>, count: unit -> unit)
     =
     inherit CountedLinearization<'V, 'S>(space, linearization, count)
@@ -58,7 +58,7 @@ type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearizat
             count ()
             space.Track(linearization.GaussNewtonProduct w.Value)
 
-/// A problem over any space, seen through a CountingSpace over that space. Its values are tracked: those of a linearization live until it
+/// A problem over any space, seen through a CountingSpace over that space. Its values are tracked: those of a linearization are freed when it
 /// is disposed.
 type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
     let mutable count = WorkCount.Zero
@@ -69,7 +69,7 @@ type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProb
                 HessianProducts = count.HessianProducts + 1
             }
 
-    /// What was asked since Reset.
+    /// The evaluations since Reset.
     member _.Count = count
     member _.Reset() = count <- WorkCount.Zero
 

@@ -3,7 +3,7 @@
 //     x*(z) = argmin_x g(z, x),   F(z) = f(z, x*(z))
 //     ∇F(z) = ∂_z f − Cᵀu,   A u = ∂_x f,   A = ∂²_xx g,   C = ∂²_xz g : Z → X        at x*(z)
 //
-// Every g here has a proximal term, g(z, x) = L̂(x) + ½(x−c)ᵀΛ(x−c), in which all of L̂, Λ and c may depend on z; so at one z it is the paper's
+// Every g here has a proximal term, g(z, x) = L̂(x) + ½(x−c)ᵀΛ(x−c), in which all of L̂, Λ and c may depend on z. So at one z it is the paper's
 // inner problem with θ = c, and A = H + Λ. What is added is the pull-back (x, u) ↦ ∂_z f(z, x) − C(z, x)ᵀu alone. The paper's problem is
 // z = θ = c: C = −Λ, and its pull-back is Λu.
 

@@ -1,8 +1,8 @@
-// A space that counts: Table 1's memory column read from the code that runs.
+// A space that counts: Table 1's memory column, counted while the code runs.
 //
-// Over any space, every value made while a region is open is dead once it closes, unless it was kept; so the vectors that live are those
-// that an implementation with its own memory would hold, and the use of a dead value is an error. The discipline of regions is checked
-// without a device.
+// Over any space, a value made while a region is open counts as freed once the region closes, unless it was kept. So the vectors that are
+// allocated are those that an implementation with its own memory would hold, and the use of a freed value is an error: the use of regions is
+// checked without a device.
 
 namespace Imaml.Math
 
@@ -16,7 +16,7 @@ type internal IMortal =
     abstract Die: unit -> unit
     abstract Home: HashSet<IMortal> | null with get, set
 
-/// A value that knows whether it is still alive.
+/// A value with a record of whether it has been freed.
 type Counted<'T> internal (value: 'T, what: string, died: unit -> unit) =
     let mutable alive = true
     let mutable home: HashSet<IMortal> | null = null
@@ -24,7 +24,7 @@ type Counted<'T> internal (value: 'T, what: string, died: unit -> unit) =
     /// False once the region that the value was made in has closed without keeping it.
     member _.Alive = alive
 
-    /// The value of the space underneath. Throws InvalidOperationException where it is dead.
+    /// The value of the space underneath. Throws InvalidOperationException where it has been freed.
     member _.Value =
         if alive then
             value
@@ -42,7 +42,7 @@ type Counted<'T> internal (value: 'T, what: string, died: unit -> unit) =
             with get () = home
             and set owner = home <- owner
 
-/// What lives now, and what lived at most.
+/// The number of values that are allocated now, and the largest such number.
 type private Population() =
     let mutable living = 0
     let mutable most = 0
@@ -56,7 +56,7 @@ type private Population() =
     member _.Died() = living <- living - 1
     member _.Reset() = most <- living
 
-/// What counting spaces share that work on the same values: the regions that are open, and the counts. All of it is per thread.
+/// What is shared by counting spaces that work on the same values: the regions that are open, and the counters. All of it is per thread.
 type private Census() =
     member val Regions = new ThreadLocal<Stack<HashSet<IMortal>>>(fun () -> Stack())
     member val Vectors = new ThreadLocal<Population>(fun () -> Population())
@@ -64,7 +64,7 @@ type private Census() =
     member val Operations = new ThreadLocal<int>()
     member val Synchronisations = new ThreadLocal<int>()
 
-/// Any space with counted, mortal values. Regions nest within a thread, as TorchSharp's do; counts are per thread too.
+/// Any space, with values that are counted and freed. Regions nest within a thread, as TorchSharp's do; counts are per thread too.
 type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: Census) =
     let regions = census.Regions
     let vectors = census.Vectors
@@ -116,7 +116,7 @@ type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: C
         let own = HashSet<IMortal>(HashIdentity.Reference)
         regions.Value.Push own
 
-        // Only what dies with this region moves out of it.
+        // Only values that are freed with this region are moved out of it.
         let keep (x: Counted<'T>) =
             x.Value |> ignore
 
@@ -153,18 +153,18 @@ type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: C
     member _.Track x = vector x
     /// A scalar of the space underneath, made in the region that is open.
     member _.TrackScalar x = scalar x
-    /// How many vectors live now.
+    /// How many vectors are allocated now.
     member _.Vectors = vectors.Value.Living
     member _.Scalars = scalars.Value.Living
-    /// How many vectors lived at most since Reset.
+    /// The largest number of vectors that were allocated at one time since Reset.
     member _.MostVectors = vectors.Value.Most
     member _.MostScalars = scalars.Value.Most
     /// How many passes over vectors were made since Reset: each product with a scalar, axpy, inner product and norm is one.
     member _.Operations = operations.Value
-    /// How often Any or Read was asked since Reset.
+    /// How often Any or Read was called since Reset.
     member _.Synchronisations = synchronisations.Value
 
-    /// Begins to count anew; what lives goes on living.
+    /// Restarts the counters; allocated values are kept.
     member _.Reset() =
         vectors.Value.Reset()
         scalars.Value.Reset()

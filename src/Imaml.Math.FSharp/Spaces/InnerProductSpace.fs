@@ -1,4 +1,4 @@
-// The only knowledge of vectors that the mathematics has.
+// The operations on vectors, of which the algorithms use no others.
 //
 // Every algorithm of the paper is written once over IInnerProductSpace: with MathNet vectors it is checked against dense solves,
 // with tensors of network parameters it runs on B tasks at once. Scalars are a type parameter 'S because a batch has one number
@@ -8,13 +8,13 @@ namespace Imaml.Math
 
 open System
 
-/// Values made while a region is open die when it closes, unless kept. A space whose values the garbage collector frees does nothing.
+/// Values made while a region is open are freed when it closes, unless kept. A space whose values the garbage collector frees does nothing.
 type IRegion<'V, 'S> =
     inherit IDisposable
-    /// Lets a vector outlive this region, in the region around it. Keeping a vector twice is keeping it once.
+    /// Moves a vector to the surrounding region, so that it is not freed with this one. Keeping a vector twice is keeping it once.
     abstract KeepVector: 'V -> 'V
     abstract KeepScalar: 'S -> 'S
-    /// Lets a vector of a surrounding region die with this one, unless it is kept afterwards.
+    /// Frees a vector of a surrounding region with this one, unless it is kept afterwards.
     abstract AdoptVector: 'V -> 'V
     abstract AdoptScalar: 'S -> 'S
 
@@ -49,11 +49,11 @@ type IInnerProductSpace<'V, 'S> =
     abstract Exceeds: a: 'S * b: 'S -> 'S
     /// a where the mask is 1, b where it is 0.
     abstract Select: mask: 'S * a: 'S * b: 'S -> 'S
-    /// True if the mask is 1 for any task. On a device this waits for it: the only member that an iteration may call to look at numbers.
+    /// True if the mask is 1 for any task. On a device this waits for it: the only member that an iteration may call to read numbers.
     abstract Any: mask: 'S -> bool
     /// The number of each task, for reports once an iteration is over. On a device this waits for it.
     abstract Read: 'S -> float[]
-    /// One vector θ, of the space of one task, for every task of this space. It may share θ's memory, but dies alone.
+    /// One vector θ, of the space of one task, for every task of this space. It may share θ's memory, but is freed separately.
     abstract Spread: theta: 'V -> 'V
     /// Σ x over the tasks where the mask is 1: one vector, of the space of one task. A task where the mask is 0 adds 0, even where its x is
     /// not finite.
@@ -109,21 +109,21 @@ type ICarried<'V, 'S, 'State> =
 [<RequireQualifiedAccess>]
 module Region =
 
-    /// The state, kept: it outlives the region.
+    /// The state, kept: it is not freed with the region.
     let internal keep (region: IRegion<'V, 'S>) (state: 'State :> ICarried<'V, 'S, 'State>) : 'State =
         state.Carry(Func<_, _>(fun x -> region.KeepVector x), Func<_, _>(fun x -> region.KeepScalar x))
 
-    /// Lets the state die with the region.
+    /// Frees the state with the region.
     let internal adopt (region: IRegion<'V, 'S>) (state: 'State :> ICarried<'V, 'S, 'State>) =
         state.Carry(Func<_, _>(fun x -> region.AdoptVector x), Func<_, _>(fun x -> region.AdoptScalar x))
         |> ignore
 
-    /// Runs `body` in a region of its own; of what it made only the result survives.
+    /// Runs `body` in a region of its own; of what it made only the result is kept.
     let run (space: IInnerProductSpace<'V, 'S>) (body: unit -> 'R :> ICarried<'V, 'S, 'R>) : 'R =
         use region = space.OpenRegion()
         keep region (body ())
 
-    /// One step of an iteration: the old state dies, the new one survives, and nothing else does. So memory is flat in the number of steps.
+    /// One step of an iteration: the old state is freed, and only the new one is kept. So memory does not grow with the number of steps.
     let advance (space: IInnerProductSpace<'V, 'S>) (step: 'State -> 'State) (state: 'State :> ICarried<'V, 'S, 'State>) : 'State =
         use region = space.OpenRegion()
         adopt region state
@@ -146,7 +146,7 @@ module internal Mask =
     /// |a|
     let absolute (space: IInnerProductSpace<'V, 'S>) a = larger space a (space.Multiply(space.Scalar -1.0, a))
 
-    /// The scalar where it is above 0, else 0: a tolerance that is not a number asks for nothing, and no comparison with it would say so.
+    /// The scalar where it is above 0, else 0: a tolerance that is NaN becomes 0, which sets no threshold.
     let tolerance (space: IInnerProductSpace<'V, 'S>) a =
         let none = space.Scalar 0.0
         space.Select(space.Exceeds(a, none), a, none)
@@ -161,17 +161,18 @@ module internal Mask =
     /// The scalar as a value of its own.
     let copy (space: IInnerProductSpace<'V, 'S>) a = space.Add(a, space.Scalar 0.0)
 
-    /// The vector as a value of its own, also where whoever gets it overwrites it: an axpy with 0 may be its y itself.
+    /// The vector as a value of its own, which may be overwritten: an axpy with 0 may be its y itself.
     let copyVector (space: IInnerProductSpace<'V, 'S>) (x: 'V) = space.Scale(space.Scalar 1.0, x)
 
-    /// The distance from 1 to the next number of the space, 2⁻⁵² in double and 2⁻²³ in single precision: 1 + 2⁻⁴⁰ tells them apart.
+    /// The distance from 1 to the next number of the space, 2⁻⁵² in double and 2⁻²³ in single precision: 1 + 2⁻⁴⁰ distinguishes them.
     let epsilon (space: IInnerProductSpace<'V, 'S>) =
         let one = space.Scalar 1.0
         let double = space.Exceeds(space.Add(one, space.Scalar(2.0 ** -40.0)), one)
         space.Select(double, space.Scalar(2.0 ** -52.0), space.Scalar(2.0 ** -23.0))
 
     /// The same of the space's vectors, as a number: a space may compute its scalars in double precision and its vectors in single. x + 2⁻⁴⁰x is x in
-    /// those, which any x tells that is not 0 or nearly so; of those the scalars speak. Cost: two norms of each vector, which wait for a device.
+    /// single precision. Any x shows it that is not 0 or nearly 0; for those the precision of the scalars is taken.
+    /// Cost: two norms of each vector, which wait for a device.
     let epsilonOf (space: IInnerProductSpace<'V, 'S>) (vectors: 'V[]) : float =
         use _ = space.OpenRegion()
 

@@ -1,4 +1,4 @@
-// Theorem 1's assumptions at the states of a run, and what its meta-gradients are worth: all measurements, batch by batch, so that memory does
+// Theorem 1's assumptions at the states of a run, and the errors of its meta-gradients: all measurements, batch by batch, so that memory does
 // not depend on the number of tasks.
 
 using Imaml.Math;
@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Assumptions;
 
-/// <summary>What <c>imaml diagnose</c> looks at, and how closely.</summary>
+/// <summary>What <c>imaml diagnose</c> measures, and how accurately.</summary>
 public sealed record AssumptionOptions
 {
     /// <summary>Lanczos steps that show both ends of a spectrum whose outer eigenvalues stand apart.</summary>
@@ -20,7 +20,7 @@ public sealed record AssumptionOptions
     public const int LargestDense = 1000;
 
     /// <summary>
-    /// The chance that a statement on spectra is wrong: of one task's where it speaks of a task, of any task's where it speaks of all of a state together,
+    /// The chance that a statement on spectra is wrong: of one task's where it is about a task, of any task's where it is about all tasks of a state together,
     /// for which each task gets this chance over their number (union bound).
     /// </summary>
     public const double Failure = 0.01;
@@ -79,15 +79,15 @@ public static class AssumptionCheck
     /// <summary>Why runs by this method cannot be measured, or null where they can: Λ = λI, and inner steps whose derivative is that of a descent of a fixed number of steps.</summary>
     public static string? Refusal(Method method) => method switch
     {
-        ImplicitMaml { LearnedLambda.Per: LearnedPer.Layer or LearnedPer.Parameter } => "a run that learns more than one λ; diagnose looks at one λ for all parameters",
+        ImplicitMaml { LearnedLambda.Per: LearnedPer.Layer or LearnedPer.Parameter } => "a run that learns more than one λ; diagnose measures one λ for all parameters",
         ImplicitMaml { Delta: not null } => "a run that ends its inner solves at δ; diagnose compares with the derivative of a fixed number of inner steps",
         ImplicitMaml { Inner: Inner.GradientDescent } => null,
-        _ => $"a run of {method.Name}; diagnose looks at imaml-gd",
+        _ => $"a run of {method.Name}; diagnose measures imaml-gd",
     };
 
     /// <summary>Measures a learner as it is now on episodes 0, 1, 2, … of a part of the classes, where its state is.</summary>
     /// <param name="learner">The state: of a run (<see cref="TrainingRun.Learner"/>), or one that a run has kept (<see cref="RunFolder.Load"/>).</param>
-    /// <param name="options">What to look at.</param>
+    /// <param name="options">What to measure.</param>
     /// <param name="progress">How far the work is, from 0 to 1.</param>
     /// <param name="stop">Ends it with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="ArgumentException">The learner's method cannot be measured; the message is that of <see cref="Refusal"/>.</exception>
@@ -161,7 +161,7 @@ public static class AssumptionCheck
            select new HessianChanges(one.Key.Direction, one.Key.Distance, [.. one.SelectMany(batch => batch.PerTask)]),
     ];
 
-    /// <summary>Sums of meta-gradients that outlive the batches; a mean has the direction of its sum.</summary>
+    /// <summary>Sums of meta-gradients that are kept over all batches; a mean has the direction of its sum.</summary>
     private sealed class RunningSum : IDisposable
     {
         private MetaGradients? _sum;
@@ -174,7 +174,7 @@ public static class AssumptionCheck
             _sum = sum;
         }
 
-        /// <summary>The sums, which then belong to the scope that is open; and begins anew.</summary>
+        /// <summary>The sums, moved to the scope that is open; the next sums begin at zero.</summary>
         public MetaGradients Take()
         {
             var sum = _sum ?? throw new InvalidOperationException("nothing was added");

@@ -1,5 +1,5 @@
-// Whether libtorch convolves rightly on this machine. Its library for that, oneDNN, writes its kernels for the processor that it finds, and has been
-// seen to compute wrong numbers in silence (LibTorch/ProcessorCaches.cs).
+// Whether libtorch convolves correctly on this machine. Its library for that, oneDNN, generates its kernels for the processor that it finds, and has been
+// seen to compute wrong numbers without an error (LibTorch/ProcessorCaches.cs).
 
 using static TorchSharp.torch;
 

@@ -78,7 +78,7 @@ public enum ChangeDirection
     /// <summary>A random one.</summary>
     Random,
 
-    /// <summary>φ − θ, the way that the inner solver came.</summary>
+    /// <summary>φ − θ, the displacement by the inner solver.</summary>
     Displacement,
 
     /// <summary>The eigenvector of the largest eigenvalue of ∇²L̂(φ).</summary>

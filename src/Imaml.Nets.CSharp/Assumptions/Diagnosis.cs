@@ -30,7 +30,7 @@ internal sealed record LibTorchFacts(string Version, string Folder, string? Comp
 /// <param name="LibTorch">libtorch, or null where it cannot be loaded.</param>
 /// <param name="LibTorchProblem">Why it cannot be loaded, in one line.</param>
 /// <param name="NativeLinearAlgebra">MathNet's native provider in reach (CUDA, MKL or OpenBLAS), or null where it computes in .NET code.</param>
-/// <param name="CachesHidden">Whether the processor hides its caches, so that libtorch's convolutions are held to older instructions.</param>
+/// <param name="CachesHidden">Whether the processor hides its caches, so that libtorch's convolutions are limited to older instructions.</param>
 /// <param name="ConvolutionError">The relative error of libtorch's convolutions in single precision, or null where libtorch cannot be loaded; above <see cref="ConvolutionCheck.Allowed"/> they are wrong.</param>
 /// <param name="MatrixMultiply">Measured speed, per device.</param>
 /// <param name="DataFolder">The data folder, or null where none is named or it does not exist.</param>

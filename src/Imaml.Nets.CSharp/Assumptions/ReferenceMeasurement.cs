@@ -2,7 +2,7 @@
 // method, and the linear system by its dense matrix where there are few parameters, by MINRES elsewhere.
 //
 // A rectifier's kinks are an obstacle: where G's minimum lies on one, ∇G jumps there and is nowhere 0, and (H + λI)⁻¹ depends on the side. So the
-// reference is the point with the smallest ‖∇G‖ found, and says how small that is: exact where it is rounding, else the best there is.
+// reference is the point with the smallest ‖∇G‖ found, which is reported: it is exact where ‖∇G‖ is at the level of rounding, else the best point found.
 //
 // The error of g after n steps of the run's inner solver and k of its linear solver is split at g(n, ∞), the exact solve at the φ that was reached:
 //     total ‖g(n, k) − g*‖,   linear ‖g(n, k) − g(n, ∞)‖ = δ′ (Definition 2),   inner ‖g(n, ∞) − g*‖,   all over ‖g*‖.
@@ -18,11 +18,11 @@ namespace Imaml.Nets.Assumptions;
 /// <param name="CgSteps">k, steps of the run's linear solver; 0 is g = ∇L(φ), no solve at all.</param>
 /// <param name="Total">The exact-solve error (Definition 3).</param>
 /// <param name="Linear">δ′ (Definition 2).</param>
-/// <param name="Inner">What the inner solve alone leaves.</param>
+/// <param name="Inner">The error of the inner solve alone.</param>
 /// <param name="Estimate">Theorem 1's bound with constants measured at φ; null where it was not asked for, infinite where there is none.</param>
 public sealed record BudgetError(int? InnerSteps, int CgSteps, double Total, double Linear, double Inner, double? Estimate);
 
-/// <summary>What the reference of a task is worth.</summary>
+/// <summary>How good the reference of a task is.</summary>
 public enum ReferenceStatus
 {
     /// <summary>A strict minimiser of G to rounding, and g* with it.</summary>
@@ -37,7 +37,7 @@ public enum ReferenceStatus
 
 /// <summary>The errors of one task against its reference.</summary>
 /// <param name="Episode">The task's number.</param>
-/// <param name="Status">What the reference is worth.</param>
+/// <param name="Status">How good the reference is.</param>
 /// <param name="Reached">‖∇G‖ at the reference over ‖∇G(θ)‖.</param>
 /// <param name="Errors">For every pair of budgets.</param>
 public sealed record TaskErrors(long Episode, ReferenceStatus Status, double Reached, IReadOnlyList<BudgetError> Errors);

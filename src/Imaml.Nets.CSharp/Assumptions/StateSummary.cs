@@ -169,7 +169,7 @@ internal sealed record StateSummary(
 }
 
 /// <summary>The content of diagnosis.json.</summary>
-/// <param name="Options">What was looked at.</param>
+/// <param name="Options">What was measured.</param>
 /// <param name="Training">How the run was trained.</param>
 /// <param name="Tasks">Its classes.</param>
 /// <param name="Provenance">Program and machine of the diagnosis.</param>

@@ -38,7 +38,7 @@ internal sealed class TaskBatch
 
     public TensorSpace Space { get; }
 
-    /// <summary>Accuracy of φ on the query sets, or the outer loss where the tasks are no classification.</summary>
+    /// <summary>Accuracy of φ on the query sets, or the outer loss where the tasks are not classification tasks.</summary>
     public double[] Measure(Tensor phi) => LearningProblem.Measure(_problem, phi);
 
     public IBilevelProblem<Tensor, Tensor> Problem { get; }

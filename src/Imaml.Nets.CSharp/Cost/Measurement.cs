@@ -1,5 +1,5 @@
 // Time and memory of one meta-batch, and what its tasks evaluate. The process's memory is counted from just before the first meta-step, when libtorch is
-// loaded, the images are drawn and θ is there: what remains is what the method takes, what the libraries take at their first use, and what the allocator and the
+// loaded, the images are drawn and θ is there. The rest is what the method takes, what the libraries take at their first use, and what the allocator and the
 // runtime keep. The bytes of its tensors alone are counted afterwards, on chunks of tasks that are computed one after the other.
 //
 // Floating-point operations are the counts of the core's own records (MetaGradient.Cost) times what one evaluation costs an image. Operations on
@@ -31,7 +31,7 @@ public enum MeasuredWork
     Gradient,
 }
 
-/// <summary>One measurement, which wants a process of its own: its peak memory is the process's.</summary>
+/// <summary>One measurement, which needs a process of its own: its peak memory is the process's.</summary>
 /// <param name="Experiment">The run whose meta-batch is measured.</param>
 /// <param name="Threads">Threads that share out the tasks.</param>
 /// <param name="Work">What of it.</param>
@@ -74,14 +74,14 @@ public sealed record TaskWork(double Gradients, double HessianProducts, double L
 /// <param name="Seconds">Wall seconds of the meta-batch over its tasks, by medians of the repetitions; of a meta-step, drawing its episodes included; of a gradient or product, the chunks' seconds over the threads, as if these shared them evenly.</param>
 /// <param name="Work">What the task evaluates.</param>
 /// <param name="Flops">What that is in floating-point operations.</param>
-/// <param name="Use">Processor time and page faults, the mean over the repetitions; of a meta-step those of the process; null where the system does not say.</param>
+/// <param name="Use">Processor time and page faults, the mean over the repetitions; of a meta-step those of the process; null where the system does not report them.</param>
 public sealed record TaskCost(double Seconds, TaskWork Work, double Flops, ProcessorUse? Use = null);
 
 /// <summary>What a meta-batch took, in the process that it was measured in.</summary>
 /// <param name="ProcessId">The process.</param>
 /// <param name="Task">One task's share.</param>
 /// <param name="ResidentBytes">Memory just before the first meta-step: the process's resident one, or what is taken of the GPU's.</param>
-/// <param name="PeakBytes">Its peak less that; null where the system knows none, or none but an earlier one.</param>
+/// <param name="PeakBytes">Its peak less that; null where the system reports none, or only an earlier one.</param>
 /// <param name="Statuses">How the tasks' solves ended in the meta-steps that are timed; where some are not finite, what they took is not what training takes. Null where a gradient is measured.</param>
 /// <param name="HessianProduct">One Hessian–vector product, where one gradient is measured; both at the same point, in turns.</param>
 /// <param name="TensorBytes">Peak bytes of the tensors of one chunk of tasks: each thread works on one chunk at a time. Counted, so it does not depend on allocator, runtime or threads; null where they cannot be counted, as on a GPU.</param>
@@ -98,7 +98,7 @@ public sealed record Measurement(
     double MatrixMultiplyGflops = double.NaN,
     WarmUpReport? WarmUp = null)
 {
-    // A chunk's gradient is over in milliseconds: it is repeated for as long as this.
+    // A chunk's gradient takes milliseconds: it is repeated for as long as this.
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.2);
 
     /// <summary>Tasks whose inner solve or meta-gradient is not finite.</summary>
@@ -106,7 +106,7 @@ public sealed record Measurement(
     public int NotFinite => Statuses?.NotFinite ?? 0;
 
     /// <summary>Measures a meta-batch, in this process.</summary>
-    /// <exception cref="ExperimentException">The experiment makes no sense.</exception>
+    /// <exception cref="ExperimentException">The experiment is invalid.</exception>
     /// <exception cref="TrainingDivergedException">No task of a meta-batch had a finite meta-gradient.</exception>
     /// <exception cref="OperationCanceledException">Asked to stop between two meta-steps.</exception>
     public static Measurement Take(MeasurementRequest request, CancellationToken stop = default)

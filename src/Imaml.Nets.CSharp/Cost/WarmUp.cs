@@ -1,5 +1,5 @@
 // How many steps are made before one is timed. A first step pays for libraries and for compiling; later ones still run code that the runtime compiles again, faster,
-// in the background: a method 0.1 s after its 30th call, and once more after a profile. So a number of steps is no criterion: time is compared, window by window.
+// in the background: a method 0.1 s after its 30th call, and once more after a profile. So a number of steps is not a criterion: time is compared, window by window.
 
 using MathNet.Numerics.Statistics;
 
@@ -35,7 +35,7 @@ internal sealed class WarmUp
     /// <summary>Whether to stop.</summary>
     public bool Over => Report.Settled || _seconds >= Limit;
 
-    /// <summary>How it stands.</summary>
+    /// <summary>The state so far.</summary>
     public WarmUpReport Report => new(_steps, _seconds, _noFaster >= WindowsInARow);
 
     /// <summary>A step was made.</summary>

@@ -5,11 +5,11 @@ using System.Runtime.InteropServices;
 
 namespace Imaml.Nets.Kernels;
 
-/// <summary>A convolution whose bias a normalisation takes away.</summary>
+/// <summary>A convolution whose bias is removed by a normalisation.</summary>
 internal sealed class ConvolutionStage<V> : BilinearStage
     where V : struct, ILanes<V>
 {
-    // Positions that are worked on at once, so that they stay in the cache while the weights pass by.
+    // Positions that are worked on at once, so that they stay in the cache while the weights are read.
     private const int PanelPositions = 1024;
 
     private readonly ConvolutionShape _shape;
@@ -25,7 +25,7 @@ internal sealed class ConvolutionStage<V> : BilinearStage
         _panels = [.. Enumerable.Range(0, panels).Select(panel => Plan((shape.Images * (panel + 1) / panels) - (shape.Images * panel / panels)))];
     }
 
-    /// <summary>Whether the kernels serve this shape; of other channels than whole blocks they serve a kernel of one tap, without ∂x.</summary>
+    /// <summary>Whether the kernels support this shape; channels that do not fill whole blocks are supported for a kernel of one tap, without ∂x.</summary>
     public static bool Serves(ConvolutionShape shape) =>
         shape.Filters % Products.Columns<V>() == 0 && (shape.Channels % Products.Columns<V>() == 0 || (shape.Size == 1 && shape.Channels >= Products.Rows));
 
@@ -126,7 +126,7 @@ internal sealed class ConvolutionStage<V> : BilinearStage
         }
     }
 
-    /// <summary>∂W a register of filters at a time, as [C, O], then turned over: for kernels of one tap whose channels fill no register.</summary>
+    /// <summary>∂W a register of filters at a time, as [C, O], then transposed: for kernels of one tap whose channels fill no register.</summary>
     private void ByFilters(ConvolutionPlan plan, ReadOnlySpan<float> x, ReadOnlySpan<float> dy, Span<float> parameters, bool add, Span<float> scratch)
     {
         Span<float> turned = scratch[..Weights], weights = scratch.Slice(Weights, Weights);

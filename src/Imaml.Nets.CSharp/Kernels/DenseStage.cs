@@ -20,7 +20,7 @@ internal sealed class DenseStage<V>(int images, int inputs, int outputs) : Bilin
 
     private readonly int[] _inputRows = RowsOf(images, inputs), _filledRows = RowsOf(images, FilledUp(outputs));
 
-    /// <summary>Whether the kernels serve these inputs.</summary>
+    /// <summary>Whether the kernels support these inputs.</summary>
     public static bool Serves(int inputs) => inputs % Products.Columns<V>() == 0;
 
     /// <inheritdoc/>

@@ -1,4 +1,4 @@
-// Some float32 numbers in one register of the processor, so that a kernel is one text for every width.
+// Some float32 numbers in one register of the processor, so that the code of a kernel is the same for every width.
 //
 // A kernel's lanes are different outputs, never parts of one sum: each output is added up in the same order whatever the width, and every
 // operation rounds as IEEE 754 has it. So a kernel gives the same bits with 8 lanes and with 16.
@@ -31,7 +31,7 @@ internal interface ILanes<T>
     /// <summary>ab + c, rounded once.</summary>
     static abstract T FusedMultiplyAdd(T a, T b, T c);
 
-    /// <summary>0 where the gate is 0 or below, else the value; so a gate that is not a number lets it through.</summary>
+    /// <summary>0 where the gate is 0 or below, else the value; so it is the value where the gate is NaN.</summary>
     static abstract T WhereAboveZero(T gate, T value);
 
     /// <summary>The larger of the two; not a number where one of them is not.</summary>

@@ -37,7 +37,7 @@ internal sealed class NormalizationStage<V>(int rows, int channels, int referenc
         Count,
     }
 
-    /// <summary>Whether the kernel serves these channels.</summary>
+    /// <summary>Whether the kernel supports these channels.</summary>
     public static bool Serves(int channels) => channels % V.Count == 0;
 
     /// <inheritdoc/>

@@ -14,7 +14,7 @@ namespace Imaml.Nets.Kernels;
 internal sealed class PoolingStage<V>(int images, int height, int width, int channels, int size) : Stage
     where V : struct, ILanes<V>
 {
-    /// <summary>Whether the kernel serves these channels.</summary>
+    /// <summary>Whether the kernel supports these channels.</summary>
     public static bool Serves(int channels) => channels % V.Count == 0;
 
     /// <inheritdoc/>

@@ -122,7 +122,7 @@ internal static class Products
         {
             for (var row = 0; row < rows; row += Rows)
             {
-                // The last block lies over the one before it, whose rows it leaves alone.
+                // The last block overlaps the one before it, whose rows it does not write again.
                 var start = int.Min(row, rows - Rows);
                 Sum<V>(ref Unsafe.Add(ref a, start), rowsOfA, ref Unsafe.Add(ref b, column), rowsOfB, ref Unsafe.Add(ref c, (start * stride) + column), stride, row - start, add);
             }

@@ -1,6 +1,6 @@
 // A layer on the numbers of one task in memory, with the same four maps as Models/Layer.cs: forward, backward, and the tangent of each.
 //
-// Images lie one after another, each as H × W × C. Nothing is allocated: whoever runs the stages owns all memory, and how much of it there is
+// Images lie one after another, each as H × W × C. Nothing is allocated: the caller owns all memory, and its size
 // depends on the network and the images alone.
 
 namespace Imaml.Nets.Kernels;

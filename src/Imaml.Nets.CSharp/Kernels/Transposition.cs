@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Imaml.Nets.Kernels;
 
-/// <summary>Matrices turned over, by blocks of 8 × 8.</summary>
+/// <summary>Transposes matrices, by blocks of 8 × 8.</summary>
 internal static class Transposition
 {
     private const int Block = 8;

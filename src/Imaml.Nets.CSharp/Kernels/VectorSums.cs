@@ -1,4 +1,4 @@
-// What the solvers ask of parameter vectors, in one pass over memory: their sums are longer than any cache of the first level, so each further pass
+// The solvers' operations on parameter vectors, in one pass over memory: their sums are longer than any cache of the first level, so each further pass
 // costs as much as the first.
 
 using System.Runtime.InteropServices;

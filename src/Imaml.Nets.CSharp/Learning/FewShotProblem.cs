@@ -39,7 +39,7 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
     }
 }
 
-/// <summary>The support and query losses of B tasks under one network. Tasks do not touch each other, so the Hessian is block-diagonal.</summary>
+/// <summary>The support and query losses of B tasks under one network. Tasks are independent of each other, so the Hessian is block-diagonal.</summary>
 /// <remarks>The images are put in the layers' order once, in the dispose scope that is open.</remarks>
 public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProblem
 {
@@ -50,6 +50,9 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
     // What the outer loss passes through the network: the query images, and before them, where they give the statistics, the support images.
     private readonly NetworkImages _support, _outer;
     private (Tensor Phi, Tensor QueryLogits)? _known;
+
+    /// <summary>Ends an evaluation of a loss, and with it a solve, by an <see cref="OperationCanceledException"/>.</summary>
+    internal CancellationToken Cancel { get; init; }
 
     /// <summary>The problem of these images.</summary>
     /// <param name="network">The network.</param>
@@ -76,8 +79,8 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
 
     // The same L.
     private FewShotProblem(FewShotProblem whole, LabelledImages support) =>
-        (_network, _supportLabels, _queryLabels, _supportImages, _support, _outer) =
-        (whole._network, support.OneHot, whole._queryLabels, support.Images, whole._network.Arrange(support.Images), whole._outer);
+        (_network, _supportLabels, _queryLabels, _supportImages, _support, _outer, Cancel) =
+        (whole._network, support.OneHot, whole._queryLabels, support.Images, whole._network.Arrange(support.Images), whole._outer, whole.Cancel);
 
     /// <inheritdoc/>
     IBilevelProblem<Tensor, Tensor> IBatchProblem.Batch(int step, int size)
@@ -98,6 +101,7 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
     /// <inheritdoc/>
     public Tensor InnerLoss(Tensor phi)
     {
+        Cancel.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         var pass = _network.Forward(phi, _support);
         return new SoftmaxCrossEntropy(pass.Logits, _supportLabels).Loss().MoveToOuterDisposeScope();
@@ -106,13 +110,18 @@ public sealed class FewShotProblem : IMeasuredProblem, IHeadProblem, IBatchProbl
     /// <inheritdoc/>
     public Tensor InnerGradient(Tensor phi)
     {
+        Cancel.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         var pass = _network.Forward(phi, _support);
         return pass.Backward(new SoftmaxCrossEntropy(pass.Logits, _supportLabels).LogitGradient()).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
-    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi) => new Linearization(_network, _support, _supportLabels, phi);
+    public ILinearization<Tensor, Tensor> LinearizeInner(Tensor phi)
+    {
+        Cancel.ThrowIfCancellationRequested();
+        return new Linearization(_network, _support, _supportLabels, phi);
+    }
 
     /// <inheritdoc/>
     public (Tensor, Tensor) OuterLossAndGradient(Tensor phi)

@@ -36,11 +36,11 @@ public interface IMeasuredProblem : IBilevelProblem<Tensor, Tensor>
     double[] QueryAccuracy(Tensor phi);
 }
 
-/// <summary>Tasks with the model that is trained on them: all that a meta-learner knows of either.</summary>
+/// <summary>Tasks with the model that is trained on them: all that a meta-learner uses of either.</summary>
 public abstract class LearningProblem
 {
-    private LearningProblem(string identity, string metric, int supportExamples, IReadOnlyList<int> layerSizes) =>
-        (Identity, Metric, SupportExamples, LayerSizes, ParameterCount) = (identity, metric, int.Max(1, supportExamples), layerSizes, layerSizes.Sum());
+    private LearningProblem(string identity, string metric, int supportExamples, IReadOnlyList<int> layerSizes, string? layers) =>
+        (Identity, Metric, SupportExamples, LayerSizes, ParameterCount, Layers) = (identity, metric, int.Max(1, supportExamples), layerSizes, layerSizes.Sum(), layers);
 
     /// <summary>What <see cref="Measure"/> can be: the share of query examples that are right, or the outer loss.</summary>
     public const string Accuracy = "accuracy", Loss = "loss";
@@ -59,6 +59,9 @@ public abstract class LearningProblem
 
     /// <summary>d.</summary>
     public int ParameterCount { get; }
+
+    /// <summary>The layers of a network of layers, or null where the model is another.</summary>
+    internal string? Layers { get; }
 
     /// <summary>Binds tasks to a model of them.</summary>
     /// <exception cref="ArgumentException">The tasks have no identity, or the model no layers.</exception>
@@ -97,8 +100,8 @@ public abstract class LearningProblem
         return problem.OuterLossAndGradient(phi).Item1.to_type(ScalarType.Float64).cpu().data<double>().ToArray();
     }
 
-    /// <summary>The accuracies that a problem says, one for each task.</summary>
-    /// <exception cref="ArgumentException">It says others than one share for each task.</exception>
+    /// <summary>The accuracies that a problem returns, one for each task.</summary>
+    /// <exception cref="ArgumentException">It does not return one share for each task.</exception>
     internal static double[] AccuracyOf(IMeasuredProblem problem, Tensor phi)
     {
         var shares = problem.QueryAccuracy(phi);
@@ -108,7 +111,7 @@ public abstract class LearningProblem
     }
 
     private sealed class Bound<TTasks>(ITaskSource<TTasks> tasks, IModel<TTasks> model)
-        : LearningProblem(tasks.Identity, model.Classifies ? Accuracy : Loss, tasks.SupportExamples, model.LayerSizes)
+        : LearningProblem(tasks.Identity, model.Classifies ? Accuracy : Loss, tasks.SupportExamples, model.LayerSizes, (model as ImageClassifier)?.Network.Description)
     {
         public override bool Has(ClassPart part) => tasks.Has(part);
 

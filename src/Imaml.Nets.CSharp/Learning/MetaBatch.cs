@@ -23,12 +23,12 @@ internal sealed class MetaBatch(LearningProblem problem, Tensor theta, Func<long
     // meta-batch, if it has so many tasks, for that many threads.
     private const int ExamplesAtOnce = 10, ChunksAtLeast = 8;
 
-    // Tasks of a chunk on a device, which is the faster the more it gets.
+    // Tasks of a chunk on a device, which is faster with more tasks at once.
     private const int OnDeviceAtOnce = 16;
 
     private bool OnProcessor => theta.device_type == DeviceType.CPU;
 
-    // On a device one thread gives all the work.
+    // On a device one thread starts all the work.
     private int Threads => OnProcessor ? threads : 1;
 
     /// <summary>The sum of the tasks' meta-gradients with their reports, and their accuracies on the query images. The tensor belongs to no scope.</summary>

@@ -13,7 +13,7 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Learning;
 
-/// <summary>Meta-training has no finite number to go on with.</summary>
+/// <summary>Meta-training cannot continue, since its numbers are not finite.</summary>
 public sealed class TrainingDivergedException(string message) : Exception(message);
 
 /// <summary>How θ is learned: all that Algorithm 1 depends on apart from the tasks and the model.</summary>
@@ -66,10 +66,10 @@ public sealed class MetaLearner : IDisposable
     /// <param name="problem">The tasks and the model.</param>
     /// <param name="threads">Threads.</param>
     /// <param name="theta">θ, [1, d].</param>
-    /// <param name="outer">What its outer optimiser remembers.</param>
-    /// <param name="learned">The numbers that are learned with θ with their optimiser's memory, or null.</param>
+    /// <param name="outer">The state of its outer optimiser.</param>
+    /// <param name="learned">The numbers that are learned with θ with their optimiser's state, or null.</param>
     /// <param name="ranks">The processes that share out the chunks.</param>
-    /// <exception cref="ArgumentException">The memory is that of another optimiser.</exception>
+    /// <exception cref="ArgumentException">The state is that of another optimiser.</exception>
     internal static MetaLearner Restore(
         LearningPlan plan, LearningProblem problem, int threads, Tensor theta, OptimizerState<Tensor> outer, (Vector<double> Numbers, OptimizerState<Vector<double>> Outer)? learned, IRanks ranks)
     {
@@ -104,7 +104,7 @@ public sealed class MetaLearner : IDisposable
             : null;
     }
 
-    /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser remembers nothing.</summary>
+    /// <summary>A learner of what training ended with, to adapt it to tasks: its optimiser has no state.</summary>
     internal static MetaLearner Trained(LearningPlan plan, LearningProblem problem, int threads, int metaStep, Tensor theta, Vector<double>? learned, IRanks? ranks = null)
     {
         using var scope = NewDisposeScope();
@@ -134,7 +134,7 @@ public sealed class MetaLearner : IDisposable
     /// <summary>θ, [1, d].</summary>
     public Tensor Theta => _state.Theta;
 
-    /// <summary>What the outer optimiser remembers. The tensors are the learner's.</summary>
+    /// <summary>The state of the outer optimiser. The tensors are the learner's.</summary>
     public OptimizerState<Tensor> Outer => _state.Optimizer.State(new TensorSpace(1, Theta));
 
     /// <summary>What is learned with θ, or null.</summary>
@@ -238,7 +238,7 @@ public sealed class MetaLearner : IDisposable
         {
             if (!Tensors(next).Select(tensor => tensor.isfinite().all()).Aggregate((all, one) => all.logical_and(one)).Truth())
             {
-                throw new TrainingDivergedException($"meta-step {MetaStep + 1}: θ, or what its optimiser remembers, would not be finite; lower the outer rate");
+                throw new TrainingDivergedException($"meta-step {MetaStep + 1}: θ, or its optimiser's state, would not be finite; lower the outer rate");
             }
 
             _ = Bind(next.Learned, 0);
@@ -250,7 +250,7 @@ public sealed class MetaLearner : IDisposable
         }
     }
 
-    // Values that do not change may be handed on from one state to the next.
+    // Values that do not change may be shared by one state and the next.
     private void Replace(MetaLearningState<Tensor, Tensor> next)
     {
         var kept = Tensors(next);

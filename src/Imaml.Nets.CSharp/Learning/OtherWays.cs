@@ -1,5 +1,5 @@
-// Tasks of other numbers of classes than a network was trained for. Training gives the labels of an episode at random, so its outputs are alike, and some
-// of them serve fewer classes: a seeded choice. Where outputs start at 0 there may be any number of them.
+// Tasks of other numbers of classes than a network was trained for. Training gives the labels of an episode at random, so its outputs are equivalent, and some
+// of them are used for fewer classes: a seeded choice. Where outputs start at 0 there may be any number of them.
 
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;

@@ -41,14 +41,14 @@ public sealed record TaskStatuses(IReadOnlyDictionary<InnerStatus, int> Inner, I
 /// <param name="MetaStep">Counted from 1.</param>
 /// <param name="Tasks">Tasks seen so far, this step's included.</param>
 /// <param name="OuterLoss">Mean of L(φ), the query loss after adapting.</param>
-/// <param name="OuterAccuracy">Share of the query images classified correctly after adapting; not a number where the problem is no classification.</param>
+/// <param name="OuterAccuracy">Share of the query images classified correctly after adapting; not a number where the problem is not a classification.</param>
 /// <param name="InnerLoss">Mean of L̂(φ), the support loss after adapting.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖ of the tasks: over µ it bounds δ.</param>
 /// <param name="CgResidual">Largest relative residual of the tasks' linear solves, which δ′ follows; not a number where none is made.</param>
 /// <param name="LargestCurvature">Largest Ritz value of any task less ‖Λ‖: an estimate, from below, of the top eigenvalue of ∇²L̂(φ); not a number where there are no Ritz values.</param>
 /// <param name="MetaGradientNorm">‖mean of g‖.</param>
-/// <param name="NonPositiveCurvature">Tasks whose solve met a direction of non-positive curvature, whatever was done about it.</param>
-/// <param name="NonFinite">Tasks left out of the mean because their meta-gradient was not finite.</param>
+/// <param name="NonPositiveCurvature">Tasks whose solve found a direction of non-positive curvature, even where a remedy was used.</param>
+/// <param name="NonFinite">Tasks omitted from the mean because their meta-gradient was not finite.</param>
 /// <param name="LargestRaise">The largest factor on a task's Λ, against negative curvature.</param>
 /// <param name="Learned">What is learned with θ, as it was at this step; null where nothing is.</param>
 /// <param name="Ended">How the tasks' solves ended; null in a log of a version that did not count them.</param>
@@ -81,7 +81,7 @@ public sealed record StepReport(
     /// <summary>Whether these can be numbers of tasks.</summary>
     internal static bool AreCounts(IEnumerable<int> counts) => counts.All(count => count is >= 0 and <= MostTasks);
 
-    /// <summary>Whether what it counts can be numbers of tasks and of operations: a log that was damaged may say anything.</summary>
+    /// <summary>Whether what it counts can be numbers of tasks and of operations: a damaged log may hold any numbers.</summary>
     [JsonIgnore]
     internal bool HasCounts =>
         AreCounts([NonPositiveCurvature, NonFinite, Ended?.NotFinite ?? 0, .. Ended?.Inner.Values ?? [], .. Ended?.Linear.Values ?? []])

@@ -1,7 +1,7 @@
 // A meta-batch in chunks of tasks, worked on by several threads, each of which multiplies alone.
 //
-// Tasks do not touch each other, so nothing is lost by it: small tensors keep two cores busy that one operation on them would not, and a
-// chunk's tensors stay in the cache. What a chunk computes does not depend on the thread, nor on how many there are.
+// Tasks are independent of each other, so the results are the same. One operation on small tensors does not keep two cores busy, two chunks do, and
+// a chunk's tensors stay in the cache. What a chunk computes does not depend on the thread, nor on how many there are.
 
 using System.Runtime.ExceptionServices;
 using Imaml.Nets.Tensors;
@@ -72,14 +72,14 @@ internal static class TaskChunks
                 using var off = Unrecorded.Begin(); // Once for the thread, so that no operation has to.
                 for (var i = Interlocked.Increment(ref next); i < chunks && failure is null; i = Interlocked.Increment(ref next))
                 {
-                    // A tensor in no scope is free for the finalizer from its last mention in the code on, also while libtorch still reads it.
+                    // A tensor in no scope may be finalized after its last use in the code, also while libtorch still reads it.
                     using (torch.NewDisposeScope())
                     {
                         done(i, work(i));
                     }
 
-                    // Handles of tensors are small managed objects. Left to itself the collector lets tens of megabytes of them gather before it
-                    // first looks, and resident memory would seem to grow with the number of inner steps.
+                    // Handles of tensors are small managed objects. By itself the garbage collector lets tens of megabytes of them accumulate before
+                    // it first runs, and resident memory would seem to grow with the number of inner steps.
                     if (!Finalizers.AreHeldOff)
                     {
                         GC.Collect(0);

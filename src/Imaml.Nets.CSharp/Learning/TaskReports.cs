@@ -1,4 +1,4 @@
-// The reports of tasks as bytes, to the last bit, on their way between ranks.
+// The reports of tasks as bytes, to the last bit, to send them between ranks.
 
 using Imaml.Math;
 

@@ -1,4 +1,4 @@
-// Threads that stay. The C library gives every thread memory of its own, which it keeps when the thread ends: threads that come and go leave several
+// Threads that are kept. The C library gives every thread memory of its own, which it keeps when the thread ends: threads that come and go leave several
 // times as much of it as there ever are at once.
 
 namespace Imaml.Nets.Learning;
@@ -10,7 +10,7 @@ internal static class Workers
     private static int _threads;
 
     /// <summary>Does the same work on several threads at once, this one among them; returns when all have ended that had begun before this one was done.</summary>
-    /// <param name="threads">How many, at least 1. Those that are busy for another caller may never come: the work must be complete when one has done it.</param>
+    /// <param name="threads">How many, at least 1. Threads that are busy for another caller may not take part: the work must be complete when one thread has done it.</param>
     /// <param name="work">Takes pieces until there are none, and does not throw.</param>
     public static void Run(int threads, Action work)
     {

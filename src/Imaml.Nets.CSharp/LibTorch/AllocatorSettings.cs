@@ -11,7 +11,10 @@ internal static class AllocatorSettings
     // mallopt(3).
     private const int TrimThreshold = -1, TopPad = -2, MmapThreshold = -3;
     private static readonly (int Parameter, string Variable, int Bytes)[] Settings =
-        [(TrimThreshold, "MALLOC_TRIM_THRESHOLD_", 1 << 30), (TopPad, "MALLOC_TOP_PAD_", 64 << 20), (MmapThreshold, "MALLOC_MMAP_THRESHOLD_", 1 << 30)];
+        [(TrimThreshold, "MALLOC_TRIM_THRESHOLD_", 1 << 30), (TopPad, "MALLOC_TOP_PAD_", 64 << 20), (MmapThreshold, "MALLOC_MMAP_THRESHOLD_", LargeBlock)];
+
+    /// <summary>Bytes from which on memory is taken from the system and given back: half of the largest part of a thread's heap. LargeBlocks keeps those for the next tensor.</summary>
+    public const int LargeBlock = 32 << 20;
 
     /// <summary>Makes glibc keep freed memory. What the user has set by glibc's variables stays; other C libraries are left as they are.</summary>
     public static void KeepFreedMemory()
@@ -28,6 +31,22 @@ internal static class AllocatorSettings
             }
         }
     }
+
+    /// <summary>Gives memory that is freed back to the system, which takes some milliseconds.</summary>
+    public static void GiveBackFreedMemory()
+    {
+        try
+        {
+            _ = Trim(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // Another C library, whose allocator was left as it is.
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "malloc_trim")]
+    private static extern int Trim(nuint pad);
 
     [DllImport("libc", EntryPoint = "mallopt")]
     private static extern int SetOption(int parameter, int value);

@@ -1,7 +1,7 @@
-// The device that a command computes on, as `--device` names it, opened or refused in one line.
+// The device that a command computes on, as `--device` names it. A device that cannot be opened is an error of one line.
 //
 // libtorch multiplies matrices and convolves float32 numbers on recent NVIDIA GPUs in TF32, with 10 bits of mantissa in place of 23, unless it
-// is told not to; by default it does so for convolutions. Here it does neither unless it is asked for both.
+// is set not to; by default it does so for convolutions. Here it does neither unless it is asked for both.
 
 using System.Globalization;
 using MathNet.Numerics;
@@ -32,10 +32,10 @@ public sealed record ComputeDevice
         }
     }
 
-    /// <summary>Where its tensors live.</summary>
+    /// <summary>The device of its tensors.</summary>
     public torch.Device Device { get; }
 
-    /// <summary>What a result file says of it: <c>cpu</c>, or a GPU with its name, and whether it computes in TF32.</summary>
+    /// <summary>Its name in result files: <c>cpu</c>, or a GPU with its name, and whether it computes in TF32.</summary>
     public string Description { get; }
 
     /// <summary>Opens a device. For a GPU this also chooses float32's arithmetic there, for the whole process, and takes MathNet's CUDA provider for dense systems if there is one.</summary>
@@ -68,7 +68,7 @@ public sealed record ComputeDevice
         return new ComputeDevice(new torch.Device(DeviceType.CUDA, index), $"{CudaName}:{index} ({names[index]}){(tf32 ? ", TF32" : "")}");
     }
 
-    /// <summary>Returns when all that was asked of a device is done, for those who measure time.</summary>
+    /// <summary>Returns when all work of a device is done, for measurements of time.</summary>
     public static void WaitFor(torch.Device device)
     {
         if (device.type == DeviceType.CUDA)
@@ -93,7 +93,7 @@ public sealed record ComputeDevice
 /// <summary>MathNet's native linear algebra: its packages are looked up at run time and are not part of the ordinary build.</summary>
 internal static class NativeProvider
 {
-    /// <summary>The first one that answers, or null; the provider in use stays what it was.</summary>
+    /// <summary>The first one that can be used, or null; the provider in use stays what it was.</summary>
     public static string? Find()
     {
         var current = LinearAlgebraControl.Provider;
@@ -107,6 +107,6 @@ internal static class NativeProvider
         }
     }
 
-    /// <summary>Solves dense systems (the oracles of diagnoses and tests) on the GPU from now on, if the provider answers; else all stays as it is.</summary>
+    /// <summary>Solves dense systems (the oracles of diagnoses and tests) on the GPU from now on, if the provider can be used; else nothing changes.</summary>
     public static bool UseCuda() => Control.TryUseNativeCUDA();
 }

@@ -4,18 +4,18 @@ using TorchSharp;
 
 namespace Imaml.Nets.LibTorch;
 
-/// <summary>What NVIDIA's driver knows of the GPUs and TorchSharp does not give: their names, and how much of their memory is taken.</summary>
+/// <summary>What NVIDIA's driver reports of the GPUs and TorchSharp does not: their names, and how much of their memory is taken.</summary>
 internal static class CudaDevices
 {
     private const string Driver = "libcuda.so.1";
 
-    /// <summary>One name per device in libtorch's order; <c>GPU N</c> where the driver does not say.</summary>
+    /// <summary>One name per device in libtorch's order; <c>GPU N</c> where the driver does not report it.</summary>
     public static IReadOnlyList<string> Names() => [.. Enumerable.Range(0, torch.cuda.device_count()).Select(Name)];
 
-    /// <summary>Bytes of a GPU's memory that are taken, by all programs; null where the driver does not say.</summary>
+    /// <summary>Bytes of a GPU's memory that are taken, by all programs; null where the driver does not report them.</summary>
     public static long? TakenBytes(torch.Device device)
     {
-        // Which also makes the device this thread's, as the driver's function wants it.
+        // Which also makes the device this thread's, as the driver's function requires.
         ComputeDevice.WaitFor(device);
         try
         {

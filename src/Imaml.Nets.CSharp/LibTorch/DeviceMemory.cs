@@ -1,5 +1,5 @@
 // Memory of the device that computes: the process's resident memory (what Linux calls VmRSS and VmHWM, and other systems the working set and its peak),
-// or what is taken of a GPU's. libtorch keeps what it has once taken of a GPU's for its next tensors, so that its peak is what it holds in the end.
+// or what is taken of a GPU's. libtorch keeps the GPU memory that it has taken for its next tensors, so its peak is what it holds in the end.
 
 using System.Diagnostics;
 using TorchSharp;
@@ -18,13 +18,13 @@ internal sealed class DeviceMemory
         (Before, _earlierPeak) = device.type == DeviceType.CPU ? (ProcessMemory.Resident(), ProcessMemory.Peak()) : (CudaDevices.TakenBytes(device) ?? 0, 0);
     }
 
-    /// <summary>Bytes that were taken before; of a GPU's, by all programs, and 0 where the driver does not say.</summary>
+    /// <summary>Bytes that were taken before; of a GPU's, by all programs, and 0 where the driver does not report them.</summary>
     public long Before { get; }
 
     /// <summary>Begins to watch.</summary>
     public static DeviceMemory Of(torch.Device device) => new(device);
 
-    /// <summary>The peak of what has been taken since then, less what was taken before; null where the system does not know.</summary>
+    /// <summary>The peak of what has been taken since then, less what was taken before; null where the system does not report it.</summary>
     public long? Peak() => _device.type == DeviceType.CPU
         ? ProcessMemory.Peak() is var peak && peak > _earlierPeak ? peak - Before : null
         : CudaDevices.TakenBytes(_device) - Before;
@@ -43,14 +43,14 @@ internal static class ProcessMemory
         return process.WorkingSet64;
     }
 
-    /// <summary>Most that was resident at once, since the start of the process or since <see cref="StartAnew"/>.</summary>
+    /// <summary>The largest number of bytes that were resident at once, since the start of the process or since <see cref="StartAnew"/>.</summary>
     public static long Peak()
     {
         using var process = Process.GetCurrentProcess();
         return process.PeakWorkingSet64;
     }
 
-    /// <summary>Gives back what is garbage and, where the system can, forgets the peak so far.</summary>
+    /// <summary>Frees unused memory and, where the system supports it, resets the peak.</summary>
     public static void StartAnew()
     {
         GC.Collect();

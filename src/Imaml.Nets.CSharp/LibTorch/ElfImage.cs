@@ -4,11 +4,11 @@
 // A library linked on a newer system may ask for one symbol version that an older C++ runtime lacks. Where that symbol is not needed
 // (here: std::ios_base_library_init, which only makes sure that iostreams are initialised, and libtorch has initialised them by then),
 // three edits let the older loader accept the library:
-//   1. .gnu.version_r: the required version becomes weak (VER_FLG_WEAK), so that its absence is no error;
+//   1. .gnu.version_r: the required version becomes weak (VER_FLG_WEAK), so that its absence is not an error;
 //   2. .dynsym: the symbol takes the name of a stand-in that is undefined in the same library already, has no argument and no effect;
 //   3. .gnu.version: the symbol takes the stand-in's version.
 //
-// The system's loader maps a library without asking for its length: where the file is cut off, the first touch of a missing page ends the
+// The system's loader maps a library without checking its length: where the file is cut off, the first access to a missing page ends the
 // process with a bus error that nothing can catch. The headers say where the file must end.
 
 using System.Buffers.Binary;
@@ -22,7 +22,7 @@ namespace Imaml.Nets.LibTorch;
 internal sealed record ElfRequirement(int FlagsAt, bool Weak);
 
 /// <summary>An ELF library in memory. Offsets are into the bytes that it was made of.</summary>
-/// <exception cref="InvalidDataException">From every member: the bytes are no such library, or are cut off.</exception>
+/// <exception cref="InvalidDataException">From every member: the bytes are not such a library, or are cut off.</exception>
 internal sealed class ElfImage
 {
     /// <summary>The flag of a requirement that can be done without (VER_FLG_WEAK).</summary>
@@ -73,7 +73,7 @@ internal sealed class ElfImage
     /// <summary>Where the index of its version is.</summary>
     public int VersionOfSymbolAt(int index) => _versions + 2 * index;
 
-    /// <summary>What the library says of a version of one of its dependencies, or null where it does not ask for it.</summary>
+    /// <summary>The library's requirement of a version of one of its dependencies, or null where it has none.</summary>
     public ElfRequirement? FindRequirement(string version)
     {
         return Chain(_needs, _needCount)
@@ -101,7 +101,7 @@ internal sealed class ElfImage
     public IEnumerable<string> RequiredSymbols() =>
         Undefined().Where(symbol => Span(SymbolAt(symbol) + 4, 1)[0] >> 4 == GlobalBinding).Select(symbol => StringAt(NameAt(symbol)));
 
-    // The first symbol is no symbol; section 0 means that another library defines it.
+    // The first entry is not a symbol; section 0 means that another library defines it.
     private IEnumerable<int> Undefined() => Enumerable.Range(1, int.Max(0, _symbolCount - 1)).Where(symbol => ReadUInt16(SymbolAt(symbol) + 6) == 0);
 
     private int NameAt(int symbol) => _strings + (int)ReadUInt32(SymbolAt(symbol));
@@ -165,7 +165,7 @@ internal static class ElfSymbolPatch
     }
 }
 
-/// <summary>Tells a library file that is cut off, or no library at all, before it is loaded.</summary>
+/// <summary>Detects a library file that is cut off, or a file that is not a library, before it is loaded.</summary>
 internal static class ElfLength
 {
     private const int HeaderSize = 64, SegmentSize = 56;

@@ -9,7 +9,7 @@ namespace Imaml.Nets.LibTorch;
 
 /// <summary>The processor's vector instructions, and what is used of them.</summary>
 /// <param name="Processor">The widest that the processor and the .NET runtime have: <c>avx512</c>, <c>avx2</c>, <c>avx</c>, <c>sse</c>, <c>neon</c> or <c>none</c>.</param>
-/// <param name="LibTorch">Those of libtorch's own kernels, in the same words; null where it is not used or does not say.</param>
+/// <param name="LibTorch">Those of libtorch's own kernels, in the same words; null where it is not used or does not report them.</param>
 /// <param name="Limits">Environment variables that keep libtorch, oneDNN, MKL or .NET from wider ones, as <c>NAME=VALUE</c>; oneDNN and MKL report nothing else.</param>
 public sealed record InstructionSet(string Processor, string? LibTorch, IReadOnlyList<string> Limits)
 {
@@ -32,7 +32,7 @@ public sealed record InstructionSet(string Processor, string? LibTorch, IReadOnl
     private static InstructionSet OfProcess(string? libTorch) =>
         new(Widest(), libTorch, [.. ProcessorCaches.LimitOneDnn ? [$"{ProcessorCaches.Variable}={ProcessorCaches.Widest}"] : (string[])[], .. Variables.Where(name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }).Select(name => $"{name}={Environment.GetEnvironmentVariable(name)}")]);
 
-    // libtorch, too, speaks of AVX-512 where it has these parts of it.
+    // libtorch, too, reports AVX-512 where the processor has these parts of it.
     private static string Widest() =>
         Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported ? "avx512"
         : Avx2.IsSupported && Fma.IsSupported ? "avx2"
@@ -42,7 +42,7 @@ public sealed record InstructionSet(string Processor, string? LibTorch, IReadOnl
         : "none";
 }
 
-/// <summary>What libtorch says of the instructions of its own kernels, which TorchSharp does not pass on.</summary>
+/// <summary>libtorch's report of the instructions of its own kernels, which TorchSharp does not pass on.</summary>
 internal static class TorchCapability
 {
     // std::string at::get_cpu_capability(). The symbol's name has the layout of its result: pointer and length, then room for a short text.

@@ -1,7 +1,7 @@
 // Loads libtorch before TorchSharp's first use.
 //
 // Where the plain load fails only because TorchSharp's library asks for the symbol version GLIBCXX_3.4.32 (Debian 12 and other systems
-// with a C++ runtime older than GCC 13's), a patched copy in the user's cache folder is loaded in its place (see ElfSymbolPatch);
+// with a C++ runtime older than GCC 13's), a patched copy in the user's cache folder is loaded in its place (see ElfSymbolPatch).
 // TorchSharp then finds it by its soname. On other systems the loader changes nothing. With IMAML_LIBTORCH=FOLDER, libtorch itself comes
 // from that folder, for instance the torch/lib of a PyTorch installation, CUDA libraries included; for builds without a libtorch of their own
 // (-p:LibTorch=external).
@@ -21,7 +21,7 @@ namespace Imaml.Nets.LibTorch;
 /// <param name="Missing">Symbols that TorchSharp needs and this libtorch, of another version, lacks: to use one of them ends the process.</param>
 internal sealed record LibTorchOrigin(string Folder, string? CompatibilityCopy, IReadOnlyList<string> Missing);
 
-/// <summary>libtorch could not be loaded; the message names the cause and the cure in one line.</summary>
+/// <summary>libtorch could not be loaded; the message names the cause and the remedy in one line.</summary>
 public sealed class LibTorchLoadException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>Loads libtorch once per process; every entry point of this library calls it first.</summary>
@@ -30,7 +30,7 @@ public static class LibTorchLoader
     /// <summary>Names a folder with libtorch_cpu.so (and the CUDA libraries) to use in place of the packaged ones.</summary>
     public const string FolderVariable = "IMAML_LIBTORCH";
 
-    /// <summary>The library that computes on NVIDIA's GPUs; a libtorch without it knows the processor alone.</summary>
+    /// <summary>The library that computes on NVIDIA's GPUs; a libtorch without it supports the processor alone.</summary>
     internal const string CudaLibrary = "libtorch_cuda.so";
 
     /// <summary>The library that computes on the processor, and that every libtorch has.</summary>
@@ -103,7 +103,7 @@ public static class LibTorchLoader
                 : $"{FolderVariable}={named} holds no {ProcessorLibrary}; set it to the torch/lib folder of a PyTorch installation, or unset it");
         }
 
-        // TorchSharp loads the program's own libtorch whatever is loaded already, and two libtorchs in one process end it.
+        // TorchSharp loads the program's own libtorch whatever is loaded already, and two libtorchs in one process make it crash.
         if (folder != packaged && File.Exists(Path.Combine(packaged, ProcessorLibrary)))
         {
             throw new LibTorchLoadException($"{FolderVariable}={named}: this build brings a libtorch of its own ({packaged}), and there can be only one; build with -p:LibTorch=external, or unset the variable");
@@ -199,7 +199,7 @@ internal static partial class LibTorchVersion
             ? version.ToString(3)
             : "unknown";
 
-    /// <summary>The one in a folder: a PyTorch installation says it next to its lib folder; any other is taken for the expected one.</summary>
+    /// <summary>The one in a folder: a PyTorch installation has it in a file next to its lib folder; any other is taken for the expected one.</summary>
     public static string Of(string folder)
     {
         var file = Path.Combine(folder, "..", "version.py");

@@ -1,13 +1,13 @@
 // oneDNN, by which libtorch convolves, sizes its kernels' blocks by the processor's caches. A virtual machine may hide them (CPUID leaves 4 and
-// 8000001D empty); oneDNN 3.7's kernels for AVX2 and AVX-512 then compute wrong numbers and say nothing: gradients by a plain convolution's input
-// that are off by half, values of a grouped one of one channel that are off altogether. Those for AVX are right. The kernels of this library do not use it.
+// 8000001D empty); oneDNN 3.7's kernels for AVX2 and AVX-512 then compute wrong numbers without an error: gradients by a plain convolution's input
+// that are off by half, values of a grouped one of one channel that are off altogether. Those for AVX are correct. The kernels of this library do not use it.
 
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Imaml.Nets.LibTorch;
 
-/// <summary>What the processor says of its caches.</summary>
+/// <summary>What the processor reports of its caches.</summary>
 internal static class ProcessorCaches
 {
     /// <summary>The widest instructions that oneDNN uses where the caches are hidden, in its own word.</summary>
@@ -31,7 +31,7 @@ internal static class ProcessorCaches
     /// <summary>Whether the processor names no cache.</summary>
     public static bool Hidden => X86Base.IsSupported && !Named(IntelLeaf) && !Named(AmdLeaf);
 
-    /// <summary>Keeps libtorch from NNPACK, which does not start on such a processor either, and of which libtorch warns at every convolution.</summary>
+    /// <summary>Disables NNPACK in libtorch: it does not start on such a processor either, and libtorch would warn at every convolution.</summary>
     /// <param name="libraries">libtorch's, loaded.</param>
     public static void DisableNnpack(IEnumerable<nint> libraries)
     {

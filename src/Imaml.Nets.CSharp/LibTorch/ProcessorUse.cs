@@ -12,10 +12,10 @@ public sealed record ProcessorUse(double CpuSeconds, double PageFaults)
     // getrusage's subjects, and what it fills: two times of two words, then fourteen words, of which faults are the 4th and 5th.
     private const int Process = 0, Thread = 1, UserSeconds = 0, SystemSeconds = 2, FirstFault = 8, SecondFault = 9, Words = 18;
 
-    /// <summary>Of this process since its start, in all threads; null where the system does not say.</summary>
+    /// <summary>Of this process since its start, in all threads; null where the system does not report it.</summary>
     internal static ProcessorUse? OfProcess() => Of(Process);
 
-    /// <summary>Of this thread since its start; null where the system does not say.</summary>
+    /// <summary>Of this thread since its start; null where the system does not report it.</summary>
     internal static ProcessorUse? OfThread() => Of(Thread);
 
     /// <summary>What was used since then, shared out.</summary>

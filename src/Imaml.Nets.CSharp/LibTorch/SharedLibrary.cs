@@ -17,7 +17,7 @@ internal static partial class SharedLibrary
     /// <param name="path">Its file.</param>
     /// <param name="neighbours">Folders that may hold what it needs.</param>
     /// <returns>Its handle.</returns>
-    /// <exception cref="LibTorchLoadException">It is damaged, or misses something; the message says what, in the words of the system's loader.</exception>
+    /// <exception cref="LibTorchLoadException">It is damaged, or misses something; the message has that of the system's loader.</exception>
     public static nint Load(string path, IReadOnlyList<string> neighbours) => Load(path, neighbours, []);
 
     /// <summary>The folders that may hold what a libtorch needs: its own, and those of NVIDIA's packages where PyTorch is installed by pip.</summary>
@@ -63,7 +63,7 @@ internal static partial class SharedLibrary
         }
     }
 
-    // The runtime explains itself in the first line; the words of the system's loader follow.
+    // The first line is the runtime's own explanation; the message of the system's loader follows.
     private static string Cause(DllNotFoundException e) =>
         e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 1 } lines ? lines[1] : e.Message;
 
@@ -79,7 +79,7 @@ internal static class MissingSymbols
     /// <summary>The symbols that a library needs and none of the loaded ones defines, mangled as C++ has them, in order.</summary>
     /// <param name="image">The library's bytes.</param>
     /// <param name="loaded">Handles of the libraries that it is to find them in; the system's own are looked into as well.</param>
-    /// <exception cref="InvalidDataException">The bytes are no library.</exception>
+    /// <exception cref="InvalidDataException">The bytes are not a library.</exception>
     public static IReadOnlyList<string> Of(byte[] image, IReadOnlyList<nint> loaded)
     {
         var system = SystemLibraries.Select(name => NativeLibrary.TryLoad(name, out var handle) ? handle : 0).Where(handle => handle != 0);

@@ -3,14 +3,14 @@
 // themselves, which the process's resident memory includes; and without arrays of .NET that a tensor is a view of, such as an episode's images.
 //
 // libtorch takes a tensor's memory from an object with a table of functions (c10::Allocator), and lets others put one of their own in its place. The one
-// here has the same table but for `allocate` and `raw_deleter`: it calls libtorch's own functions, and counts. The tables and the result of `allocate`,
+// here has the same table except for `allocate` and `raw_deleter`: it calls libtorch's own functions, and counts. The tables and the result of `allocate`,
 // c10::DataPtr, are those of libtorch's C++ interface, so this is done with the version that TorchSharp is built for alone.
 
 using System.Runtime.InteropServices;
 
 namespace Imaml.Nets.LibTorch;
 
-/// <summary>Counts the bytes of live tensors on the processor while a piece of work runs.</summary>
+/// <summary>Counts the bytes of allocated tensors on the processor while a piece of work runs.</summary>
 internal sealed class TensorMemory
 {
     private const string Library = "libc10.so", Setter = "_ZN3c1012SetAllocatorENS_10DeviceTypeEPNS_9AllocatorEh", Getter = "_ZN3c1012GetAllocatorERKNS_10DeviceTypeE";
@@ -42,7 +42,7 @@ internal sealed class TensorMemory
         _freeAddress = Marshal.GetDelegateForFunctionPointer<RawDeleterFunction>(Word(table, RawDeleter))(libTorchs);
         _free = Marshal.GetDelegateForFunctionPointer<DeleteFunction>(_freeAddress);
         _original = Marshal.GetDelegateForFunctionPointer<AllocateFunction>(Word(table, Allocate));
-        // Never freed, like this object: a tensor that was made meanwhile may outlive everything.
+        // Never freed, like this object: a tensor that was made meanwhile may be freed at any later time.
         var block = Marshal.AllocHGlobal((WordsBefore + Words + 1) * nint.Size);
         for (var word = 0; word < WordsBefore + Words; word++)
         {

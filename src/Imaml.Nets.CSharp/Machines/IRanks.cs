@@ -1,5 +1,5 @@
 // The processes that share out one run, numbered 0 … R − 1. All of them make the same calls in the same order. Three operations carry everything: they move
-// bytes and compute nothing, so no sum depends on who carried it.
+// bytes and compute nothing, so no sum depends on the transport.
 
 namespace Imaml.Nets.Machines;
 
@@ -33,7 +33,7 @@ internal interface IRanks
     void Exchange(ReadOnlySpan<byte> send, ReadOnlySpan<int> sendLengths, Span<byte> receive, ReadOnlySpan<int> receiveLengths);
 }
 
-/// <summary>Rank 0 could not go on, and said why.</summary>
+/// <summary>Rank 0 could not continue, and has reported why.</summary>
 internal sealed class FirstRankException(string message) : Exception(message);
 
 /// <summary>Ranks that must agree do not.</summary>

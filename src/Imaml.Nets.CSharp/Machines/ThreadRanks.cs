@@ -37,7 +37,7 @@ internal sealed class ThreadRanks : IRanks
                 }
                 catch (Exception e)
                 {
-                    // What the others then throw is only that they were left alone.
+                    // The other ranks then throw only because this one failed.
                     Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(e), null);
                     shared.Failed.Cancel();
                 }

@@ -68,7 +68,7 @@ public abstract record Adjoint(int Steps)
 /// <summary>What is done for a task whose H + Λ is not positive definite.</summary>
 public enum CurvatureRemedy
 {
-    /// <summary>The solver's own answer stands: conjugate gradients' iterate before the direction.</summary>
+    /// <summary>The solver's own solution is kept: conjugate gradients' iterate before the direction.</summary>
     Truncate,
 
     /// <summary>Λ is doubled until H + Λ is positive definite.</summary>

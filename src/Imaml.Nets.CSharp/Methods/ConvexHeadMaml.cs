@@ -3,8 +3,8 @@
 //
 //     φ = (w, W*),  W* = argmin (1/n) Σ ℓ(Wᵀx_w,i) + (λ/2)‖W − W₀‖²,  θ = (w, W₀)
 //
-// W₀ is 0 unless it is learned. The labels of a task are drawn at random, so a W₀ that differs between the classes says nothing of a task; and one that
-// does not is a constant in the logits, which the softmax does not see. With W₀ = 0 the model serves tasks of any number of classes.
+// W₀ is 0 unless it is learned. The labels of a task are drawn at random, so a W₀ that differs between the classes has no information about a task. One
+// that does not differ adds a constant to the logits, on which the softmax does not depend. With W₀ = 0 tasks may have any number of classes.
 
 using System.Text.Json.Serialization;
 using Imaml.Math;

@@ -54,7 +54,7 @@ internal sealed class HeadSolver(HeadLoss loss, int size, IInnerSolver<Tensor, T
 /// <summary>The meta-gradient in w and W₀ from that of the head.</summary>
 /// <param name="loss">ℓ.</param>
 /// <param name="size">Numbers of a head, (I + 1)·N.</param>
-/// <param name="learnsStart">Whether W₀ is learned; otherwise its gradient is left out.</param>
+/// <param name="learnsStart">Whether W₀ is learned; otherwise its gradient is omitted.</param>
 /// <param name="strategy">Of the head's problem, for thresholds. Its solve's solution is u of (H + λ)u = ∇L(W).</param>
 /// <param name="accuracy">ε, a bound on the relative error in the features that the thresholds are lowered for until it is certified; null for thresholds near rounding.</param>
 internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Func<Thresholds, IMetaGradientStrategy<Tensor, Tensor>> strategy, double? accuracy) : IMetaGradientStrategy<Tensor, Tensor>
@@ -62,7 +62,7 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
     /// <summary>‖∇G‖ and the adjoint's residual: far below the rounding of float32 features, far above that of double precision.</summary>
     public const double Enough = 1e-9;
 
-    // Where no lower threshold can be met.
+    // Where no lower threshold can be reached.
     private const double Lowest = 1e-14;
 
     /// <inheritdoc/>
@@ -102,8 +102,8 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
         Tensor Out(Tensor one) => one.to_type(theta.dtype).MoveToOuterDisposeScope();
     }
 
-    // The bounds are about linear in the thresholds. Newton's method is quadratic near the solution: what is as good as exact for float32 costs no more than
-    // a step or two beyond a loose threshold, and is enough for a usual ε in one round.
+    // The bounds are about linear in the thresholds. Newton's method is quadratic near the solution: an accuracy that is exact for float32 costs only one or
+    // two steps more than a loose threshold, and is enough for a usual ε in one round.
     private (MetaGradient<Tensor, Tensor> Head, (Tensor Support, Tensor Query) OfFeatures, double[] Certified) Solved(
         TensorSpace space, IRegularizer<Tensor, Tensor> regularizer, HeadTasks heads, Tensor centre)
     {
@@ -125,7 +125,7 @@ internal sealed class HeadStrategy(HeadLoss loss, int size, bool learnsStart, Fu
         }
     }
 
-    // A threshold serves the accuracy: a task that has missed this is not said to have met that.
+    // A task that has not reached the accuracy is not reported as converged, even where its solves have reached their thresholds.
     private Marks<Tensor> Judged(TensorSpace space, Marks<Tensor> marks, double[] certified)
     {
         var met = space.PerTask([.. certified.Select(bound => accuracy is null || bound <= accuracy ? 1.0 : 0.0)]);

@@ -23,7 +23,7 @@ public abstract record Inner(int Steps)
     public virtual IEnumerable<Complaint> Complaints() => Rule.Steps(Steps, "steps");
 
     /// <summary>The core's solver.</summary>
-    /// <param name="checkEvery">Steps between two looks at the tolerance; 0 for a fixed budget.</param>
+    /// <param name="checkEvery">Steps between two checks of the tolerance; 0 for a fixed budget.</param>
     internal abstract IInnerSolver<Tensor, Tensor> Build(int checkEvery = 0);
 
     /// <summary>The steps as a path that can be differentiated.</summary>

@@ -54,7 +54,7 @@ public abstract record Method
     /// <summary>The same method with another number of inner steps.</summary>
     public abstract Method WithInnerSteps(int steps);
 
-    /// <summary>The method as a prediction uses it: with more inner steps where its classifier is the solution of the inner problem, which training only comes near to.</summary>
+    /// <summary>The method as a prediction uses it: with more inner steps where its classifier is the solution of the inner problem, which training only approximates.</summary>
     internal virtual Method ForPrediction => this;
 
     /// <summary>Steps of the inner solver, or null where they are not known.</summary>

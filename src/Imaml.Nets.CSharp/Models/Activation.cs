@@ -1,7 +1,7 @@
 // What follows a layer, coordinate by coordinate.
 //
 //     rectifier   y = max(0, x), the network's only kink; y″ is taken as zero, as everywhere but at 0 it is
-//     softplus    y = ln(1 + eˣ), without the kink: the losses are as smooth as Theorem 1 asks; y′ = σ(x), y″ = σ(x)(1 − σ(x))
+//     softplus    y = ln(1 + eˣ), without the kink: the losses are as smooth as Theorem 1 requires; y′ = σ(x), y″ = σ(x)(1 − σ(x))
 
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;

@@ -1,11 +1,12 @@
 // B tasks whose losses are written in libtorch's operations: the entry for a network of your own, and the reference for this library's.
 //
-// A Hessian–vector product is the gradient of ⟨∇L̂, w⟩ (Pearlmutter 1994), by walking the gradient's own graph backwards. One graph serves all
-// products at a point. It costs more than the hand-written passes of FewShotProblem, which say what a layer's second derivative is.
+// A Hessian–vector product is the gradient of ⟨∇L̂, w⟩ (Pearlmutter 1994), by differentiating the gradient's own graph. One graph is used for all
+// products at a point. It costs more than the hand-written passes of FewShotProblem, which contain each layer's second derivative.
 //
 // A loss whose graph does not lead back to φ is either a constant, with derivative 0 (an empty support set), or a function of φ whose derivative
-// was lost (detach, no_grad, numbers taken out and put in again). One more evaluation at another point tells them apart: a constant does not change.
+// was lost (detach, no_grad, numbers taken out and put in again). One more evaluation at another point distinguishes them: a constant does not change.
 
+using System.Runtime.InteropServices;
 using Imaml.Math;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -59,7 +60,17 @@ public sealed class AutogradProblem : IBilevelProblem<Tensor, Tensor>
     /// <summary>A loss, checked at each call.</summary>
     private sealed class TaskLoss(string name, Func<Tensor, Tensor> ownLoss)
     {
-        private readonly Func<Tensor, Tensor> _loss = phi => Finalizers.HeldOffDuring(() => ownLoss(phi));
+        private readonly Func<Tensor, Tensor> _loss = phi =>
+        {
+            try
+            {
+                return Finalizers.HeldOffDuring(() => ownLoss(phi));
+            }
+            catch (ExternalException e) when (e.Message.Contains("in-place operation", StringComparison.Ordinal))
+            {
+                throw new ArgumentException($"libtorch cannot differentiate the {name} loss: it overwrites its parameters, or a view of them; let it work on a copy (clone)", e);
+            }
+        };
 
         /// <summary>φ as the start of a graph, in memory of its own: a loss that overwrites its parameters changes no θ.</summary>
         private static Tensor Own(Tensor phi)

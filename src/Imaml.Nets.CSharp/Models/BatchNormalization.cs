@@ -3,10 +3,10 @@
 //     x̂ = (x − m)/s,  m = mean(x),  s = √(mean((x − m)²) + ε),   y = γx̂ + β
 //
 // The statistics are each task's own, so tasks stay independent. The query images have their own, all of them together (transductive, as in all
-// published few-shot figures), or those of the support images that pass through the same network (inductive): then m and s are functions of
-// φ that the outer gradient goes through, and an image's logits do not depend on the images that it comes with.
+// published few-shot figures), or those of the support images that pass through the same network (inductive). In the second case m and s are
+// functions of φ that the outer gradient goes through, and an image's logits do not depend on the images that it comes with.
 //
-// With P(q) = (q − mean(q) − x̂·mean(q·x̂))/s, which is symmetric, x's gradient is P(γ∂y) and x̂'s tangent is P(ẋ): one kernel serves both.
+// With P(q) = (q − mean(q) − x̂·mean(q·x̂))/s, which is symmetric, x's gradient is P(γ∂y) and x̂'s tangent is P(ẋ): one kernel is used for both.
 
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -103,7 +103,7 @@ public sealed class BatchNormalization(ImageShape shape) : Layer
     private static Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta) => nn.functional.batch_norm(x, null, null, gamma, beta, training: true, eps: Epsilon);
 
     /// <summary>γ and β, [B·C] each.</summary>
-    /// <remarks>In one piece: of a γ with gaps, as that of one channel is, libtorch 2.10 takes a wrong gradient in silence.</remarks>
+    /// <remarks>In one piece: of a γ with gaps, as that of one channel is, libtorch 2.10 computes a wrong gradient without an error.</remarks>
     private (Tensor Gamma, Tensor Beta) Split(Tensor parameters) =>
         (parameters.narrow(1, 0, shape.Channels).reshape(-1).contiguous(), parameters.narrow(1, shape.Channels, shape.Channels).reshape(-1).contiguous());
 

@@ -1,4 +1,4 @@
-// y = a·x + c, channel by channel: what a normalisation is whose statistics are fixed.
+// y = a·x + c, channel by channel: a normalisation whose statistics are fixed.
 //
 // The map is bilinear in (x, a), so its tangent is aẋ + ȧx + ċ, and the tangent of backward has one term for each factor.
 

@@ -9,13 +9,13 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Models;
 
-/// <summary>What becomes of a bias.</summary>
+/// <summary>Whether a bias has an effect.</summary>
 public enum Bias
 {
     /// <summary>It is added.</summary>
     Added,
 
-    /// <summary>A normalisation follows that takes it away again: it has its place in the parameters, no effect, and gradient zero.</summary>
+    /// <summary>A normalisation follows that removes it: it has its place in the parameters, no effect, and gradient zero.</summary>
     NormalizedAway,
 }
 
@@ -34,7 +34,7 @@ public sealed class Convolution : Layer
     /// <param name="size">k.</param>
     /// <param name="stride">Rows and columns between neighbouring outputs.</param>
     /// <param name="padding">Zeros on each side of the image.</param>
-    /// <param name="bias">What becomes of b.</param>
+    /// <param name="bias">Whether b has an effect.</param>
     /// <param name="gain">The factor of Xavier's uniform initialisation.</param>
     /// <exception cref="ArgumentException">The kernel does not fit into the padded image, there is no filter, or the gain is negative or not finite.</exception>
     public Convolution(ImageShape input, int filters, int size, int stride, int padding, Bias bias, double gain)
@@ -62,7 +62,7 @@ public sealed class Convolution : Layer
     /// <inheritdoc/>
     public override double ForwardFlops => 2.0 * OutputShape.Height * OutputShape.Width * Weights;
 
-    /// <summary>What becomes of b.</summary>
+    /// <summary>Whether b has an effect.</summary>
     internal Bias BiasOfConvolution => _bias;
 
     /// <summary>The convolution of a task's images.</summary>
@@ -145,7 +145,7 @@ public sealed class Convolution : Layer
 
         public override LayerGradient TangentBackward(Tensor outputGradientTangent, bool toInput)
         {
-            // x ∗ V says nothing of W, nor ẋ ∗ W of x; where the input's gradient is not wanted x ∗ V drops out.
+            // x ∗ V does not depend on W, nor ẋ ∗ W on x; where the input's gradient is not wanted x ∗ V is not needed.
             var tangents = toInput ? _tangents : _tangents[1..];
             return Pull([y, .. tangents], [outputGradientTangent, .. tangents.Select(_ => _dy!)], toInput);
         }

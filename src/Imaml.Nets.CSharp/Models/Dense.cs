@@ -55,7 +55,7 @@ public sealed class Dense(ImageShape input, int outputs, double gain) : Layer
          parameters.narrow(1, _inputs * outputs, outputs).unsqueeze(1)); // [B, I, O], [B, 1, O]
 
     /// <summary>c + ab for every task.</summary>
-    /// <remarks>TorchSharp's baddbmm takes the first factor as its subject and the summand last, whatever its parameters' names say.</remarks>
+    /// <remarks>TorchSharp's baddbmm takes the first factor as its subject and the summand last, unlike its parameters' names.</remarks>
     private static Tensor AddProduct(Tensor c, Tensor a, Tensor b) => a.baddbmm(b, c);
 
     private sealed class Pass(Dense layer, Tensor x, Tensor w, Tensor output) : LayerPass(output)

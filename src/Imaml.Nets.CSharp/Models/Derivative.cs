@@ -1,4 +1,4 @@
-// libtorch's derivative of a graph that someone else made, where a mistake in it is an exception.
+// libtorch's derivative of a graph that other code made, where a mistake in it is an exception.
 //
 // TorchSharp's autograd.grad lets libtorch's C++ exceptions pass through code that does not catch them, which ends the process: after an operation
 // that overwrote what a derivative needs, or without a second derivative. Tensor.backward catches them, but leaves gradients in .grad and warns of a cycle
@@ -37,15 +37,15 @@ internal static class Derivative
 
     private static readonly Lazy<jit.CompilationUnit> Unit = new(() => jit.compile(Script));
 
-    /// <summary>The graph is gone afterwards.</summary>
-    /// <exception cref="UndifferentiableException">libtorch refuses.</exception>
+    /// <summary>The graph is freed afterwards.</summary>
+    /// <exception cref="UndifferentiableException">libtorch cannot differentiate the graph.</exception>
     public static Tensor? Once(Tensor y, Tensor x, Tensor w) => Of("once", y, x, w);
 
-    /// <summary>The graph stays.</summary>
+    /// <summary>The graph is kept.</summary>
     /// <inheritdoc cref="Once"/>
     public static Tensor? Again(Tensor y, Tensor x, Tensor w) => Of("again", y, x, w);
 
-    /// <summary>The graph stays, and the derivative has one.</summary>
+    /// <summary>The graph is kept, and the derivative has one.</summary>
     /// <inheritdoc cref="Once"/>
     public static Tensor? WithGraph(Tensor y, Tensor x, Tensor w) => Of("with_graph", y, x, w);
 

@@ -1,4 +1,4 @@
-// What a network's last layer sees: the features of B tasks, and the way back from their gradient to the weights before that layer.
+// The input of a network's last layer: the features of B tasks, and the backward pass from their gradient to the weights before that layer.
 
 using Imaml.Math;
 using static TorchSharp.torch;
@@ -14,7 +14,7 @@ internal interface IHeadProblem : IBilevelProblem<Tensor, Tensor>
     /// <summary>The features of the support and of the query images.</summary>
     HeadFeatures Features(Tensor theta);
 
-    /// <summary>Remembers what the query logits of this φ are, so that no pass computes them again; both must live as long as the problem.</summary>
+    /// <summary>Stores the query logits of this φ, so that no pass computes them again; neither tensor may be disposed before the problem.</summary>
     void Remember(Tensor phi, Tensor queryLogits);
 }
 

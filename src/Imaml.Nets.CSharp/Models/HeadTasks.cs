@@ -71,7 +71,7 @@ internal sealed class ExampleSpan
 /// <summary>L̂(W) on support features and L(W) on query features; W is [B, p·N], for every task p × N row by row, as in <see cref="Dense"/>.</summary>
 /// <param name="loss">ℓ of the support examples; the query loss is the cross-entropy.</param>
 /// <param name="support">Of L̂.</param>
-/// <param name="query">Of L; null where nothing is asked of it.</param>
+/// <param name="query">Of L; null where L is not used.</param>
 internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExamples? query) : IBilevelProblem<Tensor, Tensor>
 {
     private readonly HeadExamples _support = support;
@@ -141,7 +141,7 @@ internal sealed class HeadTasks(HeadLoss loss, HeadExamples support, HeadExample
         var (squares, ofQueries, curvatures, atQueries) = (Squares(_support), Squares(Query), inner.Curvatures(), outer.Curvatures());
         var (weighted, weightedQueries) = (curvatures.mul(squares), atQueries.mul(ofQueries));
         var (curvature, queryCurvature) = (Sum(weighted), Sum(weightedQueries));
-        // The gradient in the constant feature goes nowhere.
+        // The gradient in the constant feature is not used.
         static Tensor OfNetwork(Tensor gradient) => gradient.narrow(2, 0, gradient.shape[2] - 1);
         static Tensor Square(Tensor x) => x.mul(x).flatten(1).sum([1], keepdim: true); // [B, 1]
         var numbers = cat(

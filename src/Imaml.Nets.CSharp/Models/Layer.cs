@@ -2,7 +2,7 @@
 //
 // The Hessian–vector product ∇²L̂(φ)w is the derivative of ∇L̂ at φ in the direction w. Pearlmutter (1994) takes it by differentiating the
 // forward and the backward pass themselves, so each layer states four maps: forward, backward, and the tangent of each. What forward and
-// backward computed at φ serves every product at φ: a product costs about two gradients, and no graph spans more than one operation.
+// backward computed at φ is used by every product at φ: a product costs about two gradients, and no graph spans more than one operation.
 //
 // Images lie in memory as [n, H, W, B, C]: channels last, the tasks side by side in the channels. To libtorch that is a tensor
 // [n, B·C, H, W] in its channels-last format, of which a convolution in B groups and a normalisation of B·C channels treat each task alone.
@@ -58,7 +58,7 @@ public abstract class Layer
     public abstract LayerPass Forward(Tensor parameters, Tensor input);
 
     /// <summary>
-    /// The same where the statistics of the batch, for a layer that takes any, are those of its first images, and what follows them does not touch
+    /// The same where the statistics of the batch, for a layer that takes any, are those of its first images, and the others do not change
     /// them. Of such a pass first derivatives exist, no products.
     /// </summary>
     /// <param name="parameters">[B, ParameterCount]</param>
@@ -89,7 +89,7 @@ public abstract class LayerPass(Tensor output)
     /// <param name="toInput">Whether the gradient with respect to the input is wanted.</param>
     public abstract LayerGradient Backward(Tensor outputGradient, bool toInput);
 
-    /// <summary>The same map of a vector that is no loss's gradient, after Backward: it leaves nothing behind for the products.</summary>
+    /// <summary>The same map of a vector that is not a loss's gradient, after Backward: it stores nothing for the products.</summary>
     /// <inheritdoc cref="Backward"/>
     public abstract LayerGradient Transpose(Tensor outputGradient, bool toInput);
 

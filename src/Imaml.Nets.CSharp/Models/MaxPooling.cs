@@ -1,4 +1,4 @@
-// y = the largest number of each k × k window, the windows side by side; rows and columns that fill no window are left out (84 → 42 → 21 → 10 → 5).
+// y = the largest number of each k × k window, the windows side by side; rows and columns that fill no window are omitted (84 → 42 → 21 → 10 → 5).
 //
 // Where no two numbers of a window are equal the layer is linear near x: with M = 1 at each window's largest number and 0 elsewhere, the tangent
 // is the window's sum of M∘ẋ and the transpose spreads ∂y over M. Of equal numbers libtorch takes the first.

@@ -1,6 +1,7 @@
 // A network as a function of its parameters: logits = f(parameters [B, d], images [B, n, H, W, C]), all B tasks in one pass.
 
 using System.Collections.Concurrent;
+using System.Globalization;
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
 
@@ -9,6 +10,8 @@ namespace Imaml.Nets.Models;
 /// <summary>Layers one after another, their parameters one flat vector in the order of the layers.</summary>
 public sealed class Network
 {
+    private const int MostPlans = 16;
+
     private readonly Layer[] _layers;
     private readonly int _firstWithParameters;
     private readonly Lazy<Network> _features;
@@ -76,7 +79,7 @@ public sealed class Network
     /// <exception cref="ArgumentException">The shapes do not fit the network.</exception>
     public NetworkPass Forward(Tensor parameters, Tensor images) => Forward(parameters, Arrange(images), ownsImages: true);
 
-    /// <summary>Images in the order that a pass takes: made once, they serve every pass. Their tensor is in the dispose scope that is open.</summary>
+    /// <summary>Images in the order that a pass takes: made once, they are used by every pass. Their tensor is in the dispose scope that is open.</summary>
     /// <param name="images">[B, n, H, W, C]</param>
     /// <param name="reference">How many images of a task, the first ones, give the statistics of the batch; null for all.</param>
     /// <exception cref="ArgumentException">The shape is not that of the network's images.</exception>
@@ -91,9 +94,40 @@ public sealed class Network
 
     private Tensor ToLayers(Tensor images) => TaskRows.ToImages(images.flatten(2), Input);
 
-    // For so many images, of which so many give the statistics. Its plans are large enough to be made once.
-    private ProcessorNetwork? Processor(int images, int reference) =>
-        _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network, key.Images, key.Reference), this);
+    // For so many images, of which so many give the statistics. Its plans are large enough to be made once, and to be given up where there are many.
+    private ProcessorNetwork? Processor(int images, int reference)
+    {
+        if (_processor.Count > MostPlans)
+        {
+            _processor.Clear();
+        }
+
+        return _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network, key.Images, key.Reference), this);
+    }
+
+    /// <summary>Refuses more images than one pass can take, or than fit into the machine's memory.</summary>
+    /// <param name="images">n.</param>
+    /// <param name="what">What they are, in messages.</param>
+    /// <exception cref="ArgumentException">They are too many.</exception>
+    internal void RequireFits(int images, string what)
+    {
+        // What one image takes; a pass is linear in them.
+        var one = Processor(1, 1);
+        var (largest, bytes) = one is null ? (0L, 16L * _layers.Sum(layer => (long)layer.OutputShape.Count)) : (one.LargestTensor, one.Bytes);
+        var (most, memory) = (largest == 0 ? int.MaxValue : int.MaxValue / (sizeof(float) * largest), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        if (images > most)
+        {
+            throw new ArgumentException($"{images} {what} are more than this network can take at once: at most {most}");
+        }
+
+        if (images * (double)bytes > memory)
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{images} {what} need about {images * (double)bytes / (1 << 30):F0} GiB of memory, and there are {memory / (double)(1 << 30):F0}: take fewer"));
+        }
+    }
+
+    /// <summary>Layer by layer its type and the shape of an image's output.</summary>
+    internal string Description => string.Join(", ", _layers.Select(layer => $"{layer.GetType().Name} {layer.OutputShape}"));
 
     private void CheckImages(Tensor images)
     {
@@ -105,7 +139,7 @@ public sealed class Network
 
     /// <summary>Forward for images that Arrange has put in order.</summary>
     /// <param name="parameters">[B, d]</param>
-    /// <param name="images">The images, which must live as long as the pass is used.</param>
+    /// <param name="images">The images, which must not be disposed while the pass is used.</param>
     /// <param name="ownsImages">Whether they belong to what the pass keeps; otherwise they are the caller's.</param>
     internal NetworkPass Forward(Tensor parameters, NetworkImages images, bool ownsImages = false)
     {

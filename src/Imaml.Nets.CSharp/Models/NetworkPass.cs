@@ -1,5 +1,5 @@
 // A network at one point of parameter space. Two passes compute the same to rounding: layer by layer in libtorch's operations, on any device and in
-// any precision; and by the processor's kernels, in float32, for networks of the layers that these know.
+// any precision; and by the processor's kernels, in float32, for networks of the layers that these support.
 
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;
@@ -29,7 +29,7 @@ public abstract class NetworkPass(Tensor logits)
     /// <summary>The same, and what products at this point need is kept. Once, before Tangent and what follows it.</summary>
     public abstract Tensor Linearize(Tensor logitGradient);
 
-    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of what is no loss's gradient, after Linearize.</summary>
+    /// <summary>Jᵀ times [B, n, N], J the derivative of the logits in the parameters: Backward of a vector that is not a loss's gradient, after Linearize.</summary>
     public abstract Tensor TransposeProduct(Tensor logits);
 
     /// <summary>The derivative of the logits in the direction w, [B, n, N].</summary>

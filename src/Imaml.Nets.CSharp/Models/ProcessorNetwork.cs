@@ -45,10 +45,18 @@ internal sealed class ProcessorNetwork
     /// <summary>Numbers that any of them needs while it works.</summary>
     public int Scratch { get; }
 
-    /// <summary>Whether images like these are the kernels': float32, in the processor's memory.</summary>
+    /// <summary>Numbers of the largest tensor of a task's pass.</summary>
+    public long LargestTensor => long.Max(long.Max(Outputs.Count, Kept.Count), long.Max(Patches(), long.Max(TwoOutputs.Count, Scratch)));
+
+    /// <summary>Bytes of a task's pass with all that products need.</summary>
+    public long Bytes => sizeof(float) * (Patches() + (3L * Outputs.Count) + Kept.Count + TwoOutputs.Count + Scratch);
+
+    private long Patches() => _first.Shape(Images) is var shape ? (long)Images * shape.OutputHeight * shape.OutputWidth * shape.Patch : 0;
+
+    /// <summary>Whether the kernels take images like these: float32, in the processor's memory.</summary>
     public static bool IsFor(Tensor images) => images.device_type == DeviceType.CPU && images.dtype == ScalarType.Float32;
 
-    /// <summary>The stages of its layers by the widest registers that there are; null where the kernels do not serve them.</summary>
+    /// <summary>The stages of its layers by the widest registers that there are; null where the kernels do not support them.</summary>
     /// <param name="network">The network.</param>
     /// <param name="images">n.</param>
     /// <param name="reference">How many of the images give the statistics.</param>

@@ -1,5 +1,5 @@
 // A pass by the processor's kernels, task after task. All that it computes lies in a few tensors, whose sizes depend on the network and the images
-// alone: the next pass gets the memory that the last one gave back, and no inner step takes new memory.
+// alone: the next pass gets the memory that the last one freed, and no inner step takes new memory.
 
 using Imaml.Nets.Kernels;
 using Imaml.Nets.LibTorch;

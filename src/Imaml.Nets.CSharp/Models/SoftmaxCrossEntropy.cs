@@ -25,7 +25,7 @@ internal interface ILogitLoss
 }
 
 /// <summary>Cross-entropy of B tasks' logits z [B, n, N] against labels given as one-hot rows [B, n, N].</summary>
-/// <exception cref="ArgumentException">The labels' shape is not the logits'; libtorch would broadcast it in silence.</exception>
+/// <exception cref="ArgumentException">The labels' shape is not the logits'; libtorch would broadcast it without an error.</exception>
 internal sealed class SoftmaxCrossEntropy(Tensor logits, Tensor oneHot) : ILogitLoss
 {
     private readonly Tensor _probabilities = logits.shape.AsSpan().SequenceEqual(oneHot.shape)

@@ -1,4 +1,4 @@
-// How weights and biases begin: Xavier's uniform initialisation (Glorot and Bengio 2010), as the reference code has it.
+// The initial weights and biases: Xavier's uniform initialisation (Glorot and Bengio 2010), as the reference code has it.
 
 using Imaml.Nets.Tensors;
 using static TorchSharp.torch;

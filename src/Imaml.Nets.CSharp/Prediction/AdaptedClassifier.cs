@@ -3,6 +3,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Imaml.Math;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Models;
@@ -13,10 +14,11 @@ using static TorchSharp.torch;
 
 namespace Imaml.Nets.Prediction;
 
-/// <summary>What an adapted classifier is, besides its parameters.</summary>
-internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec Network, IReadOnlyList<string> Labels, InnerStatus Status, TimeSpan Time)
+/// <summary>The description of an adapted classifier, without its parameters.</summary>
+internal sealed record AdaptedHeader(string Model, ImageForm Form, NetworkSpec Network, IReadOnlyList<string> Labels, InnerStatus Status, TimeSpan Time,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Layers = null)
 {
-    /// <summary>What no program of this library can have written, or null.</summary>
+    /// <summary>Why no program of this library can have written it, or null.</summary>
     public string? Fault() =>
         Network.Complaints().FirstOrDefault() is { } complaint ? complaint.In("network").ToString()
         : Form is not { Size: >= 1 and <= 1024, Channels: >= 1 and <= 16 } ? "its images have no size that can be read"
@@ -72,7 +74,7 @@ public sealed class AdaptedClassifier : IDisposable
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
     /// <param name="path">The file.</param>
     /// <param name="network">The network that was adapted, where it is the caller's own; null for one of the library's.</param>
-    /// <exception cref="CheckpointException">The file is missing, damaged, or no adapted classifier, or its network is not the library's and not given.</exception>
+    /// <exception cref="CheckpointException">The file is missing, damaged, or not an adapted classifier, or its network is not the library's and not given.</exception>
     public static AdaptedClassifier Load(string path, Network? network = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -82,7 +84,7 @@ public sealed class AdaptedClassifier : IDisposable
             var bytes = FileContent.Read(path, Magic.Length, start => start.AsSpan().StartsWith(Family));
             if (!bytes.AsSpan().StartsWith(Magic))
             {
-                throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is no adapted classifier");
+                throw new CheckpointException(bytes.AsSpan().StartsWith(Family) ? $"{path} was written by another version of this library; adapt anew" : $"{path} is not an adapted classifier");
             }
 
             if (SealedFile.Open(bytes, Magic.Length) is not var (header, body))
@@ -118,14 +120,19 @@ public sealed class AdaptedClassifier : IDisposable
     private static Network NetworkOf(AdaptedHeader header, string path, Network? own)
     {
         var shape = new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels);
-        return (header.Network, own) switch
+        var network = Given(header, path, own, shape);
+        return header.Layers is null || header.Layers == network.Description ? network
+            : throw new CheckpointException($"{path} has the layers {header.Layers}; those of the network given are {network.Description}");
+    }
+
+    private static Network Given(AdaptedHeader header, string path, Network? own, ImageShape shape) =>
+        (header.Network, own) switch
         {
             (ConvolutionalNetwork network, _) => network.Build(shape, header.Labels.Count),
             (_, { } given) when given.Input != shape => throw new CheckpointException($"{path} classifies images of {shape}, which the network given does not take"),
             (_, { } given) => given.Layers[^1].OutputShape.Count == header.Labels.Count ? given : given.WithNewOutputs(header.Labels.Count).Network,
             _ => throw new CheckpointException($"{path} has a network of its own program ({(header.Network as OwnNetwork)?.Name}), which must give it"),
         };
-    }
 
     /// <summary>Writes the classifier into one file, from which it gives the same predictions, to the last bit.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -163,7 +170,7 @@ public sealed class AdaptedClassifier : IDisposable
     /// <param name="cancel">Ends it, between two pictures that are read.</param>
     /// <exception cref="ArgumentException">One is null.</exception>
     /// <exception cref="DataException">One cannot be read.</exception>
-    /// <exception cref="ObjectDisposedException">The classifier has been disposed. What has begun before is answered.</exception>
+    /// <exception cref="ObjectDisposedException">The classifier has been disposed. Predictions that have begun before are completed.</exception>
     /// <exception cref="OperationCanceledException">Asked to end.</exception>
     public IReadOnlyList<Prediction> Predict(IReadOnlyList<Picture> pictures, CancellationToken cancel = default)
     {
@@ -188,7 +195,7 @@ public sealed class AdaptedClassifier : IDisposable
         return [.. probabilities.Chunk(Labels.Count).Select(one => new Prediction([.. Labels.Zip(one).OrderByDescending(pair => pair.Second)]))];
     }
 
-    /// <summary>What the network says of pictures, [1, n, N]; of the dispose scope that is open.</summary>
+    /// <summary>The network's logits of pictures, [1, n, N]; of the dispose scope that is open.</summary>
     internal Tensor Logits(IReadOnlyList<Picture> pictures, CancellationToken cancel = default) => _network.Forward(_parameters, FewShotClassifier.Images(Form, pictures, cancel)).Logits;
 
     /// <inheritdoc/>

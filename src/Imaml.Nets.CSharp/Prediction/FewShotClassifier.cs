@@ -30,6 +30,7 @@ public sealed class FewShotClassifier : IDisposable
     {
         (Name, _header) = (name, header);
         (Form, _network, Ways, _method) = own.Of(header.Experiment, name);
+        header.RequireLayers(_network.Description, name);
         var method = _method.ForPrediction;
         var plan = header.Experiment.Plan with { Method = innerSteps is { } wanted ? method.WithInnerSteps(wanted) : method };
         _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, Ways), new ImageClassifier(_network)), 1, plan);
@@ -39,8 +40,8 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>Loads a model.</summary>
     /// <param name="model">A folder that <c>imaml train</c> made, of which the state of the best validation is taken where there is one; a checkpoint or model file; or the name of a model that comes with the library, see <see cref="PretrainedModel.All"/>, where a folder of that name is ./NAME.</param>
     /// <param name="innerSteps">
-    /// Steps of the inner solver when it adapts, or null for those of its training; and for iMAML, whose classifier is the solution φ* that steps only lead to, for at least 100
-    /// (10 Newton steps), since every one comes nearer to it; it does not stop at the δ of its training.
+    /// Steps of the inner solver when it adapts, or null for those of its training. For iMAML null is at least 100 steps (10 Newton steps): its classifier is the solution φ*,
+    /// which every step approaches. It does not stop at the δ of its training.
     /// </param>
     /// <param name="own">The parts of the model that are the caller's own code, such as its network; null where it has none.</param>
     /// <exception cref="ArgumentException">Fewer steps than 1, or more than 100,000, or any for a method without inner steps.</exception>
@@ -100,7 +101,7 @@ public sealed class FewShotClassifier : IDisposable
     /// <summary>What was loaded.</summary>
     public string Name { get; }
 
-    /// <summary>The classes of its training tasks: the most that it can tell apart, except where the method is a head that starts at 0, which tells apart any number.</summary>
+    /// <summary>The classes of its training tasks: the largest number of classes that it can distinguish. A head that starts at 0 has no such limit.</summary>
     public int Ways { get; }
 
     /// <summary>The form that pictures are brought to.</summary>
@@ -110,9 +111,9 @@ public sealed class FewShotClassifier : IDisposable
     public Experiment Experiment => _header.Experiment;
 
     /// <summary>Adapts to examples.</summary>
-    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is no limit; the order of the labels is that of their first examples.</param>
-    /// <param name="cancel">Ends it, between two pictures that are read.</param>
-    /// <exception cref="ArgumentException">There are too few or too many classes, or an example is null or has no label that is Unicode text or no picture.</exception>
+    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is not a limit; the labels are put in their ordinal order, so that neither the order of the classes nor that of the examples matters, except for rounding.</param>
+    /// <param name="cancel">Ends it: between two pictures that are read, and between two steps of the inner solver.</param>
+    /// <exception cref="ArgumentException">There are too few or too many classes, more examples than the network can take at once or than fit into memory, or an example is null or has no label that is Unicode text or no picture.</exception>
     /// <exception cref="DataException">A picture cannot be read.</exception>
     /// <exception cref="AdaptationException">The adapted network is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>
@@ -130,15 +131,16 @@ public sealed class FewShotClassifier : IDisposable
 
         using var use = _shared.Begin();
         var watch = Stopwatch.StartNew();
-        string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal)];
+        string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         var (network, kept) = OtherWays.Of(_method, _network, Ways, labels.Length);
+        network.RequireFits(examples.Count, "examples");
         using var scope = NewDisposeScope();
         var images = Images(Form, [.. examples.Select(example => example.Picture)], cancel);
         var places = tensor([.. examples.Select(example => (long)Array.IndexOf(labels, example.Label))], device: CPU);
         var set = new LabelledImages(images, nn.functional.one_hot(places, labels.Length).to_type(ScalarType.Float32).unsqueeze(0));
         using var learner = _learner.Restrict(LearningProblem.Of(new NoTasks(_header.Tasks, examples.Count), new ImageClassifier(network)), kept);
         cancel.ThrowIfCancellationRequested();
-        var adapted = learner.Adapt(new FewShotProblem(network, set, set), 1);
+        var adapted = learner.Adapt(new FewShotProblem(network, set, set) { Cancel = cancel }, 1);
         var status = adapted.Read(new TensorSpace(1, adapted.Phi))[0].Status;
         var parameters = network.FixStatistics(adapted.Phi, images);
         if (status == InnerStatus.NonFinite || !parameters.isfinite().all().Truth())
@@ -146,7 +148,7 @@ public sealed class FewShotClassifier : IDisposable
             throw new AdaptationException($"adapting {Name} to these {examples.Count} pictures does not stay finite ({status.Describe()})");
         }
 
-        return new AdaptedClassifier(new AdaptedHeader(Name, Form, Experiment.Network, labels, status, watch.Elapsed), network, parameters);
+        return new AdaptedClassifier(new AdaptedHeader(Name, Form, Experiment.Network, labels, status, watch.Elapsed, Experiment.Network is OwnNetwork ? network.Description : null), network, parameters);
 
         static string? Fault(LabelledPicture? example) => example switch
         {
@@ -165,7 +167,7 @@ public sealed class FewShotClassifier : IDisposable
     /// <inheritdoc cref="Adapt"/>
     public Task<AdaptedClassifier> AdaptAsync(IReadOnlyList<LabelledPicture> examples, CancellationToken cancel = default) => Task.Run(() => Adapt(examples, cancel), cancel);
 
-    /// <summary>Writes the model without its optimiser's memory into one file, which <see cref="Load"/> takes.</summary>
+    /// <summary>Writes the model without its optimiser's state into one file, which <see cref="Load"/> takes.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     /// <exception cref="ObjectDisposedException">The model has been disposed.</exception>

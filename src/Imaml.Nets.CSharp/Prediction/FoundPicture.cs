@@ -4,36 +4,59 @@ using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Prediction;
 
+/// <summary>Files that are not used.</summary>
+/// <param name="Others">That are not pictures.</param>
+/// <param name="Foreign">Pictures of formats that are not read.</param>
+internal sealed record SkippedFiles(int Others, int Foreign)
+{
+    public static SkippedFiles operator +(SkippedFiles a, SkippedFiles b) => new(a.Others + b.Others, a.Foreign + b.Foreign);
+}
+
 /// <summary>A picture that was named, or found in a folder or archive.</summary>
 /// <param name="Picture">The picture.</param>
 /// <param name="Folder">The name of the folder that it lies in, or null where it has none.</param>
 /// <param name="Place">The folder's path in the folder or archive, empty where the picture was named itself.</param>
 internal sealed record FoundPicture(Picture Picture, string? Folder, string Place = "")
 {
-    /// <summary>The pictures of a folder or archive of class folders, and how many files are no pictures.</summary>
-    /// <exception cref="DataException">There is no such folder, it cannot be read, it has no class folder with a picture, or two of one name.</exception>
-    public static (IReadOnlyList<FoundPicture> Pictures, int Others) OfClasses(string path)
+    /// <summary>The pictures of a folder or archive of class folders, and what else was found.</summary>
+    /// <exception cref="DataException">There is no such folder, it cannot be read, it has no class folder, one without a picture or one within another, or two of one name.</exception>
+    public static (IReadOnlyList<FoundPicture> Pictures, SkippedFiles Skipped) OfClasses(string path)
     {
-        var (all, others) = In(path);
+        var (all, skipped, folders) = In(path);
         FoundPicture[] pictures = [.. all.Where(one => one.Folder is not null)];
-        foreach (var doubled in pictures.GroupBy(one => one.Folder, one => one.Place, StringComparer.Ordinal))
+        if (pictures is [])
         {
-            if (doubled.Distinct(StringComparer.Ordinal).ToArray() is [var first, var second, ..])
+            throw new DataException($"{path} has no folder with pictures; it needs one for each class, for example {System.IO.Path.Combine(path, "apple", "1.jpg")}");
+        }
+
+        static int Depth(string place) => place.Count(one => one == '/');
+        string[] places = [.. pictures.Select(one => one.Place).Distinct(StringComparer.Ordinal).OrderBy(Depth)];
+        if (Depth(places[0]) != Depth(places[^1]))
+        {
+            throw new DataException($"{path} has pictures in {places[0]} and in {places[^1]}: a class folder must not hold another, and all must be equally deep");
+        }
+
+        foreach (var doubled in places.GroupBy(place => FolderName(place), StringComparer.Ordinal))
+        {
+            if (doubled.ToArray() is [var first, var second, ..])
             {
                 throw new DataException($"{path} has two folders of the name {doubled.Key} ({first}, {second}); it needs one for each class");
             }
         }
 
-        return pictures.Length > 0
-            ? (pictures, others + all.Count - pictures.Length)
-            : throw new DataException($"{path} has no folder with pictures; it needs one for each class, for example {System.IO.Path.Combine(path, "apple", "1.jpg")}");
+        if (folders.Except(places, StringComparer.Ordinal).FirstOrDefault(folder => Depth(folder) == Depth(places[0])) is { } empty)
+        {
+            throw new DataException($"{path}: class {empty} has no picture that can be read; {ImageDecoder.Formats} are read");
+        }
+
+        return (pictures, skipped with { Others = skipped.Others + all.Count - pictures.Length });
     }
 
-    /// <summary>Pictures and the pictures of folders, in this order, and how many files of the folders are no pictures.</summary>
+    /// <summary>Pictures and the pictures of folders, in this order, and what else was found in the folders.</summary>
     /// <exception cref="DataException">One is missing, or a folder has no picture.</exception>
-    public static (IReadOnlyList<FoundPicture> Pictures, int Others) Of(IReadOnlyList<string> paths)
+    public static (IReadOnlyList<FoundPicture> Pictures, SkippedFiles Skipped) Of(IReadOnlyList<string> paths)
     {
-        var (pictures, others) = (new List<FoundPicture>(), 0);
+        var (pictures, all) = (new List<FoundPicture>(), new SkippedFiles(0, 0));
         foreach (var path in paths)
         {
             if (File.Exists(path) && !path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
@@ -42,24 +65,24 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
                 continue;
             }
 
-            var (found, skipped) = In(path);
+            var (found, skipped, _) = In(path);
             if (found.Count == 0)
             {
-                throw new DataException($"{path} has no pictures (PNG, JPEG, WebP, BMP, GIF)");
+                throw new DataException($"{path} has no pictures; {ImageDecoder.Formats} are read");
             }
 
             pictures.AddRange(found.Select(one => one.Folder is null ? one with { Folder = FolderName(System.IO.Path.GetFullPath(path)) } : one));
-            others += skipped;
+            all += skipped;
         }
 
-        return (pictures, others);
+        return (pictures, all);
     }
 
     private const double MostInArchive = 1 << 30;
 
     private static string? FolderName(string? path) => System.IO.Path.GetFileName(path?.TrimEnd(System.IO.Path.DirectorySeparatorChar));
 
-    private static (List<FoundPicture> Pictures, int Others) In(string path)
+    private static (List<FoundPicture> Pictures, SkippedFiles Skipped, IReadOnlyCollection<string> Folders) In(string path)
     {
         if (!Directory.Exists(path) && !File.Exists(path))
         {
@@ -67,7 +90,7 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
         }
 
         using var tree = FileTree.Open(path);
-        var (pictures, others) = (new List<FoundPicture>(), tree.Clutter.Values.Sum());
+        var (pictures, others, foreign) = (new List<FoundPicture>(), tree.Clutter.Values.Sum(), 0);
         // Those of an archive are held in memory.
         if (!Directory.Exists(path) && tree.Files.Where(file => ImageDecoder.HasPictureName(file.Path)).Sum(file => (double)file.Length) is > MostInArchive and var all)
         {
@@ -78,7 +101,7 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
         {
             if (!ImageDecoder.HasPictureName(file.Path))
             {
-                others++;
+                _ = ImageDecoder.HasForeignPictureName(file.Path) ? foreign++ : others++;
                 continue;
             }
 
@@ -88,6 +111,6 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
             pictures.Add(new FoundPicture(Directory.Exists(path) ? Picture.FromFile(name) : Picture.FromBytes(tree.Read(file), name), string.IsNullOrEmpty(folder) ? null : folder, place));
         }
 
-        return (pictures, others);
+        return (pictures, new SkippedFiles(others, foreign), tree.Folders);
     }
 }

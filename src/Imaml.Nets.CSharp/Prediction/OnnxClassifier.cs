@@ -2,7 +2,7 @@
 //
 //     a·(W ∗ x + b) + c = (aW) ∗ x + (ab + c),      a = γ/s,  c = β − mγ/s,
 //
-// where b = 0 for a bias that the normalisation takes away; then the activation and the pooling; the classifier on the flattened image, whose order is channel, row, column as in PyTorch; and softmax.
+// where b = 0 for a bias that the normalisation removes; then the activation and the pooling; the classifier on the flattened image, whose order is channel, row, column as in PyTorch; and softmax.
 
 using System.Runtime.InteropServices;
 using System.Text.Json;

@@ -36,13 +36,8 @@ public sealed class Picture
     }
 
     /// <summary>A file's content, read from the stream at once and to its end; the stream stays the caller's, and its exceptions pass.</summary>
-    public static Picture FromStream(Stream stream, string name = "the picture")
-    {
-        ArgumentNullException.ThrowIfNull(stream);
-        using var memory = new MemoryStream();
-        stream.CopyTo(memory);
-        return FromBytes(memory.ToArray(), name);
-    }
+    /// <exception cref="DataException">It is longer than any picture may be.</exception>
+    public static Picture FromStream(Stream stream, string name = "the picture") => FromBytes(ImageForm.Content(stream, name), name);
 
     /// <summary>Pixels.</summary>
     /// <param name="pixels">[height, width, channels], row by row, 0 … 255; copied.</param>
@@ -63,7 +58,7 @@ public sealed class Picture
     internal void Check(ImageForm form) => _ = Read(form);
 
     /// <summary>[Size, Size, Channels] of a form.</summary>
-    /// <exception cref="DataException">It is no image, or is damaged.</exception>
+    /// <exception cref="DataException">It is not an image, or is damaged.</exception>
     internal byte[] Read(ImageForm form) => _read(form);
 }
 
@@ -72,7 +67,7 @@ public sealed class Picture
 /// <param name="Picture">The picture.</param>
 public sealed record LabelledPicture(string Label, Picture Picture);
 
-/// <summary>What a classifier says of a picture.</summary>
+/// <summary>A classifier's prediction for a picture.</summary>
 /// <param name="Classes">The labels with their probabilities, the most probable first; equal ones in the order of the labels.</param>
 public sealed record Prediction(IReadOnlyList<(string Label, double Probability)> Classes)
 {
@@ -88,6 +83,6 @@ public sealed record Prediction(IReadOnlyList<(string Label, double Probability)
     /// <summary>Its probability, as the network has it: 0.9 is not right nine times in ten unless that has been measured.</summary>
     public double Probability => Classes[0].Probability;
 
-    /// <summary>−Σ p ln p in units of ln N: 0 is sure, 1 knows nothing.</summary>
+    /// <summary>−Σ p ln p in units of ln N: 0 is certain, 1 is all classes equally probable.</summary>
     public double Entropy => Classes.Count == 1 ? 0 : -Classes.Sum(one => one.Probability > 0 ? one.Probability * double.Log(one.Probability) : 0) / double.Log(Classes.Count);
 }

@@ -1,4 +1,4 @@
-// θ as safetensors, for PyTorch and back: the tensors of PyTorchLayout, and in the metadata what a model file's header says besides.
+// θ as safetensors, for PyTorch and back: the tensors of PyTorchLayout, and in the metadata the rest of a model file's header.
 //
 // What a method learns next to θ (step sizes, λ) is one more tensor, `learned`, in double precision.
 

@@ -10,6 +10,7 @@ using System.Text.Json;
 using Imaml.Math;
 using Imaml.Nets.Learning;
 using Imaml.Nets.Machines;
+using Imaml.Nets.Models;
 using Imaml.Nets.Storage;
 using MathNet.Numerics.LinearAlgebra;
 using static TorchSharp.torch;
@@ -36,7 +37,7 @@ internal static class Checkpoint
         using var scope = NewDisposeScope();
         var outer = learner.Outer;
         var learned = learner.Learned?.Optimizer.State(new EuclideanSpace());
-        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned));
+        var header = new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.Of(outer), learned is null ? null : OptimizerMemory.Of(learned), Layers: LayersOf(experiment, learner.Problem));
         AtomicFile.Write(path, Bytes(header, [learner.Theta, .. outer.Vectors.Select(one => one.Item2)], [.. learned is null ? [] : learned.Vectors.Select(one => one.Item2).Prepend(learner.Learned!.Numbers)]), previous);
     }
 
@@ -44,7 +45,7 @@ internal static class Checkpoint
     public static void WriteValidated(string path, Experiment experiment, double seconds, MetaLearner learner, double validation, bool averaged)
     {
         var nothing = new OptimizerMemory([], []);
-        WriteModel(path, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, nothing, learner.Learned is null ? null : nothing, validation, averaged), learner);
+        WriteModel(path, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, nothing, learner.Learned is null ? null : nothing, validation, averaged, LayersOf(experiment, learner.Problem)), learner);
     }
 
     /// <summary>A model: θ and the learned numbers of a state, from which tasks can be adapted to but no training can go on.</summary>
@@ -77,6 +78,8 @@ internal static class Checkpoint
     /// <param name="learned">The learned numbers, [p]; none where nothing but θ is learned.</param>
     public static byte[] ModelBytes(CheckpointHeader header, ReadOnlySpan<float> theta, ReadOnlySpan<double> learned) =>
         SealedFile.Bytes(Magic, JsonSerializer.SerializeToUtf8Bytes(header, RunJson.Options), [MemoryMarshal.AsBytes(theta).ToArray(), MemoryMarshal.AsBytes(learned).ToArray()]);
+
+    private static string? LayersOf(Experiment experiment, LearningProblem problem) => experiment.Network is OwnNetwork ? problem.Layers : null;
 
     private static byte[] Bytes(CheckpointHeader header, IReadOnlyList<Tensor> vectors, IReadOnlyList<Vector<double>> learned)
     {

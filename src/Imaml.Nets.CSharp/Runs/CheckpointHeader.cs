@@ -32,9 +32,23 @@ internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyL
 /// <param name="Learned">What the optimiser of the learned numbers remembers, or null where nothing but θ is learned.</param>
 /// <param name="Validation">The accuracy, or where there is none the loss, of the validation that the state is kept for, or null.</param>
 /// <param name="Averaged">Whether θ is the average of the last iterates.</param>
+/// <param name="Layers">The layers of an own network, or null where the experiment has them or they are not known.</param>
 internal sealed record CheckpointHeader(
-    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false)
+    Experiment Experiment, string Tasks, int MetaStep, double Seconds, OptimizerMemory Outer, OptimizerMemory? Learned, double? Validation = null, bool Averaged = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Layers = null)
 {
+    /// <summary>Refuses another network than that of the state, where its layers are known.</summary>
+    /// <param name="layers">Of the network given, or null where they are not known.</param>
+    /// <param name="name">Names the state in messages.</param>
+    /// <exception cref="CheckpointException">It is another.</exception>
+    public void RequireLayers(string? layers, string name)
+    {
+        if (Layers is not null && layers is not null && layers != Layers)
+        {
+            throw new CheckpointException($"{name} was trained with the layers {Layers}; those of the network given are {layers}");
+        }
+    }
+
     /// <summary>What no run of this program can have written, or null.</summary>
     public string? Fault() =>
         Experiment.Complaints() is { Count: > 0 } complaints ? string.Join("; ", complaints)

@@ -9,7 +9,7 @@ internal static class AtomicFile
     /// <param name="path">The file.</param>
     /// <param name="bytes">Its content.</param>
     /// <param name="previous">The name that the file before it is kept under, or null to replace it. A crash between the two leaves that name alone.</param>
-    /// <exception cref="IOException">The folder or the disk refuses; what was there before is untouched.</exception>
+    /// <exception cref="IOException">The file cannot be written; what was there before is unchanged.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {

@@ -1,19 +1,19 @@
 // What is wrong with an experiment: every fault at once, each with the field that it is in. Fields are named as in an experiment file
-// (method.inner.steps); whoever made the value otherwise, by options of a command line say, has other names for them.
+// (method.inner.steps); other callers, such as a command line with options, use names of their own.
 
 using System.Globalization;
 
 namespace Imaml.Nets.Storage;
 
 /// <summary>One fault of an experiment or of a part of it.</summary>
-/// <param name="Field">Where: the path of the field from the part that complains.</param>
+/// <param name="Field">Where: the path of the field from the part that reports it.</param>
 /// <param name="Rule">What is wrong, after the field's name: <c>must be at least 1, not 0</c>.</param>
 public sealed record Complaint(string Field, string Rule)
 {
     internal Complaint(string field, string rule, ComplaintKind kind)
         : this(field, rule) => Kind = kind;
 
-    /// <summary>What kind of fault it is, for those who word it in names of their own.</summary>
+    /// <summary>What kind of fault it is, for callers that use names of their own.</summary>
     internal ComplaintKind Kind { get; }
 
     /// <summary>Field and rule on one line: control characters, which a file may have in names, are question marks.</summary>
@@ -82,7 +82,7 @@ internal static class Rule
 
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>What a file says, in a message: on one line, and short.</summary>
+    /// <summary>A text from a file, for a message: on one line, and short.</summary>
     public static string Printed(string text)
     {
         const int Longest = 80;

@@ -1,5 +1,5 @@
-// Files that are not whole yet. A process that is told to end at once removes those that it is writing; what a process left that was killed is removed
-// a day later.
+// Files that are not whole yet. A process that is asked to end at once removes the drafts that it is writing. Drafts of a process that was killed are
+// removed a day later.
 
 using System.Text;
 

@@ -7,7 +7,7 @@ internal static class FileContent
 {
     /// <summary>A file's content, or only its first bytes where it does not begin as it should.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="begins">How many bytes tell.</param>
+    /// <param name="begins">How many bytes are checked.</param>
     /// <param name="asItShould">Whether a file begins so; it may be shorter.</param>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>

@@ -1,10 +1,10 @@
-// Whose a file or folder is, and of what kind. What this program keeps to use again, a native library above all, must not be another user's to change.
+// The owner and the kind of a file or folder. No other user may be able to change what this program keeps to use again, above all a native library.
 
 using System.Runtime.InteropServices;
 
 namespace Imaml.Nets.Storage;
 
-/// <summary>Owners and modes of files, as Linux has them; elsewhere nothing is asked and everything is trusted.</summary>
+/// <summary>Owners and modes of files, as Linux has them; elsewhere nothing is checked and every file is trusted.</summary>
 internal static class Owner
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -18,7 +18,7 @@ internal static class Owner
     /// <summary>The number of the user that this process runs as.</summary>
     public static uint Current => OperatingSystem.IsLinux() ? EffectiveUser() : 0;
 
-    /// <summary>Whether a file is this user's or root's, and not open to all; a symbolic link counts as whose it is itself.</summary>
+    /// <summary>Whether a file is this user's or root's, and not open to all; of a symbolic link its own owner counts.</summary>
     public static bool IsTrusted(string path) =>
         !OperatingSystem.IsLinux() || (Of(path) is { } user && (user == 0 || user == Current) && (File.GetUnixFileMode(path) & UnixFileMode.OtherWrite) == 0);
 
@@ -32,7 +32,7 @@ internal static class Owner
         return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, Type, status) == 0 && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (Regular or Folder);
     }
 
-    /// <summary>What two paths have in common that lead to the same file or folder; null where the system does not say.</summary>
+    /// <summary>What two paths have in common that lead to the same file or folder; null where the system does not report it.</summary>
     public static (ulong File, ulong Device)? Identity(string path)
     {
         var status = new byte[StructureLength];

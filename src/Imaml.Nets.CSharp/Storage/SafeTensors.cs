@@ -4,7 +4,7 @@
 //     {"__metadata__": {"key": "text"}, "conv1.weight": {"dtype": "F32", "shape": [64, 1, 3, 3], "data_offsets": [0, 2304]}}
 //
 // A file may come from anywhere. So nothing is allocated by a number in it, and a file is accepted only where the tensors fill the data without
-// gaps or overlaps, as the format's specification demands.
+// gaps or overlaps, as the format's specification requires.
 
 using System.Buffers;
 using System.Buffers.Binary;
@@ -97,22 +97,22 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
         return file.ToArray();
     }
 
-    /// <summary>Whether a file may begin with these bytes: the length of a header, and its brace; with fewer, that says so itself.</summary>
+    /// <summary>Whether a file may begin with these bytes: the length of a header, and its brace. Fewer bytes are accepted here, and reported by <see cref="Read"/>.</summary>
     internal static bool MayBegin(byte[] start) => start.Length <= Start || (BinaryPrimitives.ReadUInt64LittleEndian(start) is > 0 and <= LongestHeader && start[Start] == (byte)'{');
 
     /// <summary>Reads the bytes of a file.</summary>
-    /// <exception cref="InvalidDataException">They are no whole file of the format; the message continues the file's name.</exception>
+    /// <exception cref="InvalidDataException">They are not a whole file of the format; the message continues the file's name.</exception>
     public static SafeTensors Read(ReadOnlyMemory<byte> file)
     {
         if (file.Length < Start)
         {
-            throw new InvalidDataException("is no safetensors file: it is shorter than 8 bytes");
+            throw new InvalidDataException("is not a safetensors file: it is shorter than 8 bytes");
         }
 
         var length = BinaryPrimitives.ReadUInt64LittleEndian(file.Span);
         if (length > LongestHeader)
         {
-            throw new InvalidDataException($"is no safetensors file, or its header of {length:N0} bytes exceeds the upper limit of {LongestHeader:N0}");
+            throw new InvalidDataException($"is not a safetensors file, or its header of {length:N0} bytes exceeds the upper limit of {LongestHeader:N0}");
         }
 
         if ((int)length > file.Length - Start)
@@ -123,7 +123,7 @@ internal sealed record SafeTensors(IReadOnlyList<StoredTensor> Tensors, IReadOnl
         var header = file.Slice(Start, (int)length);
         if (header.IsEmpty || header.Span[0] != (byte)'{')
         {
-            throw new InvalidDataException("is no safetensors file: its header is no JSON object");
+            throw new InvalidDataException("is not a safetensors file: its header is not a JSON object");
         }
 
         try

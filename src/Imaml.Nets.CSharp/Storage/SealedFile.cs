@@ -1,4 +1,4 @@
-// A file of a header and numbers that knows whether it is whole:
+// A file of a header and numbers with a check that it is whole:
 //
 //     magic · header length (int32, little-endian) · header · body · SHA-256 of all before
 

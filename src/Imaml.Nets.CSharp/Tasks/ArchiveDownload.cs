@@ -1,5 +1,5 @@
 // Downloads archives of known MD5 over HTTP. What has arrived is kept next to the target as NAME.part (with the server's entity tag in
-// NAME.part.etag), so that a broken download goes on where it stopped; the target appears only when it is whole and its MD5 right.
+// NAME.part.etag), so that a broken download goes on where it stopped; the target appears only when it is whole and its MD5 is correct.
 
 using System.Globalization;
 using System.Net;
@@ -20,7 +20,7 @@ internal enum DownloadOutcome
     /// <summary>It was there already, with the right MD5.</summary>
     Kept,
 
-    /// <summary>A file of this name but another MD5 was there; it has been left alone.</summary>
+    /// <summary>A file of this name but another MD5 was there; it has not been changed.</summary>
     KeptOther,
 
     /// <summary>It was downloaded in one go.</summary>
@@ -37,7 +37,7 @@ internal sealed record DownloadedArchive(string Path, DownloadOutcome Outcome);
 
 /// <summary>Downloads archives, resuming what was broken off.</summary>
 /// <param name="client">Does the requests; its timeout covers the answer's head.</param>
-/// <param name="stall">How long the answer's body may stand still before the download is given up.</param>
+/// <param name="stall">How long no bytes of the answer's body may arrive before the download is given up.</param>
 internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
 {
     /// <summary>Downloads every archive that is not there yet.</summary>
@@ -98,7 +98,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
             if (Md5Of(part.Path) is var md5 && md5 != archive.Md5)
             {
                 part.Dropped();
-                throw new DataException($"{Shown(url)} gave a file of MD5 {md5}, not {archive.Md5}: it was damaged on the way or is another file; it has been removed, run again to fetch it anew");
+                throw new DataException($"{Shown(url)} gave a file of MD5 {md5}, not {archive.Md5}: it was damaged in transfer or is another file; it has been removed, run again to fetch it anew");
             }
         }
 

@@ -22,7 +22,7 @@ public abstract record EpisodeSpec(int Ways, int Shots, int Queries, [property: 
     /// <summary>Opens the images and divides their classes.</summary>
     /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names.</param>
     /// <param name="progress">How far the first reading is, from 0 to 1.</param>
-    /// <param name="warn">Told what was skipped, what makes accuracies false, and why nothing could be kept for the next time.</param>
+    /// <param name="warn">Receives what was skipped, what makes accuracies wrong, and why nothing could be kept for the next time.</param>
     /// <param name="cancel">Stops the first reading.</param>
     /// <exception cref="DataException">The data set is missing or damaged.</exception>
     internal abstract (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel);

@@ -2,8 +2,8 @@
 // Every pixel is a function of (seed, class, drawing) in arithmetic that IEEE 754 rounds exactly, so the set is the same to the last bit on every machine.
 //
 // A class is a shape of 2 to 4 strokes: lines, arcs, hooks and loops between points of a coarse grid, each likely to begin where an earlier one
-// passes, as in written characters. A drawing is that shape in another hand: it moves every control point, shifts every stroke, and turns, slants,
-// stretches and shifts the whole.
+// passes, as in written characters. A drawing is a random variation of that shape: every control point is moved, every stroke is shifted,
+// and the whole is turned, slanted, stretched and shifted.
 
 using System.Runtime.InteropServices;
 using Imaml.Nets.Tensors;
@@ -50,7 +50,7 @@ internal static class Glyphs
 /// <summary>The strokes of one class, in a square of [−1, 1]².</summary>
 internal sealed class GlyphShape
 {
-    // How far hands differ: so far that the nearest neighbour in pixels names 5-way 1-shot queries about half the time, as on Omniglot.
+    // How far drawings differ: so far that the nearest neighbour in pixels is right on about half of the 5-way 1-shot queries, as on Omniglot.
     private const double PointJitter = 0.085;
     private const double StrokeJitter = 0.07;
     private const double HalfAngleTangent = 0.1317; // tan(15°/2): turns by up to ±15°
@@ -81,7 +81,7 @@ internal sealed class GlyphShape
         return shape;
     }
 
-    /// <summary>Draws the character once, as <paramref name="random"/> would have it.</summary>
+    /// <summary>Draws the character once, varied by <paramref name="random"/>.</summary>
     public void Draw(StrokeCanvas canvas, CounterRandom random)
     {
         // The rotation by θ in rational form: cos θ = (1 − t²)/(1 + t²), sin θ = 2t/(1 + t²) with t = tan(θ/2).

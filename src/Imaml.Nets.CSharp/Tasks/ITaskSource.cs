@@ -1,9 +1,9 @@
-// Where tasks come from. A task is a pure function of (part, seed, number): training is resumed by a number, evaluation meets the same tasks in
-// every run, and threads may ask side by side.
+// Where tasks come from. A task is a pure function of (part, seed, number): training is resumed by a number, evaluation uses the same tasks in
+// every run, and threads may draw tasks in parallel.
 
 namespace Imaml.Nets.Tasks;
 
-/// <summary>A part of the tasks. No two parts share what they must not: for images, a class.</summary>
+/// <summary>A part of the tasks. The parts are disjoint: a class of images is in one part only.</summary>
 public enum ClassPart
 {
     /// <summary>To train on.</summary>
@@ -12,7 +12,7 @@ public enum ClassPart
     /// <summary>To choose options by.</summary>
     Validation,
 
-    /// <summary>To report on, and to look at once.</summary>
+    /// <summary>To report on, and to use once.</summary>
     Test,
 }
 

@@ -2,8 +2,8 @@
 //
 //     magic · pixels of all images · SHA-256 of each image's pixels · what the set is, as JSON · the two's lengths · SHA-256 of the three
 //
-// A file is taken where its end has the right hash and its length is that of its images; written to a draft next to it and renamed, so that no reader
-// ever sees half a file, and two processes that write the same one do not clash. Each image is checked against its hash before it is used: all
+// A file is accepted where its end has the right hash and its length is that of its images. It is written to a draft next to it and renamed, so that no
+// reader ever sees half a file, and two processes that write the same one do not clash. Each image is checked against its hash before it is used: all
 // at once in a small set, at its first use in a large one. A file that fails is made anew, never trusted.
 
 using System.Buffers.Binary;
@@ -16,7 +16,7 @@ using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
-/// <summary>What a cache file says of its set, apart from pixels.</summary>
+/// <summary>The description of a set in a cache file, apart from pixels.</summary>
 /// <param name="Key">What it was prepared from; a file under another key's name is foreign.</param>
 /// <param name="Name">The set's name.</param>
 /// <param name="Height">Rows of an image.</param>
@@ -61,7 +61,7 @@ internal static class ImageCache
     // Checked as a whole when it is opened; hashing more would take longer than opening may.
     private const long CheckedAtOnce = 64 << 20;
 
-    private static readonly byte[] Magic = "imaml image set 3\n"u8.ToArray();
+    private static readonly byte[] Magic = "imaml image set 4\n"u8.ToArray();
 
     /// <summary>The per-user folder of prepared data: <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, then <c>imaml/data</c>.</summary>
     public static string DefaultFolder() => UserCache.Folder("data");
@@ -123,7 +123,7 @@ internal static class ImageCache
 
     /// <summary>Begins a file of so many images.</summary>
     /// <exception cref="IOException">The folder cannot be made or written, or has no room.</exception>
-    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     public static ImageCacheWriter Write(string path, long count, int imageBytes)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
@@ -134,7 +134,7 @@ internal static class ImageCache
 
     /// <summary>Writes a set that is in memory.</summary>
     /// <exception cref="IOException">The folder cannot be made or written.</exception>
-    /// <exception cref="UnauthorizedAccessException">Nor may it.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     public static void Write(string path, byte[] key, ImageSet set)
     {
         using var writer = Write(path, set.Count, set.ImageSize);
@@ -243,7 +243,7 @@ internal sealed class SeparatePixels(byte[][] images) : PixelStore
     public override ReadOnlySpan<byte> Image(int index) => images[index];
 }
 
-/// <summary>Images in a mapped file, copied out one at a time; each is held against its hash before its first use.</summary>
+/// <summary>Images in a mapped file, copied out one at a time; each is checked against its hash before its first use.</summary>
 internal sealed class MappedPixels(string path, MemoryMappedFile map, long start, long length, int imageBytes, byte[] digests) : PixelStore
 {
     private readonly MemoryMappedViewAccessor _view = map.CreateViewAccessor(0, start + length, MemoryMappedFileAccess.Read);

@@ -59,7 +59,7 @@ public sealed class ImageTasks : ITaskSource<EpisodeBatch>
     /// <param name="spec">The tasks.</param>
     /// <param name="dataFolder">The folder with the data sets, or null for the one that the environment variable IMAML_DATA names; the built-in glyphs and a folder of one's own need none.</param>
     /// <param name="progress">How far the first reading of the images is, from 0 to 1.</param>
-    /// <param name="warn">Told what was skipped, which equal images make accuracies false, and why nothing could be kept ready for the next time.</param>
+    /// <param name="warn">Receives what was skipped, which equal images make accuracies wrong, and why nothing could be kept for the next time.</param>
     /// <param name="cancel">Stops the first reading.</param>
     /// <exception cref="DataException">The data set is missing or damaged, or does not allow these episodes.</exception>
     public static ImageTasks Open(EpisodeSpec spec, string? dataFolder = null, IProgress<double>? progress = null, Action<string>? warn = null, CancellationToken cancel = default)

@@ -1,4 +1,4 @@
-// Images of any size without a data set, for those who measure time and memory: these depend on the size alone.
+// Images of any size without a data set, for measurements of time and memory, which depend on the size alone.
 
 using System.Globalization;
 using System.Runtime.InteropServices;

@@ -48,7 +48,7 @@ public sealed record ImageEpisodes(string Dataset, string Split, int ValidationC
 
     internal const int VinyalsValidation = 172;
 
-    // The division is the same whatever a run's seed: options chosen on its validation classes have never met its test classes.
+    // The division is the same whatever a run's seed: options that were chosen on its validation classes do not depend on its test classes.
     private const ulong SplitSeed = 1, GlyphsSeed = 1;
     private const int GlyphsTrain = 1000, GlyphsTest = 200;
 

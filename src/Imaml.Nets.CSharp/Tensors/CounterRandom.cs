@@ -91,8 +91,8 @@ internal sealed class CounterRandom
 }
 
 /// <summary>
-/// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task, number of the call), so that a run that was
-/// stopped goes on as if it had not been, and neither the other tasks nor the device changes what a task gets. They are drawn on the host and copied.
+/// Vectors of random signs, the probes of a diagonal's estimate: a function of (seed, number of the task, number of the call). So a run that was
+/// stopped goes on as if it had not been, and the probes of a task do not depend on the other tasks or the device. They are drawn on the host and copied.
 /// </summary>
 internal static class RandomSigns
 {

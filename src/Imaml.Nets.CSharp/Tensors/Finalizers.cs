@@ -1,15 +1,16 @@
-// TorchSharp's finalizers, held off while a user's code runs. `x * 2` hands libtorch a number that nothing holds: a garbage collection at that
-// moment lets its finalizer free it before libtorch has read it (see HeldScalars). The library's code holds its numbers; a user's need not.
+// TorchSharp's finalizers, suspended while a user's code runs. `x * 2` passes to libtorch a number to which there is no reference: a garbage collection
+// at that moment lets its finalizer free it before libtorch has read it (see HeldScalars). The library's code keeps references; a user's need not.
 //
-// The runtime has one finalizer thread. A finalizer of ours occupies it from before the user's code starts until none runs any more; garbage may be
-// collected meanwhile, but what has a finalizer stays. It is let go once a second between two of the user's calls, and when none has come for a while.
+// The runtime has one finalizer thread. A finalizer of this class occupies it from before the user's code starts until no user's code runs. Garbage may
+// be collected meanwhile, but objects with a finalizer are not freed. The thread is released once a second between two of the user's calls, and when
+// there has been no call for a while.
 
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Imaml.Nets.Tensors;
 
-/// <summary>Holds off finalizers while code runs that leaves numbers to them.</summary>
+/// <summary>Suspends finalizers while code runs that leaves numbers to them.</summary>
 internal static class Finalizers
 {
     // A user's code that waits for finalizers itself waits at most this long, and is not protected from then on.
@@ -22,7 +23,7 @@ internal static class Finalizers
     private static long _entries;
     private static bool _occupied, _ending;
 
-    /// <summary>Whether none runs now: what a collection finds would only grow old.</summary>
+    /// <summary>Whether no finalizer runs now, so that a collection frees no object that has one.</summary>
     public static bool AreHeldOff => Volatile.Read(ref _occupied);
 
     /// <summary>Runs code during which no finalizer runs. Calls may be nested, and run side by side.</summary>
@@ -79,8 +80,8 @@ internal static class Finalizers
         }
     }
 
-    // The finalizer thread takes what was found last first: a new occupant would come before all that have waited for the old one, for ever, and what they hold
-    // would grow. In a thread of its own, since another's finalizer may never end.
+    // The finalizer thread runs the newest finalizers first: a new occupant would run before all that have waited for the old one, which might never run, and
+    // memory would grow. In a thread of its own, since another's finalizer may never end.
     private static void RunWaiting()
     {
         var waiting = new Thread(GC.WaitForPendingFinalizers) { IsBackground = true };
@@ -100,7 +101,7 @@ internal static class Finalizers
         }
     }
 
-    /// <summary>Leaves an <see cref="Occupant"/> to the collector, out of reach of every variable.</summary>
+    /// <summary>Creates an <see cref="Occupant"/> to which no variable refers, so that the next collection finalizes it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Drop() => _ = new Occupant();
 
@@ -114,7 +115,7 @@ internal static class Finalizers
                 var watch = Stopwatch.StartNew();
                 (_occupied, _ending) = (true, false);
                 Monitor.PulseAll(Gate);
-                // The caller that waits for this has yet to wake and count itself; each look finds whether anybody came since the one before.
+                // The caller that waits for this is not counted yet; each pass checks whether there was a call since the pass before.
                 for (var seen = -1L; watch.Elapsed < Longest && (_holders > 0 || (seen != _entries && !_ending)); Monitor.Wait(Gate, Idle))
                 {
                     seen = _entries;

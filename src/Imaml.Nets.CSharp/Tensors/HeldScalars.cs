@@ -1,10 +1,9 @@
 // Arithmetic of tensors with plain numbers, safe while other threads run.
 //
-// TorchSharp hands a number to libtorch as a Scalar: a few bytes outside the managed heap, which a finalizer frees. Nothing holds the
-// Scalar while libtorch reads them, so a garbage collection at that moment, brought about by any other thread, frees them first: the
-// call then fails, or works with another number. (TorchSharp 0.107.0, while one thread allocates: x.add(y), which passes a 1 in
-// silence, failed 247 times in 1.9 million calls.) Here every Scalar is held until libtorch has returned; the rest of the library makes
-// none, which a test checks.
+// TorchSharp passes a number to libtorch as a Scalar: a few bytes outside the managed heap, which a finalizer frees. There is no reference to
+// the Scalar while libtorch reads them, so a garbage collection at that moment, caused by any other thread, frees them first: the call then
+// fails, or computes with another number. (TorchSharp 0.107.0, while one thread allocates: x.add(y), which passes a 1 of its own, failed 247
+// times in 1.9 million calls.) Here every Scalar is kept until libtorch has returned; the rest of the library makes none, which a test checks.
 
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,4 @@
-// The space in which Algorithm 2 meets networks: B parameter vectors as one tensor [B, d], one number per task as a tensor [B, 1].
+// The space of Algorithm 2 on networks: B parameter vectors as one tensor [B, d], one number per task as a tensor [B, 1].
 //
 // A scalar that is the same for all tasks (1, λ, −1) is a tensor of no dimension on the CPU: libtorch takes it as a plain number on any
 // device, and arithmetic between two such scalars never reaches the device. Every other scalar stays on the device until Read or Any.
@@ -19,7 +19,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
     /// <param name="tasks">B, at least 1.</param>
     /// <param name="dtype">float32 or float64; every vector must be of it.</param>
     /// <param name="device">Where every vector must be.</param>
-    /// <exception cref="ArgumentException">A number of tasks below 1, or a type that is no real floating-point type of libtorch's solvers.</exception>
+    /// <exception cref="ArgumentException">A number of tasks below 1, or a type that is not a real floating-point type of libtorch's solvers.</exception>
     /// <exception cref="LibTorchLoadException">libtorch cannot be loaded.</exception>
     public TensorSpace(int tasks, ScalarType dtype, Device device)
     {
@@ -54,10 +54,14 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
     public Device Device { get; }
 
     /// <inheritdoc/>
-    public Tensor Zero(Tensor like) => zeros_like(like);
+    public Tensor Zero(Tensor like) => zeros_like(Checked(like));
+
+    /// <exception cref="ArgumentException">It is not a vector of this space for each task.</exception>
+    private Tensor Checked(Tensor x) => x.dim() == 2 && x.shape[0] == Tasks && x.dtype == DType ? x
+        : throw new ArgumentException($"vectors must be [{Tasks}, d] in {DType}, not [{string.Join(", ", x.shape)}] in {x.dtype}");
 
     /// <inheritdoc/>
-    public int Dimension(Tensor like) => checked((int)like.shape[1]);
+    public int Dimension(Tensor like) => checked((int)Checked(like).shape[1]);
 
     /// <inheritdoc/>
     public Tensor Scale(Tensor a, Tensor x)
@@ -78,7 +82,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
 
         using var scope = NewDisposeScope();
         var moves = a.Differs(0);
-        // On the CPU a look at B numbers is cheaper than a pass over the vectors; a device would have to be waited for.
+        // On the CPU reading B numbers is cheaper than a pass over the vectors; on a device it would wait for the device.
         var (all, none) = a.device_type == DeviceType.CPU ? (!moves.bytes.Contains((byte)0), !moves.bytes.Contains((byte)1)) : (false, false);
         return (none ? y.detach() : all ? y.PlusProduct(a, x) : where(moves, y.PlusProduct(a, x), y)).MoveToOuterDisposeScope();
     }
@@ -116,6 +120,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
     /// <inheritdoc/>
     public Tensor Norm(Tensor x)
     {
+        _ = Checked(x);
         using var off = Unrecorded.Begin();
         using var scope = NewDisposeScope();
         if (HostRows.Serve(x, x))
@@ -251,7 +256,7 @@ public sealed class TensorSpace : IInnerProductSpace<Tensor, Tensor>, IFusedOper
 
         public void Dispose() => _scope.Dispose();
 
-        /// <summary>What is not this region's outlives it already, perhaps by more than one region.</summary>
+        /// <summary>A value that is not this region's is not freed with it: it may belong to a region further out.</summary>
         private Tensor Keep(Tensor x) => _scope.Contains(x) ? Move(x, _outer) : x;
 
         /// <summary>Detaches first: TorchSharp loses a tensor that is moved to the scope it is in already.</summary>

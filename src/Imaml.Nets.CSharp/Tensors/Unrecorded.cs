@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Tensors;
 
 /// <summary>
-/// Arithmetic of which libtorch records no graph, whatever its operands: a θ with <c>requires_grad</c> would otherwise keep every iterate alive that descends from it.
+/// Arithmetic of which libtorch records no graph, whatever its operands: a θ with <c>requires_grad</c> would otherwise keep in memory every iterate that is computed from it.
 /// </summary>
 internal static class Unrecorded
 {
@@ -29,7 +29,7 @@ internal static class Unrecorded
     }
 }
 
-/// <summary>While it lives, libtorch computes by the calling thread alone; then as before.</summary>
+/// <summary>Until it is disposed, libtorch computes by the calling thread alone; then as before.</summary>
 internal sealed class OneThread : IDisposable
 {
     private readonly int _before = torch.get_num_threads();

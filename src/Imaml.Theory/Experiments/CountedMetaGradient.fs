@@ -5,16 +5,16 @@ namespace Imaml.Theory
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
 
-/// What a strategy returned on one task, and what it asked for.
+/// The result of a strategy on one task, and the evaluations that it made.
 [<NoComparison; NoEquality>]
 type CountedMetaGradient =
     {
         Gradient: Vector<float>
         Phi: Vector<float>
-        /// What was evaluated, and what the result says was.
+        /// The evaluations that were counted, and those that the result reports.
         Count: WorkCount
         Reported: WorkCount
-        /// The largest number of vectors alive at once, without θ.
+        /// The largest number of vectors allocated at once, without θ.
         Vectors: int
     }
 

@@ -1,5 +1,5 @@
-// What the paper reads off Figure 2(a), as numbers: both methods converge to the exact meta-gradient; iMAML is nearer to it after finitely
-// many inner steps; two steps of CG leave a floor, which five remove. And two more statements that the figure lets one check: MAML is
+// The paper's statements about Figure 2(a), as numbers: both methods converge to the exact meta-gradient; iMAML is nearer to it after finitely
+// many inner steps; two steps of CG leave a floor, which five remove. And two more statements that the figure can check: MAML is
 // exact in the approximate-solve sense, and the certificate lies above the true error.
 
 namespace Imaml.Theory
@@ -25,10 +25,10 @@ module Figure2aClaims =
     /// The relative error below which a method has converged after 20κ steps: far below any other number of the figure, far above rounding.
     let private converged = 1e-6
 
-    /// MAML's error down to which the two methods are compared; far below it rounding decides.
+    /// MAML's error down to which the two methods are compared; far below it the error is rounding.
     let private resolved = 1e-8
 
-    /// A floor worth the name, relative to the exact meta-gradient; and what may remain of it where it is removed.
+    /// The smallest error that counts as a floor, relative to the exact meta-gradient; and the largest part that may remain where it is removed.
     let private floor, private removed = 0.1, 1e-3
 
     /// Rounding of T contractive steps of gradients, products and adjoints with d = 20 numbers and n = 24 examples errs by at most about κ
@@ -102,7 +102,7 @@ module Figure2aClaims =
 
     let private last = Array.last Figure2a.innerSteps
 
-    /// What five steps leave of the floor of two, on regressions with 12 examples, where CG needs more than five.
+    /// The part of the floor of two steps that five steps leave, on regressions with 12 examples, where CG needs more than five.
     let private moreExamples =
         Violation.breaks
             "12 support examples in place of 4, so that H + λI has 13 distinct eigenvalues"

@@ -2,8 +2,8 @@
 //
 // The paper's text says linear regression and ill-conditioned; the rest is declared here: d = 20 parameters, 4 support and 20 query examples,
 // inputs with standard deviations log-uniform from 1 down to 10⁻⁴, targets of one Gaussian weight vector with noise 0.1, a Gaussian θ, and
-// λ such that κ = β/µ = 100. Four examples leave H + λI with five distinct eigenvalues, so that five steps of CG are exact but for rounding,
-// and two are not: that is when the paper's third claim is true. With 12 examples it is not, and the claim says so.
+// λ such that κ = β/µ = 100. Four examples leave H + λI with five distinct eigenvalues, so that five steps of CG are exact except for
+// rounding, and two are not: that is when the paper's third claim is true. With 12 examples it is not, as its claim shows.
 
 namespace Imaml.Theory
 
@@ -29,7 +29,7 @@ module Figure2aProblem =
     /// κ = β/µ of the inner objective G.
     let condition = 100.0
 
-    /// The problem of this seed with n support examples; λ is the one that makes its κ what it is said to be.
+    /// The problem of this seed with n support examples; λ is chosen so that it has the κ above.
     let withExamples support (seed: int) : BilevelTask =
         let random = Random seed
 

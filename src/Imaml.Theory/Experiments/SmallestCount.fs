@@ -1,4 +1,4 @@
-// The smallest number of steps whose error is at most a target, by running the iteration: no formula says how many there are.
+// The smallest number of steps whose error is at most a target, by running the iteration: no formula gives it.
 
 namespace Imaml.Theory
 

@@ -1,7 +1,7 @@
 // Tasks of one condition number, in the eigenvectors of H: a rotation of the parameters changes nothing in any method here, and every
 // product then costs d operations and every oracle is a formula for one eigenvalue at a time.
 //
-// The eigenvalues m of M = H + λI fill [λ, κλ] as Chebyshev's nodes do, thick at both ends. That is the spectrum on which conjugate
+// The eigenvalues m of M = H + λI fill [λ, κλ] as Chebyshev's nodes do, dense at both ends. That is the spectrum on which conjugate
 // gradients need all of √κ: they neither end early nor find clusters, as long as d is well above √κ. H's smallest eigenvalue is 0, so that
 // the strong convexity of G is the proximal term's alone.
 

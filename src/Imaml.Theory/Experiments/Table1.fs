@@ -15,7 +15,7 @@ type Table1Row =
         Compute: string
         Memory: string
         Error: string
-        /// What the exponents of κ are to be.
+        /// The expected exponents of κ.
         ComputeExponent: float
         MemoryExponent: float
         /// The exponent of κ in gradients and products.
@@ -68,7 +68,7 @@ type Table1 =
     /// The values of r at one κ.
     static member Accuracies = [| for i in 1..8 -> 10.0 ** -float i |]
 
-    /// How many problems of this κ: back-propagation through 10⁴ steps and more takes its time.
+    /// How many problems of this κ: back-propagation through 10⁴ steps and more takes long.
     static member private Repetitions extent condition =
         if condition > 2000.0 then
             Instances.count 1 10 extent

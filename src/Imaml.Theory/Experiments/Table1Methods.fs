@@ -124,7 +124,7 @@ module Table1Methods =
     let private compute (strategy: CountedStrategy) (task: SpectralTask) =
         CountedMetaGradient.compute strategy (ScalarRegularizer task.Lambda) task.Task
 
-    /// MAML: full back-propagation through T steps. Its error is rounding: of T steps and as many terms of the sum without momentum; with
+    /// MAML: full back-propagation through T steps. Its error is rounding: of T steps and as many terms of the sum without momentum. With
     /// it every rounding of an adjoint a_t, |aₜ| ≤ (1 + 2t)qᵗ‖v‖ and q = 1 − 1/√κ, is amplified by the same powers, Σ(1 + 2t)qᵗ ≤ 2κ, and
     /// αλ = 1/κ. Ten roundings a step in either mode, here and in the reference.
     let maml name seed accuracy (task: SpectralTask) (options: UnrolledOptions) =

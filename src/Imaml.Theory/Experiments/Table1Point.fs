@@ -37,7 +37,7 @@ type Table1Point =
         /// Evaluations of ∇L̂, and Hessian–vector products.
         Gradients: int
         HessianProducts: int
-        /// The largest number of vectors alive at once, without θ.
+        /// The largest number of vectors allocated at once, without θ.
         Vectors: int
         /// ‖φ − φ*‖/δ, at most 1
         InnerError: float

@@ -1,5 +1,5 @@
-// The files of a folder or of a zip archive, by one set of rules: what file managers and notebooks leave behind is no data, an archive that holds a
-// name twice or a name that leads out of it is refused. Nothing is ever unpacked to disk.
+// The files of a folder or of a zip archive, by one set of rules. What file managers and notebooks leave behind is skipped. An archive that holds a
+// name twice, or a name that leads out of it, is an error. Nothing is ever unpacked to disk.
 
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -18,7 +18,7 @@ internal sealed record TreeFile(string Path, string Where, long Length, long Mod
 /// <summary>The files of a folder or a zip archive.</summary>
 internal sealed class FileTree : IDisposable
 {
-    // More is no data set, but a mistake or an attack.
+    // A longer name is a mistake or an attack.
     private const int LongestName = 4096;
 
     // How the runtime's message begins, which names the method; there is no other sign of it.
@@ -40,7 +40,7 @@ internal sealed class FileTree : IDisposable
     /// <summary>Its folders without clutter, the root not among them.</summary>
     public IReadOnlyCollection<string> Folders { get; private set; } = [];
 
-    /// <summary>Files that are left behind by other programs, by the name that tells them.</summary>
+    /// <summary>Files that are left behind by other programs, by the name that identifies them.</summary>
     public IReadOnlyDictionary<string, int> Clutter { get; private set; } = new Dictionary<string, int>();
 
     /// <summary>Lists a folder, or the zip archive of that name.</summary>
@@ -69,7 +69,7 @@ internal sealed class FileTree : IDisposable
         ZipArchive? zip = null;
         try
         {
-            zip = new ZipArchive(bytes, ZipArchiveMode.Read);
+            zip = new ZipArchive(bytes, ZipArchiveMode.Read, leaveOpen: false, new ArchiveNames());
             var tree = new FileTree(path, zip, remedy);
             tree.ReadEntries(zip);
             return tree;
@@ -121,7 +121,7 @@ internal sealed class FileTree : IDisposable
         return (hash.GetHashAndReset(), sum.Value);
     });
 
-    // Only an archive says what the sum should be.
+    // Only an archive contains the expected sum.
     private Crc32 Sum(ArraySegment<byte> bytes, Crc32 sum)
     {
         if (_zip is not null)
@@ -248,6 +248,12 @@ internal sealed class FileTree : IDisposable
                 }
 
                 continue;
+            }
+
+            // Where bytes are replaced, names that differ become one.
+            if (path.Contains('\uFFFD', StringComparison.Ordinal))
+            {
+                throw new DataException($"{where} has a name that is not UTF-8; rename it");
             }
 
             if (!isFolder)

@@ -1,4 +1,4 @@
-// What a folder holds, with all that is below it: links are followed unless they lead back; pipes, sockets and devices are left out.
+// What a folder holds, with all that is below it: links are followed unless they lead back; pipes, sockets and devices are omitted.
 
 using System.IO.Enumeration;
 using Imaml.Nets.Storage;
@@ -8,7 +8,7 @@ namespace Imaml.Nets.Tasks;
 /// <summary>Lists a folder.</summary>
 internal static class FolderEntries
 {
-    /// <summary>Folders within folders, and entries in all: more are no data set, but a mistake or an attack.</summary>
+    /// <summary>Folders within folders, and entries in all: more are a mistake or an attack.</summary>
     public const int Deepest = 16, Most = 5_000_000;
 
     /// <summary>The entries, in any order: a path with / between names, and at the end of a folder's; what names it in messages; its bytes; when it was last written.</summary>

@@ -85,7 +85,7 @@ internal sealed class FolderPreparation(
             var failed = ForAll(sound.Length, from, 1 - (from / 2), at =>
             {
                 var (image, file) = (sound[at], layout.Images[sound[at]].File);
-                // Many threads with such files would take gigabytes, whatever comes of them.
+                // Many threads with such files would take gigabytes, whether they can be decoded or not.
                 using var turn = file.Length > LargeFile ? _oneLarge.EnterScope() : default;
                 var encoded = layout.Images[image].Tree.Read(file);
                 if (!SHA256.HashData(encoded).AsSpan().SequenceEqual(hashes[image]))

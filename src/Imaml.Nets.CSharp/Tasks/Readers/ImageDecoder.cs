@@ -1,4 +1,4 @@
-// Decodes one picture. The header is looked at first, so that a file that claims a hundred gigabytes of pixels costs nothing; decoded pixels of
+// Decodes one picture. The header is read first, so that a file that claims a hundred gigabytes of pixels costs nothing; decoded pixels of
 // all threads together stay below an upper limit. The decoders are SkiaSharp's; colour profiles are not applied.
 
 using SkiaSharp;
@@ -10,6 +10,9 @@ internal static class ImageDecoder
 {
     /// <summary>The upper limits: of a side, of a picture's pixels (half a gigabyte decoded), and of a file's bytes.</summary>
     public const int LongestSide = 65_535, MostPixels = 1 << 27, LargestFile = 1 << 28;
+
+    /// <summary>What is read.</summary>
+    public const string Formats = "PNG, JPEG, WebP, BMP and GIF";
 
     private static readonly PixelBudget Budget = new(MostPixels);
 
@@ -26,19 +29,19 @@ internal static class ImageDecoder
     /// <param name="target">Receives [Size, Size, Channels].</param>
     /// <param name="name">Names the file in messages.</param>
     /// <param name="side">Rows and columns that the picture must have, or null for any.</param>
-    /// <exception cref="DataException">It is no image of a known format, is damaged, has another size, or claims too many pixels.</exception>
+    /// <exception cref="DataException">It is not an image of a known format, is damaged, has another size, or claims too many pixels.</exception>
     public static void Read(ReadOnlySpan<byte> encoded, ImageForm form, Span<byte> target, string name, int? side = null)
     {
         using var data = SKData.CreateCopy(encoded);
         using var codec = SKCodec.Create(data);
         if (codec is null)
         {
-            throw new DataException($"{name} is damaged, or no image");
+            throw new DataException(ForeignFormat(encoded) is { } format ? $"{name} is {format}; {Formats} are read" : $"{name} is damaged, or no image");
         }
 
         if (codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp or SKEncodedImageFormat.Bmp or SKEncodedImageFormat.Gif))
         {
-            throw new DataException($"{name} is {codec.EncodedFormat.ToString().ToUpperInvariant()}; PNG, JPEG, WebP, BMP and GIF are read");
+            throw new DataException($"{name} is {codec.EncodedFormat.ToString().ToUpperInvariant()}; {Formats} are read");
         }
 
         var (width, height) = (codec.Info.Width, codec.Info.Height);
@@ -63,6 +66,14 @@ internal static class ImageDecoder
             Budget.Return(pixels);
         }
     }
+
+    // By the first bytes, where the decoders do not support it.
+    private static string? ForeignFormat(ReadOnlySpan<byte> encoded) =>
+        encoded.StartsWith("II*\0"u8) || encoded.StartsWith("MM\0*"u8) ? "TIFF"
+        : encoded.Length < 12 || !encoded[4..].StartsWith("ftyp"u8) ? null
+        : encoded[8..].StartsWith("avi"u8) ? "AVIF"
+        : encoded[8..].StartsWith("hei"u8) || encoded[8..].StartsWith("hev"u8) || encoded[8..].StartsWith("mif1"u8) || encoded[8..].StartsWith("msf1"u8) ? "HEIC"
+        : null;
 
     private static void Decode(SKCodec codec, SKImageInfo info, SKEncodedOrigin origin, ImageForm form, Span<byte> target, string name)
     {

@@ -23,7 +23,7 @@ internal sealed record OpenedImages(ImageSet Set, string? Division, IReadOnlyDic
 /// <summary>How a folder of pictures is read.</summary>
 /// <param name="Form">The form of the images.</param>
 /// <param name="SkipDamaged">True skips damaged pictures and lists them; false refuses them.</param>
-/// <param name="Pool">True takes no notice of how the files are divided into parts.</param>
+/// <param name="Pool">True ignores how the files are divided into parts.</param>
 /// <param name="Verify">True reads and decodes every file, whatever is in the cache.</param>
 /// <param name="CacheFolder">Where prepared images are kept; null for the user's cache folder.</param>
 internal sealed record FolderReading(ImageForm Form, bool SkipDamaged = false, bool Pool = false, bool Verify = false, string? CacheFolder = null)

@@ -34,14 +34,14 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <param name="path">The file.</param>
     /// <returns>[Size, Size, Channels], row by row.</returns>
     /// <exception cref="ArgumentException">There is no such form.</exception>
-    /// <exception cref="DataException">It is no image, is damaged, or claims more pixels than the upper limit; one line that names it.</exception>
+    /// <exception cref="DataException">It is not an image, is damaged, or claims more pixels than the upper limit; one line that names it.</exception>
     public byte[] Read(string path)
     {
         try
         {
             if (Owner.IsSpecial(path))
             {
-                throw new DataException($"{path} is no file");
+                throw new DataException($"{path} is not a file");
             }
 
             using var file = File.OpenRead(path);
@@ -56,8 +56,12 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
     /// <summary>Reads a stream to its end, as <see cref="Read(string)"/> reads a file.</summary>
     /// <param name="stream">The encoded image.</param>
     /// <param name="name">Names it in messages.</param>
-    /// <exception cref="DataException">It is no image, or is damaged.</exception>
-    public byte[] Read(Stream stream, string name)
+    /// <exception cref="DataException">It is not an image, or is damaged.</exception>
+    public byte[] Read(Stream stream, string name) => Read(Content(stream, name), name);
+
+    /// <summary>A stream's bytes to its end.</summary>
+    /// <exception cref="DataException">They are more than a picture may have.</exception>
+    internal static byte[] Content(Stream stream, string name)
     {
         ArgumentNullException.ThrowIfNull(stream);
         using var memory = new MemoryStream();
@@ -70,13 +74,13 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
             }
         }
 
-        return Read(memory.GetBuffer().AsSpan(0, (int)memory.Length), name);
+        return memory.ToArray();
     }
 
     /// <summary>Reads the bytes of a file, as <see cref="Read(string)"/> does.</summary>
     /// <param name="encoded">The encoded image.</param>
     /// <param name="name">Names it in messages.</param>
-    /// <exception cref="DataException">It is no image, or is damaged.</exception>
+    /// <exception cref="DataException">It is not an image, or is damaged.</exception>
     public byte[] Read(ReadOnlySpan<byte> encoded, string name)
     {
         RequireForm();
@@ -108,7 +112,7 @@ public sealed record ImageForm(int Size, int Channels, ImageFit Fit = ImageFit.C
         }
     }
 
-    /// <exception cref="ArgumentException">So many bytes are no pixels of this height, width and channels.</exception>
+    /// <exception cref="ArgumentException">The number of bytes does not fit this height, width and channels.</exception>
     internal static void RequirePixels(int bytes, int height, int width, int channels)
     {
         if (channels is not (1 or 3 or 4) || height is < 1 or > ImageDecoder.LongestSide || width is < 1 or > ImageDecoder.LongestSide || bytes != (long)height * width * channels)

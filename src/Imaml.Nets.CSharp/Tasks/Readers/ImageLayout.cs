@@ -24,7 +24,7 @@ internal sealed record ImageLayout(IReadOnlyList<ListedImage> Images, string? Di
     /// <param name="root">The tree.</param>
     /// <param name="images">An archive with the images, next to the tables, or null.</param>
     /// <param name="published">A division by class name that is used where the files have none, with its name.</param>
-    /// <param name="pool">True takes no notice of how the files are divided.</param>
+    /// <param name="pool">True ignores how the files are divided.</param>
     /// <exception cref="DataException">There are no classes, or tables and files contradict each other.</exception>
     public static ImageLayout Read(FileTree root, FileTree? images, (string Name, IReadOnlyDictionary<string, ClassPart> Parts)? published, bool pool) =>
         new LayoutReader(root, images).Read(published, pool);

@@ -1,4 +1,4 @@
-// Tables that say which file shows what: mini-ImageNet's train.csv, val.csv and test.csv with the columns filename and label, and tables of a user's
+// Tables that give the class of each file: mini-ImageNet's train.csv, val.csv and test.csv with the columns filename and label, and tables of a user's
 // own with these and, if wanted, part. As spreadsheets write them: in any order of columns, with further columns, quotes, a byte-order mark, CRLF,
 // or semicolons or tabs between the fields.
 
@@ -19,14 +19,27 @@ internal static class LabelTable
     /// <summary>The upper limit of a table's bytes: a million rows.</summary>
     public const long LargestFile = 64 << 20;
 
+    // Where bytes are replaced, names that differ become one.
+    private static string Text(byte[] bytes, string name)
+    {
+        try
+        {
+            return new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new DataException($"{name} is not text in UTF-8; save it again as \"CSV UTF-8\"", e);
+        }
+    }
+
     /// <summary>The rows of a table.</summary>
     /// <param name="bytes">The file.</param>
     /// <param name="name">Names it in messages.</param>
-    /// <param name="part">The part of all its rows, where its name says it.</param>
+    /// <param name="part">The part of all its rows, where its name gives it.</param>
     /// <exception cref="DataException">A column is missing, a field is empty, or a file has two rows.</exception>
     public static IReadOnlyList<LabelRow> Read(byte[] bytes, string name, ClassPart? part)
     {
-        var lines = Lines(Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF'), name);
+        var lines = Lines(Text(bytes, name).TrimStart('\uFEFF'), name);
         if (lines.Count == 0)
         {
             throw new DataException($"{name} is empty; its first line names the columns filename and label");

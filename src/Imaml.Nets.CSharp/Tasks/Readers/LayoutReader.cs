@@ -249,7 +249,7 @@ internal sealed class LayoutReader
         var skipped = clutter.Concat(others.Select(item => Path.GetExtension(item.Path) is { Length: > 0 } ending ? "*" + ending : Path.GetFileName(item.Path))).ToList();
         if (skipped.Count > 0)
         {
-            yield return $"skipped {Counted(skipped.Count, "file")} that {(skipped.Count == 1 ? "is no image" : "are no images")} ({Counts(skipped)})";
+            yield return $"skipped {Counted(skipped.Count, "file")} that {(skipped.Count == 1 ? "is not an image" : "are not images")} ({Counts(skipped)})";
         }
     }
 
@@ -261,7 +261,7 @@ internal sealed class LayoutReader
         }
     }
 
-    /// <summary>Class folders in which no image is.</summary>
+    /// <summary>Class folders without an image.</summary>
     private void NoteEmpty(List<string> folders, string above)
     {
         var full = folders.Concat(folders.SelectMany(Above)).ToHashSet(StringComparer.Ordinal);

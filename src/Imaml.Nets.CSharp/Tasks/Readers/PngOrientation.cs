@@ -1,4 +1,4 @@
-// The orientation in a PNG's eXIf chunk (PNG 3.0, section 11.3.4.5; EXIF 2.3, tag 0x0112), which SkiaSharp's decoder does not look at.
+// The orientation in a PNG's eXIf chunk (PNG 3.0, section 11.3.4.5; EXIF 2.3, tag 0x0112), which SkiaSharp's decoder does not read.
 
 using System.Buffers.Binary;
 using SkiaSharp;
