@@ -52,7 +52,7 @@ internal static class Terminal
 
     /// <summary>An accuracy with its interval, or <c>no accuracy</c>.</summary>
     public static string Accuracy(double mean, double halfWidth95) =>
-        double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{100 * mean:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
+        double.IsFinite(mean) ? string.Create(CultureInfo.InvariantCulture, $"{double.Round(100 * mean, 2) + 0.0:F2} ± {100 * halfWidth95:F2} %") : "no accuracy";
 
     /// <summary>The accuracies of a validation: of the last state, and of the average where there is one.</summary>
     public static string Accuracy(CurveLine point) =>

@@ -1,3 +1,6 @@
+using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
+
 namespace Imaml.Cli;
 
 /// <summary>Folders that a long piece of work will write into at its end, and files.</summary>
@@ -32,16 +35,27 @@ internal static class WritableFolder
         }
     }
 
-    /// <summary>Whether a file can be written, which must not be a folder; nothing is made.</summary>
+    /// <summary>Whether a file can be written, which must not be a folder, a file of a run, or an input; nothing is made.</summary>
     /// <param name="path">The file.</param>
     /// <param name="option">The option that names it.</param>
-    /// <exception cref="ArgumentException">It is a folder; the message names the option.</exception>
+    /// <param name="inputs">Files that are read.</param>
+    /// <exception cref="ArgumentException">It is one of these; the message names the option.</exception>
     /// <exception cref="IOException">The file cannot be written; the message names it or its folder, and the option.</exception>
-    public static void RequireFile(string path, string option)
+    public static void RequireFile(string path, string option, params IEnumerable<string> inputs)
     {
         if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
         {
             throw new ArgumentException($"{path} is a folder; name a file with {option}");
+        }
+
+        if (RunFolder.OfFile(path) is { } run)
+        {
+            throw new ArgumentException($"{path} is a file of the run in {run}; name another with {option}");
+        }
+
+        if (inputs.FirstOrDefault(input => IsSame(input, path)) is { } read)
+        {
+            throw new ArgumentException($"{option} {path} would overwrite {(read == path ? "what is read" : read)}; name another file");
         }
 
         // The nearest folder that exists: none is made for a file that may never be written.
@@ -53,4 +67,8 @@ internal static class WritableFolder
 
         Require(folder, option);
     }
+
+    // By whatever links.
+    private static bool IsSame(string one, string other) =>
+        File.Exists(one) && File.Exists(other) && (Path.GetFullPath(one) == Path.GetFullPath(other) || (Owner.Identity(one) is { } identity && Owner.Identity(other) is { } same && identity == same));
 }

@@ -340,6 +340,29 @@ let private values =
 
                         read.Method.Name |> should equal after.Method.Name))
 
+            testCase "a preset's note is about its own values, and is replaced where options change them" (fun () ->
+                let preset = "omniglot-5w1s/imaml-gd"
+                let note (one: Experiment) = string one.Note
+                let own = note (ExperimentFile.Preset preset)
+                note (read [ "--preset"; preset ]) |> should equal own
+                note (read [ "--preset"; preset; "--meta-steps"; "7" ]) |> should equal own
+
+                note (read [ "--preset"; preset; "--algorithm"; "imaml-gd"; "--lambda"; "50" ])
+                |> should equal "omniglot-5w1s/imaml-gd with other values of --algorithm, --lambda"
+
+                let reptile = read [ "--preset"; "omniglot-5w1s/reptile"; "--algorithm"; "reptile" ]
+                reptile.Method |> should equal (ExperimentFile.Preset "omniglot-5w1s/reptile").Method)
+
+            testCase "a folder of photographs is the same wherever the working directory is, and where it was moved to" (fun () ->
+                let options (folder: string) = [ "--preset"; "mini-imagenet-5w1s/imaml-gd"; "--dataset"; "folder:" + folder ]
+
+                let relative = read (options "birds")
+                let home = Environment.GetFolderPath Environment.SpecialFolder.UserProfile
+                (relative.Tasks :?> EpisodeSpec).Dataset |> should equal ("folder:" + Path.GetFullPath "birds")
+                ((read (options "~/birds")).Tasks :?> EpisodeSpec).Dataset |> should equal $"folder:{home}/birds"
+                relative.DifferencesFrom(read (options "/elsewhere/birds")) |> should be Empty
+                relative.DifferencesFrom(read (options "birds" @ [ "--ways"; "3" ])) |> should not' (be Empty))
+
             testCase "every preset is an experiment; there is one for each cell and method, by the paper's values" (fun () ->
                 for name in ExperimentFile.Presets do
                     (ExperimentFile.Preset name).Complaints() |> should be Empty

@@ -230,8 +230,8 @@ let tests =
 
                     both.ExitCode |> should equal 1
                     let csv = beside [ "predict"; "./omniglot"; "--examples"; "examples"; "new"; "--csv" ]
-                    let expected = run [ "predict"; at "run"; "--examples"; at "examples"; at "new"; "--csv" ]
-                    csv.Output |> should equal (expected.Output.Replace(folder + "/", ""))))
+                    let expected = beside [ "predict"; "run"; "--examples"; "examples"; "new"; "--csv" ]
+                    csv.Output |> should equal expected.Output))
 
             testCase "an exported model predicts as its run; what is cut off or empty, or no model, is refused" (fun () ->
                 with' (fun at run ->
@@ -379,6 +379,66 @@ let tests =
                             for one in document.RootElement.GetProperty("accuracyPerEpisode").EnumerateArray() -> one.GetDouble()
                         ]
 
-                    accuracies "results/evaluation-test-episodes4.json"
-                    |> should equal (accuracies "run/evaluation-test-episodes4-best.json")))
+                    accuracies "results/model-evaluation-test-episodes4.json"
+                    |> should equal (accuracies "run/evaluation-test-episodes4-best.json")
+
+                    // Another model's result is neither replaced, nor shown as a run's.
+                    let other = evaluate [ at "model.bin"; "--out"; at "run" ]
+                    other.ExitCode |> should equal 2
+
+                    other.Line
+                    |> should
+                        equal
+                        $"""imaml: --out {at "run"} is the folder of another run, whose evaluations are in it; name another folder"""
+
+                    let file = at "results/model-evaluation-test-episodes4.json"
+                    let text = File.ReadAllText file
+                    let changed = text.Replace("\"metaStep\": ", "\"metaStep\": 1")
+                    changed |> should not' (equal text)
+                    File.WriteAllText(file, changed)
+                    let kept = evaluate [ at "model.bin"; "--out"; at "results" ]
+                    kept.ExitCode |> should equal 1
+                    kept.Errors |> should haveSubstring "it holds the evaluation of another model"
+                    File.ReadAllText file |> should equal changed))
+
+            testCase "what is read, and a run's files, are not overwritten" (fun () ->
+                with' (fun at run ->
+                    let refused (line: string) arguments =
+                        let before = File.ReadAllBytes(at "run/checkpoint.bin"), File.ReadAllBytes(at "examples/apple/1.png")
+                        let outcome = run arguments
+                        outcome.Line.Replace(at "" + "/", "") |> should equal $"imaml: {line}"
+                        outcome.ExitCode |> should equal 2
+
+                        (File.ReadAllBytes(at "run/checkpoint.bin"), File.ReadAllBytes(at "examples/apple/1.png"))
+                        |> should equal before
+
+                    let example = at "examples/apple/1.png"
+                    File.CreateSymbolicLink(at "link.png", example) |> ignore
+
+                    for option in [ "--picture"; "--save" ] do
+                        refused
+                            $"{option} examples/apple/1.png would overwrite what is read; name another file"
+                            (predict at [ example; option; example ])
+
+                        refused
+                            $"{option} examples/apple/1.png would overwrite what is read; name another file"
+                            (predict at [ at "new"; option; example ])
+
+                        refused
+                            $"{option} link.png would overwrite examples/apple/1.png; name another file"
+                            (predict at [ at "new"; option; at "link.png" ])
+
+                    refused
+                        "run/checkpoint.bin is a file of the run in run; name another with FILE"
+                        [ "models"; "export"; at "run"; at "run/checkpoint.bin" ]
+
+                    refused
+                        "run/run.json is a file of the run in run; name another with --out"
+                        [ "report"; at "run"; "--out"; at "run/run.json" ]
+
+                    run [ "models"; "export"; at "run"; at "theta.safetensors" ] |> ignore
+
+                    refused
+                        "MODEL theta.safetensors would overwrite what is read; name another file"
+                        [ "models"; "import"; at "theta.safetensors"; at "theta.safetensors" ]))
         ]

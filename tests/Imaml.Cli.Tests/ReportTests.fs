@@ -426,6 +426,22 @@ let pages =
                         |> String.concat "\n"
                         |> should haveSubstring "no validation and no log"))
 
+            testCase "a run that diverged is called that, with the reason; an evaluation of another run is not shown as its own" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    write run experiment [] 3
+
+                    File.WriteAllText(
+                        Path.Combine(run, "diverged.json"),
+                        """{"metaStep": 3, "message": "no task has a finite meta-gradient"}"""
+                    )
+
+                    (RunContents.Read run).State |> should equal "diverged at 3"
+
+                    RunLines.Show(RunContents.Read run, 80)
+                    |> Seq.exists _.Contains("diverged: no task has a finite meta-gradient")
+                    |> should equal true))
+
             testCase "a run is running while its lock is held, and not when a killed process left the file" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")

@@ -585,12 +585,24 @@ let tests =
                     |> should throw typeof<System.ArgumentException>
 
                     refused
-                        "lower the nudge β"
+                        "choose another nudge β"
                         (trainBy
                             "imaml-nudged"
                             [ "--inner-step-size", "0.05"; "--lambda", "2"; "--nudge", "1e6" ]
                             1
                             (Path.Combine(folder, "nudged")))))
+
+            testCase "an inner solver that the algorithm does not have, and λ with --no-proximal, are named once" (fun () ->
+                inFolder (fun folder ->
+                    for algorithm in [ "imaml-gd"; "imaml-hf"; "maml" ] do
+                        refused
+                            $"--inner-solver is for fomaml and reptile, not {algorithm}"
+                            (trainBy algorithm [ "--inner-solver", "adam"; "--inner-step-size", "0.1"; "--lambda", "2" ] 1 folder)
+
+                    for β in [ "1e-9"; "1e-12" ] do
+                        refused
+                            "so small that rounding hides it"
+                            (trainBy "imaml-nudged" [ "--lambda", "2"; "--nudge", β ] 1 (Path.Combine(folder, "nudged")))))
 
             testCase "a run of other options is not overwritten" (fun () ->
                 inFolder (fun folder ->

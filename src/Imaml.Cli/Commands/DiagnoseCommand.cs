@@ -54,7 +54,7 @@ internal static class DiagnoseCommand
                 Part = parsed.GetValue(part) ?? (last.Experiment.Tasks.HasValidation ? ClassPart.Validation : ClassPart.Train),
                 Seed = parsed.GetValue(seed),
                 Tasks = parsed.GetValue(tasks),
-                ReferenceTasks = int.Min(parsed.GetValue(tasks), parsed.GetValue(reference) ?? DefaultReferenceTasks),
+                ReferenceTasks = parsed.GetValue(reference) is { } wanted && wanted > parsed.GetValue(tasks) ? throw new ArgumentException($"{reference.Name} {wanted}: there are {parsed.GetValue(tasks)} tasks ({tasks.Name})") : int.Min(parsed.GetValue(tasks), parsed.GetValue(reference) ?? DefaultReferenceTasks),
                 LanczosSteps = parsed.GetValue(lanczos),
             };
             if (options.Part == ClassPart.Validation && !last.Experiment.Tasks.HasValidation)

@@ -80,12 +80,14 @@ internal sealed class ExperimentOptions
             given[path] = option;
         }
 
-        if (parsed.GetValue(_algorithm) is { } name)
+        var before = tree.Kind(Method);
+        if (parsed.GetValue(_algorithm)?.ToLowerInvariant() is { } name)
         {
             if (Algorithms.TryGetValue(name, out var kinds))
             {
                 Give(Method, kinds.Method, _algorithm.Name);
-                if (kinds.Inner is { } inner)
+                // The same algorithm keeps the inner solver of the preset or file, where it has a choice.
+                if (kinds.Inner is { } inner && !(kinds.Method == before && before is "fomaml" or "reptile" && tree.Kind(InnerKind) is not null))
                 {
                     Give(InnerKind, inner, _algorithm.Name);
                 }
@@ -99,6 +101,12 @@ internal sealed class ExperimentOptions
         foreach (var field in _fields.Where(field => parsed.GetResult(field.Option) is { Implicit: false }))
         {
             Give(field.Path, field.Value(parsed), field.Option.Name);
+        }
+
+        // The other algorithms are named after their inner solvers.
+        if (given.TryGetValue(InnerKind, out var solver) && solver != _algorithm.Name && tree.Kind(Method) is { } of and not ("fomaml" or "reptile"))
+        {
+            wrong.Add($"{solver} is for fomaml and reptile, not {parsed.GetValue(_algorithm)?.ToLowerInvariant() ?? of}");
         }
 
         if (given.TryGetValue("tasks.dataset", out var dataset) && tree.Kind(TasksKind) is null or ExperimentField.Images or ExperimentField.Photographs
@@ -119,8 +127,10 @@ internal sealed class ExperimentOptions
             {
                 wrong.Add($"{given[Lambda]} and {_noProximal.Name} contradict each other; give one");
             }
-
-            Give(Lambda, null, _noProximal.Name);
+            else
+            {
+                Give(Lambda, null, _noProximal.Name);
+            }
         }
 
         SetDefaults(tree, given.Keys);
@@ -136,7 +146,10 @@ internal sealed class ExperimentOptions
             var experiment = ExperimentFile.Of(tree);
             if (wrong.Count == 0 && missing.Length == 0)
             {
-                return experiment;
+                var rooted = experiment.Tasks is PhotographEpisodes photographs ? experiment with { Tasks = photographs.Rooted() } : experiment;
+                // The note of a preset or file is about its own values.
+                string[] changed = [.. given.Where(one => !one.Key.StartsWith("budget.", StringComparison.Ordinal) && one.Key != "seed").Select(one => one.Value).Distinct()];
+                return rooted.Note is null || changed is [] ? rooted : rooted with { Note = $"{origin} with other values of {string.Join(", ", changed)}" };
             }
         }
         catch (ExperimentException e)
@@ -144,7 +157,7 @@ internal sealed class ExperimentOptions
             complaints = e.Complaints;
         }
 
-        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm) ?? tree.Kind(Method), origin));
+        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm)?.ToLowerInvariant() ?? tree.Kind(Method), origin));
     }
 
     // Without the mark that a text may begin with.

@@ -30,6 +30,11 @@ internal sealed record ModelEvaluation(
 
     private bool IsRun => MeasuredStates.IsRun(Model);
 
+    private bool IsOutputItself => IsRun && Output is not null && Path.GetFullPath(Output) == Path.GetFullPath(Model);
+
+    // In a folder for several models each file says whose it is.
+    private string Prefix => Output is null || IsOutputItself ? "" : $"{Path.GetFileNameWithoutExtension(Path.GetFullPath(Model).TrimEnd(Path.DirectorySeparatorChar))}-";
+
     private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 
     /// <summary>Measures, prints and writes.</summary>
@@ -45,6 +50,11 @@ internal sealed record ModelEvaluation(
 
         if (Output is not null)
         {
+            if (new RunFolder(Output).HasRun && !IsOutputItself)
+            {
+                throw new ArgumentException($"{OutputOption} {Output} is the folder of another run, whose evaluations are in it; name another folder");
+            }
+
             using var folder = new ResultFolder(Output);
             return Measured();
         }
@@ -173,7 +183,7 @@ internal sealed record ModelEvaluation(
 
     private int Report(ImageTasks tasks, EvaluationResult result, string which)
     {
-        var file = Folder is null || !Job.Prints ? null : new RunFolder(Folder).File(result.FileName);
+        var file = Folder is null || !Job.Prints ? null : new RunFolder(Folder).File(Prefix + result.FileName);
         var failure = file is null ? null : Write(file, result);
 
         if (!Json)
@@ -216,12 +226,18 @@ internal sealed record ModelEvaluation(
     {
         try
         {
+            if (File.Exists(file) && JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllBytes(file), RunJson.Options) is { Experiment: { } other } old
+                && (old.MetaStep != result.MetaStep && old.State == EvaluationResult.Model || other.DifferencesFrom(result.Experiment) is not []))
+            {
+                return "it holds the evaluation of another model";
+            }
+
             RunFolder.WriteJson(file, result);
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            return e.Message;
+            return e is JsonException ? "it holds something else" : e.Message;
         }
     }
 

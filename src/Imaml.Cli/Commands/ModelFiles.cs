@@ -34,7 +34,7 @@ internal static class ModelFiles
                 }
             }
 
-            WritableFolder.RequireFile(path, output.Name);
+            WritableFolder.RequireFile(path, output.Name, from);
             if (kind == Onnx)
             {
                 using var adapted = Adapted(from, parsed.GetValue(examples), parsed.GetValue(innerSteps), examples.Name, stop);
@@ -74,7 +74,7 @@ internal static class ModelFiles
         command.SetAction(parsed =>
         {
             var path = parsed.GetRequiredValue(output);
-            WritableFolder.RequireFile(path, output.Name);
+            WritableFolder.RequireFile(path, output.Name, parsed.GetRequiredValue(file));
             using var classifier = FewShotClassifier.LoadSafeTensors(parsed.GetRequiredValue(file), parsed.GetValue(experiment) is { } name ? Named(name) : null);
             classifier.Save(path);
             return Written(path, $"model, {(classifier.Experiment.Method.ServesAnyWays ? "any number of" : $"at most {classifier.Ways}")} classes, pictures at {classifier.Form}");

@@ -15,6 +15,7 @@ namespace Imaml.Cli.Commands;
 internal static class PredictCommand
 {
     private const int LowestChunk = 32;
+    private const string PictureOption = "--picture", SaveOption = "--save";
 
     public static Command Create(CancellationToken stop)
     {
@@ -25,8 +26,8 @@ internal static class PredictCommand
         var skip = new Option<bool>("--skip-damaged") { Description = "Skip damaged pictures and list them" };
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
         var csv = new Option<bool>("--csv") { Description = "Print CSV in place of the table" };
-        var picture = new Option<string?>("--picture") { Description = "Also write the predictions as one picture, a PNG file", HelpName = "FILE" };
-        var save = new Option<string?>("--save") { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
+        var picture = new Option<string?>(PictureOption) { Description = "Also write the predictions as one picture, a PNG file", HelpName = "FILE" };
+        var save = new Option<string?>(SaveOption) { Description = "Also write the adapted classifier, for programs that load it", HelpName = "FILE" };
         var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = "Gradient steps of adapting [default: as in training; for imaml-* at least 100, for imaml-hf 10, since every step comes nearer to the solution]", HelpName = "n" }, 1, Imaml.Nets.Storage.Rule.MostSteps);
         var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, innerSteps, skip, json, csv, picture, save };
         command.SetAction(parsed =>
@@ -51,7 +52,7 @@ internal static class PredictCommand
             {
                 if (file is not null)
                 {
-                    WritableFolder.RequireFile(file, option);
+                    WritableFolder.RequireFile(file, option, [.. parsed.GetRequiredValue(images), from, parsed.GetRequiredValue(model)]);
                 }
             }
 
@@ -79,6 +80,17 @@ internal static class PredictCommand
 
     private static int Predict(string model, string examples, string[] images, int? innerSteps, bool skipDamaged, Form form, string? picture, string? save, CancellationToken stop)
     {
+        void RequireOthers(IReadOnlyList<FoundPicture> read)
+        {
+            foreach (var (file, option) in new[] { (picture, PictureOption), (save, SaveOption) })
+            {
+                if (file is not null)
+                {
+                    WritableFolder.RequireFile(file, option, read.Select(one => one.Picture.Name));
+                }
+            }
+        }
+
         using var classifier = FewShotClassifier.Load(model, innerSteps);
         var skipped = new List<string>();
         IReadOnlyList<FoundPicture> Usable(IReadOnlyList<FoundPicture> found)
@@ -107,6 +119,7 @@ internal static class PredictCommand
         }
 
         var (known, skippedExamples) = FoundPicture.OfClasses(examples);
+        RequireOthers(known);
         var labelled = Usable(known);
         foreach (var empty in known.Select(one => one.Folder!).Distinct().Except(labelled.Select(one => one.Folder!)))
         {
@@ -115,6 +128,7 @@ internal static class PredictCommand
 
         using var adapted = classifier.Adapt([.. labelled.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
         var (found, skippedPictures) = FoundPicture.Of(images);
+        RequireOthers(found);
         var pictures = Usable(found);
         if (pictures.Count == 0)
         {

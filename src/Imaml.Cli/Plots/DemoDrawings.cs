@@ -18,17 +18,27 @@ internal static class DemoDrawings
     /// <returns>The two folders.</returns>
     public static (string Examples, string Unknown) Write(string folder, EpisodeBatch batch)
     {
-        var (examples, unknown) = (Path.Combine(Path.GetFullPath(folder), "examples"), Path.Combine(Path.GetFullPath(folder), "new"));
+        var (examples, unknown) = (Free(folder, "examples", batch.Ways), Free(folder, "new", batch.Ways));
         foreach (var (below, pixels, each) in new[] { (examples, batch.Support, batch.Shots), (unknown, batch.Query, batch.Queries) })
         {
             for (var i = 0; i < batch.Ways * each; i++)
             {
                 var size = batch.Height * batch.Width;
-                AtomicFile.Write(Path.Combine(below, $"{(char)('A' + (i / each))}", $"{(i % each) + 1}.png"), Png(pixels.AsSpan(i * size, size), batch.Height, batch.Width));
+                AtomicFile.Write(Path.Combine(below, Name(i / each), $"{(i % each) + 1}.png"), Png(pixels.AsSpan(i * size, size), batch.Height, batch.Width));
             }
         }
 
         return (examples, unknown);
+    }
+
+    private static string Name(int label) => $"{(char)('A' + label)}";
+
+    // Another class in it would be one of the examples'.
+    private static string Free(string folder, string name, int ways)
+    {
+        string[] classes = [.. Enumerable.Range(0, ways).Select(Name)];
+        return Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(Path.GetFullPath(folder), i == 1 ? name : $"{name}-{i}"))
+            .First(path => !Directory.Exists(path) || Directory.EnumerateFileSystemEntries(path).All(entry => classes.Contains(Path.GetFileName(entry))));
     }
 
     private static byte[] Png(ReadOnlySpan<float> ink, int height, int width)

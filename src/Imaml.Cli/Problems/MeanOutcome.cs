@@ -30,7 +30,7 @@ internal sealed record MeanOutcome(
     {
         var (gradient, bound, kind) = Mean(tasks.Select(task => ((double?[]?)task.MetaGradient, task.ErrorBound, task.BoundKind)));
         var (byParameters, parameterBound, parameterKind) = Mean(tasks.Select(task => (task.Parameters?.Gradient, task.Parameters?.ErrorBound, task.Parameters?.BoundKind ?? BoundKind.None)));
-        double? loss = tasks.All(task => task.OuterLoss is not null) ? tasks.Average(task => task.OuterLoss!.Value) : null;
+        var loss = tasks.All(task => task.OuterLoss is not null) ? FiniteNumbers.Of(tasks.Average(task => task.OuterLoss!.Value)) : null;
         return new(tasks, loss, gradient, bound, kind, byParameters, parameterBound, parameterKind);
     }
 

@@ -31,7 +31,7 @@ internal sealed record BestValidation(double Value, double HalfWidth95, int Meta
 /// <param name="Curve">curve.jsonl.</param>
 /// <param name="Log">progress.jsonl.</param>
 /// <param name="Evaluations">evaluation-*.json, those of this version.</param>
-/// <param name="NotRead">Files that another version wrote.</param>
+/// <param name="NotRead">Files of another version, or of another run.</param>
 /// <param name="Running">Whether a process trains it now.</param>
 internal sealed record RunContents(
     RunFolder Folder,
@@ -70,8 +70,11 @@ internal sealed record RunContents(
     /// <summary>Whether all meta-steps are made.</summary>
     public bool Finished => MetaSteps > 0 && MetaStep >= MetaSteps;
 
-    /// <summary>finished, running, or where it stopped.</summary>
-    public string State => Running ? "running" : Finished ? "finished" : $"stopped at {MetaStep}";
+    /// <summary>finished, running, or where it stopped or diverged.</summary>
+    public string State => Running ? "running" : Finished ? "finished" : Divergence is not null ? $"diverged at {MetaStep}" : $"stopped at {MetaStep}";
+
+    /// <summary>Why there is no next meta-step, or null.</summary>
+    public string? Divergence => Imaml.Nets.Runs.Divergence.Read(Folder) is { } end && end.MetaStep == MetaStep ? end.Message : null;
 
     /// <summary>How the solves of all meta-steps ended; null where no file has it.</summary>
     public TaskStatuses? Ended => Log.Ended ?? Summary?.Statuses;
@@ -139,7 +142,14 @@ internal sealed record RunContents(
                     throw new InvalidDataException($"{file} is damaged: no evaluation has these numbers");
                 }
 
-                evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
+                // A file of another run may have been copied here.
+                if (experiment is null || measured.DifferencesFrom(experiment) is [])
+                {
+                    evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
+                    continue;
+                }
+
+                notRead.Add(Path.GetFileName(file));
             }
             else
             {

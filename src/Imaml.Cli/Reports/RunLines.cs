@@ -68,6 +68,11 @@ internal static class RunLines
     private static IEnumerable<string> Facts(RunContents run)
     {
         var method = run.Experiment?.Method;
+        if (run.Divergence is { } divergence)
+        {
+            yield return $"diverged: {divergence}";
+        }
+
         if (run.Curve is [.., var last])
         {
             yield return $"last: {Value(last.Accuracy ?? last.Loss ?? double.NaN, last.HalfWidth95, run.Classifies)} at {last.MetaStep}"
@@ -100,7 +105,7 @@ internal static class RunLines
 
         foreach (var one in run.Evaluations)
         {
-            yield return $"{one.Name}: {Value(one.Result.Accuracy ?? one.Result.Loss ?? double.NaN, one.Result.HalfWidth95, one.Result.Accuracy is not null)}";
+            yield return $"{one.Name}: {Value(one.Result.Accuracy ?? one.Result.Loss ?? double.NaN, one.Result.HalfWidth95, one.Result.Accuracy is not null)}, {one.Result.State} state after {one.Result.MetaStep} meta-steps";
         }
     }
 

@@ -32,7 +32,7 @@ type InnerStatusText =
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit ->
             "the budget of inner steps was used: the plan where no tolerance was asked for; else allow more steps, or raise λ"
-        | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step, or let it measure the curvature"
+        | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step size, or raise λ where there is one"
         | InnerStatus.Stalled ->
             "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or a constant step is too long"
         | InnerStatus.NonPositiveCurvature ->

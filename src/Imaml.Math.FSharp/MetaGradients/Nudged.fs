@@ -69,7 +69,7 @@ type NudgedMetaGradient<'V, 'S> =
 /// budget. Its relative error is at most (1 − aµ)ᵀ: in directions of small curvature a large part may be missing, and no check here shows it.
 ///
 /// A task is refused where the curvature of a nudged objective is not positive along φ_kβ − φ, at either end, or along the second difference
-/// φ_β + φ_−β − 2φ₀ where there is one, or where the nonlinearity is above 1: g would be meaningless. An error shows in these directions, but
+/// φ_β + φ_−β − 2φ₀ where there is one, where the nonlinearity is above 1, or where rounding hides a nudge: g would be meaningless. An error shows in these directions, but
 /// they do not prove convexity; one-sided differences have the first alone.
 ///
 /// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more measure its curvature, six where there is a
@@ -172,7 +172,20 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
                         space.DivideOrZero(off, space.Multiply(space.Scalar(abs step), size)))
                     |> List.reduce (Mask.larger space)
 
-            let refused = Mask.larger space negative (space.Exceeds(nonlinearity, space.Scalar largestNonlinearity))
+            // Ways that rounding hides, though there is an outer gradient.
+            let hidden =
+                let rounding =
+                    space.Multiply(space.Scalar 8.0, space.Multiply(Mask.epsilon space, space.Norm plain.Phi))
+
+                nudged
+                |> List.map (fun (struct (_, _, _, _, way, _)) -> space.Exceeds(rounding, space.Norm way))
+                |> List.reduce (Mask.larger space)
+                |> fun hidden -> space.Multiply(hidden, space.Exceeds(visible, space.Scalar 0.0))
+
+            let refused =
+                Mask.larger space negative (space.Exceeds(nonlinearity, space.Scalar largestNonlinearity))
+                |> Mask.larger space hidden
+
             let factor = space.Select(refused, space.Scalar nan, space.Scalar 1.0)
             let iterates = nudged |> List.map (fun (struct (_, _, _, iterate, _, _)) -> iterate)
 

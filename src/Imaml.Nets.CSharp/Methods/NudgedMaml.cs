@@ -21,7 +21,7 @@ public sealed record NudgedMaml(Inner Inner, double Lambda, double Nudge, Nudged
     public override int? InnerSteps => Inner.Steps;
 
     [JsonIgnore]
-    internal override string IfNoneIsFinite => "L̂ − βL with the proximal term does not curve upwards, its solutions are not nearly linear in β, or numbers overflowed; lower the nudge β, or raise λ";
+    internal override string IfNoneIsFinite => "L̂ − βL with the proximal term does not curve upwards, its solutions are not nearly linear in β, a nudge is so small that rounding hides it, or numbers overflowed; choose another nudge β (in single precision from about 1e-3 to 1e-1), or raise λ";
 
     /// <inheritdoc/>
     public override Method WithInnerSteps(int steps) => this with { Inner = Inner with { Steps = steps } };

@@ -1,7 +1,6 @@
 // A network that has been adapted to examples: its parameters, with the examples' statistics in them, and the labels.
 
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Math;
@@ -33,7 +32,7 @@ public sealed class AdaptedClassifier : IDisposable
     // Pictures of one forward pass.
     private const int AtOnce = 32;
 
-    private static readonly byte[] Family = Encoding.ASCII.GetBytes("IMAMLAC"), Magic = [.. Family, (byte)'1'];
+    private static readonly byte[] Family = SealedFile.Adapted.ToArray(), Magic = [.. Family, (byte)'1'];
 
     private readonly AdaptedHeader _header;
     private readonly Network _network;

@@ -242,6 +242,7 @@ internal static class Checkpoint
         {
             throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
                 ? $"{path} was written by another version of this program; train anew"
+                : bytes.AsSpan().StartsWith(SealedFile.Adapted) ? $"{path} is a classifier that has been adapted (imaml predict --save); name the model that it was made of"
                 : $"{path} is no checkpoint of this program; name a folder that `imaml train` made");
         }
 

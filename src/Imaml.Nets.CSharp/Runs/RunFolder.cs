@@ -244,6 +244,20 @@ public sealed class RunFolder(string path)
     /// <summary>A file of the run.</summary>
     public string File(string name) => Path.Combine(FolderPath, name);
 
+    /// <summary>The folder of the run that a file is part of, which only training and evaluation write; null where it is none's.</summary>
+    internal static string? OfFile(string path)
+    {
+        var full = Path.GetFullPath(path);
+        var folder = new RunFolder(Path.GetDirectoryName(full) ?? full);
+        var name = Path.GetFileName(full);
+        bool IsPart(params string[] files) => files.Contains(full, StringComparer.Ordinal);
+        return (folder.HasRun || System.IO.File.Exists(folder.DescriptionPath))
+            && (IsPart(folder.CheckpointPath, folder.DescriptionPath, folder.OriginPath, folder.ProgressPath, folder.CurvePath, folder.LockPath, folder.DivergencePath, folder.SummaryPath, folder.File(RunReadMe.Name))
+                || (name.StartsWith(KeptPrefix, StringComparison.Ordinal) && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal))
+                || (name.StartsWith("evaluation-", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal)))
+            ? folder.FolderPath : null;
+    }
+
     /// <summary>Writes a JSON document in one piece.</summary>
     internal static void WriteJson<T>(string path, T value) =>
         AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);

@@ -70,8 +70,12 @@ internal static class Rule
     public static IEnumerable<Complaint> AtMost(long most, double count, string field, int value, string what) =>
         count <= most ? [] : [new Complaint(field, $"{value} makes {count:N0} {what}; the upper limit is {most:N0}")];
 
+    // Below it single precision loses digits, and soon all of them.
+    private const double SmallestPositive = 1.2e-38;
+
     public static IEnumerable<Complaint> Positive(double? value, string field) =>
-        value is null or > 0 and <= float.MaxValue ? []
+        value is null or >= SmallestPositive and <= float.MaxValue ? []
+        : value is > 0 and < SmallestPositive ? [new Complaint(field, $"must be at least {Text(SmallestPositive)}, about the smallest number of single precision, not {Text(value.Value)}")]
         : [new Complaint(field, value is > 0 and < double.PositiveInfinity ? $"must be at most {Text(float.MaxValue)}, the largest number of single precision, not {Text(value.Value)}" : $"must be positive and finite, not {Text(value.Value)}")];
 
     public static IEnumerable<Complaint> NotNegative(double? value, string field) =>

@@ -10,6 +10,9 @@ namespace Imaml.Nets.Storage;
 /// <summary>Puts such files together and takes them apart.</summary>
 internal static class SealedFile
 {
+    /// <summary>How an adapted classifier begins.</summary>
+    public static ReadOnlySpan<byte> Adapted => "IMAMLAC"u8;
+
     /// <summary>The bytes of a file.</summary>
     public static byte[] Bytes(ReadOnlySpan<byte> magic, ReadOnlySpan<byte> header, IEnumerable<byte[]> body)
     {

@@ -25,13 +25,13 @@ internal sealed record DataRoot(string Folder, string Origin)
         var (named, origin) = argument is { Length: > 0 } ? (argument, "as given") : (Environment.GetEnvironmentVariable(Variable), Variable);
         if (named is not { Length: > 0 })
         {
-            throw new DataException($"no data folder is named; give --data DIR or set {Variable} (imaml data get omniglot --data DIR fills it), or use the built-in glyphs");
+            throw new DataException($"no data folder is named; give --data DIR or set {Variable}; `imaml data get omniglot --data DIR` downloads Omniglot there, and the glyphs are built in");
         }
 
         var folder = Path.GetFullPath(named);
         if (!mayBeMissing && !Directory.Exists(folder))
         {
-            throw new DataException($"the data folder {folder} ({origin}) does not exist; name one that does, or fill it with: imaml data get omniglot --data {named}");
+            throw new DataException($"the data folder {folder} ({origin}) does not exist; name one that does, or make one with Omniglot: imaml data get omniglot --data {named}");
         }
 
         return new DataRoot(folder, origin);

@@ -50,7 +50,7 @@ internal sealed class EpisodeSampler
 
         if (ways > _classes.Length)
         {
-            throw new DataException($"{ways}-way episodes need {ways} classes, but this part of {set.Name} has {_classes.Length}; choose at most {_classes.Length} ways");
+            throw new DataException($"{ways}-way episodes need {ways} classes, but this part of {set.Name} has {_classes.Length}; {(_classes.Length < 2 ? "divide the classes so that every part has at least 2" : $"choose at most {_classes.Length} ways")}");
         }
 
         var small = _classes.Where(one => shots > one.Images.Count - queries).Select(one => $"{one.Name} has {one.Images.Count}").ToList();

@@ -74,15 +74,23 @@ public sealed record PhotographEpisodes(
         .. NumberComplaints(),
     ];
 
+    /// <summary>The same with the full path of a folder, which does not depend on the working directory.</summary>
+    internal PhotographEpisodes Rooted() => Dataset.StartsWith(FolderPrefix, StringComparison.Ordinal) ? this with { Dataset = FolderPrefix + Locate(null).Path } : this;
+
     /// <summary>The data set's folder or archive, and its name in results.</summary>
     /// <exception cref="DataException">There is none.</exception>
     internal (string Path, string Name) Locate(string? dataFolder)
     {
         if (Dataset.StartsWith(FolderPrefix, StringComparison.Ordinal))
         {
-            var path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Dataset[FolderPrefix.Length..]));
-            return (path, System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } name ? name : "folder");
+            var path = System.IO.Path.TrimEndingDirectorySeparator(Dataset[FolderPrefix.Length..]);
+            path = System.IO.Path.GetFullPath(path.StartsWith("~/", StringComparison.Ordinal) ? System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..]) : path);
+            var name = System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } own ? own : "folder";
+            // Where it was moved: into the data folder, or to it. Whether these are the same images is compared where a run has others.
+            return (Exists(path) || dataFolder is null ? path : System.IO.Path.Combine(dataFolder, System.IO.Path.GetFileName(path)) is var inside && Exists(inside) ? inside : System.IO.Path.GetFullPath(dataFolder), name);
         }
+
+        static bool Exists(string path) => Directory.Exists(path) || File.Exists(path);
 
         var root = DataRoot.Resolve(dataFolder).Folder;
         return (Find(root, Dataset) ?? throw new DataException(Dataset == MiniImageNet
