@@ -59,10 +59,9 @@ let at (value: float) = Vector<float>.Build.Dense(1, value)
 let slope (level: KnownLowerLevel) (z: Vector<float>) (direction: Vector<float>) =
     let h = 1e-4
 
-    (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction))
-    / (2.0 * h)
+    (level.Value(z + h * direction) - level.Value(z - h * direction)) / (2.0 * h)
 
-let struct (byDecay, _) = LowerLevels.exactGradient decay (at -3.0)
+let struct (byDecay, _) = decay.ExactGradient(at -3.0)
 let difference = slope decay (at -3.0) (at 1.0)
 
 holds $"dF/d log λ at λ = e⁻³ is {byDecay[0]:F6}, its central difference {difference:F6}" (abs (byDecay[0] - difference) < 1e-7)
@@ -100,7 +99,7 @@ let level =
 let z = Vector<float>.Build.Dense 30
 let task = level.Task z
 let constants = BilevelTask.constants task
-let struct (exact, own) = LowerLevels.exactGradient level z
+let struct (exact, own) = level.ExactGradient(z)
 
 let points =
     [
@@ -112,15 +111,14 @@ let points =
                 ImplicitMetaGradient.Compute(
                     space,
                     space,
-                    LowerLevels.certified level,
+                    level.Certified,
                     inner,
                     (LinearAdjointSolver linear: IAdjointSolver<Vector<float>, float>),
                     Thresholds.None,
                     z
                 )
 
-            let struct (gradient, bound) =
-                LowerLevels.gradientAt level z found.Report.Phi found.Report.Solve.Solution
+            let struct (gradient, bound) = level.GradientAt(z, found.Report.Phi, found.Report.Solve.Solution)
 
             float steps, (gradient - exact).L2Norm(), bound.Total
     ]
@@ -156,7 +154,7 @@ let certified =
     AdaptiveLowerLevel.Compute(
         space,
         space,
-        LowerLevels.certified level,
+        level.Certified,
         nesterov,
         ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(1000, 0.0)),
         { Accuracy = 1e-8; MaxRounds = 10 },
@@ -185,7 +183,7 @@ let spoiled =
 let cleaning =
     LowerLevels.exampleWeights (Link.Softmax 3) x spoiled validation (Proximal.Scalar 0.05) (Vector<float>.Build.Dense 12)
 
-let struct (byWeight, _) = LowerLevels.exactGradient cleaning z
+let struct (byWeight, _) = cleaning.ExactGradient(z)
 let mean chosen = List.zip wrong (List.ofSeq byWeight) |> List.filter (fst >> (=) chosen) |> List.averageBy snd
 
 holds

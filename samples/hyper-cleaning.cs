@@ -106,7 +106,7 @@ double[] Pixels(int image)
     var accuracy = 1e-5;
     while (true)
     {
-        var found = AdaptiveLowerLevel.Compute(space, space, LowerLevels.certified(level), inner, linear, new AdaptiveOptions(accuracy, 20), z);
+        var found = AdaptiveLowerLevel.Compute(space, space, level.Certified, inner, linear, new AdaptiveOptions(accuracy, 20), z);
         var gradient = found.Gradient.Gradient;
         if (found.Statuses[0] is not CertifiedStatus.Met)
         {

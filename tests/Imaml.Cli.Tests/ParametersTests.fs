@@ -79,7 +79,7 @@ let tests =
         [
             for name, text, level, z in kinds do
                 testCase $"{name}: the gradient of the lower level, to the accuracy, by budgets and by dense solves" (fun () ->
-                    let struct (exact, own) = LowerLevels.exactGradient level z
+                    let struct (exact, own) = level.ExactGradient(z)
                     // λ and exp(log λ) differ by a rounding.
                     let room = own.Total + 1e-14 * (1.0 + exact.L2Norm())
 
@@ -99,7 +99,7 @@ let tests =
                     without.BoundKind |> should equal BoundKind.None)
 
                 testCase $"{name}: an answer's true error is within its bound, however far it is off" (fun () ->
-                    let struct (exact, _) = LowerLevels.exactGradient level z
+                    let struct (exact, _) = level.ExactGradient(z)
                     let task = level.Task z
                     let phi = BilevelTask.exactSolution task task.Theta
                     let random = Random 3
@@ -191,8 +191,7 @@ let tests =
                 let z = vector [| log 0.5 |]
                 let byTheta = exact (fun level -> BilevelTask.exactMetaGradient (level.Task z))
 
-                let byLambda =
-                    exact (fun level -> let struct (gradient, _) = LowerLevels.exactGradient level z in gradient)
+                let byLambda = exact (fun level -> let struct (gradient, _) = level.ExactGradient(z) in gradient)
 
                 let g, h = values (nonNull mean.MetaGradient), values (nonNull mean.ParameterGradient)
                 mean.BoundKind |> should equal BoundKind.Certified

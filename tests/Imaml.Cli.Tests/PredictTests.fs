@@ -261,9 +261,11 @@ let tests =
                     refused "other.bin is no checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
                     refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
 
-                    refused
-                        "model.bin is a model and not a run: it has one state, so --state does not apply"
-                        (run [ "evaluate"; at "model.bin"; "--state"; "last" ])
+                    let state = run [ "evaluate"; at "model.bin"; "--state"; "last" ]
+                    state.ExitCode |> should equal 2
+
+                    state.Line
+                    |> should haveSubstring "model.bin is a model and not a run: it has one state, so --state does not apply"
 
                     File.Delete(at "run/checkpoint-best.bin")
 

@@ -22,7 +22,7 @@ let private adaptive (level: KnownLowerLevel) accuracy rounds z =
     AdaptiveLowerLevel.Compute(
         space,
         space,
-        LowerLevels.certified level,
+        level.Certified,
         GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / c.Smoothness), 100_000, 1),
         ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(1000, 0.0)),
         {
@@ -50,7 +50,7 @@ let tests =
 
                 let gradient sharing count =
                     let level = LowerLevels.logLambda sharing centre inner outer
-                    let struct (gradient, _) = LowerLevels.exactGradient level (Vector<float>.Build.Dense(count, -0.5))
+                    let struct (gradient, _) = level.ExactGradient(Vector<float>.Build.Dense(count, -0.5))
                     gradient
 
                 let each = gradient OnePerCoordinate 4
@@ -64,7 +64,7 @@ let tests =
                 let z = vector [ 0.5; -1.0; 0.0; -2.0 ]
                 let task = ridge.Task z
                 let phi = BilevelTask.exactSolution task task.Theta
-                let struct (gradient, _) = LowerLevels.exactGradient ridge z
+                let struct (gradient, _) = ridge.ExactGradient(z)
 
                 match BilevelTask.regularizerGradient task phi (BilevelTask.adjoint task phi) with
                 | ProximalGradient.Diagonal values ->
@@ -80,8 +80,7 @@ let tests =
                 let level =
                     LowerLevels.exampleWeights (Link.Softmax 3) x y outer (Proximal.Scalar 0.1) (Vector<float>.Build.Dense 9)
 
-                let struct (gradient, bound) =
-                    LowerLevels.exactGradient level (vector [ 0.0; 0.0; -800.0; 0.0; 0.0; 0.0 ])
+                let struct (gradient, bound) = level.ExactGradient(vector [ 0.0; 0.0; -800.0; 0.0; 0.0; 0.0 ])
 
                 gradient[2] |> should equal 0.0
                 bound.Kind |> should equal BoundKind.Certified
@@ -89,7 +88,7 @@ let tests =
 
             testCase "accuracies: met, below rounding, and without enough rounds" (fun () ->
                 let z = vector [ 0.0; 0.0; 0.0; 0.0 ]
-                let struct (exact, _) = LowerLevels.exactGradient ridge z
+                let struct (exact, _) = ridge.ExactGradient(z)
                 let met = adaptive ridge 1e-7 20 z
                 met.Statuses |> should equal [| CertifiedStatus.Met |]
                 met.Bounds[0].Total |> should be (lessThanOrEqualTo 1e-7)
@@ -121,7 +120,7 @@ let tests =
                     LossConstants.Proved(100.0, 200.0, 0.0, infinity, known.GradientRounding, known.ProductRounding)
 
                 let x, u = vector [ 1.0; 0.0; 0.0; 0.0 ], vector [ 1.0; 1.0; 0.0; 0.0 ]
-                let certificate level = let struct (_, bound) = LowerLevels.gradientAt level z x u in bound
+                let certificate (level: KnownLowerLevel) = let struct (_, bound) = level.GradientAt(z, x, u) in bound
                 (certificate (judged understated)).Lower.IsRefuted |> should equal true
                 (certificate (judged understated)).Kind |> should equal BoundKind.None
                 (certificate (judged LossConstants.Unknown)).Kind |> should equal BoundKind.None
@@ -132,7 +131,7 @@ let tests =
 
             testCase "a bound of the pull-back that is not known gives no certificate, one that is no number is refused" (fun () ->
                 let z = vector [ 0.0; 0.0; 0.0; 0.0 ]
-                let struct (_, bound) = LowerLevels.exactGradient ridge z
+                let struct (_, bound) = ridge.ExactGradient(z)
 
                 (LowerLevelCertificate.Of(bound.Lower, PullBackBound.Proved(infinity, 1.0, 0.0, 0.0))).Kind
                 |> should equal BoundKind.None

@@ -69,8 +69,7 @@ let private gradient (level: KnownLowerLevel) z =
             InnerGradientNorm = 1e-12
         }
 
-    let found =
-        ImplicitMetaGradient.Compute(space, space, LowerLevels.certified level, inner, adjoint, thresholds, z)
+    let found = ImplicitMetaGradient.Compute(space, space, level.Certified, inner, adjoint, thresholds, z)
 
     struct (found.Gradient, found.Report.OuterLoss)
 
@@ -114,7 +113,7 @@ let tests =
                         (actual - expected).L2Norm() |> should be (lessThan (1e-12 * (1.0 + expected.L2Norm())))
 
                     let value = expected.GetProperty("outerLoss").GetDouble()
-                    LowerLevels.value level z |> should (equalWithin (1e-13 * value)) value
+                    level.Value(z) |> should (equalWithin (1e-13 * value)) value
                     near (vector (expected.GetProperty "metaGradient")) (BilevelTask.exactMetaGradient task)
                     let byLambda = expected.GetProperty "regularizerGradient"
 
@@ -124,7 +123,7 @@ let tests =
                         else
                             Vector<float>.Build.Dense(1, byLambda.GetDouble())
 
-                    let struct (gradient, bound) = LowerLevels.exactGradient level z
+                    let struct (gradient, bound) = level.ExactGradient(z)
                     near (lambda * published) gradient
                     bound.Kind |> should equal BoundKind.Certified
                     // Certified to nine digits or more.
@@ -172,17 +171,17 @@ let tests =
                 value |> should (equalWithin 1e-6) 0.0321014
                 value |> should be (lessThan 0.035015)
                 // By dense solves too.
-                LowerLevels.value level z |> should (equalWithin 1e-9) value)
+                level.Value(z) |> should (equalWithin 1e-9) value)
 
             Needs.reference "diabetes: Algorithm 1 with L-BFGS ends at a minimum over log λ" (fun folder ->
                 let level = diabetes folder
                 let struct (z, value, size) = descend level 1e-3 1.0 1e-9 (Vector<float>.Build.Dense(1, 1.0))
                 size |> should be (lessThanOrEqualTo 1e-9)
-                let struct (exact, bound) = LowerLevels.exactGradient level z
+                let struct (exact, bound) = level.ExactGradient(z)
                 // Certified: the derivative in log λ is at most this.
                 abs exact[0] + bound.Total |> should be (lessThan 1e-6)
-                LowerLevels.value level z |> should (equalWithin 1e-9) value
+                level.Value(z) |> should (equalWithin 1e-9) value
 
                 for side in [ -0.1; 0.1 ] do
-                    LowerLevels.value level (z + side) |> should be (greaterThan value))
+                    level.Value(z + side) |> should be (greaterThan value))
         ]

@@ -16,12 +16,12 @@ namespace Imaml.Cli.Commands;
 internal sealed record ExperimentField(Option Option, string Path, Func<ParseResult, JsonNode?> Value)
 {
     /// <summary>Fields whose values decide which others there are.</summary>
-    public const string TasksKind = "tasks.kind", Method = "method.kind", InnerKind = "method.inner.kind", Lambda = "method.lambda", ValidateEvery = "budget.validateEvery";
+    public const string TasksKind = "tasks.kind", Method = "method.kind", InnerKind = "method.inner.kind", Lambda = "method.lambda", ValidateEvery = "budget.validateEvery", OuterKind = "outer.kind";
 
     /// <summary>The tasks and the network that options describe.</summary>
     public const string Images = "images", Photographs = "photographs", Strided = "conv4-strided", Pooled = "conv4-pooled";
 
-    private const string NetworkKind = "network.kind", AdjointKind = "method.adjoint.kind", OuterKind = "outer.kind";
+    private const string NetworkKind = "network.kind", AdjointKind = "method.adjoint.kind";
     private const int DefaultQueries = 5, DefaultPhotographQueries = 15, DefaultValidateEvery = 250, DefaultValidationEpisodes = 200, DefaultCheckpointEvery = 100;
     private const double DefaultOuterRate = 1e-3;
 

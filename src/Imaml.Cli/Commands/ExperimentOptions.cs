@@ -157,7 +157,7 @@ internal sealed class ExperimentOptions
             complaints = e.Complaints;
         }
 
-        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm)?.ToLowerInvariant() ?? tree.Kind(Method), origin));
+        throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm)?.ToLowerInvariant() ?? tree.Kind(Method), tree, origin));
     }
 
     // Without the mark that a text may begin with.
@@ -228,12 +228,15 @@ internal sealed class ExperimentOptions
         }
     }
 
-    private string Translate(IReadOnlyList<Complaint> complaints, Dictionary<string, string> given, List<string> wrong, string[] alsoMissing, string? algorithm, string? origin)
+    private string Translate(IReadOnlyList<Complaint> complaints, Dictionary<string, string> given, List<string> wrong, string[] alsoMissing, string? algorithm, JsonObject tree, string? origin)
     {
+        // What has a field, or lacks it.
+        string? Owner(string path) => path.StartsWith("outer.", StringComparison.Ordinal) ? tree.Kind(ExperimentField.OuterKind) : path.StartsWith("tasks.", StringComparison.Ordinal) ? tree.Kind("tasks.dataset") : algorithm;
+
         string? Option(string path) => given.GetValueOrDefault(path)
             ?? (origin is not null ? null : path == Method ? _algorithm.Name : _fields.FirstOrDefault(field => field.Path == path)?.Option.Name);
         var missing = new List<string>();
-        var unused = new List<string>();
+        var unused = new List<(string Option, string? By)>();
         var invalid = new List<string>(wrong);
         foreach (var complaint in complaints)
         {
@@ -243,10 +246,12 @@ internal sealed class ExperimentOptions
                     invalid.Add($"{option} {complaint.Rule}");
                     break;
                 case ComplaintKind.Missing when _fields.FirstOrDefault(field => field.Path == complaint.Field)?.Option.Name is { } option:
-                    missing.Add(complaint.Field == Lambda && algorithm is "maml" or "fomaml" or "reptile" or "meta-sgd" ? $"{option} (or {_noProximal.Name})" : option);
+                    missing.Add(
+                        complaint.Field == Lambda && algorithm is "maml" or "fomaml" or "reptile" or "meta-sgd" ? $"{option} (or {_noProximal.Name})"
+                        : complaint.Field.StartsWith("outer.", StringComparison.Ordinal) ? $"{option} (for {Owner(complaint.Field)})" : option);
                     if (given.GetValueOrDefault(complaint.Field) is { } instead)
                     {
-                        unused.Add(instead);
+                        unused.Add((instead, algorithm));
                     }
 
                     break;
@@ -258,7 +263,7 @@ internal sealed class ExperimentOptions
 
                     break;
                 case ComplaintKind.Unknown when given.Keys.Where(path => ExperimentTree.Within(path, complaint.Field)).ToArray() is { Length: > 0 } paths:
-                    unused.AddRange(paths.Select(path => given[path]));
+                    unused.AddRange(paths.Select(path => (given[path], Owner(path))));
                     break;
                 default:
                     invalid.Add(Option(complaint.Field) is { } known ? $"{known} {complaint.Rule}" : $"{(origin is null ? "" : $"{origin}: ")}{complaint}");
@@ -271,7 +276,7 @@ internal sealed class ExperimentOptions
         return string.Join("; ", (string[])
         [
             .. missing.Count > 0 ? [$"missing {(missing.Count == 1 ? "option" : "options")}: {string.Join(", ", missing)}{(ofAlgorithm ? $" (for {algorithm})" : "")}"] : Array.Empty<string>(),
-            .. unused.Count > 0 ? [$"unused {(unused.Count == 1 ? "option" : "options")}: {string.Join(", ", unused)} (with {algorithm})"] : Array.Empty<string>(),
+            .. unused.GroupBy(one => one.By, one => one.Option).Select(group => $"unused {(group.Count() == 1 ? "option" : "options")}: {string.Join(", ", group)} (with {group.Key})"),
             .. invalid,
         ]);
     }

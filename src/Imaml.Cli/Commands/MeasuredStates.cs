@@ -33,6 +33,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
     /// <param name="ensemble">--ensemble: as many of the kept states, or null for one state.</param>
     /// <param name="ranks">The processes.</param>
     /// <exception cref="CheckpointException">There is no such state, or it is damaged.</exception>
+    /// <exception cref="ArgumentException">A model has one state alone.</exception>
     public static MeasuredStates Read(string model, string? asked, int? ensemble, IRanks ranks)
     {
         using var from = new BinaryReader(new MemoryStream(ranks.FromFirst(() => Of(model, asked, ensemble).Packed())));
@@ -74,7 +75,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
         {
             return isRun
                 ? new(EvaluationResult.Several, [.. BestKept(new RunFolder(model), count).Select(one => new MeasuredState(one.Path, Checkpoint.ReadFile(one.Path), one.MetaStep))])
-                : throw new CheckpointException($"{model} is not a run: it has one state, so --ensemble does not apply");
+                : throw new ArgumentException($"{model} is not a run: it has one state, so --ensemble does not apply");
         }
 
         if (!isRun)
@@ -82,7 +83,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
             var (name, bytes) = PretrainedModel.Read(model);
             return asked is null
                 ? new(EvaluationResult.Model, [new(name, bytes, 0)])
-                : throw new CheckpointException($"{model} is a model and not a run: it has one state, so --state does not apply");
+                : throw new ArgumentException($"{model} is a model and not a run: it has one state, so --state does not apply");
         }
 
         var run = new RunFolder(model);

@@ -115,7 +115,12 @@ internal sealed class ProblemSolver
                 CertifiedStatus.NotStronglyConvex => Outcome.NonPositiveCurvature,
                 CertifiedStatus.ConstantsRefuted => Outcome.ConstantsRefuted,
                 _ => Outcome.StepLimit,
-            }, status.Describe()),
+            }, status switch
+            {
+                CertifiedStatus.RoundingLimit => "the accuracy is below what double precision can certify: ask for no less than the bound, or raise λ",
+                CertifiedStatus.BudgetSpent => "no further step made the bound smaller before it reached the accuracy: ask for no less than the bound, or raise λ",
+                _ => status.Describe(),
+            }),
         };
         // In the adaptive search the certificate decides when a linear solve ends: the solve has no status of its own.
         var solve = LinearSolve(certified.MetaGradient) with { Status = null };

@@ -139,16 +139,7 @@ module APosteriori =
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
 
     let private claim statement families measured bound instances violations : Claim =
-        {
-            Source = "Theorem 1"
-            Statement = statement
-            Hypotheses = Theorem1Accounts.hypotheses
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create "Theorem 1" statement Theorem1Accounts.hypotheses families measured bound instances violations
 
     let claims: Claim list =
         let few = Instances.count 20 200

@@ -115,16 +115,7 @@ module APriori =
         Claim.margin ((BilevelTask.implicitGradient task phi - gradient).L2Norm()) (limit + bound.Total)
 
     let private claim statement families measured bound instances violations : Claim =
-        {
-            Source = "Theorem 1"
-            Statement = statement
-            Hypotheses = Theorem1Accounts.hypotheses + ", L is B-Lipschitz"
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create "Theorem 1" statement (Theorem1Accounts.hypotheses + ", L is B-Lipschitz") families measured bound instances violations
 
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
 

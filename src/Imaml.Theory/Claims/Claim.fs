@@ -113,6 +113,19 @@ type CheckedClaim =
 [<RequireQualifiedAccess>]
 module Claim =
 
+    /// A claim of these parts.
+    let create source statement hypotheses families measured bound instances violations : Claim =
+        {
+            Source = source
+            Statement = statement
+            Hypotheses = hypotheses
+            Families = families
+            Measured = measured
+            Bound = bound
+            Instances = instances
+            Violations = violations
+        }
+
     /// 1 − measured/bound. What is not a number counts as a violation, and so does an infinite bound, which says nothing; 0 ≤ 0 holds with
     /// margin 0.
     let margin (measured: float) (bound: float) =

@@ -56,16 +56,15 @@ module ConjugateGradientRate =
         Claim.margin measured (rounding distinct 10.0 * 10.0 ** float distinct)
 
     let private check statement measured bound first margin : Claim =
-        {
-            Source = "CG rate"
-            Statement = statement
-            Hypotheses = "A is symmetric positive definite"
-            Families = "symmetric positive definite matrices, d from 1 to 40"
-            Measured = measured
-            Bound = bound
-            Instances = Instances.numbered first (Instances.count 150 1500) margin
-            Violations = [||]
-        }
+        Claim.create
+            "CG rate"
+            statement
+            "A is symmetric positive definite"
+            "symmetric positive definite matrices, d from 1 to 40"
+            measured
+            bound
+            (Instances.numbered first (Instances.count 150 1500) margin)
+            [||]
 
     let claims: Claim list =
         [

@@ -178,16 +178,15 @@ module Corollary1Claims =
         Claim.margin least (Corollary1.Stationarity(smoothness, gap, steps, 0.0))
 
     let private claim statement families measured bound instances violations : Claim =
-        {
-            Source = "Corollary 1"
-            Statement = statement
-            Hypotheses = Theorem1Accounts.hypotheses + ", L is B-Lipschitz"
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "Corollary 1"
+            statement
+            (Theorem1Accounts.hypotheses + ", L is B-Lipschitz")
+            families
+            measured
+            bound
+            instances
+            violations
 
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"
     let private few = Instances.count 10 100

@@ -119,16 +119,7 @@ module Definitions =
         Claim.margin ((other - solution).L2Norm()) bound
 
     let private claim source statement hypotheses families measured bound instances violations : Claim =
-        {
-            Source = source
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create source statement hypotheses families measured bound instances violations
 
     let private strong = "G is µ-strongly convex"
     let private every = Instances.names Family.withNetworks + "; every kind of Λ"

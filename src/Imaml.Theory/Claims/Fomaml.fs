@@ -101,16 +101,15 @@ module Fomaml =
 
     let claims: Claim list =
         [
-            {
-                Source = "FOMAML"
-                Statement = "without a solve g = ∇L(φ), φ the inner solver's from θ"
-                Hypotheses = "none"
-                Families = Instances.names Family.all + ", every kind of Λ"
-                Measured = "‖g − ∇L(φ)‖"
-                Bound = "0"
-                Instances = RegularizedTask.each 15000 Family.all some noSolveMargin
-                Violations = [||]
-            }
+            Claim.create
+                "FOMAML"
+                "without a solve g = ∇L(φ), φ the inner solver's from θ"
+                "none"
+                (Instances.names Family.all + ", every kind of Λ")
+                "‖g − ∇L(φ)‖"
+                "0"
+                (RegularizedTask.each 15000 Family.all some noSolveMargin)
+                [||]
             {
                 Source = "FOMAML"
                 Statement = "leaving out the solve costs at most h/(h + λ) of ‖v‖, h = λ_max(H)"

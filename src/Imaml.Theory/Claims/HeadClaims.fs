@@ -147,48 +147,18 @@ module HeadClaims =
         else
             margin (x.Lambda * (u - exactU).L2Norm()) (certificate.CentreError + reference.CentreError)
 
-    /// Of a softmax: bᵀSb after a move a of its logits and before, or bᵀSb, or ∇³[b, b, b]; a and b random, or between two classes with the others out of the way.
-    let private softmax which seed =
-        let random = Random(seed: int)
-        let classes = random.Next(2, 8)
-
-        let drawn size =
-            if random.Next 2 = 0 then
-                size * Spectrum.gaussian random classes
-            else
-                Vector<float>.Build.Dense(classes, (fun i -> if i > 1 then 0.0 else size * (1.0 - 2.0 * float i)))
-
-        let z, a, b = drawn 3.0, drawn (10.0 ** (1.0 - 3.0 * random.NextDouble())), drawn 1.0
-
-        let probabilities (z: Vector<float>) =
-            let p = (z - z.Maximum()).PointwiseExp()
-            p / p.Sum()
-
-        /// The central moments of b under p.
-        let moment (p: Vector<float>) (order: float) =
-            let mean = p * b
-            Array.sum (Array.map2 (fun p b -> p * (b - mean) ** order) (p.ToArray()) (b.ToArray()))
-
-        let p = probabilities z
-
-        match which with
-        | 0 -> margin (moment (probabilities (z + a)) 2.0) (exp (sqrt 2.0 * a.L2Norm()) * moment p 2.0)
-        | 1 -> margin (moment p 2.0) (2.0 * (p.Map(fun p -> p * (1.0 - p))).Maximum() * (b * b))
-        | _ -> margin (abs (moment p 3.0)) (0.2722 * b.L2Norm() ** 3.0)
-
     let private some = Instances.count 60 1200
 
     let private check statement hypotheses measured bound instances violations : Claim =
-        {
-            Source = "a convex head"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = "random features, labels, λ and W₀; cross-entropy and squares"
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "a convex head"
+            statement
+            hypotheses
+            "random features, labels, λ and W₀; cross-entropy and squares"
+            measured
+            bound
+            instances
+            violations
 
     let private both first (margin: HeadLoss -> int -> float) =
         Instances.numbered first some (margin HeadLoss.CrossEntropy)
@@ -259,29 +229,5 @@ module HeadClaims =
                 "‖E*uᵀ + T*W*ᵀ‖ for any two W and any u"
                 "(‖E‖ + A₁(‖W‖ + 2d)/n)‖u‖"
                 (both 80000 (constant 4))
-                [||]
-
-            check
-                "the softmax's curvature changes by at most the factor exp(√2‖a‖)"
-                "none"
-                "bᵀS(z + a)b, a and b random or between two classes"
-                "exp(√2‖a‖) bᵀS(z)b"
-                (Instances.numbered 90000 some (softmax 0))
-                [||]
-
-            check
-                "the softmax's third derivative is at most 2√2/(6√3)"
-                "none"
-                "|∇³ along b|, b random or between two classes"
-                "0.2722‖b‖³"
-                (Instances.numbered 130000 some (softmax 2))
-                [||]
-
-            check
-                "the softmax's curvature is at most 2 max p(1 − p)"
-                "none"
-                "bᵀSb, b random or between two classes"
-                "2 max p(1 − p)‖b‖²"
-                (Instances.numbered 120000 some (softmax 1))
                 [||]
         ]

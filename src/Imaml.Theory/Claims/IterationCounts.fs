@@ -117,16 +117,7 @@ module IterationCounts =
         Claim.margin (lambda * (solve.Solution - exact).L2Norm()) delta
 
     let private claim statement families measured bound instances violations : Claim =
-        {
-            Source = "Theorem 1"
-            Statement = statement
-            Hypotheses = "G is µ-strongly convex and β-smooth"
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create "Theorem 1" statement "G is µ-strongly convex and β-smooth" families measured bound instances violations
 
     let private every = Instances.names Family.withNetworks
     let private some = Instances.count 30 300

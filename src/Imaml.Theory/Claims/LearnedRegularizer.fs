@@ -142,14 +142,13 @@ module LearnedRegularizer =
                             (RegularizedTask.each 17000 Family.all some (differenceMargin reptile))
                     |]
             }
-            {
-                Source = "Learned Λ"
-                Statement = "Λ⁻¹g is the u of Algorithm 2's solve"
-                Hypotheses = "none"
-                Families = families
-                Measured = "the distance of the two slopes along a random direction"
-                Bound = "rounding of Λ and Λ⁻¹"
-                Instances = RegularizedTask.each 17500 Family.all some solutionMargin
-                Violations = [||]
-            }
+            Claim.create
+                "Learned Λ"
+                "Λ⁻¹g is the u of Algorithm 2's solve"
+                "none"
+                families
+                "the distance of the two slopes along a random direction"
+                "rounding of Λ and Λ⁻¹"
+                (RegularizedTask.each 17500 Family.all some solutionMargin)
+                [||]
         ]

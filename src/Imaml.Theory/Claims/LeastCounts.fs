@@ -46,14 +46,13 @@ module internal LeastCounts =
     let claims: Claim list =
         [
             for struct (statement, margin) in least do
-                {
-                    Source = "Theorem 1"
-                    Statement = statement
-                    Hypotheses = "G is µ-strongly convex and β-smooth"
-                    Families = "κ from 1 to 10⁴"
-                    Measured = "what N steps promise; δ"
-                    Bound = "δ; what N − 1 steps promise"
-                    Instances = Instances.numbered 5900 (Instances.count 200 2000) margin
-                    Violations = [||]
-                }
+                Claim.create
+                    "Theorem 1"
+                    statement
+                    "G is µ-strongly convex and β-smooth"
+                    "κ from 1 to 10⁴"
+                    "what N steps promise; δ"
+                    "δ; what N − 1 steps promise"
+                    (Instances.numbered 5900 (Instances.count 200 2000) margin)
+                    [||]
         ]

@@ -33,6 +33,7 @@ module Ledger =
             yield! Fomaml.claims
             yield! NudgedClaims.claims
             yield! HeadClaims.claims
+            yield! SoftmaxClaims.claims
             yield! MoreauEnvelope.claims
             yield! LearnedRegularizer.claims
             yield! LowerLevelClaims.claims

@@ -176,16 +176,15 @@ module Lemma1 =
         Claim.margin (0.999 * bound) (measured + errors)
 
     let private claim statement measured bound instances violations : Claim =
-        {
-            Source = "Lemma 1"
-            Statement = statement
-            Hypotheses = "G is µ-strongly convex, L̂ three times differentiable"
-            Families = Instances.names Family.withNetworks + "; Λ = λI, diagonal, layerwise and full"
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "Lemma 1"
+            statement
+            "G is µ-strongly convex, L̂ three times differentiable"
+            (Instances.names Family.withNetworks + "; Λ = λI, diagonal, layerwise and full")
+            measured
+            bound
+            instances
+            violations
 
     let private few families margin = Instances.each 1000 families (Instances.count 10 100) margin
 

@@ -123,16 +123,7 @@ module Limits =
                 }))
 
     let private check statement hypotheses families measured bound instances violations : Claim =
-        {
-            Source = "Limits"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create "Limits" statement hypotheses families measured bound instances violations
 
     let private everyKind = Instances.names Family.all + ", every kind of Λ"
 

@@ -33,7 +33,7 @@ module LowerLevelClaims =
                 ImplicitMetaGradient.Compute(
                     space,
                     space,
-                    LowerLevels.certified level,
+                    level.Certified,
                     inner,
                     LinearAdjointSolver(ConjugateGradientSolver<Vector<float>, float> linear),
                     Thresholds.None,
@@ -44,13 +44,13 @@ module LowerLevelClaims =
 
     let private certificateMargin (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
         let struct (x, u) = reached random level z
-        let struct (gradient, bound) = LowerLevels.gradientAt level z x u
-        let struct (exact, own) = LowerLevels.exactGradient level z
+        let struct (gradient, bound) = level.GradientAt(z, x, u)
+        let struct (exact, own) = level.ExactGradient z
         Claim.margin ((gradient - exact).L2Norm()) (bound.Total + own.Total)
 
     /// The search for an accuracy: the error against ε where it was reached, else against the bound that it ended with.
     let private adaptiveMargin (random: Random) (level: KnownLowerLevel) (z: Vector<float>) =
-        let struct (exact, own) = LowerLevels.exactGradient level z
+        let struct (exact, own) = level.ExactGradient z
         let epsilon = exact.L2Norm() * 10.0 ** (-1.0 - 9.0 * random.NextDouble())
         let c = BilevelTask.constants (level.Task z)
         let struct (step, momentum) = Momentum.NesterovFor(c.StrongConvexity, c.Smoothness)
@@ -59,7 +59,7 @@ module LowerLevelClaims =
             AdaptiveLowerLevel.Compute(
                 space,
                 space,
-                LowerLevels.certified level,
+                level.Certified,
                 GradientDescentSolver<Vector<float>, float>(ConstantStep step, momentum, 100_000, 1),
                 ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(1000, 0.0)),
                 { Accuracy = epsilon; MaxRounds = 20 },
@@ -83,9 +83,7 @@ module LowerLevelClaims =
         =
         let direction = Spectrum.direction random z.Count
 
-        let slope (h: float) =
-            (LowerLevels.value level (z + h * direction) - LowerLevels.value level (z - h * direction))
-            / (2.0 * h)
+        let slope (h: float) = (level.Value(z + h * direction) - level.Value(z - h * direction)) / (2.0 * h)
 
         let h = 1e-3
         let near, far = slope h, slope (2.0 * h)
@@ -102,8 +100,8 @@ module LowerLevelClaims =
 
         Claim.margin (abs (near - (gradient level z).DotProduct direction)) (abs (far - near) + rounding)
 
-    let private exact level z =
-        let struct (gradient, _) = LowerLevels.exactGradient level z
+    let private exact (level: KnownLowerLevel) z =
+        let struct (gradient, _) = level.ExactGradient z
         gradient
 
     let private tightNames =
@@ -116,8 +114,8 @@ module LowerLevelClaims =
                 for name, draw in TightLowerLevels.families do
                     for seed in 18000 .. 17999 + Instances.count 20 200 extent do
                         let t = draw seed
-                        let struct (gradient, bound) = LowerLevels.gradientAt t.Level t.Z t.X t.U
-                        let struct (exact, own) = LowerLevels.exactGradient t.Level t.Z
+                        let struct (gradient, bound) = t.Level.GradientAt(t.Z, t.X, t.U)
+                        let struct (exact, own) = t.Level.ExactGradient(t.Z)
                         let pullBack = (t.Level.PullBack t.Z).Bound t.X t.U
 
                         {
@@ -160,7 +158,7 @@ module LowerLevelClaims =
         let same a b = bits a = bits b
         let known = LowerLevels.proximal task.Inner task.Outer task.Proximal
 
-        let struct (_, bound) = LowerLevels.gradientAt known task.Theta paper.Phi paper.Solve.Solution
+        let struct (_, bound) = known.GradientAt(task.Theta, paper.Phi, paper.Solve.Solution)
         let certificate = Theorem1Accounts.certificate task paper.Phi paper.Solve.Solution
 
         if
@@ -176,16 +174,7 @@ module LowerLevelClaims =
             -infinity
 
     let private claim statement hypotheses families measured bound instances violations : Claim =
-        {
-            Source = "a general lower level"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create "a general lower level" statement hypotheses families measured bound instances violations
 
     let private hypotheses =
         "G is µ-strongly convex, ∇L is L-, H ρ- and C ρ_C-Lipschitz, ∂_z f L_z-Lipschitz in x"
@@ -230,8 +219,7 @@ module LowerLevelClaims =
                             (differenceMargin (fun level z ->
                                 let task = level.Task z
 
-                                let struct (gradient, _) =
-                                    LowerLevels.gradientAt level z task.Theta (BilevelTask.adjoint task task.Theta)
+                                let struct (gradient, _) = level.GradientAt(z, task.Theta, BilevelTask.adjoint task task.Theta)
 
                                 gradient)))
                 |]

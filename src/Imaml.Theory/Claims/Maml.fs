@@ -154,44 +154,40 @@ module Maml =
                                     | other -> other)))
                     |]
             }
-            {
-                Source = "Table 1, MAML"
-                Statement = "reverse mode and forward mode give one gradient"
-                Hypotheses = "L̂ is twice differentiable"
-                Families = Instances.names Family.all + kinds
-                Measured = "the distance of the two"
-                Bound = "rounding of T steps"
-                Instances = RegularizedTask.each 11000 Family.all some forwardMargin
-                Violations = [||]
-            }
-            {
-                Source = "Table 1, MAML"
-                Statement = "recomputing the iterates between checkpoints changes no bit of the gradient"
-                Hypotheses = "L̂ is twice differentiable"
-                Families = Instances.names Family.all + kinds
-                Measured = "the distance from the gradient with all iterates stored"
-                Bound = "0"
-                Instances = RegularizedTask.each 11200 Family.all some recomputedMargin
-                Violations = [||]
-            }
-            {
-                Source = "Table 1, MAML"
-                Statement = "the path that is differentiated is the inner solver's"
-                Hypotheses = "a constant step"
-                Families = Instances.names Family.all + kinds
-                Measured = "the distance of the two φ_T"
-                Bound = "rounding of T steps"
-                Instances = RegularizedTask.each 11500 Family.all some pathMargin
-                Violations = [||]
-            }
-            {
-                Source = "Table 1, MAML"
-                Statement = "a path that diverges is reported as not finite, and one that does not as its T steps"
-                Hypotheses = "none"
-                Families = Instances.names Family.all + kinds
-                Measured = "0 where the report is right, 1 where it is wrong"
-                Bound = "0"
-                Instances = RegularizedTask.each 11800 Family.all (Instances.count 12 120) statusMargin
-                Violations = [||]
-            }
+            Claim.create
+                "Table 1, MAML"
+                "reverse mode and forward mode give one gradient"
+                "L̂ is twice differentiable"
+                (Instances.names Family.all + kinds)
+                "the distance of the two"
+                "rounding of T steps"
+                (RegularizedTask.each 11000 Family.all some forwardMargin)
+                [||]
+            Claim.create
+                "Table 1, MAML"
+                "recomputing the iterates between checkpoints changes no bit of the gradient"
+                "L̂ is twice differentiable"
+                (Instances.names Family.all + kinds)
+                "the distance from the gradient with all iterates stored"
+                "0"
+                (RegularizedTask.each 11200 Family.all some recomputedMargin)
+                [||]
+            Claim.create
+                "Table 1, MAML"
+                "the path that is differentiated is the inner solver's"
+                "a constant step"
+                (Instances.names Family.all + kinds)
+                "the distance of the two φ_T"
+                "rounding of T steps"
+                (RegularizedTask.each 11500 Family.all some pathMargin)
+                [||]
+            Claim.create
+                "Table 1, MAML"
+                "a path that diverges is reported as not finite, and one that does not as its T steps"
+                "none"
+                (Instances.names Family.all + kinds)
+                "0 where the report is right, 1 where it is wrong"
+                "0"
+                (RegularizedTask.each 11800 Family.all (Instances.count 12 120) statusMargin)
+                [||]
         ]

@@ -79,24 +79,22 @@ module MoreauEnvelope =
 
     let claims: Claim list =
         [
-            {
-                Source = "Reptile"
-                Statement = "Λ(θ − φ*) = ∇L̂(φ*)"
-                Hypotheses = "φ = Alg*(θ)"
-                Families = families
-                Measured = "‖Λg − ∇L̂(φ)‖, g = θ − φ"
-                Bound = "rounding of ∇G"
-                Instances = RegularizedTask.each 16000 Family.all some (stationaryMargin (fun _ -> exact))
-                Violations = [| inexact 16000 stationaryMargin |]
-            }
-            {
-                Source = "Reptile"
-                Statement = "Λ(θ − φ*) is the gradient of the Moreau envelope min_φ G(φ, θ)"
-                Hypotheses = "φ = Alg*(θ), G is µ-strongly convex, H is ρ-Lipschitz"
-                Families = families
-                Measured = "Λg along a random direction less the envelope's central difference"
-                Bound = "the truncation error of the difference, and the error of each value"
-                Instances = RegularizedTask.each 16500 Family.all some (envelopeMargin (fun _ -> exact))
-                Violations = [| inexact 16500 envelopeMargin |]
-            }
+            Claim.create
+                "Reptile"
+                "Λ(θ − φ*) = ∇L̂(φ*)"
+                "φ = Alg*(θ)"
+                families
+                "‖Λg − ∇L̂(φ)‖, g = θ − φ"
+                "rounding of ∇G"
+                (RegularizedTask.each 16000 Family.all some (stationaryMargin (fun _ -> exact)))
+                ([| inexact 16000 stationaryMargin |])
+            Claim.create
+                "Reptile"
+                "Λ(θ − φ*) is the gradient of the Moreau envelope min_φ G(φ, θ)"
+                "φ = Alg*(θ), G is µ-strongly convex, H is ρ-Lipschitz"
+                families
+                "Λg along a random direction less the envelope's central difference"
+                "the truncation error of the difference, and the error of each value"
+                (RegularizedTask.each 16500 Family.all some (envelopeMargin (fun _ -> exact)))
+                ([| inexact 16500 envelopeMargin |])
         ]

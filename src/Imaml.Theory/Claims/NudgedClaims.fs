@@ -102,16 +102,15 @@ module NudgedClaims =
     let private some = Instances.count 24 240
 
     let private check (statement: string) hypotheses families measured bound instances violations : Claim =
-        {
-            Source = "nudged solves (Zucchet et al. 2022)"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = Instances.names families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "nudged solves (Zucchet et al. 2022)"
+            statement
+            hypotheses
+            (Instances.names families)
+            measured
+            bound
+            instances
+            violations
 
     let private names =
         dict

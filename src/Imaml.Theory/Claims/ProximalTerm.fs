@@ -82,16 +82,15 @@ module ProximalTerm =
     let private some = Instances.count 48 480
 
     let private check statement measured bound margin first : Claim =
-        {
-            Source = "(3), (4)"
-            Statement = statement
-            Hypotheses = "Λ is symmetric positive definite"
-            Families = "every kind of Λ"
-            Measured = measured
-            Bound = bound
-            Instances = RegularizedTask.each first [ Quadratics ] some margin
-            Violations = [||]
-        }
+        Claim.create
+            "(3), (4)"
+            statement
+            "Λ is symmetric positive definite"
+            "every kind of Λ"
+            measured
+            bound
+            (RegularizedTask.each first [ Quadratics ] some margin)
+            [||]
 
     let claims: Claim list =
         [
@@ -105,14 +104,13 @@ module ProximalTerm =
                 "16d roundings of ‖Λ‖"
                 eigenvaluesMargin
                 18400
-            {
-                Source = "(3), (4)"
-                Statement = "rounding does not take the bounds past the eigenvalues of aI + c11ᵀ"
-                Hypotheses = "Λ is symmetric positive definite"
-                Families = "Λ = aI + c11ᵀ, a and c from 1 to 9, d from 2 to 12"
-                Measured = "how far a bound is past a or a + dc"
-                Bound = "0"
-                Instances = Instances.numbered 18500 some exactMargin
-                Violations = [||]
-            }
+            Claim.create
+                "(3), (4)"
+                "rounding does not take the bounds past the eigenvalues of aI + c11ᵀ"
+                "Λ is symmetric positive definite"
+                "Λ = aI + c11ᵀ, a and c from 1 to 9, d from 2 to 12"
+                "how far a bound is past a or a + dc"
+                "0"
+                (Instances.numbered 18500 some exactMargin)
+                [||]
         ]

@@ -50,14 +50,13 @@ module ReportedCost =
 
     let claims: Claim list =
         [
-            {
-                Source = "Table 1"
-                Statement = "the cost that a method reports is what it evaluated"
-                Hypotheses = "none"
-                Families = Instances.names Family.all
-                Measured = "gradients, products, losses and outer gradients reported, less those counted"
-                Bound = "0"
-                Instances = Instances.from instances
-                Violations = [||]
-            }
+            Claim.create
+                "Table 1"
+                "the cost that a method reports is what it evaluated"
+                "none"
+                (Instances.names Family.all)
+                "gradients, products, losses and outer gradients reported, less those counted"
+                "0"
+                (Instances.from instances)
+                [||]
         ]

@@ -150,16 +150,7 @@ module RoundingDerivation =
         |> Array.min
 
     let private claim statement families measured bound instances : Claim =
-        {
-            Source = "Theorem 1"
-            Statement = statement
-            Hypotheses = "the standard model of rounding"
-            Families = families
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = [||]
-        }
+        Claim.create "Theorem 1" statement "the standard model of rounding" families measured bound instances [||]
 
     let claims: Claim list =
         [

@@ -95,16 +95,15 @@ module Table1Claims =
                 Claim.instance (name p) p.ExactSolveError p.ErrorBound))
 
     let private check statement hypotheses measured bound instances violations : Claim =
-        {
-            Source = "Table 1"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = "quadratics with Chebyshev's spectrum, κ from 10 to 10⁴"
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "Table 1"
+            statement
+            hypotheses
+            "quadratics with Chebyshev's spectrum, κ from 10 to 10⁴"
+            measured
+            bound
+            instances
+            violations
 
     let private strong = "G is µ-strongly convex and β-smooth; δ/D is held fixed"
 

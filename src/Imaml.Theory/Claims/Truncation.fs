@@ -91,16 +91,15 @@ module Truncation =
     let private each first families margin = RegularizedTask.each first families some margin
 
     let private check statement hypotheses families measured bound instances violations : Claim =
-        {
-            Source = "Table 1, truncation"
-            Statement = statement
-            Hypotheses = hypotheses
-            Families = Instances.names families + ", every kind of Λ"
-            Measured = measured
-            Bound = bound
-            Instances = instances
-            Violations = violations
-        }
+        Claim.create
+            "Table 1, truncation"
+            statement
+            hypotheses
+            (Instances.names families + ", every kind of Λ")
+            measured
+            bound
+            instances
+            violations
 
     let claims: Claim list =
         [

@@ -1,5 +1,5 @@
 // Families of general lower levels (LowerLevel.fs of the core) on ℝᵈ, each as the paper's task at every z, with its pull-back ∂_z f − Cᵀu and what is
-// proved of that: S, at most L_z + ρ_C‖u‖, K ≥ ‖C‖, ρ_C and rounding (PullBackBound).
+// proved of that (KnownLowerLevel.fs): S, at most L_z + ρ_C‖u‖, K ≥ ‖C‖, ρ_C and rounding (PullBackBound).
 //
 //     proximal         z = θ, the centre                  C = −Λ                       S = 0              K = ‖Λ‖                       ρ_C = 0
 //     log λ            Λ = diag e^{Pz}, P shares          Cᵀu = Pᵀ[(x−c)∘Λu]           S = ‖Λu‖           K = max_g ‖Λ(x−c)‖_g          ρ_C = ‖Λ‖
@@ -14,32 +14,6 @@ namespace Imaml.Theory
 open System
 open MathNet.Numerics.LinearAlgebra
 open Imaml.Math
-
-/// The pull-back at one z, and what is proved of it.
-[<NoComparison; NoEquality>]
-type KnownPullBack =
-    {
-        /// x, u, Λu ↦ ∂_z f − Cᵀu
-        Gradient: Vector<float> -> Vector<float> -> Vector<float> -> Vector<float>
-        /// x, u ↦ its bound there.
-        Bound: Vector<float> -> Vector<float> -> PullBackBound
-    }
-
-    /// ∂_z f − Cᵀu.
-    member pullBack.GradientAt(x, u, lambdaU) = pullBack.Gradient x u lambdaU
-    /// What is proved of it.
-    member pullBack.BoundAt(x, u) = pullBack.Bound x u
-
-/// A lower level with known losses.
-[<NoComparison; NoEquality>]
-type KnownLowerLevel =
-    {
-        /// k, the numbers of z.
-        OuterDimension: int
-        /// The paper's task at z: L̂, L = f(z, ·), Λ and θ = c. Errors: a z that is outside of the domain.
-        Task: Vector<float> -> BilevelTask
-        PullBack: Vector<float> -> KnownPullBack
-    }
 
 [<RequireQualifiedAccess>]
 module LowerLevels =
@@ -263,43 +237,3 @@ module LowerLevels =
                                 proved normE normB 0.0 (Rounding.above 6 (Rounding.gamma (d + 3) *^ rounding +^ underflow (2 * d * k) 0.0))
                     }
         }
-
-    /// The lower level as the core sees it.
-    let certified (level: KnownLowerLevel) =
-        { new ICertifiedLowerLevel<Vector<float>, Vector<float>, float> with
-            member _.At z =
-                let task = level.Task z
-                let pullBack = level.PullBack z
-
-                {
-                    Regularizer = Proximal.regularizer task.Proximal
-                    Centre = task.Theta
-                    Problem = BilevelTask.problem task
-                    PullBack = PullBack(fun x u lambdaU -> pullBack.Gradient x u lambdaU)
-                }
-
-            member _.Constants z = [| BilevelTask.losses (level.Task z) |]
-            member _.PullBackBounds(z, x, u) = [| (level.PullBack z).Bound x u |]
-        }
-
-    /// ∂_z f − Cᵀu at any x and u, whoever made them, and its certificate.
-    let gradientAt (level: KnownLowerLevel) (z: Vector<float>) (x: Vector<float>) (u: Vector<float>) =
-        let task = level.Task z
-        let pullBack = level.PullBack z
-        let regularizer = Proximal.regularizer task.Proximal
-
-        let lower =
-            Certificate.OfSolution(EuclideanSpace(), regularizer, BilevelTask.problem task, [| BilevelTask.losses task |], task.Theta, x, u)
-
-        struct (pullBack.Gradient x u (regularizer.Apply(EuclideanSpace(), u)), LowerLevelCertificate.Of(lower[0], pullBack.Bound x u))
-
-    /// ∇F(z) by dense solves, and its certificate.
-    let exactGradient (level: KnownLowerLevel) (z: Vector<float>) =
-        let task = level.Task z
-        let x = BilevelTask.exactSolution task task.Theta
-        gradientAt level z x (BilevelTask.adjoint task x)
-
-    /// F(z) = f(z, x*(z))
-    let value (level: KnownLowerLevel) (z: Vector<float>) =
-        let task = level.Task z
-        task.Outer.Value(BilevelTask.exactSolution task task.Theta)
