@@ -249,7 +249,7 @@ let tests =
                     write (at "cut.bin") whole[.. whole.Length / 2]
                     write (at "empty.bin") [||]
                     refused "cut.bin is cut off or damaged; " (csv (at "cut.bin"))
-                    refused "empty.bin is no checkpoint of this program; " (csv (at "empty.bin"))
+                    refused "empty.bin is not a checkpoint of this program; " (csv (at "empty.bin"))
                     refused "there is no model nothing; give a folder that `imaml train` made, a model file, or " (csv "nothing")
                     refused "there is no model nothing; " (run [ "models"; "export"; "nothing"; at "x.bin" ])
                     let folder = run [ "models"; "export"; at "run"; at "examples" ]
@@ -258,7 +258,7 @@ let tests =
                     File.Exists(at "x.bin") |> should equal false
 
                     write (at "other.bin") (System.Text.Encoding.UTF8.GetBytes "x")
-                    refused "other.bin is no checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
+                    refused "other.bin is not a checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
                     refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
 
                     let state = run [ "evaluate"; at "model.bin"; "--state"; "last" ]

@@ -161,6 +161,8 @@ let logs =
 
                     let line = "progress.jsonl lacks meta-steps 1 to 3: it was damaged or removed"
                     outcome.Errors |> should haveSubstring line
+                    outcome.Output + outcome.Errors |> should haveSubstring "tasks that the log has)"
+                    (Imaml.run [ "show"; run ]).Output |> should haveSubstring "the log has the solves of "
                     notes run "progress.jsonl" |> should equal [ $"\"{line}\"" ]
                     (numbers run "curve.jsonl").Length |> should equal 2
                     (succeed (upTo 7 [] run)).Errors |> should not' (haveSubstring "lacks")))

@@ -632,7 +632,7 @@ let tests =
                     File.WriteAllBytes(path, whole)
                     refused "is cut off or damaged" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "not a checkpoint at all")
-                    refused "is no checkpoint of this program" [ "evaluate"; run; "--state"; "last" ]
+                    refused "is not a checkpoint of this program" [ "evaluate"; run; "--state"; "last" ]
                     File.WriteAllText(path, "IMAMLCK2 and the rest")
                     refused "was written by another version" [ "evaluate"; run; "--state"; "last" ]
                     File.Delete path

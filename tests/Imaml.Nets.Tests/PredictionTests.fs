@@ -366,7 +366,7 @@ let tests =
 
                     let path = Path.Combine(folder, "text")
                     File.WriteAllText(path, "not a model")
-                    refused path "is no checkpoint of this program"))
+                    refused path "is not a checkpoint of this program"))
 
             testCase "disposing twice is nothing, and use after it an ObjectDisposedException" (fun () ->
                 withModel BatchNormMode.Inductive (fun folder classifier ->

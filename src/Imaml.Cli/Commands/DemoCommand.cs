@@ -84,7 +84,7 @@ internal static class DemoCommand
         var picture = Path.Combine(Path.GetFullPath(output), PictureName);
         AtomicFile.Write(picture, Picture(learner, source));
         var model = Path.Combine(Path.GetFullPath(output), ModelName);
-        Checkpoint.WriteModel(model, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, new OptimizerMemory([], []), Learned: null), learner);
+        Checkpoint.WriteModel(model, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, OptimizerMemory.None, Learned: null), learner);
         var (examples, unknown) = DemoDrawings.Write(output, source.Take(new TaskRange(ClassPart.Test, ImageTasks.EvaluationSeed, PictureEpisode, 1)));
         var tasks = length.MetaSteps * learner.Plan.MetaBatch;
         Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} {(threads == 1 ? "thread" : "threads")}), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));

@@ -116,7 +116,7 @@ internal static class TrainCommand
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{summary.Tasks:N0} tasks in {summary.Seconds:F0} s ({summary.SecondsPerTask:F4} s a task), peak memory {summary.PeakResidentBytes / 1048576.0:F0} MiB"),
-            SolveWords.Both(summary.Statuses, experiment.Method),
+            SolveWords.Both(summary.Statuses, experiment.Method) + (summary.Statuses.Inner.Values.Sum() is var logged && logged < summary.Tasks ? $" (of the {logged} tasks that the log has)" : ""),
             $"the run is in {folder.FolderPath}; `imaml show` draws its curve, `imaml evaluate` measures it",
         ]);
         return Judged(folder);

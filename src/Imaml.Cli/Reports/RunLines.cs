@@ -87,6 +87,10 @@ internal static class RunLines
         {
             yield return $"inner solves: {SolveWords.Inner(ended.Inner, method)}";
             yield return $"linear solves: {SolveWords.Linear(ended.Linear, method)}";
+            if (run.Summary is { Tasks: var all } && ended.Inner.Values.Sum() is var logged && logged < all)
+            {
+                yield return $"the log has the solves of {logged} of {all} tasks";
+            }
         }
         else if (run.Curve is [.., { Inner: { } inner }])
         {

@@ -15,29 +15,7 @@ namespace Imaml.Cli.Reports;
 internal sealed record LogPoint(int MetaStep, double Seconds, int Steps, StepReport Step)
 {
     /// <summary>These meta-steps with the next ones.</summary>
-    public LogPoint With(LogPoint next)
-    {
-        var steps = Steps + next.Steps;
-        double Mean(Func<StepReport, double> of) => ((Steps * of(Step)) + (next.Steps * of(next.Step))) / steps;
-        double Largest(Func<StepReport, double> of) => double.MaxNumber(of(Step), of(next.Step));
-        return new LogPoint(next.MetaStep, next.Seconds, steps, next.Step with
-        {
-            OuterLoss = Mean(one => one.OuterLoss),
-            OuterAccuracy = Mean(one => one.OuterAccuracy),
-            InnerLoss = Mean(one => one.InnerLoss),
-            InnerGradientNorm = Largest(one => one.InnerGradientNorm),
-            CgResidual = Largest(one => one.CgResidual),
-            LargestCurvature = Largest(one => one.LargestCurvature),
-            MetaGradientNorm = Largest(one => one.MetaGradientNorm),
-            LargestRaise = Largest(one => one.LargestRaise),
-            NonPositiveCurvature = Step.NonPositiveCurvature + next.Step.NonPositiveCurvature,
-            NonFinite = Step.NonFinite + next.Step.NonFinite,
-            Ended = null,
-            CertifiedError = Step.CertifiedError is { } bound && next.Step.CertifiedError is { } other ? double.Max(bound, other) : null,
-            Gradients = Step.Gradients + next.Step.Gradients,
-            HessianProducts = Step.HessianProducts + next.Step.HessianProducts,
-        });
-    }
+    public LogPoint With(LogPoint next) => new(next.MetaStep, next.Seconds, Steps + next.Steps, Step.And(next.Step, Steps, next.Steps) with { Ended = null });
 }
 
 /// <summary>The meta-steps of a training.</summary>

@@ -40,8 +40,6 @@ type HeadSystem =
     {
         /// s, r × N.
         Solution: float[]
-        /// ‖b − (LᵀSL/n + λ)s‖, by the recurrence.
-        ResidualNorm: float
         Products: int
     }
 
@@ -181,11 +179,7 @@ type ExampleSpace(loss: HeadLoss, features: float[], labels: float[], classes: i
             direction <- moved (next / square) direction residual
             square <- next
 
-        {
-            Solution = s
-            ResidualNorm = sqrt square
-            Products = products
-        }
+        { Solution = s; Products = products }
 
     // What a relative residual in double precision can be, with room.
     let floor = 2.0 ** -50.0

@@ -90,7 +90,7 @@ type private AdamIterate<'V, 'S> =
                     }
             }
 
-/// `steps` steps of Adam on G(·, θ) from the start: a fixed budget, which looks at no number. A task that diverges ends where it diverged to,
+/// `steps` steps of Adam on G(·, θ) from the start: a fixed budget, in which no number is read. A task that diverges ends where it diverged to,
 /// marked NonFinite. The gradient of step t = 0, 1, … is that of `ofStep` problem t, the problem itself unless told otherwise: with a part of the
 /// examples for each step the descent is stochastic. The moments are the task's own, from 0 on, unless `Keeping` gives it others.
 ///
@@ -106,8 +106,7 @@ type AdamSolver<'V, 'S>
         kept: 'V voption
     ) =
     do
-        if steps < 1 then
-            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
+        InnerSolver.checkSteps (nameof steps) steps
 
         if not (rate > 0.0 && rate < infinity) then
             invalidArg (nameof rate) $"the step size must be positive and finite, not {rate}"

@@ -8,7 +8,7 @@
 //     heavy ball         (φₜ, x)       (Polyak 1964)
 //     Nesterov           (x, x)        (Nesterov 1983)
 //
-// S holds the step sizes: one for each task, or one for each coordinate (Meta-SGD). A size fixed in advance is a bet on the curvature: the
+// S holds the step sizes: one for each task, or one for each coordinate (Meta-SGD). A size fixed in advance assumes a curvature: the
 // exact implicit gradient does not see the inner optimiser, so nothing keeps H within its reach, and once the largest eigenvalue of H + Λ
 // passes 2/step the iteration diverges. So the size can follow the curvature that the iteration measures (StepRule).
 

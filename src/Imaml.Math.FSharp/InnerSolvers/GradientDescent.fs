@@ -7,7 +7,7 @@
 //
 // Nesterov's gradient is that at y, not at φ. So a task whose gradient meets the tolerance gets y: what was measured is what is returned.
 //
-// A step between 1/β and beyond 2/β may go round for ever and stay finite. Where it is legitimate, a step 1/β or shorter lowers G, and ‖∇G‖ too
+// A step between 1/β and beyond 2/β may cycle for ever and stay finite. Where it is legitimate, a step 1/β or shorter lowers G, and ‖∇G‖ too
 // where L̂ is convex; momentum lowers both over some √κ ≈ 2/(1−b) steps. So a task ends, Stalled, that after a window of 1000/(1−b) steps, b the
 // momentum or 0, has neither a smaller ‖∇G‖ nor a smaller G than at the end of every window before.
 
@@ -49,8 +49,7 @@ type private DescentState<'V, 'S> =
 module GradientDescent =
 
     let internal check (rule: StepRule) (momentum: Momentum) maxSteps checkEvery =
-        if maxSteps < 1 then
-            invalidArg (nameof maxSteps) $"the number of inner steps must be at least 1, not {maxSteps}"
+        InnerSolver.checkSteps (nameof maxSteps) maxSteps
 
         if checkEvery < 0 then
             invalidArg (nameof checkEvery) $"checkEvery must be at least 0, not {checkEvery}"
@@ -159,14 +158,10 @@ module GradientDescent =
 
     /// Where a task has met the tolerance, L̂ must be finite too: its gradient can be where it is not. Cost: one loss.
     let private withLoss (space: IInnerProductSpace<'V, 'S>) (problem: IBilevelProblem<'V, 'S>) (state: DescentState<'V, 'S>) =
-        let lost = Mask.complement space (Mask.finite space (problem.InnerLoss state.Phi))
+        let finite = Mask.finite space (problem.InnerLoss state.Phi)
 
         { state with
-            Marks =
-                { state.Marks with
-                    Met = space.Multiply(state.Marks.Met, Mask.complement space lost)
-                    NonFinite = space.Select(lost, space.Scalar 1.0, state.Marks.NonFinite)
-                }
+            Marks = state.Marks.Judged(space, finite)
             Counts =
                 { state.Counts with
                     Losses = space.Add(state.Counts.Losses, space.Scalar 1.0)

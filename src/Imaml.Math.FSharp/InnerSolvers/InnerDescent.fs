@@ -61,10 +61,6 @@ type private InnerDescentState<'V, 'S, 'Memory when 'Memory :> ICarried<'V, 'S, 
 [<RequireQualifiedAccess>]
 module internal InnerDescent =
 
-    let checkSteps maxSteps =
-        if maxSteps < 1 then
-            invalidArg (nameof maxSteps) $"the number of inner steps must be at least 1, not {maxSteps}"
-
     /// At most `maxSteps` steps of the method from `start`. A task ends where ‖∇G‖ ≤ gradientNorm (Met), where L̂ or its gradient is not
     /// finite (NonFinite), or where the method finds no step (Stagnated). The point after the last step is not measured.
     ///

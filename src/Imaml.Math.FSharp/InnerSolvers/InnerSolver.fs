@@ -13,9 +13,9 @@ type InnerStatus =
     /// The budget of steps ended first. With tolerance 0 this is the normal end: a fixed budget was asked for.
     | StepLimit = 1
     /// A loss, a gradient or an iterate was not finite. The answer is the last finite iterate, but for fixed budgets of gradient descent,
-    /// which look at no number and return what they diverged to, and for a black box.
+    /// which read no number and return what they diverged to, and for a black box.
     | NonFinite = 2
-    /// No further step lowers G: rounding, a kink, or a constant step so long that the iterates go round.
+    /// No further step lowers G: rounding, a kink, or a constant step so long that the iterates cycle.
     | Stalled = 3
     /// The solver is a black box and does not say.
     | NotReported = 4
@@ -118,16 +118,17 @@ type IInnerSolver<'V, 'S> =
 [<RequireQualifiedAccess>]
 module InnerSolver =
 
+    /// Errors: fewer steps than 1. The name is the caller's parameter.
+    let internal checkSteps (name: string) (steps: int) =
+        if steps < 1 then
+            invalidArg name $"the number of inner steps must be at least 1, not {steps}"
+
     /// The iterate with marks that agree with its φ: one that is not finite has met nothing. Cost: one norm.
     let internal judged (space: IInnerProductSpace<'V, 'S>) (iterate: InnerIterate<'V, 'S>) =
         let finite = Mask.finite space (space.Norm iterate.Phi)
 
         { iterate with
-            Marks =
-                { iterate.Marks with
-                    Met = space.Multiply(iterate.Marks.Met, finite)
-                    NonFinite = space.Select(finite, iterate.Marks.NonFinite, space.Scalar 1.0)
-                }
+            Marks = iterate.Marks.Judged(space, finite)
         }
 
     /// φ as a black box returned it: nothing is known of how it was found, only whether it is finite.

@@ -117,10 +117,10 @@ type private LbfgsState<'V, 'S> =
 /// At most `maxSteps` steps of L-BFGS with the last `memory` pairs.
 ///
 /// Cost of a step: one linearization, one loss for each length that is tried, and one gradient where a loss cannot be trusted; 2·memory + 2
-/// vectors, however many the steps. Every step looks at masks: there is no fixed budget without synchronisation.
+/// vectors, however many the steps. Every step reads masks, so that there is no fixed budget without synchronisation.
 type LbfgsSolver<'V, 'S>(maxSteps: int, memory: int) =
     do
-        InnerDescent.checkSteps maxSteps
+        InnerSolver.checkSteps (nameof maxSteps) maxSteps
 
         if memory < 1 then
             invalidArg (nameof memory) $"the number of pairs must be at least 1, not {memory}"

@@ -39,7 +39,7 @@ type DirectionMatrix =
 /// fixed budget without synchronisation.
 type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int, matrix: DirectionMatrix) =
     do
-        InnerDescent.checkSteps maxSteps
+        InnerSolver.checkSteps (nameof maxSteps) maxSteps
 
         if directionSteps < 1 then
             invalidArg (nameof directionSteps) $"the number of conjugate-gradient steps must be at least 1, not {directionSteps}"
@@ -58,7 +58,7 @@ type NewtonConjugateGradientSolver<'V, 'S>(maxSteps: int, directionSteps: int, m
         match matrix with
         | DirectionMatrix.Hessian -> InnerObjective.hessianProduct
         | DirectionMatrix.GaussNewton -> InnerObjective.gaussNewtonProduct
-        | _ -> invalidArg (nameof matrix) $"{matrix} is no matrix of a direction"
+        | _ -> invalidArg (nameof matrix) $"{matrix} is not a matrix of a direction"
 
     /// On H + Λ.
     new(maxSteps, directionSteps) = NewtonConjugateGradientSolver(maxSteps, directionSteps, DirectionMatrix.Hessian)
@@ -113,7 +113,7 @@ module private DenseNewton =
 /// H + Λ is not finite is NonFinite. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each
 /// length tried. Errors: d above LinearOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
-    do InnerDescent.checkSteps maxSteps
+    do InnerSolver.checkSteps (nameof maxSteps) maxSteps
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =

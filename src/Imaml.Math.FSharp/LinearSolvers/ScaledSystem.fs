@@ -49,11 +49,7 @@ module internal ScaledSystem =
             space.Multiply(Mask.finite space report.RightHandSideNorm, Mask.finite space report.RelativeResidual)
 
         { report with
-            Marks =
-                { report.Marks with
-                    Met = space.Multiply(report.Marks.Met, finite)
-                    NonFinite = space.Select(finite, report.Marks.NonFinite, space.Scalar 1.0)
-                }
+            Marks = report.Marks.Judged(space, finite)
         }
 
     /// Solves A u = b from `start` by solving A d = b − A·start from 0: a warm start is the same for every solver.

@@ -76,7 +76,6 @@ type LowerLevelGradient<'Z, 'V, 'S> =
         ) : LowerLevelGradient<'Z, 'V, 'S> =
         let gradient = point.PullBack.Invoke(report.Phi, report.Solve.Solution, report.Gradient)
         let finite = Mask.finite outerSpace (outerSpace.Norm gradient)
-        let marks = report.Solve.Marks
 
         {
             Gradient = gradient
@@ -84,11 +83,7 @@ type LowerLevelGradient<'Z, 'V, 'S> =
                 { report with
                     Solve =
                         { report.Solve with
-                            Marks =
-                                { marks with
-                                    Met = space.Multiply(marks.Met, finite)
-                                    NonFinite = space.Select(finite, marks.NonFinite, space.Scalar 1.0)
-                                }
+                            Marks = report.Solve.Marks.Judged(space, finite)
                         }
                 }
         }

@@ -55,14 +55,10 @@ type internal Checkpoint<'V> =
 [<RequireQualifiedAccess>]
 module internal InnerPath =
 
-    let checkSteps steps =
-        if steps < 1 then
-            invalidArg (nameof steps) $"the number of inner steps must be at least 1, not {steps}"
-
     let check (options: UnrolledOptions) =
         options.Momentum.Check()
         (ConstantStep options.Step).Check options.Momentum
-        checkSteps options.Steps
+        InnerSolver.checkSteps "steps" options.Steps
 
     let ofOptions (options: UnrolledOptions) : PathOptions<'V> =
         check options

@@ -148,24 +148,14 @@ module internal MetaGradient =
             |> both (Mask.finite space (space.Norm result.Gradient))
             |> both inner
 
-        let marks = result.Solve.Marks
-
         { result with
             Inner =
                 { result.Inner with
-                    Marks =
-                        { result.Inner.Marks with
-                            Met = both result.Inner.Marks.Met inner
-                            NonFinite = space.Select(inner, result.Inner.Marks.NonFinite, space.Scalar 1.0)
-                        }
+                    Marks = result.Inner.Marks.Judged(space, inner)
                 }
             Solve =
                 { result.Solve with
-                    Marks =
-                        { marks with
-                            Met = both marks.Met all
-                            NonFinite = space.Select(all, marks.NonFinite, space.Scalar 1.0)
-                        }
+                    Marks = result.Solve.Marks.Judged(space, all)
                 }
         }
 

@@ -158,7 +158,6 @@ type CountingSpace<'V, 'S> private (space: IInnerProductSpace<'V, 'S>, census: C
     member _.Scalars = scalars.Value.Living
     /// The largest number of vectors that were allocated at one time since Reset.
     member _.MostVectors = vectors.Value.Most
-    member _.MostScalars = scalars.Value.Most
     /// How many passes over vectors were made since Reset: each product with a scalar, axpy, inner product and norm is one.
     member _.Operations = operations.Value
     /// How often Any or Read was called since Reset.

@@ -28,6 +28,13 @@ type Marks<'S> =
             Indefinite = scalar.Invoke marks.Indefinite
         }
 
+    /// Where something is not finite no tolerance was met.
+    member marks.Judged(space: IInnerProductSpace<'V, 'S>, finite: 'S) : Marks<'S> =
+        { marks with
+            Met = space.Multiply(marks.Met, finite)
+            NonFinite = space.Select(finite, marks.NonFinite, space.Scalar 1.0)
+        }
+
     /// These where the mask is 1, the others where it is 0.
     member marks.Where(space: IInnerProductSpace<'V, 'S>, mask: 'S, others: Marks<'S>) : Marks<'S> =
         let select a b = space.Select(mask, a, b)

@@ -87,13 +87,14 @@ public sealed record StepReport(
         AreCounts([NonPositiveCurvature, NonFinite, Ended?.NotFinite ?? 0, .. Ended?.Inner.Values ?? [], .. Ended?.Linear.Values ?? []])
         && Gradients is null or (>= 0 and <= MostOperations) && HessianProducts is null or (>= 0 and <= MostOperations);
 
-    /// <summary>This report of several meta-steps with the next one: means of losses and accuracy, the largest of norms, residual, curvature and raise, sums of counts.</summary>
-    /// <param name="next">The next meta-step.</param>
+    /// <summary>This report of several meta-steps with that of the next ones: means of losses and accuracy, the largest of norms, residual, curvature and raise, sums of counts.</summary>
+    /// <param name="next">The next meta-steps.</param>
     /// <param name="steps">How many this is of.</param>
-    internal StepReport And(StepReport next, int steps)
+    /// <param name="more">How many the next is of.</param>
+    internal StepReport And(StepReport next, int steps, int more = 1)
     {
         // One after another, so that it does not matter where a run was stopped.
-        double Mean(double before, double one) => before + ((one - before) / (steps + 1));
+        double Mean(double before, double after) => before + ((after - before) * more / (steps + more));
         return next with
         {
             OuterLoss = Mean(OuterLoss, next.OuterLoss),

@@ -54,7 +54,7 @@ internal static class SafeTensorsModel
                 : throw new InvalidDataException("does not say which experiment its parameters are for, as files of PyTorch do not; name it"));
             var network = own.Of(told, path).Network;
             var (theta, learned) = Numbers(file, network, told.Method);
-            var nothing = new OptimizerMemory([], []);
+            var nothing = OptimizerMemory.None;
             // Whose tasks another program's parameters were trained on is not known.
             var trained = experiment is null ? file.Metadata.GetValueOrDefault(TasksKey, "") : "";
             var steps = experiment is null && int.TryParse(file.Metadata.GetValueOrDefault(MetaStepKey), NumberStyles.None, CultureInfo.InvariantCulture, out var made) ? made : 0;

@@ -44,7 +44,7 @@ internal static class Checkpoint
     /// <summary>The state of a validation, as a model.</summary>
     public static void WriteValidated(string path, Experiment experiment, double seconds, MetaLearner learner, double validation, bool averaged)
     {
-        var nothing = new OptimizerMemory([], []);
+        var nothing = OptimizerMemory.None;
         WriteModel(path, new CheckpointHeader(experiment, learner.Problem.Identity, learner.MetaStep, seconds, nothing, learner.Learned is null ? null : nothing, validation, averaged, LayersOf(experiment, learner.Problem)), learner);
     }
 
@@ -52,7 +52,7 @@ internal static class Checkpoint
     public static void WriteModel(string path, CheckpointHeader header, MetaLearner learner)
     {
         using var scope = NewDisposeScope();
-        var nothing = new OptimizerMemory([], []);
+        var nothing = OptimizerMemory.None;
         AtomicFile.Write(path, Bytes(
             header with { Outer = nothing, Learned = header.Learned is null ? null : nothing }, [learner.Theta], learner.Learned is { } learned ? [learned.Numbers] : []));
     }
@@ -69,7 +69,7 @@ internal static class Checkpoint
 
         var (_, state) = Open(bytes, name);
         var theta = state[..(state.Length / (1 + header.Outer.Vectors.Count))];
-        AtomicFile.Write(path, ModelBytes(header with { Outer = new OptimizerMemory([], []) }, MemoryMarshal.Cast<byte, float>(theta), []));
+        AtomicFile.Write(path, ModelBytes(header with { Outer = OptimizerMemory.None }, MemoryMarshal.Cast<byte, float>(theta), []));
     }
 
     /// <summary>The content of a model file.</summary>
@@ -211,7 +211,7 @@ internal static class Checkpoint
 
     private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
 
-    /// <summary>A file's content, or its beginning where that is no checkpoint's.</summary>
+    /// <summary>A file's content, or its beginning where that is not a checkpoint's.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     internal static byte[] Content(string path) => FileContent.Read(path, Family.Length, start => start.AsSpan().StartsWith(Family));
@@ -243,7 +243,7 @@ internal static class Checkpoint
             throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
                 ? $"{path} was written by another version of this program; train anew"
                 : bytes.AsSpan().StartsWith(SealedFile.Adapted) ? $"{path} is a classifier that has been adapted (imaml predict --save); name the model that it was made of"
-                : $"{path} is no checkpoint of this program; name a folder that `imaml train` made");
+                : $"{path} is not a checkpoint of this program; name a folder that `imaml train` made");
         }
 
         if (SealedFile.Open(bytes, Magic.Length) is not var (header, state))

@@ -12,6 +12,9 @@ internal sealed record RememberedNumber(string Name, double Value);
 /// <summary>What an optimiser remembers: the vectors by name, in the order of the file, and the numbers.</summary>
 internal sealed record OptimizerMemory(IReadOnlyList<string> Vectors, IReadOnlyList<RememberedNumber> Numbers)
 {
+    /// <summary>That of a model, which no optimiser goes on with.</summary>
+    public static OptimizerMemory None { get; } = new([], []);
+
     /// <summary>Whether all of it has names.</summary>
     [JsonIgnore]
     public bool IsWhole => Vectors.All(name => name is not null) && Numbers.All(one => one is { Name: not null });

@@ -22,7 +22,7 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 
 /// <summary>The content of evaluation-*.json.</summary>
 /// <param name="Experiment">How the run was trained, its seed among it.</param>
-/// <param name="Manifest">The classes of each part, with their hash; null where the tasks are no images.</param>
+/// <param name="Manifest">The classes of each part, with their hash; null where the tasks are not images.</param>
 /// <param name="Tasks">What determines the tasks.</param>
 /// <param name="Provenance">Program and machine of the evaluation.</param>
 /// <param name="MetaStep">Meta-steps of training.</param>
@@ -30,18 +30,18 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="EpisodeSeed">Seed of the episodes: the interval is over episodes of this one seed and this one run.</param>
 /// <param name="InnerSteps">Steps of the inner solver, where they are known.</param>
 /// <param name="Episodes">n.</param>
-/// <param name="Accuracy">Mean over episodes; null where the problem is no classification, not a number where an adapted network is not finite.</param>
-/// <param name="Loss">Mean outer loss over episodes, where the problem is no classification.</param>
+/// <param name="Accuracy">Mean over episodes; null where the problem is not a classification, not a number where an adapted network is not finite.</param>
+/// <param name="Loss">Mean outer loss over episodes, where the problem is not a classification.</param>
 /// <param name="HalfWidth95">1.96·s/√n over the episodes.</param>
 /// <param name="NotFinite">Episodes of which nothing can be said, since the adapted network is not finite.</param>
 /// <param name="Inner">How many episodes' inner solves ended how.</param>
 /// <param name="TrainingSecondsPerTask">Wall seconds of training over tasks.</param>
 /// <param name="TrainingSeconds">Wall seconds of training.</param>
 /// <param name="EvaluationSecondsPerEpisode">Wall seconds of evaluation over episodes.</param>
-/// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is no classification.</param>
+/// <param name="AccuracyPerEpisode">In the order of the episodes' numbers; null where the problem is not a classification.</param>
 /// <param name="LossPerEpisode">Likewise, where it is none.</param>
 /// <param name="State">Which of the run's states: <see cref="Best"/> on validation, the <see cref="Last"/>, the <see cref="Average"/> of the last ones, <see cref="Several"/> that were kept, or a <see cref="Model"/>'s.</param>
-/// <param name="Ways">Classes of an episode; null where the tasks are no images.</param>
+/// <param name="Ways">Classes of an episode; null where the tasks are not images.</param>
 /// <param name="Shots">Support images per class, likewise.</param>
 /// <param name="Queries">Query images per class, likewise.</param>
 /// <param name="BatchNormalization">Whose statistics normalise the query images; null where the network is the user's own.</param>

@@ -33,8 +33,8 @@ internal sealed record ProgressLine(
 /// <param name="MetaStep">Meta-steps made.</param>
 /// <param name="Tasks">Tasks seen.</param>
 /// <param name="Seconds">Wall seconds of training, without validation.</param>
-/// <param name="Accuracy">Mean accuracy on the validation episodes; null where the problem is no classification, not a number where an adapted network is not finite.</param>
-/// <param name="Loss">Mean outer loss on them, where the problem is no classification.</param>
+/// <param name="Accuracy">Mean accuracy on the validation episodes; null where the problem is not a classification, not a number where an adapted network is not finite.</param>
+/// <param name="Loss">Mean outer loss on them, where the problem is not a classification.</param>
 /// <param name="HalfWidth95">Half the 95 % interval over these tasks, which are of one seed.</param>
 /// <param name="InnerGradientNorm">Largest ‖∇G(φ)‖.</param>
 /// <param name="CgResidual">Largest relative CG residual.</param>
