@@ -443,7 +443,7 @@ let refusals =
         [
             testCase "a path where nothing is" (fun () ->
                 dataError (fun () -> opens "/nowhere/at/all" (reading "/nowhere"))
-                |> should equal "there is no folder or zip archive /nowhere/at/all")
+                |> should equal "there is no folder or zip archive /nowhere/at/all; where it was moved, --data names its place")
 
             testCase "a file that is no archive" (fun () ->
                 withFiles [ "x", text "no archive" ] (fun data how ->
