@@ -36,12 +36,31 @@ internal static partial class UsageError
             return null;
         }
 
-        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : Missing(parsed.Errors[0]) ?? Readable(parsed.Errors[0].Message);
+        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : AllMissing(parsed) ?? First(parsed.Errors);
         return $"{mistake}; see `{path} --help`";
     }
 
     private static bool Given(IReadOnlyList<string> words, OptionResult flag) =>
         words.TakeWhile(word => word != "--").Any(word => flag.Option.Aliases.Prepend(flag.Option.Name).Any(name => word.StartsWith($"{name}=", StringComparison.Ordinal) || word.StartsWith($"{name}:", StringComparison.Ordinal)));
+
+    // What is written wrong comes before what is not there.
+    private static string First(IReadOnlyList<ParseError> errors)
+    {
+        var first = errors.FirstOrDefault(error => !error.Message.EndsWith(" is required.", StringComparison.Ordinal)) ?? errors[0];
+        return Missing(first) ?? Readable(first.Message);
+    }
+
+    // All arguments and options that are needed and not there, where nothing else is wrong.
+    private static string? AllMissing(ParseResult parsed)
+    {
+        var command = parsed.CommandResult;
+        string[] names =
+        [
+            .. command.Command.Arguments.Where(one => one.Arity.MinimumNumberOfValues > 0 && command.GetResult(one) is null or { Tokens.Count: 0 }).Select(one => one.Name),
+            .. command.Command.Options.Where(one => one.Required && command.GetResult(one) is null or { Implicit: true }).Select(one => one.Name),
+        ];
+        return names is [] || names.Length < parsed.Errors.Count ? null : $"{string.Join(", ", names)} {(names.Length == 1 ? "is" : "are")} missing";
+    }
 
     // An argument or a command that is not there, by its name.
     private static string? Missing(ParseError error) => error.SymbolResult switch

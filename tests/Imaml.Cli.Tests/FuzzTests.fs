@@ -2,10 +2,14 @@
 module Imaml.Cli.Tests.FuzzTests
 
 open System
+open System.IO
 open System.Text
 open System.Threading
 open Expecto
+open FsUnit
 open Imaml.Cli.Problems
+open Imaml.Cli.Reports
+open Imaml.Testing
 open Imaml.Testing.Fuzzing
 
 let private quadratic =
@@ -53,4 +57,32 @@ let tests =
                 testCase name (fun () ->
                     let known (e: exn) = e :? ProblemFileException || e :? ArgumentException
                     survives true (Encoding.UTF8.GetBytes text) known solve)
+
+            testCase "the files of a run" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+
+                    let options =
+                        "train --dataset glyphs --ways 2 --shots 1 --queries 1 --filters 2 --algorithm imaml-gd --lambda 2 --inner-steps 1 --cg-steps 1 --meta-steps 4 --meta-batch 1 --validate-every 2 --validation-episodes 2 --seed 1 --threads 1 --out"
+
+                    (Imaml.run ([ yield! options.Split ' '; run ])).ExitCode |> should equal 0
+                    (Imaml.run [ "evaluate"; run; "--episodes"; "2" ]).ExitCode |> should equal 0
+
+                    for name in
+                        [
+                            "run.json"
+                            "progress.jsonl"
+                            "curve.jsonl"
+                            "training.json"
+                            "provenance.json"
+                            "evaluation-test-episodes2-best.json"
+                        ] do
+                        let path = Path.Combine(run, name)
+                        let good = File.ReadAllBytes path
+
+                        survives true good (fun e -> e :? InvalidDataException) (fun bytes ->
+                            File.WriteAllBytes(path, bytes)
+                            RunLines.Show(RunContents.Read run, 60) |> Seq.length |> ignore)
+
+                        File.WriteAllBytes(path, good)))
         ]

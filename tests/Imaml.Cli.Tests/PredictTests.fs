@@ -105,10 +105,9 @@ let tests =
                     let examples folder = [ "predict"; at "run"; "--examples"; at folder; at "new" ]
                     let new' = predict at [ at "new" ]
 
-                    refused
-                        2
-                        "--examples is missing: a folder with one folder of pictures for each class"
-                        [ "predict"; at "run"; at "new" ]
+                    refused 2 "--examples is missing; see `imaml predict --help`" [ "predict"; at "run"; at "new" ]
+
+                    refused 2 "MODEL, IMAGES, --examples are missing; see `imaml predict --help`" [ "predict" ]
 
                     refused 2 "--json and --csv contradict each other; give one" (new' @ [ "--json"; "--csv" ])
                     refused 1 "nothing does not exist" (examples "nothing")

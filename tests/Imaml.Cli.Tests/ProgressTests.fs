@@ -5,6 +5,8 @@ open System
 open Expecto
 open FsUnit
 open Imaml.Cli.Commands
+open Imaml.Nets.Learning
+open Imaml.Nets.Runs
 
 /// A clock that the test moves.
 type private Clock() =
@@ -47,4 +49,26 @@ let tests =
 
             testCase "of what goes on takes no time for what was done before" (fun () ->
                 lines [ 5.0, 0.4; 25.0, 0.5 ] |> should equal [ "working: 50 %, 0:01:40 left" ])
+
+            testCase "of a training is one line of any width, without what matters least; trouble is never left out" (fun () ->
+                let step = StepReport(4422, 17688L, 0.2131, 0.96, 0.1, 0.0334, 0.178, 50.51, 1.0, 0, 0)
+                let trouble = TrainingTrouble(3, 2, 1)
+                let line (trouble: TrainingTrouble) width = TrainingDisplay.Line(step, Budget(7000, 4), 0.15, trouble, width)
+
+                line (TrainingTrouble()) Int32.MaxValue
+                |> should
+                    equal
+                    "  4422/7000  loss 0.213  accuracy 96.0 %  ‖∇G‖ 0.033  CG residual 0.178  h_max 50.5  0.0375 s/task  0:06:26 left"
+
+                line (TrainingTrouble()) 79
+                |> should equal "  4422/7000  accuracy 96.0 %  ‖∇G‖ 0.033  CG residual 0.178  0:06:26 left"
+
+                line (TrainingTrouble()) 39 |> should equal "  4422/7000  accuracy 96.0 %"
+
+                for width in [ 79; 120 ] do
+                    let written = line trouble width
+                    written.Length |> should be (lessThanOrEqualTo width)
+
+                    for what in [ "non-positive curvature 3"; "NOT FINITE 2"; "inner solve diverged 1" ] do
+                        written |> should haveSubstring what)
         ]

@@ -61,6 +61,9 @@ let tests =
                         "--checkpoint-every", "7"
                         "--keep-every", "18"
                         "--log-every", "6"
+                        "--outer-averaging", "8"
+                        "--learn-lambda", "layer"
+                        "--lambda-rate", "0.01"
                     ]
 
                 succeed (options changes whole) |> ignore
@@ -86,6 +89,7 @@ let tests =
                                     File.AppendAllText(at run log, "{\"metaStep\":9,\"se")
 
                 ended |> should equal true
+                times |> should be (greaterThan 1)
                 sameRun whole run
 
                 for name in 18..18..108 do

@@ -167,6 +167,52 @@ let tests =
 
                     sealedFile (saved adapted.Save) (fun path -> (AdaptedClassifier.Load path).Dispose())))
 
+            // Whatever is in it, the images are those of the folder: it is made anew.
+            testCase "caches of images" (fun () ->
+                inFolder (fun folder ->
+                    let data, cache = Path.Combine(folder, "data"), Path.Combine(folder, "cache")
+
+                    for name in [ "a"; "b" ] do
+                        for i in 1..2 do
+                            let file = Path.Combine(data, name, $"{i}.png")
+                            Directory.CreateDirectory(Path.GetDirectoryName file |> string) |> ignore
+                            File.WriteAllBytes(file, plain 12 (40 * i, 30, 60 * (int name[0] - 96)))
+
+                    let images () =
+                        let opened = ImageFolder.Open(data, "mine", FolderReading(ImageForm(6, 3), CacheFolder = cache))
+                        [ for i in 0 .. opened.Set.Count - 1 -> opened.Set.Image(i).ToArray() ]
+
+                    let expected = images ()
+                    let known (_: exn) = false
+
+                    let readAs (file: string) (bytes: byte[]) =
+                        // In place of the mapped file, not into it.
+                        File.Delete file
+                        File.WriteAllBytes(file, bytes)
+                        images () |> should equal expected
+
+                    for file in Directory.GetFiles cache do
+                        survives false (File.ReadAllBytes file) known (readAs file)
+
+                    let isSet (file: string) = (File.ReadAllBytes file).AsSpan().StartsWith(ReadOnlySpan("imaml image set"B))
+
+                    let file = Directory.GetFiles cache |> Array.find isSet
+                    let good, read = File.ReadAllBytes file, readAs file
+
+                    // The description alone, under a good hash.
+                    let footer = 2 * sizeof<int64> + 32
+                    let lengths = good[good.Length - footer .. good.Length - 33]
+                    let digests, json = BitConverter.ToInt64(lengths, 0), BitConverter.ToInt64(lengths, 8)
+                    let start = good.Length - footer - int json
+
+                    survives true good[start .. start + int json - 1] known (fun description ->
+                        let lengths =
+                            Array.append (BitConverter.GetBytes digests) (BitConverter.GetBytes(int64 description.Length))
+
+                        let trailer = Array.append good[start - int digests .. start - 1] description
+                        let hash = ImageCache.HashOf(trailer, ReadOnlySpan lengths)
+                        read (Array.concat [ good[.. start - int digests - 1]; trailer; lengths; hash ]))))
+
             testCase "logs" (fun () ->
                 let path = Path.GetTempFileName()
 

@@ -7,6 +7,7 @@ open Expecto
 open FsUnit
 open Imaml.Nets.Tasks
 open Imaml.Testing
+open Imaml.Testing.Fuzzing
 open Imaml.Nets.Tests.DataFixtures
 open Imaml.Nets.Tests.ImageBytes
 open SkiaSharp
@@ -30,7 +31,7 @@ let private images =
     |]
 
 /// A few changes of every kind: bytes, cuts, repetitions, insertions.
-let private mutate (random: Random) (bytes: byte array) =
+let private changed (random: Random) (bytes: byte array) =
     let mutable now = bytes
 
     for _ in 0 .. random.Next 4 do
@@ -79,18 +80,18 @@ let tests =
     testList
         "Damaged files"
         [
-            testCase "600 images" (fun () ->
+            testCase "images" (fun () ->
                 let form = ImageForm(6, 3)
 
                 let outcomes =
-                    Array.init 600 (fun seed ->
-                        let bytes = mutate (Random seed) images[seed % images.Length]
+                    Array.init inputs (fun seed ->
+                        let bytes = changed (Random seed) images[seed % images.Length]
                         reads $"image {seed}" (fun () -> form.Read(ReadOnlySpan bytes, "x").Length |> should equal 108))
 
                 // Both happen, or nothing would have been tried.
                 (Array.contains true outcomes, Array.contains false outcomes) |> should equal (true, true))
 
-            testCase "200 tables" (fun () ->
+            testCase "tables" (fun () ->
                 inFolder (fun folder ->
                     let data, cache = Path.Combine(folder, "data"), Path.Combine(folder, "cache")
                     Directory.CreateDirectory data |> ignore
@@ -104,15 +105,15 @@ let tests =
                             "filename,label,part\r\n1.png,a,train\n2.png,\"a\",train\n3.png,b,val\n4.png,b,val\n5.png,c,test\n6.png,c,test\n"B
 
                     let outcomes =
-                        Array.init 200 (fun seed ->
-                            File.WriteAllBytes(Path.Combine(data, "t.csv"), mutate (Random seed) table)
+                        Array.init inputs (fun seed ->
+                            File.WriteAllBytes(Path.Combine(data, "t.csv"), changed (Random seed) table)
                             let read = reads $"table {seed}" (fun () -> opens data cache)
                             isClean cache
                             read)
 
                     (Array.contains true outcomes, Array.contains false outcomes) |> should equal (true, true)))
 
-            testCase "200 archives" (fun () ->
+            testCase "archives" (fun () ->
                 inFolder (fun folder ->
                     let sound, data, cache =
                         Path.Combine(folder, "sound.zip"), Path.Combine(folder, "x.zip"), Path.Combine(folder, "cache")
@@ -130,8 +131,8 @@ let tests =
                     let bytes = File.ReadAllBytes sound
 
                     let outcomes =
-                        Array.init 200 (fun seed ->
-                            File.WriteAllBytes(data, mutate (Random seed) bytes)
+                        Array.init inputs (fun seed ->
+                            File.WriteAllBytes(data, changed (Random seed) bytes)
                             let read = reads $"archive {seed}" (fun () -> opens data cache)
                             isClean cache
                             read)

@@ -21,7 +21,7 @@ internal static class PredictCommand
     {
         var model = SharedOptions.Completing(
             new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, model file, or name of a model that comes with the program, see `imaml models`" }, ModelsCommand.Names);
-        var examples = new Option<string>("--examples") { Description = "Folder or zip archive with one folder of pictures for each class", HelpName = "DIR" };
+        var examples = new Option<string>("--examples") { Description = "Folder or zip archive with one folder of pictures for each class", HelpName = "DIR", Required = true };
         var images = new Argument<string[]>("IMAGES") { Description = "Pictures, and folders of pictures", Arity = ArgumentArity.OneOrMore };
         var skip = new Option<bool>("--skip-damaged") { Description = "Skip damaged pictures and list them" };
         var json = new Option<bool>("--json") { Description = "Print JSON in place of the table" };
@@ -32,11 +32,7 @@ internal static class PredictCommand
         var command = new Command("predict", "Adapt a model to examples of your own and classify pictures") { model, images, examples, innerSteps, skip, json, csv, picture, save };
         command.SetAction(parsed =>
         {
-            if (parsed.GetValue(examples) is not { Length: > 0 } from)
-            {
-                throw new ArgumentException($"{examples.Name} is missing: a folder with one folder of pictures for each class");
-            }
-
+            var from = parsed.GetRequiredValue(examples);
             if (parsed.GetValue(json) && parsed.GetValue(csv))
             {
                 throw new ArgumentException($"{json.Name} and {csv.Name} contradict each other; give one");

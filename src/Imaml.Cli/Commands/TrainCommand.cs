@@ -5,8 +5,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Imaml.Cli.Reports;
-using Imaml.Math;
-using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
@@ -27,8 +25,6 @@ internal static class TrainCommand
 {
     /// <summary>The command.</summary>
     public const string Name = "train";
-
-    private const int PrintEverySeconds = 10;
 
     public static Command Create(CancellationToken stop)
     {
@@ -77,25 +73,29 @@ internal static class TrainCommand
             Terminal.Error.MarkupLineInterpolated($"continuing at meta-step {run.Learner.MetaStep} of {budget.MetaSteps}");
         }
 
-        var sincePrint = Stopwatch.StartNew();
-        var (nonPositive, nonFinite, diverged) = (0, 0, 0);
+        var (sincePrint, display, trouble) = (Stopwatch.StartNew(), new TrainingDisplay(), default(TrainingTrouble));
         var (startStep, startSeconds) = (run.Learner.MetaStep, run.Seconds);
-        run.Run(
-            stop,
-            step =>
-            {
-                (nonPositive, nonFinite) = (nonPositive + step.NonPositiveCurvature, nonFinite + step.NonFinite);
-                diverged += step.Ended!.Inner.GetValueOrDefault(InnerStatus.NonFinite);
-                if (step.MetaStep == startStep + 1 || step.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= PrintEverySeconds)
+        try
+        {
+            run.Run(
+                stop,
+                step =>
                 {
-                    sincePrint.Restart();
-                    var perStep = (run.Seconds - startSeconds) / (step.MetaStep - startStep);
-                    Terminal.Error.WriteLine(Describe(step, budget, perStep, nonPositive, nonFinite, diverged));
-                    (nonPositive, nonFinite, diverged) = (0, 0, 0);
-                }
-            },
-            point => Terminal.Error.WriteLine(
-                $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Evaluation(point.Inner, experiment.Method)})"));
+                    trouble = trouble.And(step);
+                    if (step.MetaStep == startStep + 1 || step.MetaStep == budget.MetaSteps || sincePrint.Elapsed.TotalSeconds >= TrainingDisplay.Every)
+                    {
+                        sincePrint.Restart();
+                        display.Show(step, budget, (run.Seconds - startSeconds) / (step.MetaStep - startStep), trouble);
+                        trouble = default;
+                    }
+                },
+                point => display.Keep(
+                    $"{point.MetaStep,6}/{budget.MetaSteps}  validation accuracy {Terminal.Accuracy(point)} ({budget.ValidationEpisodes} episodes of one seed; inner solves: {SolveWords.Evaluation(point.Inner, experiment.Method)})"));
+        }
+        finally
+        {
+            display.End();
+        }
 
         if (!Job.Prints)
         {
@@ -150,23 +150,4 @@ internal static class TrainCommand
             Terminal.Line(line);
         }
     }
-
-    private static string Describe(StepReport step, Budget budget, double secondsPerStep, int nonPositive, int nonFinite, int diverged)
-    {
-        var left = TimeSpan.FromSeconds(secondsPerStep * (budget.MetaSteps - step.MetaStep));
-        // Counted since the last line; usually zero.
-        var trouble = (nonPositive > 0 ? $"non-positive curvature {nonPositive}  " : "") + (nonFinite > 0 ? $"NOT FINITE {nonFinite}  " : "")
-            + (diverged > 0 ? $"inner solve diverged {diverged}  " : "");
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{step.MetaStep,6}/{budget.MetaSteps}  loss {step.OuterLoss:F3}  {(double.IsFinite(step.OuterAccuracy) ? string.Create(CultureInfo.InvariantCulture, $"accuracy {100 * step.OuterAccuracy:F1} %") : "no accuracy")}  ‖∇G‖ {step.InnerGradientNorm:F3}  {Solved(step)}"
-            + $"{trouble}{secondsPerStep / budget.MetaBatch:F4} s/task  {Terminal.Duration(left)} left");
-    }
-
-    // The linear solve's figures, as far as they exist: without a solve, or a finite one, no residual; without Ritz values no curvature.
-    private static string Solved(StepReport step) => string.Concat(
-        step.CertifiedError is { } bound ? string.Create(CultureInfo.InvariantCulture, $"certified error {bound:0.0e0}  ") :
-        !double.IsFinite(step.CgResidual) ? "" : string.Create(CultureInfo.InvariantCulture, $"CG residual {step.CgResidual:F3}  "),
-        double.IsNaN(step.LargestCurvature) ? "" : string.Create(CultureInfo.InvariantCulture, $"h_max {step.LargestCurvature:F1}  "),
-        step.Learned is { } learned ? string.Create(CultureInfo.InvariantCulture, $"{learned.Name} {learned.Smallest:G3} to {learned.Largest:G3}  ") : "");
 }

@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
-using Spectre.Console;
 
 namespace Imaml.Cli.Results;
 
@@ -35,7 +34,7 @@ internal sealed class ResultFolder : IDisposable
     {
         var path = Path.Combine(_path, name);
         AtomicFile.Write(path, content);
-        Terminal.Error.WriteLine($"written: {path}");
+        Terminal.Progress($"written: {path}");
     }
 
     /// <summary>Writes a text, which ends in one new line.</summary>

@@ -115,7 +115,13 @@ internal static class ImageCache
 
         var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         var store = new MappedPixels(path, map, Magic.Length, pixels, (int)index.ImageBytes, digests);
-        return pixels <= CheckedAtOnce && !store.IsSound() ? null : new CachedImages(SetOf(store, index), index);
+        if (pixels <= CheckedAtOnce && !store.IsSound())
+        {
+            store.Close();
+            return null;
+        }
+
+        return new CachedImages(SetOf(store, index), index);
     }
 
     /// <summary>Of what ends a file: the images' hashes, the index, and the lengths of the two.</summary>
@@ -248,6 +254,13 @@ internal sealed class MappedPixels(string path, MemoryMappedFile map, long start
 {
     private readonly MemoryMappedViewAccessor _view = map.CreateViewAccessor(0, start + length, MemoryMappedFileAccess.Read);
     private readonly bool[] _sound = new bool[digests.Length / SHA256.HashSizeInBytes];
+
+    /// <summary>Gives the file up; no image may be asked for afterwards.</summary>
+    public void Close()
+    {
+        _view.Dispose();
+        map.Dispose();
+    }
 
     public override ReadOnlySpan<byte> Image(int index)
     {
