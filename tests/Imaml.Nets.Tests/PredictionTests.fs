@@ -181,7 +181,11 @@ let tests =
                 refused photographs 1_000_000 "1000000 examples "
                 let own = Network(ImageShape(28, 28, 1), Dense(ImageShape(28, 28, 1), 2, 1.0))
                 own.RequireFits(1000, "examples")
-                refused own Int32.MaxValue "2147483647 examples need about 64 GiB of memory")
+
+                refused
+                    (Network(ImageShape(1, 1, 1), Dense(ImageShape(1, 1, 1), 100_000, 1.0)))
+                    Int32.MaxValue
+                    "2147483647 examples need about ")
 
             testCase "a stream without an end is refused, and no more of it is held than of a picture" (fun () ->
                 use zeros = File.OpenRead "/dev/zero"

@@ -10,6 +10,7 @@ using Imaml.Nets.Machines;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Cli.Commands;
@@ -30,10 +31,12 @@ internal sealed record ModelEvaluation(
 
     private bool IsRun => MeasuredStates.IsRun(Model);
 
-    private bool IsOutputItself => IsRun && Output is not null && Path.GetFullPath(Output) == Path.GetFullPath(Model);
+    private bool IsOutputItself => IsRun && Output is not null && Directory.Exists(Output) && Owner.Identity(Output) == Owner.Identity(Model);
 
     // In a folder for several models each file says whose it is.
-    private string Prefix => Output is null || IsOutputItself ? "" : $"{Path.GetFileNameWithoutExtension(Path.GetFullPath(Model).TrimEnd(Path.DirectorySeparatorChar))}-";
+    private string Prefix => Output is null || IsOutputItself ? "" : $"{Name(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Model)))}-";
+
+    private string Name(string path) => IsRun ? Path.GetFileName(path) : Path.GetFileNameWithoutExtension(path);
 
     private string? Folder => Output ?? (IsRun && KeepsResult ? Model : null);
 
@@ -227,7 +230,7 @@ internal sealed record ModelEvaluation(
         try
         {
             if (File.Exists(file) && JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllBytes(file), RunJson.Options) is { Experiment: { } other } old
-                && (old.MetaStep != result.MetaStep && old.State == EvaluationResult.Model || other.DifferencesFrom(result.Experiment) is not []))
+                && (old.Tasks != result.Tasks || (old.MetaStep != result.MetaStep && old.State == EvaluationResult.Model) || other.DifferencesFrom(result.Experiment) is not []))
             {
                 return "it holds the evaluation of another model";
             }
@@ -235,9 +238,13 @@ internal sealed record ModelEvaluation(
             RunFolder.WriteJson(file, result);
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return e is JsonException ? "it holds something else" : e.Message;
+            return e.Message;
+        }
+        catch (Exception e) when (e is JsonException or DataException or ArgumentException or NotSupportedException or InvalidOperationException)
+        {
+            return "it holds something else";
         }
     }
 

@@ -211,7 +211,9 @@ internal static class SharedOptions
     /// <summary>The tasks and the network of a run, which must be those that it was trained on, where that is known.</summary>
     public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)
     {
-        var parts = OpenParts(run.Experiment, data, stop);
+        // Where the tasks are known, so that others are refused.
+        var experiment = run.Tasks is not "" && run.Experiment.Tasks is PhotographEpisodes photographs ? run.Experiment with { Tasks = photographs with { MayHaveMoved = true } } : run.Experiment;
+        var parts = OpenParts(experiment, data, stop);
         return run.Tasks is "" || parts.Tasks.Identity == run.Tasks
             ? parts
             : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");

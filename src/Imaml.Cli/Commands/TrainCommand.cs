@@ -8,6 +8,7 @@ using Imaml.Cli.Reports;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Tasks;
 using Spectre.Console;
 
 namespace Imaml.Cli.Commands;
@@ -49,7 +50,9 @@ internal static class TrainCommand
 
     private static int Train(Experiment experiment, string? data, RunFolder folder, ComputeDevice device, int? threads, bool json, CancellationToken stop)
     {
-        var (tasks, model) = SharedOptions.OpenParts(experiment, data, stop);
+        // The images of a run that goes on are compared with those that it has seen.
+        var from = folder.HasRun && experiment.Tasks is PhotographEpisodes photographs ? experiment with { Tasks = photographs with { MayHaveMoved = true } } : experiment;
+        var (tasks, model) = SharedOptions.OpenParts(from, data, stop);
         using var run = TrainingRun.OpenShared(folder, experiment, tasks, model, device, Job.Threads(threads), Job.Processes);
         var budget = experiment.Budget;
         foreach (var note in run.Notes)

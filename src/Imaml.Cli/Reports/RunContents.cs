@@ -143,7 +143,7 @@ internal sealed record RunContents(
                 }
 
                 // A file of another run may have been copied here.
-                if (experiment is null || measured.DifferencesFrom(experiment) is [])
+                if (experiment is null || (measured.DifferencesFrom(experiment) is [] && SameData(measured.Tasks, experiment.Tasks)))
                 {
                     evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
                     continue;
@@ -201,6 +201,8 @@ internal sealed record RunContents(
             return true;
         }
     }
+
+    private static bool SameData(TaskSpec one, TaskSpec other) => (one as EpisodeSpec)?.Dataset == (other as EpisodeSpec)?.Dataset;
 
     private static Experiment? Experiments(JsonObject description)
     {

@@ -174,8 +174,7 @@ type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: Nudge
 
             // Ways that rounding hides, though there is an outer gradient.
             let hidden =
-                let rounding =
-                    space.Multiply(space.Scalar 8.0, space.Multiply(Mask.epsilon space, space.Norm plain.Phi))
+                let rounding = space.Multiply(Mask.epsilon space, space.Norm plain.Phi)
 
                 nudged
                 |> List.map (fun (struct (_, _, _, _, way, _)) -> space.Exceeds(rounding, space.Norm way))

@@ -35,6 +35,11 @@ internal static class AllocatorSettings
     /// <summary>Gives memory that is freed back to the system, which takes some milliseconds.</summary>
     public static void GiveBackFreedMemory()
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
         try
         {
             _ = Trim(0);

@@ -58,7 +58,7 @@ public sealed class AdaptedClassifier : IDisposable
     /// <summary>The model that was adapted.</summary>
     public string Model => _header.Model;
 
-    /// <summary>The classes, in the order of their first examples.</summary>
+    /// <summary>The classes, in their ordinal order.</summary>
     public IReadOnlyList<string> Labels => _header.Labels;
 
     /// <summary>The form that pictures are brought to.</summary>

@@ -111,7 +111,7 @@ public sealed class FewShotClassifier : IDisposable
     public Experiment Experiment => _header.Experiment;
 
     /// <summary>Adapts to examples.</summary>
-    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is not a limit; the labels are put in their ordinal order, so that neither the order of the classes nor that of the examples matters, except for rounding.</param>
+    /// <param name="examples">At least one of each class, of 2 to <see cref="Ways"/> classes, or of any number where <see cref="Ways"/> is not a limit; the labels are put in their ordinal order, so that the order of the classes does not matter.</param>
     /// <param name="cancel">Ends it: between two pictures that are read, and between two steps of the inner solver.</param>
     /// <exception cref="ArgumentException">There are too few or too many classes, more examples than the network can take at once or than fit into memory, or an example is null or has no label that is Unicode text or no picture.</exception>
     /// <exception cref="DataException">A picture cannot be read.</exception>
@@ -131,6 +131,8 @@ public sealed class FewShotClassifier : IDisposable
 
         using var use = _shared.Begin();
         var watch = Stopwatch.StartNew();
+        // Class by class, in the order of the labels.
+        examples = [.. examples.OrderBy(example => example.Label, StringComparer.Ordinal)];
         string[] labels = [.. examples.Select(example => example.Label).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         var (network, kept) = OtherWays.Of(_method, _network, Ways, labels.Length);
         network.RequireFits(examples.Count, "examples");

@@ -214,6 +214,10 @@ public sealed class RunFolder(string path)
                 held.Dispose();
                 Directory.CreateDirectory(FolderPath);
             }
+            catch (DirectoryNotFoundException) when (Stopwatch.GetElapsedTime(start) < EndingTime)
+            {
+                Directory.CreateDirectory(FolderPath);
+            }
             catch (IOException e) when (e.HResult == InUse && Stopwatch.GetElapsedTime(start) < EndingTime)
             {
             }
@@ -223,12 +227,21 @@ public sealed class RunFolder(string path)
     /// <summary>Gives the lock up, once. Before that the folder is removed where nothing but the lock is in it: afterwards it may be another process's.</summary>
     internal void Release(FileStream held)
     {
-        if (!held.SafeFileHandle.IsClosed)
+        try
         {
-            RemoveIfEmpty();
+            if (!held.SafeFileHandle.IsClosed)
+            {
+                RemoveIfEmpty();
+            }
         }
-
-        held.Dispose();
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A mount point, or another process begins there: an empty folder stays.
+        }
+        finally
+        {
+            held.Dispose();
+        }
     }
 
     /// <summary>Removes the folder where nothing was written into it but the lock.</summary>

@@ -74,6 +74,10 @@ public sealed record PhotographEpisodes(
         .. NumberComplaints(),
     ];
 
+    /// <summary>Whether the folder of a run may be looked for in the data folder: its images are compared with those that it was trained on.</summary>
+    [JsonIgnore]
+    internal bool MayHaveMoved { get; init; }
+
     /// <summary>The same with the full path of a folder, which does not depend on the working directory.</summary>
     internal PhotographEpisodes Rooted() => Dataset.StartsWith(FolderPrefix, StringComparison.Ordinal) ? this with { Dataset = FolderPrefix + Locate(null).Path } : this;
 
@@ -86,8 +90,8 @@ public sealed record PhotographEpisodes(
             var path = System.IO.Path.TrimEndingDirectorySeparator(Dataset[FolderPrefix.Length..]);
             path = System.IO.Path.GetFullPath(path.StartsWith("~/", StringComparison.Ordinal) ? System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..]) : path);
             var name = System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } own ? own : "folder";
-            // Where it was moved: into the data folder, or to it. Whether these are the same images is compared where a run has others.
-            return (Exists(path) || dataFolder is null ? path : System.IO.Path.Combine(dataFolder, System.IO.Path.GetFileName(path)) is var inside && Exists(inside) ? inside : System.IO.Path.GetFullPath(dataFolder), name);
+            // Where it was moved: into the data folder, or to it, for a run whose images are compared with these.
+            return (Exists(path) || dataFolder is null || !MayHaveMoved ? path : System.IO.Path.Combine(dataFolder, System.IO.Path.GetFileName(path)) is var inside && Exists(inside) ? inside : System.IO.Path.GetFullPath(dataFolder), name);
         }
 
         static bool Exists(string path) => Directory.Exists(path) || File.Exists(path);
