@@ -265,7 +265,7 @@ let tests =
                             for one in train data more "run" -> if one.StartsWith "folder:" then "glyphs" else one
                         ]
 
-                    usage (glyphs [ "--skip-damaged" ]) "unused options: --size, --skip-damaged (with fomaml)"))
+                    usage (glyphs [ "--skip-damaged" ]) "unused options: --size, --skip-damaged (with glyphs)"))
 
             Needs.grocery "list and check find grocery_84, and training says its name" (fun root ->
                 (Imaml.run [ "data"; "list"; "--data"; root ]).Output |> says [ "grocery_84" ]

@@ -449,7 +449,7 @@ let results =
                     [
                         [ "solve"; "/dev/zero" ], "/dev/zero: longer than a gigabyte", 2
                         [ "train"; "/dev/zero"; "--out"; "none" ], "/dev/zero: longer than 1048576 bytes", 1
-                        [ "evaluate"; "/dev/zero" ], "/dev/zero is no checkpoint", 1
+                        [ "evaluate"; "/dev/zero" ], "/dev/zero is not a checkpoint", 1
                         [ "models"; "import"; "/dev/zero"; "none.bin"; "--experiment"; "grocery-5way" ],
                         "/dev/zero is not a safetensors file",
                         1

@@ -636,7 +636,7 @@ let tests =
                     File.WriteAllText(path, "IMAMLCK2 and the rest")
                     refused "was written by another version" [ "evaluate"; run; "--state"; "last" ]
                     File.Delete path
-                    refused "there is no checkpoint" [ "evaluate"; run; "--state"; "last" ]))
+                    refused "there is not a checkpoint" [ "evaluate"; run; "--state"; "last" ]))
 
             testCase "an output that cannot be a folder: one line, and nothing is written" (fun () ->
                 inFolder (fun folder ->
