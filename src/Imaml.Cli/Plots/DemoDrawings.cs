@@ -18,27 +18,31 @@ internal static class DemoDrawings
     /// <returns>The two folders.</returns>
     public static (string Examples, string Unknown) Write(string folder, EpisodeBatch batch)
     {
-        var (examples, unknown) = (Free(folder, "examples", batch.Ways), Free(folder, "new", batch.Ways));
-        foreach (var (below, pixels, each) in new[] { (examples, batch.Support, batch.Shots), (unknown, batch.Query, batch.Queries) })
-        {
-            for (var i = 0; i < batch.Ways * each; i++)
-            {
-                var size = batch.Height * batch.Width;
-                AtomicFile.Write(Path.Combine(below, Name(i / each), $"{(i % each) + 1}.png"), Png(pixels.AsSpan(i * size, size), batch.Height, batch.Width));
-            }
-        }
-
-        return (examples, unknown);
+        return (Place(folder, "examples", Drawings(batch, batch.Support, batch.Shots)), Place(folder, "new", Drawings(batch, batch.Query, batch.Queries)));
     }
 
-    private static string Name(int label) => $"{(char)('A' + label)}";
-
-    // Another class in it would be one of the examples'.
-    private static string Free(string folder, string name, int ways)
+    private static IReadOnlyDictionary<string, byte[]> Drawings(EpisodeBatch batch, float[] pixels, int each)
     {
-        string[] classes = [.. Enumerable.Range(0, ways).Select(Name)];
-        return Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(Path.GetFullPath(folder), i == 1 ? name : $"{name}-{i}"))
-            .First(path => !Directory.Exists(path) || Directory.EnumerateFileSystemEntries(path).All(entry => classes.Contains(Path.GetFileName(entry))));
+        var size = batch.Height * batch.Width;
+        return Enumerable.Range(0, batch.Ways * each).ToDictionary(
+            i => Path.Combine($"{(char)('A' + (i / each))}", $"{(i % each) + 1}.png"),
+            i => Png(pixels.AsSpan(i * size, size), batch.Height, batch.Width));
+    }
+
+    // In the first folder of the name that holds nothing but these drawings: of anything else nothing is replaced, and no class is added to it.
+    private static string Place(string folder, string name, IReadOnlyDictionary<string, byte[]> drawings)
+    {
+        var place = Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(Path.GetFullPath(folder), i == 1 ? name : $"{name}-{i}")).First(HoldsNoOther);
+        foreach (var (file, png) in drawings)
+        {
+            AtomicFile.Write(Path.Combine(place, file), png);
+        }
+
+        return place;
+
+        bool HoldsNoOther(string path) => !File.Exists(path) && (!Directory.Exists(path) || Directory.EnumerateFileSystemEntries(path, "*", SearchOption.AllDirectories).All(entry =>
+            Path.GetRelativePath(path, entry) is var name && drawings.TryGetValue(name, out var png) ? png.AsSpan().SequenceEqual(File.ReadAllBytes(entry))
+                : drawings.Keys.Any(file => Path.GetDirectoryName(file) == name)));
     }
 
     private static byte[] Png(ReadOnlySpan<float> ink, int height, int width)

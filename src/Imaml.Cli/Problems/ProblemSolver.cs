@@ -118,7 +118,7 @@ internal sealed class ProblemSolver
             }, status switch
             {
                 CertifiedStatus.RoundingLimit => "the accuracy is below what double precision can certify: ask for no less than the bound, or raise λ",
-                CertifiedStatus.BudgetSpent => "no further step made the bound smaller before it reached the accuracy: ask for no less than the bound, or raise λ",
+                CertifiedStatus.BudgetSpent when certified.MetaGradient.Inner.Read(Space)[0].Status is not InnerStatus.StepLimit => "no further step made the bound smaller before it reached the accuracy: ask for no less than the bound, or raise λ",
                 _ => status.Describe(),
             }),
         };

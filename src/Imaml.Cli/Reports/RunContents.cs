@@ -131,6 +131,7 @@ internal sealed record RunContents(
             notRead.Add(DescriptionName);
         }
 
+        var origin = Read<RunOrigin>(folder.OriginPath);
         var evaluations = new List<EvaluationFile>();
         foreach (var file in Directory.EnumerateFiles(folder.FolderPath, "evaluation-*.json").Order(StringComparer.Ordinal))
         {
@@ -143,7 +144,7 @@ internal sealed record RunContents(
                 }
 
                 // A file of another run may have been copied here.
-                if (experiment is null || (measured.DifferencesFrom(experiment) is [] && SameData(measured.Tasks, experiment.Tasks)))
+                if ((experiment is null || measured.DifferencesFrom(experiment) is []) && (origin?.Tasks is null || Data(result.Tasks) == Data(origin.Tasks)))
                 {
                     evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
                     continue;
@@ -168,7 +169,7 @@ internal sealed record RunContents(
             folder,
             description,
             experiment,
-            Read<RunOrigin>(folder.OriginPath),
+            origin,
             summary,
             [.. JsonLines.Read<CurveLine>(folder.CurvePath, line => line.IsSound && line.MetaStep > reached && (reached = line.MetaStep) > 0)],
             TrainingLog.Read(folder.ProgressPath),
@@ -202,7 +203,8 @@ internal sealed record RunContents(
         }
     }
 
-    private static bool SameData(TaskSpec one, TaskSpec other) => (one as EpisodeSpec)?.Dataset == (other as EpisodeSpec)?.Dataset;
+    // The end of an identity, "(images …, classes …)": evaluations may have other ways, shots and query images than the training.
+    private static string Data(string tasks) => tasks[int.Max(0, tasks.LastIndexOf('('))..];
 
     private static Experiment? Experiments(JsonObject description)
     {

@@ -76,23 +76,6 @@ type LinearOperator =
         let matrices = LinearOperator.Matrices(space, coordinates, operator, like)
         coordinates.OfRows(like, matrices |> Array.map (fun a -> a.Diagonal().ToArray()))
 
-/// Jacobi's preconditioner M = diag(m): w ↦ wᵢ/mᵢ.
-///
-/// Every mᵢ must be positive and finite. The diagonal of H + Λ need not be: Aⱼⱼ = ⟨eⱼ, Aeⱼ⟩ ≤ 0 says that A is indefinite.
-/// Cost: one pass over the vector an action; when it is made the diagonal is read, which waits for a device.
-type DiagonalPreconditioner<'V>(coordinates: ICoordinates<'V>, diagonal: 'V) =
-    do
-        for task, row in coordinates.ToRows diagonal |> Array.indexed do
-            for j, value in Array.indexed row do
-                if not (value > 0.0 && value < infinity) then
-                    invalidArg (nameof diagonal) $"a preconditioner's diagonal must be positive and finite, not {value} (task {task}, {j})"
-
-    /// m
-    member _.Diagonal = diagonal
-
-    interface ILinearOperator<'V> with
-        member _.Apply w = coordinates.Quotient(w, diagonal)
-
 /// A = scale · QDQᵀ.
 [<NoComparison; NoEquality>]
 type Eigensystem =

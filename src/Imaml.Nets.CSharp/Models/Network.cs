@@ -111,18 +111,19 @@ public sealed class Network
     /// <exception cref="ArgumentException">They are too many.</exception>
     internal void RequireFits(int images, string what)
     {
-        // What one image takes; a pass is linear in them.
-        var one = Processor(1, 1);
-        var (largest, bytes) = one is null ? (0L, 16L * _layers.Sum(layer => (long)layer.OutputShape.Count)) : (one.LargestTensor, one.Bytes);
+        // What one image takes, and what a pass takes besides.
+        var (largest, bytes, fixedBytes) = Processor(1, 1) is { } one ? (one.LargestTensor, one.Bytes, sizeof(float) * (long)one.Scratch)
+            : (0L, 16L * (Input.Count + _layers.Sum(layer => (long)layer.OutputShape.Count)), 0L);
+        var needed = fixedBytes + (images * (double)bytes);
         var (most, memory) = (largest == 0 ? int.MaxValue : int.MaxValue / (sizeof(float) * largest), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         if (images > most)
         {
             throw new ArgumentException($"{images} {what} are more than this network can take at once: at most {most}");
         }
 
-        if (images * (double)bytes > memory)
+        if (needed > memory)
         {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{images} {what} need about {images * (double)bytes / (1 << 30):F0} GiB of memory, and there are {memory / (double)(1 << 30):F0}: take fewer"));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{images} {what} need about {needed / (1 << 30):F0} GiB of memory, and there are {memory / (double)(1 << 30):F0}: take fewer"));
         }
     }
 

@@ -45,11 +45,11 @@ internal sealed class ProcessorNetwork
     /// <summary>Numbers that any of them needs while it works.</summary>
     public int Scratch { get; }
 
-    /// <summary>Numbers of the largest tensor of a task's pass.</summary>
-    public long LargestTensor => long.Max(long.Max(Outputs.Count, Kept.Count), long.Max(Patches(), long.Max(TwoOutputs.Count, Scratch)));
+    /// <summary>Numbers of the largest tensor of a task's pass that grows in proportion to its images.</summary>
+    public long LargestTensor => long.Max(long.Max(Outputs.Count, Kept.Count), long.Max(Patches(), TwoOutputs.Count));
 
-    /// <summary>Bytes of a task's pass with all that products need.</summary>
-    public long Bytes => sizeof(float) * (Patches() + (3L * Outputs.Count) + Kept.Count + TwoOutputs.Count + Scratch);
+    /// <summary>Bytes of all tensors that do, with what products need.</summary>
+    public long Bytes => sizeof(float) * (Patches() + (3L * Outputs.Count) + Kept.Count + TwoOutputs.Count);
 
     private long Patches() => _first.Shape(Images) is var shape ? (long)Images * shape.OutputHeight * shape.OutputWidth * shape.Patch : 0;
 

@@ -138,8 +138,8 @@ public sealed record Experiment(TaskSpec Tasks, NetworkSpec Network, Method Meth
     private static JsonElement Numbers(Experiment one) =>
         JsonSerializer.SerializeToElement(one with { Note = null, Budget = new Budget(1, one.Budget.MetaBatch), Tasks = Anywhere(one.Tasks) }, RunJson.Options);
 
-    // The images decide, not where they are.
-    private static TaskSpec Anywhere(TaskSpec tasks) => tasks is PhotographEpisodes photographs && photographs.Dataset.StartsWith(PhotographEpisodes.FolderPrefix, StringComparison.Ordinal)
+    /// <summary>Tasks without the place of their images, which may be another on each machine: the images decide, not where they are.</summary>
+    internal static TaskSpec Anywhere(TaskSpec tasks) => tasks is PhotographEpisodes photographs && photographs.Dataset.StartsWith(PhotographEpisodes.FolderPrefix, StringComparison.Ordinal)
         ? photographs with { Dataset = PhotographEpisodes.FolderPrefix } : tasks;
 
     private static IEnumerable<string> Differences(string path, JsonElement mine, JsonElement theirs)

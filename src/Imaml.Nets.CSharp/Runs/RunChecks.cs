@@ -74,7 +74,8 @@ internal static class RunChecks
         if (ranks.Size > 1)
         {
             var here = Provenance.Current(device);
-            ranks.Require("the experiment", JsonSerializer.SerializeToUtf8Bytes(experiment, RunJson.Options), "start all ranks with the same options");
+            var everywhere = experiment with { Tasks = Experiment.Anywhere(experiment.Tasks) };
+            ranks.Require("the experiment", JsonSerializer.SerializeToUtf8Bytes(everywhere, RunJson.Options), "start all ranks with the same options");
             ranks.Require("the data", Encoding.UTF8.GetBytes(problem.Identity), "all machines need the same data");
             ranks.Require("the program", Encoding.UTF8.GetBytes($"{here.Version} with libtorch {here.LibTorch}"), "install the same version on all machines");
             ranks.Require("the instruction set of the processor", Encoding.UTF8.GetBytes($"{here.InstructionSet}"), "equal numbers need processors of one kind on all machines");

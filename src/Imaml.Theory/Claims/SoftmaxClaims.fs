@@ -42,40 +42,32 @@ module SoftmaxClaims =
 
     let private some = Instances.count 60 1200
 
-    let private check statement hypotheses measured bound instances violations : Claim =
+    let private check statement measured bound which first : Claim =
         Claim.create
             "a convex head"
             statement
-            hypotheses
-            "random features, labels, λ and W₀; cross-entropy and squares"
+            "none"
+            "random logits z, moves a and directions b of 2 to 7 classes"
             measured
             bound
-            instances
-            violations
+            (Instances.numbered first some (softmax which))
+            [||]
 
     let claims: Claim list =
         [
             check
                 "the softmax's curvature changes by at most the factor exp(√2‖a‖)"
-                "none"
                 "bᵀS(z + a)b, a and b random or between two classes"
                 "exp(√2‖a‖) bᵀS(z)b"
-                (Instances.numbered 90000 some (softmax 0))
-                [||]
+                0
+                90000
 
             check
                 "the softmax's third derivative is at most 2√2/(6√3)"
-                "none"
                 "|∇³ along b|, b random or between two classes"
                 "0.2722‖b‖³"
-                (Instances.numbered 130000 some (softmax 2))
-                [||]
+                2
+                130000
 
-            check
-                "the softmax's curvature is at most 2 max p(1 − p)"
-                "none"
-                "bᵀSb, b random or between two classes"
-                "2 max p(1 − p)‖b‖²"
-                (Instances.numbered 120000 some (softmax 1))
-                [||]
+            check "the softmax's curvature is at most 2 max p(1 − p)" "bᵀSb, b random or between two classes" "2 max p(1 − p)‖b‖²" 1 120000
         ]
