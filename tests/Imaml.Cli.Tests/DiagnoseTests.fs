@@ -231,7 +231,7 @@ let tests =
                     let absent = Path.Combine(run, "absent")
                     refused 1 "there is no folder" (diagnose absent [])
                     Directory.CreateDirectory absent |> ignore
-                    refused 1 "there is not a checkpoint" (diagnose absent [])
+                    refused 1 "there is no checkpoint" (diagnose absent [])
                     refused 2 "--tasks must be at least 1, not 0" [ "diagnose"; run; "--tasks"; "0" ]
                     refused 2 "--lanczos-steps must be at least 2, not 1" [ "diagnose"; run; "--lanczos-steps"; "1" ]
                     refused 2 "--part: test is not one of validation, train" (diagnose run [ "--part"; "test" ])

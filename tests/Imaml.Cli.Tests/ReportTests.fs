@@ -85,7 +85,7 @@ let private evaluate (folder: string) (seed: uint64) (accuracies: float list) =
         EvaluationResult(
             experiment,
             null,
-            "glyphs, so many ways",
+            "glyphs, so many ways (images 0123, classes 4567)",
             Provenance.WithoutLibTorch(),
             100,
             ClassPart.Test,
@@ -426,7 +426,22 @@ let pages =
                         |> String.concat "\n"
                         |> should haveSubstring "no validation and no log"))
 
-            testCase "a run that diverged is called that, with the reason; an evaluation of another run is not shown as its own" (fun () ->
+            testCase "an evaluation is shown by the images that it was made on, wherever they are now" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    write run experiment [] 3
+                    evaluate run 1UL [ 0.5; 0.75 ]
+
+                    let shown tasks =
+                        RunFolder.WriteJson((RunFolder run).OriginPath, RunOrigin(tasks, null, Provenance.WithoutLibTorch()))
+                        let contents = RunContents.Read run
+                        contents.Evaluations.Count, contents.NotRead.Count
+
+                    // Other ways, and the same images and classes.
+                    shown "glyphs, 2-way (images 0123, classes 4567)" |> should equal (1, 0)
+                    shown "glyphs, so many ways (images 0123, classes 89ab)" |> should equal (0, 1)))
+
+            testCase "a run that diverged is called that, with the reason" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")
                     write run experiment [] 3

@@ -272,8 +272,11 @@ let tests =
                             if name <> "README.txt" then
                                 readMe |> should haveSubstring listed))
 
-            testCase "the demo leaves a model and drawings, which the command that it prints classifies" (fun () ->
+            testCase "the demo leaves a model and drawings, which the command that it prints classifies; it replaces no drawing" (fun () ->
                 inFolder (fun folder ->
+                    let drawn = Directory.CreateDirectory(Path.Combine(folder, "examples", "A"))
+                    let mine = Path.Combine(drawn.FullName, "1.png")
+                    File.WriteAllText(mine, "mine")
                     let demo = succeed [ "demo"; "--quick"; "--out"; folder; "--threads"; "2" ]
 
                     let words =
@@ -285,7 +288,8 @@ let tests =
                     let answer = JsonDocument.Parse(predicted.Output).RootElement
                     // 5 classes, 5 drawings of each; chance is 5 right.
                     answer.GetProperty("judged").GetInt32() |> should equal 25
-                    answer.GetProperty("right").GetInt32() |> should be (greaterThan 10)))
+                    answer.GetProperty("right").GetInt32() |> should be (greaterThan 10)
+                    File.ReadAllText mine |> should equal "mine"))
 
             testCase "evaluate measures the same accuracy every time, and writes what it was measured on" (fun () ->
                 inFolder (fun folder ->
@@ -636,7 +640,7 @@ let tests =
                     File.WriteAllText(path, "IMAMLCK2 and the rest")
                     refused "was written by another version" [ "evaluate"; run; "--state"; "last" ]
                     File.Delete path
-                    refused "there is not a checkpoint" [ "evaluate"; run; "--state"; "last" ]))
+                    refused "there is no checkpoint" [ "evaluate"; run; "--state"; "last" ]))
 
             testCase "an output that cannot be a folder: one line, and nothing is written" (fun () ->
                 inFolder (fun folder ->
