@@ -129,6 +129,50 @@ let tests =
                 (adaptive (judged understated) 1e-6 5 z).Statuses
                 |> should equal [| CertifiedStatus.ConstantsRefuted |])
 
+            testCase "a product that is not finite gives no gradient, by whatever way it was asked for" (fun () ->
+                let z = vector [ 0.0; 0.0; 0.0; 0.0 ]
+
+                let broken z =
+                    let task = ridge.Task z
+
+                    { task with
+                        Inner =
+                            { task.Inner with
+                                HessianProduct = fun _ _ -> Vector<float>.Build.Dense(4, nan)
+                            }
+                    }
+
+                let task = broken z
+                let regularizer, problem = Proximal.regularizer task.Proximal, BilevelTask.problem task
+                let smoothness = (BilevelTask.constants (ridge.Task z)).Smoothness
+                let inner = GradientDescentSolver<Vector<float>, float>(ConstantStep(1.0 / smoothness), 1000, 1)
+                let linear = ConjugateGradientSolver<Vector<float>, float>(LinearSolveOptions.ToTolerance(10, 0.0))
+                let none (gradient: Vector<float>) = gradient.ToArray() |> Array.forall Double.IsNaN |> should equal true
+                let report = ImplicitMetaGradient.Compute(space, regularizer, problem, inner, linear, task.Theta)
+                none report.Gradient
+                let solves = report.Solve.Read space
+                solves[0].Status |> should equal SolveStatus.NonFinite
+
+                let level = adaptive { ridge with Task = broken } 1e-6 5 z
+
+                level.Statuses |> should equal [| CertifiedStatus.NonFinite |]
+                none level.Gradient.Gradient
+
+                let accurate =
+                    AdaptiveAccuracy.Compute(
+                        space,
+                        regularizer,
+                        problem,
+                        inner,
+                        linear,
+                        [| BilevelTask.losses task |],
+                        { Accuracy = 1e-6; MaxRounds = 5 },
+                        task.Theta
+                    )
+
+                accurate.Tasks[0].Status |> should equal CertifiedStatus.NonFinite
+                none accurate.MetaGradient.Gradient)
+
             testCase "a bound of the pull-back that is not known gives no certificate, one that is no number is refused" (fun () ->
                 let z = vector [ 0.0; 0.0; 0.0; 0.0 ]
                 let struct (_, bound) = ridge.ExactGradient(z)

@@ -253,6 +253,7 @@ type internal AdaptiveSearch<'V, 'S>
                     LearnedRounding = [||]
                     Certified = [||]
                 }
+                |> MetaGradient.refused space
             Tasks =
                 tasks
                 |> Array.map (fun p ->

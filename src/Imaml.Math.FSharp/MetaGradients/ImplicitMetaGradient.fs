@@ -66,7 +66,7 @@ type LowerLevelGradient<'Z, 'V, 'S> =
 
     /// The pull-back of what Algorithm 2 found at z, by whatever solvers. Scalars are per task; Z has a vector for each task too.
     ///
-    /// Cost: one pull-back and one norm. The solve's status is NonFinite where ∇F is not finite.
+    /// Cost: one pull-back and one norm. The solve's status is NonFinite where ∇F is not finite, and ∇F is not a number where that is the status.
     static member Of
         (
             outerSpace: IInnerProductSpace<'Z, 'S>,
@@ -76,14 +76,15 @@ type LowerLevelGradient<'Z, 'V, 'S> =
         ) : LowerLevelGradient<'Z, 'V, 'S> =
         let gradient = point.PullBack.Invoke(report.Phi, report.Solve.Solution, report.Gradient)
         let finite = Mask.finite outerSpace (outerSpace.Norm gradient)
+        let marks = report.Solve.Marks.Judged(space, finite)
 
         {
-            Gradient = gradient
+            Gradient = MetaGradient.numberIf outerSpace marks gradient
             Report =
                 { report with
                     Solve =
                         { report.Solve with
-                            Marks = report.Solve.Marks.Judged(space, finite)
+                            Marks = marks
                         }
                 }
         }
@@ -131,7 +132,6 @@ type ImplicitMetaGradient =
                 LearnedRounding = [||]
                 Certified = [||]
             }
-            |> MetaGradient.judged space
             |> MetaGradient.refused space)
 
     /// The meta-gradient of every task at θ, not a number where the status says that it is not finite.

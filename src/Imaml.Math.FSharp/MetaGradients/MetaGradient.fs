@@ -159,12 +159,17 @@ module internal MetaGradient =
                 }
         }
 
-    /// g not a number where the linear solve was not finite: its last finite iterate, 0 where none was made, is not taken for a gradient.
+    /// w, not a number where the linear solve was not finite: what is made of its last finite iterate, 0 where none was made, is not a gradient.
+    let numberIf (space: IInnerProductSpace<'W, 'S>) (solve: Marks<'S>) (w: 'W) =
+        let broken = space.Exceeds(solve.NonFinite, space.Scalar 0.0)
+        space.Scale(space.Select(broken, space.Scalar nan, space.Scalar 1.0), w)
+
+    /// The judged meta-gradient, g not a number where its linear solve was not finite.
     let refused (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : MetaGradient<'V, 'S> =
-        let broken = space.Exceeds(result.Solve.Marks.NonFinite, space.Scalar 0.0)
+        let result = judged space result
 
         { result with
-            Gradient = space.Scale(space.Select(broken, space.Scalar nan, space.Scalar 1.0), result.Gradient)
+            Gradient = numberIf space result.Solve.Marks result.Gradient
         }
 
     /// The meta-gradient of a method that solves no linear system: g from v = ∇L(φ), made by `derivative` at the cost of this many
