@@ -153,8 +153,19 @@ let tests =
                 let solves = report.Solve.Read space
                 solves[0].Status |> should equal SolveStatus.NonFinite
 
-                let level = adaptive { ridge with Task = broken } 1e-6 5 z
 
+                // Of the numbers only u, which is 0.
+                let point =
+                    {
+                        Regularizer = regularizer
+                        Centre = task.Theta
+                        Problem = problem
+                        PullBack = PullBack(fun _ u _ -> u)
+                    }
+
+                report.Solve.Solution.L2Norm() |> should equal 0.0
+                none (LowerLevelGradient.Of(space, space, point, report)).Gradient
+                let level = adaptive { ridge with Task = broken } 1e-6 5 z
                 level.Statuses |> should equal [| CertifiedStatus.NonFinite |]
                 none level.Gradient.Gradient
 
