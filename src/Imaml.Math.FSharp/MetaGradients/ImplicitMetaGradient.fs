@@ -82,10 +82,7 @@ type LowerLevelGradient<'Z, 'V, 'S> =
             Gradient = MetaGradient.numberIf outerSpace marks gradient
             Report =
                 { report with
-                    Solve =
-                        { report.Solve with
-                            Marks = marks
-                        }
+                    Solve = { report.Solve with Marks = marks }
                 }
         }
 
