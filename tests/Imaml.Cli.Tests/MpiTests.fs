@@ -20,14 +20,7 @@ type private Mpi =
         Package: string
     }
 
-    member this.Lack() =
-        let folders =
-            (Environment.GetEnvironmentVariable "PATH" |> Option.ofObj |> Option.defaultValue "").Split ':'
-
-        if folders |> Array.exists (fun folder -> File.Exists(Path.Combine(folder, this.Launcher))) then
-            None
-        else
-            Some $"needs {this.Name}: {this.Launcher} is missing (apt-get install {this.Package})"
+    member this.Lack() = Needs.lackOf this.Launcher this.Package ()
 
     /// A script in which `"$@"` is run by so many ranks.
     member this.Script(ranks: int) = $"exec {this.Launcher} {this.Options} -n {ranks} \"$@\""

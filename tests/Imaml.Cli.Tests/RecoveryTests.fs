@@ -2,10 +2,12 @@
 module Imaml.Cli.Tests.RecoveryTests
 
 open System
+open System.Collections.Generic
 open System.IO
 open System.Security.Cryptography
 open System.Text
 open System.Text.Json.Nodes
+open System.Text.RegularExpressions
 open System.Threading
 open System.Threading.Tasks
 open Expecto
@@ -213,6 +215,46 @@ let logs =
                         (numbers damaged "progress.jsonl").Length |> should equal 4
                         let again = succeed (upTo 7 [] damaged)
                         again.Errors |> should not' (haveSubstring "lacks")))
+
+            Needs.unlessLacking
+                (Needs.lackOf "strace" "strace")
+                "reach the disk before the checkpoint that counts on them, and a checkpoint before it has its name"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let calls = at folder "calls"
+
+                        let traced =
+                            Imaml.runByShell
+                                []
+                                $"exec strace -f -y -s 0 -e trace=pwrite64,write,fsync,fdatasync,rename,renameat,renameat2 -o {calls} \"$@\""
+                                (upTo 6 [] (at folder "run"))
+
+                        if traced.ExitCode <> 0 then
+                            skiptest $"strace may not trace here: {traced.Errors}"
+
+                        // Of each system call its name and the files of the run that it names.
+                        let call =
+                            Regex(
+                                @"^\d+ +(?<call>\w+)\(.*?/run/(?<file>[^>""]+)[>""](?:.*/run/(?<target>[^>""]+)"")?",
+                                RegexOptions.Compiled
+                            )
+
+                        let unsynced, named = HashSet<string>(), List<string>()
+
+                        for found in File.ReadLines calls |> Seq.map call.Match |> Seq.filter _.Success do
+                            let file, target = found.Groups["file"].Value, found.Groups["target"].Value
+
+                            match found.Groups["call"].Value with
+                            | "fsync"
+                            | "fdatasync" -> unsynced.Remove file |> ignore
+                            | "write"
+                            | "pwrite64" -> unsynced.Add file |> ignore
+                            | _ when target = "checkpoint.bin" ->
+                                named.Add target
+                                unsynced |> should be Empty
+                            | _ -> unsynced.Contains file |> should equal false
+
+                        named.Count |> should be (greaterThan 3)))
         ]
 
 let rec private within (node: JsonNode) (path: string list) : JsonObject * string =

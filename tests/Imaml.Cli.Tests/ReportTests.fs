@@ -3,6 +3,7 @@ module Imaml.Cli.Tests.ReportTests
 
 open System
 open System.Collections.Generic
+open System.Diagnostics
 open System.IO
 open System.Net
 open System.Security.Cryptography
@@ -232,6 +233,44 @@ let pages =
 
                     html
                     |> should haveSubstring $"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'"))
+
+            Needs.unlessLacking
+                (Needs.lackOf "chromium" "chromium")
+                "a browser draws every diagram of the page, without an error"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let file = Path.Combine(folder, "page.html")
+                        write (Path.Combine(folder, "run")) experiment [ for i in 1..20 -> validation (10 * i) (0.04 * float i) ] 200
+                        let html = page [ Path.Combine(folder, "run") ]
+                        File.WriteAllText(file, html)
+
+                        let browser =
+                            ProcessStartInfo(
+                                "chromium",
+                                [
+                                    "--headless"
+                                    "--no-sandbox"
+                                    "--disable-gpu"
+                                    $"--user-data-dir={folder}/profile"
+                                    "--enable-logging=stderr"
+                                    "--virtual-time-budget=5000"
+                                    "--dump-dom"
+                                    $"file://{file}"
+                                ],
+                                RedirectStandardOutput = true,
+                                RedirectStandardError = true
+                            )
+
+                        use running = Process.Start browser |> nonNull
+                        let said = running.StandardError.ReadToEndAsync()
+                        let drawn = running.StandardOutput.ReadToEnd()
+                        running.WaitForExit()
+                        Expect.isFalse (said.Result.Contains ":CONSOLE:") said.Result
+                        let diagrams = (charts html).GetArrayLength()
+                        diagrams |> should be (greaterThan 3)
+
+                        Regex.Matches(drawn, "<svg tabindex=\"0\" role=\"img\" aria-label=\"[^\"]+\"").Count
+                        |> should equal diagrams))
 
             testCase "the numbers are those of the files: a run of an earlier version that is in the repository" (fun () ->
                 let folder = Path.Combine((Repository.root ()), "results", "omniglot-5w1s")

@@ -74,6 +74,16 @@ module Needs =
             | Some what -> skiptest what
             | None -> body ())
 
+    /// What is missing where a program is in no folder of programs, with the Debian package that has it.
+    let lackOf (program: string) (package: string) () : string option =
+        let folders =
+            (Environment.GetEnvironmentVariable "PATH" |> Option.ofObj |> Option.defaultValue "").Split ':'
+
+        if folders |> Array.exists (fun folder -> File.Exists(Path.Combine(folder, program))) then
+            None
+        else
+            Some $"needs {program}, which is missing (apt-get install {package})"
+
     let private data (folder: string) (name: string) (body: string -> unit) : Test =
         testCase name (fun () ->
             match Environment.GetEnvironmentVariable "IMAML_DATA" with

@@ -49,7 +49,15 @@ internal static class TableCommand
             folder.WriteJson($"{table.Name}.json", file);
             folder.Write($"{table.Name}.md", TableReport.Markdown(file));
             TableCurves.Draw(folder, file);
-            Terminal.Document(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
+            if (parsed.GetValue(json) || Terminal.OutputIsRedirected)
+            {
+                Terminal.Document(parsed.GetValue(json) ? JsonSerializer.Serialize(file, RunJson.Indented) : TableReport.Markdown(file));
+            }
+            else
+            {
+                TableReport.Print(file);
+            }
+
             string[] failures = [.. failed.Union(file.Cells.SelectMany(cell => cell.Runs).Where(run => run.State is CellState.OtherRun or CellState.Damaged).Select(run => $"{run.Cell}, seed {run.Seed}: {run.Trouble}"))];
             Array.ForEach(failures, Terminal.Fail);
             return failures.Length > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;

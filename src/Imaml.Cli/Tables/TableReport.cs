@@ -2,30 +2,60 @@
 
 using System.Globalization;
 using Imaml.Nets.Models;
-using Imaml.Theory;
 
 namespace Imaml.Cli.Tables;
 
-/// <summary>The Markdown of a table, from its result file alone.</summary>
+/// <summary>The text of a table, from its result file alone.</summary>
 internal static class TableReport
 {
-    private static readonly string[] Headings =
-        ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "of wall time", "tasks", "gradients", "products", "state", "checkpoint", "configuration"];
+    // A heading, what it says, and a table below: none where it has no rows.
+    private sealed record Section(string Title, string Words, string[] Headings, IReadOnlyList<string[]> Rows);
 
-    /// <summary>The table with its comparisons.</summary>
+    /// <summary>For a document, or a pipe: the table with its comparisons as Markdown.</summary>
     public static string Markdown(TableFile file) =>
-        $"""
-        # {file.Title}
+        "# " + string.Join("\n\n## ", Sections(file).Select(section => string.Join('\n', (string[])[section.Title, "", section.Words, .. section.Rows.Count == 0 ? [] : MarkdownTable(section)])));
 
-        `imaml reproduce {file.Table}`: a budget of at least {Text($"{file.BudgetSeconds / 60:0.##}")} minutes of training for each run (the column *seconds*: processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
-        Intervals are over the episodes of one run, or over seeds where there are several (Student's t). Program {file.Provenance.Version}.
+    private static IEnumerable<string> MarkdownTable(Section section) => ["", Line(section.Headings), Line(section.Headings.Select(_ => "---")), .. section.Rows.Select(Line)];
 
-        {Line(Headings)}
-        {Line(Headings.Select(_ => "---"))}
-        {string.Join('\n', file.Cells.Select(cell => Line(Row(cell))))}
+    /// <summary>For a terminal of any width: the same, a cell named as <c>--cells</c> takes it.</summary>
+    public static void Print(TableFile file)
+    {
+        foreach (var section in Sections(file))
+        {
+            string[] texts = [section.Title, .. section.Words.Split('\n'), ""];
+            foreach (var line in texts.SelectMany(text => TextLines.Wrap(Plain(text), Terminal.Out.Profile.Width)))
+            {
+                Terminal.Line(line);
+            }
 
-        {Comparisons(file)}{Laws(file)}
-        """;
+            var table = new TextTable(["cell", .. section.Headings.Skip(2)]);
+            foreach (var row in section.Rows)
+            {
+                table.Add([$"{row[0]}/{row[1]}", .. row.Skip(2).Select(Plain)]);
+            }
+
+            table.Print();
+        }
+    }
+
+    private static string Plain(string markdown) => markdown.Replace("`", "", StringComparison.Ordinal).Replace("*", "", StringComparison.Ordinal);
+
+    private static IEnumerable<Section> Sections(TableFile file)
+    {
+        yield return new(
+            file.Title,
+            $"""
+            `imaml reproduce {file.Table}`: a budget of at least {Text($"{file.BudgetSeconds / 60:0.##}")} minutes of training for each run (the column *seconds*: processor time divided by threads) at scale {Word(file.Scale)}; the state is chosen on validation classes; {file.Episodes} test episodes, the same for all methods of a setting.
+            Intervals are over the episodes of one run, or over seeds where there are several (Student's t). Program {file.Provenance.Version}.
+            """,
+            ["setting", "method", "published, %", "transductive, %", "inductive, %", "seconds", "of wall time", "tasks", "gradients", "products", "state", "checkpoint", "configuration"],
+            [.. file.Cells.Select(Row)]);
+        yield return Comparisons(file);
+        if (Laws(file) is { Rows.Count: > 0 } missed)
+        {
+            yield return missed;
+        }
+    }
 
     // What several seeds cost is added up.
     private static string[] Row(CellSummary cell)
@@ -66,50 +96,36 @@ internal static class TableReport
         _ => "damaged",
     };
 
-    private static string Comparisons(TableFile file) => file.Comparisons.Count == 0
-        ? "No two methods of a setting are measured yet."
-        : $"""
-           ## Methods on the same episodes
+    private static Section Comparisons(TableFile file) => new(
+        "Methods on the same episodes",
+        file.Comparisons.Count == 0 ? "No two methods of a setting are measured yet." : "The first one's accuracy minus the second one's, in points; better and worse count episodes; p of the exact sign test.",
+        ["setting", "first", "second", "seed", "seconds of training", "normalisation", "difference", "better", "worse", "p"],
+        [
+            .. file.Comparisons.Select(one => (string[])
+            [
+                one.Setting, one.First, one.Second, Text($"{one.Seed}"), Text($"{one.FirstSeconds:N0}, {one.SecondSeconds:N0}"), one.BatchNormalization == BatchNormMode.Inductive ? "inductive" : "transductive",
+                Text($"{100 * one.Difference.Mean:F2} ± {100 * one.Difference.HalfWidth95:F2}"), Text($"{one.Difference.Better}"), Text($"{one.Difference.Worse}"), Text($"{one.Difference.SignTest:0.0e-0}"),
+            ]),
+        ]);
 
-           The first one's accuracy minus the second one's, in points; better and worse count episodes; p of the exact sign test.
-
-           {Line(["setting", "first", "second", "seed", "seconds of training", "normalisation", "difference", "better", "worse", "p"])}
-           {Line(Enumerable.Repeat("---", 10))}
-           {string.Join('\n', file.Comparisons.Select(one => Line(
-               [
-                   one.Setting, one.First, one.Second, Text($"{one.Seed}"), Text($"{one.FirstSeconds:N0}, {one.SecondSeconds:N0}"), one.BatchNormalization == BatchNormMode.Inductive ? "inductive" : "transductive",
-                   Text($"{100 * one.Difference.Mean:F2} ± {100 * one.Difference.HalfWidth95:F2}"), Text($"{one.Difference.Better}"), Text($"{one.Difference.Worse}"), Text($"{one.Difference.SignTest:0.0e-0}"),
-               ])))}
-           """;
-
-    private static string Laws(TableFile file)
-    {
-        (CellSummary Cell, CellResult Run, FittedSlope Law, PublishedAccuracy Published)[] missed =
+    private static Section Laws(TableFile file) => new(
+        "What the published figures would take",
+        "Of runs whose validation has not reached them: c·n^(−b) fitted to the errors on validation classes after n tasks, in the second half of the curve, and the n at which it has the published error. An extrapolation, no measurement.",
+        ["setting", "method", "seed", "published, %", "b", "tasks so far", "tasks by the fit"],
         [
             .. from cell in file.Cells
-               where cell.Published is not null
+               let published = cell.Published
+               where published is not null
                from run in cell.Runs
-               where run.Law is not null && 100 * run.Validation < cell.Published!.Percent
-               select (cell, run, run.Law, cell.Published!),
-        ];
-        return missed is []
-            ? ""
-            : $"""
-
-
-               ## What the published figures would take
-
-               Of runs whose validation has not reached them: c·n^(−b) fitted to the errors on validation classes after n tasks, in the second half of the curve, and the n at which it has the published error. An extrapolation, no measurement.
-
-               {Line(["setting", "method", "seed", "published, %", "b", "tasks so far", "tasks by the fit"])}
-               {Line(Enumerable.Repeat("---", 7))}
-               {string.Join('\n', missed.Select(one => Line(
-                   [
-                       one.Cell.Setting, one.Cell.Method, Text($"{one.Run.Seed}"), Text($"{one.Published.Percent}"), Text($"{-one.Law.Slope:F2} ({-one.Law.High:F2} to {-one.Law.Low:F2})"), Text($"{one.Run.Tasks:N0}"),
-                       ErrorLaw.Reaches(one.Law, 1 - (one.Published.Percent / 100)) is var tasks && tasks < 1e12 ? Text($"{tasks:0.0e+0}") : double.IsInfinity(tasks) ? "it does not fall" : "more than 10¹²",
-                   ])))}
-               """;
-    }
+               let law = run.Law
+               where law is not null && 100 * run.Validation < published.Percent
+               let tasks = ErrorLaw.Reaches(law, 1 - (published.Percent / 100))
+               select (string[])
+               [
+                   cell.Setting, cell.Method, Text($"{run.Seed}"), Text($"{published.Percent}"), Text($"{-law.Slope:F2} ({-law.High:F2} to {-law.Low:F2})"), Text($"{run.Tasks:N0}"),
+                   tasks < 1e12 ? Text($"{tasks:0.0e+0}") : double.IsInfinity(tasks) ? "it does not fall" : "more than 10¹²",
+               ],
+        ]);
 
     private static string Accuracy(CellAccuracy? measured) => measured is not var (mean, half, seeds)
         ? ""
