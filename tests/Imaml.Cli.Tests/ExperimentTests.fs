@@ -345,10 +345,38 @@ let private values =
                 let note (one: Experiment) = string one.Note
                 let own = note (ExperimentFile.Preset preset)
                 note (read [ "--preset"; preset ]) |> should equal own
-                note (read [ "--preset"; preset; "--meta-steps"; "7" ]) |> should equal own
 
-                note (read [ "--preset"; preset; "--algorithm"; "imaml-gd"; "--lambda"; "50" ])
-                |> should equal "omniglot-5w1s/imaml-gd with other values of --algorithm, --lambda"
+                note (
+                    read
+                        [
+                            "--preset"
+                            preset
+                            "--seed"
+                            "7"
+                            "--algorithm"
+                            "imaml-gd"
+                            "--lambda"
+                            "2.0"
+                            "--meta-batch"
+                            "32"
+                        ]
+                )
+                |> should equal own
+
+                note (
+                    read
+                        [
+                            "--preset"
+                            preset
+                            "--algorithm"
+                            "imaml-gd"
+                            "--lambda"
+                            "50"
+                            "--meta-batch"
+                            "4"
+                        ]
+                )
+                |> should equal "omniglot-5w1s/imaml-gd with other values of --lambda, --meta-batch"
 
                 let reptile = read [ "--preset"; "omniglot-5w1s/reptile"; "--algorithm"; "reptile" ]
                 reptile.Method |> should equal (ExperimentFile.Preset "omniglot-5w1s/reptile").Method)

@@ -93,6 +93,16 @@ let private form =
                         (pooled.Forward(instance.Parameters, instance.Images).Logits)
                         "logits")
 
+            scoped "refuses more images than a pass can take, in one line" (fun () ->
+                let network = PooledConvolutions(64).Build(ImageShape(84, 84, 3), 5)
+                // Of 64 · 84² outputs, each 4 bytes, fewer than 2³¹ bytes hold 1,189 images; what is kept for products is three times as much.
+                let images = torch.zeros ([| 1L; 1190L; 84L; 84L; 3L |], torch.uint8)
+                let pass = fun () -> network.Arrange(images.to_type torch.float32, Nullable()) |> ignore
+
+                Expect.throwsC pass (fun e ->
+                    e.Message
+                    |> should haveSubstring "1190 images of a task in one pass are more than this network can take at once: at most "))
+
             testCase "takes 28 × 28 to 14, 7, 4 and 2" (fun () ->
                 let next (shape: ImageShape) = Convolution(shape, 64, 3, 2, 1, Bias.NormalizedAway, 1.0).OutputShape
 

@@ -70,6 +70,7 @@ internal sealed class ExperimentOptions
     public Experiment Read(ParseResult parsed, params Option[] others)
     {
         var (tree, origin) = Base(parsed);
+        var original = (JsonObject)tree.DeepClone();
         var given = new Dictionary<string, string>();
         List<string> wrong = [];
         var kindsChanged = false;
@@ -148,7 +149,7 @@ internal sealed class ExperimentOptions
             {
                 var rooted = experiment.Tasks is PhotographEpisodes photographs ? experiment with { Tasks = photographs.Rooted() } : experiment;
                 // The note of a preset or file is about its own values.
-                string[] changed = [.. given.Where(one => !one.Key.StartsWith("budget.", StringComparison.Ordinal) && one.Key != "seed").Select(one => one.Value).Distinct()];
+                string[] changed = [.. given.Where(one => one.Key != "seed" && !JsonNode.DeepEquals(original.Find(one.Key), tree.Find(one.Key))).Select(one => one.Value).Distinct()];
                 return rooted.Note is null || changed is [] ? rooted : rooted with { Note = $"{origin} with other values of {string.Join(", ", changed)}" };
             }
         }
@@ -231,7 +232,7 @@ internal sealed class ExperimentOptions
     private string Translate(IReadOnlyList<Complaint> complaints, Dictionary<string, string> given, List<string> wrong, string[] alsoMissing, string? algorithm, JsonObject tree, string? origin)
     {
         // What has a field, or lacks it.
-        string? Owner(string path) => path.StartsWith("outer.", StringComparison.Ordinal) ? tree.Kind(ExperimentField.OuterKind) : path.StartsWith("tasks.", StringComparison.Ordinal) ? tree.Kind("tasks.dataset") : algorithm;
+        string? Owner(string path) => path.StartsWith("outer.", StringComparison.Ordinal) ? tree.Kind(ExperimentField.OuterKind) : path.StartsWith("tasks.", StringComparison.Ordinal) ? tree.Kind("tasks.dataset") ?? "no data set" : algorithm;
 
         string? Option(string path) => given.GetValueOrDefault(path)
             ?? (origin is not null ? null : path == Method ? _algorithm.Name : _fields.FirstOrDefault(field => field.Path == path)?.Option.Name);

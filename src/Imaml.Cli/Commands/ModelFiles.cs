@@ -34,10 +34,12 @@ internal static class ModelFiles
                 }
             }
 
-            WritableFolder.RequireFile(path, output.Name, from);
+            void RequireOther(params IEnumerable<string> inputs) => WritableFolder.RequireFile(path, output.Name, inputs);
+
+            RequireOther(from, parsed.GetValue(examples) ?? from);
             if (kind == Onnx)
             {
-                using var adapted = Adapted(from, parsed.GetValue(examples), parsed.GetValue(innerSteps), examples.Name, stop);
+                using var adapted = Adapted(from, parsed.GetValue(examples), parsed.GetValue(innerSteps), examples.Name, RequireOther, stop);
                 adapted.SaveOnnx(path);
                 return Written(path, $"ONNX, {adapted.Labels.Count} classes: {string.Join(", ", adapted.Labels)}; pictures at {adapted.Form}");
             }
@@ -74,8 +76,9 @@ internal static class ModelFiles
         command.SetAction(parsed =>
         {
             var path = parsed.GetRequiredValue(output);
-            WritableFolder.RequireFile(path, output.Name, parsed.GetRequiredValue(file));
-            using var classifier = FewShotClassifier.LoadSafeTensors(parsed.GetRequiredValue(file), parsed.GetValue(experiment) is { } name ? Named(name) : null);
+            var (read, like) = (parsed.GetRequiredValue(file), parsed.GetValue(experiment));
+            WritableFolder.RequireFile(path, output.Name, read, like ?? read);
+            using var classifier = FewShotClassifier.LoadSafeTensors(read, like is null ? null : Named(like));
             classifier.Save(path);
             return Written(path, $"model, {(classifier.Experiment.Method.ServesAnyWays ? "any number of" : $"at most {classifier.Ways}")} classes, pictures at {classifier.Form}");
         });
@@ -89,7 +92,7 @@ internal static class ModelFiles
         _ => Own,
     };
 
-    private static AdaptedClassifier Adapted(string model, string? examples, int? innerSteps, string option, CancellationToken stop)
+    private static AdaptedClassifier Adapted(string model, string? examples, int? innerSteps, string option, Action<IEnumerable<string>> requireOther, CancellationToken stop)
     {
         if (examples is null)
         {
@@ -99,7 +102,9 @@ internal static class ModelFiles
         }
 
         using var classifier = FewShotClassifier.Load(model, innerSteps);
-        var (pictures, _) = FoundPicture.OfClasses(examples);
+        var (pictures, skipped) = FoundPicture.OfClasses(examples);
+        requireOther(pictures.Select(one => one.Picture.Name));
+        PredictCommand.Report(skipped);
         return classifier.Adapt([.. pictures.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
     }
 

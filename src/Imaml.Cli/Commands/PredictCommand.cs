@@ -147,17 +147,7 @@ internal static class PredictCommand
             Terminal.Progress($"skipped: {line}");
         }
 
-        var all = skippedExamples + skippedPictures;
-        if (all.Others > 0)
-        {
-            Terminal.Progress($"skipped {all.Others} {(all.Others == 1 ? "file that is not a picture" : "files that are not pictures")}");
-        }
-
-        if (all.Foreign > 0)
-        {
-            Terminal.Progress($"skipped {all.Foreign} {(all.Foreign == 1 ? "picture of a format that is not read" : "pictures of formats that are not read")}; {ImageDecoder.Formats} are read");
-        }
-
+        Report(skippedExamples + skippedPictures);
         var paths = labelled.Select(one => Path.GetFullPath(one.Picture.Name)).ToHashSet(StringComparer.Ordinal);
         if (pictures.Count(one => paths.Contains(Path.GetFullPath(one.Picture.Name))) is > 0 and var same)
         {
@@ -182,6 +172,20 @@ internal static class PredictCommand
         }
 
         return ExitCode.Success;
+    }
+
+    /// <summary>Says which files are not used.</summary>
+    public static void Report(SkippedFiles skipped)
+    {
+        if (skipped.Others > 0)
+        {
+            Terminal.Progress($"skipped {skipped.Others} {(skipped.Others == 1 ? "file that is not a picture" : "files that are not pictures")}");
+        }
+
+        if (skipped.Foreign > 0)
+        {
+            Terminal.Progress($"skipped {skipped.Foreign} {(skipped.Foreign == 1 ? "picture of a format that is not read" : "pictures of formats that are not read")}; {ImageDecoder.Formats} are read");
+        }
     }
 
     private static void Print(Form form, FewShotClassifier classifier, AdaptedClassifier adapted, int examples, List<Row> rows)

@@ -102,7 +102,17 @@ public sealed class Network
             _processor.Clear();
         }
 
-        return _processor.GetOrAdd((images, reference), static (key, network) => ProcessorNetwork.Create(network, key.Images, key.Reference), this);
+        return _processor.GetOrAdd((images, reference), static (key, network) => network.Plan(key.Images, key.Reference), this);
+    }
+
+    private ProcessorNetwork? Plan(int images, int reference)
+    {
+        if (images > 1)
+        {
+            RequireFits(images, "images of a task in one pass");
+        }
+
+        return ProcessorNetwork.Create(this, images, reference);
     }
 
     /// <summary>Refuses more images than one pass can take, or than fit into the machine's memory.</summary>

@@ -88,7 +88,7 @@ public sealed record PhotographEpisodes(
         if (Dataset.StartsWith(FolderPrefix, StringComparison.Ordinal))
         {
             var path = System.IO.Path.TrimEndingDirectorySeparator(Dataset[FolderPrefix.Length..]);
-            path = System.IO.Path.GetFullPath(path.StartsWith("~/", StringComparison.Ordinal) ? System.IO.Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), path[2..]) : path);
+            path = System.IO.Path.GetFullPath(path is "~" || path.StartsWith("~/", StringComparison.Ordinal) ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + path[1..] : path);
             var name = System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } own ? own : "folder";
             // Where it was moved: into the data folder, or to it, for a run whose images are compared with these.
             return (Exists(path) || dataFolder is null || !MayHaveMoved ? path : System.IO.Path.Combine(dataFolder, System.IO.Path.GetFileName(path)) is var inside && Exists(inside) ? inside : System.IO.Path.GetFullPath(dataFolder), name);
