@@ -23,6 +23,9 @@ let private within (bound: Nullable<float>) (other: Nullable<float>) (error: Nul
 let private checkTruth name (answer: SolveOutcome) =
     answer.Message.Contains '\n' |> should equal false
 
+    if not (finite answer.MetaGradient) then
+        Expect.isFalse answer.ErrorBound.HasValue $"{name}: {answer.Status}, a bound without g"
+
     if answer.Status = Outcome.Converged || answer.Status = Outcome.RoundingLimit then
         Expect.isTrue (finite answer.Phi) $"{name}: {answer.Status}, φ finite"
         Expect.isTrue answer.InnerGradientNorm.HasValue $"{name}: {answer.Status}, ‖∇G‖ finite"
@@ -216,6 +219,12 @@ let private overflow =
                 let text = task (quadratic "1" "-10") (quadratic "1e308" "0") "10" "1"
                 (solve (parse text) (request Method.Exact)).Status |> should equal Outcome.NonFinite
                 never text)
+
+            testCase "losses that overflow, at a φ and a u that are finite, have no bound" (fun () ->
+                let answer = solve (parse (task (quadratic "1" "0") (quadratic "1" "0") "1e160" "1")) (budget 3 1 0.5)
+
+                answer.Status |> should equal Outcome.NonFinite
+                checkTruth "θ = 1e160" answer)
 
             testCase "θ = 5e-324 is of double precision like any other" (fun () ->
                 let text = (sampleText "ridge").Replace("[0.0, 1.0]", "[5e-324, 5e-324]")

@@ -546,6 +546,14 @@ let missing =
                 ] do
                 testCase $"{method.Name} without its {part} says so" (fun () ->
                     [ for one in method.Complaints() -> string one ] |> should equal [ $"{part} is missing" ])
+
+            testCase "nudged solves refuse inner solvers that need more than L̂ + βL has" (fun () ->
+                let nudged inner = [ for one in (NudgedMaml(inner, 2.0, 0.05)).Complaints() -> one.Field ]
+
+                nudged (Inner.HessianFree(5, 5, DirectionMatrix.GaussNewton)) |> should equal [ "inner.matrix" ]
+                nudged (Inner.Adam(5, 0.1, Nullable 3)) |> should equal [ "inner.batch" ]
+                nudged (Inner.HessianFree(5, 5)) |> should be Empty
+                nudged (Inner.Adam(5, 0.1)) |> should be Empty)
         ]
 
 [<Tests>]

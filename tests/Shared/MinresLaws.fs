@@ -162,29 +162,33 @@ let laws (subject: Subject<'V, 'S>) =
                     Check.near (1000.0 * subject.Epsilon) (2.0 / 3.0) s.RelativeResidual "residual"
                     actual[task] |> Array.forall Double.IsFinite |> should equal true)
 
-            property "in up to fourteen dimensions a singular A leaves the smallest residual, and a u of no absurd length" (fun draw ->
-                let random = Random draw.Seed
-                let d = draw.Size + 2
-                // Distinct eigenvalues 0, 1/d … 1 of either sign: the Krylov space has d dimensions, and its last holds the null vector.
-                let values = Array.init d (fun i -> (if i % 2 = 0 then 1.0 else -1.0) * float i / float d)
-                let q = Spectrum.orthogonal random d
-                let a = q * Matrix<float>.Build.DenseOfDiagonalArray values * q.Transpose()
-                // A part of size 1 outside A's range, and one of size 1 along every other eigenvector.
-                let b = (q * Vector<float>.Build.Dense(d, 1.0)).ToArray()
+            Subject.property
+                subject
+                1000
+                "in up to fourteen dimensions a singular A leaves the smallest residual, and a u of no absurd length"
+                (fun draw ->
+                    let random = Random draw.Seed
+                    let d = draw.Size + 2
+                    // Distinct eigenvalues 0, 1/d … 1 of either sign: the Krylov space has d dimensions, and its last holds the null vector.
+                    let values = Array.init d (fun i -> (if i % 2 = 0 then 1.0 else -1.0) * float i / float d)
+                    let q = Spectrum.orthogonal random d
+                    let a = q * Matrix<float>.Build.DenseOfDiagonalArray values * q.Transpose()
+                    // A part of size 1 outside A's range, and one of size 1 along every other eigenvector.
+                    let b = (q * Vector<float>.Build.Dense(d, 1.0)).ToArray()
 
-                let options =
-                    { enough with
-                        MaxSteps = 4 * d
-                        CheckEvery = 1
-                    }
+                    let options =
+                        { enough with
+                            MaxSteps = 4 * d
+                            CheckEvery = 1
+                        }
 
-                let struct (actual, statistics) = solve subject options (all ((a + a.Transpose()) / 2.0)) (alike b)
+                    let struct (actual, statistics) = solve subject options (all ((a + a.Transpose()) / 2.0)) (alike b)
 
-                for task in 0 .. subject.Tasks - 1 do
-                    statistics[task].Status |> should equal SolveStatus.Stagnated
-                    // A step may leave noise of a hundredth of the residual, and b rounds: ‖b‖ = √d.
-                    let measured = residual a b actual[task]
-                    Check.atMost (1.02 + 1000.0 * float d * subject.Epsilon) measured "residual")
+                    for task in 0 .. subject.Tasks - 1 do
+                        statistics[task].Status |> should equal SolveStatus.Stagnated
+                        // A step may leave noise of a hundredth of the residual, and b rounds: ‖b‖ = √d.
+                        let measured = residual a b actual[task]
+                        Check.atMost (1.02 + 1000.0 * float d * subject.Epsilon) measured "residual")
 
             law "A = 0 is reported, and the answer is 0" (fun () ->
                 let struct (actual, statistics) =

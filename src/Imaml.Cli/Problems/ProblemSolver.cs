@@ -141,10 +141,8 @@ internal sealed class ProblemSolver
     {
         var result = ImplicitMetaGradient.Compute(Space, _regularizer, _problem, _solvers.Inner(_request.InnerSteps!.Value), SolverChoice.Linear(_request.CgSteps!.Value), Thresholds.None, _task.Theta);
         var (outcome, message) = Ended(result);
-        var u = result.Solve.Solution;
-        var finite = result.Phi.ForAll(double.IsFinite) && u.ForAll(double.IsFinite);
-        var certificate = finite ? Bound(result.Phi, u) : null;
-        var bound = certificate is null ? SolveBound.None("φ or u is not finite", _constants) : SolveBound.Of(certificate);
+        var certificate = result.IsFinite(Space) > 0.5 ? Bound(result.Phi, result.Solve.Solution) : null;
+        var bound = certificate is null ? SolveBound.None("something is not finite", _constants) : SolveBound.Of(certificate);
         return Answer(Found(outcome, message, result, ByLambda(result, certificate), bound, LinearSolve(result), Counts(result)));
     }
 

@@ -166,7 +166,13 @@ type AdaptiveLowerLevel =
                 {
                     Gradient = result
                     Statuses = statuses |> Array.map (fun status -> status.Value)
-                    Bounds = bounds
+                    Bounds =
+                        bounds
+                        |> Array.mapi (fun task bound ->
+                            match statuses[task].Value with
+                            | CertifiedStatus.NonFinite
+                            | CertifiedStatus.NotStronglyConvex as status -> bound.Without(status.Describe())
+                            | _ -> bound)
                     Works = works
                 }
             else

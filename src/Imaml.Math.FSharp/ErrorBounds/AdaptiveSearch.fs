@@ -197,66 +197,77 @@ type internal AdaptiveSearch<'V, 'S>
         let flag (holds: AdaptiveTask -> bool) = number (fun p -> if holds p then 1.0 else 0.0)
         let ended status (p: AdaptiveTask) = p.Status = ValueSome status
 
+        let metaGradient =
+            {
+                Gradient = regularizer.Apply(space, last.U)
+                Inner =
+                    {
+                        Phi = last.Phi
+                        Counts =
+                            {
+                                Steps = count (fun p -> p.Work.InnerSteps)
+                                Gradients = count (fun p -> p.InnerGradients)
+                                Products = count (fun p -> p.InnerProducts)
+                                Losses = count (fun p -> p.InnerLosses)
+                            }
+                        Marks =
+                            {
+                                Met = flag (fun p -> p.Inner = InnerStatus.Converged)
+                                NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
+                                Stagnated = flag (fun p -> p.Inner = InnerStatus.Stalled)
+                                Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
+                            }
+                        Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
+                    }
+                InnerLoss = last.InnerLoss
+                OuterLoss = last.OuterLoss
+                InnerGradientNorm = number (fun p -> p.Norms.InnerGradient)
+                Solve =
+                    { LinearSolver.blank space last.U (number (fun p -> p.Norms.OuterGradient)) with
+                        Counts =
+                            { Counts<'S>.Zero space with
+                                Steps = count (fun p -> p.Work.LinearSteps)
+                                Products = count (fun p -> p.Work.HessianProducts - p.InnerProducts - p.MeasuredProducts)
+                            }
+                        RelativeResidual =
+                            number (fun p ->
+                                if p.Norms.OuterGradient > 0.0 then
+                                    p.Norms.Residual / p.Norms.OuterGradient
+                                else
+                                    0.0)
+                        SmallestCurvature = number (fun p -> p.Norms.Curvature)
+                        Marks =
+                            { Marks<'S>.None space with
+                                Met = flag (ended CertifiedStatus.Met)
+                                Indefinite = flag (fun p -> p.Norms.Curvature <= 0.0)
+                                NonFinite = flag (ended CertifiedStatus.NonFinite)
+                            }
+                    }
+                NegativeCurvature = flag (fun p -> p.Norms.Curvature <= 0.0)
+                Raised = space.Scalar 1.0
+                DerivativeGradients = count (fun p -> p.Work.Gradients - p.InnerGradients)
+                DerivativeProducts = count (fun p -> p.MeasuredProducts)
+                OuterGradients = count (fun p -> p.Work.OuterGradients)
+                Learned = [||]
+                LearnedRounding = [||]
+                Certified = [||]
+            }
+            |> MetaGradient.refused space
+
+        let finite = space.Read(metaGradient.IsFinite space)
+
         {
-            MetaGradient =
-                {
-                    Gradient = regularizer.Apply(space, last.U)
-                    Inner =
-                        {
-                            Phi = last.Phi
-                            Counts =
-                                {
-                                    Steps = count (fun p -> p.Work.InnerSteps)
-                                    Gradients = count (fun p -> p.InnerGradients)
-                                    Products = count (fun p -> p.InnerProducts)
-                                    Losses = count (fun p -> p.InnerLosses)
-                                }
-                            Marks =
-                                {
-                                    Met = flag (fun p -> p.Inner = InnerStatus.Converged)
-                                    NonFinite = flag (fun p -> p.Inner = InnerStatus.NonFinite)
-                                    Stagnated = flag (fun p -> p.Inner = InnerStatus.Stalled)
-                                    Indefinite = flag (fun p -> p.Inner = InnerStatus.NonPositiveCurvature)
-                                }
-                            Reported = tasks |> Array.forall (fun p -> p.Inner <> InnerStatus.NotReported)
-                        }
-                    InnerLoss = last.InnerLoss
-                    OuterLoss = last.OuterLoss
-                    InnerGradientNorm = number (fun p -> p.Norms.InnerGradient)
-                    Solve =
-                        { LinearSolver.blank space last.U (number (fun p -> p.Norms.OuterGradient)) with
-                            Counts =
-                                { Counts<'S>.Zero space with
-                                    Steps = count (fun p -> p.Work.LinearSteps)
-                                    Products = count (fun p -> p.Work.HessianProducts - p.InnerProducts - p.MeasuredProducts)
-                                }
-                            RelativeResidual =
-                                number (fun p ->
-                                    if p.Norms.OuterGradient > 0.0 then
-                                        p.Norms.Residual / p.Norms.OuterGradient
-                                    else
-                                        0.0)
-                            SmallestCurvature = number (fun p -> p.Norms.Curvature)
-                            Marks =
-                                { Marks<'S>.None space with
-                                    Met = flag (ended CertifiedStatus.Met)
-                                    Indefinite = flag (fun p -> p.Norms.Curvature <= 0.0)
-                                    NonFinite = flag (ended CertifiedStatus.NonFinite)
-                                }
-                        }
-                    NegativeCurvature = flag (fun p -> p.Norms.Curvature <= 0.0)
-                    Raised = space.Scalar 1.0
-                    DerivativeGradients = count (fun p -> p.Work.Gradients - p.InnerGradients)
-                    DerivativeProducts = count (fun p -> p.MeasuredProducts)
-                    OuterGradients = count (fun p -> p.Work.OuterGradients)
-                    Learned = [||]
-                    LearnedRounding = [||]
-                    Certified = [||]
-                }
-                |> MetaGradient.refused space
+            MetaGradient = metaGradient
             Tasks =
                 tasks
-                |> Array.map (fun p ->
+                |> Array.mapi (fun task p ->
+                    // What is made of the last iterate, g and the losses, may not be finite where all norms are.
+                    let p =
+                        if finite[task] > 0.5 then
+                            p
+                        else
+                            AdaptiveTask.endedWithout CertifiedStatus.NonFinite p
+
                     {
                         Status = p.Status.Value
                         Bound = p.Bound

@@ -44,7 +44,8 @@ module internal AdaptiveTask =
 
     let private ended status (p: AdaptiveTask) = { p with Status = ValueSome status }
 
-    let private endedWithout (status: CertifiedStatus) (p: AdaptiveTask) =
+    /// The task at its end, with no bound.
+    let endedWithout (status: CertifiedStatus) (p: AdaptiveTask) =
         { p with
             Bound = Certificate.None(p.Constants, status.Describe())
             Status = ValueSome status

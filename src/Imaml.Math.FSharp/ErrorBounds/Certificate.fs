@@ -90,6 +90,8 @@ type Certificate
             none "no constants are known for this task"
         elif not (c.StrongConvexity > 0.0 && c.StrongConvexity < infinity) then
             none $"G is not known to be strongly convex (µ = {c.StrongConvexity}): raise λ"
+        elif a.RegularizerRounding = infinity then
+            none "Λ is beyond the normal numbers of this precision"
         elif not (isSize c.LargestRegularization && isSize c.OuterSmoothness && isSize c.HessianLipschitz) then
             none $"a bound needs finite constants: ‖Λ‖ = {c.LargestRegularization}, L = {c.OuterSmoothness}, ρ = {c.HessianLipschitz}"
         elif
@@ -211,21 +213,24 @@ type Certificate
                 (nameof result)
                 $"the method solved no linear system ({SolveStatus.NotMade}): only Algorithm 2's result holds a u to certify"
 
-        // The curvatures of a raised Λ, or of another matrix than H, are not those of G.
-        let remedied =
-            Array.map2 (fun flag raised -> flag > 0.5 || raised <> 1.0) (space.Read result.NegativeCurvature) (space.Read result.Raised)
+        let finite = space.Read(result.IsFinite space)
+        // With a remedy too, the curvatures and Ritz values of the report are those of H + Λ: the first solve's.
+        let negative = space.Read result.NegativeCurvature
 
         let vectors = [| theta; result.Phi; result.Solve.Solution |]
         let arithmetic = Arithmetic.Of(space, regularizer, vectors)
 
         let seen task (c: ErrorConstants) =
             let ritz = solves[task].RitzValues |> Array.fold min infinity
+            let marked = if negative[task] > 0.5 then 0.0 else infinity
+
             min solves[task].SmallestCurvature (Certificate.CurvatureOfRitzValue(c, arithmetic, ritz))
+            |> min marked
 
         let norms =
             Certificate.Measure(space, regularizer, problem, theta, result.Phi, result.Solve.Solution)
             |> Array.mapi (fun task norms ->
-                if remedied[task] || task >= constants.Length then
+                if task >= constants.Length then
                     norms
                 else
                     { norms with
@@ -233,6 +238,11 @@ type Certificate
                     })
 
         Certificate.OfMeasured(space, regularizer, constants, vectors, norms)
+        |> Array.mapi (fun task certificate ->
+            if finite[task] > 0.5 then
+                certificate
+            else
+                Certificate.None(certificate.Constants, "the meta-gradient is not finite"))
 
     /// An estimate of ‖Λu − d_θL(Alg*(θ))‖ for every task, where the constants are not known: they are measured at this φ.
     ///

@@ -172,6 +172,10 @@ type TaskConstants(inner: LossConstants, outer: LossConstants) =
         ArgumentNullException.ThrowIfNull(inner, nameof inner)
         ArgumentNullException.ThrowIfNull(outer, nameof outer)
 
+    do
+        ArgumentNullException.ThrowIfNull(inner, nameof inner)
+        ArgumentNullException.ThrowIfNull(outer, nameof outer)
+
     /// Of L̂.
     member _.Inner = inner
     /// Of L.
@@ -252,8 +256,16 @@ type internal Arithmetic =
                 RegularizerRounding = 0.0
             }
 
+        let largest =
+            if epsilon < 1e-10 then
+                Double.MaxValue
+            else
+                float Single.MaxValue
+
         let rounding =
             match regularizer with
+            // Rounding of λ is not relative below the normal numbers.
+            | _ when not (regularizer.SmallestEigenvalue >= a.SmallestNormal && regularizer.LargestEigenvalue <= largest) -> infinity
             // One product for each coordinate, and λ itself: rounded to the space's precision, and where it is an exponential, that to 2u.
             | :? ScalarRegularizer<'V, 'S>
             | :? DiagonalRegularizer<'V, 'S>

@@ -49,6 +49,9 @@ type LowerLevelCertificate private (kind: BoundKind, reason: string, lower: Cert
     /// The part of Total that no iteration can remove.
     member _.Rounding = rounding
 
+    /// No bound, for this reason.
+    member internal bound.Without(reason) = LowerLevelCertificate(BoundKind.None, reason, bound.Lower, infinity, infinity)
+
     /// From the certificate of x and u at z, and what is proved of the pull-back there. For any x and u: a certificate of
     /// Certificate.OfSolution or OfResult. An estimate's certificate gives an estimate.
     static member Of(lower: Certificate, pullBack: PullBackBound) : LowerLevelCertificate =

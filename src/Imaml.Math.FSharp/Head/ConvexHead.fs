@@ -83,6 +83,12 @@ type FeatureGradient =
 /// One task's head on features X and X_q. Errors: sizes that do not fit.
 [<Sealed>]
 type ConvexHead(loss: HeadLoss, support: Matrix<float>, labels: Matrix<float>, query: Matrix<float>, queryLabels: Matrix<float>) =
+    do
+        ArgumentNullException.ThrowIfNull(support, nameof support)
+        ArgumentNullException.ThrowIfNull(labels, nameof labels)
+        ArgumentNullException.ThrowIfNull(query, nameof query)
+        ArgumentNullException.ThrowIfNull(queryLabels, nameof queryLabels)
+
     let features = support.ColumnCount
     let classes = labels.ColumnCount
 

@@ -18,6 +18,8 @@
 
 namespace Imaml.Math
 
+open System
+
 [<RequireQualifiedAccess>]
 module internal ConjugateGradient =
 
@@ -264,6 +266,8 @@ module internal ConjugateGradient =
 ///
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do LinearSolver.check options
 
     interface ILinearSolver<'V, 'S> with

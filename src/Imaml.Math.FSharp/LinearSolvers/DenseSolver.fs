@@ -62,6 +62,8 @@ module private DenseOutcome =
 /// rounding, or above the tolerance, as Stagnated: A was not symmetric.
 /// Cost: memory d² a task and time of order d³ on the host, which waits for the device. Errors: d above LinearOperator.LargestDimension.
 type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
 
     let solve (space: IInnerProductSpace<'V, 'S>) (operator: ILinearOperator<'V>) (b: 'V) (residualNorm: 'S) =
         Region.run space (fun () ->
@@ -136,6 +138,7 @@ type DenseSolver<'V, 'S>(coordinates: ICoordinates<'V>) =
                         Stagnated = space.Multiply(moved, Mask.complement space met)
                     }
             }
+            |> ScaledSystem.withoutUnderflow space x
             |> ScaledSystem.judged space)
 
     interface ILinearSolver<'V, 'S> with

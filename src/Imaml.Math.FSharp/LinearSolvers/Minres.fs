@@ -8,6 +8,8 @@
 
 namespace Imaml.Math
 
+open System
+
 [<RequireQualifiedAccess>]
 module internal Minres =
 
@@ -15,9 +17,9 @@ module internal Minres =
     [<Literal>]
     let private NullColumn = 16.0
 
-    /// How many times the rounding of the product with a step must fit into the residual that the step is to lower: two digits are then correct.
-    /// Where the Krylov space ends in a null vector of A, Lanczos' lost orthogonality hides it from NullColumn, by 10⁵ roundings in ten
-    /// dimensions; the step along it is then of length 1/ε and more. A step of length 1/√ε and more is of no use either where that many roundings
+    /// How many times the rounding of the product with w must fit into the residual: two digits are then correct. Where the Krylov space ends in a
+    /// null vector of A, Lanczos' lost orthogonality hides it from NullColumn, by 10⁵ roundings in ten dimensions; w is then of length 1/ε and more,
+    /// in the columns after it too, which no step along it need show. A step of length 1/√ε and more is of no use either where that many roundings
     /// exceed what it takes from the residual: with an eigenvalue of ε it takes ε times its length.
     [<Literal>]
     let private StepNoise = 100.0
@@ -70,6 +72,13 @@ module internal Minres =
         let (+) a b = space.Add(a, b)
         let (*) a b = space.Multiply(a, b)
         let minus a = space.Scalar -1.0 * a
+
+        // √(a² + b²) of quotients, whose squares neither over- nor underflow at any scale of A.
+        let hypotenuse a b =
+            let largest = Mask.larger space (Mask.absolute space a) (Mask.absolute space b)
+            let a, b = space.DivideOrZero(a, largest), space.DivideOrZero(b, largest)
+            largest * space.SquareRoot(a * a + b * b)
+
         // Lanczos: βₖ₊₁vₖ₊₁ = Avₖ − βₖvₖ₋₁ − αₖvₖ.
         let p = space.Axpy(minus s.Beta, s.PreviousV, apply s.V)
         let alpha = space.Inner(s.V, p)
@@ -78,18 +87,19 @@ module internal Minres =
         // The last rotation on the new column of T, then the rotation that takes β out of it.
         let delta = s.Cosine * s.DeltaBar + s.Sine * alpha
         let gammaBar = s.Sine * s.DeltaBar + minus (s.Cosine * alpha)
-        let gamma = space.SquareRoot(gammaBar * gammaBar + beta * beta)
+        let gamma = hypotenuse gammaBar beta
         let cosine = space.DivideOrZero(gammaBar, gamma)
         let sine = space.DivideOrZero(beta, gamma)
-        let row = space.SquareRoot(s.Beta * s.Beta + alpha * alpha + beta * beta)
+        let row = hypotenuse (hypotenuse s.Beta alpha) beta
         let size = Mask.larger space row s.Size
         let finite = Mask.finite space alpha * Mask.finite space beta
         // ‖A Vₖy‖ ≥ σ‖y‖ makes γ at least A's smallest singular value on the Krylov space.
         let regular = space.Exceeds(gamma, space.Scalar NullColumn * epsilon * size)
         let w = space.Axpy(minus delta, s.W, space.Axpy(minus s.Epsilon, s.PreviousW, s.V))
         let w = space.Scale(space.DivideOrZero(space.Scalar 1.0, gamma), w)
-        let length = Mask.absolute space cosine * space.Norm w
-        let noise = epsilon * size * length
+        // ε‖A‖‖w‖, and that of the step, which may be a small part of w.
+        let spread = epsilon * size * space.Norm w
+        let noise = Mask.absolute space cosine * spread
         // The step removes the part 1 − s of the residual.
         let gain = space.DivideOrZero(cosine * cosine, space.Scalar 1.0 + sine)
 
@@ -98,7 +108,7 @@ module internal Minres =
 
         let usable =
             regular
-            * space.Exceeds(space.Scalar 1.0, space.Scalar StepNoise * noise)
+            * space.Exceeds(space.Scalar 1.0, space.Scalar StepNoise * spread)
             * Mask.complement space idle
 
         let running = s.Running * finite * usable
@@ -192,6 +202,8 @@ module internal Minres =
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b and ten passes over vectors a step, where conjugate
 /// gradients make seven; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do LinearSolver.check options
 
     interface ILinearSolver<'V, 'S> with

@@ -10,6 +10,8 @@ open System
 /// Every mᵢ must be positive and finite. The diagonal of H + Λ need not be: Aⱼⱼ = ⟨eⱼ, Aeⱼ⟩ ≤ 0 says that A is indefinite.
 /// Cost: one pass over the vector an action; when it is made the diagonal is read, which waits for a device.
 type DiagonalPreconditioner<'V>(coordinates: ICoordinates<'V>, diagonal: 'V) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
     do
         for task, row in coordinates.ToRows diagonal |> Array.indexed do
             for j, value in Array.indexed row do
@@ -28,6 +30,10 @@ type DiagonalPreconditioner<'V>(coordinates: ICoordinates<'V>, diagonal: 'V) =
 /// becomes that of M⁻¹A. The tolerance is in ‖b − A u‖, never in M⁻¹'s norm. There are no Ritz values: they would be those of M⁻¹A.
 /// Cost: conjugate gradients', and one action of M⁻¹, one scaling and one inner product a step, and one vector.
 type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, preconditioner: ILinearOperator<'V>) =
+    do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+        ArgumentNullException.ThrowIfNull(preconditioner, nameof preconditioner)
+
     do
         LinearSolver.check options
 

@@ -124,6 +124,28 @@ module internal ScaledSystem =
 
         state
 
+    /// The report of u = ‖b‖x, without success where numbers too small for the space have taken digits from it: then u may be 0, and its residual all of b.
+    let withoutUnderflow (space: IInnerProductSpace<'V, 'S>) (x: 'V) (report: LinearSolveReport<'V, 'S>) =
+        let found = space.DivideOrZero(space.Norm report.Solution, report.RightHandSideNorm)
+        let digits = space.Scalar(1.0 - 2.0 ** -10.0)
+
+        let lost =
+            space.Multiply(
+                space.Exceeds(space.Multiply(digits, space.Norm x), found),
+                Mask.complement space (space.Exceeds(report.Marks.NonFinite, space.Scalar 0.0))
+            )
+
+        let marks = report.Marks
+
+        { report with
+            RelativeResidual = space.Select(lost, space.Scalar 1.0, report.RelativeResidual)
+            Marks =
+                { marks with
+                    Met = space.Multiply(marks.Met, Mask.complement space lost)
+                    Stagnated = space.Select(lost, space.Scalar 1.0, marks.Stagnated)
+                }
+        }
+
     /// The report of A u = b from that of the scaled system, x and ‖b/‖b‖ − Ax‖ by the recurrence. With RecomputeResidual, at the price of
     /// one more product, the residual is computed anew, and a tolerance that only the recurrence has met counts as stagnation.
     let report
@@ -166,4 +188,5 @@ module internal ScaledSystem =
             }
         else
             report
+        |> withoutUnderflow space scaled.Solution
         |> judged space

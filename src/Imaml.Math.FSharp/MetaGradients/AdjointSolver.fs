@@ -76,6 +76,8 @@ module AdjointSolve =
 /// A linear solver that uses only products with H + Λ. Where it finds a direction without positive curvature, its own solution is kept:
 /// conjugate gradients are truncated there.
 type LinearAdjointSolver<'V, 'S>(solver: ILinearSolver<'V, 'S>) =
+    do ArgumentNullException.ThrowIfNull(solver, nameof solver)
+
     interface IAdjointSolver<'V, 'S> with
         member _.Solve(space, regularizer, linearization, v, residualNorm) =
             Region.run space (fun () ->
@@ -89,6 +91,11 @@ type LinearAdjointSolver<'V, 'S>(solver: ILinearSolver<'V, 'S>) =
 /// `probe` makes a vector of entries ±1 of the kind of v, another at each call. Cost: conjugate gradients', `probes` products more, which are
 /// in the report, and three vectors. Errors: fewer probes than 1.
 type EstimatedDiagonalSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: LinearSolveOptions, probes: int, probe: Func<'V, 'V>) =
+    do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+        ArgumentNullException.ThrowIfNull(probe, nameof probe)
+
     do
         LinearSolver.check options
 
@@ -259,6 +266,10 @@ module NegativeCurvature =
 /// Truncate never waits for the device; the others wait for it once, and RaiseLambda once a doubling.
 /// Errors: GaussNewton with a loss whose linearization is not an IGaussNewtonLinearization, once a task needs it.
 type RemediedSolver<'V, 'S>(solver: IAdjointSolver<'V, 'S>, remedy: NegativeCurvatureRemedy, options: LinearSolveOptions) =
+    do
+        ArgumentNullException.ThrowIfNull(solver, nameof solver)
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do LinearSolver.check options
 
     interface IAdjointSolver<'V, 'S> with

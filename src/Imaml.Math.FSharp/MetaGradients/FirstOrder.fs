@@ -15,6 +15,8 @@
 
 namespace Imaml.Math
 
+open System
+
 [<RequireQualifiedAccess>]
 module internal FirstOrder =
 
@@ -35,6 +37,10 @@ module internal FirstOrder =
 ///
 /// Cost: the inner solve, one linearization for the report, one outer gradient.
 type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
+    do ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+
+    do MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
+
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun _ v -> v)
@@ -43,6 +49,10 @@ type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradient
 ///
 /// Cost: the inner solve; one linearization and one outer gradient, for the report alone.
 type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
+    do ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+
+    do MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
+
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             FirstOrder.compute space regularizer problem innerSolver innerGradientNorm theta (fun phi _ ->
@@ -53,6 +63,8 @@ type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNor
 ///
 /// Cost: that of ReptileStrategy; a device is waited for.
 type ReptileKeepingMomentsStrategy<'V, 'S>(solver: AdamSolver<'V, 'S>) =
+    do ArgumentNullException.ThrowIfNull(solver, nameof solver)
+
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             use region = space.OpenRegion()

@@ -8,6 +8,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// φ_T, with J_T w for every direction w that was asked for.
 type TangentIterate<'V, 'S> =
     {
@@ -101,6 +103,10 @@ module ForwardMode =
 /// MAML in forward mode: gⱼ = ⟨J_T eⱼ, ∇L(φ_T)⟩ along all d coordinates. The same gradient as UnrolledStrategy's, for T + 1 gradients and
 /// dT products, in memory that grows with d in place of T.
 type ForwardModeStrategy<'V, 'S>(coordinates: ICoordinates<'V>, options: UnrolledOptions) =
+    do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do InnerPath.check options
 
     interface IMetaGradientStrategy<'V, 'S> with

@@ -11,6 +11,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// The required accuracies of Algorithm 2, as numbers that it can check, the same for every task and every batch. Zeros set no threshold:
 /// fixed budgets, as in the experiments.
 type Thresholds =
@@ -27,6 +29,10 @@ type Thresholds =
             InnerGradientNorm = 0.0
             LinearResidualNorm = 0.0
         }
+
+    member internal thresholds.Check() =
+        MetaGradient.requireThreshold (nameof thresholds.InnerGradientNorm) thresholds.InnerGradientNorm
+        MetaGradient.requireThreshold (nameof thresholds.LinearResidualNorm) thresholds.LinearResidualNorm
 
     /// Inner accuracy δ (Definition 1), as ‖φ − φ*‖ ≤ ‖∇G‖/µ, and linear-solve accuracy δ′ (Definition 2), as
     /// ‖g − Λ(H+Λ)⁻¹v‖ ≤ (‖Λ‖/µ)‖v − (H+Λ)u‖, where G is µ-strongly convex.
@@ -102,6 +108,7 @@ type ImplicitMetaGradient =
             solve: ILinearization<'V, 'S> -> 'V -> AdjointSolve<'V, 'S>
         ) : MetaGradient<'V, 'S> =
         Regularizer.requireProximalTerm regularizer "the implicit meta-gradient"
+        thresholds.Check()
 
         Region.run space (fun () ->
             let inner =
@@ -111,6 +118,7 @@ type ImplicitMetaGradient =
             use linearization = problem.LinearizeInner phi
             let innerGradient = InnerObjective.gradient space regularizer linearization.Gradient phi theta
             let struct (outerLoss, v) = problem.OuterLossAndGradient phi
+            MetaGradient.requireShape space theta v
             let g = solve linearization v
 
             {
@@ -134,7 +142,7 @@ type ImplicitMetaGradient =
     /// The meta-gradient of every task at θ, not a number where the status says that it is not finite.
     ///
     /// Cost: the inner solve, one linearization, one outer gradient, and one Hessian–vector product for each step of the linear solve.
-    /// Memory does not depend on the number of inner or linear steps.
+    /// Memory does not depend on the number of inner or linear steps. Errors: a threshold that is not at least 0 and finite; ∇L of another length than θ.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,
@@ -244,6 +252,11 @@ type ImplicitMetaGradient =
 
 /// Algorithm 2 as a strategy.
 type ImplicitStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, solver: IAdjointSolver<'V, 'S>, thresholds: Thresholds) =
+    do
+        ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+        ArgumentNullException.ThrowIfNull(solver, nameof solver)
+        ArgumentNullException.ThrowIfNull(thresholds, nameof thresholds)
+
     /// By a linear solver that uses only products with H + Λ.
     new(innerSolver, linearSolver: ILinearSolver<'V, 'S>, thresholds) =
         ImplicitStrategy(innerSolver, (LinearAdjointSolver linearSolver: IAdjointSolver<'V, 'S>), thresholds)

@@ -144,6 +144,8 @@ type Sharing =
 ///
 /// Cost: one vector and reading `like`, which waits for a device; nothing with one λ for all coordinates.
 type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing, like: 'V, logLambda: float[]) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
     let lambda = Array.map exp logLambda
     do Regularizer.checkPositive (nameof logLambda) lambda
 
@@ -206,6 +208,10 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
 /// A strategy whose Λ is learned: the strategy's meta-gradients, and with them the gradient in ρ = log λ (MetaGradient.Learned) and its rounding.
 /// Errors: another Λ than the learned one.
 type LearnedRegularizerStrategy<'V, 'S>(strategy: IMetaGradientStrategy<'V, 'S>, learned: LearnedRegularizer<'V, 'S>) =
+    do
+        ArgumentNullException.ThrowIfNull(strategy, nameof strategy)
+        ArgumentNullException.ThrowIfNull(learned, nameof learned)
+
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
             if not (obj.ReferenceEquals(regularizer, learned.Regularizer)) then

@@ -159,6 +159,18 @@ module internal MetaGradient =
                 }
         }
 
+    /// Refuses a threshold that every point reaches, or none.
+    let requireThreshold (name: string) (value: float) =
+        if not (value >= 0.0 && value < infinity) then
+            invalidArg name $"{name} must be at least 0 and finite, not {value}"
+
+    /// Refuses an outer gradient that has not as many numbers as θ: no other operation would see that.
+    let requireShape (space: IInnerProductSpace<'V, 'S>) (theta: 'V) (v: 'V) =
+        let d = space.Dimension theta
+
+        if space.Dimension v <> d then
+            invalidArg "problem" $"∇L has {space.Dimension v} numbers, and θ {d}"
+
     /// w, not a number where the linear solve was not finite: what is made of its last finite iterate, 0 where none was made, is not a gradient.
     let numberIf (space: IInnerProductSpace<'W, 'S>) (solve: Marks<'S>) (w: 'W) =
         let broken = space.Exceeds(solve.NonFinite, space.Scalar 0.0)
@@ -190,6 +202,7 @@ module internal MetaGradient =
             struct (Mask.copy space linearization.Loss, space.Norm gradient)
 
         let struct (outerLoss, v) = problem.OuterLossAndGradient inner.Phi
+        requireShape space theta v
 
         {
             Gradient = derivative v

@@ -6,6 +6,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// MAML's meta-gradient with that in the step sizes.
 type StepSizeGradient<'V, 'S> =
     {
@@ -25,6 +27,8 @@ type StepSizeGradient<'V, 'S> =
 /// Gradient descent with given step sizes α, the same for every task or one vector for each.
 /// Errors: fewer steps than 1; a size that is not finite.
 type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
     do InnerSolver.checkSteps (nameof steps) steps
 
     do
@@ -45,6 +49,8 @@ type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
 /// Meta-SGD as a strategy. `sharing` says which coordinates share a learned size: the gradients in the sizes, added up over it, are
 /// MetaGradient.Learned, for which a device is waited for.
 type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, sharing: Sharing) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
 
     /// A size for each coordinate.
     new(options, memory) = MetaSgdStrategy(options, memory, OnePerCoordinate)
@@ -73,6 +79,8 @@ type MetaSgdStrategy<'V, 'S>(options: StepSizeOptions<'V>, memory: PathMemory, s
 
 /// What Meta-SGD adapts with: the path's T steps as an inner solver. It never waits for the device, and uses no tolerance.
 type StepSizeSolver<'V, 'S>(options: StepSizeOptions<'V>) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, _) =
             Region.run space (fun () ->

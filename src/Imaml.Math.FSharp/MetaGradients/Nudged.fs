@@ -9,6 +9,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// L̂ + βL in place of L̂.
 type private NudgedProblem<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>, beta: float) =
     // Only the direction of a step depends on β∇²L: a difference of ∇L with an error of about 2⁻¹⁶ is enough, in single precision too.
@@ -75,11 +77,15 @@ type NudgedMetaGradient<'V, 'S> =
 /// Cost: 3, 4 or 6 inner solves; of a nudged one each gradient is one of L̂ and one of L, and four more measure its curvature, six where there is a
 /// second difference; and one linearization. Memory does not depend on the number of steps. Errors: β that is not positive and finite.
 type NudgedStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, difference: NudgedDifference, beta: float, innerGradientNorm: float) =
+    do ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+
     let weights = Nudge.Weights difference
 
     do
         if not (beta > 0.0 && beta < infinity) then
             invalidArg (nameof beta) $"β must be positive and finite, not {beta}"
+
+        MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
 
     let largestNonlinearity = 1.0
     let resolution = 2.0 ** -10.0

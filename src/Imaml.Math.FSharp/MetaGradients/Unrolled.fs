@@ -26,6 +26,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// The adjoint of the iterate reached, what its predecessor has been given already, Σ aₜ₊₁, and the derivative in the step sizes.
 [<NoComparison; NoEquality>]
 type internal Adjoint<'V, 'S> =
@@ -196,6 +198,8 @@ module Unrolled =
 
 /// MAML as a strategy, in reverse mode.
 type UnrolledStrategy<'V, 'S>(options: UnrolledOptions, memory: PathMemory) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do InnerPath.check options
 
     /// Every iterate kept.
@@ -246,6 +250,8 @@ module Truncated =
 
 /// Truncated back-propagation as a strategy: through the last `lastSteps` of the inner steps.
 type TruncatedStrategy<'V, 'S>(options: UnrolledOptions, lastSteps: int) =
+    do ArgumentNullException.ThrowIfNull(options, nameof options)
+
     do Truncated.check options lastSteps
 
     interface IMetaGradientStrategy<'V, 'S> with

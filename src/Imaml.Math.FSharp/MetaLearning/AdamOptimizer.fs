@@ -2,8 +2,15 @@
 
 namespace Imaml.Math
 
+open System
+
 /// Adam as an outer optimiser whose rate follows a schedule, from a state of its own.
 type AdamOptimizer<'V, 'S>(coordinates: ICoordinates<'V>, options: AdamOptions, schedule: OuterSchedule, moments: AdamState<'V>) =
+    do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+        ArgumentNullException.ThrowIfNull(schedule, nameof schedule)
+
     let options = options.Checked()
     let schedule = schedule.Checked()
 

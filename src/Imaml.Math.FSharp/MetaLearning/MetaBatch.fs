@@ -2,9 +2,15 @@
 
 namespace Imaml.Math
 
+open System
+
 /// B ≥ 1 tasks of a meta-batch that are worked on at once: one problem, in the space of B tasks.
 [<Sealed>]
 type TaskChunk<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
+    do
+        ArgumentNullException.ThrowIfNull(space, nameof space)
+        ArgumentNullException.ThrowIfNull(problem, nameof problem)
+
     member _.Space = space
     member _.Problem = problem
 

@@ -9,11 +9,17 @@
 
 namespace Imaml.Math
 
+open System
+
 open MathNet.Numerics.LinearAlgebra
 
 /// Numbers that are learned with θ, log λ or step sizes, with the optimiser that moves them. On the host.
 [<Sealed>]
 type LearnedNumbers(numbers: Vector<float>, optimizer: IOuterOptimizer<Vector<float>, float>) =
+    do
+        ArgumentNullException.ThrowIfNull(numbers, nameof numbers)
+        ArgumentNullException.ThrowIfNull(optimizer, nameof optimizer)
+
     member _.Numbers = numbers
     member _.Optimizer = optimizer
 

@@ -82,6 +82,8 @@ type IOuterOptimizer<'V, 'S> =
 /// θ ← θ − ηg, the paper's outer step. On an L_F-smooth F, η = 1/L_F lowers F by at least ‖g‖²/(2L_F) a step where g is exact.
 /// `steps` have been made.
 type GradientDescentOptimizer<'V, 'S>(schedule: OuterSchedule, steps: int) =
+    do ArgumentNullException.ThrowIfNull(schedule, nameof schedule)
+
     let schedule = schedule.Checked()
 
     /// Before the first step.

@@ -45,6 +45,8 @@ type BilevelProblem =
 
     /// The problem of L̂(φ), ∇L̂(φ), (φ, w) ↦ ∇²L̂(φ)w, L(φ) and ∇L(φ).
     ///
+    /// What a delegate returns must be a vector of its own, which nothing changes later, and it must not change what it gets.
+    ///
     /// Cost: a linearization takes L̂ and ∇L̂ once; OuterLossAndGradient takes L and ∇L. Errors: a delegate that is null.
     static member FromDelegates<'V, 'S>
         (
@@ -78,7 +80,8 @@ type BilevelProblem =
             member _.OuterLossAndGradient phi = struct (outerLoss.Invoke phi, outerGradient.Invoke phi)
         }
 
-    /// The same on ℝᵈ, where C# infers the types.
+    /// The same on ℝᵈ, where C# infers the types. A delegate gets copies, and what it returns is copied: it may work in place, or return one vector again
+    /// and again. Errors: also a delegate that returns null, InvalidOperationException.
     static member FromDelegates
         (
             innerLoss: Func<Vector<float>, float>,
@@ -87,7 +90,29 @@ type BilevelProblem =
             outerLoss: Func<Vector<float>, float>,
             outerGradient: Func<Vector<float>, Vector<float>>
         ) : IBilevelProblem<Vector<float>, float> =
-        BilevelProblem.FromDelegates<Vector<float>, float>(innerLoss, innerGradient, innerHessianProduct, outerLoss, outerGradient)
+        // A function may work in place, or return the same vector at every call: it gets copies, and what it returns is copied.
+        let copied (what: string) (result: Vector<float> | null) =
+            match result with
+            | null -> invalidOp $"{what} returned null"
+            | vector -> vector.Clone()
+
+        let gradientOf (what: string) (f: Func<Vector<float>, Vector<float>>) =
+            ArgumentNullException.ThrowIfNull(f, what)
+            Func<_, _>(fun (phi: Vector<float>) -> copied what (f.Invoke(phi.Clone())))
+
+        let lossOf (what: string) (f: Func<Vector<float>, float>) =
+            ArgumentNullException.ThrowIfNull(f, what)
+            Func<_, _>(fun (phi: Vector<float>) -> f.Invoke(phi.Clone()))
+
+        ArgumentNullException.ThrowIfNull(innerHessianProduct, nameof innerHessianProduct)
+
+        BilevelProblem.FromDelegates<Vector<float>, float>(
+            lossOf (nameof innerLoss) innerLoss,
+            gradientOf (nameof innerGradient) innerGradient,
+            Func<_, _, _>(fun phi w -> copied (nameof innerHessianProduct) (innerHessianProduct.Invoke(phi.Clone(), w.Clone()))),
+            lossOf (nameof outerLoss) outerLoss,
+            gradientOf (nameof outerGradient) outerGradient
+        )
 
 [<RequireQualifiedAccess>]
 module InnerObjective =

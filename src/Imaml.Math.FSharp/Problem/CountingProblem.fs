@@ -5,6 +5,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// How often each derivative was evaluated.
 type WorkCount =
     {
@@ -61,6 +63,8 @@ type private CountedGaussNewton<'V, 'S>(space: CountingSpace<'V, 'S>, linearizat
 /// A problem over any space, seen through a CountingSpace over that space. Its values are tracked: those of a linearization are freed when it
 /// is disposed.
 type CountingProblem<'V, 'S>(space: CountingSpace<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
+    do ArgumentNullException.ThrowIfNull(problem, nameof problem)
+
     let mutable count = WorkCount.Zero
 
     let countProduct () =

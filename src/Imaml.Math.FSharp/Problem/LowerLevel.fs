@@ -9,6 +9,8 @@
 
 namespace Imaml.Math
 
+open System
+
 /// (x, u) ↦ ∂_z f(z, x) − C(z, x)ᵀu ∈ Z at one z. `lambdaU` is Λu, which is at hand: C is often Λ times something. Where a remedy has raised Λ
 /// it is sΛu, so that what comes from the proximal term is the gradient of the raised problem.
 type PullBack<'Z, 'V> = delegate of x: 'V * u: 'V * lambdaU: 'V -> 'Z
@@ -32,6 +34,10 @@ type ILowerLevel<'Z, 'V, 'S> =
 
 /// The paper's problem: z = θ is the centre of the proximal term, ∂_z f = 0, C = −Λ, so ∇F(θ) = Λu.
 type ProximalLowerLevel<'V, 'S>(regularizer: IRegularizer<'V, 'S>, problem: IBilevelProblem<'V, 'S>) =
+    do
+        ArgumentNullException.ThrowIfNull(regularizer, nameof regularizer)
+        ArgumentNullException.ThrowIfNull(problem, nameof problem)
+
     interface ILowerLevel<'V, 'V, 'S> with
         member _.At theta =
             {

@@ -73,6 +73,8 @@ type ScalarRegularizer<'V, 'S>(lambda: float) =
 
 /// Λ = diag(λ₁ … λ_d), the same for every task or one for each, as a vector of the space.
 type DiagonalRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, lambda: 'V) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
     let entries = coordinates.ToRows lambda |> Array.concat
     do Regularizer.checkPositive (nameof lambda) entries
     let smallest = Array.min entries
@@ -93,6 +95,8 @@ type DiagonalRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, lambda: 'V) =
 
 /// One λ for each layer: Λ = Σₗ λₗ diag(mₗ), where the masks mₗ are 1 on the layer's coordinates, 0 elsewhere, and add up to 1.
 type LayerwiseRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, masks: 'V[], lambda: float[]) =
+    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
     // The caller's array may change.
     let lambda = Array.copy lambda
 
@@ -138,6 +142,8 @@ type LayerwiseRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, masks: 'V[], la
 /// A full symmetric positive definite Λ on ℝᵈ. Errors: an entry that is not finite or above 10¹⁵⁰ in size, where ‖Λ‖² would overflow; Λ not
 /// symmetric; Λ not positive definite beyond rounding.
 type MatrixRegularizer(lambda: Matrix<float>) =
+    do ArgumentNullException.ThrowIfNull(lambda, nameof lambda)
+
     // The caller's matrix may change.
     let lambda = lambda.Clone()
 
@@ -153,7 +159,10 @@ type MatrixRegularizer(lambda: Matrix<float>) =
 
     let values = Eigensystem.Of lambda
     // The computed eigenvalues are those of a matrix at most about d roundings of ‖Λ‖ away.
-    let rounding = float lambda.RowCount * 2.0 ** -50.0 * lambda.FrobeniusNorm()
+    let rounding =
+        let scale = Eigensystem.ScaleOf lambda
+        scale * (float lambda.RowCount * 2.0 ** -50.0 * (lambda / scale).FrobeniusNorm())
+
     let smallest = values.Smallest - rounding
 
     do

@@ -33,6 +33,8 @@ public sealed record NudgedMaml(Inner Inner, double Lambda, double Nudge, Nudged
         .. Rule.Positive(Lambda, "lambda"),
         .. Rule.Positive(Nudge, "nudge"),
         .. Rule.Defined(Difference, "difference"),
+        .. Inner is Inner.HessianFree { Matrix: DirectionMatrix.GaussNewton } ? [new Complaint("inner.matrix", "must be hessian: L̂ + βL has no Gauss–Newton products")] : Array.Empty<Complaint>(),
+        .. Inner is Inner.Adam { Batch: not null } ? [new Complaint("inner.batch", "must be left out: a step on some of the images has no nudge")] : Array.Empty<Complaint>(),
     ];
 
     /// <inheritdoc/>
