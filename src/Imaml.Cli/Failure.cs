@@ -23,6 +23,7 @@ internal sealed record Failure(string Message, int ExitCode)
     {
         TypeInitializationException { InnerException: { } inner } => Of(inner),
         AggregateException { InnerExceptions: [var only] } => Of(only),
+        DataException { IsOfRequest: true } or CheckpointException { IsOfRequest: true } => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
         LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException or MpiException or FirstRankException or RanksDifferException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),

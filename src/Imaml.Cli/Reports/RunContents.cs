@@ -116,11 +116,15 @@ internal sealed record RunContents(
     public static RunContents Read(string path)
     {
         var folder = new RunFolder(path);
+        if (!Directory.Exists(folder.FolderPath))
+        {
+            throw new ArgumentException($"{(Owner.IsThere(path) ? $"{path} is a file, not a folder" : $"there is no folder {folder.FolderPath}")}; name one that `imaml train` made");
+        }
+
         if (!File.Exists(folder.DescriptionPath))
         {
-            throw new InvalidDataException(
-                !Directory.Exists(folder.FolderPath) ? $"there is no folder {folder.FolderPath}; name one that `imaml train` made"
-                : $"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
+            _ = Directory.EnumerateFileSystemEntries(folder.FolderPath).Any();
+            throw new InvalidDataException($"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
         }
 
         var notRead = new List<string>();

@@ -86,7 +86,7 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
     {
         if (!Directory.Exists(path) && !File.Exists(path))
         {
-            throw new DataException($"{path} does not exist");
+            throw new DataException($"{path} does not exist; name pictures, or a folder or zip archive of them") { IsOfRequest = true };
         }
 
         using var tree = FileTree.Open(path);

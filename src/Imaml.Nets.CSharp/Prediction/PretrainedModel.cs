@@ -59,9 +59,9 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(
-                File.Exists(path) ? $"{path} cannot be read ({e.Message.TrimEnd('.')})"
-                : $"there is no model {path}; give a folder that `imaml train` made, a model file, or one of {string.Join(", ", All.Select(one => one.Name))}", e);
+            throw e is FileNotFoundException or DirectoryNotFoundException
+                ? new CheckpointException($"there is no model {path}; give a folder that `imaml train` made, a model file, or one of {string.Join(", ", All.Select(one => one.Name))}", e) { IsOfRequest = true }
+                : new CheckpointException($"{path} cannot be read ({e.Message.TrimEnd('.')})", e);
         }
     }
 

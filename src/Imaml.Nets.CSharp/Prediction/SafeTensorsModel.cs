@@ -70,7 +70,9 @@ internal static class SafeTensorsModel
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(File.Exists(path) ? $"{path} cannot be read ({e.Message.TrimEnd('.')})" : $"there is no file {path}", e);
+            var there = Owner.IsThere(path);
+            throw new CheckpointException(
+                Directory.Exists(path) ? $"{path} is a folder, not a safetensors file" : there ? $"{path} cannot be read ({e.Message.TrimEnd('.')})" : $"there is no file {path}; name a safetensors file", e) { IsOfRequest = !there || Directory.Exists(path) };
         }
     }
 

@@ -104,7 +104,7 @@ public sealed class RunFolder(string path)
 
         if (metaStep is { } asked && asked != last.Header.MetaStep && !System.IO.File.Exists(KeptCheckpointPath(asked)))
         {
-            throw new CheckpointException($"there is no {KeptCheckpointPath(asked)}; the states that {FolderPath} has are of meta-steps {string.Join(", ", States())}");
+            throw new CheckpointException($"there is no {KeptCheckpointPath(asked)}; the states that {FolderPath} has are of meta-steps {string.Join(", ", States())}") { IsOfRequest = true };
         }
 
         return Checkpoint.Read(metaStep is { } kept && kept != last.Header.MetaStep ? KeptCheckpointPath(kept) : last.Path, problem, Environment.ProcessorCount).Learner;
@@ -116,7 +116,7 @@ public sealed class RunFolder(string path)
     {
         if (!Directory.Exists(FolderPath))
         {
-            throw new CheckpointException($"there is no folder {FolderPath}; name one that `imaml train` made");
+            throw new CheckpointException($"there is no folder {FolderPath}; name one that `imaml train` made") { IsOfRequest = true };
         }
 
         var kept = new List<(int MetaStep, string Path)>();

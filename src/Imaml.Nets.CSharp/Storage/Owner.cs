@@ -32,6 +32,9 @@ internal static class Owner
         return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, Type, status) == 0 && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (Regular or Folder);
     }
 
+    /// <summary>Whether a path leads to something, whatever it is; a symbolic link that leads nowhere does not.</summary>
+    public static bool IsThere(string path) => OperatingSystem.IsLinux() ? Identity(path) is not null : Path.Exists(path);
+
     /// <summary>What two paths have in common that lead to the same file or folder; null where the system does not report it.</summary>
     public static (ulong File, ulong Device)? Identity(string path)
     {

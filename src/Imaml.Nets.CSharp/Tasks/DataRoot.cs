@@ -31,7 +31,7 @@ internal sealed record DataRoot(string Folder, string Origin)
         var folder = Path.GetFullPath(named);
         if (!mayBeMissing && !Directory.Exists(folder))
         {
-            throw new DataException($"the data folder {folder} ({origin}) does not exist; name one that does, or make one with Omniglot: imaml data get omniglot --data {named}");
+            throw new DataException($"the data folder {folder} ({origin}) does not exist; name one that does, or make one with Omniglot: imaml data get omniglot --data {named}") { IsOfRequest = argument is { Length: > 0 } };
         }
 
         return new DataRoot(folder, origin);

@@ -53,7 +53,7 @@ internal sealed class FileTree : IDisposable
         try
         {
             return Directory.Exists(path) ? OfFolder(path, cancel)
-                : Owner.IsSpecial(path) ? throw new DataException($"{path} is neither a folder nor a file")
+                : Owner.IsSpecial(path) ? throw new DataException($"{path} is neither a folder nor a file") { IsOfRequest = true }
                 : OfArchive(path, File.OpenRead(path), remedy);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -214,7 +214,7 @@ internal sealed class FileTree : IDisposable
                 path = path[2..];
             }
 
-            if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
+            if (path.StartsWith('/') || path.AsSpan(int.Min(1, path.Length)).StartsWith(":") || path.Split('/').Contains(".."))
             {
                 throw new DataException($"{Root} holds {FolderEntries.Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
             }

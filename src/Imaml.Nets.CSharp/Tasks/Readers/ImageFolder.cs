@@ -54,7 +54,7 @@ internal static class ImageFolder
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (!Directory.Exists(full) && !File.Exists(full))
         {
-            throw new DataException($"there is no folder or zip archive {full}; where it was moved, --data names its place");
+            throw new DataException($"there is no folder or zip archive {full}; where it was moved, --data names its place") { IsOfRequest = true };
         }
 
         var cache = new FolderCache(reading.CacheFolder ?? ImageCache.DefaultFolder(), name);
