@@ -70,9 +70,7 @@ internal static class SafeTensorsModel
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var there = Owner.IsThere(path);
-            throw new CheckpointException(
-                Directory.Exists(path) ? $"{path} is a folder, not a safetensors file" : there ? $"{path} cannot be read ({e.Message.TrimEnd('.')})" : $"there is no file {path}; name a safetensors file", e) { IsOfRequest = !there || Directory.Exists(path) };
+            throw new CheckpointException(e is NamedPathException ? $"{e.Message}; name a safetensors file" : $"{path} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e) { IsOfRequest = e is NamedPathException };
         }
     }
 

@@ -217,6 +217,7 @@ internal static class Checkpoint
     private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
 
     /// <summary>A file's content, or its beginning where that is not a checkpoint's.</summary>
+    /// <exception cref="NamedPathException">There is no such file.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     internal static byte[] Content(string path) => FileContent.Read(path, Family.Length, start => start.AsSpan().StartsWith(Family));
@@ -229,9 +230,9 @@ internal static class Checkpoint
         {
             return Content(path);
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (NamedPathException e)
         {
-            throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e) { IsOfRequest = true };
+            throw new CheckpointException($"{(Path.Exists(path) ? e.Message : $"there is no checkpoint {path}")}; name a folder that `imaml train` made", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -106,11 +106,23 @@ public sealed record PhotographEpisodes(
     internal static string? Find(string dataFolder, string dataset)
     {
         static string Plain(string name) => new([.. name.Where(char.IsAsciiLetterOrDigit).Select(char.ToLowerInvariant)]);
-        return Directory.EnumerateFileSystemEntries(dataFolder)
+        return Entries()
             .Where(path => Directory.Exists(path) || path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
             .Where(path => Plain(Directory.Exists(path) ? System.IO.Path.GetFileName(path) : System.IO.Path.GetFileNameWithoutExtension(path)) == Plain(dataset))
             .OrderBy(path => System.IO.Path.GetFileName(path) != dataset).ThenBy(path => path, StringComparer.Ordinal)
             .FirstOrDefault();
+
+        string[] Entries()
+        {
+            try
+            {
+                return Directory.GetFileSystemEntries(dataFolder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new DataException($"{dataFolder} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+            }
+        }
     }
 
     /// <summary>How its folder is read.</summary>
@@ -119,7 +131,7 @@ public sealed record PhotographEpisodes(
     internal override (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel)
     {
         var (path, name) = Locate(dataFolder);
-        return Divided(ImageFolder.Open(path, name, Reading, progress, cancel), path, warn);
+        return Divided(ImageFolder.Open(path, name, Reading with { IsNamed = !MayHaveMoved || dataFolder is not null }, progress, cancel), path, warn);
     }
 
     /// <summary>The images with their division.</summary>
