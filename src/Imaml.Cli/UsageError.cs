@@ -33,6 +33,7 @@ internal static partial class UsageError
             .. flags.Select(one => $"{one.Option.Name} takes no value"),
             .. unknown.Select(one => Unknown(one, command)),
             .. errors.Where(one => !IsMissing(one) && !parsed.UnmatchedTokens.Any(token => one.Message.Contains($"'{token}'", StringComparison.Ordinal))).Select(one => Readable(one.Message)),
+            .. parsed.Action is ParseErrorAction ? command.Children.OfType<OptionResult>().Select(one => (one.Option as CountOption)?.Fault(one)).OfType<string>() : [],
             .. unknown.Count > 0 ? [] : errors.Select(MissingCommand).OfType<string>(),
             .. missing is [] ? Array.Empty<string>() : [$"{string.Join(", ", missing)} {(missing.Length == 1 ? "is" : "are")} missing"],
         ];

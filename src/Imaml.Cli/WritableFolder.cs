@@ -58,6 +58,11 @@ internal static class WritableFolder
             throw new ArgumentException($"{option} {path} would overwrite {(read == path ? "what is read" : read)}; name another file");
         }
 
+        if (AtomicFile.IsInPlace(path))
+        {
+            return;
+        }
+
         // None is made for a file that may never be written.
         var (folder, _) = NearestThere(Path.GetDirectoryName(Path.GetFullPath(path))!);
         if (NamedPath.NotAFolder(folder) is { } fault)

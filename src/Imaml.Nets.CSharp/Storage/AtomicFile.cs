@@ -16,8 +16,7 @@ internal static partial class AtomicFile
     public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {
         var full = Path.GetFullPath(path);
-        // /dev/null, a pipe, /dev/stdout, which is a link to what the process has open: the bytes go there.
-        if (Owner.IsSpecial(full) || IsOpenFile(full))
+        if (IsInPlace(full))
         {
             using var special = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             special.Write(bytes);
@@ -46,6 +45,9 @@ internal static partial class AtomicFile
             Drafts.Remove(draft);
         }
     }
+
+    /// <summary>Whether the bytes go to what is there: /dev/null, a pipe, /dev/stdout, which is a link to what the process has open.</summary>
+    public static bool IsInPlace(string path) => Owner.IsSpecial(path) || IsOpenFile(Path.GetFullPath(path));
 
     private const int MostLinks = 40;
 

@@ -52,7 +52,7 @@ internal static class Owner
         }
 
         return Marshal.GetLastPInvokeError() is NoEntry or NoFolder or NameTooLong or LinkLoop
-            ? new FileInfo(path).LinkTarget is null ? PathKind.Missing : PathKind.Broken
+            ? path.Length == 0 || new FileInfo(path).LinkTarget is null ? PathKind.Missing : PathKind.Broken
             : PathKind.Closed;
     }
 

@@ -147,7 +147,7 @@ public sealed record PhotographEpisodes(
         {
             if (Split == AutoSplit && (TestClasses is not null || ValidationClasses is > 0))
             {
-                throw new DataException($"{path} has its own division ({division}); leave --test-classes and --validation-classes out, or take --split {SeededSplit}");
+                throw new DataException($"{path} has its own division ({division}); leave --test-classes and --validation-classes out, or take --split {SeededSplit}") { IsOfRequest = true };
             }
 
             IEnumerable<string> Of(ClassPart part) => opened.Parts.Where(one => one.Value == part).Select(one => one.Key).Order(StringComparer.Ordinal);
@@ -156,7 +156,7 @@ public sealed record PhotographEpisodes(
 
         if (Split == GivenSplit)
         {
-            throw new DataException($"{path} has no division of its classes: no train, val and test folders, and no csv files that say it; take --split {SeededSplit}");
+            throw new DataException($"{path} has no division of its classes: no train, val and test folders, and no csv files that say it; take --split {SeededSplit}") { IsOfRequest = true };
         }
 
         var classes = opened.Set.Classes.Count;
@@ -165,7 +165,7 @@ public sealed record PhotographEpisodes(
         if ((long)test + validation + Ways > classes)
         {
             throw new DataException(
-                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)");
+                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)") { IsOfRequest = true };
         }
 
         return (opened.Set, ClassSplit.Seeded(opened.Set, SplitSeed, RotationMode.None, classes - test, validation, test));
