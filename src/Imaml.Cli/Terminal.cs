@@ -67,12 +67,16 @@ internal static class Terminal
     public static string Accuracy(CurveLine point) =>
         Accuracy(point.Accuracy!.Value, point.HalfWidth95) + (point.Averaged is { } averaged ? $", averaged {Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "");
 
-    /// <summary>One line on the error stream, red where there are colours.</summary>
+    /// <summary>One line on the error stream, red where there are colours; broken between words on a terminal that is narrower.</summary>
     public static void Fail(string message)
     {
         var line = Create(Messages, ErrorIsRedirected, Unbroken);
         line.Profile.Width = Unbroken;
-        line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
+        var text = $"imaml: {Printable(message)}";
+        foreach (var part in ErrorIsRedirected ? [text] : TextLines.Fit(text, Error.Profile.Width))
+        {
+            line.MarkupLineInterpolated($"[red]{part}[/]");
+        }
     }
 
     /// <summary>An address without a user's name and password.</summary>

@@ -48,8 +48,7 @@ let private shell (script: string) =
 
 let private user = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
-let private canBeNobody =
-    Environment.UserName = "root" && File.Exists "/usr/bin/setpriv"
+let private canBeNobody = Environment.UserName = "root" && File.Exists "/usr/bin/setpriv"
 
 [<Tests>]
 let tests =
@@ -61,7 +60,14 @@ let tests =
                     let at name = Path.Combine(folder, name)
                     File.CreateSymbolicLink(at "dangling", at "nothing") |> ignore
                     File.CreateSymbolicLink(at "loop", at "loop") |> ignore
-                    use socket = new Net.Sockets.Socket(Net.Sockets.AddressFamily.Unix, Net.Sockets.SocketType.Stream, Net.Sockets.ProtocolType.Unspecified)
+
+                    use socket =
+                        new Net.Sockets.Socket(
+                            Net.Sockets.AddressFamily.Unix,
+                            Net.Sockets.SocketType.Stream,
+                            Net.Sockets.ProtocolType.Unspecified
+                        )
+
                     socket.Bind(Net.Sockets.UnixDomainSocketEndPoint(at "socket"))
 
                     for name in [ "missing"; "dangling"; "loop"; "socket" ] do
@@ -80,15 +86,26 @@ let tests =
                     for command in [ "show"; "diagnose"; "report"; "runs"; "redraw" ] do
                         said 2 "is a file, not a folder" [ command; file ]
 
-                    for arguments in [ [ "solve"; folder ]; [ "train"; folder; "--out"; file + "-run" ]; [ "models"; "import"; folder; file + "-model" ] ] do
+                    for arguments in
+                        [
+                            [ "solve"; folder ]
+                            [ "train"; folder; "--out"; file + "-run" ]
+                            [ "models"; "import"; folder; file + "-model" ]
+                        ] do
                         said 2 "is a folder, not a file" arguments
 
-                    for arguments in [ [ "models"; "export"; "grocery"; file + "/x" ]; [ "predict"; "grocery"; "--examples"; "."; "x"; "--save"; file + "/x" ] ] do
+                    for arguments in
+                        [
+                            [ "models"; "export"; "grocery"; file + "/x" ]
+                            [ "predict"; "grocery"; "--examples"; "."; "x"; "--save"; file + "/x" ]
+                        ] do
                         said 2 $"{file} is a file, not a folder; name another file" arguments))
 
             testCase "what is there and damaged or of something else has failed" (fun () ->
                 inFolder (fun folder ->
-                    let file, empty = Path.Combine(folder, "file"), Directory.CreateDirectory(Path.Combine(folder, "empty")).FullName
+                    let file, empty =
+                        Path.Combine(folder, "file"), Directory.CreateDirectory(Path.Combine(folder, "empty")).FullName
+
                     File.WriteAllText(file, "text")
 
                     for command in [ "evaluate"; "diagnose"; "show"; "report"; "redraw" ] do
@@ -144,7 +161,12 @@ let tests =
                             [ "evaluate" ]
                             [ "models"; "export"; at "file"; at "home/x" ]
                         ] do
-                        refused (at "file") (if arguments.Length > 2 && arguments[0] = "models" then arguments else arguments @ [ at "file" ])))
+                        refused
+                            (at "file")
+                            (if arguments.Length > 2 && arguments[0] = "models" then
+                                 arguments
+                             else
+                                 arguments @ [ at "file" ])))
 
             testCase "a pipe of text is waited for until a signal comes; other pipes are refused" (fun () ->
                 inFolder (fun folder ->
@@ -172,8 +194,7 @@ let tests =
                     waiting.ExitCode |> should equal 130
 
                     // As the shell's <(…) is.
-                    let read =
-                        Imaml.runByShell [] "exec \"$@\" <(echo '[]')" [ "train"; "--out"; pipe + "-run" ]
+                    let read = Imaml.runByShell [] "exec \"$@\" <(echo '[]')" [ "train"; "--out"; pipe + "-run" ]
 
                     read.Line |> should haveSubstring "an experiment must be a JSON object"
                     read.ExitCode |> should equal 2))
@@ -210,13 +231,26 @@ let tests =
                         said
                             2
                             "--picture and --save name the same file"
-                            [ "predict"; "grocery"; "--examples"; "."; "x"; "--picture"; at $"d/{name}"; "--save"; at $"dl/{name}" ]))
+                            [
+                                "predict"
+                                "grocery"
+                                "--examples"
+                                "."
+                                "x"
+                                "--picture"
+                                at $"d/{name}"
+                                "--save"
+                                at $"dl/{name}"
+                            ]))
 
             testCase "a file by way of /proc is replaced like any other; what the process has open is written in place" (fun () ->
                 inFolder (fun folder ->
                     let big = Path.Combine(folder, "big")
                     File.WriteAllBytes(big, Array.zeroCreate 10_000_000)
-                    let exported = Imaml.runByShell [] $"cd '{folder}' && exec \"$@\"" [ "models"; "export"; "omniglot"; "/proc/self/cwd/big" ]
+
+                    let exported =
+                        Imaml.runByShell [] $"cd '{folder}' && exec \"$@\"" [ "models"; "export"; "omniglot"; "/proc/self/cwd/big" ]
+
                     exported.ExitCode |> should equal 0
                     succeed [ "models"; "export"; "omniglot"; big + "2" ] |> ignore
                     FileInfo(big).Length |> should equal (FileInfo(big + "2").Length)

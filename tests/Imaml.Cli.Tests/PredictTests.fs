@@ -111,7 +111,12 @@ let tests =
 
                     refused 2 "--json and --csv contradict each other; give one" (new' @ [ "--json"; "--csv" ])
                     refused 2 "there is no folder or file nothing; name pictures, or a folder or zip archive of them" (examples "nothing")
-                    refused 2 "there is no folder or file nothing.png; name pictures, or a folder or zip archive of them" (predict at [ at "nothing.png" ])
+
+                    refused
+                        2
+                        "there is no folder or file nothing.png; name pictures, or a folder or zip archive of them"
+                        (predict at [ at "nothing.png" ])
+
                     refused 1 "run/run.json is damaged, or no image" (predict at [ at "run/run.json" ])
                     refused 1 "run has no pictures; PNG, JPEG, WebP, BMP and GIF are read" (predict at [ at "run" ])
 
@@ -413,7 +418,10 @@ let tests =
                             [ "models"; "export"; at "run"; at "x.bin" ]
                         ] do
                         let outcome = run arguments
-                        outcome.Line |> should haveSubstring $"""{at "run/checkpoint.bin"} can be used, which holds the last state"""
+
+                        outcome.Line
+                        |> should haveSubstring $"""{at "run/checkpoint.bin"} can be used, which holds the last state"""
+
                         outcome.ExitCode |> should equal 1
 
                     (run [ "models"; "export"; at "run/checkpoint.bin"; at "x.bin" ]).ExitCode |> should equal 0))
@@ -446,13 +454,34 @@ let tests =
                         outcome.ExitCode |> should equal 2
                         File.ReadAllBytes path |> should equal before
 
-                    let onnx examples output = [ "models"; "export"; at "run"; output; "--format"; "onnx"; "--examples"; examples ]
+                    let onnx examples output =
+                        [
+                            "models"
+                            "export"
+                            at "run"
+                            output
+                            "--format"
+                            "onnx"
+                            "--examples"
+                            examples
+                        ]
+
                     refused (at "examples/apple/1.png") (onnx (at "examples") (at "examples/apple/1.png"))
                     System.IO.Compression.ZipFile.CreateFromDirectory(at "examples", at "ex.zip")
                     refused (at "ex.zip") (onnx (at "ex.zip") (at "ex.zip"))
                     run [ "models"; "export"; at "run"; at "theta.safetensors" ] |> ignore
                     File.Copy(at "run/run.json", at "exp.json")
-                    refused (at "exp.json") [ "models"; "import"; at "theta.safetensors"; at "exp.json"; "--experiment"; at "exp.json" ]))
+
+                    refused
+                        (at "exp.json")
+                        [
+                            "models"
+                            "import"
+                            at "theta.safetensors"
+                            at "exp.json"
+                            "--experiment"
+                            at "exp.json"
+                        ]))
 
             testCase "what is read, and a run's files, are not overwritten" (fun () ->
                 with' (fun at run ->

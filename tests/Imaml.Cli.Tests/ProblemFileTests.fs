@@ -21,8 +21,7 @@ let private refusal body =
         failtest "nothing was refused"
     with
     | :? ProblemFileException
-    | :? IOException as e ->
-        e.Message
+    | :? IOException as e -> e.Message
 
 let private quadratic =
     """{"inner": {"kind": "quadratic", "A": [[2, 1], [1, 3]], "b": [1, -1], "c": 4},
@@ -254,8 +253,7 @@ let private badFiles =
                     refusal (fun () -> ProblemFile.Read(Path.Combine(missing, "a.json")))
                     |> should startWith "there is no file "
 
-                    refusal (fun () -> ProblemFile.Read folder)
-                    |> should equal $"{folder} is a folder, not a file"
+                    refusal (fun () -> ProblemFile.Read folder) |> should equal $"{folder} is a folder, not a file"
 
                     refusal (fun () -> ProblemFile.Read "") |> should equal "there is no file "
                     let locked = Path.Combine(folder, "locked.json")

@@ -144,7 +144,12 @@ let tests =
                 let line, code = said [ "bench"; "--settings"; "zz"; "--methods"; "yy"; "--steps"; "0" ]
                 code |> should equal ExitCode.Usage
 
-                for part in [ "--settings: zz is not one of "; "--methods: yy is not one of "; "--steps must be at least 1, not 0" ] do
+                for part in
+                    [
+                        "--settings: zz is not one of "
+                        "--methods: yy is not one of "
+                        "--steps must be at least 1, not 0"
+                    ] do
                     line |> should haveSubstring part)
 
             testCase "a value out of range is named" (fun () ->

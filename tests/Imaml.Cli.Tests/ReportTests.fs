@@ -460,7 +460,7 @@ let pages =
                         refuses "run.json is damaged" (fun () -> RunContents.Read run)
                         File.WriteAllText(at "run.json", described)
 
-                        for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
+                        for name in [ "training.json"; "evaluation-test.json" ] do
                             File.WriteAllText(at name, "{\"experiment\":")
                             refuses $"{name} is damaged" (fun () -> RunContents.Read run)
                             File.Delete(at name)
