@@ -113,7 +113,8 @@ public sealed class AdaptedClassifier : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new CheckpointException(
-                e is NamedPathException ? $"{e.Message}; name a classifier that `imaml predict --save` wrote" : $"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e) { IsOfRequest = e is NamedPathException };
+                e is NamedPathException ? $"{e.Message}; name a classifier that `imaml predict --save` wrote" : $"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e)
+            { IsOfRequest = e is NamedPathException };
         }
     }
 

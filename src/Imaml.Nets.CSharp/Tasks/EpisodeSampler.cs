@@ -57,7 +57,8 @@ internal sealed class EpisodeSampler
         if (small.Count > 0)
         {
             throw new DataException(
-                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but in {set.Name} class {LayoutReader.Listed(small)}; choose fewer shots or queries") { IsOfRequest = true };
+                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but in {set.Name} class {LayoutReader.Listed(small)}; choose fewer shots or queries")
+            { IsOfRequest = true };
         }
 
         (Set, Rotations, Ways, Shots, Queries, Seed) = (set, rotations, ways, shots, queries, seed);

@@ -165,7 +165,8 @@ public sealed record PhotographEpisodes(
         if ((long)test + validation + Ways > classes)
         {
             throw new DataException(
-                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)") { IsOfRequest = true };
+                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)")
+            { IsOfRequest = true };
         }
 
         return (opened.Set, ClassSplit.Seeded(opened.Set, SplitSeed, RotationMode.None, classes - test, validation, test));
