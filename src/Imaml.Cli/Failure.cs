@@ -23,7 +23,10 @@ internal sealed record Failure(string Message, int ExitCode)
     {
         TypeInitializationException { InnerException: { } inner } => Of(inner),
         AggregateException { InnerExceptions: [var only] } => Of(only),
+        DataException { IsOfRequest: true } or CheckpointException { IsOfRequest: true } => new(OneLine(exception.Message), Cli.ExitCode.Usage),
+        NamedPathException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
+        IOException { HResult: NoSpace or OverQuota } => new($"{OneLine(exception.Message)}; make room, or write to another disk", Cli.ExitCode.Failed),
         LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException or MpiException or FirstRankException or RanksDifferException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
@@ -36,6 +39,9 @@ internal sealed record Failure(string Message, int ExitCode)
         ExternalException => new($"libtorch: {exception.Message.Split('\n')[0].Trim()}", Cli.ExitCode.Failed),
         _ => null,
     };
+
+    // ENOSPC and EDQUOT.
+    private const int NoSpace = 28, OverQuota = 122;
 
     private static string WithoutParameter(ArgumentException exception) =>
         exception.ParamName is { Length: > 0 } name ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : exception.Message;

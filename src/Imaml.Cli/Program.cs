@@ -17,7 +17,7 @@ using var interruption = new Interruption();
 var code = CommandLine.Run(args, interruption.Token);
 if (code == ExitCode.Success && results.Failure is { } lost)
 {
-    Terminal.Fail($"not all results could be printed ({lost})");
+    Terminal.Fail($"not all results could be printed ({lost}); run again with room for them");
     return ExitCode.Failed;
 }
 

@@ -1,6 +1,7 @@
 // Text that is read whole: the file named `-`, which is what another program writes into this one, and files that may have no end.
 
 using System.Globalization;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli;
 
@@ -28,14 +29,35 @@ internal static class StandardInput
         return Task.Run(() => Read(input, longest, Name), CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
     }
 
-    /// <summary>All of a file.</summary>
+    /// <summary>All of a file or pipe.</summary>
     /// <param name="path">The file.</param>
     /// <param name="longest">The largest number of bytes that is read.</param>
-    /// <exception cref="InvalidDataException">There are more.</exception>
-    public static byte[] ReadFile(string path, long longest)
+    /// <param name="stop">Ends the wait for a pipe with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="NamedPathException">There is no such file, or it is a folder or a device.</exception>
+    /// <exception cref="InvalidDataException">There are more bytes.</exception>
+    /// <exception cref="IOException">It cannot be read; the message names it.</exception>
+    public static byte[] ReadFile(string path, long longest, CancellationToken stop)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-        return Read(file, longest, path);
+        if (NamedPath.NotAFile(path, mayBeStream: true) is { } fault)
+        {
+            throw new NamedPathException(fault);
+        }
+
+        // The opening of a pipe waits for whoever writes into it.
+        return Task.Run(
+            () =>
+            {
+                try
+                {
+                    using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+                    return Read(file, longest, path);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    throw new IOException($"{path} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+                }
+            },
+            CancellationToken.None).WaitAsync(stop).GetAwaiter().GetResult();
     }
 
     private static byte[] Read(Stream input, long longest, string name)

@@ -38,14 +38,23 @@ internal static class Terminal
     /// <summary>Whether progress is a bar; otherwise it is printed as lines.</summary>
     public static bool Live => Error.Profile.Capabilities.Interactive;
 
-    /// <summary>One line of results without line breaks, since it names a file or is read by a program.</summary>
-    public static void Line(string text) => Results.WriteLine(Printable(text));
+    /// <summary>One line of results; broken between words on a terminal that is narrower, never where it is read by a program.</summary>
+    public static void Line(string text) => Write(Results, text, OutputIsRedirected, Out);
 
-    /// <summary>Results of several lines: a document, or a table.</summary>
+    /// <summary>Results of several lines that stay as they are: a document, or a table.</summary>
     public static void Document(string text) => Results.WriteLine(Harmless(text));
 
-    /// <summary>One line of progress without line breaks.</summary>
-    public static void Progress(string text) => Messages.WriteLine(Printable(text));
+    /// <summary>One line of progress, likewise.</summary>
+    public static void Progress(string text) => Write(Messages, text, ErrorIsRedirected, Error);
+
+    private static void Write(TextWriter stream, string text, bool redirected, IAnsiConsole console)
+    {
+        var line = Printable(text);
+        foreach (var part in redirected ? [line] : TextLines.Fit(line, console.Profile.Width))
+        {
+            stream.WriteLine(part);
+        }
+    }
 
     /// <summary>Hours, minutes and seconds, however many hours.</summary>
     public static string Duration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours}:{time:mm\\:ss}");
@@ -58,12 +67,16 @@ internal static class Terminal
     public static string Accuracy(CurveLine point) =>
         Accuracy(point.Accuracy!.Value, point.HalfWidth95) + (point.Averaged is { } averaged ? $", averaged {Accuracy(averaged, point.AveragedHalfWidth95!.Value)}" : "");
 
-    /// <summary>One line on the error stream, red where there are colours.</summary>
+    /// <summary>One line on the error stream, red where there are colours; broken between words on a terminal that is narrower.</summary>
     public static void Fail(string message)
     {
         var line = Create(Messages, ErrorIsRedirected, Unbroken);
         line.Profile.Width = Unbroken;
-        line.MarkupLineInterpolated($"[red]imaml: {Printable(message)}[/]");
+        var text = $"imaml: {Printable(message)}";
+        foreach (var part in ErrorIsRedirected ? [text] : TextLines.Fit(text, Error.Profile.Width))
+        {
+            line.MarkupLineInterpolated($"[red]{part}[/]");
+        }
     }
 
     /// <summary>An address without a user's name and password.</summary>

@@ -44,6 +44,19 @@ internal static class TextLines
         yield return line;
     }
 
+    /// <summary>A line in as many as it needs, all with the blanks that it begins with.</summary>
+    public static IEnumerable<string> Fit(string line, int width)
+    {
+        if (Width(line) <= width)
+        {
+            return [line];
+        }
+
+        var words = line.TrimStart(' ');
+        var indent = line[..^words.Length];
+        return Wrap(words, int.Max(1, width - indent.Length)).Select(part => indent + part);
+    }
+
     /// <summary>The width of the longest word.</summary>
     public static int LongestWord(string text) => text.Split(' ', '\n').Max(Width);
 }

@@ -69,7 +69,11 @@ internal sealed class TextTable(params string[] headings)
             }
             else
             {
-                yield return name;
+                foreach (var part in TextLines.Fit(name, width))
+                {
+                    yield return part;
+                }
+
                 yield return new string(' ', Indent) + lines[0];
             }
 

@@ -1,4 +1,4 @@
-// The error message of a command line, in one line: the first mistake, the nearest existing name, and the command that lists the names.
+// The error message of a command line, in one line: all mistakes, the nearest existing names, and the command that lists the names.
 
 using System.CommandLine;
 using System.CommandLine.Invocation;
@@ -14,61 +14,61 @@ internal static partial class UsageError
     /// <summary>The explanation, or null where the command line can be run (asking for help can be, whatever else it says).</summary>
     public static string? Of(ParseResult parsed, IReadOnlyList<string> words)
     {
-        var path = Path(parsed.CommandResult);
-        var runs = parsed.Action is ParseErrorAction || parsed.Action == parsed.CommandResult.Command.Action;
-        if (runs && parsed.CommandResult.Children.FirstOrDefault(one => one.Tokens.Any(token => token.Value.Length == 0)) is { } empty)
-        {
-            return $"{Name(empty)} must not be empty; see `{path} --help`";
-        }
-
-        // The parser takes the value of --flag=value for an argument.
-        if (runs && parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(one => one.Option.ValueType == typeof(bool) && Given(words, one)) is { } flag)
-        {
-            return $"{flag.Option.Name} takes no value; see `{path} --help`";
-        }
-
-        // A misspelt option may have been taken for an argument; what comes after -- is one.
-        var astray = !runs || parsed.Tokens.Any(one => one.Type == TokenType.DoubleDash)
-            ? null
-            : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).FirstOrDefault(one => one.Value.StartsWith("--", StringComparison.Ordinal));
-        if (astray is null && (parsed.Errors.Count == 0 || parsed.Action is not ParseErrorAction))
+        var command = parsed.CommandResult;
+        var runs = parsed.Action is ParseErrorAction || parsed.Action == command.Command.Action;
+        if (!runs)
         {
             return null;
         }
 
-        var mistake = astray is not null ? Unknown(astray.Value, parsed.CommandResult) : parsed.UnmatchedTokens is [var unknown, ..] ? Unknown(unknown, parsed.CommandResult) : AllMissing(parsed) ?? First(parsed.Errors);
-        return $"{mistake}; see `{path} --help`";
+        SymbolResult[] empty = [.. command.Children.Where(one => one.Tokens.Any(token => token.Value.Length == 0))];
+        // The parser takes the value of --flag=value for an argument.
+        OptionResult[] flags = [.. command.Children.OfType<OptionResult>().Where(one => one.Option.ValueType == typeof(bool) && Given(words, one))];
+        var unknown = flags is [] ? UnknownWords(parsed) : [];
+        ParseError[] errors = parsed.Action is ParseErrorAction ? [.. parsed.Errors.Where(one => !empty.Contains(one.SymbolResult) && (flags is [] || one.SymbolResult is OptionResult))] : [];
+        string[] missing = errors is [] ? [] : [.. MissingNames(command)];
+        string[] mistakes =
+        [
+            .. empty.Select(one => $"{Name(one)} must not be empty"),
+            .. flags.Select(one => $"{one.Option.Name} takes no value"),
+            .. unknown.Select(one => Unknown(one, command)),
+            .. errors.Where(one => !IsMissing(one) && !parsed.UnmatchedTokens.Any(token => one.Message.Contains($"'{token}'", StringComparison.Ordinal))).Select(one => Readable(one.Message)),
+            .. parsed.Action is ParseErrorAction ? command.Children.OfType<OptionResult>().Select(one => (one.Option as CountOption)?.Fault(one)).OfType<string>() : [],
+            .. unknown.Count > 0 ? [] : errors.Select(MissingCommand).OfType<string>(),
+            .. missing is [] ? Array.Empty<string>() : [$"{string.Join(", ", missing)} {(missing.Length == 1 ? "is" : "are")} missing"],
+        ];
+        return mistakes is [] ? null : $"{string.Join("; ", mistakes.Distinct())}; see `{Path(command)} --help`";
+    }
+
+    // A misspelt option may have been taken for an argument; what comes after -- is one. Of words that belong to nothing, those after an unknown option may be its values.
+    private static IReadOnlyList<string> UnknownWords(ParseResult parsed)
+    {
+        static bool IsOption(string word) => word.StartsWith('-');
+        string[] astray = parsed.Tokens.Any(one => one.Type == TokenType.DoubleDash)
+            ? []
+            : [.. parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).Select(one => one.Value).Where(one => one.StartsWith("--", StringComparison.Ordinal))];
+        string[] unmatched = parsed.Action is ParseErrorAction ? [.. parsed.UnmatchedTokens] : [];
+        string[] options = [.. astray.Concat(unmatched.Where(IsOption)).Distinct()];
+        return options is [] ? [.. unmatched.Take(1)] : options;
     }
 
     private static bool Given(IReadOnlyList<string> words, OptionResult flag) =>
         words.TakeWhile(word => word != "--").Any(word => flag.Option.Aliases.Prepend(flag.Option.Name).Any(name => word.StartsWith($"{name}=", StringComparison.Ordinal) || word.StartsWith($"{name}:", StringComparison.Ordinal)));
 
-    // What is written wrong comes before what is not there.
-    private static string First(IReadOnlyList<ParseError> errors)
-    {
-        var first = errors.FirstOrDefault(error => !error.Message.EndsWith(" is required.", StringComparison.Ordinal)) ?? errors[0];
-        return Missing(first) ?? Readable(first.Message);
-    }
+    // All arguments and options that are needed and not there.
+    private static IEnumerable<string> MissingNames(CommandResult command) =>
+    [
+        .. command.Command.Arguments.Where(one => one.Arity.MinimumNumberOfValues > 0 && command.GetResult(one) is null or { Tokens.Count: 0 }).Select(one => one.Name),
+        .. command.Command.Options.Where(one => one.Required && command.GetResult(one) is null or { Implicit: true }).Select(one => one.Name),
+    ];
 
-    // All arguments and options that are needed and not there, where nothing else is wrong.
-    private static string? AllMissing(ParseResult parsed)
-    {
-        var command = parsed.CommandResult;
-        string[] names =
-        [
-            .. command.Command.Arguments.Where(one => one.Arity.MinimumNumberOfValues > 0 && command.GetResult(one) is null or { Tokens.Count: 0 }).Select(one => one.Name),
-            .. command.Command.Options.Where(one => one.Required && command.GetResult(one) is null or { Implicit: true }).Select(one => one.Name),
-        ];
-        return names is [] || names.Length < parsed.Errors.Count ? null : $"{string.Join(", ", names)} {(names.Length == 1 ? "is" : "are")} missing";
-    }
+    // Errors that MissingNames and MissingCommand say in other words.
+    private static bool IsMissing(ParseError error) =>
+        error.Message.EndsWith(" is required.", StringComparison.Ordinal) || error.SymbolResult is ArgumentResult { Tokens.Count: 0, Parent: CommandResult } || MissingCommand(error) is not null;
 
-    // An argument or a command that is not there, by its name.
-    private static string? Missing(ParseError error) => error.SymbolResult switch
-    {
-        ArgumentResult { Tokens.Count: 0, Parent: CommandResult } argument => $"{argument.Argument.Name} is missing",
-        CommandResult { Command: { Action: null, Subcommands: { Count: > 0 } commands } } => $"a command is missing: {string.Join(", ", commands.Where(one => !one.Hidden).Select(one => one.Name))}",
-        _ => null,
-    };
+    private static string? MissingCommand(ParseError error) => error.SymbolResult is CommandResult { Command: { Action: null, Subcommands: { Count: > 0 } commands } }
+        ? $"a command is missing: {string.Join(", ", commands.Where(one => !one.Hidden).Select(one => one.Name))}"
+        : null;
 
     private static string Name(SymbolResult result) => result switch
     {

@@ -14,7 +14,7 @@ internal static class WritableFolder
     {
         if (Refusal(path) is { } refusal)
         {
-            throw new IOException(option is null ? refusal : $"{refusal}; name another folder with {option}");
+            throw new IOException(option is null ? refusal : $"{refusal}; name another folder{By(option)}");
         }
     }
 
@@ -45,12 +45,12 @@ internal static class WritableFolder
     {
         if (Directory.Exists(path) || Path.EndsInDirectorySeparator(path))
         {
-            throw new ArgumentException($"{path} is a folder; name a file with {option}");
+            throw new ArgumentException($"{path} is a folder; name a file{By(option)}");
         }
 
         if (RunFolder.OfFile(path) is { } run)
         {
-            throw new ArgumentException($"{path} is a file of the run in {run}; name another with {option}");
+            throw new ArgumentException($"{path} is a file of the run in {run}; name another file{By(option)}");
         }
 
         if (inputs.FirstOrDefault(input => IsSame(input, path)) is { } read)
@@ -58,15 +58,48 @@ internal static class WritableFolder
             throw new ArgumentException($"{option} {path} would overwrite {(read == path ? "what is read" : read)}; name another file");
         }
 
-        // The nearest folder that exists: none is made for a file that may never be written.
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        while (!Directory.Exists(folder) && !File.Exists(folder))
+        if (AtomicFile.IsInPlace(path))
         {
-            folder = Path.GetDirectoryName(folder)!;
+            return;
+        }
+
+        // None is made for a file that may never be written.
+        var (folder, _) = NearestThere(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        if (NamedPath.NotAFolder(folder) is { } fault)
+        {
+            throw new ArgumentException($"{path} cannot be written: {fault}; name another file{By(option)}");
         }
 
         Require(folder, option);
     }
+
+    /// <summary>Whether two files would have one place, by whatever links their folders are named.</summary>
+    public static bool IsOnePlace(string one, string other)
+    {
+        static (string Folder, string Name) Place(string path)
+        {
+            var full = Path.GetFullPath(path);
+            var (folder, rest) = NearestThere(Path.GetDirectoryName(full)!);
+            return (Owner.RealPath(folder) ?? folder, Path.Combine(rest, Path.GetFileName(full)));
+        }
+
+        return Place(one) == Place(other);
+    }
+
+    // The nearest above a folder that is there, which may be something else, and the rest of its path.
+    private static (string There, string Below) NearestThere(string folder)
+    {
+        var there = folder;
+        while (Owner.KindOf(there) == PathKind.Missing && Path.GetDirectoryName(there) is { } above)
+        {
+            there = above;
+        }
+
+        return (there, Path.GetRelativePath(there, folder));
+    }
+
+    // An argument is named by its place on the command line.
+    private static string By(string? option) => option?.StartsWith('-') == true ? $" with {option}" : "";
 
     // By whatever links.
     private static bool IsSame(string one, string other) =>

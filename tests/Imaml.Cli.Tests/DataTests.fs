@@ -25,7 +25,13 @@ let private getFrom (server: Server) (data: string) = [ "data"; "get"; "omniglot
 let private check (data: string) = [ "data"; "check"; "--data"; data ]
 
 /// Names of the files in DATA/omniglot.
-let private files (data: string) = Directory.GetFiles(Path.Combine(data, "omniglot")) |> Array.map Path.GetFileName |> Array.sort
+let private files (data: string) =
+    let folder = Path.Combine(data, "omniglot")
+
+    if Directory.Exists folder then
+        Directory.GetFiles folder |> Array.map Path.GetFileName |> Array.sort
+    else
+        [||]
 
 [<Tests>]
 let tests =
@@ -50,7 +56,7 @@ let tests =
                     let absent = Path.Combine(folder, "absent")
 
                     for what in [ "list"; "check" ] do
-                        refused 1 [ "data"; what; "--data"; absent ] [ absent; "does not exist"; "imaml data get omniglot" ]))
+                        refused 2 [ "data"; what; "--data"; absent ] [ absent; "does not exist"; "imaml data get omniglot" ]))
 
             testCase "no folder named at all: get and check say how to name one" (fun () ->
                 for what in [ [ "get"; "omniglot" ]; [ "check" ] ] do
@@ -69,8 +75,9 @@ let tests =
             testCase "get from a server without the archive leaves nothing" (fun () ->
                 inFolder (fun data ->
                     use server = new Server(fun context -> send context 404 [||])
-                    refused 1 (getFrom server data) [ "images_background.zip answered 404"; "--url" ]
-                    files data |> should be Empty))
+                    let made = Path.Combine(data, "new", "folder")
+                    refused 1 (getFrom server made) [ "images_background.zip answered 404"; "--url" ]
+                    Directory.GetFileSystemEntries data |> should be Empty))
 
             testCase "get that breaks off keeps what arrived, and a second run asks for the rest only" (fun () ->
                 inFolder (fun data ->

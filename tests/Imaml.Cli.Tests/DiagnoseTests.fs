@@ -229,7 +229,7 @@ let tests =
             testCase "bad input: one line each, and nothing is written" (fun () ->
                 withRun [ "--keep-every"; "3" ] (fun run ->
                     let absent = Path.Combine(run, "absent")
-                    refused 1 "there is no folder" (diagnose absent [])
+                    refused 2 "there is no folder" (diagnose absent [])
                     Directory.CreateDirectory absent |> ignore
                     refused 1 "there is no checkpoint" (diagnose absent [])
                     refused 2 "--tasks must be at least 1, not 0" [ "diagnose"; run; "--tasks"; "0" ]

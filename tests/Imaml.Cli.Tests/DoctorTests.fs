@@ -88,12 +88,15 @@ let tests =
                     outcome.ExitCode |> should equal 0
                     outcome.Output |> should haveSubstring "images_evaluation missing"))
 
-            testCase "a data folder that does not exist is a fact, not a failure" (fun () ->
+            testCase "a data folder that does not exist is a fact, unless the command line names it" (fun () ->
                 inFolder (fun folder ->
                     let absent = Path.Combine(folder, "absent")
-                    let outcome = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; absent ]
+                    let outcome = Imaml.runWith [ "IMAML_DATA", absent ] [ "doctor"; "--threads"; "1" ]
                     outcome.ExitCode |> should equal 0
-                    outcome.Output |> should haveSubstring $"the data folder {absent} (as given) does not exist"))
+                    outcome.Output |> should haveSubstring $"the data folder {absent} (IMAML_DATA) does not exist"
+                    let named = Imaml.run [ "doctor"; "--threads"; "1"; "--data"; absent ]
+                    named.ExitCode |> should equal 2
+                    named.Line |> should haveSubstring $"the data folder {absent} (as given) does not exist"))
 
             testCase "processes that race for the first copy all load" (fun () ->
                 inFolder (fun cache ->

@@ -66,16 +66,18 @@ let private train (data: string) more (out: string) =
 let private lastLine (text: string) = text.Split('\n', System.StringSplitOptions.RemoveEmptyEntries) |> Array.last
 
 /// Both say the same line, with DATA in place of the folder, and training leaves no run.
-let private bothRefuse (data: string) (run: string list -> Imaml.Outcome) more (line: string) =
+let private bothRefuseWith (code: int) (data: string) (run: string list -> Imaml.Outcome) more (line: string) =
     let out = Path.Combine(data, "../run")
 
     for arguments in [ check data more; train data more out ] do
         let outcome = run arguments
         (lastLine outcome.Errors).Replace(data, "DATA") |> should equal $"imaml: {line}"
-        outcome.ExitCode |> should equal 1
+        outcome.ExitCode |> should equal code
         outcome.Output |> should be EmptyString
 
     Directory.Exists out |> should equal false
+
+let private bothRefuse data run = bothRefuseWith 1 data run
 
 [<Tests>]
 let tests =
@@ -148,7 +150,8 @@ let tests =
                                 path, bytes
                     ]
                     (fun data run ->
-                        bothRefuse
+                        bothRefuseWith
+                            2
                             data
                             run
                             []
@@ -161,7 +164,8 @@ let tests =
                                 path, bytes
                     ]
                     (fun data run ->
-                        bothRefuse
+                        bothRefuseWith
+                            2
                             data
                             run
                             []

@@ -110,8 +110,13 @@ let tests =
                     refused 2 "MODEL, IMAGES, --examples are missing; see `imaml predict --help`" [ "predict" ]
 
                     refused 2 "--json and --csv contradict each other; give one" (new' @ [ "--json"; "--csv" ])
-                    refused 1 "nothing does not exist" (examples "nothing")
-                    refused 1 "nothing.png does not exist" (predict at [ at "nothing.png" ])
+                    refused 2 "there is no folder or file nothing; name pictures, or a folder or zip archive of them" (examples "nothing")
+
+                    refused
+                        2
+                        "there is no folder or file nothing.png; name pictures, or a folder or zip archive of them"
+                        (predict at [ at "nothing.png" ])
+
                     refused 1 "run/run.json is damaged, or no image" (predict at [ at "run/run.json" ])
                     refused 1 "run has no pictures; PNG, JPEG, WebP, BMP and GIF are read" (predict at [ at "run" ])
 
@@ -201,7 +206,7 @@ let tests =
                         [|
                             $"""skipped: {at "examples/apple/bad.png"} is damaged, or no image"""
                             $"""skipped: {at "bad/1.png"} is damaged, or no image"""
-                            "skipped 1 file that is not a picture"
+                            "skipped 1 file, hidden or of other programs: Thumbs.db"
                             ""
                         |]
 
@@ -240,25 +245,26 @@ let tests =
                     let csv model = (run [ "predict"; model; "--examples"; at "examples"; at "new"; "--csv" ])
                     (csv (at "model.bin")).Output |> should equal (csv (at "run")).Output
 
-                    let refused (line: string) (outcome: Imaml.Outcome) =
+                    let refusedWith (code: int) (line: string) (outcome: Imaml.Outcome) =
                         outcome.Line.Replace(at "" + "/", "") |> should startWith $"imaml: {line}"
-                        outcome.ExitCode |> should equal 1
+                        outcome.ExitCode |> should equal code
 
+                    let refused, mistaken = refusedWith 1, refusedWith 2
                     let whole = File.ReadAllBytes(at "model.bin")
                     write (at "cut.bin") whole[.. whole.Length / 2]
                     write (at "empty.bin") [||]
                     refused "cut.bin is cut off or damaged; " (csv (at "cut.bin"))
                     refused "empty.bin is not a checkpoint of this program; " (csv (at "empty.bin"))
-                    refused "there is no model nothing; give a folder that `imaml train` made, a model file, or " (csv "nothing")
-                    refused "there is no model nothing; " (run [ "models"; "export"; "nothing"; at "x.bin" ])
+                    mistaken "there is no model nothing; give a folder that `imaml train` made, a model file, or " (csv "nothing")
+                    mistaken "there is no model nothing; " (run [ "models"; "export"; "nothing"; at "x.bin" ])
                     let folder = run [ "models"; "export"; at "run"; at "examples" ]
-                    folder.Line |> should endWith "examples is a folder; name a file with FILE"
+                    folder.Line |> should endWith "examples is a folder; name a file"
                     folder.ExitCode |> should equal 2
                     File.Exists(at "x.bin") |> should equal false
 
                     write (at "other.bin") (System.Text.Encoding.UTF8.GetBytes "x")
                     refused "other.bin is not a checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
-                    refused "there is no model nothing; " (run [ "evaluate"; "nothing" ])
+                    mistaken "there is no model nothing; " (run [ "evaluate"; "nothing" ])
 
                     let state = run [ "evaluate"; at "model.bin"; "--state"; "last" ]
                     state.ExitCode |> should equal 2
@@ -268,7 +274,7 @@ let tests =
 
                     File.Delete(at "run/checkpoint-best.bin")
 
-                    refused
+                    mistaken
                         "run has no state of the best validation; take --state last"
                         (run [ "evaluate"; at "run"; "--episodes"; "2"; "--state"; "best" ])))
 
@@ -330,7 +336,7 @@ let tests =
                             "--examples is for --format onnx, not safetensors"
                             (export [ at "x.safetensors"; "--examples"; at "examples" ])
 
-                        refused 1 "there is no file nothing" [ "models"; "import"; at "nothing"; at "x.bin" ]
+                        refused 2 "there is no file nothing; name a safetensors file" [ "models"; "import"; at "nothing"; at "x.bin" ]
 
                         refused
                             1
@@ -350,7 +356,7 @@ let tests =
                             ]
 
                         refused
-                            1
+                            2
                             "there is no model nonsense; give a folder that `imaml train` made, a model file, or one of grocery, grocery-5way, omniglot, omniglot-5way"
                             [
                                 "models"
@@ -402,6 +408,81 @@ let tests =
                     kept.Errors |> should haveSubstring "it holds the evaluation of another model"
                     File.ReadAllText file |> should equal changed))
 
+            testCase "a damaged state of the best validation: the last state can be used, and every command names it" (fun () ->
+                with' (fun at run ->
+                    write (at "run/checkpoint-best.bin") "damaged"B
+
+                    for arguments in
+                        [
+                            [ "predict"; at "run"; "--examples"; at "examples"; at "new" ]
+                            [ "models"; "export"; at "run"; at "x.bin" ]
+                        ] do
+                        let outcome = run arguments
+
+                        outcome.Line
+                        |> should haveSubstring $"""{at "run/checkpoint.bin"} can be used, which holds the last state"""
+
+                        outcome.ExitCode |> should equal 1
+
+                    (run [ "models"; "export"; at "run/checkpoint.bin"; at "x.bin" ]).ExitCode |> should equal 0))
+
+            testCase "what a run does not have, or its data cannot give, is a mistake of the request" (fun () ->
+                with' (fun at run ->
+                    for more in
+                        [
+                            [ "--ways"; "900000" ]
+                            [ "--shots"; "100" ]
+                            [ "--state"; "average" ]
+                            [ "--ensemble"; "5" ]
+                        ] do
+                        let outcome = run ([ "evaluate"; at "run"; "--episodes"; "2" ] @ more)
+                        Expect.equal outcome.ExitCode 2 outcome.Errors))
+
+            testCase "a hidden class folder is named" (fun () ->
+                with' (fun at run ->
+                    Directory.Move(at "examples/apple", at "examples/.apple")
+                    let outcome = run (predict at [ at "new" ])
+                    outcome.ExitCode |> should equal 0
+                    outcome.Line |> should equal "skipped 2 files, hidden or of other programs: .apple"))
+
+            testCase "an export does not replace its examples, nor an import its experiment" (fun () ->
+                with' (fun at run ->
+                    let refused (path: string) arguments =
+                        let before = File.ReadAllBytes path
+                        let outcome = run arguments
+                        outcome.Line |> should haveSubstring $"{path} would overwrite what is read"
+                        outcome.ExitCode |> should equal 2
+                        File.ReadAllBytes path |> should equal before
+
+                    let onnx examples output =
+                        [
+                            "models"
+                            "export"
+                            at "run"
+                            output
+                            "--format"
+                            "onnx"
+                            "--examples"
+                            examples
+                        ]
+
+                    refused (at "examples/apple/1.png") (onnx (at "examples") (at "examples/apple/1.png"))
+                    System.IO.Compression.ZipFile.CreateFromDirectory(at "examples", at "ex.zip")
+                    refused (at "ex.zip") (onnx (at "ex.zip") (at "ex.zip"))
+                    run [ "models"; "export"; at "run"; at "theta.safetensors" ] |> ignore
+                    File.Copy(at "run/run.json", at "exp.json")
+
+                    refused
+                        (at "exp.json")
+                        [
+                            "models"
+                            "import"
+                            at "theta.safetensors"
+                            at "exp.json"
+                            "--experiment"
+                            at "exp.json"
+                        ]))
+
             testCase "what is read, and a run's files, are not overwritten" (fun () ->
                 with' (fun at run ->
                     let refused (line: string) arguments =
@@ -430,11 +511,11 @@ let tests =
                             (predict at [ at "new"; option; at "link.png" ])
 
                     refused
-                        "run/checkpoint.bin is a file of the run in run; name another with FILE"
+                        "run/checkpoint.bin is a file of the run in run; name another file"
                         [ "models"; "export"; at "run"; at "run/checkpoint.bin" ]
 
                     refused
-                        "run/run.json is a file of the run in run; name another with --out"
+                        "run/run.json is a file of the run in run; name another file with --out"
                         [ "report"; at "run"; "--out"; at "run/run.json" ]
 
                     run [ "models"; "export"; at "run"; at "theta.safetensors" ] |> ignore

@@ -120,6 +120,38 @@ let tests =
             testCase "a value of the wrong kind is named" (fun () ->
                 refused [ "doctor"; "--threads"; "two" ] "imaml: --threads must be a whole number, not two; see `imaml doctor --help`")
 
+            testCase "all that is wrong is named in one line: unknown words, values, what is missing" (fun () ->
+                refused
+                    [ "train"; "--ways"; "x"; "--shots"; "0"; "--lambda"; "1,5"; "--out"; "q" ]
+                    "imaml: --ways must be a whole number, not x; --lambda must be a finite number, not 1,5; --shots must be at least 1, not 0; see `imaml train --help`"
+
+                refused
+                    [ "evaluate"; "run"; "--episodes"; "1"; "--ways"; "0"; "--seed"; "-1" ]
+                    "imaml: --episodes must be at least 2, not 1; --seed must be at least 0, not -1; --ways must be at least 2, not 0; see `imaml evaluate --help`"
+
+                refused
+                    [ "predict"; "grocery"; "--exmaples"; "a"; "--inner-steps"; "x" ]
+                    "imaml: unknown option --exmaples (did you mean --examples?); --inner-steps must be a whole number, not x; --examples is missing; see `imaml predict --help`"
+
+                refused
+                    [ "predict"; "grocery"; "--inner-steps"; "x" ]
+                    "imaml: --inner-steps must be a whole number, not x; IMAGES, --examples are missing; see `imaml predict --help`"
+
+                refused
+                    [ "show"; ""; "--width"; "1" ]
+                    "imaml: RUN must not be empty; --width must be at least 20, not 1; see `imaml show --help`"
+
+                let line, code = said [ "bench"; "--settings"; "zz"; "--methods"; "yy"; "--steps"; "0" ]
+                code |> should equal ExitCode.Usage
+
+                for part in
+                    [
+                        "--settings: zz is not one of "
+                        "--methods: yy is not one of "
+                        "--steps must be at least 1, not 0"
+                    ] do
+                    line |> should haveSubstring part)
+
             testCase "a value out of range is named" (fun () ->
                 refused [ "doctor"; "--threads"; "0" ] "imaml: --threads must be at least 1, not 0; see `imaml doctor --help`")
 
@@ -186,7 +218,7 @@ let tests =
                             [ "presets"; "" ], "NAME must not be empty"
                             [ "solve"; "" ], "PROBLEM.json must not be empty"
                             [ "train"; folder; "--out"; "run" ], $"{folder} is a folder, not a file"
-                            [ "train"; file + "s"; "--out"; "run" ], $"{file}s is not there"
+                            [ "train"; file + "s"; "--out"; "run" ], $"there is no file {file}s"
                         ] do
                         let message, code = said arguments
                         message |> should haveSubstring line

@@ -491,10 +491,10 @@ let results =
                     [
                         [ "solve"; "/dev/zero" ], "/dev/zero: longer than a gigabyte", 2
                         [ "train"; "/dev/zero"; "--out"; "none" ], "/dev/zero: longer than 1048576 bytes", 1
-                        [ "evaluate"; "/dev/zero" ], "/dev/zero is not a checkpoint", 1
+                        [ "evaluate"; "/dev/zero" ], "/dev/zero is a pipe, a socket or a device, not a file", 2
                         [ "models"; "import"; "/dev/zero"; "none.bin"; "--experiment"; "grocery-5way" ],
-                        "/dev/zero is not a safetensors file",
-                        1
+                        "/dev/zero is a pipe, a socket or a device, not a file; name a safetensors file",
+                        2
                     ] do
                     let outcome = Imaml.run arguments
                     outcome.Line |> should haveSubstring line

@@ -131,8 +131,8 @@ let private numbers (name: string) (series: JsonElement) =
                 one.GetDouble()
     ]
 
-/// Throws in one line that holds this text.
-let private refuses (text: string) (read: unit -> 'a) =
+/// Throws in one line that holds this text, for this exit code.
+let private refusesWith (code: int) (text: string) (read: unit -> 'a) =
     let failure =
         try
             read () |> ignore
@@ -143,9 +143,11 @@ let private refuses (text: string) (read: unit -> 'a) =
     match failure with
     | null -> failtest $"nothing was wrong, where '{text}' was expected"
     | said ->
-        said.ExitCode |> should equal ExitCode.Failed
+        said.ExitCode |> should equal code
         said.Message |> should haveSubstring text
         Expect.isFalse (said.Message.Contains '\n') said.Message
+
+let private refuses (text: string) (read: unit -> 'a) = refusesWith ExitCode.Failed text read
 
 [<Tests>]
 let pages =
@@ -398,13 +400,22 @@ let pages =
                     [ for point in (TrainingLog.Read path).Points -> point.MetaStep, point.Steps ]
                     |> should equal [ 10, 10; 20, 10 ]))
 
+            testCase "a damaged provenance.json is said, and all else is shown" (fun () ->
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    write run experiment [ validation 10 0.5 ] 3
+                    File.WriteAllText(Path.Combine(run, "provenance.json"), "{")
+                    (RunContents.Read run).NotRead |> should equal [| "provenance.json" |]
+                    (Imaml.run [ "show"; run ]).ExitCode |> should equal 0
+                    (Imaml.run [ "report"; run ]).ExitCode |> should equal 0))
+
             testCase
                 "an empty folder, a damaged file and a damaged line are one line that names them; a torn last line is no damage"
                 (fun () ->
                     inFolder (fun folder ->
                         let run = Path.Combine(folder, "run")
                         let at name = Path.Combine(run, name)
-                        refuses "there is no folder" (fun () -> RunContents.Read run)
+                        refusesWith ExitCode.Usage "there is no folder" (fun () -> RunContents.Read run)
                         Directory.CreateDirectory run |> ignore
                         refuses "holds no run (run.json is missing)" (fun () -> RunContents.Read run)
 
@@ -449,7 +460,7 @@ let pages =
                         refuses "run.json is damaged" (fun () -> RunContents.Read run)
                         File.WriteAllText(at "run.json", described)
 
-                        for name in [ "training.json"; "provenance.json"; "evaluation-test.json" ] do
+                        for name in [ "training.json"; "evaluation-test.json" ] do
                             File.WriteAllText(at name, "{\"experiment\":")
                             refuses $"{name} is damaged" (fun () -> RunContents.Read run)
                             File.Delete(at name)

@@ -795,7 +795,7 @@ let private program =
                 for arguments, text in
                     [
                         [ "solve" ], "PROBLEM.json"
-                        [ "solve"; "absent.json" ], "absent.json: there is no such file"
+                        [ "solve"; "absent.json" ], "there is no file absent.json"
                         [ "solve"; "p.json"; "--accuracy"; "1,5" ], "--accuracy must be a finite number, not 1,5"
                         [ "solve"; "p.json"; "--method"; "newton" ], "--method: newton is not one of implicit"
                         [ "solve"; "p.json"; "--inner-steps"; "0"; "--cg-steps"; "1" ], "--inner-steps must be at least 1, not 0"

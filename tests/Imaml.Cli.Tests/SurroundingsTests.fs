@@ -37,6 +37,47 @@ let private send (signal: string) (running: Diagnostics.Process) =
     use kill = Diagnostics.Process.Start("kill", [ signal; string running.Id ])
     kill.WaitForExit()
 
+/// The lines of a command on a terminal of so many columns, without the codes that move its cursor or colour it.
+let private onTerminal (columns: int) (arguments: string list) : string list =
+    let outcome =
+        Imaml.runByShell [] $"exec script -qec \"stty cols {columns} rows 40; $(printf '%%q ' \"$@\")\" /dev/null < /dev/null" arguments
+
+    Expect.equal outcome.ExitCode 0 outcome.Output
+
+    [
+        for line in outcome.Output.Split [| '\r'; '\n' |] do
+            Text.RegularExpressions.Regex.Replace(line, "\x1b\\[[0-9;?]*[A-Za-z]", "")
+    ]
+
+[<Tests>]
+let terminals =
+    testList
+        "Terminal"
+        [
+            testCase "no line is wider than the terminal, but for single long words" (fun () ->
+                if not (File.Exists "/usr/bin/script") then
+                    skiptest "script, which gives a command a terminal"
+
+                inFolder (fun folder ->
+                    let run = Path.Combine(folder, "run")
+                    succeed (options [] run) |> ignore
+
+                    for columns in [ 80; 40; 20 ] do
+                        for arguments in
+                            [
+                                [ "evaluate"; run; "--episodes"; "2" ]
+                                [ "models"; "export"; run; Path.Combine(folder, "model") ]
+                                [ "models" ]
+                                [ "data"; "list"; "--data"; folder ]
+                                [ "doctor"; "--threads"; "1" ]
+                                [ "show"; run ]
+                                options [] run
+                            ] do
+                            for line in onTerminal columns arguments do
+                                if line.Length > columns then
+                                    Expect.isFalse (line.Trim().Contains ' ') $"{columns} columns: {line}"))
+        ]
+
 [<Tests>]
 let tests =
     testList

@@ -197,6 +197,16 @@ let layouts =
                     "DATA/labels.csv is not text in UTF-8; save it again as \"CSV UTF-8\""
                     (("labels.csv", table) :: images [ "1.png"; "2.png" ])
 
+                // UTF-16 without a byte order mark, and lines as old Macs end them.
+                for table, fault in
+                    [
+                        Text.Encoding.Unicode.GetBytes "filename,label\n1.png,a\n2.png,b\n", "is not text in UTF-8"
+                        text "filename,label\r1.png,a\r2.png,b\r", "has lines that end with a carriage return alone"
+                    ] do
+                    refuses
+                        $"DATA/labels.csv {fault}; save it again as \"CSV UTF-8\""
+                        (("labels.csv", table) :: images [ "1.png"; "2.png" ])
+
                 inFolder (fun folder ->
                     let path = Path.Combine(folder, "set.zip")
 

@@ -90,7 +90,7 @@ internal static class DemoCommand
         Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{tasks:N0} tasks in {seconds:F0} s ({seconds / tasks:F4} s a task, {threads} {(threads == 1 ? "thread" : "threads")}), the whole command in {WholeSeconds():F0} s; {Provenance.Current(device).Machine}"));
         Terminal.Line($"one episode with its predictions: {picture}");
         Terminal.Line("the model is kept; adapt it to the examples of that episode, or to drawings of your own, one folder for each class:");
-        Terminal.Line($"  imaml predict {Quoted(model)} --examples {Quoted(examples)} {Quoted(unknown)}");
+        Terminal.Document($"  imaml predict {Quoted(model)} --examples {Quoted(examples)} {Quoted(unknown)}");
         // As a shell takes it.
         static string Quoted(string path) => path.All(one => char.IsAsciiLetterOrDigit(one) || one is '/' or '.' or '-' or '_') ? path : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
         var notFinite = untrained.NotFinite + before.NotFinite + after.NotFinite;

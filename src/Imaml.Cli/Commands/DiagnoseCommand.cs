@@ -89,7 +89,15 @@ internal static class DiagnoseCommand
         {
             var (report, measured) = Measure(run, last, states, options, problem, output, json, device, stop);
             DiagnosisFiles.Write(output, report, measured);
-            Terminal.Document(json ? JsonSerializer.Serialize(report, RunJson.Indented) : $"written to {Path.GetFullPath(output)}");
+            if (json)
+            {
+                Terminal.Document(JsonSerializer.Serialize(report, RunJson.Indented));
+            }
+            else
+            {
+                Terminal.Line($"written to {Path.GetFullPath(output)}");
+            }
+
             return Verdict(report.States);
         }
         finally

@@ -49,6 +49,12 @@ internal static class DoctorCommand
             return ExitCode.Failed;
         }
 
+        if (data is not null && found.DataProblem is { } fault)
+        {
+            Terminal.Fail(fault);
+            return ExitCode.Failed;
+        }
+
         return ExitCode.Success;
     }
 

@@ -2,6 +2,7 @@
 // the default is here; --help prints it, and every result file contains it.
 
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json.Nodes;
 using Imaml.Nets.Methods;
 using Imaml.Nets.Models;
@@ -33,13 +34,13 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
     [
         Word("--dataset", "tasks.dataset", "omniglot, glyphs (built in), mini-imagenet, grocery_84, or folder:DIR for a folder or zip archive of images", "NAME", ImageEpisodes.Omniglot, ImageEpisodes.Glyphs, "mini-imagenet", "grocery_84", "folder:"),
         Word("--split", "tasks.split", "Division of the classes: seeded, or (omniglot) vinyals, or (photographs) given: by folders or csv files [default: seeded; for photographs auto: given where there is a division, else seeded]", "NAME", "seeded", "vinyals", "given", "auto") with { Default = When(TasksKind, Images, ImageEpisodes.SeededSplit) },
-        Whole("--validation-classes", "tasks.validationClasses", "Training classes reserved for validation [default: 100; 172 for vinyals; for photographs 16 %, or the given ones]", "n") with { Default = tree => tree.Kind(TasksKind) == Images ? ImageEpisodes.DefaultValidationClasses(tree.Kind("tasks.split")) : null },
+        Whole("--validation-classes", "tasks.validationClasses", "Training classes reserved for validation [default: 100; 172 for vinyals; for photographs 16 %, or the given ones]", "n", least: 0) with { Default = tree => tree.Kind(TasksKind) == Images ? ImageEpisodes.DefaultValidationClasses(tree.Kind("tasks.split")) : null },
         Whole("--test-classes", "tasks.testClasses", "Classes reserved for tests by a seeded division of photographs [default: 20 %]", "n"),
         Whole("--size", "tasks.size", $"Rows and columns of the images (photographs) [default: {PhotographEpisodes.UsualSize}]", "n"),
         Whole("--channels", "tasks.channels", "3 for colour, 1 for grey (photographs) [default: 3]", "n"),
         OneOf("--fit", "tasks.fit", "How a photograph becomes a square: crop (its middle) or squeeze [default: crop]", "NAME", "crop", "squeeze"),
         Flag("--skip-damaged", "tasks.skipDamaged", "Skip damaged photographs and list them"),
-        Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N"),
+        Whole("--ways", "tasks.ways", "Classes of an episode (N)", "N", least: 2),
         Whole("--shots", "tasks.shots", "Support images per class (K)", "K"),
         Whole("--training-shots", "tasks.trainingShots", "Support images per class of the training episodes [default: --shots]", "K"),
         Whole("--queries", "tasks.queries", $"Query images per class (Q) [default: {DefaultQueries}; {DefaultPhotographQueries} for photographs]", "Q") with { Default = tree => tree.Kind(TasksKind) switch { Images => DefaultQueries, Photographs => DefaultPhotographQueries, _ => null } },
@@ -82,11 +83,11 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         Number("--outer-averaging", "outer.averaging", "Average the last iterates too, with weights (γ+1)/(γ+t): about the last 1/(γ+1) of a run of any length", "γ"),
         Whole("--meta-steps", "budget.metaSteps", "Outer steps; a larger number continues a finished run of a constant schedule", "T"),
         Whole("--meta-batch", "budget.metaBatch", "Tasks of one outer step", "B"),
-        Whole("--validate-every", ValidateEvery, $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n") with { Default = tree => HasNoValidation(tree) ? 0 : DefaultValidateEvery },
-        Whole("--validation-episodes", "budget.validationEpisodes", $"Episodes of one validation [default: {DefaultValidationEpisodes}]", "n") with { Default = _ => DefaultValidationEpisodes },
+        Whole("--validate-every", ValidateEvery, $"Meta-steps between validations; 0 for none [default: {DefaultValidateEvery}, or 0 without validation classes]", "n", least: 0) with { Default = tree => HasNoValidation(tree) ? 0 : DefaultValidateEvery },
+        Whole("--validation-episodes", "budget.validationEpisodes", $"Episodes of one validation [default: {DefaultValidationEpisodes}]", "n", least: 2) with { Default = _ => DefaultValidationEpisodes },
         Whole("--checkpoint-every", "budget.checkpointEvery", $"Meta-steps between checkpoints [default: {DefaultCheckpointEvery}]", "n") with { Default = _ => DefaultCheckpointEvery },
         Whole("--log-every", "budget.logEvery", "Meta-steps that a line of progress.jsonl is about; --validate-every is a multiple of it [default: 1]", "n"),
-        Whole("--keep-every", "budget.keepEvery", "Meta-steps between checkpoints that are kept in addition to the last one, for `imaml diagnose` [default: none]", "n"),
+        Whole("--keep-every", "budget.keepEvery", "Meta-steps between checkpoints that are kept in addition to the last one, for `imaml diagnose` [default: none]", "n", least: 0),
         Of(SharedOptions.AtLeast(new Option<ulong?>("--seed")), "seed", "Seed of initial parameters and episodes", "S"),
     ];
 
@@ -101,8 +102,8 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         return new ExperimentField(option, path, parsed => JsonValue.Create(parsed.GetValue(option)));
     }
 
-    private static ExperimentField Whole(string name, string path, string description, string placeholder) =>
-        Of(SharedOptions.AtLeast(new Option<int?>(name)), path, description, placeholder);
+    private static ExperimentField Whole(string name, string path, string description, string placeholder, int least = 1) =>
+        Of(SharedOptions.AtLeast(new CountOption(name, least)), path, description, placeholder);
 
     private static ExperimentField Number(string name, string path, string description, string placeholder) =>
         Of(SharedOptions.Decimal(new Option<double?>(name)), path, description, placeholder);
@@ -117,4 +118,13 @@ internal sealed record ExperimentField(Option Option, string Path, Func<ParseRes
         var option = new Option<string?>(name);
         return Of(SharedOptions.OneOf(option, words), path, description, placeholder) with { Value = parsed => JsonValue.Create(parsed.GetValue(option)!.ToLowerInvariant()) };
     }
+}
+
+/// <summary>A whole number of an experiment. The experiment refuses smaller ones, with all else that is wrong with it; a command line of which no experiment can be made names them too.</summary>
+/// <param name="name">The option's name.</param>
+/// <param name="least">The smallest number allowed.</param>
+internal sealed class CountOption(string name, int least) : Option<int?>(name)
+{
+    /// <summary>What is wrong with its value, or null.</summary>
+    public string? Fault(OptionResult result) => !result.Errors.Any() && result.GetValueOrDefault<int?>() is { } value && value < least ? $"{Name} must be at least {least}, not {value}" : null;
 }

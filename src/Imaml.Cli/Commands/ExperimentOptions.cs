@@ -49,19 +49,15 @@ internal sealed class ExperimentOptions
     /// <summary>Adds the argument and the options to a command.</summary>
     public void AddTo(Command command)
     {
-        _file.Validators.Add(result =>
-        {
-            if (result.Tokens is [{ Value: var text }] && text.StartsWith("--", StringComparison.Ordinal))
-            {
-                result.AddError($"unknown option {text}");
-            }
-        });
         command.Add(_file);
         foreach (var option in (Option[])[_preset, _algorithm, _noProximal, .. _fields.Select(field => field.Option)])
         {
             command.Add(option);
         }
     }
+
+    /// <summary>The file that a command line names, or null.</summary>
+    public string? File(ParseResult parsed) => parsed.GetValue(_file) is { } file and not StandardInput.Name ? file : null;
 
     /// <summary>The experiment that a command line describes.</summary>
     /// <param name="parsed">The command line.</param>
@@ -162,6 +158,20 @@ internal sealed class ExperimentOptions
     }
 
     // Without the mark that a text may begin with.
+    /// <summary>The text of an experiment's file.</summary>
+    /// <exception cref="NamedPathException">There is none.</exception>
+    public static string TextOf(string file, CancellationToken stop)
+    {
+        try
+        {
+            return Text(StandardInput.ReadFile(file, LongestExperiment, stop));
+        }
+        catch (NamedPathException e)
+        {
+            throw new NamedPathException($"{e.Message}; name an experiment as JSON");
+        }
+    }
+
     private static string Text(byte[] bytes)
     {
         using var reader = new StreamReader(new MemoryStream(bytes));
@@ -181,16 +191,11 @@ internal sealed class ExperimentOptions
             return ([], null);
         }
 
-        if (file is not (null or StandardInput.Name) && !File.Exists(file))
-        {
-            throw new ArgumentException($"{file} is {(Directory.Exists(file) ? "a folder, not a file" : "not there")}; FILE is an experiment as JSON");
-        }
-
         var text = file switch
         {
             null => ExperimentFile.PresetText(origin),
             StandardInput.Name => Text(StandardInput.Read(LongestExperiment, _stop)),
-            _ => Text(StandardInput.ReadFile(file, LongestExperiment)),
+            _ => TextOf(file, _stop),
         };
         var tree = ExperimentFile.Tree(text, origin);
         return ExperimentFile.Complaints(tree) is { Count: > 0 } complaints ? throw new ExperimentException(complaints, origin) : (tree, origin);

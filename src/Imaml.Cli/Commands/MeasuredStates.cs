@@ -106,7 +106,7 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
     {
         if (!File.Exists(run.BestCheckpointPath) && run.HasRun)
         {
-            throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last");
+            throw new CheckpointException($"{run.FolderPath} has no state of the best validation; take --state last") { IsOfRequest = true };
         }
 
         try
@@ -134,6 +134,6 @@ internal sealed record MeasuredStates(string Kind, IReadOnlyList<MeasuredState> 
         var kept = run.KeptCheckpoints().Where(one => accuracies.ContainsKey(one.MetaStep)).OrderByDescending(one => accuracies[one.MetaStep]).ThenByDescending(one => one.MetaStep).ToArray();
         return kept.Length >= count
             ? kept[..count]
-            : throw new CheckpointException($"{run.FolderPath} has {kept.Length} states that were kept and validated, fewer than the {count} of --ensemble; train with --keep-every at the meta-steps of --validate-every");
+            : throw new CheckpointException($"{run.FolderPath} has {kept.Length} states that were kept and validated, fewer than the {count} of --ensemble; train with --keep-every at the meta-steps of --validate-every") { IsOfRequest = true };
     }
 }

@@ -62,7 +62,7 @@ internal sealed record ModelEvaluation(
             return Measured();
         }
 
-        if (IsRun && WritableFolder.Refusal(Model) is { } refusal)
+        if (IsRun && new RunFolder(Model).HasRun && WritableFolder.Refusal(Model) is { } refusal)
         {
             Terminal.Progress($"{refusal}: the result will only be printed; {OutputOption} DIR keeps it in a file");
             return (this with { KeepsResult = false }).Measured();
@@ -153,7 +153,7 @@ internal sealed record ModelEvaluation(
         }
 
         using var last = Checkpoint.Read(state.Bytes, state.Name, problem, Job.Threads(), experiment, Job.Processes).Learner;
-        return last.Averaged() ?? throw new CheckpointException($"{state.Name} has no average: the run was made without --outer-averaging");
+        return last.Averaged() ?? throw new CheckpointException($"{state.Name} has no average: the run was made without --outer-averaging") { IsOfRequest = true };
     }
 
     private MetaLearner OnDevice(MetaLearner learner)

@@ -63,7 +63,7 @@ internal static class ModelFiles
         return command;
     }
 
-    public static Command Import()
+    public static Command Import(CancellationToken stop)
     {
         var file = new Argument<string>("FILE") { Description = "Parameters as safetensors, named as `imaml models export` names them" };
         var output = new Argument<string>("MODEL") { Description = "The model file to write" };
@@ -78,7 +78,7 @@ internal static class ModelFiles
             var path = parsed.GetRequiredValue(output);
             var (read, like) = (parsed.GetRequiredValue(file), parsed.GetValue(experiment));
             WritableFolder.RequireFile(path, output.Name, read, like ?? read);
-            using var classifier = FewShotClassifier.LoadSafeTensors(read, like is null ? null : Named(like));
+            using var classifier = FewShotClassifier.LoadSafeTensors(read, like is null ? null : Named(like, stop));
             classifier.Save(path);
             return Written(path, $"model, {(classifier.Experiment.Method.ServesAnyWays ? "any number of" : $"at most {classifier.Ways}")} classes, pictures at {classifier.Form}");
         });
@@ -96,7 +96,7 @@ internal static class ModelFiles
     {
         if (examples is null)
         {
-            return File.Exists(model)
+            return !PretrainedModel.IsName(model) && !Directory.Exists(model)
                 ? AdaptedClassifier.Load(model)
                 : throw new ArgumentException($"{option} is missing: an ONNX file is a classifier that has been adapted to examples; or name a file that `imaml predict --save` wrote");
         }
@@ -108,9 +108,9 @@ internal static class ModelFiles
         return classifier.Adapt([.. pictures.Select(one => new LabelledPicture(one.Folder!, one.Picture))], stop);
     }
 
-    private static Experiment Named(string name) =>
+    private static Experiment Named(string name, CancellationToken stop) =>
         ExperimentFile.Presets.Contains(name) ? ExperimentFile.Preset(name)
-        : name.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? ExperimentFile.Read(name)
+        : name.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? ExperimentFile.Parse(ExperimentOptions.TextOf(name, stop), name)
         : Checkpoint.Open(PretrainedModel.Read(name).Bytes, name).Header.Experiment;
 
     private static int Written(string path, string what)

@@ -17,7 +17,7 @@ internal static class ModelsCommand
     public static Command Create(CancellationToken stop)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        var command = new Command("models", "List the models that come with the program") { json, ModelFiles.Export(stop), ModelFiles.Import() };
+        var command = new Command("models", "List the models that come with the program") { json, ModelFiles.Export(stop), ModelFiles.Import(stop) };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(json))

@@ -38,7 +38,7 @@ internal static class PredictCommand
                 throw new ArgumentException($"{json.Name} and {csv.Name} contradict each other; give one");
             }
 
-            if (parsed.GetValue(picture) is { } drawn && parsed.GetValue(save) is { } saved && Path.GetFullPath(drawn) == Path.GetFullPath(saved))
+            if (parsed.GetValue(picture) is { } drawn && parsed.GetValue(save) is { } saved && WritableFolder.IsOnePlace(drawn, saved))
             {
                 throw new ArgumentException($"{picture.Name} and {save.Name} name the same file");
             }
@@ -182,6 +182,12 @@ internal static class PredictCommand
             Terminal.Progress($"skipped {skipped.Others} {(skipped.Others == 1 ? "file that is not a picture" : "files that are not pictures")}");
         }
 
+        if (skipped.Clutter is [_, ..])
+        {
+            var count = skipped.Clutter.Sum(one => one.Count);
+            Terminal.Progress($"skipped {count} {(count == 1 ? "file" : "files")}, hidden or of other programs: {string.Join(", ", skipped.Clutter.Select(one => one.Name).Distinct())}");
+        }
+
         if (skipped.Foreign > 0)
         {
             Terminal.Progress($"skipped {skipped.Foreign} {(skipped.Foreign == 1 ? "picture of a format that is not read" : "pictures of formats that are not read")}; {ImageDecoder.Formats} are read");
@@ -212,11 +218,11 @@ internal static class PredictCommand
                     RunJson.Indented));
                 break;
             case Form.Csv:
-                Terminal.Line(string.Join(',', (string[])["picture", "label", "probability", "entropy", "truth", .. adapted.Labels.Select(Quoted)]));
+                Terminal.Document(Terminal.Printable(string.Join(',', (string[])["picture", "label", "probability", "entropy", "truth", .. adapted.Labels.Select(Quoted)])));
                 foreach (var row in rows)
                 {
-                    Terminal.Line(string.Join(',', (string[])[
-                        Quoted(row.Picture), Quoted(row.Label), Number(row.Probability), Number(row.Entropy), Quoted(row.Truth ?? ""), .. adapted.Labels.Select(label => Number(row.Probabilities[label]))]));
+                    Terminal.Document(Terminal.Printable(string.Join(',', (string[])[
+                        Quoted(row.Picture), Quoted(row.Label), Number(row.Probability), Number(row.Entropy), Quoted(row.Truth ?? ""), .. adapted.Labels.Select(label => Number(row.Probabilities[label]))])));
                 }
 
                 break;

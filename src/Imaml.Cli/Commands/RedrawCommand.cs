@@ -5,6 +5,7 @@ using System.Text.Json;
 using Imaml.Cli.Diagnoses;
 using Imaml.Cli.Results;
 using Imaml.Cli.Tables;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Commands;
 
@@ -44,10 +45,20 @@ internal static class RedrawCommand
 
     private static void Redraw(string path)
     {
+        if (NamedPath.NotAFolder(path) is { } fault)
+        {
+            throw new NamedPathException($"{fault}; name one that `imaml reproduce` or `imaml diagnose` wrote");
+        }
+
+        if (NamedPath.Closed(path) is { } closed)
+        {
+            throw new UnauthorizedAccessException(closed);
+        }
+
         var kinds = Kinds.Where(kind => File.Exists(Path.Combine(path, kind.File))).ToArray();
         if (kinds is [])
         {
-            throw new ArgumentException($"{path} has none of {string.Join(", ", Kinds.Select(kind => kind.File))}");
+            throw new InvalidDataException($"{path} has none of {string.Join(", ", Kinds.Select(kind => kind.File))}; name a folder that `imaml reproduce` or `imaml diagnose` wrote");
         }
 
         using var folder = new ResultFolder(path, option: null);

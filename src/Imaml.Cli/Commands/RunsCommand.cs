@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Imaml.Cli.Reports;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Commands;
 
@@ -19,11 +20,7 @@ internal static class RunsCommand
         command.SetAction(parsed =>
         {
             var root = Path.GetFullPath(parsed.GetRequiredValue(folder));
-            if (!Directory.Exists(root))
-            {
-                throw new ArgumentException($"there is no folder {root}");
-            }
-
+            Require(root);
             RunRow[] rows = [.. Find(root, stop)];
             if (parsed.GetValue(json))
             {
@@ -47,6 +44,24 @@ internal static class RunsCommand
         return command;
     }
 
+    // What lies below and cannot be read is passed over; the folder itself is not.
+    private static void Require(string root)
+    {
+        if (NamedPath.NotAFolder(root) is { } fault)
+        {
+            throw new NamedPathException(fault);
+        }
+
+        try
+        {
+            _ = Directory.EnumerateFileSystemEntries(root).Any();
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new UnauthorizedAccessException($"{root} cannot be read (access is denied); check its permissions", e);
+        }
+    }
+
     // One damaged run does not hide the others.
     private static IEnumerable<RunRow> Find(string root, CancellationToken stop)
     {
@@ -59,7 +74,7 @@ internal static class RunsCommand
             {
                 row = RunRow.Of(name, RunContents.Read(path));
             }
-            catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+            catch (Exception e) when (e is CheckpointException or InvalidDataException or IOException or UnauthorizedAccessException)
             {
                 row = RunRow.Damaged(name, e.Message);
             }

@@ -6,6 +6,7 @@ using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
 
@@ -129,9 +130,15 @@ internal static class SharedOptions
         {
             for (var path = Path.GetFullPath(text); path is not null; path = Path.GetDirectoryName(path))
             {
-                if (File.Exists(path))
+                var fault = Owner.KindOf(path) switch
                 {
-                    result.AddError($"{name} {text}: {(path == Path.GetFullPath(text) ? "this" : path)} is a file, not a folder");
+                    PathKind.File or PathKind.Stream or PathKind.Special => "is a file, not a folder",
+                    PathKind.Broken => "is a symbolic link that leads nowhere",
+                    _ => null,
+                };
+                if (fault is not null)
+                {
+                    result.AddError($"{name} {text}: {(path == Path.GetFullPath(text) ? "this" : path)} {fault}");
                     return;
                 }
             }
@@ -203,10 +210,14 @@ internal static class SharedOptions
     }
 
     /// <summary>The tasks and the network of an experiment, with a bar while images are read for the first time.</summary>
-    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data, CancellationToken stop = default) =>
-        ProgressBar.Run(
+    public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(Experiment experiment, string? data, CancellationToken stop = default)
+    {
+        // Also where the experiment needs no data folder.
+        _ = data is null ? null : DataRoot.Resolve(data);
+        return ProgressBar.Run(
             $"preparing {(experiment.Tasks as EpisodeSpec)?.Dataset}",
             progress => experiment.Open(data, progress, warning => Terminal.Error.MarkupLineInterpolated($"{warning}"), stop));
+    }
 
     /// <summary>The tasks and the network of a run, which must be those that it was trained on, where that is known.</summary>
     public static (ImageTasks Tasks, ImageClassifier Model) OpenParts(CheckpointHeader run, string? data, CancellationToken stop = default)

@@ -42,8 +42,14 @@ internal static class TrainCommand
         command.SetAction(parsed =>
         {
             var asked = experiment.Read(parsed, output);
+            var folder = new RunFolder(parsed.GetRequiredValue(output));
+            if (experiment.File(parsed) is { } file && folder.Replaces(file) is { } replaced)
+            {
+                throw new ArgumentException($"{file} would be replaced: {replaced} is a file of the run; keep the experiment in another place, or name another folder with {output.Name}");
+            }
+
             return Train(
-                asked, parsed.GetValue(data), new RunFolder(parsed.GetRequiredValue(output)), SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), parsed.GetValue(json), stop);
+                asked, parsed.GetValue(data), folder, SharedOptions.OpenDevice(parsed, device, tf32), parsed.GetValue(threads), parsed.GetValue(json), stop);
         });
         return command;
     }

@@ -21,7 +21,8 @@ internal static class ProblemFile
     private const long Longest = 1L << 30;
 
     /// <summary>The problem in a file, or on the standard input where the path is <c>-</c>; one for each task where it has several.</summary>
-    /// <exception cref="ProblemFileException">The file cannot be read, is not JSON, or breaks a rule; one line says where.</exception>
+    /// <exception cref="ProblemFileException">The file is not JSON, or breaks a rule; one line says where.</exception>
+    /// <exception cref="IOException">There is no such file, or it cannot be read; the message names it.</exception>
     public static IReadOnlyList<Problem> Read(string path, CancellationToken stop = default)
     {
         try
@@ -97,26 +98,13 @@ internal static class ProblemFile
             return StandardInput.Read(Longest, stop);
         }
 
-        if (Directory.Exists(path))
-        {
-            throw new ProblemFileException("a folder, not a problem file");
-        }
-
         try
         {
-            return StandardInput.ReadFile(path, Longest);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or ArgumentException)
-        {
-            throw new ProblemFileException("there is no such file");
+            return StandardInput.ReadFile(path, Longest, stop);
         }
         catch (InvalidDataException)
         {
             throw new ProblemFileException("longer than a gigabyte");
-        }
-        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
-        {
-            throw new ProblemFileException($"cannot be read: {e.Message}");
         }
     }
 }

@@ -31,7 +31,7 @@ internal sealed record BestValidation(double Value, double HalfWidth95, int Meta
 /// <param name="Curve">curve.jsonl.</param>
 /// <param name="Log">progress.jsonl.</param>
 /// <param name="Evaluations">evaluation-*.json, those of this version.</param>
-/// <param name="NotRead">Files of another version, or of another run.</param>
+/// <param name="NotRead">Files of another version, or of another run; and provenance.json where it is damaged.</param>
 /// <param name="Running">Whether a process trains it now.</param>
 internal sealed record RunContents(
     RunFolder Folder,
@@ -112,15 +112,15 @@ internal sealed record RunContents(
 
     /// <summary>Reads a run.</summary>
     /// <param name="path">Its folder.</param>
+    /// <exception cref="CheckpointException">There is no such folder, or it cannot be read.</exception>
     /// <exception cref="InvalidDataException">There is no run, or one of its files is damaged; one line that names it.</exception>
     public static RunContents Read(string path)
     {
         var folder = new RunFolder(path);
+        folder.RequireReadable();
         if (!File.Exists(folder.DescriptionPath))
         {
-            throw new InvalidDataException(
-                !Directory.Exists(folder.FolderPath) ? $"there is no folder {folder.FolderPath}; name one that `imaml train` made"
-                : $"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
+            throw new InvalidDataException($"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
         }
 
         var notRead = new List<string>();
@@ -131,7 +131,17 @@ internal sealed record RunContents(
             notRead.Add(DescriptionName);
         }
 
-        var origin = Read<RunOrigin>(folder.OriginPath);
+        // Nothing but lines of the report depends on it.
+        RunOrigin? origin = null;
+        try
+        {
+            origin = Read<RunOrigin>(folder.OriginPath);
+        }
+        catch (InvalidDataException)
+        {
+            notRead.Add(Path.GetFileName(folder.OriginPath));
+        }
+
         var evaluations = new List<EvaluationFile>();
         foreach (var file in Directory.EnumerateFiles(folder.FolderPath, "evaluation-*.json").Order(StringComparer.Ordinal))
         {
@@ -226,7 +236,7 @@ internal sealed record RunContents(
     {
         try
         {
-            return ExperimentFile.Tree(Encoding.UTF8.GetString(StandardInput.ReadFile(path, LongestDescription)), path);
+            return ExperimentFile.Tree(Encoding.UTF8.GetString(StandardInput.ReadFile(path, LongestDescription, CancellationToken.None)), path);
         }
         catch (ExperimentException e)
         {

@@ -11,7 +11,7 @@ internal sealed class ResultFolder : IDisposable
     // Missing parts and nulls are errors.
     private static readonly JsonSerializerOptions Strict = new(RunJson.Indented) { RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true };
 
-    private readonly List<string> _made = [];
+    private readonly MadeFolders _made;
     private readonly string _path;
 
     /// <summary>Makes the folder where it is missing.</summary>
@@ -21,11 +21,7 @@ internal sealed class ResultFolder : IDisposable
     public ResultFolder(string path, string? option = "--out")
     {
         _path = Path.GetFullPath(path);
-        for (var folder = _path; folder is not null && !Directory.Exists(folder); folder = Path.GetDirectoryName(folder))
-        {
-            _made.Add(folder);
-        }
-
+        _made = new MadeFolders(_path);
         WritableFolder.Require(path, option);
     }
 
@@ -59,12 +55,5 @@ internal sealed class ResultFolder : IDisposable
     public T ReadJson<T>(string name, JsonSerializerOptions? options = null) => JsonSerializer.Deserialize<T>(Read(name), options ?? Strict) ?? throw new JsonException("it is null");
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        // The innermost first.
-        foreach (var folder in _made.TakeWhile(folder => Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any()))
-        {
-            Directory.Delete(folder);
-        }
-    }
+    public void Dispose() => _made.Dispose();
 }

@@ -86,7 +86,7 @@ internal sealed record Diagnosis(
         {
             return (DataRoot.Resolve(dataFolder), null);
         }
-        catch (DataException e)
+        catch (DataException e) when (!e.IsOfRequest)
         {
             return (null, e.Message);
         }

@@ -112,7 +112,9 @@ public sealed class AdaptedClassifier : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            throw new CheckpointException($"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
+            throw new CheckpointException(
+                e is NamedPathException ? $"{e.Message}; name a classifier that `imaml predict --save` wrote" : $"{path} cannot be read ({e.Message.Split('\n')[0].TrimEnd('.')})", e)
+            { IsOfRequest = e is NamedPathException };
         }
     }
 

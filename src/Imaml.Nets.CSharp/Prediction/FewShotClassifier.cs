@@ -30,7 +30,6 @@ public sealed class FewShotClassifier : IDisposable
     {
         (Name, _header) = (name, header);
         (Form, _network, Ways, _method) = own.Of(header.Experiment, name);
-        header.RequireLayers(_network.Description, name);
         var method = _method.ForPrediction;
         var plan = header.Experiment.Plan with { Method = innerSteps is { } wanted ? method.WithInnerSteps(wanted) : method };
         _learner = Checkpoint.ReadTrained(bytes, name, LearningProblem.Of(new NoTasks(header.Tasks, Ways), new ImageClassifier(_network)), 1, plan);

@@ -1,5 +1,6 @@
 // Pictures in folders, by the rules of training's readers: what other programs leave behind is skipped and counted.
 
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Prediction;
@@ -7,9 +8,10 @@ namespace Imaml.Nets.Prediction;
 /// <summary>Files that are not used.</summary>
 /// <param name="Others">That are not pictures.</param>
 /// <param name="Foreign">Pictures of formats that are not read.</param>
-internal sealed record SkippedFiles(int Others, int Foreign)
+/// <param name="Clutter">That are hidden or left behind by other programs, by the name that says so: of the file, or of a folder.</param>
+internal sealed record SkippedFiles(int Others, int Foreign, IReadOnlyList<(string Name, int Count)> Clutter)
 {
-    public static SkippedFiles operator +(SkippedFiles a, SkippedFiles b) => new(a.Others + b.Others, a.Foreign + b.Foreign);
+    public static SkippedFiles operator +(SkippedFiles a, SkippedFiles b) => new(a.Others + b.Others, a.Foreign + b.Foreign, [.. a.Clutter, .. b.Clutter]);
 }
 
 /// <summary>A picture that was named, or found in a folder or archive.</summary>
@@ -56,10 +58,10 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
     /// <exception cref="DataException">One is missing, or a folder has no picture.</exception>
     public static (IReadOnlyList<FoundPicture> Pictures, SkippedFiles Skipped) Of(IReadOnlyList<string> paths)
     {
-        var (pictures, all) = (new List<FoundPicture>(), new SkippedFiles(0, 0));
+        var (pictures, all) = (new List<FoundPicture>(), new SkippedFiles(0, 0, []));
         foreach (var path in paths)
         {
-            if (File.Exists(path) && !path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
+            if (Owner.KindOf(path) == PathKind.File && !path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
             {
                 pictures.Add(new FoundPicture(Picture.FromFile(path), FolderName(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)))));
                 continue;
@@ -84,13 +86,8 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
 
     private static (List<FoundPicture> Pictures, SkippedFiles Skipped, IReadOnlyCollection<string> Folders) In(string path)
     {
-        if (!Directory.Exists(path) && !File.Exists(path))
-        {
-            throw new DataException($"{path} does not exist");
-        }
-
         using var tree = FileTree.Open(path);
-        var (pictures, others, foreign) = (new List<FoundPicture>(), tree.Clutter.Values.Sum(), 0);
+        var (pictures, others, foreign) = (new List<FoundPicture>(), 0, 0);
         // Those of an archive are held in memory.
         if (!Directory.Exists(path) && tree.Files.Where(file => ImageDecoder.HasPictureName(file.Path)).Sum(file => (double)file.Length) is > MostInArchive and var all)
         {
@@ -111,6 +108,6 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
             pictures.Add(new FoundPicture(Directory.Exists(path) ? Picture.FromFile(name) : Picture.FromBytes(tree.Read(file), name), string.IsNullOrEmpty(folder) ? null : folder, place));
         }
 
-        return (pictures, new SkippedFiles(others, foreign), tree.Folders);
+        return (pictures, new SkippedFiles(others, foreign, [.. tree.Clutter.Select(one => (one.Key, one.Value))]), tree.Folders);
     }
 }

@@ -3,6 +3,7 @@
 using System.Reflection;
 using System.Text.Json;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Prediction;
 
@@ -46,22 +47,55 @@ public sealed record PretrainedModel(string Name, string Description, IReadOnlyL
                 : (model, Resource(Prefix + model + Content));
         }
 
-        if (folder.HasRun && !File.Exists(folder.BestCheckpointPath))
+        if (Directory.Exists(model))
         {
-            var state = SavedState.Of(folder);
-            return (state.Path, state.Bytes);
+            folder.RequireReadable();
+            return File.Exists(folder.BestCheckpointPath) ? Best(model, folder) : Last(folder);
         }
 
-        var path = Directory.Exists(model) ? File.Exists(folder.BestCheckpointPath) ? folder.BestCheckpointPath : folder.CheckpointPath : model;
         try
         {
-            return (path, Checkpoint.Content(path));
+            return (model, Checkpoint.Content(model));
+        }
+        catch (NamedPathException e)
+        {
+            var fault = Owner.KindOf(model) == PathKind.Missing ? $"there is no model {model}" : e.Message;
+            throw new CheckpointException($"{fault}; give a folder that `imaml train` made, a model file, or one of {string.Join(", ", All.Select(one => one.Name))}", e) { IsOfRequest = true };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(
-                File.Exists(path) ? $"{path} cannot be read ({e.Message.TrimEnd('.')})"
-                : $"there is no model {path}; give a folder that `imaml train` made, a model file, or one of {string.Join(", ", All.Select(one => one.Name))}", e);
+            throw new CheckpointException($"{model} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+        }
+    }
+
+    private static (string Name, byte[] Bytes) Last(RunFolder folder)
+    {
+        var state = SavedState.Of(folder);
+        return (state.Path, state.Bytes);
+    }
+
+    // Where it is damaged, the last state may be sound; it is not taken without being asked for.
+    private static (string Name, byte[] Bytes) Best(string model, RunFolder folder)
+    {
+        try
+        {
+            var bytes = Checkpoint.ReadFile(folder.BestCheckpointPath);
+            _ = Checkpoint.SoundHeader(bytes, folder.BestCheckpointPath, null);
+            return (folder.BestCheckpointPath, bytes);
+        }
+        catch (CheckpointException damaged)
+        {
+            string other;
+            try
+            {
+                other = Path.Combine(model, Path.GetFileName(SavedState.Of(folder).Path));
+            }
+            catch (CheckpointException)
+            {
+                throw damaged;
+            }
+
+            throw new CheckpointException($"{SavedState.Fault(damaged)}; {other} can be used, which holds the last state", damaged);
         }
     }
 

@@ -70,7 +70,7 @@ internal static class SafeTensorsModel
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException(File.Exists(path) ? $"{path} cannot be read ({e.Message.TrimEnd('.')})" : $"there is no file {path}", e);
+            throw new CheckpointException(e is NamedPathException ? $"{e.Message}; name a safetensors file" : $"{path} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e) { IsOfRequest = e is NamedPathException };
         }
     }
 

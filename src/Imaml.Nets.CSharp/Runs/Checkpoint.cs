@@ -18,7 +18,11 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Runs;
 
 /// <summary>A checkpoint cannot be used; the message says which file, why, and what to do.</summary>
-public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class CheckpointException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Whether what the caller named is not there: a mistake in the request, not in a file.</summary>
+    internal bool IsOfRequest { get; init; }
+}
 
 /// <summary>Reads and writes checkpoints.</summary>
 internal static class Checkpoint
@@ -149,6 +153,7 @@ internal static class Checkpoint
         /// <exception cref="CheckpointException">They are not as many as the model and the method have, or θ or what is learned with it is not finite.</exception>
         public Parts(string path, CheckpointHeader header, byte[] state, LearningProblem problem)
         {
+            header.RequireLayers(problem.Layers, path);
             (_state, _each, _vectors) = (state, problem.ParameterCount * sizeof(float), 1 + header.Outer.Vectors.Count);
             _eachLearned = (header.Experiment.Method.Learns?.Numbers(problem.LayerSizes).Count ?? 0) * sizeof(double);
             var needed = (long)_vectors * _each + (1L + (header.Learned?.Vectors.Count ?? 0)) * _eachLearned;
@@ -212,6 +217,7 @@ internal static class Checkpoint
     private static (CheckpointHeader Header, byte[] State) Open(string path) => Open(ReadFile(path), path);
 
     /// <summary>A file's content, or its beginning where that is not a checkpoint's.</summary>
+    /// <exception cref="NamedPathException">There is no such file.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
     internal static byte[] Content(string path) => FileContent.Read(path, Family.Length, start => start.AsSpan().StartsWith(Family));
@@ -224,9 +230,9 @@ internal static class Checkpoint
         {
             return Content(path);
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (NamedPathException e)
         {
-            throw new CheckpointException($"there is no checkpoint {path}; name a folder that `imaml train` made", e);
+            throw new CheckpointException($"{(Path.Exists(path) ? e.Message : $"there is no checkpoint {path}")}; name a folder that `imaml train` made", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -94,8 +94,6 @@ internal static class RunChecks
             throw new CheckpointException($"{folder.FolderPath} holds a run on other tasks ({header.Tasks}, not {problem.Identity}); name another folder");
         }
 
-        header.RequireLayers(problem.Layers, $"the run in {folder.FolderPath}");
-
         // The best state was chosen by them, and a log of others would have gaps.
         static string Validations(Budget budget) => budget.ValidateEvery > 0 ? $"is validated every {budget.ValidateEvery} meta-steps on {budget.ValidationEpisodes} tasks" : "is not validated";
         if (Validations(header.Experiment.Budget) is var validated && Validations(experiment.Budget) is var asked && validated != asked)

@@ -104,21 +104,32 @@ public sealed class RunFolder(string path)
 
         if (metaStep is { } asked && asked != last.Header.MetaStep && !System.IO.File.Exists(KeptCheckpointPath(asked)))
         {
-            throw new CheckpointException($"there is no {KeptCheckpointPath(asked)}; the states that {FolderPath} has are of meta-steps {string.Join(", ", States())}");
+            throw new CheckpointException($"there is no {KeptCheckpointPath(asked)}; the states that {FolderPath} has are of meta-steps {string.Join(", ", States())}") { IsOfRequest = true };
         }
 
         return Checkpoint.Read(metaStep is { } kept && kept != last.Header.MetaStep ? KeptCheckpointPath(kept) : last.Path, problem, Environment.ProcessorCount).Learner;
+    }
+
+    /// <summary>Requires a folder whose files may be read.</summary>
+    /// <exception cref="CheckpointException">There is none.</exception>
+    internal void RequireReadable()
+    {
+        if (NamedPath.NotAFolder(FolderPath) is { } fault)
+        {
+            throw new CheckpointException($"{fault}; name a folder that `imaml train` made") { IsOfRequest = true };
+        }
+
+        if (NamedPath.Closed(FolderPath) is { } closed)
+        {
+            throw new CheckpointException(closed);
+        }
     }
 
     /// <summary>The states that were kept, in no order.</summary>
     /// <exception cref="CheckpointException">There is no folder.</exception>
     internal List<(int MetaStep, string Path)> KeptCheckpoints()
     {
-        if (!Directory.Exists(FolderPath))
-        {
-            throw new CheckpointException($"there is no folder {FolderPath}; name one that `imaml train` made");
-        }
-
+        RequireReadable();
         var kept = new List<(int MetaStep, string Path)>();
         foreach (var path in Directory.EnumerateFiles(FolderPath, $"{KeptPrefix}*{CheckpointSuffix}"))
         {
@@ -262,13 +273,27 @@ public sealed class RunFolder(string path)
     {
         var full = Path.GetFullPath(path);
         var folder = new RunFolder(Path.GetDirectoryName(full) ?? full);
+        return (folder.HasRun || System.IO.File.Exists(folder.DescriptionPath)) && folder.IsPart(full) ? folder.FolderPath : null;
+    }
+
+    /// <summary>The name of the file of this folder that training would write or delete and that a path leads to, by whatever links; null where there is none.</summary>
+    /// <remarks>Not run.json, which training replaces by the experiment that was read.</remarks>
+    internal string? Replaces(string path)
+    {
+        if (Owner.Identity(path) is not { } asked || !Directory.Exists(FolderPath))
+        {
+            return null;
+        }
+
+        return Directory.EnumerateFiles(FolderPath).FirstOrDefault(file => file != DescriptionPath && (IsPart(file) || file.EndsWith(Drafts.Suffix, StringComparison.Ordinal)) && Owner.Identity(file) == asked);
+    }
+
+    private bool IsPart(string full)
+    {
         var name = Path.GetFileName(full);
-        bool IsPart(params string[] files) => files.Contains(full, StringComparer.Ordinal);
-        return (folder.HasRun || System.IO.File.Exists(folder.DescriptionPath))
-            && (IsPart(folder.CheckpointPath, folder.DescriptionPath, folder.OriginPath, folder.ProgressPath, folder.CurvePath, folder.LockPath, folder.DivergencePath, folder.SummaryPath, folder.File(RunReadMe.Name))
-                || (name.StartsWith(KeptPrefix, StringComparison.Ordinal) && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal))
-                || (name.StartsWith("evaluation-", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal)))
-            ? folder.FolderPath : null;
+        return ((string[])[CheckpointPath, DescriptionPath, OriginPath, ProgressPath, CurvePath, LockPath, DivergencePath, SummaryPath, File(RunReadMe.Name)]).Contains(full, StringComparer.Ordinal)
+            || (name.StartsWith(KeptPrefix, StringComparison.Ordinal) && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal))
+            || (name.StartsWith("evaluation-", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal));
     }
 
     /// <summary>Writes a JSON document in one piece.</summary>

@@ -17,6 +17,7 @@ internal sealed record SavedState(string Path, byte[] Bytes, CheckpointHeader He
     /// <exception cref="CheckpointException">There is no sound one; where a state was kept that is sound, the message says how to go on from it.</exception>
     public static SavedState Of(RunFolder folder, LearningProblem? problem = null)
     {
+        folder.RequireReadable();
         try
         {
             return Read(folder.CheckpointPath, problem);
@@ -29,7 +30,7 @@ internal sealed record SavedState(string Path, byte[] Bytes, CheckpointHeader He
                 return previous with { Note = $"{what}: the state before it is used, after {previous.Header.MetaStep} meta-steps" };
             }
 
-            if (Directory.Exists(folder.FolderPath) && folder.KeptCheckpoints().OrderByDescending(one => one.MetaStep).Select(one => Sound(one.Path, problem)).OfType<SavedState>().FirstOrDefault() is { } kept)
+            if (folder.KeptCheckpoints().OrderByDescending(one => one.MetaStep).Select(one => Sound(one.Path, problem)).OfType<SavedState>().FirstOrDefault() is { } kept)
             {
                 var (from, to) = (System.IO.Path.GetFileName(kept.Path), System.IO.Path.GetFileName(folder.CheckpointPath));
                 throw new CheckpointException($"{what}; {from} is sound: copy it to {to} to go on after {kept.Header.MetaStep} meta-steps", damaged);

@@ -1,9 +1,11 @@
 // Files that are whole or not there: written to a draft next to them and renamed, so that no reader finds, and no crash leaves, half of one.
 
+using System.Text.RegularExpressions;
+
 namespace Imaml.Nets.Storage;
 
 /// <summary>Writes files in one piece.</summary>
-internal static class AtomicFile
+internal static partial class AtomicFile
 {
     /// <summary>Writes the bytes, making the folder where it is missing and replacing a file of that name; a device or a pipe gets them as they are.</summary>
     /// <param name="path">The file.</param>
@@ -14,8 +16,7 @@ internal static class AtomicFile
     public static void Write(string path, ReadOnlySpan<byte> bytes, string? previous = null)
     {
         var full = Path.GetFullPath(path);
-        // /dev/null, a pipe, /dev/stdout, which is a link to what the process has open: the bytes go there.
-        if (Owner.IsSpecial(full) || IsOpenFile(full))
+        if (IsInPlace(full))
         {
             using var special = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             special.Write(bytes);
@@ -45,9 +46,32 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>Whether the bytes go to what is there: /dev/null, a pipe, /dev/stdout, which is a link to what the process has open.</summary>
+    public static bool IsInPlace(string path) => Owner.IsSpecial(path) || IsOpenFile(Path.GetFullPath(path));
+
+    private const int MostLinks = 40;
+
+    // Whether it is /proc/PROCESS/fd/NUMBER, by whatever links. What else lies in /proc, such as /proc/self/cwd/FILE, is a file like any other.
     private static bool IsOpenFile(string path)
     {
-        const string Processes = "/proc/";
-        return path.StartsWith(Processes, StringComparison.Ordinal) || new FileInfo(path).LinkTarget?.StartsWith(Processes, StringComparison.Ordinal) == true;
+        for (var links = 0; links < MostLinks && Path.GetDirectoryName(path) is { } above && Owner.RealPath(above) is { } folder; links++)
+        {
+            if (OpenFiles().IsMatch(folder))
+            {
+                return true;
+            }
+
+            if (new FileInfo(Path.Combine(folder, Path.GetFileName(path))).LinkTarget is not { } target)
+            {
+                return false;
+            }
+
+            path = Path.GetFullPath(target, folder);
+        }
+
+        return false;
     }
+
+    [GeneratedRegex("^/proc/[0-9]+(/task/[0-9]+)?/fd$")]
+    private static partial Regex OpenFiles();
 }

@@ -13,7 +13,10 @@ internal static class Owner
     private const int CurrentFolder = -100, NoFollow = 0x100, Type = 0x1, UserId = 0x8, FileNumber = 0x100, StructureLength = 256, UserOffset = 20, ModeOffset = 28, FileNumberOffset = 32, DeviceOffset = 136;
 
     // st_mode's kinds of file.
-    private const int KindMask = 0xF000, Regular = 0x8000, Folder = 0x4000;
+    private const int KindMask = 0xF000, Regular = 0x8000, Folder = 0x4000, Pipe = 0x1000, CharacterDevice = 0x2000;
+
+    // errno: no such file, no folder, too long a name, too many links.
+    private const int NoEntry = 2, NoFolder = 20, NameTooLong = 36, LinkLoop = 40;
 
     /// <summary>The number of the user that this process runs as.</summary>
     public static uint Current => OperatingSystem.IsLinux() ? EffectiveUser() : 0;
@@ -26,10 +29,45 @@ internal static class Owner
     public static bool IsMine(string path) => !OperatingSystem.IsLinux() || Of(path) == Current;
 
     /// <summary>Whether a name is that of a device, a pipe or a socket, which nothing may take the place of; a symbolic link counts as what it leads to.</summary>
-    public static bool IsSpecial(string path)
+    public static bool IsSpecial(string path) => KindOf(path) is PathKind.Stream or PathKind.Special;
+
+    /// <summary>What a path leads to, by whatever links.</summary>
+    public static PathKind KindOf(string path)
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            return Directory.Exists(path) ? PathKind.Folder : File.Exists(path) ? PathKind.File : PathKind.Missing;
+        }
+
         var status = new byte[StructureLength];
-        return OperatingSystem.IsLinux() && Status(CurrentFolder, path, 0, Type, status) == 0 && (BitConverter.ToUInt16(status, ModeOffset) & KindMask) is not (Regular or Folder);
+        if (Status(CurrentFolder, path, 0, Type, status) == 0)
+        {
+            return (BitConverter.ToUInt16(status, ModeOffset) & KindMask) switch
+            {
+                Regular => PathKind.File,
+                Folder => PathKind.Folder,
+                Pipe or CharacterDevice => PathKind.Stream,
+                _ => PathKind.Special,
+            };
+        }
+
+        return Marshal.GetLastPInvokeError() is NoEntry or NoFolder or NameTooLong or LinkLoop
+            ? path.Length == 0 || new FileInfo(path).LinkTarget is null ? PathKind.Missing : PathKind.Broken
+            : PathKind.Closed;
+    }
+
+    /// <summary>A path without links; null where it leads nowhere, or the system does not say where.</summary>
+    public static string? RealPath(string path)
+    {
+        var found = OperatingSystem.IsLinux() ? Resolved(path, 0) : 0;
+        if (found == 0)
+        {
+            return null;
+        }
+
+        var text = Marshal.PtrToStringUTF8(found);
+        Free(found);
+        return text;
     }
 
     /// <summary>What two paths have in common that lead to the same file or folder; null where the system does not report it.</summary>
@@ -80,6 +118,12 @@ internal static class Owner
     [DllImport("libc", EntryPoint = "geteuid")]
     private static extern uint EffectiveUser();
 
-    [DllImport("libc", EntryPoint = "statx")]
+    [DllImport("libc", EntryPoint = "realpath")]
+    private static extern nint Resolved([MarshalAs(UnmanagedType.LPUTF8Str)] string path, nint buffer);
+
+    [DllImport("libc", EntryPoint = "free")]
+    private static extern void Free(nint memory);
+
+    [DllImport("libc", EntryPoint = "statx", SetLastError = true)]
     private static extern int Status(int folder, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, [Out] byte[] status);
 }

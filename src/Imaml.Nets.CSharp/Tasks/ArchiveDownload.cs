@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
@@ -59,6 +60,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
             void Report(double fraction) => progress?.Report((done.Count + fraction) / archives.Count);
             try
             {
+                using var made = new MadeFolders(folder);
                 Directory.CreateDirectory(folder);
                 done.Add(await GetOneAsync(url, archive, Path.Combine(folder, archive.FileName), Report, cancel).ConfigureAwait(false));
             }

@@ -1,5 +1,7 @@
 // Where the user keeps data: the folder called DATA in the documentation.
 
+using Imaml.Nets.Storage;
+
 namespace Imaml.Nets.Tasks;
 
 /// <summary>A data set found in the data folder.</summary>
@@ -29,12 +31,12 @@ internal sealed record DataRoot(string Folder, string Origin)
         }
 
         var folder = Path.GetFullPath(named);
-        if (!mayBeMissing && !Directory.Exists(folder))
+        if (NamedPath.NotAFolder(folder) is { } fault && !(mayBeMissing && Owner.KindOf(folder) == PathKind.Missing))
         {
-            throw new DataException($"the data folder {folder} ({origin}) does not exist; name one that does, or make one with Omniglot: imaml data get omniglot --data {named}");
+            throw new DataException($"the data folder {folder} ({origin}) {(Owner.KindOf(folder) == PathKind.Missing ? "does not exist" : $"cannot be used: {fault}")}; name one that does, or make one with Omniglot: imaml data get omniglot --data {named}") { IsOfRequest = argument is { Length: > 0 } };
         }
 
-        return new DataRoot(folder, origin);
+        return NamedPath.Closed(folder) is { } closed ? throw new DataException($"the data folder ({origin}): {closed}") : new DataRoot(folder, origin);
     }
 
     /// <summary>The data sets in the folder; those of which nothing is there are left out.</summary>

@@ -50,14 +50,15 @@ internal sealed class EpisodeSampler
 
         if (ways > _classes.Length)
         {
-            throw new DataException($"{ways}-way episodes need {ways} classes, but this part of {set.Name} has {_classes.Length}; {(_classes.Length < 2 ? "divide the classes so that every part has at least 2" : $"choose at most {_classes.Length} ways")}");
+            throw new DataException($"{ways}-way episodes need {ways} classes, but this part of {set.Name} has {_classes.Length}; {(_classes.Length < 2 ? "divide the classes so that every part has at least 2" : $"choose at most {_classes.Length} ways")}") { IsOfRequest = true };
         }
 
         var small = _classes.Where(one => shots > one.Images.Count - queries).Select(one => $"{one.Name} has {one.Images.Count}").ToList();
         if (small.Count > 0)
         {
             throw new DataException(
-                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but in {set.Name} class {LayoutReader.Listed(small)}; choose fewer shots or queries");
+                $"{shots} support + {queries} query images per class need {(long)shots + queries}, but in {set.Name} class {LayoutReader.Listed(small)}; choose fewer shots or queries")
+            { IsOfRequest = true };
         }
 
         (Set, Rotations, Ways, Shots, Queries, Seed) = (set, rotations, ways, shots, queries, seed);

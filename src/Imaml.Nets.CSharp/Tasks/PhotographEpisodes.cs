@@ -106,11 +106,23 @@ public sealed record PhotographEpisodes(
     internal static string? Find(string dataFolder, string dataset)
     {
         static string Plain(string name) => new([.. name.Where(char.IsAsciiLetterOrDigit).Select(char.ToLowerInvariant)]);
-        return Directory.EnumerateFileSystemEntries(dataFolder)
+        return Entries()
             .Where(path => Directory.Exists(path) || path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
             .Where(path => Plain(Directory.Exists(path) ? System.IO.Path.GetFileName(path) : System.IO.Path.GetFileNameWithoutExtension(path)) == Plain(dataset))
             .OrderBy(path => System.IO.Path.GetFileName(path) != dataset).ThenBy(path => path, StringComparer.Ordinal)
             .FirstOrDefault();
+
+        string[] Entries()
+        {
+            try
+            {
+                return Directory.GetFileSystemEntries(dataFolder);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new DataException($"{dataFolder} cannot be read ({e.Message.TrimEnd('.')}); check its permissions", e);
+            }
+        }
     }
 
     /// <summary>How its folder is read.</summary>
@@ -119,7 +131,7 @@ public sealed record PhotographEpisodes(
     internal override (ImageSet Images, ClassSplit Split) Open(string? dataFolder, IProgress<double>? progress, Action<string>? warn, CancellationToken cancel)
     {
         var (path, name) = Locate(dataFolder);
-        return Divided(ImageFolder.Open(path, name, Reading, progress, cancel), path, warn);
+        return Divided(ImageFolder.Open(path, name, Reading with { IsNamed = !MayHaveMoved || dataFolder is not null }, progress, cancel), path, warn);
     }
 
     /// <summary>The images with their division.</summary>
@@ -135,7 +147,7 @@ public sealed record PhotographEpisodes(
         {
             if (Split == AutoSplit && (TestClasses is not null || ValidationClasses is > 0))
             {
-                throw new DataException($"{path} has its own division ({division}); leave --test-classes and --validation-classes out, or take --split {SeededSplit}");
+                throw new DataException($"{path} has its own division ({division}); leave --test-classes and --validation-classes out, or take --split {SeededSplit}") { IsOfRequest = true };
             }
 
             IEnumerable<string> Of(ClassPart part) => opened.Parts.Where(one => one.Value == part).Select(one => one.Key).Order(StringComparer.Ordinal);
@@ -144,7 +156,7 @@ public sealed record PhotographEpisodes(
 
         if (Split == GivenSplit)
         {
-            throw new DataException($"{path} has no division of its classes: no train, val and test folders, and no csv files that say it; take --split {SeededSplit}");
+            throw new DataException($"{path} has no division of its classes: no train, val and test folders, and no csv files that say it; take --split {SeededSplit}") { IsOfRequest = true };
         }
 
         var classes = opened.Set.Classes.Count;
@@ -153,7 +165,8 @@ public sealed record PhotographEpisodes(
         if ((long)test + validation + Ways > classes)
         {
             throw new DataException(
-                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)");
+                $"{path} has {classes} classes, too few for {test} to test, {validation} to validate and at least {Ways} to train {Ways}-way; take fewer --ways, --test-classes or --validation-classes (0 for none)")
+            { IsOfRequest = true };
         }
 
         return (opened.Set, ClassSplit.Seeded(opened.Set, SplitSeed, RotationMode.None, classes - test, validation, test));

@@ -52,9 +52,13 @@ internal sealed class FileTree : IDisposable
     {
         try
         {
-            return Directory.Exists(path) ? OfFolder(path, cancel)
-                : Owner.IsSpecial(path) ? throw new DataException($"{path} is neither a folder nor a file")
-                : OfArchive(path, File.OpenRead(path), remedy);
+            return Owner.KindOf(path) switch
+            {
+                PathKind.Folder => OfFolder(path, cancel),
+                PathKind.Stream or PathKind.Special => throw new DataException($"{path} is neither a folder nor a file") { IsOfRequest = true },
+                _ when NamedPath.NotThere(path, "folder or file") is { } fault => throw new DataException($"{fault}; name pictures, or a folder or zip archive of them") { IsOfRequest = true },
+                _ => OfArchive(path, File.OpenRead(path), remedy),
+            };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -214,7 +218,7 @@ internal sealed class FileTree : IDisposable
                 path = path[2..];
             }
 
-            if (path.StartsWith('/') || path.Contains(':', StringComparison.Ordinal) || path.Split('/').Contains(".."))
+            if (path.StartsWith('/') || path.AsSpan(int.Min(1, path.Length)).StartsWith(":") || path.Split('/').Contains(".."))
             {
                 throw new DataException($"{Root} holds {FolderEntries.Shown(entry.FullName)}, a name that leads out of the archive; make the archive again without it");
             }

@@ -8,6 +8,7 @@
 
 using System.Security.Cryptography;
 using System.Text;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
@@ -28,6 +29,9 @@ internal sealed record OpenedImages(ImageSet Set, string? Division, IReadOnlyDic
 /// <param name="CacheFolder">Where prepared images are kept; null for the user's cache folder.</param>
 internal sealed record FolderReading(ImageForm Form, bool SkipDamaged = false, bool Pool = false, bool Verify = false, string? CacheFolder = null)
 {
+    /// <summary>Whether the caller named the folder; that of a run is known from the run.</summary>
+    public bool IsNamed { get; init; } = true;
+
     /// <summary>A division by class name that is used where the files have none, and its name.</summary>
     public (string Name, IReadOnlyDictionary<string, ClassPart> Parts)? Published { get; init; }
 }
@@ -52,9 +56,9 @@ internal static class ImageFolder
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(reading);
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        if (!Directory.Exists(full) && !File.Exists(full))
+        if (NamedPath.NotThere(full, "folder or zip archive") is { } fault)
         {
-            throw new DataException($"there is no folder or zip archive {full}; where it was moved, --data names its place");
+            throw new DataException($"{fault}; where it was moved, --data names its place") { IsOfRequest = reading.IsNamed };
         }
 
         var cache = new FolderCache(reading.CacheFolder ?? ImageCache.DefaultFolder(), name);

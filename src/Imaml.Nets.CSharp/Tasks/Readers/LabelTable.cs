@@ -22,14 +22,21 @@ internal static class LabelTable
     // Where bytes are replaced, names that differ become one.
     private static string Text(byte[] bytes, string name)
     {
+        const string Remedy = "save it again as \"CSV UTF-8\"";
+        string text;
         try
         {
-            return new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
+            text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
         }
         catch (DecoderFallbackException e)
         {
-            throw new DataException($"{name} is not text in UTF-8; save it again as \"CSV UTF-8\"", e);
+            throw new DataException($"{name} is not text in UTF-8; {Remedy}", e);
         }
+
+        // UTF-16 without a byte order mark is UTF-8 with a null after every letter of English.
+        return text.Contains('\0', StringComparison.Ordinal) ? throw new DataException($"{name} is not text in UTF-8; {Remedy}")
+            : text.Contains('\r', StringComparison.Ordinal) && !text.Contains('\n', StringComparison.Ordinal) ? throw new DataException($"{name} has lines that end with a carriage return alone; {Remedy}")
+            : text;
     }
 
     /// <summary>The rows of a table.</summary>
