@@ -157,7 +157,6 @@ internal sealed class ExperimentOptions
         throw new ArgumentException(Translate(complaints, given, wrong, missing, parsed.GetValue(_algorithm)?.ToLowerInvariant() ?? tree.Kind(Method), tree, origin));
     }
 
-    // Without the mark that a text may begin with.
     /// <summary>The text of an experiment's file.</summary>
     /// <exception cref="NamedPathException">There is none.</exception>
     public static string TextOf(string file, CancellationToken stop)
@@ -172,6 +171,7 @@ internal sealed class ExperimentOptions
         }
     }
 
+    // Without the mark that a text may begin with.
     private static string Text(byte[] bytes)
     {
         using var reader = new StreamReader(new MemoryStream(bytes));
