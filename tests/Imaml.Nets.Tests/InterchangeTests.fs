@@ -305,5 +305,7 @@ let tests =
                         e.Message |> should haveSubstring "is not a safetensors file")
 
                     File.Delete path
-                    Expect.throwsC (fun () -> load null |> ignore) (fun e -> e.Message |> should equal $"there is no file {path}")))
+
+                    Expect.throwsC (fun () -> load null |> ignore) (fun e ->
+                        e.Message |> should equal $"there is no file {path}; name a safetensors file")))
         ]

@@ -362,7 +362,7 @@ let tests =
                             e |> should be instanceOfType<CheckpointException>
                             e.Message |> should haveSubstring line)
 
-                    refused folder $"there is no model {folder}"
+                    refused folder $"there is no checkpoint {folder}"
 
                     refused
                         "nothing-of-this-name"
