@@ -44,6 +44,9 @@ internal static class Terminal
     /// <summary>Results of several lines that stay as they are: a document, or a table.</summary>
     public static void Document(string text) => Results.WriteLine(Harmless(text));
 
+    /// <summary>One line of results that a program reads, or a name that is taken as it is: it stays one.</summary>
+    public static void Whole(string text) => Results.WriteLine(Printable(text));
+
     /// <summary>One line of progress, likewise.</summary>
     public static void Progress(string text) => Write(Messages, text, ErrorIsRedirected, Error);
 

@@ -218,11 +218,11 @@ internal static class PredictCommand
                     RunJson.Indented));
                 break;
             case Form.Csv:
-                Terminal.Document(Terminal.Printable(string.Join(',', (string[])["picture", "label", "probability", "entropy", "truth", .. adapted.Labels.Select(Quoted)])));
+                Terminal.Whole(string.Join(',', (string[])["picture", "label", "probability", "entropy", "truth", .. adapted.Labels.Select(Quoted)]));
                 foreach (var row in rows)
                 {
-                    Terminal.Document(Terminal.Printable(string.Join(',', (string[])[
-                        Quoted(row.Picture), Quoted(row.Label), Number(row.Probability), Number(row.Entropy), Quoted(row.Truth ?? ""), .. adapted.Labels.Select(label => Number(row.Probabilities[label]))])));
+                    Terminal.Whole(string.Join(',', (string[])[
+                        Quoted(row.Picture), Quoted(row.Label), Number(row.Probability), Number(row.Entropy), Quoted(row.Truth ?? ""), .. adapted.Labels.Select(label => Number(row.Probabilities[label]))]));
                 }
 
                 break;

@@ -25,10 +25,10 @@ internal static class ReportCommand
             WritableFolder.RequireFile(file, output.Name);
             var page = Encoding.UTF8.GetBytes(ReportPage.Render(read));
             AtomicFile.Write(file, page);
-            Terminal.Document(Terminal.Printable(Path.GetFullPath(file)));
+            Terminal.Whole(Path.GetFullPath(file));
             foreach (var run in parsed.GetValue(events) ? read : [])
             {
-                Terminal.Document(Terminal.Printable(TensorBoardEvents.Write(run)));
+                Terminal.Whole(TensorBoardEvents.Write(run));
             }
 
             return ExitCode.Success;

@@ -19,7 +19,7 @@ internal static class ShowCommand
             var columns = parsed.GetValue(width) ?? (Terminal.OutputIsRedirected ? RedirectedWidth : int.Max(LeastWidth, Terminal.Out.Profile.Width - 1));
             foreach (var line in RunLines.Show(RunContents.Read(parsed.GetRequiredValue(run)), columns))
             {
-                Terminal.Document(Terminal.Printable(line));
+                Terminal.Whole(line);
             }
 
             return ExitCode.Success;

@@ -23,10 +23,7 @@ internal static class TableReport
         foreach (var section in Sections(file))
         {
             string[] texts = [section.Title, .. section.Words.Split('\n'), ""];
-            foreach (var line in texts.SelectMany(text => TextLines.Wrap(Plain(text), Terminal.Out.Profile.Width)))
-            {
-                Terminal.Line(line);
-            }
+            Array.ForEach(texts, text => Terminal.Line(Plain(text)));
 
             var table = new TextTable(["cell", .. section.Headings.Skip(2)]);
             foreach (var row in section.Rows)

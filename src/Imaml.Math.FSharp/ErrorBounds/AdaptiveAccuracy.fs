@@ -82,7 +82,7 @@ type AdaptiveAccuracy =
     /// `innerSolver` must stop at the gradient norm that it is given, and `linearSolver` at the residual norm: a fixed budget is spent in each
     /// round whatever the accuracy.
     /// Cost: see each task's Work. Eleven synchronisations a round, eleven a linear solve and two a step of conjugate gradients, for its Ritz
-    /// values, plus the solvers' own. Memory does not depend on the number of rounds.
+    /// values, one at the end, plus the solvers' own. Memory does not depend on the number of rounds.
     static member Compute
         (
             space: IInnerProductSpace<'V, 'S>,

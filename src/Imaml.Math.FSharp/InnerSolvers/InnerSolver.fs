@@ -152,7 +152,6 @@ type InnerSolve<'V, 'S> = delegate of problem: IBilevelProblem<'V, 'S> * regular
 type DelegateInnerSolver<'V, 'S>(solve: InnerSolve<'V, 'S>) =
     do ArgumentNullException.ThrowIfNull(solve, nameof solve)
 
-    do ArgumentNullException.ThrowIfNull(solve, nameof solve)
 
     /// A map (θ, start) ↦ φ that knows its problem.
     new(solve: Func<'V, 'V, 'V>) =

@@ -113,9 +113,10 @@ module private DenseNewton =
 /// H + Λ is not finite is NonFinite. Cost of a step: one linearization, d products, d³ on the host for each task, and one gradient for each
 /// length tried. Errors: d above LinearOperator.LargestDimension.
 type ExactInnerSolver<'V, 'S>(coordinates: ICoordinates<'V>, maxSteps: int) =
-    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+    do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
 
-    do InnerSolver.checkSteps (nameof maxSteps) maxSteps
+        InnerSolver.checkSteps (nameof maxSteps) maxSteps
 
     interface IInnerSolver<'V, 'S> with
         member _.Solve(space, regularizer, problem, theta, start, gradientNorm) =

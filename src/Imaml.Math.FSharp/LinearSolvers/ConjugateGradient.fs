@@ -266,9 +266,10 @@ module internal ConjugateGradient =
 ///
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b; one synchronisation every CheckEvery steps.
 type ConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions) =
-    do ArgumentNullException.ThrowIfNull(options, nameof options)
+    do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do LinearSolver.check options
+        LinearSolver.check options
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) = ConjugateGradient.toResidual space operator ValueNone options residualNorm b

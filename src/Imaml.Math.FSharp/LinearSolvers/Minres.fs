@@ -202,9 +202,10 @@ module internal Minres =
 /// Cost: one product a step, and one more with RecomputeResidual; five vectors apart from b and ten passes over vectors a step, where conjugate
 /// gradients make seven; one synchronisation every CheckEvery steps.
 type MinresSolver<'V, 'S>(options: LinearSolveOptions) =
-    do ArgumentNullException.ThrowIfNull(options, nameof options)
+    do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do LinearSolver.check options
+        LinearSolver.check options
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) = Minres.toResidual space operator.Apply options residualNorm b

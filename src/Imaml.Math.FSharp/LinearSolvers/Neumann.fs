@@ -125,9 +125,9 @@ module internal Neumann =
 /// Cost: one product a term (the last for the residual alone), and one more with RecomputeResidual; two vectors apart from b, two vector
 /// operations and two inner products a term; one synchronisation every CheckEvery terms. Errors: α that is not positive and finite.
 type NeumannSolver<'V, 'S>(alpha: float, options: LinearSolveOptions) =
-    do ArgumentNullException.ThrowIfNull(options, nameof options)
-
     do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
+
         LinearSolver.check options
         Neumann.check alpha
 

@@ -10,9 +10,9 @@ open System
 /// Every mᵢ must be positive and finite. The diagonal of H + Λ need not be: Aⱼⱼ = ⟨eⱼ, Aeⱼ⟩ ≤ 0 says that A is indefinite.
 /// Cost: one pass over the vector an action; when it is made the diagonal is read, which waits for a device.
 type DiagonalPreconditioner<'V>(coordinates: ICoordinates<'V>, diagonal: 'V) =
-    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
-
     do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+
         for task, row in coordinates.ToRows diagonal |> Array.indexed do
             for j, value in Array.indexed row do
                 if not (value > 0.0 && value < infinity) then
@@ -34,11 +34,7 @@ type PreconditionedConjugateGradientSolver<'V, 'S>(options: LinearSolveOptions, 
         ArgumentNullException.ThrowIfNull(options, nameof options)
         ArgumentNullException.ThrowIfNull(preconditioner, nameof preconditioner)
 
-    do
         LinearSolver.check options
-
-        if isNull (box preconditioner) then
-            nullArg (nameof preconditioner)
 
     interface ILinearSolver<'V, 'S> with
         member _.Solve(space, operator, b, residualNorm) =

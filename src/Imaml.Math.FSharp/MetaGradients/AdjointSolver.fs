@@ -96,7 +96,6 @@ type EstimatedDiagonalSolver<'V, 'S>(coordinates: ICoordinates<'V>, options: Lin
         ArgumentNullException.ThrowIfNull(options, nameof options)
         ArgumentNullException.ThrowIfNull(probe, nameof probe)
 
-    do
         LinearSolver.check options
 
         if probes < 1 then
@@ -270,7 +269,7 @@ type RemediedSolver<'V, 'S>(solver: IAdjointSolver<'V, 'S>, remedy: NegativeCurv
         ArgumentNullException.ThrowIfNull(solver, nameof solver)
         ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do LinearSolver.check options
+        LinearSolver.check options
 
     interface IAdjointSolver<'V, 'S> with
         member _.Solve(space, regularizer, linearization, v, residualNorm) =

@@ -37,9 +37,10 @@ module internal FirstOrder =
 ///
 /// Cost: the inner solve, one linearization for the report, one outer gradient.
 type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
-    do ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+    do
+        ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
 
-    do MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
+        MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
 
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =
@@ -49,9 +50,10 @@ type FirstOrderStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradient
 ///
 /// Cost: the inner solve; one linearization and one outer gradient, for the report alone.
 type ReptileStrategy<'V, 'S>(innerSolver: IInnerSolver<'V, 'S>, innerGradientNorm: float) =
-    do ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
+    do
+        ArgumentNullException.ThrowIfNull(innerSolver, nameof innerSolver)
 
-    do MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
+        MetaGradient.requireThreshold (nameof innerGradientNorm) innerGradientNorm
 
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =

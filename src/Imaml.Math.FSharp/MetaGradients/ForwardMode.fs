@@ -107,7 +107,7 @@ type ForwardModeStrategy<'V, 'S>(coordinates: ICoordinates<'V>, options: Unrolle
         ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
         ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do InnerPath.check options
+        InnerPath.check options
 
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) =

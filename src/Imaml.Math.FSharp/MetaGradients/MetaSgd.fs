@@ -27,9 +27,10 @@ type StepSizeGradient<'V, 'S> =
 /// Gradient descent with given step sizes α, the same for every task or one vector for each.
 /// Errors: fewer steps than 1; a size that is not finite.
 type StepSizeOptions<'V>(coordinates: ICoordinates<'V>, alpha: 'V, steps: int) =
-    do ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
+    do
+        ArgumentNullException.ThrowIfNull(coordinates, nameof coordinates)
 
-    do InnerSolver.checkSteps (nameof steps) steps
+        InnerSolver.checkSteps (nameof steps) steps
 
     do
         for row in coordinates.ToRows alpha do

@@ -198,9 +198,10 @@ module Unrolled =
 
 /// MAML as a strategy, in reverse mode.
 type UnrolledStrategy<'V, 'S>(options: UnrolledOptions, memory: PathMemory) =
-    do ArgumentNullException.ThrowIfNull(options, nameof options)
+    do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do InnerPath.check options
+        InnerPath.check options
 
     /// Every iterate kept.
     new(options) = UnrolledStrategy(options, EveryIterate)
@@ -250,9 +251,10 @@ module Truncated =
 
 /// Truncated back-propagation as a strategy: through the last `lastSteps` of the inner steps.
 type TruncatedStrategy<'V, 'S>(options: UnrolledOptions, lastSteps: int) =
-    do ArgumentNullException.ThrowIfNull(options, nameof options)
+    do
+        ArgumentNullException.ThrowIfNull(options, nameof options)
 
-    do Truncated.check options lastSteps
+        Truncated.check options lastSteps
 
     interface IMetaGradientStrategy<'V, 'S> with
         member _.Compute(space, regularizer, problem, theta) = Truncated.compute options lastSteps space regularizer problem theta

@@ -17,8 +17,6 @@
 
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Storage;
@@ -26,7 +24,7 @@ using Imaml.Nets.Storage;
 namespace Imaml.Nets.Runs;
 
 /// <summary>The folder of a run.</summary>
-public sealed class RunFolder(string path)
+public sealed partial class RunFolder(string path)
 {
     private const string LockName = "lock", KeptPrefix = "checkpoint-", CheckpointSuffix = ".bin";
 
@@ -294,72 +292,5 @@ public sealed class RunFolder(string path)
         return ((string[])[CheckpointPath, DescriptionPath, OriginPath, ProgressPath, CurvePath, LockPath, DivergencePath, SummaryPath, File(RunReadMe.Name)]).Contains(full, StringComparer.Ordinal)
             || (name.StartsWith(KeptPrefix, StringComparison.Ordinal) && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal))
             || (name.StartsWith("evaluation-", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal));
-    }
-
-    /// <summary>Writes a JSON document in one piece.</summary>
-    internal static void WriteJson<T>(string path, T value) =>
-        AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
-
-    /// <summary>Appends lines to a log.</summary>
-    internal static void Append<T>(string path, IEnumerable<T> lines)
-    {
-        // Without a buffer, which would be written again where it could not be.
-        using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        var (before, written) = (file.Length, false);
-        try
-        {
-            file.Write(Encoding.UTF8.GetBytes(Text(lines)));
-            // A checkpoint is written after its log, and must not reach the disk before it.
-            file.Flush(flushToDisk: true);
-            written = true;
-        }
-        finally
-        {
-            if (!written)
-            {
-                // A full disk takes a part of a line.
-                file.SetLength(before);
-            }
-        }
-    }
-
-    /// <summary>Writes a log anew, in one piece.</summary>
-    internal static void Replace<T>(string path, IEnumerable<T> lines) => AtomicFile.Write(path, Encoding.UTF8.GetBytes(Text(lines)));
-
-    private static string Text<T>(IEnumerable<T> lines) => string.Concat(lines.Select(line => JsonSerializer.Serialize(line, RunJson.Options) + "\n"));
-
-    /// <summary>A log's lines, without those that are damaged; none where there is no log.</summary>
-    internal static IEnumerable<T> Read<T>(string path)
-        where T : class => System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(Parse<T>).OfType<T>() : [];
-
-    /// <summary>Cuts a log to these lines, so that it fits a checkpoint and ends with a whole line; damaged lines go too.</summary>
-    internal static void Cut<T>(string path, Func<T, bool> keep)
-        where T : class
-    {
-        if (!System.IO.File.Exists(path))
-        {
-            return;
-        }
-
-        var bytes = System.IO.File.ReadAllBytes(path);
-        var kept = Encoding.UTF8.GetString(bytes).Split('\n').Where(line => Parse<T>(line) is { } one && keep(one)).Select(line => line + "\n");
-        var text = Encoding.UTF8.GetBytes(string.Concat(kept));
-        if (!text.AsSpan().SequenceEqual(bytes))
-        {
-            AtomicFile.Write(path, text);
-        }
-    }
-
-    private static T? Parse<T>(string line)
-        where T : class
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<T>(line, RunJson.Options);
-        }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
-        {
-            return null;
-        }
     }
 }
