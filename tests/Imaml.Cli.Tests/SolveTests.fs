@@ -409,7 +409,14 @@ let private outcomes =
 
                     let answer = solve (sample "ridge") asked
                     answer.Status |> should equal Outcome.StepLimit
-                    value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound)))
+                    value answer.Error |> should be (lessThanOrEqualTo (value answer.ErrorBound))
+
+                    // Here no linear system was worth solving, so there is no g, and no bound on its error.
+                    let nothing = solve (sample "logistic") asked
+                    nothing.Status |> should equal Outcome.StepLimit
+                    nothing.MetaGradient |> Array.forall (fun entry -> not entry.HasValue) |> should be True
+                    nothing.BoundKind |> should equal BoundKind.None
+                    nonNull nothing.BoundReason |> should equal "g was not computed")
 
             testCase "numbers near the ends of the range have an outcome too" (fun () ->
                 let q = (quadratics 8 2 2.0).Head

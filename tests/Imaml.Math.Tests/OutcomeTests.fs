@@ -247,6 +247,23 @@ let private refused =
                         (fun () -> strategy.Compute(space, ScalarRegularizer 1.0, problem [ 1.0; 1.0 ] half id, theta) |> ignore)
                         $"{norm}")
 
+            testCase "another number of rows than the space has tasks" (fun () ->
+                let rows = BatchedRowsSpace 2 :> IInnerProductSpace<Matrix<float>, float[]>
+                let three = Matrix<float>.Build.Dense(3, 4)
+                let two = [| 1.0; 1.0 |]
+
+                let uses: (unit -> obj) list =
+                    [
+                        fun () -> rows.Norm three
+                        fun () -> rows.Inner(three, three)
+                        fun () -> rows.Scale(two, three)
+                        fun () -> rows.Axpy(two, three, three)
+                        fun () -> rows.Gather(two, three)
+                    ]
+
+                for using in uses do
+                    Expect.throwsC (using >> ignore) (fun e -> e.Message |> should haveSubstring "matrices of 2 rows"))
+
             testCase "null, by name, in every constructor of solvers and strategies" (fun () ->
                 Expect.throwsT<ArgumentNullException>
                     (fun () -> ConjugateGradientSolver<Vector<float>, float>(Unchecked.defaultof<_>) |> ignore)

@@ -1,6 +1,7 @@
 /// Episodes become flat arrays of pixels, turned as they say.
 module Imaml.Nets.Tests.EpisodesBatchTests
 
+open System.Collections.Immutable
 open Expecto
 open FsUnit
 open Imaml.Nets.Tasks
@@ -83,5 +84,17 @@ let tests =
                     |]
 
                 (fun () -> EpisodeBatch.Pack(glyphs.Value, mixed) |> ignore)
-                |> should throw typeof<System.ArgumentException>)
+                |> should throw typeof<System.ArgumentException>
+
+                let some = mixed[0]
+                let none = ImmutableArray<int>.Empty
+
+                for part in
+                    [
+                        Episode(0L, some.Classes, some.QuarterTurns, 0, 5, none, some.QueryImages)
+                        Episode(0L, some.Classes, some.QuarterTurns, 1, 0, some.SupportImages, none)
+                        Episode(0L, ImmutableArray<string>.Empty, none, 1, 5, none, none)
+                    ] do
+                    (fun () -> EpisodeBatch.Pack(glyphs.Value, [| part |]) |> ignore)
+                    |> should throw typeof<System.ArgumentException>)
         ]

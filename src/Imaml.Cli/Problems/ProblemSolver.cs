@@ -199,7 +199,7 @@ internal sealed class ProblemSolver
         // which u = 0 may be enough.
         var solved = _request.Accuracy is null || found.Counts.LinearSteps > 0 || found.Bound.SolveError <= _request.Accuracy || (_parameters is not null && found.Outcome is Outcome.Converged);
         var message = found.Message + (solved ? "" : "; g was not computed, since no bound on φ was close enough to the accuracy");
-        var bound = found.Bound;
+        var bound = solved ? found.Bound : SolveBound.None("g was not computed", found.Bound.Constants);
         return new SolveOutcome(
             found.Outcome,
             message,
@@ -210,7 +210,7 @@ internal sealed class ProblemSolver
             FiniteNumbers.Of(phi),
             solved ? FiniteNumbers.Of(found.Gradient) : new double?[phi.Count],
             solved && found.ByLambda is { } byLambda ? FiniteNumbers.Of(byLambda.Gradient) : null,
-            solved && found.ByLambda is { } bounded && bound.Kind is not BoundKind.None ? FiniteNumbers.Of(bounded.ErrorBound) : null,
+            found.ByLambda is { } bounded && bound.Kind is not BoundKind.None ? FiniteNumbers.Of(bounded.ErrorBound) : null,
             FiniteNumbers.Of(_task.Inner.Value.Invoke(phi)),
             FiniteNumbers.Of(_task.Outer.Value.Invoke(phi)),
             FiniteNumbers.Of(found.InnerGradientNorm),
@@ -278,7 +278,7 @@ internal sealed class ProblemSolver
         {
             (InnerStatus.NonFinite, _) => (Outcome.NonFinite, inner.Describe()),
             (_, SolveStatus.NonFinite) => (Outcome.NonFinite, linear.Describe()),
-            _ when !finite => (Outcome.NonFinite, InnerStatus.NonFinite.Describe()),
+            _ when !finite => (Outcome.NonFinite, "numbers overflow: g is not finite"),
             _ when HasDiverged(result.Phi) => Diverged,
             (_, SolveStatus.NonPositiveCurvature) => (Outcome.NonPositiveCurvature, linear.Describe()),
             (InnerStatus.Stalled, _) => (Outcome.Stalled, inner.Describe()),

@@ -32,9 +32,10 @@ type InnerStatusText =
         | InnerStatus.Converged -> "‖∇G‖ met the tolerance"
         | InnerStatus.StepLimit ->
             "the budget of inner steps was used: the plan where no tolerance was asked for; else allow more steps, or raise λ"
-        | InnerStatus.NonFinite -> "the inner solver has diverged: lower its step size, or raise λ where there is one"
+        | InnerStatus.NonFinite ->
+            "a loss, a gradient or φ was not finite: the inner solver has diverged (lower its step, or raise λ where there is one), or the arithmetic overflowed"
         | InnerStatus.Stalled ->
-            "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or a constant step is too long"
+            "no further step lowers G: ‖∇G‖ is at the level of rounding, the loss has a kink here, or a constant step is too long, or too short to move φ"
         | InnerStatus.NonPositiveCurvature ->
             "H + Λ is not positive definite here, and the inner solver needs it to be: raise λ, or use one that only goes downhill"
         | InnerStatus.NotReported -> "the inner solver is a black box; ‖∇G‖ at its result is what is known"
@@ -151,7 +152,6 @@ type InnerSolve<'V, 'S> = delegate of problem: IBilevelProblem<'V, 'S> * regular
 /// coordinates as θ, is refused with InvalidOperationException.
 type DelegateInnerSolver<'V, 'S>(solve: InnerSolve<'V, 'S>) =
     do ArgumentNullException.ThrowIfNull(solve, nameof solve)
-
 
     /// A map (θ, start) ↦ φ that knows its problem.
     new(solve: Func<'V, 'V, 'V>) =

@@ -119,16 +119,25 @@ type BatchedRowsSpace(tasks: int) =
 
     let pairwise f (a: float[]) (b: float[]) = Array.map2 f a b
 
+    let check (x: Matrix<float>) =
+        if x.RowCount <> tasks then
+            invalidArg (nameof x) $"vectors of this space are matrices of {tasks} rows, one for each task, not of {x.RowCount}"
+
     let rows (f: int -> Vector<float> -> Vector<float>) (x: Matrix<float>) =
+        check x
         Matrix<float>.Build.DenseOfRowVectors [ for i, row in x.EnumerateRowsIndexed() -> f i row ]
+
+    let perRow (f: int -> float) (x: Matrix<float>) =
+        check x
+        Array.init tasks f
 
     interface IInnerProductSpace<Matrix<float>, float[]> with
         member _.Zero like = Matrix<float>.Build.Dense(like.RowCount, like.ColumnCount)
         member _.Dimension like = like.ColumnCount
         member _.Scale(a, x) = x |> rows (fun i row -> a[i] * row)
         member _.Axpy(a, x, y) = y |> rows (fun i row -> Guarded.axpy a[i] (x.Row i) row)
-        member _.Inner(x, y) = Array.init x.RowCount (fun i -> (x.Row i).DotProduct(y.Row i))
-        member _.Norm x = Array.init x.RowCount (fun i -> Guarded.norm (x.Row i))
+        member _.Inner(x, y) = x |> perRow (fun i -> (x.Row i).DotProduct(y.Row i))
+        member _.Norm x = x |> perRow (fun i -> Guarded.norm (x.Row i))
         member _.Scalar a = Array.create tasks a
         member _.PerTask a = Guarded.perTask tasks a |> Array.copy
         member _.Add(a, b) = pairwise (+) a b
@@ -145,6 +154,7 @@ type BatchedRowsSpace(tasks: int) =
             Matrix<float>.Build.Dense(tasks, theta.Count, (fun _ j -> theta[j]))
 
         member _.Gather(mask, x) =
+            check x
             let sum: float[] = Array.zeroCreate x.ColumnCount
 
             for i in 0 .. x.RowCount - 1 do

@@ -22,6 +22,11 @@ internal sealed record LabelledImages(Tensor Images, Tensor OneHot)
     private static LabelledImages From(EpisodeBatch batch, float[] pixels, long[] labels, Tensor like)
     {
         ArgumentNullException.ThrowIfNull(like);
+        if (labels.Length == 0)
+        {
+            throw new ArgumentException("a task needs at least one support image and one query image", nameof(batch));
+        }
+
         if (Array.FindIndex(labels, label => label < 0 || label >= batch.Ways) is >= 0 and var wrong)
         {
             throw new ArgumentException($"labels must be 0 to {batch.Ways - 1}, not {labels[wrong]} (number {wrong})", nameof(batch));

@@ -118,7 +118,7 @@ public abstract class LearningProblem
         public override Tensor InitialParameters(ulong seed)
         {
             using var generator = new Generator(seed, CPU);
-            return model.InitialParameters(generator);
+            return model.InitialParameters(generator) ?? throw new ArgumentException("the model's InitialParameters gave null");
         }
 
         public override IBilevelProblem<Tensor, Tensor> Problem(TaskRange range, Tensor like)

@@ -70,7 +70,7 @@ public sealed record EpisodeBatch(
     public int Queries => Episodes[0].Queries;
 
     /// <summary>Copies the images of <paramref name="episodes"/>, turned as the episodes say, into flat arrays.</summary>
-    /// <exception cref="ArgumentException">There is no episode, they differ in N, K or Q, or one has not as many images.</exception>
+    /// <exception cref="ArgumentException">There is no episode, they differ in N, K or Q, one of these is less than 1, or an episode has not as many images.</exception>
     public static EpisodeBatch Pack(ImageSet set, IReadOnlyList<Episode> episodes)
     {
         ArgumentNullException.ThrowIfNull(set);
@@ -81,6 +81,11 @@ public sealed record EpisodeBatch(
         }
 
         var (ways, shots, queries) = (episodes[0].Ways, episodes[0].Shots, episodes[0].Queries);
+        if (ways < 1 || shots < 1 || queries < 1)
+        {
+            throw new ArgumentException($"an episode needs at least one class, shot and query, not {ways}, {shots} and {queries}", nameof(episodes));
+        }
+
         if (episodes.Any(one => one.Ways != ways || one.Shots != shots || one.Queries != queries))
         {
             throw new ArgumentException("the episodes of a batch must agree in ways, shots and queries", nameof(episodes));
