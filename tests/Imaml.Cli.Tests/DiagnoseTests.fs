@@ -193,7 +193,7 @@ let tests =
                     ]
                     |> should equal [ 0; 6 ]
 
-                    // The same numbers again, from the states that are there, measured anew where one is damaged, and with others options others.
+                    // The same numbers again, from the states that are there, measured anew where one is damaged.
                     let first = Path.Combine(out, "state-000000.json")
                     let before = File.ReadAllText first
                     File.WriteAllText(first, before[.. before.Length / 2])
@@ -201,23 +201,46 @@ let tests =
                     again.Output |> should equal outcome.Output
                     File.ReadAllText first |> should equal before
 
-                    let other =
-                        succeed (
-                            diagnose
-                                run
-                                [
-                                    "--tasks"
-                                    "2"
-                                    "--reference-tasks"
-                                    "1"
-                                    "--json"
-                                    "--out"
-                                    out
-                                    "--seed"
-                                    "1"
-                                ]
-                        )
+                    // Other options measure others, and replace nothing; neither do fewer states.
+                    let seeded folder =
+                        diagnose
+                            run
+                            [
+                                "--tasks"
+                                "2"
+                                "--reference-tasks"
+                                "1"
+                                "--json"
+                                "--out"
+                                folder
+                                "--seed"
+                                "1"
+                            ]
 
+                    refused 1 "holds a diagnosis with other options (seed " (seeded out)
+
+                    refused
+                        1
+                        "holds a diagnosis of the states 0 too"
+                        (diagnose
+                            run
+                            [
+                                "--tasks"
+                                "2"
+                                "--reference-tasks"
+                                "1"
+                                "--json"
+                                "--out"
+                                out
+                                "--states"
+                                "6"
+                            ])
+
+                    for file in Directory.GetFiles(out, "state-*.json") do
+                        File.Delete file
+
+                    refused 1 "holds a diagnosis with other options (seed " (seeded out)
+                    let other = succeed (seeded (out + "-other"))
                     states other.Output |> should not' (equal (states outcome.Output))))
 
             testCase "--states chooses; one that was not kept is refused with those that are there" (fun () ->

@@ -360,6 +360,44 @@ let private estimates =
                         bound.Kind |> should equal BoundKind.None
                         bound.Reason |> should haveSubstring "raise λ")
 
+            testCase "ρ is seen along φ − θ and along ∇L(φ)" (fun () ->
+                // L̂ = (ρ/6)φ₂³ and L = ⟨v, φ⟩: only along the second axis, on the second axis, does H change.
+                let rho = 7.0
+                let first, second = Vector<float>.Build.Dense [| 1.0; 0.0 |], Vector<float>.Build.Dense [| 0.0; 1.0 |]
+
+                for moved, v in [ first, second; second, first ] do
+                    let problem =
+                        BilevelProblem.FromDelegates(
+                            (fun (phi: Vector<float>) -> rho / 6.0 * phi[1] ** 3.0),
+                            (fun (phi: Vector<float>) -> 0.5 * rho * phi[1] * phi[1] * second),
+                            (fun (phi: Vector<float>) (w: Vector<float>) -> rho * phi[1] * w[1] * second),
+                            (fun phi -> v.DotProduct phi),
+                            (fun _ -> v)
+                        )
+
+                    let options =
+                        {
+                            LargestDense = 10
+                            LanczosSteps = 2
+                            PowerSteps = 1
+                            Reach = 1e-3
+                        }
+
+                    let constants =
+                        EstimatedConstants.At(
+                            EuclideanSpace(),
+                            EuclideanCoordinates(),
+                            ScalarRegularizer 1.0,
+                            problem,
+                            options,
+                            Vector<float>.Build.Dense 2,
+                            moved
+                        )
+                        |> Array.exactlyOne
+
+                    // A difference over 10⁻³ of numbers up to ρ.
+                    Check.near 1e-11 rho constants.HessianLipschitz "ρ")
+
             testCase "what makes no sense is refused" (fun () ->
                 let task = Family.task Quadratics 1
 

@@ -163,6 +163,22 @@ let tests =
 
                     (used.Gradient - BilevelTask.exactMetaGradient task).L2Norm() |> should be (lessThan 0.02))
 
+            testCase "the best nudge has the smallest bound, and the largest is where a nudged problem ceases to be convex" (fun () ->
+                for difference, times in
+                    [
+                        NudgedDifference.OneSided, 1.0
+                        NudgedDifference.Symmetric, 1.0
+                        NudgedDifference.FourPoint, 2.0
+                    ] do
+                    let bound beta = Nudge.ErrorBound(difference, beta, 3.0, 1e-6, 5.0)
+                    let best = Nudge.Best(difference, 1e-6, 5.0)
+
+                    for other in [ 0.5; 0.99; 1.01; 2.0 ] do
+                        Expect.isGreaterThan (bound (other * best)) (bound best) $"{difference}: {other} of the best"
+
+                    // G + kβL is as convex as µ − kβ‖∇²L‖, k up to 2 for four points.
+                    Check.near 1e-15 0.0 (2.0 - times * 8.0 * Nudge.Largest(difference, 2.0, 8.0)) $"{difference}: µ − kβL")
+
             testCase "a black box that returns nothing is refused" (fun () ->
                 let nothing = InnerSolve<Vector<float>, float>(fun _ _ _ _ -> Unchecked.defaultof<Vector<float>>)
 

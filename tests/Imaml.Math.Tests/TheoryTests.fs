@@ -166,10 +166,15 @@ let private ledger =
                 (claimOf "" "" [ 0.5; -1e-9; 0.25 ]).Nearest |> should equal "number 1"
                 Claim.margin 3.0 4.0 |> should equal 0.25
                 Claim.margin 5.0 4.0 |> should equal -0.25
-                Claim.margin nan 4.0 |> should equal -infinity
                 Claim.margin 1.0 0.0 |> should equal -infinity
-                Claim.margin 1.0 nan |> should equal -infinity
-                Claim.margin 1.0 infinity |> should equal -infinity)
+                Claim.margin infinity 1.0 |> should equal -infinity
+
+                for measured, bound in [ nan, 4.0; 1.0, nan; 1.0, infinity; -1.0, 4.0 ] do
+                    Double.IsNaN(Claim.margin measured bound) |> should equal true)
+
+            testCase "the median of an even number of margins is the mean of the two in the middle" (fun () ->
+                (claimOf "" "" [ 0.5; 1.0 ]).MedianMargin |> should equal 0.75
+                (claimOf "" "" [ 0.5; 0.25; 1.0 ]).MedianMargin |> should equal 0.5)
 
             testCase "a violation that goes against expectation fails its claim" (fun () ->
                 let holds expectation margins =
@@ -188,11 +193,13 @@ let private ledger =
                         .Holds
 
                 holds Expectation.Breaks [ 0.5; -1.0 ] |> should equal true
-                holds Expectation.Breaks [ nan ] |> should equal true
+                holds Expectation.Breaks [ nan; -1.0 ] |> should equal true
+                holds Expectation.Breaks [ nan ] |> should equal false
                 holds Expectation.Breaks [ 0.5; 0.0 ] |> should equal false
                 holds Expectation.Breaks [] |> should equal false
                 holds Expectation.Survives [ 0.5; 0.0 ] |> should equal true
                 holds Expectation.Survives [ 0.5; -1.0 ] |> should equal false
+                holds Expectation.Survives [ 0.5; nan ] |> should equal false
                 holds Expectation.Survives [] |> should equal false)
 
             testCase "the table has one line for each claim, aligned" (fun () ->

@@ -22,7 +22,7 @@ open Imaml.Testing
 
 let private lambda, innerSteps, cgSteps = 2.0, 4, 2
 
-let private trainingBy (adjoint: Adjoint) (remedy: CurvatureRemedy) =
+let private trainingWith (lambda: float) (adjoint: Adjoint) (remedy: CurvatureRemedy) =
     Experiment(
         ImageEpisodes(ImageEpisodes.Glyphs, ImageEpisodes.SeededSplit, 100, 2, 1, 2),
         StridedConvolutions(1, Activation.Softplus),
@@ -32,6 +32,7 @@ let private trainingBy (adjoint: Adjoint) (remedy: CurvatureRemedy) =
         3UL
     )
 
+let private trainingBy adjoint = trainingWith lambda adjoint
 let private training = trainingBy (Adjoint.ConjugateGradients cgSteps) CurvatureRemedy.Truncate
 let private parts = lazy training.Open()
 
@@ -260,6 +261,26 @@ let tests =
                     for point in [ task.Theta; task.Phi ] do
                         (point.Probable || not point.ProbableAmongAll) |> should equal true
                         (point.Refuted && point.Probable) |> should equal false)
+
+            testCase "a λ that is enough for a chance of error of 1 % of one task is not enough for 1 % of both together" (fun () ->
+                // λ_min at θ does not depend on λ, and neither does how far the spectrum may reach beyond it: ε/(1 − 2ε) of what was seen of
+                // it, √ε = ln(1.648√d/chance)/(2k − 1), with half of the chance for either end.
+                let seen = (measure 2 0).Tasks[0].Theta
+
+                let missed failure =
+                    let root = log (2.0 * 1.648 * sqrt (float problem.Value.ParameterCount) / failure) / float (2 * 40 - 1)
+                    root * root / (1.0 - 2.0 * root * root) * (seen.Largest - seen.Smallest)
+
+                near (missed 0.01) seen.Missed "how far the spectrum may reach"
+                let between = -seen.Smallest + 0.5 * (missed 0.01 + missed 0.005)
+
+                let first tasks =
+                    let own = trainingWith between (Adjoint.ConjugateGradients cgSteps) CurvatureRemedy.Truncate
+                    let theta = (measured own (options tasks 0)).Tasks[0].Theta
+                    theta.Probable, theta.ProbableAmongAll
+
+                first 1 |> should equal (true, true)
+                first 2 |> should equal (true, false))
 
             testCase "a task's figures do not depend on how many are measured" (fun () ->
                 let two = (measure 2 0).Tasks

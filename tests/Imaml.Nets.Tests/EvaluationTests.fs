@@ -22,29 +22,36 @@ let tests =
     <| testList
         "Evaluation"
         [
-            // 0.2, 0.4, 0.6, 0.8: mean ½, squared deviations 0.09 + 0.01 + 0.01 + 0.09 = 0.2, variance 0.2/3, 1.96·√(0.2/3/4) = 1.96/√60.
+            // 0.2, 0.4, 0.6, 0.8: mean ½, squared deviations 0.09 + 0.01 + 0.01 + 0.09 = 0.2, variance 0.2/3, √(0.2/3/4) = 1/√60.
+            // Student's quantile of three degrees of freedom from a table; Abramowitz and Stegun, table 26.10.
             testCase "mean and 95 % half-width are those computed by hand" (fun () ->
                 let measured = accuracy [| 0.2; 0.4; 0.6; 0.8 |]
                 near (4.0 * epsilon) 0.5 measured.Mean "mean"
-                near (8.0 * epsilon) (1.96 / sqrt 60.0) measured.HalfWidth95 "half-width"
+                near 1e-6 (3.182446 / sqrt 60.0) measured.HalfWidth95 "half-width"
                 (accuracy [| 0.75; 0.75; 0.75 |]).HalfWidth95 |> should equal 0.0)
+
+            testCase "of many episodes the half-width is 1.96·s/√n, as the literature has it, of fewer it is wider" (fun () ->
+                let halves n = Array.init n (fun i -> float (i % 2))
+                near (16.0 * epsilon) (1.96 * 0.5 / sqrt 99.0) (accuracy (halves 100)).HalfWidth95 "100 episodes"
+                // Ten: t = 2.262157.
+                near 1e-6 (2.262157 * 0.5 / 3.0) (accuracy (halves 10)).HalfWidth95 "10 episodes")
 
             testCase "one episode has no interval" (fun () ->
                 let measured = accuracy [| 0.25 |]
                 measured.Mean |> should equal 0.25
                 measured.HalfWidth95 |> should equal infinity)
 
-            // Differences 0.1, 0.3, 0.1, 0.3: mean 0.2, s² = 4·0.01/3, 1.96·√(s²/4) = 1.96·0.1/√3; unpaired it would be far wider.
+            // Differences 0.1, 0.3, 0.1, 0.3: mean 0.2, s² = 4·0.01/3, √(s²/4) = 0.1/√3, 3.182446 of which; unpaired it would be far wider.
             testCase "a baseline's difference is paired by episodes" (fun () ->
                 let baseline = Baseline.Compare("another", [| 0.3; 0.6; 0.7; 1.0 |], [| 0.2; 0.3; 0.6; 0.7 |])
                 near (8.0 * epsilon) 0.45 baseline.Accuracy "its accuracy"
                 near (8.0 * epsilon) 0.2 baseline.Difference.Mean "difference"
-                near (32.0 * epsilon) (1.96 * 0.1 / sqrt 3.0) baseline.Difference.HalfWidth95 "half-width of the difference"
+                near 1e-6 (3.182446 * 0.1 / sqrt 3.0) baseline.Difference.HalfWidth95 "half-width of the difference"
                 // 4 of 4 better: 2·2⁻⁴.
                 near (4.0 * epsilon) 0.125 baseline.Difference.SignTest "sign test")
 
             // 5 differ, one of them for the worse: 2·(1 + 5)/2⁵; a test without any information gives 1.
-            testCase "the sign test is the exact one, and equal episodes tell nothing" (fun () ->
+            testCase "the sign test is the exact one, and equal episodes are not counted" (fun () ->
                 let zeros = Array.zeroCreate 7
                 let test = PairedDifference.Of([| 0.1; 0.2; 0.1; 0.3; -0.1; 0.0; 0.0 |], zeros)
                 (test.Better, test.Worse) |> should equal (4, 1)
@@ -52,8 +59,12 @@ let tests =
                 PairedDifference.Of(zeros, zeros).SignTest |> should equal 1.0
                 PairedDifference.Of([| 1.0; 0.0 |], [| 0.0; 1.0 |]).SignTest |> should equal 1.0
 
-                (fun () -> PairedDifference.Of(zeros, [| 0.0 |]) |> ignore)
-                |> should throw typeof<ArgumentException>)
+                let unknown = PairedDifference.Of([| 0.5; nan; 0.7 |], [| 0.4; 0.2; 0.1 |])
+                Double.IsNaN unknown.Mean |> should equal true
+                Double.IsNaN unknown.SignTest |> should equal true
+
+                for first, second in [ zeros, [| 0.0 |]; [||], [||] ] do
+                    (fun () -> PairedDifference.Of(first, second) |> ignore) |> should throw typeof<ArgumentException>)
 
             testCase "the nearest centroid is that of the support images' means, the first of equals" (fun () ->
                 let episode =

@@ -209,7 +209,8 @@ module Suite =
         | name -> TestLabel(name, case, Normal)
 
     /// Runs every value marked `[<Tests>]` in the program and returns the exit code: 0 where all passed, otherwise not 0, as where there is
-    /// no test at all. `--only TEXT` keeps the tests whose full name contains the text; the other arguments are Expecto's.
+    /// no test at all. `--only TEXT` keeps the tests whose full name contains the text, or none: `dotnet test --filter` asks every program. The other
+    /// arguments are Expecto's.
     let run (arguments: string array) : int =
         let tests =
             Option.ofObj (Assembly.GetEntryAssembly())

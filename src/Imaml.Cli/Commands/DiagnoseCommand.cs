@@ -84,6 +84,7 @@ internal static class DiagnoseCommand
         var (tasks, model) = SharedOptions.OpenParts(last, data, stop);
         var problem = LearningProblem.Of(tasks, model);
         // Before the work, not after it.
+        StateFile.RequireNoOthers(output, options, states);
         WritableFolder.Require(output, "--out");
         try
         {

@@ -72,12 +72,12 @@ internal static class DiagnosisTable
         {
             Border = TableBorder.Rounded,
             Title =
-                $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* by {solved}, exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖",
+                $"error of g over ‖g*‖, medians of {reference.Tasks} tasks; g* at the reference φ*, the best φ that was found, by {solved}; exact in {reference.Exact}, H + λI not positive definite in {reference.Indefinite}, ‖∇G(φ*)‖ {Number(reference.Reached.Median)} of ‖∇G(θ)‖",
         };
         foreach (var cell in reference.Errors)
         {
             table.Add(
-                cell.InnerSteps?.ToString(CultureInfo.InvariantCulture) ?? "exact",
+                cell.InnerSteps?.ToString(CultureInfo.InvariantCulture) ?? "reference",
                 cell.CgSteps == 0 ? "0: g = ∇L(φ)" : $"{cell.CgSteps}",
                 Number(cell.Total.Median),
                 Number(cell.Linear.Median),

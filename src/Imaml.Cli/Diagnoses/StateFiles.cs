@@ -4,6 +4,7 @@
 
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
@@ -33,6 +34,44 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
         var measured = measure();
         RunFolder.WriteJson(path, unmeasured with { State = measured });
         return measured;
+    }
+
+    /// <summary>Requires that a folder holds no measurements that these would replace: with other options, or of states that are not among these.</summary>
+    /// <exception cref="CheckpointException">It does.</exception>
+    public static void RequireNoOthers(string folder, AssumptionOptions options, IReadOnlyList<int> states)
+    {
+        var measured = Directory.Exists(folder)
+            ? Directory.EnumerateFiles(folder, "state-*.json").Order(StringComparer.Ordinal).Select(Read).OfType<StateFile>().Select(file => (file.Options, file.State.MetaStep)).Concat(Reported(folder)).ToArray()
+            : [];
+        if (Array.Find(measured, one => one.Options != options) is { Options: { } other })
+        {
+            throw new CheckpointException($"{folder} holds a diagnosis with other options ({Difference(other, options)}); repeat them, or name another folder with --out");
+        }
+
+        if (measured.Select(one => one.MetaStep).Except(states).Distinct().ToArray() is [_, ..] left)
+        {
+            throw new CheckpointException($"{folder} holds a diagnosis of the states {string.Join(", ", left)} too; add them to --states, or name another folder with --out");
+        }
+    }
+
+    private static string Difference(AssumptionOptions old, AssumptionOptions now) => string.Join(", ",
+        typeof(AssumptionOptions).GetProperties().Select(one => (one.Name, Old: one.GetValue(old), Now: one.GetValue(now))).Where(one => !Equals(one.Old, one.Now))
+            .Select(one => $"{JsonNamingPolicy.CamelCase.ConvertName(one.Name)} {one.Old} → {one.Now}"));
+
+    // The options and the states of diagnosis.json.
+    private static IEnumerable<(AssumptionOptions Options, int MetaStep)> Reported(string folder)
+    {
+        try
+        {
+            var report = JsonNode.Parse(File.ReadAllBytes(Path.Combine(folder, "diagnosis.json")));
+            var options = report?["options"].Deserialize<AssumptionOptions>(RunJson.Options);
+            return options is null ? [] : [.. from state in report!["states"]!.AsArray() select (Options: options, MetaStep: state!["metaStep"]!.GetValue<int>())];
+        }
+        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException or NullReferenceException)
+        {
+            // Missing, or of another version.
+            return [];
+        }
     }
 
     // SHA-256 in hexadecimal digits.

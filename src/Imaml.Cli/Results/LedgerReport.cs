@@ -9,8 +9,9 @@ namespace Imaml.Cli.Results;
 /// <param name="Expectation">Whether the bound must fail.</param>
 /// <param name="Instances">On how many problems.</param>
 /// <param name="Broken">On how many of them the bound failed.</param>
+/// <param name="NotMeasured">On how many there was nothing to compare, since numbers are not finite.</param>
 /// <param name="AsExpected">Whether that is what was expected.</param>
-internal sealed record LedgerViolation(string Hypothesis, Expectation Expectation, int Instances, int Broken, bool AsExpected);
+internal sealed record LedgerViolation(string Hypothesis, Expectation Expectation, int Instances, int Broken, int NotMeasured, bool AsExpected);
 
 /// <summary>A claim with what its check measured. A margin is 1 − measured/bound, a slack bound/measured.</summary>
 internal sealed record LedgerEntry(
@@ -42,7 +43,7 @@ internal sealed record LedgerEntry(
         one.MedianSlack,
         one.Nearest,
         one.Holds,
-        [.. one.Violations.Select(broken => new LedgerViolation(broken.Violation.Hypothesis, broken.Violation.Expectation, broken.Instances, broken.Broken, broken.AsExpected))]);
+        [.. one.Violations.Select(broken => new LedgerViolation(broken.Violation.Hypothesis, broken.Violation.Expectation, broken.Instances, broken.Broken, broken.NotMeasured, broken.AsExpected))]);
 }
 
 /// <summary>Prints checked claims.</summary>

@@ -2,7 +2,6 @@
 
 using Imaml.Nets.Models;
 using Imaml.Nets.Runs;
-using MathNet.Numerics.Distributions;
 
 namespace Imaml.Cli.Tables;
 
@@ -20,7 +19,7 @@ internal sealed record MethodComparison(
 
 /// <summary>An accuracy over seeds, or over the episodes of one.</summary>
 /// <param name="Accuracy">The mean.</param>
-/// <param name="HalfWidth95">Half its 95 % interval: t·s/√n with Student's t of n − 1 degrees of freedom over n seeds, 1.96·s/√n over the episodes of one.</param>
+/// <param name="HalfWidth95">Half its 95 % interval over seeds, or over the episodes of one, as <see cref="Evaluation.HalfWidth95"/> has it.</param>
 /// <param name="Seeds">Seeds that are tested.</param>
 internal sealed record CellAccuracy(double Accuracy, double HalfWidth95, int Seeds)
 {
@@ -33,8 +32,8 @@ internal sealed record CellAccuracy(double Accuracy, double HalfWidth95, int See
             return tests is [var one] ? new CellAccuracy(one.Accuracy, one.HalfWidth95, 1) : null;
         }
 
-        var (mean, normal) = Evaluation.Interval([.. tests.Select(one => one.Accuracy)]);
-        return new CellAccuracy(mean, normal / Normal.InvCDF(0, 1, 0.975) * StudentT.InvCDF(0, 1, tests.Length - 1, 0.975), tests.Length);
+        var (mean, halfWidth) = Evaluation.Interval([.. tests.Select(one => one.Accuracy)]);
+        return new CellAccuracy(mean, halfWidth, tests.Length);
     }
 }
 

@@ -4,7 +4,7 @@
 //     µ, β   the extreme eigenvalues of H(φ) + Λ: all of them where d is small, otherwise Ritz values of the Krylov space of ∇L(φ), in which
 //            CG looks for u. A Ritz value is never below the smallest eigenvalue: µ may come out too large, and then the bound too small.
 //     L      power iteration on ∇²L(φ), by differences of ∇L
-//     ρ      the change of H along φ − θ and along u, on u and on φ − θ, by differences of products
+//     ρ      the change of H along φ − θ and along ∇L(φ), on ∇L(φ) and on φ − θ, by differences of products
 //     B      ‖∇L(φ)‖
 //
 // HessianChange measures ρ along one direction, ObservedCurvature measures µ, β and κ by one Lanczos run.

@@ -30,7 +30,7 @@ type RegularizerGradientBound private (kind: BoundKind, reason: string, total: f
 
     /// For every task, from the certificates of the meta-gradient at the same φ and u.
     ///
-    /// Cost: three norms, which wait for a device. Errors: not one certificate for each task.
+    /// Cost: six norms, which wait for a device. Errors: not one certificate for each task.
     static member Of
         (
             space: IInnerProductSpace<'V, 'S>,

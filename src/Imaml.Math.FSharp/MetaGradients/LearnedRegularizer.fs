@@ -183,7 +183,7 @@ type LearnedRegularizer<'V, 'S>(coordinates: ICoordinates<'V>, sharing: Sharing,
     /// For every task, what rounding alone may be of LogGradient's p numbers, in their Euclidean norm, except for underflow: of φ and θ as they are
     /// stored, φ − θ, Λ⁻¹g, and the products and their sum. Infinite where d roundings are 1.
     ///
-    /// Cost: six norms, which wait for a device.
+    /// Cost: four norms, which wait for a device.
     member _.LogRounding(space: IInnerProductSpace<'V, 'S>, result: MetaGradient<'V, 'S>, theta: 'V) : float[] =
         use _ = space.OpenRegion()
         let norms x = space.Read(space.Norm x)

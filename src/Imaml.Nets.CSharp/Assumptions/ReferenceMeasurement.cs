@@ -14,7 +14,7 @@ using static TorchSharp.torch;
 namespace Imaml.Nets.Assumptions;
 
 /// <summary>The errors of one task at one pair of budgets, relative to ‖g*‖.</summary>
-/// <param name="InnerSteps">n, or null for the exact φ*.</param>
+/// <param name="InnerSteps">n, or null for the reference φ*, which is exact where its status is.</param>
 /// <param name="CgSteps">k, steps of the run's linear solver; 0 is g = ∇L(φ), no solve at all.</param>
 /// <param name="Total">The exact-solve error (Definition 3).</param>
 /// <param name="Linear">δ′ (Definition 2).</param>

@@ -96,7 +96,7 @@ public abstract record Inner(int Steps)
         public static int PaperDirectionSteps => NewtonConjugateGradient.PaperDirectionSteps;
 
         /// <inheritdoc/>
-        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(DirectionSteps, "directionSteps"), .. Rule.Defined(Matrix, "directionMatrix")];
+        public override IEnumerable<Complaint> Complaints() => [.. base.Complaints(), .. Rule.Steps(DirectionSteps, "directionSteps"), .. Rule.Defined(Matrix, "matrix")];
 
         internal override IInnerSolver<Tensor, Tensor> Build(int checkEvery) => new NewtonConjugateGradientSolver<Tensor, Tensor>(Steps, DirectionSteps, Matrix);
     }

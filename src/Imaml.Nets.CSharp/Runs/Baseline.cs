@@ -7,7 +7,7 @@ namespace Imaml.Nets.Runs;
 /// <summary>Another classifier's accuracy on the same episodes, and how much better the meta-learner is, episode by episode.</summary>
 /// <param name="Name">Which classifier.</param>
 /// <param name="Accuracy">Its mean over the episodes; not a number where an adapted network is not finite.</param>
-/// <param name="HalfWidth95">1.96·s/√n over the episodes.</param>
+/// <param name="HalfWidth95">Half its 95 % interval over the episodes, as <see cref="Evaluation.HalfWidth95"/> has it.</param>
 /// <param name="Difference">The meta-learner's accuracy minus this one's.</param>
 /// <param name="AccuracyPerEpisode">In the order of the episodes' numbers.</param>
 public sealed record Baseline(string Name, double Accuracy, double HalfWidth95, PairedDifference Difference, IReadOnlyList<double> AccuracyPerEpisode)

@@ -32,7 +32,7 @@ internal sealed record EvaluationRequest(ClassPart Part, int Episodes, ulong See
 /// <param name="Episodes">n.</param>
 /// <param name="Accuracy">Mean over episodes; null where the problem is not a classification, not a number where an adapted network is not finite.</param>
 /// <param name="Loss">Mean outer loss over episodes, where the problem is not a classification.</param>
-/// <param name="HalfWidth95">1.96·s/√n over the episodes.</param>
+/// <param name="HalfWidth95">Half its 95 % interval over the episodes, as <see cref="Evaluation.HalfWidth95"/> has it.</param>
 /// <param name="NotFinite">Episodes of which nothing can be said, since the adapted network is not finite.</param>
 /// <param name="Inner">How many episodes' inner solves ended how.</param>
 /// <param name="TrainingSecondsPerTask">Wall seconds of training over tasks.</param>

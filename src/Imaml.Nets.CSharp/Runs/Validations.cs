@@ -50,7 +50,7 @@ internal sealed class Validations
     /// <param name="atEnd">Whether the training ends with it.</param>
     public bool AreDue(int metaStep, bool atEnd) => _experiment.Budget.ValidateEvery is var every and > 0 && metaStep > Last && (metaStep % every == 0 || atEnd);
 
-    /// <summary>Tells of meta-steps, the largest values of which the next line has.</summary>
+    /// <summary>Takes note of meta-steps, the largest values of which the next line has.</summary>
     public void Add(IEnumerable<StepReport> steps) => _since.AddRange(steps.Where(step => step.MetaStep > Last && _experiment.Budget.ValidateEvery > 0));
 
     /// <summary>Validates a state, and its average where there is one.</summary>

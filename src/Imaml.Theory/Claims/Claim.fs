@@ -16,7 +16,7 @@ type Instance =
     {
         /// What replays it: the family, the seed, and what else is drawn.
         Name: string
-        /// 1 − measured/bound: 0 is a tight bound, a negative number a violation.
+        /// 1 − measured/bound: 0 is a tight bound, a negative number a violation; not a number where there is nothing to compare.
         Margin: float
     }
 
@@ -80,6 +80,8 @@ type CheckedViolation =
         Instances: int
         /// How many instances broke the bound.
         Broken: int
+        /// On how many there was nothing to compare: what was measured is not a number, or the bound is not finite.
+        NotMeasured: int
     }
 
     /// Whether it went as expected.
@@ -88,7 +90,7 @@ type CheckedViolation =
         && if v.Violation.Expectation = Expectation.Breaks then
                v.Broken > 0
            else
-               v.Broken = 0
+               v.Broken = 0 && v.NotMeasured = 0
 
 /// A statement with what its check measured.
 [<NoComparison; NoEquality>]
@@ -103,7 +105,7 @@ type CheckedClaim =
         Violations: CheckedViolation[]
     }
 
-    /// bound/measured on the median instance, 1/(1 − margin): 1 where the bound is attained, ∞ where nothing was measured.
+    /// bound/measured on the median instance, 1/(1 − margin): 1 where the bound is attained, ∞ where 0 was measured.
     member c.MedianSlack = 1.0 / (1.0 - c.MedianMargin)
 
     /// Whether the bound held on every instance, of which there was one at least, and every violation went as expected.
@@ -126,15 +128,15 @@ module Claim =
             Violations = violations
         }
 
-    /// 1 − measured/bound. What is not a number counts as a violation, and so does an infinite bound, which says nothing; 0 ≤ 0 holds with
-    /// margin 0.
+    /// 1 − measured/bound; 0 ≤ 0 holds with margin 0, and more than a bound of 0 has margin −∞. Not a number where one of them is not, or is
+    /// negative, or where the bound is infinite and says nothing: a claim counts that as a violation.
     let margin (measured: float) (bound: float) =
-        if measured = 0.0 && bound = 0.0 then
+        if not (measured >= 0.0 && bound >= 0.0 && bound < infinity) then
+            nan
+        elif measured = 0.0 && bound = 0.0 then
             0.0
-        elif measured >= 0.0 && bound > 0.0 && bound < infinity then
-            1.0 - measured / bound
         else
-            -infinity
+            1.0 - measured / bound
 
     /// The instance of this name.
     let instance name (measured: float) (bound: float) : Instance =
@@ -143,32 +145,36 @@ module Claim =
             Margin = margin measured bound
         }
 
-    // The instances, with a look at the token before each; a margin that is not a number is the worst violation.
+    // The instances, with a look at the token before each.
     let private measure (stop: CancellationToken) extent (instances: Func<Extent, Instance seq>) =
         instances.Invoke extent
         |> Seq.map (fun i ->
             stop.ThrowIfCancellationRequested()
-
-            if i.Margin >= -infinity then
-                i
-            else
-                { i with Margin = -infinity })
+            i)
         |> Seq.toArray
+
+    let private isNumber (i: Instance) = not (Double.IsNaN i.Margin)
+
+    // The mean of the two in the middle of an even number.
+    let private median (sorted: Instance[]) =
+        if sorted.Length = 0 then
+            nan
+        else
+            0.5 * (sorted[(sorted.Length - 1) / 2].Margin + sorted[sorted.Length / 2].Margin)
 
     /// Checks the claim on its instances, and on those outside its hypotheses. Deterministic. Errors: OperationCanceledException where it is
     /// stopped, at the next instance.
     let checkUntil (stop: CancellationToken) (extent: Extent) (claim: Claim) : CheckedClaim =
-        let sorted = measure stop extent claim.Instances |> Seq.sortBy (fun i -> i.Margin) |> Seq.toArray
+        let sorted =
+            measure stop extent claim.Instances
+            |> Array.map (fun i -> if isNumber i then i else { i with Margin = -infinity })
+            |> Array.sortBy (fun i -> i.Margin)
 
         {
             Claim = claim
             Instances = sorted.Length
             SmallestMargin = if sorted.Length = 0 then nan else sorted[0].Margin
-            MedianMargin =
-                if sorted.Length = 0 then
-                    nan
-                else
-                    sorted[sorted.Length / 2].Margin
+            MedianMargin = median sorted
             Nearest = if sorted.Length = 0 then "" else sorted[0].Name
             Violations =
                 claim.Violations
@@ -179,6 +185,7 @@ module Claim =
                         Violation = violation
                         Instances = instances.Length
                         Broken = instances |> Array.filter (fun i -> i.Margin < 0.0) |> Array.length
+                        NotMeasured = instances.Length - (instances |> Array.filter isNumber |> Array.length)
                     })
         }
 

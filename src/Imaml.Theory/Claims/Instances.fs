@@ -27,15 +27,22 @@ module Instances =
     /// The instances of a claim or a violation.
     let from (instances: Extent -> Instance seq) : Func<Extent, Instance seq> = Func<_, _> instances
 
-    /// One margin for each seed of each family.
-    let each first (families: Family list) count (check: Family -> int -> float) =
+    /// One margin for each seed of each family, but for those on which there is nothing to measure.
+    let eachMeasured first (families: Family list) count (check: Family -> int -> float voption) =
         from (fun extent ->
             seeds first families count extent
-            |> Seq.map (fun struct (family, seed) ->
-                {
-                    Name = $"{Family.name family}, seed {seed}"
-                    Margin = check family seed
-                }))
+            |> Seq.choose (fun struct (family, seed) ->
+                check family seed
+                |> ValueOption.map (fun margin ->
+                    {
+                        Name = $"{Family.name family}, seed {seed}"
+                        Margin = margin
+                    })
+                |> ValueOption.toOption))
+
+    /// One margin for each seed of each family.
+    let each first families count (check: Family -> int -> float) =
+        eachMeasured first families count (fun family seed -> ValueSome(check family seed))
 
     /// One margin for each seed.
     let numbered first count (check: int -> float) =

@@ -117,7 +117,11 @@ module Ledger =
                         c.Claim.Source
                         v.Violation.Hypothesis
                         whole v.Instances
-                        whole v.Broken
+                        (whole v.Broken
+                         + (if v.NotMeasured = 0 then
+                                ""
+                            else
+                                $", no number on {whole v.NotMeasured}"))
                         (if v.Violation.Expectation = Expectation.Breaks then
                              "fail"
                          else

@@ -33,6 +33,9 @@ module PowerLaw =
     /// y ≈ a + bx by least squares. The interval is b ± t√(Σr²/(n−2)/Σ(x−x̄)²), t the quantile of Student's distribution of n − 2 degrees
     /// of freedom. Errors: fewer than three points, lengths that differ, all x the same, a number that is not finite.
     let line (x: float[]) (y: float[]) : FittedSlope =
+        ArgumentNullException.ThrowIfNull(x, nameof x)
+        ArgumentNullException.ThrowIfNull(y, nameof y)
+
         if x.Length <> y.Length then
             invalidArg (nameof y) $"{x.Length} values of x, but {y.Length} of y"
 
