@@ -27,8 +27,9 @@ internal sealed record Failure(string Message, int ExitCode)
         NamedPathException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         OperationCanceledException => new("stopped", Cli.ExitCode.Stopped),
         IOException { HResult: NoSpace or OverQuota } => new($"{OneLine(exception.Message)}; make room, or write to another disk", Cli.ExitCode.Failed),
-        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or JsonException or MpiException or FirstRankException or RanksDifferException =>
+        LibTorchLoadException or DataException or CheckpointException or TrainingDivergedException or AdaptationException or IOException or UnauthorizedAccessException or InvalidDataException or HttpRequestException or MpiException or FirstRankException or RanksDifferException =>
             new(OneLine(exception.Message), Cli.ExitCode.Failed),
+        JsonException json => new(RunJson.Describe(json), Cli.ExitCode.Failed),
         ProblemFileException => new(OneLine(exception.Message), Cli.ExitCode.Usage),
         ExperimentException { Origin: null } faults => new(string.Join("; ", faults.Complaints.Select(one => $"{ExperimentOptions.NameOf(one.Field)} {one.Rule}")), Cli.ExitCode.Usage),
         // EFBIG, which the runtime takes for a caller's mistake.

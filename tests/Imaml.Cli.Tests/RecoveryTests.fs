@@ -468,6 +468,80 @@ let results =
                     (File.ReadAllText copy).ToLowerInvariant() |> should haveSubstring "<meta charset"
                     nonNull (FileInfo(output).LinkTarget) |> should equal "/proc/self/fd/1"))
 
+            testCase "of a run that are pipes or folders: one line before anything is read or trained" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    let train steps = upTo steps [] run
+                    succeed (train 2) |> ignore
+
+                    let refused (what: string) (arguments: string list) =
+                        let outcome = Imaml.run arguments
+                        outcome.ExitCode |> should equal 1
+                        outcome.Errors |> should haveSubstring what
+
+                    for name in
+                        [
+                            "progress.jsonl"
+                            "curve.jsonl"
+                            "training.json"
+                            "checkpoint-best.bin"
+                            "run.json"
+                        ] do
+                        let place = at run name
+                        let kept = at folder "kept"
+                        let isThere = File.Exists place
+
+                        if isThere then
+                            File.Move(place, kept)
+
+                        Directory.CreateDirectory place |> ignore
+                        refused $"{place} is a folder, not a file" (train 4)
+                        Directory.Delete place
+
+                        if OperatingSystem.IsLinux() then
+                            use made = Diagnostics.Process.Start("mkfifo", place)
+                            made.WaitForExit()
+                            refused $"{place} is a pipe, a socket or a device" (train 4)
+
+                            if name.EndsWith(".jsonl", StringComparison.Ordinal) then
+                                refused $"{place} is a pipe" [ "show"; run ]
+                                refused $"{place} is a pipe" [ "report"; run ]
+                                (Imaml.run [ "runs"; folder ]).Output |> should haveSubstring "is a pipe"
+
+                            File.Delete place
+
+                        if isThere then
+                            File.Move(kept, place)
+
+                    succeed (train 4) |> ignore))
+
+            testCase "of a finished run that are damaged or of a shorter one are written anew by the same command" (fun () ->
+                inFolder (fun folder ->
+                    let run = at folder "run"
+                    let train steps = upTo steps [ "--validate-every", "2" ] run
+                    succeed (train 2) |> ignore
+                    let older = File.ReadAllText(at run "training.json")
+                    succeed (train 4) |> ignore
+                    let described = File.ReadAllText(at run "run.json")
+                    let tasks () = (nonNull (JsonNode.Parse(File.ReadAllText(at run "training.json")))).["tasks"] |> string
+                    tasks () |> should equal "8"
+
+                    for text in [ older; ""; "[]"; "null"; "{" ] do
+                        File.WriteAllText(at run "training.json", text)
+                        succeed (train 4) |> ignore
+                        tasks () |> should equal "8"
+
+                    for text in [ ""; "{"; "[]" ] do
+                        File.WriteAllText(at run "run.json", text)
+                        // The checkpoint has the experiment too.
+                        (succeed [ "show"; run ]).Output.ReplaceLineEndings " " |> should haveSubstring "run.json"
+                        succeed (train 4) |> ignore
+                        File.ReadAllText(at run "run.json") |> should equal described
+
+                    // As some editors write it.
+                    File.WriteAllText(at run "run.json", "\uFEFF" + described)
+                    (succeed [ "show"; run ]).Output |> should not' (haveSubstring "run.json")))
+
             testCase "of a run do not leave its folder by a symbolic link" (fun () ->
                 for name in [ "lock"; "progress.jsonl"; "curve.jsonl" ] do
                     inFolder (fun folder ->

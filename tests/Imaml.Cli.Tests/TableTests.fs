@@ -164,13 +164,41 @@ let tests =
 
                         for changed in
                             [
+                                ""
+                                "[]"
                                 "{"
+                                text.Replace("\"accuracyPerEpisode\": [", "\"accuracyPerEpisode\": [2.0, ")
+                            ] do
+                            File.WriteAllText(test, changed)
+
+                            let told =
+                                Imaml.run (
+                                    [
+                                        "reproduce"
+                                        "table2"
+                                        "--data"
+                                        data
+                                        "--out"
+                                        folder
+                                        "--episodes"
+                                        "10"
+                                        "--report"
+                                    ]
+                                    @ prolonged
+                                )
+
+                            told.ExitCode |> should equal 1
+                            told.Errors |> should haveSubstring $"5w1s/fomaml, seed 1: {test} is damaged"
+                            let state, _, _, _ = run ()
+                            state |> should equal "trained"
+
+                        for changed in
+                            [
                                 text.Replace("\"part\": \"test\"", "\"part\": \"validation\"")
                                 text.Replace("\"episodeSeed\": 20191208", "\"episodeSeed\": 7")
                                 text.Replace("\"ways\": 5", "\"ways\": 2")
                                 text.Replace(" of omniglot (images ", " of omniglot (images 0")
                                 text.Replace("\"lambda\": null", "\"lambda\": 2.0")
-                                text.Replace("\"accuracyPerEpisode\": [", "\"accuracyPerEpisode\": [2.0, ")
                             ] do
                             changed |> should not' (equal text)
                             File.WriteAllText(test, changed)

@@ -123,6 +123,23 @@ let tests =
                         trained (at "longer") method 9 |> should equal whole
                         File.ReadAllLines(at "longer/curve.jsonl").Length |> should equal 3))
 
+            testCase "a folder that is moved while it is trained in is said to have moved, and goes on where it is" (fun () ->
+                inFolder (fun folder ->
+                    let at name = Path.Combine(folder, name)
+                    let whole = trained (at "whole") implicit' 9
+
+                    (use run = opened (at "here") implicit' 9
+
+                     let moving (step: StepReport) =
+                         if step.MetaStep = 4 then
+                             Directory.Move(at "here", at "there")
+
+                     Expect.throwsC (fun () -> run.Run(CancellationToken.None, onStep = moving)) (fun e ->
+                         e |> should be instanceOfType<CheckpointException>
+                         e.Message |> should haveSubstring "was moved or removed while it was trained in"))
+
+                    trained (at "there") implicit' 9 |> should equal whole))
+
             testCase "a run of own parts is evaluated: its loss falls far below the untrained one" (fun () ->
                 inFolder (fun folder ->
                     let loss steps =

@@ -229,7 +229,7 @@ internal sealed record ModelEvaluation(
     {
         try
         {
-            if (File.Exists(file) && JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllBytes(file), RunJson.Options) is { Experiment: { } other } old
+            if (File.Exists(file) && JsonSerializer.Deserialize<EvaluationResult>(FileContent.Whole(file), RunJson.Options) is { Experiment: { } other } old
                 && (old.Tasks != result.Tasks || (old.MetaStep != result.MetaStep && old.State == EvaluationResult.Model) || other.DifferencesFrom(result.Experiment) is not []))
             {
                 return "it holds the evaluation of another model";

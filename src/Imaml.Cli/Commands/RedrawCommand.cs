@@ -5,6 +5,7 @@ using System.Text.Json;
 using Imaml.Cli.Diagnoses;
 using Imaml.Cli.Results;
 using Imaml.Cli.Tables;
+using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Commands;
@@ -70,7 +71,7 @@ internal static class RedrawCommand
             }
             catch (Exception e) when (e is FormatException or OverflowException or JsonException)
             {
-                throw new InvalidDataException($"{Path.Combine(path, file)} cannot be drawn: {e.Message}");
+                throw new InvalidDataException($"{Path.Combine(path, file)} cannot be drawn: {(e is JsonException json ? RunJson.Describe(json) : e.Message)}", e);
             }
             catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or (ArgumentException and not ArgumentOutOfRangeException))
             {

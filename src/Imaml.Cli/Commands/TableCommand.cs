@@ -7,6 +7,7 @@ using Imaml.Cli.Results;
 using Imaml.Cli.Tables;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Commands;
 
@@ -58,7 +59,7 @@ internal static class TableCommand
                 TableReport.Print(file);
             }
 
-            string[] failures = [.. failed.Union(file.Cells.SelectMany(cell => cell.Runs).Where(run => run.State is CellState.OtherRun or CellState.Damaged).Select(run => $"{run.Cell}, seed {run.Seed}: {run.Trouble}"))];
+            string[] failures = [.. failed.Union(file.Cells.SelectMany(cell => cell.Runs).Where(run => run.Trouble is not null && run.State is not CellState.Diverged).Select(run => $"{run.Cell}, seed {run.Seed}: {run.Trouble}"))];
             Array.ForEach(failures, Terminal.Fail);
             return failures.Length > 0 ? ExitCode.Failed : stopped ? ExitCode.Stopped : ExitCode.Success;
         });
@@ -70,7 +71,7 @@ internal static class TableCommand
     {
         try
         {
-            return File.Exists(path) && JsonSerializer.Deserialize<TableFile>(File.ReadAllBytes(path), RunJson.Options) is { BudgetSeconds: > 0 and < LongestSeconds and var seconds, Episodes: > 1 and var episodes } ? (TimeSpan.FromSeconds(seconds), episodes) : null;
+            return File.Exists(path) && JsonSerializer.Deserialize<TableFile>(FileContent.Whole(path), RunJson.Options) is { BudgetSeconds: > 0 and < LongestSeconds and var seconds, Episodes: > 1 and var episodes } ? (TimeSpan.FromSeconds(seconds), episodes) : null;
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
         {

@@ -66,14 +66,16 @@ internal static class TrainCommand
             Terminal.Progress(note);
         }
 
-        if (run.Finished && run.Processes.FromFirst(() => File.Exists(folder.SummaryPath) ? 1 : 0) == 1)
+        var finished = Job.Prints && run.Finished ? TrainingSummary.Read(run) : null;
+        if (run.Finished && run.Processes.FromFirst(() => finished is null ? 0 : 1) == 1)
         {
             if (!Job.Prints)
             {
                 return ExitCode.Success;
             }
 
-            Print(json, run, folder, JsonSerializer.Deserialize<TrainingSummary>(File.ReadAllText(folder.SummaryPath), RunJson.Options), [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
+            run.Describe();
+            Print(json, run, folder, finished, [$"the run in {folder.FolderPath} is finished already; measure it with `imaml evaluate`"]);
             return Judged(folder);
         }
 

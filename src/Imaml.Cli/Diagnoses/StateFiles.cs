@@ -9,6 +9,7 @@ using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -63,7 +64,7 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
     {
         try
         {
-            var report = JsonNode.Parse(File.ReadAllBytes(Path.Combine(folder, "diagnosis.json")));
+            var report = JsonNode.Parse(FileContent.Whole(Path.Combine(folder, "diagnosis.json")));
             var options = report?["options"].Deserialize<AssumptionOptions>(RunJson.Options);
             return options is null ? [] : [.. from state in report!["states"]!.AsArray() select (Options: options, MetaStep: state!["metaStep"]!.GetValue<int>())];
         }
@@ -82,7 +83,7 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
     {
         try
         {
-            return JsonSerializer.Deserialize<StateFile>(File.ReadAllBytes(path), RunJson.Options);
+            return JsonSerializer.Deserialize<StateFile>(FileContent.Whole(path), RunJson.Options);
         }
         catch (Exception e) when (e is IOException or JsonException)
         {

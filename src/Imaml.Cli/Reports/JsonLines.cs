@@ -2,6 +2,7 @@
 
 using System.Text.Json;
 using Imaml.Nets.Runs;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Reports;
 
@@ -21,7 +22,7 @@ internal static class JsonLines
         }
 
         var (number, torn) = (0, 0);
-        foreach (var text in File.ReadLines(path))
+        foreach (var text in FileContent.Lines(path))
         {
             number++;
             // A line that is cut off is not JSON, and is the last one.

@@ -239,7 +239,7 @@ internal static class ReportPage
 
         if (run.NotRead.Count > 0)
         {
-            yield return ("damaged, or of another version or another run, shown as far as possible", string.Join(", ", run.NotRead));
+            yield return (RunContents.NotReadText, string.Join(", ", run.NotRead));
         }
     }
 

@@ -1,5 +1,5 @@
-// The files of a run, read for people. What is missing, in a run of another version or one that was moved, is null or empty. A file that is there
-// and cannot be read is an error that names it.
+// The files of a run, read for people. What is missing, in a run of another version or one that was moved, is null or empty; what is damaged is named,
+// and the rest is shown. Only logs have to be sound, since a curve without some of its points would look whole.
 
 using System.Text;
 using System.Text.Json;
@@ -31,7 +31,7 @@ internal sealed record BestValidation(double Value, double HalfWidth95, int Meta
 /// <param name="Curve">curve.jsonl.</param>
 /// <param name="Log">progress.jsonl.</param>
 /// <param name="Evaluations">evaluation-*.json, those of this version.</param>
-/// <param name="NotRead">Files of another version, or of another run; and provenance.json where it is damaged.</param>
+/// <param name="NotRead">Files that are damaged, of another version, or of another run.</param>
 /// <param name="Running">Whether a process trains it now.</param>
 internal sealed record RunContents(
     RunFolder Folder,
@@ -107,73 +107,62 @@ internal sealed record RunContents(
     /// <summary>Whether validations are of accuracies.</summary>
     public bool Classifies => Curve.Any(line => line.Accuracy is not null);
 
+    /// <summary>What <see cref="NotRead"/> is called.</summary>
+    public const string NotReadText = "damaged, or of another version or another run, shown as far as possible";
+
     /// <summary>The name of a file that makes a folder a run.</summary>
     public const string DescriptionName = "run.json";
 
     /// <summary>Reads a run.</summary>
     /// <param name="path">Its folder.</param>
     /// <exception cref="CheckpointException">There is no such folder, or it cannot be read.</exception>
-    /// <exception cref="InvalidDataException">There is no run, or one of its files is damaged; one line that names it.</exception>
+    /// <exception cref="InvalidDataException">There is no run, or one of its logs is damaged; one line that names it.</exception>
     public static RunContents Read(string path)
     {
         var folder = new RunFolder(path);
         folder.RequireReadable();
-        if (!File.Exists(folder.DescriptionPath))
+        if (NamedPath.NotThere(folder.DescriptionPath, "file") is not null)
         {
             throw new InvalidDataException($"{folder.FolderPath} holds no run ({DescriptionName} is missing); name a folder that `imaml train` made, or see `imaml runs {path}`");
         }
 
         var notRead = new List<string>();
-        var description = Object(folder.DescriptionPath);
+        T? Sound<T>(string file, Func<T, bool> isSound)
+            where T : class
+        {
+            var found = Read<T>(file);
+            if (found is not null && isSound(found))
+            {
+                return found;
+            }
+
+            if (NamedPath.NotThere(file, "file") is null)
+            {
+                notRead.Add(Path.GetFileName(file));
+            }
+
+            return null;
+        }
+
+        var description = DescriptionOf(folder, notRead);
         var experiment = Experiments(description);
         if (experiment is null)
         {
             notRead.Add(DescriptionName);
         }
 
-        // Nothing but lines of the report depends on it.
-        RunOrigin? origin = null;
-        try
-        {
-            origin = Read<RunOrigin>(folder.OriginPath);
-        }
-        catch (InvalidDataException)
-        {
-            notRead.Add(Path.GetFileName(folder.OriginPath));
-        }
-
+        var origin = Sound<RunOrigin>(folder.OriginPath, _ => true);
         var evaluations = new List<EvaluationFile>();
         foreach (var file in Directory.EnumerateFiles(folder.FolderPath, "evaluation-*.json").Order(StringComparer.Ordinal))
         {
-            if (Read<EvaluationResult>(file) is { Experiment: { } measured, Tasks: not null, Inner: not null, Provenance: not null } result && ExperimentFile.IsSound(measured))
+            // A file of another run may have been copied here.
+            if (Sound<EvaluationResult>(file, result => IsSound(result) && (experiment is null || result.Experiment.DifferencesFrom(experiment) is []) && (origin?.Tasks is null || Data(result.Tasks) == Data(origin.Tasks))) is { } result)
             {
-                if (result.HalfWidth95 < 0 || result.Accuracy is { } accuracy && !CurveLine.IsShare(accuracy) || result.Baselines is { } baselines && !baselines.All(one => one is { Name: not null, Difference: not null })
-                    || !StepReport.AreCounts(result.Inner.Values))
-                {
-                    throw new InvalidDataException($"{file} is damaged: no evaluation has these numbers");
-                }
-
-                // A file of another run may have been copied here.
-                if ((experiment is null || measured.DifferencesFrom(experiment) is []) && (origin?.Tasks is null || Data(result.Tasks) == Data(origin.Tasks)))
-                {
-                    evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
-                    continue;
-                }
-
-                notRead.Add(Path.GetFileName(file));
-            }
-            else
-            {
-                notRead.Add(Path.GetFileName(file));
+                evaluations.Add(new EvaluationFile(Path.GetFileName(file), result));
             }
         }
 
-        var summary = Read<TrainingSummary>(folder.SummaryPath);
-        if (summary is not null && !RunSeconds.AreSound(summary.Seconds))
-        {
-            throw new InvalidDataException($"{folder.SummaryPath} is damaged: its seconds are {Rule.Text(summary.Seconds)}");
-        }
-
+        var summary = Sound<TrainingSummary>(folder.SummaryPath, summary => RunSeconds.AreSound(summary.Seconds));
         var reached = 0;
         return new RunContents(
             folder,
@@ -213,6 +202,11 @@ internal sealed record RunContents(
         }
     }
 
+    private static bool IsSound(EvaluationResult result) =>
+        result is { Experiment: { } measured, Tasks: not null, Inner: not null, Provenance: not null } && ExperimentFile.IsSound(measured)
+        && !(result.HalfWidth95 < 0) && (result.Accuracy is not { } accuracy || CurveLine.IsShare(accuracy)) && result.Baselines?.All(one => one is { Name: not null, Difference: not null }) != false
+        && StepReport.AreCounts(result.Inner.Values);
+
     // The end of an identity, "(images …, classes …)": evaluations may have other ways, shots and query images than the training.
     private static string Data(string tasks) => tasks[int.Max(0, tasks.LastIndexOf('('))..];
 
@@ -232,34 +226,37 @@ internal sealed record RunContents(
     // Of run.json, which has a kilobyte.
     private const long LongestDescription = 1 << 24;
 
-    private static JsonObject Object(string path)
+    // Where it is damaged, the experiment in the checkpoint.
+    private static JsonObject DescriptionOf(RunFolder folder, List<string> notRead)
     {
+        var path = folder.DescriptionPath;
         try
         {
             return ExperimentFile.Tree(Encoding.UTF8.GetString(StandardInput.ReadFile(path, LongestDescription, CancellationToken.None)), path);
         }
-        catch (ExperimentException e)
+        catch (Exception e) when (e is ExperimentException or IOException)
         {
-            throw new InvalidDataException($"{path} is damaged ({string.Join("; ", e.Complaints)})", e);
+            if (folder.HasRun)
+            {
+                notRead.Add(DescriptionName);
+                return ExperimentFile.Tree(ExperimentFile.Write(SavedState.Of(folder).Header.Experiment));
+            }
+
+            throw new InvalidDataException(e is ExperimentException damaged ? $"{path} is damaged ({string.Join("; ", damaged.Complaints)})" : e.Message, e);
         }
     }
 
+    // Null where it is damaged.
     private static T? Read<T>(string path)
         where T : class
     {
-        if (!File.Exists(path))
-        {
-            return null;
-        }
-
         try
         {
-            using var stream = File.OpenRead(path);
-            return JsonSerializer.Deserialize<T>(stream, RunJson.Options);
+            return JsonSerializer.Deserialize<T>(FileContent.Whole(path), RunJson.Options);
         }
-        catch (Exception e) when (e is JsonException or DataException or ArgumentException or NotSupportedException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or JsonException or DataException or ArgumentException or NotSupportedException or InvalidOperationException)
         {
-            throw new InvalidDataException($"{path} is damaged, or another version wrote it ({e.Message.Split('\n')[0].TrimEnd('.')})", e);
+            return null;
         }
     }
 }

@@ -102,6 +102,11 @@ internal static class RunLines
             yield return worst;
         }
 
+        if (run.NotRead.Count > 0)
+        {
+            yield return $"{RunContents.NotReadText}: {string.Join(", ", run.NotRead)}";
+        }
+
         if (run.Seconds > 0)
         {
             yield return $"training: {Terminal.Duration(TimeSpan.FromSeconds(run.Seconds))}";

@@ -30,12 +30,12 @@ internal static class Csv
             : [.. lines.Skip(1).Select(line => lines[0].Zip(line).ToDictionary(cell => cell.First, cell => cell.Second))];
     }
 
-    /// <summary>A number of at least 0, as all are that are drawn; not a number for an empty cell.</summary>
+    /// <summary>A finite number of at least 0, as all are that are drawn; not a number for an empty cell.</summary>
     /// <exception cref="FormatException">It is not one.</exception>
     public static double Number(string cell) =>
         cell.Length == 0 ? double.NaN
-        : double.TryParse(cell, CultureInfo.InvariantCulture, out var number) && number >= 0 ? number
-        : throw new FormatException($"{cell} is not a number of at least 0");
+        : double.TryParse(cell, CultureInfo.InvariantCulture, out var number) && number >= 0 && double.IsFinite(number) ? number
+        : throw new FormatException($"{cell} is not a finite number of at least 0");
 
     private static string Cell(object cell) => cell switch
     {

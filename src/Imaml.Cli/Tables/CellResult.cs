@@ -165,6 +165,7 @@ internal sealed record CellResult(
 
         var diverged = Divergence.Read(folder) is { } divergence && divergence.MetaStep == reached ? divergence : null;
         var trained = diverged is not null || compute >= budget || reached >= experiment.Budget.MetaSteps;
+        var (measured, damaged) = Evaluations(folder);
         var (transductive, inductive) = (Test(BatchNormMode.Transductive), Test(BatchNormMode.Inductive));
         var tested = transductive is not null && inductive is not null;
         var state = !trained ? CellState.Running : diverged is not null && (tested || best is null) ? CellState.Diverged : tested ? CellState.Finished : CellState.Trained;
@@ -182,28 +183,44 @@ internal sealed record CellResult(
             Transductive = trained && tested ? transductive : null,
             Inductive = trained && tested ? inductive : null,
             BestState = File.Exists(folder.BestCheckpointPath) ? Path.Combine(Folder, Path.GetFileName(folder.BestCheckpointPath)) : null,
-            Trouble = diverged?.Message,
+            Trouble = diverged?.Message ?? damaged,
             LogGap = Imaml.Nets.Runs.LogGap.Of(lines, reached),
             Curve = [.. CurveOf(folder, lines)],
         };
 
         // Of the state that is the best now: a run that went on may have found a better one since.
-        CellTest? Test(BatchNormMode mode) => best is not { } chosen ? null : Directory.EnumerateFiles(folder.FolderPath, $"evaluation-test*-{EvaluationResult.Best}.json")
-            .Order(StringComparer.Ordinal).Select(Evaluated).OfType<EvaluationResult>().Where(result => result.MetaStep == chosen.MetaStep)
+        CellTest? Test(BatchNormMode mode) => best is not { } chosen ? null : measured.Where(result => result.MetaStep == chosen.MetaStep)
             .Select(result => CellTest.Of(result, experiment, chosen.Tasks, mode, episodes)).OfType<CellTest>().FirstOrDefault();
     }
 
-    // One that is damaged is made anew.
-    private static EvaluationResult? Evaluated(string path)
+    // The evaluations of a best state, in the order of their names, and which are damaged, or null.
+    private static (IReadOnlyList<EvaluationResult> Sound, string? Damaged) Evaluations(RunFolder folder)
     {
-        try
+        var (sound, damaged) = (new List<EvaluationResult>(), new List<string>());
+        foreach (var path in Directory.EnumerateFiles(folder.FolderPath, $"evaluation-test*-{EvaluationResult.Best}.json").Order(StringComparer.Ordinal))
         {
-            return JsonSerializer.Deserialize<EvaluationResult>(File.ReadAllBytes(path), RunJson.Options) is { Experiment: { } measured } result && ExperimentFile.IsSound(measured) ? result : null;
+            try
+            {
+                if (JsonSerializer.Deserialize<EvaluationResult>(FileContent.Whole(path), RunJson.Options) is { Experiment: { } measured } result && ExperimentFile.IsSound(measured) && result.AccuracyPerEpisode?.All(CurveLine.IsShare) != false)
+                {
+                    sound.Add(result);
+                    continue;
+                }
+            }
+            catch (Exception e) when (e is IOException or JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
+            {
+                // It is one of those that are named.
+            }
+
+            damaged.Add(path);
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+
+        if (File.Exists(folder.BestCheckpointPath) && !Validations(folder).Any())
         {
-            return null;
+            damaged.Add(folder.CurvePath);
         }
+
+        return (sound, damaged.Count == 0 ? null : $"{string.Join(", ", damaged)} {(damaged.Count == 1 ? "is" : "are")} damaged; the same command without --report makes tests anew");
     }
 
     private static IEnumerable<CurvePoint> CurveOf(RunFolder folder, IReadOnlyList<ProgressLine> lines)

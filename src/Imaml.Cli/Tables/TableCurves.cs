@@ -2,6 +2,7 @@
 
 using Imaml.Cli.Plots;
 using Imaml.Cli.Results;
+using Imaml.Nets.Runs;
 
 namespace Imaml.Cli.Tables;
 
@@ -9,7 +10,17 @@ namespace Imaml.Cli.Tables;
 internal static class TableCurves
 {
     /// <summary>Draws the figures again from the file of a table.</summary>
-    public static void Redraw(ResultFolder folder, string table) => Draw(folder, folder.ReadJson<TableFile>($"{table}.json"));
+    /// <exception cref="FormatException">A point of a curve is none.</exception>
+    public static void Redraw(ResultFolder folder, string table)
+    {
+        var file = folder.ReadJson<TableFile>($"{table}.json");
+        if (file.Cells.SelectMany(cell => cell.Runs).FirstOrDefault(run => !run.Curve.All(point => point.Tasks > 0 && RunSeconds.AreSound(point.ComputeSeconds) && CurveLine.IsShare(point.Accuracy))) is { } odd)
+        {
+            throw new FormatException($"the curve of {odd.Cell}, seed {odd.Seed}, has a point that no validation can have");
+        }
+
+        Draw(folder, file);
+    }
 
     /// <summary>Writes a figure for each setting with a run that has validated.</summary>
     public static void Draw(ResultFolder folder, TableFile file)

@@ -48,6 +48,7 @@ internal sealed class BestState(RunFolder folder, int every)
             return;
         }
 
+        folder.RequireHeld();
         if (IsOutOfTurn(learner.MetaStep, every) && Header(folder.BestCheckpointPath) is { } before && !IsOutOfTurn(before.MetaStep, every))
         {
             AtomicFile.Write(folder.RegularBestCheckpointPath, Checkpoint.ReadFile(folder.BestCheckpointPath));

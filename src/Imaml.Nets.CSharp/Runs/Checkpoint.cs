@@ -264,7 +264,7 @@ internal static class Checkpoint
         }
         catch (JsonException e)
         {
-            throw new CheckpointException($"{path} has a header that makes no sense ({e.Message.Split('\n')[0]}); it was written by another version of this program: train anew", e);
+            throw new CheckpointException($"{path} has a header that makes no sense ({RunJson.Describe(e)}); it was written by another version of this program: train anew", e);
         }
     }
 }

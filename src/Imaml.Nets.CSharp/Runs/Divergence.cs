@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Imaml.Nets.Learning;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Runs;
 
@@ -13,7 +14,7 @@ internal sealed record Divergence(int MetaStep, string Message)
     {
         try
         {
-            return File.Exists(folder.DivergencePath) ? JsonSerializer.Deserialize<Divergence>(File.ReadAllBytes(folder.DivergencePath), RunJson.Options) : null;
+            return File.Exists(folder.DivergencePath) ? JsonSerializer.Deserialize<Divergence>(FileContent.Whole(folder.DivergencePath), RunJson.Options) : null;
         }
         catch (JsonException)
         {

@@ -2,6 +2,7 @@
 // another type are reported together; the types' own contracts (System.Text.Json) say which fields there are.
 
 using System.Reflection;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -52,6 +53,24 @@ internal static class RunJson
         }
     }
 
+    /// <summary>What is wrong with a document, in words that name no type of this program.</summary>
+    public static string Describe(JsonException e)
+    {
+        ArgumentNullException.ThrowIfNull(e);
+        // System.Text.Json's own reader has an exception of its own, which a deserializer wraps.
+        var isSyntax = e.InnerException is JsonException || e.GetType() != typeof(JsonException);
+        var place = e.LineNumber is { } line ? $" at line {line + 1}" : "";
+        return e switch
+        {
+            _ when e.Message.Contains("does not contain any JSON tokens", StringComparison.Ordinal) => "it is empty",
+            _ when isSyntax => $"it is not JSON{place}",
+            { Path: null or "" } => e.Message.Split('\n')[0].TrimEnd('.'),
+            _ when e.Message.Split("including: ") is [_, var missing] => $"it lacks {missing.Split('.')[0]}",
+            { Path: "$" } => "it holds something else",
+            { Path: var path } => $"{path.TrimStart('$', '.')} is not what it should be{place}",
+        };
+    }
+
     // System.Text.Json does not look for the attribute at what a property overrides. One that has a JSON name of its own is written all the same.
     private static void LeaveOutIgnored(JsonTypeInfo type)
     {
@@ -68,6 +87,9 @@ public static class ExperimentFile
     /// <summary>The name of the field that says which record a part is.</summary>
     internal const string Kind = "kind";
 
+    // Which some editors put before the text.
+    private const char ByteOrderMark = '\uFEFF';
+
     /// <summary>The experiment as indented JSON.</summary>
     public static string Write(Experiment experiment)
     {
@@ -78,7 +100,7 @@ public static class ExperimentFile
     /// <summary>Reads a file.</summary>
     /// <exception cref="ExperimentException">With the file's name and all that is wrong in it.</exception>
     /// <exception cref="IOException">There is no such file, or it cannot be read.</exception>
-    public static Experiment Read(string path) => Parse(File.ReadAllText(path), path);
+    public static Experiment Read(string path) => Parse(Encoding.UTF8.GetString(FileContent.Whole(path)), path);
 
     /// <summary>Reads JSON text.</summary>
     /// <param name="json">The text.</param>
@@ -94,12 +116,17 @@ public static class ExperimentFile
         JsonNode? tree;
         try
         {
-            tree = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            tree = JsonNode.Parse(json.TrimStart(ByteOrderMark), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
             // Half of a surrogate pair is found by whoever reads the text.
             _ = tree?.ToJsonString(RunJson.Options);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
+            if (string.IsNullOrWhiteSpace(json))
+            {
+                throw new ExperimentException([new Complaint("the text", "is empty")], origin);
+            }
+
             var place = (e as JsonException)?.LineNumber is { } line ? $"line {line + 1}" : "the text";
             throw new ExperimentException([new Complaint(place, $"is not JSON ({e.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.')})")], origin);
         }

@@ -3,9 +3,11 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
+using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
@@ -67,11 +69,28 @@ internal sealed record RunOrigin(string Tasks, ClassSplit? Manifest, Provenance 
 /// <param name="PeakResidentBytes">Largest resident memory of the process that finished the run.</param>
 internal sealed record TrainingSummary(Experiment Experiment, Provenance Provenance, int Threads, long Tasks, double Seconds, double SecondsPerTask, TaskStatuses Statuses, long PeakResidentBytes)
 {
+    /// <summary>What the folder of a finished run has of it; null where that is missing, damaged, or of fewer meta-steps than the run has made since.</summary>
+    public static TrainingSummary? Read(TrainingRun run)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<TrainingSummary>(FileContent.Whole(run.Folder.SummaryPath), RunJson.Options) is { Experiment: { } trained, Provenance: not null, Statuses: { Inner: not null } } found
+                && ExperimentFile.IsSound(trained) && trained.DifferencesFrom(run.Experiment) is [] && RunSeconds.AreSound(found.Seconds) && found.Tasks == TasksOf(run)
+                ? found : null;
+        }
+        catch (Exception e) when (e is IOException or JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The cost of a run so far.</summary>
     public static TrainingSummary Of(TrainingRun run)
     {
-        var tasks = (long)run.Learner.MetaStep * run.Experiment.Budget.MetaBatch;
+        var tasks = TasksOf(run);
         using var process = Process.GetCurrentProcess();
         return new TrainingSummary(run.Experiment, Provenance.Current(run.Device), run.Threads, tasks, run.Seconds, run.Seconds / tasks, run.Statuses, process.PeakWorkingSet64);
     }
+
+    private static long TasksOf(TrainingRun run) => (long)run.Learner.MetaStep * run.Experiment.Budget.MetaBatch;
 }

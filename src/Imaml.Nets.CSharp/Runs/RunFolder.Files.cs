@@ -42,7 +42,7 @@ public sealed partial class RunFolder
 
     /// <summary>A log's lines, without those that are damaged; none where there is no log.</summary>
     internal static IEnumerable<T> Read<T>(string path)
-        where T : class => System.IO.File.Exists(path) ? System.IO.File.ReadLines(path).Select(Parse<T>).OfType<T>() : [];
+        where T : class => System.IO.File.Exists(path) ? FileContent.Lines(path).Select(Parse<T>).OfType<T>() : [];
 
     /// <summary>Cuts a log to these lines, so that it fits a checkpoint and ends with a whole line; damaged lines go too.</summary>
     internal static void Cut<T>(string path, Func<T, bool> keep)
@@ -53,7 +53,7 @@ public sealed partial class RunFolder
             return;
         }
 
-        var bytes = System.IO.File.ReadAllBytes(path);
+        var bytes = FileContent.Whole(path);
         var kept = Encoding.UTF8.GetString(bytes).Split('\n').Where(line => Parse<T>(line) is { } one && keep(one)).Select(line => line + "\n");
         var text = Encoding.UTF8.GetBytes(string.Concat(kept));
         if (!text.AsSpan().SequenceEqual(bytes))

@@ -174,6 +174,11 @@ public sealed partial class RunFolder(string path)
                 throw new CheckpointException($"{link} is a symbolic link, which training would follow out of the folder; remove it");
             }
 
+            if (Parts.Concat(KeptPaths()).Select(path => NamedPath.OtherThanFile(path)).OfType<string>().FirstOrDefault() is { } other)
+            {
+                throw new CheckpointException($"{other}, and training writes that file; remove it, or name another folder");
+            }
+
             // A folder of something else gets no lock. Where another process begins a run there is one.
             if (System.IO.File.Exists(LockPath) || HasRunOrNothing())
             {
@@ -199,6 +204,16 @@ public sealed partial class RunFolder(string path)
         }
 
         throw new CheckpointException($"{FolderPath} is not empty and holds no run; name another folder");
+    }
+
+    /// <summary>Requires that the folder that was locked is still here: files that are written would make another in its place.</summary>
+    /// <exception cref="CheckpointException">It is not.</exception>
+    internal void RequireHeld()
+    {
+        if (!System.IO.File.Exists(LockPath))
+        {
+            throw new CheckpointException($"{FolderPath} was moved or removed while it was trained in; where it is now it has the last checkpoint, from which training continues");
+        }
     }
 
     private string[] Logs => [ProgressPath, CurvePath];
@@ -286,10 +301,16 @@ public sealed partial class RunFolder(string path)
         return Directory.EnumerateFiles(FolderPath).FirstOrDefault(file => file != DescriptionPath && (IsPart(file) || file.EndsWith(Drafts.Suffix, StringComparison.Ordinal)) && Owner.Identity(file) == asked);
     }
 
+    // All but states, which IsPart knows by their names.
+    private string[] Parts => [CheckpointPath, DescriptionPath, OriginPath, ProgressPath, CurvePath, LockPath, DivergencePath, SummaryPath, File(RunReadMe.Name)];
+
+    // Of states, with whatever is in their places.
+    private IEnumerable<string> KeptPaths() => Directory.EnumerateFileSystemEntries(FolderPath, $"{KeptPrefix}*{CheckpointSuffix}");
+
     private bool IsPart(string full)
     {
         var name = Path.GetFileName(full);
-        return ((string[])[CheckpointPath, DescriptionPath, OriginPath, ProgressPath, CurvePath, LockPath, DivergencePath, SummaryPath, File(RunReadMe.Name)]).Contains(full, StringComparer.Ordinal)
+        return Parts.Contains(full, StringComparer.Ordinal)
             || (name.StartsWith(KeptPrefix, StringComparison.Ordinal) && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal))
             || (name.StartsWith("evaluation-", StringComparison.Ordinal) && name.EndsWith(".json", StringComparison.Ordinal));
     }

@@ -30,15 +30,21 @@ internal sealed class RunWriter(RunFolder folder, FileStream held, Experiment ex
     /// <summary>Saves the state reached. Logs first: they may be ahead of the checkpoint, and are cut to it when the run goes on; never behind.</summary>
     public void Save(MetaLearner learner, double seconds)
     {
+        folder.RequireHeld();
         Progress.Write();
         validations.Write();
         // What is damaged does not replace the state before it.
         Checkpoint.Write(folder.CheckpointPath, experiment, seconds, learner, _isSound ? folder.PreviousCheckpointPath : null);
         Progress.Tidy();
         _isSound = true;
+        Describe();
+    }
+
+    /// <summary>Writes what the folder says about the run, where it is missing or damaged, or the run has been made longer.</summary>
+    public void Describe()
+    {
         if (!_described)
         {
-            // The experiment as it is now: a run that goes on may have been made longer.
             RunFolder.WriteJson(folder.DescriptionPath, experiment);
             _described = true;
         }

@@ -169,6 +169,9 @@ public sealed partial class TrainingRun : IDisposable
         return result;
     }
 
+    /// <summary>Writes what the folder says about the run, though there is nothing to train.</summary>
+    internal void Describe() => _writer?.Describe();
+
     private bool Writes => _writer is not null;
 
     // For one thread at a time, which may call again from a callback.

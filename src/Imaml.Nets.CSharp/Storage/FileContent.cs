@@ -15,7 +15,7 @@ internal static class FileContent
     public static byte[] Read(string path, int begins, Func<byte[], bool> asItShould)
     {
         NamedPath.RequireFile(path);
-        using var file = File.OpenRead(path);
+        using var file = Open(path);
         var start = new byte[begins];
         start = start[..file.ReadAtLeast(start, begins, throwOnEndOfStream: false)];
         if (!asItShould(start))
@@ -27,5 +27,31 @@ internal static class FileContent
         all.Write(start);
         file.CopyTo(all);
         return all.ToArray();
+    }
+
+    /// <summary>A file that the program finds in its place, without having been given its name.</summary>
+    /// <exception cref="IOException">It is a folder, a pipe or a device, is not there, or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It cannot be read.</exception>
+    public static FileStream Open(string path) => NamedPath.OtherThanFile(path) is { } fault ? throw new IOException(fault) : File.OpenRead(path);
+
+    /// <summary>The content of such a file.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static byte[] Whole(string path)
+    {
+        using var file = Open(path);
+        var bytes = GC.AllocateUninitializedArray<byte>(checked((int)file.Length));
+        file.ReadExactly(bytes);
+        return bytes;
+    }
+
+    /// <summary>Its lines, read one by one: it may be longer than memory.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static IEnumerable<string> Lines(string path)
+    {
+        using var reader = new StreamReader(Open(path));
+        while (reader.ReadLine() is { } line)
+        {
+            yield return line;
+        }
     }
 }

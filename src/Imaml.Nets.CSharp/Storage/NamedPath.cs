@@ -37,12 +37,15 @@ internal static class NamedPath
     /// <summary>Why a path is not that of a file; null where it is, or where that cannot be told.</summary>
     /// <param name="path">The path.</param>
     /// <param name="mayBeStream">Whether a pipe does as well.</param>
-    public static string? NotAFile(string path, bool mayBeStream = false) => Owner.KindOf(path) switch
+    public static string? NotAFile(string path, bool mayBeStream = false) => OtherThanFile(path, mayBeStream) ?? NotThere(path, "file");
+
+    /// <summary>What is there and is not a file; null where nothing is.</summary>
+    public static string? OtherThanFile(string path, bool mayBeStream = false) => Owner.KindOf(path) switch
     {
         PathKind.Folder => $"{path} is a folder, not a file",
         PathKind.Stream when mayBeStream => null,
         PathKind.Stream or PathKind.Special => $"{path} is a pipe, a socket or a device, not a file",
-        _ => NotThere(path, "file"),
+        _ => null,
     };
 
     /// <summary>Why a path is not that of a folder; null where it is, or where that cannot be told.</summary>

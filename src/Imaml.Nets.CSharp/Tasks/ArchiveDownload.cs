@@ -78,7 +78,7 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
     /// <summary>The MD5 of a file in lower-case hex.</summary>
     public static string Md5Of(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = FileContent.Open(path);
         return Convert.ToHexStringLower(MD5.HashData(file));
     }
 

@@ -4,6 +4,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Tasks;
 
@@ -87,7 +88,7 @@ internal sealed class OmniglotSource
         {
             if (File.Exists(path))
             {
-                var archive = File.ReadAllBytes(path);
+                var archive = FileContent.Whole(path);
                 return new OmniglotSource(part, path, SHA256.HashData(archive), () => Unzip(archive, path));
             }
 
