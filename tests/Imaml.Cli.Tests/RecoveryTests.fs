@@ -382,6 +382,7 @@ let results =
                     failed.ExitCode |> should equal 1
                     failed.Output |> should haveSubstring "meta-steps; not written"
                     failed.Line |> should haveSubstring $"{file} cannot be written ("
+                    failed.Line |> should not' (haveSubstring ".part")
                     Directory.Delete(file, true)
 
                     if OperatingSystem.IsLinux() && File.Exists "/usr/bin/setpriv" then
@@ -397,7 +398,7 @@ let results =
 
                             outcome.ExitCode |> should equal 0
                             outcome.Output |> should haveSubstring "--out keeps it in a file"
-                            outcome.Errors |> should haveSubstring $"{run} cannot be written ("
+                            outcome.Errors |> should haveSubstring $"{run} cannot be written (Access to the path '{run}' is denied"
                             outcome.Errors |> should haveSubstring "the result will only be printed"
                             File.Exists file |> should equal false
                         finally
