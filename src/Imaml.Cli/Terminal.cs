@@ -10,7 +10,7 @@ namespace Imaml.Cli;
 /// <summary>The two output streams.</summary>
 internal static class Terminal
 {
-    private const int RedirectedWidth = 160, Unbroken = 100_000;
+    private const int RedirectedWidth = 160, LongestMessage = 10_000, Unbroken = 100_000;
 
     /// <summary>A switch of <see cref="AppContext"/>, for programs that run commands within their own process: both streams count as redirected.</summary>
     public const string RedirectedSwitch = "Imaml.Cli.Redirected";
@@ -75,7 +75,8 @@ internal static class Terminal
     {
         var line = Create(Messages, ErrorIsRedirected, Unbroken);
         line.Profile.Width = Unbroken;
-        var text = $"imaml: {Printable(message)}";
+        // A file may have names of any length.
+        var text = $"imaml: {Printable(message.Length <= LongestMessage ? message : $"{message[..(LongestMessage / 2)]} … {message[^(LongestMessage / 2)..]}")}";
         foreach (var part in ErrorIsRedirected ? [text] : TextLines.Fit(text, Error.Profile.Width))
         {
             line.MarkupLineInterpolated($"[red]{part}[/]");

@@ -11,14 +11,15 @@ namespace Imaml.Cli;
 /// <summary>Explains a command line that cannot be run.</summary>
 internal static partial class UsageError
 {
-    /// <summary>The explanation, or null where the command line can be run (asking for help can be, whatever else it says).</summary>
+    /// <summary>The explanation, or null where the command line can be run (asking for help of a command that exists can be, whatever else it says).</summary>
     public static string? Of(ParseResult parsed, IReadOnlyList<string> words)
     {
         var command = parsed.CommandResult;
         var runs = parsed.Action is ParseErrorAction || parsed.Action == command.Command.Action;
         if (!runs)
         {
-            return null;
+            var notThere = parsed.Action is TrainHelp && command.Command.Subcommands.Count > 0 ? parsed.UnmatchedTokens.FirstOrDefault(word => !IsOption(word)) : null;
+            return notThere is null ? null : Line([Unknown(notThere, command)], command);
         }
 
         SymbolResult[] empty = [.. command.Children.Where(one => one.Tokens.Any(token => token.Value.Length == 0))];
@@ -26,24 +27,27 @@ internal static partial class UsageError
         OptionResult[] flags = [.. command.Children.OfType<OptionResult>().Where(one => one.Option.ValueType == typeof(bool) && Given(words, one))];
         var unknown = flags is [] ? UnknownWords(parsed) : [];
         ParseError[] errors = parsed.Action is ParseErrorAction ? [.. parsed.Errors.Where(one => !empty.Contains(one.SymbolResult) && (flags is [] || one.SymbolResult is OptionResult))] : [];
-        string[] missing = errors is [] ? [] : [.. MissingNames(command)];
+        string[] missing = errors is [] ? [] : [.. MissingNames(command).Except(unknown)];
         string[] mistakes =
         [
             .. empty.Select(one => $"{Name(one)} must not be empty"),
             .. flags.Select(one => $"{one.Option.Name} takes no value"),
             .. unknown.Select(one => Unknown(one, command)),
-            .. errors.Where(one => !IsMissing(one) && !parsed.UnmatchedTokens.Any(token => one.Message.Contains($"'{token}'", StringComparison.Ordinal))).Select(one => Readable(one.Message)),
+            .. errors.Where(one => !IsMissing(one) && !parsed.UnmatchedTokens.Any(token => one.Message.Contains($"'{token}'", StringComparison.Ordinal))).Select(Readable),
             .. parsed.Action is ParseErrorAction ? command.Children.OfType<OptionResult>().Select(one => (one.Option as CountOption)?.Fault(one)).OfType<string>() : [],
             .. unknown.Count > 0 ? [] : errors.Select(MissingCommand).OfType<string>(),
             .. missing is [] ? Array.Empty<string>() : [$"{string.Join(", ", missing)} {(missing.Length == 1 ? "is" : "are")} missing"],
         ];
-        return mistakes is [] ? null : $"{string.Join("; ", mistakes.Distinct())}; see `{Path(command)} --help`";
+        return mistakes is [] ? null : Line(mistakes, command);
     }
+
+    private static string Line(IEnumerable<string> mistakes, CommandResult command) => $"{string.Join("; ", mistakes.Distinct())}; see `{Path(command)} --help`";
+
+    private static bool IsOption(string word) => word.StartsWith('-');
 
     // A misspelt option may have been taken for an argument; what comes after -- is one. Of words that belong to nothing, those after an unknown option may be its values.
     private static IReadOnlyList<string> UnknownWords(ParseResult parsed)
     {
-        static bool IsOption(string word) => word.StartsWith('-');
         string[] astray = parsed.Tokens.Any(one => one.Type == TokenType.DoubleDash)
             ? []
             : [.. parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(one => one.Tokens).Select(one => one.Value).Where(one => one.StartsWith("--", StringComparison.Ordinal))];
@@ -79,9 +83,15 @@ internal static partial class UsageError
 
     private static string Unknown(string token, CommandResult command)
     {
-        var option = token.StartsWith('-');
+        var option = IsOption(token);
+        string[] names = [.. Names(command, option)];
+        if (option && names.Contains(token.Split('=')[0]))
+        {
+            return $"{token} belongs after the command: {Path(command)} {token}";
+        }
+
         var kind = option ? "option" : command.Command.Subcommands.Count > 0 ? "command" : "argument";
-        return $"unknown {kind} {token}{NearestName.Hint(token, Names(command, option))}";
+        return $"unknown {kind} {token}{NearestName.Hint(token, names)}";
     }
 
     private static IEnumerable<string> Names(CommandResult command, bool options)
@@ -105,9 +115,10 @@ internal static partial class UsageError
 
     private static string Path(CommandResult command) => string.Join(' ', Ancestors(command).Reverse().Select(one => one.Command is RootCommand ? ImamlCommand.Name : one.Command.Name));
 
-    // The parser's own message about a word that it cannot read, without the type's name and the full stop.
-    private static string Readable(string message) =>
-        Conversion().Replace(message, match => $"{match.Groups["where"].Value}: {match.Groups["value"].Value} is not known").TrimEnd('.');
+    // The parser's own message about a word that it cannot read, without the type's name and the full stop; of an option that is given again, no more than that.
+    private static string Readable(ParseError error) => error.SymbolResult is OptionResult { Option: { Arity.MaximumNumberOfValues: 1 } option, Tokens.Count: > 1 and var times }
+        ? $"{option.Name} is given {(times == 2 ? "twice" : $"{times} times")}"
+        : Conversion().Replace(error.Message, match => $"{match.Groups["where"].Value}: {match.Groups["value"].Value} is not known").TrimEnd('.');
 
     [GeneratedRegex("Cannot parse argument '(?<value>.*)' for \\w+ '(?<where>.*)' as expected type '.*'\\.?")]
     private static partial Regex Conversion();

@@ -21,17 +21,17 @@ internal static class WritableFolder
     /// <summary>Why a folder, which is made where it is missing, cannot be written; null where it can.</summary>
     public static string? Refusal(string path)
     {
+        var probe = Path.Combine(path, Path.GetRandomFileName());
         try
         {
             Directory.CreateDirectory(path);
-            var probe = Path.Combine(path, Path.GetRandomFileName());
             File.WriteAllBytes(probe, []);
             File.Delete(probe);
             return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"{path} cannot be written ({e.Message})";
+            return $"{path} cannot be written ({Drafts.OfFile(e, probe, path).Message})";
         }
     }
 

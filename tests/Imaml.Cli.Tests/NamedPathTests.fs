@@ -265,5 +265,20 @@ let tests =
             testCase "a full disk is said with what to do" (fun () ->
                 let full = Imaml.run [ "models"; "export"; "omniglot"; "/dev/full"; "--format"; "model" ]
                 full.ExitCode |> should equal 1
-                full.Line |> should haveSubstring "make room")
+                full.Line |> should haveSubstring "make room"
+
+                // A small disk, where this user may mount one.
+                inFolder (fun folder ->
+                    let model = Path.Combine(folder, "model.bin")
+                    let mount = $"mount -t tmpfs -o size=64k none '{folder}' 2>/dev/null || exit 77"
+                    let script = $"exec unshare -m bash -c \"{mount}; exec \\\"\\$@\\\"\" bash \"$@\""
+
+                    let small =
+                        Imaml.runByShell [] $"unshare -m true 2>/dev/null || exit 77; {script}" [ "models"; "export"; "omniglot"; model ]
+
+                    if small.ExitCode <> 77 then
+                        small.ExitCode |> should equal 1
+
+                        small.Line
+                        |> should equal $"imaml: No space left on device : '{model}'; make room, or write to another disk"))
         ]

@@ -218,6 +218,24 @@ let tests =
                     none.ExitCode |> should equal 1
                     File.Exists(at "x.png") |> should equal false))
 
+            testCase "pipes among the pictures and the examples are listed as skipped" (fun () ->
+                with' (fun at run ->
+                    let pipes = [ at "examples/apple/f.jpg"; at "new/apple/f.jpg" ]
+
+                    for pipe in pipes do
+                        use made = System.Diagnostics.Process.Start("mkfifo", pipe)
+                        made.WaitForExit()
+
+                    let outcome = run (predict at [ at "new" ])
+                    outcome.ExitCode |> should equal 0
+
+                    outcome.Errors.Split('\n', System.StringSplitOptions.RemoveEmptyEntries)
+                    |> should
+                        equal
+                        [|
+                            for pipe in pipes -> $"skipped: {pipe} is a pipe, a socket or a device, not a file"
+                        |]))
+
             testCase "a run in a folder with the name of a model is neither silently" (fun () ->
                 with' (fun at run ->
                     let folder = at ""
@@ -261,6 +279,13 @@ let tests =
                     folder.Line |> should endWith "examples is a folder; name a file"
                     folder.ExitCode |> should equal 2
                     File.Exists(at "x.bin") |> should equal false
+
+                    write (at "other.safetensors") [||]
+
+                    for command in [ [ "evaluate" ]; [ "predict"; "--examples"; at "examples"; at "new" ] ] do
+                        refused
+                            "other.safetensors is not a checkpoint of this program; `imaml models import` makes a model of it"
+                            (run (command.Head :: at "other.safetensors" :: command.Tail))
 
                     write (at "other.bin") (System.Text.Encoding.UTF8.GetBytes "x")
                     refused "other.bin is not a checkpoint of this program; " (run [ "evaluate"; at "other.bin" ])
@@ -329,6 +354,13 @@ let tests =
                             "--examples is missing: an ONNX file is a classifier that has been adapted to examples; or name a file that `imaml predict --save` wrote"
                             (export [ at "x.onnx" ])
 
+                        refused
+                            2
+                            "x.foo ends in .foo, which is not one of .bin, .safetensors, .onnx; use one of these, or name the format with --format"
+                            (export [ at "x.foo" ])
+
+                        File.Exists(at "x.foo") |> should equal false
+                        done' [ "(model)" ] (export [ at "theta.foo"; "--format"; "model" ])
                         refused 1 "model.bin is not an adapted classifier" [ "models"; "export"; at "model.bin"; at "x.onnx" ]
 
                         refused

@@ -114,6 +114,37 @@ let tests =
             testCase "an unknown command is named, with the nearest that exists" (fun () ->
                 refused [ "docter" ] "imaml: unknown command docter (did you mean doctor?); see `imaml --help`")
 
+            testCase "asking for help of a command that is not there is the same mistake as the command" (fun () ->
+                for words in [ [ "nosuch" ]; [ "export" ]; [ "models"; "nosuch" ]; [ "data"; "lst" ] ] do
+                    let alone = Imaml.run words
+                    alone.ExitCode |> should equal ExitCode.Usage
+                    alone.Line |> should haveSubstring $"unknown command {List.last words}"
+
+                    for help in [ "--help"; "-h"; "-?" ] do
+                        Imaml.run (words @ [ help ]) |> should equal alone)
+
+            testCase "an option before its command is told where it belongs" (fun () ->
+                refused [ "--json"; "runs" ] "imaml: --json belongs after the command: imaml runs --json; see `imaml runs --help`"
+
+                refused
+                    [ "--examples"; "DIR"; "predict"; "grocery"; "x.png" ]
+                    "imaml: --examples belongs after the command: imaml predict --examples; see `imaml predict --help`"
+
+                refused
+                    [ "data"; "--data=DIR"; "list" ]
+                    "imaml: --data=DIR belongs after the command: imaml data list --data=DIR; see `imaml data list --help`")
+
+            testCase "every option that has one value refuses a second" (fun () ->
+                for path, command in commands [] (ImamlCommand.Create CancellationToken.None) do
+                    for option in command.Options do
+                        if option.Arity.MaximumNumberOfValues = 1 && option.ValueType <> typeof<bool> then
+                            let twice = [ option.Name; "1"; option.Name; "1" ]
+
+                            for given, times in [ twice, "twice"; twice @ [ option.Name; "1" ], "3 times" ] do
+                                let message, code = said (path @ given)
+                                Expect.equal code ExitCode.Usage message
+                                Expect.stringContains message $"{option.Name} is given {times}" $"{path}")
+
             testCase "an option unlike any other is named alone" (fun () ->
                 refused [ "doctor"; "--zzzzzzzz" ] "imaml: unknown option --zzzzzzzz; see `imaml doctor --help`")
 

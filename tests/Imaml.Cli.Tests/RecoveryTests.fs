@@ -397,11 +397,48 @@ let results =
 
                             outcome.ExitCode |> should equal 0
                             outcome.Output |> should haveSubstring "--out keeps it in a file"
-                            outcome.Errors |> should haveSubstring $"{run} cannot be written ("
+
+                            outcome.Errors
+                            |> should haveSubstring $"{run} cannot be written (Access to the path '{run}' is denied"
+
                             outcome.Errors |> should haveSubstring "the result will only be printed"
                             File.Exists file |> should equal false
                         finally
                             File.SetUnixFileMode(run, UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.UserExecute)))
+
+            testCase "a long text of a file is cut where a message quotes it, and stays in one line" (fun () ->
+                inFolder (fun folder ->
+                    let isShort (outcome: Imaml.Outcome) (text: string) =
+                        outcome.ExitCode |> should not' (equal 0)
+                        outcome.Line |> should haveSubstring text
+                        outcome.Line.Length |> should be (lessThan 1000)
+
+                    let long = String.replicate 100_000 "x\n"
+                    let run, file = at folder "run", at folder "long.json"
+                    succeed (options [] run) |> ignore
+
+                    rewrite
+                        (at run "checkpoint.bin")
+                        (fun header ->
+                            header["tasks"] <- JsonValue.Create long
+                            header)
+                        id
+
+                    isShort (Imaml.run (options [] run)) "holds a run on other tasks (x?x?"
+                    isShort (Imaml.run [ "evaluate"; run; "--state"; "last" ]) "was trained on other tasks (x?x?"
+
+                    let described = File.ReadAllText(at run "run.json")
+                    let quoted = Json.JsonSerializer.Serialize long
+
+                    for before, after, text in
+                        [
+                            "\"glyphs\"", quoted, "tasks.dataset x?x?"
+                            "\"seed\"", quoted + ": 1, \"seed\"", "is unknown"
+                        ] do
+                        File.WriteAllText(file, described.Replace(before, after))
+                        isShort (Imaml.run [ "train"; file; "--out"; at folder "new" ]) text
+
+                    (Imaml.run [ "show"; String.replicate 150_000 "x" ]).Line.Length |> should be (lessThan 20_000)))
 
             testCase "of a folder in which another process trains are its own; one that is about to end is waited for" (fun () ->
                 inFolder (fun folder ->

@@ -479,6 +479,21 @@ let pages =
                         |> String.concat "\n"
                         |> should haveSubstring "no validation and no log"))
 
+            testCase "a run that validates nothing says so; one that will has no validation yet" (fun () ->
+                inFolder (fun folder ->
+                    for every, title in
+                        [
+                            0, "the run is not validated; query loss"
+                            50, "no validation yet; query loss"
+                        ] do
+                        let run = Path.Combine(folder, $"{every}")
+
+                        let described =
+                            ExperimentFile.Write(experiment).Replace("\"validateEvery\": 100", $"\"validateEvery\": {every}")
+
+                        write run (ExperimentFile.Parse described) [] 3
+                        RunLines.Show(RunContents.Read run, 80) |> String.concat "\n" |> should haveSubstring title))
+
             testCase "an evaluation is shown by the images that it was made on, wherever they are now" (fun () ->
                 inFolder (fun folder ->
                     let run = Path.Combine(folder, "run")

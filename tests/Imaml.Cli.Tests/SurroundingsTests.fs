@@ -71,11 +71,16 @@ let terminals =
                                 [ "data"; "list"; "--data"; folder ]
                                 [ "doctor"; "--threads"; "1" ]
                                 [ "show"; run ]
+                                [ "train"; "--help" ]
                                 options [] run
+
+                                if columns = 40 then
+                                    [ "verify"; "--quick" ]
                             ] do
                             for line in onTerminal columns arguments do
                                 if line.Length > columns then
-                                    Expect.isFalse (line.Trim().Contains ' ') $"{columns} columns: {line}"))
+                                    // A command goes on after a backslash.
+                                    Expect.isFalse (line.TrimEnd('\\').Trim().Contains ' ') $"{columns} columns: {line}"))
         ]
 
 [<Tests>]
@@ -166,6 +171,18 @@ let tests =
                 log.EndsWith '\n' |> should equal true
                 succeed (options changes run) |> ignore
                 sameRun whole run)
+
+            onLinux "too little address space for libtorch: one line that says so" (fun _ ->
+                let outcome =
+                    Imaml.runByShell [] "ulimit -v 2000000; exec \"$@\"" [ "evaluate"; "omniglot-5way"; "--episodes"; "2" ]
+
+                outcome.ExitCode |> should equal 1
+                outcome.Line |> should startWith "imaml: libtorch does not load: "
+
+                outcome.Line
+                |> should haveSubstring "there is too little memory or address space (`ulimit -v` shows its limit)"
+
+                outcome.Line |> should not' (haveSubstring "ldd"))
 
             onLinux "an error stream that takes nothing does not end a run" (fun folder ->
                 let whole, run = at folder "whole", at folder "run"

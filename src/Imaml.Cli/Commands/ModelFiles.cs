@@ -11,13 +11,15 @@ internal static class ModelFiles
 {
     private const string Own = "model", SafeTensors = "safetensors", Onnx = "onnx";
 
+    private static readonly Dictionary<string, string> Endings = new(StringComparer.OrdinalIgnoreCase) { [".bin"] = Own, [".safetensors"] = SafeTensors, [".onnx"] = Onnx };
+
     public static Command Export(CancellationToken stop)
     {
         var model = SharedOptions.Completing(
             new Argument<string>("MODEL") { Description = "Folder that `imaml train` made, checkpoint, model file or name; for ONNX also what `imaml predict --save` wrote" }, ModelsCommand.Names);
         var output = new Argument<string>("FILE") { Description = "The file to write" };
         var format = SharedOptions.OneOf(
-            new Option<string?>("--format") { Description = $"{Own}: what predictions need, for this program; {SafeTensors}: θ for PyTorch; {Onnx}: a classifier adapted to examples [default: by FILE's ending]", HelpName = "NAME" },
+            new Option<string?>("--format") { Description = $"{Own}: what predictions need, for this program; {SafeTensors}: θ for PyTorch; {Onnx}: a classifier adapted to examples [default: by FILE's ending: {string.Join(", ", Endings.Keys)}; {Own} where it has none]", HelpName = "NAME" },
             Own, SafeTensors, Onnx);
         var examples = new Option<string?>("--examples") { Description = $"For {Onnx}: folder or zip archive with one folder of pictures for each class, which MODEL is adapted to", HelpName = "DIR" };
         var innerSteps = SharedOptions.AtLeast(new Option<int?>("--inner-steps") { Description = $"For {Onnx} with {examples.Name}: as in `imaml predict`", HelpName = "n" }, 1);
@@ -25,7 +27,7 @@ internal static class ModelFiles
         command.SetAction(parsed =>
         {
             var (from, path) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(output));
-            var kind = parsed.GetValue(format)?.ToLowerInvariant() ?? OfEnding(path);
+            var kind = parsed.GetValue(format)?.ToLowerInvariant() ?? OfEnding(path, format.Name);
             foreach (var option in (Option[])[examples, innerSteps])
             {
                 if (parsed.GetResult(option) is { Implicit: false } && kind != Onnx)
@@ -85,11 +87,11 @@ internal static class ModelFiles
         return command;
     }
 
-    private static string OfEnding(string path) => Path.GetExtension(path).ToLowerInvariant() switch
+    private static string OfEnding(string path, string option) => Path.GetExtension(path) switch
     {
-        ".safetensors" => SafeTensors,
-        ".onnx" => Onnx,
-        _ => Own,
+        "" => Own,
+        var ending when Endings.TryGetValue(ending, out var kind) => kind,
+        var ending => throw new ArgumentException($"{path} ends in {ending}, which is not one of {string.Join(", ", Endings.Keys)}; use one of these, or name the format with {option}"),
     };
 
     private static AdaptedClassifier Adapted(string model, string? examples, int? innerSteps, string option, Action<IEnumerable<string>> requireOther, CancellationToken stop)

@@ -177,6 +177,11 @@ internal static class PredictCommand
     /// <summary>Says which files are not used.</summary>
     public static void Report(SkippedFiles skipped)
     {
+        foreach (var path in skipped.Special)
+        {
+            Terminal.Progress($"skipped: {path} is a pipe, a socket or a device, not a file");
+        }
+
         if (skipped.Others > 0)
         {
             Terminal.Progress($"skipped {skipped.Others} {(skipped.Others == 1 ? "file that is not a picture" : "files that are not pictures")}");

@@ -9,6 +9,7 @@ using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 using Spectre.Console;
+using Rule = Imaml.Nets.Storage.Rule;
 
 namespace Imaml.Cli.Commands;
 
@@ -227,6 +228,6 @@ internal static class SharedOptions
         var parts = OpenParts(experiment, data, stop);
         return run.Tasks is "" || parts.Tasks.Identity == run.Tasks
             ? parts
-            : throw new CheckpointException($"the run was trained on other tasks ({run.Tasks}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");
+            : throw new CheckpointException($"the run was trained on other tasks ({Rule.Printed(run.Tasks, Rule.Description)}, not {parts.Tasks.Identity}); give the data set it was trained on with --data");
     }
 }

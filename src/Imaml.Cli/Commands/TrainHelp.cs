@@ -9,12 +9,13 @@ namespace Imaml.Cli.Commands;
 /// <param name="other">The other action.</param>
 internal sealed class TrainHelp(SynchronousCommandLineAction other) : SynchronousCommandLineAction
 {
-    private const int NameColumn = 40, LeastDescription = 20, Indent = 6;
+    private const int NameColumn = 40, LeastDescription = 20;
+    private const string Margin = "      ";
 
     private static readonly (string Command, string Purpose)[] Common =
     [
         ("imaml train --preset omniglot-5w1s/imaml-gd --out RUN", "the paper's values; `imaml presets` lists the others"),
-        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR \\\n      --split seeded --out RUN", "your own photographs, a folder for each class"),
+        ("imaml train --preset mini-imagenet-5w1s/imaml-gd --dataset folder:DIR --split seeded --out RUN", "your own photographs, a folder for each class"),
         ("imaml train RUN/run.json --out AGAIN", "a run once more, to the same bits; options override its fields"),
     ];
 
@@ -31,22 +32,18 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         }
 
         var output = parseResult.InvocationConfiguration.Output;
-        foreach (var line in TextLines.Wrap(command.Description ?? "", Terminal.Out.Profile.Width))
-        {
-            output.WriteLine(line);
-        }
-
-        output.WriteLine("\nMost people need one of these:");
+        Fit(output, command.Description ?? "");
+        output.WriteLine();
+        Fit(output, "Most people need one of these:");
         foreach (var (text, purpose) in Common)
         {
-            output.WriteLine($"  {text}");
-            foreach (var line in TextLines.Wrap(purpose, int.Max(1, Terminal.Out.Profile.Width - Indent)))
-            {
-                output.WriteLine(new string(' ', Indent) + line);
-            }
+            // A shell joins lines that end in a backslash.
+            output.WriteLine(string.Join(" \\\n", TextLines.Wrap($"  {text}", Terminal.Out.Profile.Width - 2, Margin)));
+            Fit(output, Margin + purpose);
         }
 
-        output.WriteLine("\nUsage: imaml train [<FILE>] [options]");
+        output.WriteLine();
+        Fit(output, "Usage: imaml train [<FILE>] [options]");
         var fields = ExperimentField.All().ToDictionary(field => field.Option.Name, field => field.Path);
         string GroupOf(Option option) => !fields.TryGetValue(option.Name, out var path) ? "" : Groups.First(group => path.StartsWith(group.Prefix, StringComparison.Ordinal)).Title;
         foreach (var group in command.Options.Where(option => !option.Hidden).ToLookup(GroupOf))
@@ -59,6 +56,14 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
         }
 
         return ExitCode.Success;
+    }
+
+    private static void Fit(TextWriter output, string text)
+    {
+        foreach (var line in TextLines.Fit(text, Terminal.Out.Profile.Width))
+        {
+            output.WriteLine(line);
+        }
     }
 
     // The default of an enumeration in the word that is typed.
@@ -90,13 +95,17 @@ internal sealed class TrainHelp(SynchronousCommandLineAction other) : Synchronou
     {
         var name = $"  {option.Name}{(option.HelpName is { } value ? $" <{value}>" : "")}";
         var byDefault = option.HasDefaultValue && option.GetDefaultValue() is { } usual and not false ? $" [default: {usual}]" : "";
-        var (width, narrow) = (Terminal.Out.Profile.Width, Terminal.Out.Profile.Width < NameColumn + LeastDescription);
-        var indent = new string(' ', narrow ? Indent : NameColumn);
-        string[] lines = [.. TextLines.Wrap($"{option.Description}{byDefault}", int.Max(1, width - indent.Length))];
-        output.WriteLine(narrow ? name : name.PadRight(NameColumn) + lines[0]);
-        foreach (var line in narrow ? lines : lines[1..])
+        var width = Terminal.Out.Profile.Width;
+        if (width < NameColumn + LeastDescription)
         {
-            output.WriteLine(indent + line);
+            Fit(output, name);
+            Fit(output, $"{Margin}{option.Description}{byDefault}");
+            return;
+        }
+
+        foreach (var line in TextLines.Wrap($"{option.Description}{byDefault}", width - NameColumn).Index())
+        {
+            output.WriteLine((line.Index == 0 ? name : "").PadRight(NameColumn) + line.Item);
         }
     }
 }

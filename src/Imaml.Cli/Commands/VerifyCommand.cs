@@ -69,7 +69,7 @@ internal static class VerifyCommand
         else
         {
             LedgerReport.Print(found);
-            Terminal.Document(Summary(file));
+            Terminal.Line(Summary(file));
         }
 
         return LedgerReport.Verdict(found);

@@ -61,7 +61,7 @@ internal static class RunLines
         }
 
         return run.Log.Points.Count > 0
-            ? ("no validation yet; query loss on training tasks by meta-steps", [.. run.Log.Points.Select(point => new TerminalPoint(point.MetaStep, point.Step.OuterLoss, 0))], false)
+            ? ($"{(run.Experiment?.Budget.ValidateEvery == 0 ? "the run is not validated" : "no validation yet")}; query loss on training tasks by meta-steps", [.. run.Log.Points.Select(point => new TerminalPoint(point.MetaStep, point.Step.OuterLoss, 0))], false)
             : ("no validation and no log of meta-steps", [], false);
     }
 

@@ -57,8 +57,10 @@ internal static partial class SharedLibrary
                 }
 
                 throw new LibTorchLoadException(
-                    $"libtorch does not load: {(cause.StartsWith(path, StringComparison.Ordinal) ? "" : $"{path}: ")}{cause}; `ldd {path}` shows what it misses"
-                    + $" (libtorch needs glibc 2.28 and libgomp; with CUDA also NVIDIA's libraries, looked for in {string.Join(", ", neighbours)})", e);
+                    $"libtorch does not load: {(cause.StartsWith(path, StringComparison.Ordinal) ? "" : $"{path}: ")}{cause}; "
+                    + (NotMapped().IsMatch(cause)
+                        ? "there is too little memory or address space (`ulimit -v` shows its limit), or the file system is mounted noexec"
+                        : $"`ldd {path}` shows what it misses (libtorch needs glibc 2.28 and libgomp; with CUDA also NVIDIA's libraries, looked for in {string.Join(", ", neighbours)})"), e);
             }
         }
     }
@@ -69,6 +71,9 @@ internal static partial class SharedLibrary
 
     [GeneratedRegex(@"^(?<name>[^/:\s]+): cannot open shared object file")]
     private static partial Regex NotFound();
+
+    [GeneratedRegex("failed to map segment|cannot allocate memory", RegexOptions.IgnoreCase)]
+    private static partial Regex NotMapped();
 }
 
 /// <summary>Compares what a library needs with what is loaded.</summary>

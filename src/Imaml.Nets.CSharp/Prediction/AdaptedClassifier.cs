@@ -123,7 +123,7 @@ public sealed class AdaptedClassifier : IDisposable
         var shape = new ImageShape(header.Form.Size, header.Form.Size, header.Form.Channels);
         var network = Given(header, path, own, shape);
         return header.Layers is null || header.Layers == network.Description ? network
-            : throw new CheckpointException($"{path} has the layers {header.Layers}; those of the network given are {network.Description}");
+            : throw new CheckpointException($"{path} has the layers {Rule.Printed(header.Layers, Rule.Description)}; those of the network given are {network.Description}");
     }
 
     private static Network Given(AdaptedHeader header, string path, Network? own, ImageShape shape) =>

@@ -9,9 +9,10 @@ namespace Imaml.Nets.Prediction;
 /// <param name="Others">That are not pictures.</param>
 /// <param name="Foreign">Pictures of formats that are not read.</param>
 /// <param name="Clutter">That are hidden or left behind by other programs, by the name that says so: of the file, or of a folder.</param>
-internal sealed record SkippedFiles(int Others, int Foreign, IReadOnlyList<(string Name, int Count)> Clutter)
+/// <param name="Special">Pipes, sockets and devices.</param>
+internal sealed record SkippedFiles(int Others, int Foreign, IReadOnlyList<(string Name, int Count)> Clutter, IReadOnlyList<string> Special)
 {
-    public static SkippedFiles operator +(SkippedFiles a, SkippedFiles b) => new(a.Others + b.Others, a.Foreign + b.Foreign, [.. a.Clutter, .. b.Clutter]);
+    public static SkippedFiles operator +(SkippedFiles a, SkippedFiles b) => new(a.Others + b.Others, a.Foreign + b.Foreign, [.. a.Clutter, .. b.Clutter], [.. a.Special, .. b.Special]);
 }
 
 /// <summary>A picture that was named, or found in a folder or archive.</summary>
@@ -58,7 +59,7 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
     /// <exception cref="DataException">One is missing, or a folder has no picture.</exception>
     public static (IReadOnlyList<FoundPicture> Pictures, SkippedFiles Skipped) Of(IReadOnlyList<string> paths)
     {
-        var (pictures, all) = (new List<FoundPicture>(), new SkippedFiles(0, 0, []));
+        var (pictures, all) = (new List<FoundPicture>(), new SkippedFiles(0, 0, [], []));
         foreach (var path in paths)
         {
             if (Owner.KindOf(path) == PathKind.File && !path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase))
@@ -108,6 +109,6 @@ internal sealed record FoundPicture(Picture Picture, string? Folder, string Plac
             pictures.Add(new FoundPicture(Directory.Exists(path) ? Picture.FromFile(name) : Picture.FromBytes(tree.Read(file), name), string.IsNullOrEmpty(folder) ? null : folder, place));
         }
 
-        return (pictures, new SkippedFiles(others, foreign, [.. tree.Clutter.Select(one => (one.Key, one.Value))]), tree.Folders);
+        return (pictures, new SkippedFiles(others, foreign, [.. tree.Clutter.Select(one => (one.Key, one.Value))], tree.Special), tree.Folders);
     }
 }

@@ -249,7 +249,7 @@ internal static class Checkpoint
             throw new CheckpointException(bytes.AsSpan().StartsWith(Family)
                 ? $"{path} was written by another version of this program; train anew"
                 : bytes.AsSpan().StartsWith(SealedFile.Adapted) ? $"{path} is a classifier that has been adapted (imaml predict --save); name the model that it was made of"
-                : $"{path} is not a checkpoint of this program; name a folder that `imaml train` made");
+                : $"{path} is not a checkpoint of this program; {(path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) ? "`imaml models import` makes a model of it" : "name a folder that `imaml train` made")}");
         }
 
         if (SealedFile.Open(bytes, Magic.Length) is not var (header, state))

@@ -48,7 +48,7 @@ internal sealed record CheckpointHeader(
     {
         if (Layers is not null && layers is not null && layers != Layers)
         {
-            throw new CheckpointException($"{name} was trained with the layers {Layers}; those of the network given are {layers}");
+            throw new CheckpointException($"{name} was trained with the layers {Rule.Printed(Layers, Rule.Description)}; those of the network given are {layers}");
         }
     }
 

@@ -91,7 +91,7 @@ internal static class RunChecks
 
         if (header.Tasks != problem.Identity)
         {
-            throw new CheckpointException($"{folder.FolderPath} holds a run on other tasks ({header.Tasks}, not {problem.Identity}); name another folder");
+            throw new CheckpointException($"{folder.FolderPath} holds a run on other tasks ({Rule.Printed(header.Tasks, Rule.Description)}, not {problem.Identity}); name another folder");
         }
 
         // The best state was chosen by them, and a log of others would have gaps.

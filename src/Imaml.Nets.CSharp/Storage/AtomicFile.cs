@@ -40,6 +40,10 @@ internal static partial class AtomicFile
 
             File.Move(draft, full, overwrite: true);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Drafts.OfFile(e, draft, full);
+        }
         finally
         {
             Drafts.Remove(draft);

@@ -16,8 +16,8 @@ public sealed record Complaint(string Field, string Rule)
     /// <summary>What kind of fault it is, for callers that use names of their own.</summary>
     internal ComplaintKind Kind { get; }
 
-    /// <summary>Field and rule on one line: control characters, which a file may have in names, are question marks.</summary>
-    public override string ToString() => string.Concat($"{Field} {Rule}".Select(one => char.IsControl(one) ? '?' : one));
+    /// <summary>Field and rule on one line: a long name from a file is cut, and control characters are question marks.</summary>
+    public override string ToString() => string.Concat($"{Storage.Rule.Printed(Field)} {Rule}".Select(one => char.IsControl(one) ? '?' : one));
 
     internal Complaint In(string part) => this with { Field = $"{part}.{Field}" };
 }
@@ -86,10 +86,10 @@ internal static class Rule
 
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>The upper limit of a description in messages, of tasks or layers; that of a name is lower.</summary>
+    public const int Description = 200;
+
     /// <summary>A text from a file, for a message: on one line, and short.</summary>
-    public static string Printed(string text)
-    {
-        const int Longest = 80;
-        return string.Concat(text.Take(Longest).Select(one => char.IsControl(one) || char.IsSurrogate(one) ? '?' : one)) + (text.Length > Longest ? "…" : "");
-    }
+    public static string Printed(string text, int longest = 80) =>
+        string.Concat(text.Take(longest).Select(one => char.IsControl(one) || char.IsSurrogate(one) ? '?' : one)) + (text.Length > longest ? "…" : "");
 }

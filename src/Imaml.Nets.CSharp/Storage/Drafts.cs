@@ -31,6 +31,13 @@ internal static class Drafts
         return Path.Combine(Path.GetDirectoryName(path) ?? "", $"{name}.{Guid.NewGuid():N}{Suffix}");
     }
 
+    /// <summary>A failure to write a draft, with the file's name in place of the draft's.</summary>
+    public static Exception OfFile(Exception failure, string draft, string file)
+    {
+        var message = failure.Message.Replace(Path.GetFullPath(draft), Path.GetFullPath(file), StringComparison.Ordinal);
+        return failure is UnauthorizedAccessException ? new UnauthorizedAccessException(message, failure) : new IOException(message, failure.HResult);
+    }
+
     /// <summary>Begins a draft, which <see cref="Remove"/> ends.</summary>
     public static FileStream Create(string path, FileStreamOptions options)
     {

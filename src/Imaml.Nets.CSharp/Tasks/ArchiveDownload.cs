@@ -213,7 +213,9 @@ internal sealed class ArchiveDownload(HttpClient client, TimeSpan stall)
     private static DataException Broken(Uri url, long have, long? total, Exception e)
     {
         var cause = e is OperationCanceledException ? "no answer in time" : Reason(e);
-        return new DataException($"the download of {Shown(url)} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
+        return e is HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError }
+            ? new DataException($"{Shown(url)} cannot be reached ({cause}); check the address and the network, or name another server with --url", e)
+            : new DataException($"the download of {Shown(url)} broke off after {have}{(total is null ? "" : $" of {total}")} bytes ({cause}); run again to go on from there", e);
     }
 }
 

@@ -31,5 +31,5 @@ public abstract record EpisodeSpec(int Ways, int Shots, int Queries, [property: 
     private protected IEnumerable<Complaint> NumberComplaints() =>
         [.. Rule.AtLeast(2, Ways, "ways"), .. Rule.AtLeast(1, Shots, "shots"), .. Rule.AtLeast(1, Queries, "queries"), .. Rule.AtLeast(1, TrainingShots ?? 1, "trainingShots")];
 
-    private protected static Complaint Unknown(string field, string value, string known) => new(field, $"{value} is not known; this data set and version have {known}");
+    private protected static Complaint Unknown(string field, string value, string known) => new(field, $"{Rule.Printed(value)} is not known; this data set and version have {known}");
 }

@@ -174,15 +174,23 @@ internal sealed class ImageCacheWriter : IPreparedImages
     {
         (_path, _draft) = (path, Drafts.NameFor(path));
         (_start, _count, _imageBytes, _digests) = (magic.Length, count, imageBytes, new byte[count * SHA256.HashSizeInBytes]);
-        // Room for all of it at once: a full disk is found here, before an hour's work.
-        _file = Drafts.Create(_draft, new FileStreamOptions
+        try
         {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.ReadWrite,
-            Share = FileShare.Delete,
-            BufferSize = 0,
-            PreallocationSize = _start + (count * imageBytes) + _digests.Length,
-        });
+            // Room for all of it at once: a full disk is found here, before an hour's work.
+            _file = Drafts.Create(_draft, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.Delete,
+                BufferSize = 0,
+                PreallocationSize = _start + (count * imageBytes) + _digests.Length,
+            });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Drafts.OfFile(e, _draft, path);
+        }
+
         RandomAccess.Write(_file.SafeFileHandle, magic, 0);
     }
 

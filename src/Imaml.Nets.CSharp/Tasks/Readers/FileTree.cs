@@ -43,6 +43,9 @@ internal sealed class FileTree : IDisposable
     /// <summary>Files that are left behind by other programs, by the name that identifies them.</summary>
     public IReadOnlyDictionary<string, int> Clutter { get; private set; } = new Dictionary<string, int>();
 
+    /// <summary>Its pipes, sockets and devices, as messages name them.</summary>
+    public IReadOnlyList<string> Special { get; private set; } = [];
+
     /// <summary>Lists a folder, or the zip archive of that name.</summary>
     /// <param name="path">The folder or archive.</param>
     /// <param name="remedy">What to do about a damaged archive, or null for something general.</param>
@@ -239,7 +242,7 @@ internal sealed class FileTree : IDisposable
 
     private void Sort(IEnumerable<(string Path, string Where, long Length, long Modified)> all)
     {
-        var (files, known, clutter) = (new List<TreeFile>(), new HashSet<string>(StringComparer.Ordinal), new SortedDictionary<string, int>(StringComparer.Ordinal));
+        var (files, special, known, clutter) = (new List<TreeFile>(), new List<string>(), new HashSet<string>(StringComparer.Ordinal), new SortedDictionary<string, int>(StringComparer.Ordinal));
         foreach (var (path, where, length, modified) in all)
         {
             var isFolder = path.EndsWith('/');
@@ -251,6 +254,12 @@ internal sealed class FileTree : IDisposable
                     clutter[sign] = clutter.GetValueOrDefault(sign) + 1;
                 }
 
+                continue;
+            }
+
+            if (length == FolderEntries.Special)
+            {
+                special.Add(where);
                 continue;
             }
 
@@ -272,7 +281,7 @@ internal sealed class FileTree : IDisposable
         }
 
         files.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
-        (Files, Folders, Clutter) = (files, [.. known.Order(StringComparer.Ordinal)], clutter);
+        (Files, Folders, Clutter, Special) = (files, [.. known.Order(StringComparer.Ordinal)], clutter, [.. special.Order(StringComparer.Ordinal)]);
     }
 
     /// <summary>The folder of a path in a tree; empty for the root.</summary>

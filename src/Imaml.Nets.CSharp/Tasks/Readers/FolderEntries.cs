@@ -1,4 +1,4 @@
-// What a folder holds, with all that is below it: links are followed unless they lead back; pipes, sockets and devices are omitted.
+// What a folder holds, with all that is below it: links are followed unless they lead back; pipes, sockets and devices are listed as what is not read.
 
 using System.IO.Enumeration;
 using Imaml.Nets.Storage;
@@ -10,6 +10,9 @@ internal static class FolderEntries
 {
     /// <summary>Folders within folders, and entries in all: more are a mistake or an attack.</summary>
     public const int Deepest = 16, Most = 5_000_000;
+
+    /// <summary>The length of a pipe, a socket or a device, which has nothing to read, or no end.</summary>
+    public const long Special = -1;
 
     /// <summary>The entries, in any order: a path with / between names, and at the end of a folder's; what names it in messages; its bytes; when it was last written.</summary>
     /// <exception cref="DataException">They are too many, or too deep.</exception>
@@ -41,12 +44,8 @@ internal static class FolderEntries
                 throw new DataException($"{Shown(full)} lies more than {Deepest} folders deep; move what it holds up, or remove it");
             }
 
-            // A pipe, a socket or a device has nothing to read, or no end.
-            if (isFolder || length > 0 || !Owner.IsSpecial(full))
-            {
-                var path = full[above..].Replace(Path.DirectorySeparatorChar, '/');
-                yield return (isFolder ? path + "/" : path, Shown(full), length, modified);
-            }
+            var path = full[above..].Replace(Path.DirectorySeparatorChar, '/');
+            yield return (isFolder ? path + "/" : path, Shown(full), !isFolder && length == 0 && Owner.IsSpecial(full) ? Special : length, modified);
         }
     }
 
