@@ -193,7 +193,7 @@ internal sealed record CellResult(
             .Select(result => CellTest.Of(result, experiment, chosen.Tasks, mode, episodes)).OfType<CellTest>().FirstOrDefault();
     }
 
-    // The evaluations of a best state, in the order of their names, and which are damaged, or null.
+    // The evaluations of a best state, in the order of their names, and what is wrong with files of the cell, or null.
     private static (IReadOnlyList<EvaluationResult> Sound, string? Damaged) Evaluations(RunFolder folder)
     {
         var (sound, damaged) = (new List<EvaluationResult>(), new List<string>());
@@ -212,15 +212,15 @@ internal sealed record CellResult(
                 // It is one of those that are named.
             }
 
-            damaged.Add(path);
+            damaged.Add($"{path} is damaged; remove it, and the same command without --report makes the test anew");
         }
 
         if (File.Exists(folder.BestCheckpointPath) && !Validations(folder).Any())
         {
-            damaged.Add(folder.CurvePath);
+            damaged.Add($"{folder.CurvePath} has no validation, though one has a best state");
         }
 
-        return (sound, damaged.Count == 0 ? null : $"{string.Join(", ", damaged)} {(damaged.Count == 1 ? "is" : "are")} damaged; the same command without --report makes tests anew");
+        return (sound, damaged.Count == 0 ? null : string.Join("; ", damaged));
     }
 
     private static IEnumerable<CurvePoint> CurveOf(RunFolder folder, IReadOnlyList<ProgressLine> lines)

@@ -9,8 +9,10 @@ namespace Imaml.Nets.Runs;
 public sealed partial class RunFolder
 {
     /// <summary>Writes a JSON document in one piece.</summary>
-    internal static void WriteJson<T>(string path, T value) =>
-        AtomicFile.Write(path, [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n']);
+    internal static void WriteJson<T>(string path, T value) => AtomicFile.Write(path, Json(value));
+
+    /// <summary>The document that is written.</summary>
+    internal static byte[] Json<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n'];
 
     /// <summary>Appends lines to a log.</summary>
     internal static void Append<T>(string path, IEnumerable<T> lines)

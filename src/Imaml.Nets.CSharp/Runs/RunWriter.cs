@@ -45,7 +45,12 @@ internal sealed class RunWriter(RunFolder folder, FileStream held, Experiment ex
     {
         if (!_described)
         {
-            RunFolder.WriteJson(folder.DescriptionPath, experiment);
+            var text = RunFolder.Json(experiment);
+            if (!File.Exists(folder.DescriptionPath) || !FileContent.Whole(folder.DescriptionPath).AsSpan().SequenceEqual(text))
+            {
+                AtomicFile.Write(folder.DescriptionPath, text);
+            }
+
             _described = true;
         }
 
