@@ -201,40 +201,14 @@ let tests =
                     again.Output |> should equal outcome.Output
                     File.ReadAllText first |> should equal before
 
-                    // Other options measure others, and replace nothing; neither do fewer states.
-                    let seeded folder =
-                        diagnose
-                            run
-                            [
-                                "--tasks"
-                                "2"
-                                "--reference-tasks"
-                                "1"
-                                "--json"
-                                "--out"
-                                folder
-                                "--seed"
-                                "1"
-                            ]
+                    // Other options measure others, and replace nothing; neither do fewer states. A state without figures is none.
+                    let by folder more =
+                        diagnose run ([ "--tasks"; "2"; "--reference-tasks"; "1"; "--json"; "--out"; folder ] @ more)
 
+                    let seeded folder = by folder [ "--seed"; "1" ]
+                    File.WriteAllText(Path.Combine(out, "state-000003.json"), "{}")
                     refused 1 "holds a diagnosis with other options (seed " (seeded out)
-
-                    refused
-                        1
-                        "holds a diagnosis of the states 0 too"
-                        (diagnose
-                            run
-                            [
-                                "--tasks"
-                                "2"
-                                "--reference-tasks"
-                                "1"
-                                "--json"
-                                "--out"
-                                out
-                                "--states"
-                                "6"
-                            ])
+                    refused 1 "holds a diagnosis of the states 0 too" (by out [ "--states"; "6" ])
 
                     for file in Directory.GetFiles(out, "state-*.json") do
                         File.Delete file

@@ -7,7 +7,6 @@ using Imaml.Cli.Results;
 using Imaml.Cli.Tables;
 using Imaml.Nets.Machines;
 using Imaml.Nets.Runs;
-using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Commands;
 
@@ -67,17 +66,8 @@ internal static class TableCommand
     }
 
     // The budget and the number of episodes of the table that is there.
-    private static (TimeSpan Budget, int Episodes)? Before(string path)
-    {
-        try
-        {
-            return File.Exists(path) && JsonSerializer.Deserialize<TableFile>(FileContent.Whole(path), RunJson.Options) is { BudgetSeconds: > 0 and < LongestSeconds and var seconds, Episodes: > 1 and var episodes } ? (TimeSpan.FromSeconds(seconds), episodes) : null;
-        }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
-        {
-            return null;
-        }
-    }
+    private static (TimeSpan Budget, int Episodes)? Before(string path) =>
+        RunFolder.ReadJson<TableFile>(path) is { BudgetSeconds: > 0 and < LongestSeconds and var seconds, Episodes: > 1 and var episodes } ? (TimeSpan.FromSeconds(seconds), episodes) : null;
 
     private const double LongestSeconds = 1e8;
 

@@ -4,12 +4,10 @@
 
 using System.Security.Cryptography;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Imaml.Nets.Assumptions;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
 using Imaml.Nets.Runs;
-using Imaml.Nets.Storage;
 
 namespace Imaml.Cli.Diagnoses;
 
@@ -60,35 +58,17 @@ internal sealed record StateFile(AssumptionOptions Options, string Tasks, string
             .Select(one => $"{JsonNamingPolicy.CamelCase.ConvertName(one.Name)} {one.Old} → {one.Now}"));
 
     // The options and the states of diagnosis.json.
-    private static IEnumerable<(AssumptionOptions Options, int MetaStep)> Reported(string folder)
-    {
-        try
-        {
-            var report = JsonNode.Parse(FileContent.Whole(Path.Combine(folder, "diagnosis.json")));
-            var options = report?["options"].Deserialize<AssumptionOptions>(RunJson.Options);
-            return options is null ? [] : [.. from state in report!["states"]!.AsArray() select (Options: options, MetaStep: state!["metaStep"]!.GetValue<int>())];
-        }
-        catch (Exception e) when (e is IOException or JsonException or InvalidOperationException or NullReferenceException)
-        {
-            // Missing, or of another version.
-            return [];
-        }
-    }
+    private static IEnumerable<(AssumptionOptions Options, int MetaStep)> Reported(string folder) =>
+        RunFolder.ReadJson<DiagnosedStates>(Path.Combine(folder, "diagnosis.json")) is { Options: { } options, States: { } states } ? states.OfType<DiagnosedState>().Select(state => (options, state.MetaStep)) : [];
+
+    private sealed record DiagnosedStates(AssumptionOptions? Options, IReadOnlyList<DiagnosedState?>? States);
+
+    private sealed record DiagnosedState(int MetaStep);
 
     // SHA-256 in hexadecimal digits.
     private static string Hash(MetaLearner learner) =>
         Convert.ToHexStringLower(SHA256.HashData([.. learner.StateHash(), .. JsonSerializer.SerializeToUtf8Bytes(learner.Plan.Method, RunJson.Options)]));
 
-    private static StateFile? Read(string path)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<StateFile>(FileContent.Whole(path), RunJson.Options);
-        }
-        catch (Exception e) when (e is IOException or JsonException)
-        {
-            // Missing, or of another version: it is measured anew.
-            return null;
-        }
-    }
+    // Null where it is missing, damaged or of another version: it is measured anew.
+    private static StateFile? Read(string path) => RunFolder.ReadJson<StateFile>(path) is { Options: not null, State: not null } file ? file : null;
 }

@@ -1,6 +1,5 @@
 // A log of one JSON object a line, read as a stream: it may be longer than memory, and a training may be writing it.
 
-using System.Text.Json;
 using Imaml.Nets.Runs;
 using Imaml.Nets.Storage;
 
@@ -26,7 +25,7 @@ internal static class JsonLines
         {
             number++;
             // A line that is cut off is not JSON, and is the last one.
-            var line = Parse<T>(text);
+            var line = RunFolder.Parse<T>(text);
             if (torn > 0 || (line is not null && !whole(line)))
             {
                 throw new InvalidDataException($"{path}: line {(torn > 0 ? torn : number)} is damaged");
@@ -39,19 +38,6 @@ internal static class JsonLines
             }
 
             yield return line;
-        }
-    }
-
-    private static T? Parse<T>(string text)
-        where T : class
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<T>(text, RunJson.Options);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
-        {
-            return null;
         }
     }
 }

@@ -130,7 +130,7 @@ internal sealed record RunContents(
         T? Sound<T>(string file, Func<T, bool> isSound)
             where T : class
         {
-            var found = Read<T>(file);
+            var found = RunFolder.ReadJson<T>(file);
             if (found is not null && isSound(found))
             {
                 return found;
@@ -243,20 +243,6 @@ internal sealed record RunContents(
             }
 
             throw new InvalidDataException(e is ExperimentException damaged ? $"{path} is damaged ({string.Join("; ", damaged.Complaints)})" : e.Message, e);
-        }
-    }
-
-    // Null where it is damaged.
-    private static T? Read<T>(string path)
-        where T : class
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<T>(FileContent.Whole(path), RunJson.Options);
-        }
-        catch (Exception e) when (e is IOException or JsonException or DataException or ArgumentException or NotSupportedException or InvalidOperationException)
-        {
-            return null;
         }
     }
 }

@@ -1,7 +1,6 @@
 // What has been measured of a cell, read from the files of its runs. Every file is checked: a table shows the results that belong to its cell, and reports the
 // others.
 
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Imaml.Nets.Models;
@@ -199,17 +198,10 @@ internal sealed record CellResult(
         var (sound, damaged) = (new List<EvaluationResult>(), new List<string>());
         foreach (var path in Directory.EnumerateFiles(folder.FolderPath, $"evaluation-test*-{EvaluationResult.Best}.json").Order(StringComparer.Ordinal))
         {
-            try
+            if (RunFolder.ReadJson<EvaluationResult>(path) is { Experiment: { } measured } result && ExperimentFile.IsSound(measured) && result.AccuracyPerEpisode?.All(CurveLine.IsShare) != false)
             {
-                if (JsonSerializer.Deserialize<EvaluationResult>(FileContent.Whole(path), RunJson.Options) is { Experiment: { } measured } result && ExperimentFile.IsSound(measured) && result.AccuracyPerEpisode?.All(CurveLine.IsShare) != false)
-                {
-                    sound.Add(result);
-                    continue;
-                }
-            }
-            catch (Exception e) when (e is IOException or JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
-            {
-                // It is one of those that are named.
+                sound.Add(result);
+                continue;
             }
 
             damaged.Add($"{path} is damaged; remove it, and the same command without --report makes the test anew");

@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Imaml.Nets.Learning;
-using Imaml.Nets.Storage;
 
 namespace Imaml.Nets.Runs;
 
@@ -9,17 +7,6 @@ namespace Imaml.Nets.Runs;
 /// <param name="Message">What <see cref="TrainingDivergedException"/> said.</param>
 internal sealed record Divergence(int MetaStep, string Message)
 {
-    /// <summary>That of a run's folder, or null where it has none.</summary>
-    public static Divergence? Read(RunFolder folder)
-    {
-        try
-        {
-            return File.Exists(folder.DivergencePath) ? JsonSerializer.Deserialize<Divergence>(FileContent.Whole(folder.DivergencePath), RunJson.Options) : null;
-        }
-        catch (JsonException)
-        {
-            // Training that is continued finds it again.
-            return null;
-        }
-    }
+    /// <summary>That of a run's folder; null where it has none, or a damaged one: training that is continued finds it again.</summary>
+    public static Divergence? Read(RunFolder folder) => RunFolder.ReadJson<Divergence>(folder.DivergencePath);
 }

@@ -3,11 +3,9 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Imaml.Nets.Learning;
 using Imaml.Nets.LibTorch;
-using Imaml.Nets.Storage;
 using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
@@ -70,19 +68,10 @@ internal sealed record RunOrigin(string Tasks, ClassSplit? Manifest, Provenance 
 internal sealed record TrainingSummary(Experiment Experiment, Provenance Provenance, int Threads, long Tasks, double Seconds, double SecondsPerTask, TaskStatuses Statuses, long PeakResidentBytes)
 {
     /// <summary>What the folder of a finished run has of it; null where that is missing, damaged, or of fewer meta-steps than the run has made since.</summary>
-    public static TrainingSummary? Read(TrainingRun run)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<TrainingSummary>(FileContent.Whole(run.Folder.SummaryPath), RunJson.Options) is { Experiment: { } trained, Provenance: not null, Statuses: { Inner: not null } } found
-                && ExperimentFile.IsSound(trained) && trained.DifferencesFrom(run.Experiment) is [] && RunSeconds.AreSound(found.Seconds) && found.Tasks == TasksOf(run)
-                ? found : null;
-        }
-        catch (Exception e) when (e is IOException or JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
-        {
-            return null;
-        }
-    }
+    public static TrainingSummary? Read(TrainingRun run) =>
+        RunFolder.ReadJson<TrainingSummary>(run.Folder.SummaryPath) is { Experiment: { } trained, Provenance: not null, Statuses: { Inner: not null } } found
+        && ExperimentFile.IsSound(trained) && trained.DifferencesFrom(run.Experiment) is [] && RunSeconds.AreSound(found.Seconds) && found.Tasks == TasksOf(run)
+            ? found : null;
 
     /// <summary>The cost of a run so far.</summary>
     public static TrainingSummary Of(TrainingRun run)

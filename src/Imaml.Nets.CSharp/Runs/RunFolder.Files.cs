@@ -14,6 +14,21 @@ public sealed partial class RunFolder
     /// <summary>The document that is written.</summary>
     internal static byte[] Json<T>(T value) => [.. JsonSerializer.SerializeToUtf8Bytes(value, RunJson.Indented), (byte)'\n'];
 
+    /// <summary>A JSON document; null where it is missing, damaged, or of another version.</summary>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    internal static T? ReadJson<T>(string path)
+        where T : class
+    {
+        try
+        {
+            return Parse<T>(FileContent.Whole(path));
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Appends lines to a log.</summary>
     internal static void Append<T>(string path, IEnumerable<T> lines)
     {
@@ -64,14 +79,18 @@ public sealed partial class RunFolder
         }
     }
 
-    private static T? Parse<T>(string line)
+    /// <summary>A line of a log; null where it is damaged.</summary>
+    internal static T? Parse<T>(string line)
+        where T : class => Parse<T>(Encoding.UTF8.GetBytes(line));
+
+    private static T? Parse<T>(byte[] json)
         where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(line, RunJson.Options);
+            return JsonSerializer.Deserialize<T>(json, RunJson.Options);
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
         {
             return null;
         }
