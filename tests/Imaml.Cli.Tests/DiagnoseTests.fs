@@ -202,8 +202,7 @@ let tests =
                     File.ReadAllText first |> should equal before
 
                     // Other options measure others, and replace nothing; neither do fewer states. A state without figures is none.
-                    let by folder more =
-                        diagnose run ([ "--tasks"; "2"; "--reference-tasks"; "1"; "--json"; "--out"; folder ] @ more)
+                    let by folder more = diagnose run ([ "--tasks"; "2"; "--reference-tasks"; "1"; "--json"; "--out"; folder ] @ more)
 
                     let seeded folder = by folder [ "--seed"; "1" ]
                     File.WriteAllText(Path.Combine(out, "state-000003.json"), "{}")
