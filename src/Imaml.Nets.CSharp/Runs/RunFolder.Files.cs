@@ -3,6 +3,7 @@
 using System.Text;
 using System.Text.Json;
 using Imaml.Nets.Storage;
+using Imaml.Nets.Tasks;
 
 namespace Imaml.Nets.Runs;
 
@@ -90,7 +91,7 @@ public sealed partial class RunFolder
         {
             return JsonSerializer.Deserialize<T>(json, RunJson.Options);
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or DataException or NotSupportedException or ArgumentException or InvalidOperationException)
         {
             return null;
         }
