@@ -424,12 +424,18 @@ let surroundings =
 
                     classes (opens data how) |> should equal [ "a", 2; "b", 2; "c", 2; "d", 2 ]))
 
-            testCase "pipes are skipped" (fun () ->
+            testCase "pipes are skipped and named, also where the images are prepared already" (fun () ->
                 withFiles threeClasses (fun data how ->
-                    use made = Diagnostics.Process.Start("mkfifo", Path.Combine(data, "a", "3.png"))
+                    (opens data how).Notes |> should be Empty
+                    let pipe = Path.Combine(data, "a", "3.png")
+                    use made = Diagnostics.Process.Start("mkfifo", pipe)
                     made.WaitForExit()
                     made.ExitCode |> should equal 0
-                    classes (opens data how) |> should equal [ "a", 2; "b", 2; "c", 2 ]))
+
+                    for _ in 1..2 do
+                        let images = opens data how
+                        classes images |> should equal [ "a", 2; "b", 2; "c", 2 ]
+                        Seq.exactlyOne images.Notes |> should equal $"skipped 1 pipe, socket or device: {pipe}"))
 
             testCase "a table of quotation marks is read in linear time" (fun () ->
                 withFiles

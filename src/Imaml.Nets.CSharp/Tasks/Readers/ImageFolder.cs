@@ -111,6 +111,11 @@ internal static class ImageFolder
             Add($"{sign}\n{count}");
         }
 
+        foreach (var path in tree?.Special ?? [])
+        {
+            Add($"special\n{path}");
+        }
+
         return hash.GetHashAndReset();
     }
 

@@ -244,6 +244,12 @@ internal sealed class LayoutReader
             yield return $"skipped {Counted(foreign.Count, "image")} of formats that are not read ({Counts(foreign.Select(item => Path.GetExtension(item.Path).ToLowerInvariant()))}); convert to PNG, JPEG, WebP, BMP or GIF";
         }
 
+        var special = _trees.SelectMany(tree => tree.Special).ToList();
+        if (special.Count > 0)
+        {
+            yield return $"skipped {Counted(special.Count, "pipe, socket or device", "pipes, sockets or devices")}: {Listed(special)}";
+        }
+
         var clutter = _trees.SelectMany(tree => tree.Clutter).SelectMany(one => Enumerable.Repeat(one.Key, one.Value));
         var others = _others.Where(item => !ImageDecoder.HasForeignPictureName(item.Path) && !used.Contains(item.File));
         var skipped = clutter.Concat(others.Select(item => Path.GetExtension(item.Path) is { Length: > 0 } ending ? "*" + ending : Path.GetFileName(item.Path))).ToList();
