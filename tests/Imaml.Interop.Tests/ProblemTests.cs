@@ -77,6 +77,7 @@ public static class ProblemTests
         // Where ‖∇G(θ)‖ is small enough no step is made: φ = θ, and the derivative is ∇L(θ).
         var lazy = new GradientDescentSolver<Vector<double>, double>(StepRule.NewConstantStep(0.1), 100, 1);
         Close(FiniteDifferences.MetaGradient(Space, Coordinates, h, Proximal, Problem, lazy, 100.0, Theta), Theta - Target, "∇L(θ)", tolerance);
+        Equal(DerivativeCheck.At(Space, Coordinates, Problem, Phi, directions: 8, seed: 1)[0].Faults.Length, 0, "derivatives that are wrong");
         Refuses(() => FiniteDifferences.Gradient(Space, Coordinates, 0.0, Problem.InnerLoss, Theta), "0", "must be positive");
         Refuses(() => FiniteDifferences.Gradient(Space, Coordinates, h, null!, Theta), "f", "null");
     }

@@ -9,6 +9,7 @@ open FsUnit
 open TorchSharp
 open Imaml.Nets.LibTorch
 open Imaml.Nets.Models
+open Imaml.Nets.Prediction
 
 // Twice the smallest size that is kept; no network of the tests has so many numbers.
 let private length = 16_777_259L
@@ -90,6 +91,30 @@ let tests =
                     first again |> should equal 0.0f
                 finally
                     LargeBlocks.MostIdle <- before)
+
+            testCase "are not all that is given back: adapting returns what is free in the heaps of threads" (fun () ->
+                use model = FewShotClassifier.Load "omniglot"
+                let drawing (ink: byte) = Picture.FromPixels(ReadOnlySpan(Array.create (28 * 28) ink), 28, 28, 1, $"{ink}")
+                let examples = [ 0uy; 200uy ] |> List.map (fun ink -> LabelledPicture($"{ink}", drawing ink))
+                model.Adapt(ResizeArray examples).Dispose()
+
+                // 512 MiB in tensors that are smaller than a block, free again.
+                let thread =
+                    Thread(fun () ->
+                        let tensors = Array.init 512 (fun _ -> torch.ones (262_144L, device = torch.CPU))
+                        tensors |> Array.iter _.Dispose())
+
+                thread.Start()
+                thread.Join()
+                let held = Environment.WorkingSet
+                let before = AllocatorSettings.BetweenTimes
+                AllocatorSettings.BetweenTimes <- TimeSpan.Zero
+
+                try
+                    model.Adapt(ResizeArray examples).Dispose()
+                    held - Environment.WorkingSet |> should be (greaterThan (256L <<< 20))
+                finally
+                    AllocatorSettings.BetweenTimes <- before)
 
             // Their patches are larger than the smallest block.
             testCase "of two problems of photographs at once are two" (fun () ->

@@ -14,6 +14,7 @@
 namespace Imaml.Math
 
 /// A bound on the error of one task's meta-gradient g = Λu. It can only be made by its formula, and is certified or estimated as its constants are.
+/// The problem's derivatives are taken to be those of its losses, to the rounding that the constants state (DerivativeCheck compares them).
 [<Sealed>]
 type Certificate
     private

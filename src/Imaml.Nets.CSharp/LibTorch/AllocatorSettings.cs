@@ -13,6 +13,9 @@ internal static class AllocatorSettings
     private static readonly (int Parameter, string Variable, int Bytes)[] Settings =
         [(TrimThreshold, "MALLOC_TRIM_THRESHOLD_", 1 << 30), (TopPad, "MALLOC_TOP_PAD_", 64 << 20), (MmapThreshold, "MALLOC_MMAP_THRESHOLD_", LargeBlock)];
 
+    // Milliseconds of the system.
+    private static long _givenBack = Environment.TickCount64;
+
     /// <summary>Bytes from which on memory is taken from the system and given back: half of the largest part of a thread's heap. LargeBlocks keeps those for the next tensor.</summary>
     public const int LargeBlock = 32 << 20;
 
@@ -47,6 +50,22 @@ internal static class AllocatorSettings
         catch (EntryPointNotFoundException)
         {
             // Another C library, whose allocator was left as it is.
+        }
+    }
+
+    /// <summary>How long <see cref="GiveBackFreedMemoryAtTimes"/> waits after the last time.</summary>
+    internal static TimeSpan BetweenTimes { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// The same, unless it was done a short while ago. Each thread's heap keeps what was freed there, so work that comes on ever other threads of a pool would keep the memory
+    /// of one piece of work for each heap, of which glibc makes up to eight for each processor.
+    /// </summary>
+    public static void GiveBackFreedMemoryAtTimes()
+    {
+        var (now, last) = (Environment.TickCount64, Interlocked.Read(ref _givenBack));
+        if (now - last >= BetweenTimes.TotalMilliseconds && Interlocked.CompareExchange(ref _givenBack, now, last) == last)
+        {
+            GiveBackFreedMemory();
         }
     }
 

@@ -129,6 +129,7 @@ public sealed class FewShotClassifier : IDisposable
         }
 
         using var use = _shared.Begin();
+        AllocatorSettings.GiveBackFreedMemoryAtTimes();
         var watch = Stopwatch.StartNew();
         // Class by class, in the order of the labels.
         examples = [.. examples.OrderBy(example => example.Label, StringComparer.Ordinal)];
