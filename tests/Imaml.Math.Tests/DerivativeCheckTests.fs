@@ -107,6 +107,24 @@ let tests =
                 faults (fun _ -> nan) id |> should haveLength 1
                 faults square (fun phi -> nan * phi) |> should haveLength 2)
 
+            testCase "finds nothing wrong in derivatives that are 0: of a constant, of the gradient of a line" (fun () ->
+                let slope = Vector<float>.Build.Random(4, 2)
+
+                let phi = Vector<float>.Build.Random(4, 1)
+
+                for derivative in [ slope; 0.0 * slope ] do
+                    let loss (phi: Vector) = 5.0 + derivative.DotProduct phi
+
+                    let faults inner (curvature: float) =
+                        let product (_: Vector) (w: Vector) = curvature * w
+                        let problem = BilevelProblem.FromDelegates(loss, (fun _ -> inner), product, loss, (fun _ -> derivative))
+                        let reports = DerivativeCheck.At(EuclideanSpace(), EuclideanCoordinates(), problem, phi, 8, 1)
+                        reports[0].Faults
+
+                    faults derivative 0.0 |> should be Empty
+                    faults (derivative + 1e-6) 0.0 |> should haveLength 1
+                    faults derivative 1e-6 |> should haveLength 1)
+
             testCase "judges each task of a batch, also in single precision" (fun () ->
                 let struct (loss, gradient) = rows [ 1.0; 1.02; 1.0 ]
                 let struct (_, right) = rows [ 1.0; 1.0; 1.0 ]

@@ -14,7 +14,7 @@ open System
 [<Struct>]
 type DerivativeError =
     {
-        /// The size of derivative − difference, relative to the larger of the two; 0 where both are 0.
+        /// The size of derivative − difference, relative to the larger of the two; 0 where rounding hides both, as those of a constant.
         Relative: float
         /// How accurate the differences are, relative to the same.
         Resolution: float
@@ -77,13 +77,19 @@ type private Squares =
     /// `rounding` is that of all differences together.
     member s.Result(rounding: float) : DerivativeError =
         let size = sqrt (max s.Derivative s.Difference)
-        let relative part = if part = 0.0 then 0.0 else part / size
 
-        {
-            Relative = relative (sqrt s.Error)
-            Resolution = relative (sqrt s.Change + rounding)
-            Factor = s.Product / s.Difference
-        }
+        if size <= 10.0 * rounding then
+            {
+                Relative = 0.0
+                Resolution = 0.0
+                Factor = 1.0
+            }
+        else
+            {
+                Relative = sqrt s.Error / size
+                Resolution = (sqrt s.Change + rounding) / size
+                Factor = s.Product / s.Difference
+            }
 
 /// Whether the derivatives of a problem are those of its losses.
 [<AbstractClass; Sealed>]
