@@ -133,6 +133,13 @@ let private ticks (low: float) (high: float) =
     generator.Regenerate(CoordinateRange(low, high), Edge.Left, PixelLength 400f, Unchecked.defaultof<_>, Unchecked.defaultof<_>)
     generator.Ticks
 
+let private tickLabels low high =
+    [
+        for tick in ticks low high do
+            if tick.IsMajor then
+                tick.Label
+    ]
+
 [<Tests>]
 let tests =
     testList
@@ -398,18 +405,28 @@ let tests =
 
                 png 0.2 |> should not' (equal (png nan)))
 
-            testCase "decades have their labels, powers of ten; a wide range is thinned, a narrow one gets 2 and 5" (fun () ->
-                let labels low high =
-                    [
-                        for tick in ticks low high do
-                            if tick.IsMajor then
-                                tick.Label
-                    ]
+            testCase "decades have their labels, powers of ten; a wide range is thinned, a narrow one has 2 and 5 times them" (fun () ->
+                tickLabels -2.5 1.2 |> should equal [ "10⁻²"; "10⁻¹"; "10⁰"; "10¹" ]
+                tickLabels 0.0 1.0 |> should equal [ "1"; "2"; "5"; "10" ]
+                tickLabels -9.0 -8.2 |> should equal [ "10⁻⁹"; "2·10⁻⁹"; "5·10⁻⁹" ]
+                (tickLabels -40.0 0.0).Length |> should be (lessThanOrEqualTo 10)
+                tickLabels -15.0 1.0 |> should contain "10⁻¹²")
 
-                labels -2.5 1.2 |> should equal [ "10⁻²"; "10⁻¹"; "10⁰"; "10¹" ]
-                labels 0.0 1.0 |> should equal [ "10⁰"; "2·10⁰"; "5·10⁰"; "10¹" ]
-                (labels -40.0 0.0).Length |> should be (lessThanOrEqualTo 10)
-                labels -15.0 1.0 |> should contain "10⁻¹²")
+            testCase "every logarithmic axis has at least two labels, however narrow it is, in order and at most as many as fit" (fun () ->
+                tickLabels (log10 57.0) (log10 73.0) |> should equal [ "60"; "70" ]
+                tickLabels (log10 61.2) (log10 63.9) |> should equal [ "62"; "63" ]
+                tickLabels (log10 6.12e-9) (log10 6.39e-9) |> should equal [ "6.2·10⁻⁹"; "6.3·10⁻⁹" ]
+
+                for low in -12.0 .. 0.37..6.0 do
+                    for span in [ 0.001; 0.01; 0.05; 0.2; 0.5; 1.0; 1.49; 1.51; 2.0; 7.0; 30.0 ] do
+                        let count = (tickLabels low (low + span)).Length
+                        Expect.isTrue (count >= 2 && count <= 10) $"%d{count} labels from %f{low}, %f{span} wide"
+
+                        ticks low (low + span)
+                        |> Array.map _.Position
+                        |> Array.pairwise
+                        |> Array.forall (fun (a, b) -> a < b)
+                        |> should equal true)
 
             testCase "Csv / numbers have a decimal point and six digits, and what is not a number is an empty cell" (fun () ->
                 let row (cells: obj list) = cells |> List.toArray
