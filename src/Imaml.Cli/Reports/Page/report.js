@@ -67,12 +67,9 @@
   function Chart(figure, chart) {
     const hidden = new Set();
     let view = null, logarithmic = chart.logarithmic, frame = null, drag = null;
-    const tools = html("div", "");
-    tools.className = "tools";
+    const tools = html("div", ""), all = html("button", "all of it", tools);
+    [tools.className, all.type, all.hidden] = ["tools", "button", true];
     figure.querySelector("figcaption").prepend(tools);
-    const all = html("button", "all of it", tools);
-    all.type = "button";
-    all.hidden = true;
     all.onclick = () => { view = null; draw(); };
     if (!chart.percent) {
       const label = html("label", "", tools), box = html("input", "", label);
@@ -82,11 +79,8 @@
       box.onchange = () => { logarithmic = box.checked; draw(); };
     }
     const svg = element("svg", { tabindex: 0, role: "img", "aria-label": chart.title, height: height }, figure);
-    const tip = html("div", "", figure);
-    tip.className = "tip";
-    tip.hidden = true;
-    const legend = html("div", "", figure);
-    legend.className = "legend";
+    const tip = html("div", "", figure), legend = html("div", "", figure);
+    [tip.className, tip.hidden, legend.className] = ["tip", true, "legend"];
     chart.series.forEach((series, i) => {
       const button = html("button", "", legend);
       button.type = "button";
@@ -191,10 +185,15 @@
       }
       if (upper.length > 1) element("path", { d: "M" + upper.concat(lower).join("L") + "Z", fill: colour, opacity: 0.13 }, area);
       element("path", { d: line, fill: "none", stroke: colour, "stroke-width": 1.8, "stroke-linejoin": "round", "stroke-dasharray": series.dashed ? "6 4" : "none" }, area);
-      const every = inView.length <= 60 ? 1 : Math.ceil(inView.length / 12);
-      // Where curves meet, the markers of one do not hide those of the others.
-      const first = Math.floor(chart.series.indexOf(series) * every / chart.series.length);
-      inView.forEach(([x, y], i) => { if (i % every === first) marker(series, x, y, area); });
+      if (inView.length === 0) return;
+      // Markers do not touch. Of long curves few points are marked, and not the same ones of each, so that they do not hide each other where curves meet.
+      const many = inView.length > 60, apart = many ? 80 : 10, from = inView[0][0], to = inView[inView.length - 1][0];
+      let next = many ? from + Math.min((to - from) / 2, apart * chart.series.indexOf(series) / chart.series.length) : from;
+      for (const [x, y] of inView) {
+        if (x < next) continue;
+        marker(series, x, y, area);
+        next = x + apart;
+      }
     }
 
     function place(event) {
