@@ -281,6 +281,16 @@ let tests =
                     let legend = drawing.Legend
                     drawing.Ink() |> Seq.filter legend.Contains |> should be Empty)
 
+            testCase "from a given lower end on, no point lies on the frame, however near to each other the points are" (fun () ->
+                let fromZero title = PlotAxis(title, Scale.Linear, Nullable 0.0)
+
+                for y in [ [ 6.65; 6.66 ]; [ 6.65; 6.65 ]; [ 6.65 ]; [ 1.0; 100.0 ]; [ 0.14; 0.098 ] ] do
+                    use drawing = new PanelDrawing(PlotPanel("", fromZero "x", fromZero "y", [| curve "one" 0 y |], false))
+
+                    for point in drawing.Ink() do
+                        // The frame is from 30 down to 254 and right to 386; a marker has a radius of less than 5.
+                        Expect.isTrue (point.Y > 35f && point.Y < 254f && point.X < 381f) $"{point} of {y}")
+
             testCase "where the axes have no empty place, the legend stands beside them" (fun () ->
                 let everywhere = [ for i in 1..200 -> if i % 2 = 0 then 1.0 else 1e-6 ]
                 let curves = [ for i in 1..16 -> curve $"to and fro {i}" 0 everywhere ]
