@@ -726,6 +726,27 @@ let words =
                 |> should equal $"3 reached the limit of {fixedBudget.Adjoint.Steps} steps before δ′")
         ]
 
+// A record: its length, a checksum, the event, a checksum.
+let rec private events (bytes: byte[]) =
+    [
+        if bytes.Length > 0 then
+            let length = int (BitConverter.ToUInt64(bytes, 0))
+            Tensorboard.Event.Parser.ParseFrom(bytes, 12, length)
+            yield! events bytes[16 + length ..]
+    ]
+
+/// The scalars of the only event file of a run: meta-step, value, wall time.
+let private scalars (folder: string) tag =
+    let file = Directory.GetFiles(Path.Combine(folder, "tensorboard")) |> Array.exactlyOne
+
+    [
+        for event in events (File.ReadAllBytes file) do
+            if not (isNull event.Summary) then
+                for value in event.Summary.Value do
+                    if value.Tag = tag then
+                        event.Step, value.SimpleValue, event.WallTime
+    ]
+
 [<Tests>]
 let commands =
     testList
@@ -764,28 +785,10 @@ let commands =
                 inFolder (fun folder ->
                     write folder experiment [ validation 10 0.5; validation 20 0.625 ] 20
 
-                    // A record: its length, a checksum, the event, a checksum.
-                    let rec events (bytes: byte[]) =
-                        [
-                            if bytes.Length > 0 then
-                                let length = int (BitConverter.ToUInt64(bytes, 0))
-                                Tensorboard.Event.Parser.ParseFrom(bytes, 12, length)
-                                yield! events bytes[16 + length ..]
-                        ]
-
                     for _ in 1..2 do
                         let outcome = Imaml.run [ "report"; folder; "--tensorboard" ]
                         Expect.equal outcome.ExitCode 0 outcome.Errors
-                        let file = Directory.GetFiles(Path.Combine(folder, "tensorboard")) |> Array.exactlyOne
-
-                        let scalars tag =
-                            [
-                                for event in events (File.ReadAllBytes file) do
-                                    if not (isNull event.Summary) then
-                                        for value in event.Summary.Value do
-                                            if value.Tag = tag then
-                                                event.Step, value.SimpleValue, event.WallTime
-                            ]
+                        let scalars = scalars folder
 
                         [ for metaStep, value, _ in scalars "validation/accuracy" -> metaStep, value ]
                         |> should equal [ 10L, 0.5f; 20L, 0.625f ]
@@ -798,6 +801,34 @@ let commands =
 
                         for tag in [ "support loss"; "tasks with non-positive curvature" ] do
                             scalars $"training/{tag}" |> should haveLength 20))
+
+            testCase "event files call the average of the last iterates what it is: an accuracy, or a loss" (fun () ->
+                for accuracy, loss, tag in [ Nullable 0.5, Nullable(), "accuracy"; Nullable(), Nullable 0.5, "loss" ] do
+                    inFolder (fun folder ->
+                        let line =
+                            CurveLine(
+                                10,
+                                40L,
+                                2.5,
+                                accuracy,
+                                loss,
+                                0.01,
+                                0.5,
+                                0.25,
+                                30.0,
+                                0,
+                                0,
+                                inner [ InnerStatus.StepLimit, 200 ],
+                                Nullable 0.25
+                            )
+
+                        write folder experiment [ line ] 0
+                        (Imaml.run [ "report"; folder; "--tensorboard" ]).ExitCode |> should equal 0
+
+                        [
+                            for other in [ "accuracy"; "loss" ] -> (scalars folder $"validation/{other} of the average").Length
+                        ]
+                        |> should equal [ for other in [ "accuracy"; "loss" ] -> if other = tag then 1 else 0 ]))
 
             testCase "usage errors end with 2, faults of a folder with 1, each in one line" (fun () ->
                 inFolder (fun folder ->

@@ -14,6 +14,8 @@ namespace Imaml.Cli.Reports;
 /// <summary>Writes pages.</summary>
 internal static class ReportPage
 {
+    private const int NamesInTitle = 3;
+
     // Strict JSON, with < > & escaped: it stands in the page itself.
     private static readonly JsonSerializerOptions Data = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
@@ -31,7 +33,7 @@ internal static class ReportPage
             <meta charset="utf-8">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{new Html(trusted)}'">
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>{string.Join(", ", names)} – imaml report</title>
+            <title>{(runs.Count <= NamesInTitle ? string.Join(", ", names) : $"{runs.Count} runs")} – imaml report</title>
             <style>{new Html(style)}</style>
             </head>
             <body>
@@ -179,7 +181,7 @@ internal static class ReportPage
                 {Table(["first", "second", "episodes", "batch normalisation", .. DifferenceHeads], found.Select(one => (Html[])[
                     Text($"{NameOf(one.First)}, {State(one.FirstEvaluation.Result)}"), Text($"{NameOf(one.Second)}, {State(one.SecondEvaluation.Result)}"), Text(Episodes(one.FirstEvaluation.Result)),
                     Text(one.FirstEvaluation.Result.BatchNormalization?.ToString().ToLowerInvariant() ?? ""), .. Difference(one.Difference)]))}
-                <p class="help">The difference is the first run's accuracy minus the second one's, with its 95 % interval over the episodes; p is the exact two-sided sign test of the episodes in which they differ. Each run has one training seed: the interval is not over trainings.</p>
+                <p class="help">The difference is the first run's accuracy minus the second one's, with its 95 % interval over the episodes; p is the exact two-sided sign test of the episodes in which they differ{(found.Count > 1 ? $", not corrected for the number of comparisons ({found.Count})" : "")}. Each run has one training seed: the interval is not over trainings.</p>
                 """));
     }
 

@@ -55,7 +55,7 @@ internal static class TensorBoardEvents
         {
             void AddLine(string what, double? value) => Add($"validation/{what}", value, line.MetaStep, line.Seconds);
             AddLine("accuracy", line.Accuracy);
-            AddLine("accuracy of the average", line.Averaged);
+            AddLine(line.Accuracy is null ? "loss of the average" : "accuracy of the average", line.Averaged);
             AddLine("loss", line.Loss);
         }
 
