@@ -299,6 +299,18 @@ let tests =
                 drawing.Size.Width |> should be (greaterThan without.Size.Width)
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
 
+            testCase "an SVG can be scaled: what it shows is its size" (fun () ->
+                let svg =
+                    Figure.Svg
+                        [|
+                            panel true [ curve "one" 0 [ 1.0; 0.1 ] ]
+                            panel true [ curve "two" 1 [ 1.0; 0.1 ] ]
+                        |]
+
+                let root = XDocument.Parse(Encoding.UTF8.GetString svg).Root |> nonNull
+                let value (name: string) = (root.Attribute(XName.Get name) |> nonNull).Value
+                value "viewBox" |> should equal $"""0 0 {value "width"} {value "height"}""")
+
             testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
                 // One panel with whiskers, one with an area.
                 let panels = figure2a 2 |> List.take 2 |> List.toArray
