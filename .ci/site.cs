@@ -38,6 +38,8 @@ int Gather(string input, string output)
 
             return $"]({(done.Contains(target) ? Name(target) : Copy(target, output))}{link.Groups[2].Value})";
         });
+        // A number's source is a comment after it, which would leave a space before the sentence's next mark.
+        text = Regex.Replace(text, @"\s*<!--(?:(?!-->).)*-->(?=[.,;:)])", "", RegexOptions.Singleline);
         // An indented block is a program's output, which fsdocs would mark as F#.
         text = page.EndsWith(".md", StringComparison.Ordinal) ? Regex.Replace(text, @"(?<=\n\n)(?: {4}.*\n)+", block => $"```text\n{Regex.Replace(block.Value, "(?m)^ {4}", "")}```\n") : text;
         File.WriteAllText(Path.Combine(input, Name(page)), text);
@@ -114,6 +116,8 @@ int Finish(string output, string api)
                 types.TryGetValue(code.Groups[1].Value, out var type) ? $"<a href=\"{type}.html\">{code.Value}</a>" : code.Value);
         }
 
+        // An option of a command is one word, also in a narrow column.
+        html = Regex.Replace(html, @"(?<=<code>[^<]*)--[a-z][a-z-]*", "<span class=\"option\">$0</span>");
         if (html.Contains("class=\"math\""))
         {
             html = html.Replace("</head>", """

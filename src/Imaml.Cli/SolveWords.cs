@@ -51,5 +51,5 @@ internal static class SolveWords
 
     private static string Words<T>(IReadOnlyDictionary<T, int> counts, T stepLimit, string budget)
         where T : struct, Enum =>
-        string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value} {(EqualityComparer<T>.Default.Equals(one.Key, stepLimit) ? budget : Of(one.Key))}"));
+        string.Join(", ", counts.OrderBy(one => one.Key).Select(one => $"{one.Value.ToString("N0", CultureInfo.InvariantCulture)} {(EqualityComparer<T>.Default.Equals(one.Key, stepLimit) ? budget : Of(one.Key))}"));
 }

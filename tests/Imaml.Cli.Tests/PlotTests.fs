@@ -133,6 +133,13 @@ let private ticks (low: float) (high: float) =
     generator.Regenerate(CoordinateRange(low, high), Edge.Left, PixelLength 400f, Unchecked.defaultof<_>, Unchecked.defaultof<_>)
     generator.Ticks
 
+let private tickLabels low high =
+    [
+        for tick in ticks low high do
+            if tick.IsMajor then
+                tick.Label
+    ]
+
 [<Tests>]
 let tests =
     testList
@@ -274,6 +281,16 @@ let tests =
                     let legend = drawing.Legend
                     drawing.Ink() |> Seq.filter legend.Contains |> should be Empty)
 
+            testCase "from a given lower end on, no point lies on the frame, however near to each other the points are" (fun () ->
+                let fromZero title = PlotAxis(title, Scale.Linear, Nullable 0.0)
+
+                for y in [ [ 6.65; 6.66 ]; [ 6.65; 6.65 ]; [ 6.65 ]; [ 1.0; 100.0 ]; [ 0.14; 0.098 ] ] do
+                    use drawing = new PanelDrawing(PlotPanel("", fromZero "x", fromZero "y", [| curve "one" 0 y |], false))
+
+                    for point in drawing.Ink() do
+                        // The frame is from 30 down to 254 and right to 386; a marker has a radius of less than 5.
+                        Expect.isTrue (point.Y > 35f && point.Y < 254f && point.X < 381f) $"{point} of {y}")
+
             testCase "where the axes have no empty place, the legend stands beside them" (fun () ->
                 let everywhere = [ for i in 1..200 -> if i % 2 = 0 then 1.0 else 1e-6 ]
                 let curves = [ for i in 1..16 -> curve $"to and fro {i}" 0 everywhere ]
@@ -281,6 +298,18 @@ let tests =
                 use without = new PanelDrawing(panel false curves)
                 drawing.Size.Width |> should be (greaterThan without.Size.Width)
                 drawing.Legend.Left |> should be (greaterThanOrEqualTo without.Size.Width))
+
+            testCase "an SVG can be scaled: what it shows is its size" (fun () ->
+                let svg =
+                    Figure.Svg
+                        [|
+                            panel true [ curve "one" 0 [ 1.0; 0.1 ] ]
+                            panel true [ curve "two" 1 [ 1.0; 0.1 ] ]
+                        |]
+
+                let root = XDocument.Parse(Encoding.UTF8.GetString svg).Root |> nonNull
+                let value (name: string) = (root.Attribute(XName.Get name) |> nonNull).Value
+                value "viewBox" |> should equal $"""0 0 {value "width"} {value "height"}""")
 
             testCase "a PDF has its fonts and no raster image, and is the same every time" (fun () ->
                 // One panel with whiskers, one with an area.
@@ -398,18 +427,28 @@ let tests =
 
                 png 0.2 |> should not' (equal (png nan)))
 
-            testCase "decades have their labels, powers of ten; a wide range is thinned, a narrow one gets 2 and 5" (fun () ->
-                let labels low high =
-                    [
-                        for tick in ticks low high do
-                            if tick.IsMajor then
-                                tick.Label
-                    ]
+            testCase "decades have their labels, powers of ten; a wide range is thinned, a narrow one has 2 and 5 times them" (fun () ->
+                tickLabels -2.5 1.2 |> should equal [ "10⁻²"; "10⁻¹"; "10⁰"; "10¹" ]
+                tickLabels 0.0 1.0 |> should equal [ "1"; "2"; "5"; "10" ]
+                tickLabels -9.0 -8.2 |> should equal [ "10⁻⁹"; "2·10⁻⁹"; "5·10⁻⁹" ]
+                (tickLabels -40.0 0.0).Length |> should be (lessThanOrEqualTo 10)
+                tickLabels -15.0 1.0 |> should contain "10⁻¹²")
 
-                labels -2.5 1.2 |> should equal [ "10⁻²"; "10⁻¹"; "10⁰"; "10¹" ]
-                labels 0.0 1.0 |> should equal [ "10⁰"; "2·10⁰"; "5·10⁰"; "10¹" ]
-                (labels -40.0 0.0).Length |> should be (lessThanOrEqualTo 10)
-                labels -15.0 1.0 |> should contain "10⁻¹²")
+            testCase "every logarithmic axis has at least two labels, however narrow it is, in order and at most as many as fit" (fun () ->
+                tickLabels (log10 57.0) (log10 73.0) |> should equal [ "60"; "70" ]
+                tickLabels (log10 61.2) (log10 63.9) |> should equal [ "62"; "63" ]
+                tickLabels (log10 6.12e-9) (log10 6.39e-9) |> should equal [ "6.2·10⁻⁹"; "6.3·10⁻⁹" ]
+
+                for low in -12.0 .. 0.37..6.0 do
+                    for span in [ 0.001; 0.01; 0.05; 0.2; 0.5; 1.0; 1.49; 1.51; 2.0; 7.0; 30.0 ] do
+                        let count = (tickLabels low (low + span)).Length
+                        Expect.isTrue (count >= 2 && count <= 10) $"%d{count} labels from %f{low}, %f{span} wide"
+
+                        ticks low (low + span)
+                        |> Array.map _.Position
+                        |> Array.pairwise
+                        |> Array.forall (fun (a, b) -> a < b)
+                        |> should equal true)
 
             testCase "Csv / numbers have a decimal point and six digits, and what is not a number is an empty cell" (fun () ->
                 let row (cells: obj list) = cells |> List.toArray

@@ -149,6 +149,35 @@ let private refusesWith (code: int) (text: string) (read: unit -> 'a) =
 
 let private refuses (text: string) (read: unit -> 'a) = refusesWith ExitCode.Failed text read
 
+/// The page after its script, which fails the test where it fails.
+let private inBrowser (folder: string) (html: string) =
+    let file = Path.Combine(folder, "page.html")
+    File.WriteAllText(file, html)
+
+    let browser =
+        ProcessStartInfo(
+            "chromium",
+            [
+                "--headless"
+                "--no-sandbox"
+                "--disable-gpu"
+                $"--user-data-dir={folder}/profile"
+                "--enable-logging=stderr"
+                "--virtual-time-budget=5000"
+                "--dump-dom"
+                $"file://{file}"
+            ],
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    use running = Process.Start browser |> nonNull
+    let said = running.StandardError.ReadToEndAsync()
+    let drawn = running.StandardOutput.ReadToEnd()
+    running.WaitForExit()
+    Expect.isFalse (said.Result.Contains ":CONSOLE:") said.Result
+    drawn
+
 [<Tests>]
 let pages =
     testList
@@ -241,38 +270,62 @@ let pages =
                 "a browser draws every diagram of the page, without an error"
                 (fun () ->
                     inFolder (fun folder ->
-                        let file = Path.Combine(folder, "page.html")
                         write (Path.Combine(folder, "run")) experiment [ for i in 1..20 -> validation (10 * i) (0.04 * float i) ] 200
                         let html = page [ Path.Combine(folder, "run") ]
-                        File.WriteAllText(file, html)
-
-                        let browser =
-                            ProcessStartInfo(
-                                "chromium",
-                                [
-                                    "--headless"
-                                    "--no-sandbox"
-                                    "--disable-gpu"
-                                    $"--user-data-dir={folder}/profile"
-                                    "--enable-logging=stderr"
-                                    "--virtual-time-budget=5000"
-                                    "--dump-dom"
-                                    $"file://{file}"
-                                ],
-                                RedirectStandardOutput = true,
-                                RedirectStandardError = true
-                            )
-
-                        use running = Process.Start browser |> nonNull
-                        let said = running.StandardError.ReadToEndAsync()
-                        let drawn = running.StandardOutput.ReadToEnd()
-                        running.WaitForExit()
-                        Expect.isFalse (said.Result.Contains ":CONSOLE:") said.Result
+                        let drawn = inBrowser folder html
                         let diagrams = (charts html).GetArrayLength()
                         diagrams |> should be (greaterThan 3)
 
                         Regex.Matches(drawn, "<svg tabindex=\"0\" role=\"img\" aria-label=\"[^\"]+\"").Count
                         |> should equal diagrams))
+
+            Needs.unlessLacking
+                (Needs.lackOf "chromium" "chromium")
+                "the curves of many runs differ in colour or marker, those of long logs too, and the table of runs has the same markers"
+                (fun () ->
+                    inFolder (fun folder ->
+                        let runs = [ for i in 10..29 -> Path.Combine(folder, $"run{i}") ]
+
+                        for run in runs do
+                            write run experiment [ validation 10 0.5; validation 20 0.6 ] 100
+
+                        let drawn = inBrowser folder (page runs)
+                        // Colour and shape, without places.
+                        let marks (svg: string) =
+                            [
+                                for one in
+                                    Regex.Matches(svg, "<(circle|rect|path) [^>]*fill=\"(#[0-9a-f]+)\"[^>]*stroke=\"(#[0-9a-f]+)\"") ->
+                                    let shape = Regex.Match(one.Value, " d=\"M[-0-9. ]+([a-z]).*?(h|z)").Groups[2].Value
+                                    one.Groups[1].Value + shape, one.Groups[2].Value, one.Groups[3].Value
+                            ]
+
+                        let each pattern =
+                            [
+                                for one in Regex.Matches(drawn, pattern, RegexOptions.Singleline) -> one.Groups[1].Value
+                            ]
+
+                        let keys = each "<span class=\"key\"[^>]*>(.*?)</span>" |> List.collect marks
+                        keys |> should haveLength 20
+                        keys |> List.distinct |> should haveLength 20
+
+                        let figures =
+                            each "<figure (.*?)</figure>"
+                            |> List.map (fun figure ->
+                                let legend = figure.IndexOf("class=\"legend\"", StringComparison.Ordinal)
+                                marks figure[.. legend - 1], marks figure[legend..])
+
+                        for curves, legend in figures do
+                            legend |> List.distinct |> should haveLength legend.Length
+                            // Every name in the legend has its marker at its curve.
+                            set curves |> should equal (set legend)
+
+                        snd figures[0] |> should equal keys))
+
+            testCase "the note of an experiment is under the table of the runs, once" (fun () ->
+                inFolder (fun folder ->
+                    write (Path.Combine(folder, "run")) experiment [ validation 10 0.5 ] 3
+                    let note = string (WebUtility.HtmlEncode(nonNull experiment.Note))
+                    Regex.Matches(page [ Path.Combine(folder, "run") ], Regex.Escape note).Count |> should equal 1))
 
             testCase "the numbers are those of the files: a run of an earlier version that is in the repository" (fun () ->
                 let folder = Path.Combine((Repository.root ()), "results", "omniglot-5w1s")
@@ -673,6 +726,27 @@ let words =
                 |> should equal $"3 reached the limit of {fixedBudget.Adjoint.Steps} steps before δ′")
         ]
 
+// A record: its length, a checksum, the event, a checksum.
+let rec private events (bytes: byte[]) =
+    [
+        if bytes.Length > 0 then
+            let length = int (BitConverter.ToUInt64(bytes, 0))
+            Tensorboard.Event.Parser.ParseFrom(bytes, 12, length)
+            yield! events bytes[16 + length ..]
+    ]
+
+/// The scalars of the only event file of a run: meta-step, value, wall time.
+let private scalars (folder: string) tag =
+    let file = Directory.GetFiles(Path.Combine(folder, "tensorboard")) |> Array.exactlyOne
+
+    [
+        for event in events (File.ReadAllBytes file) do
+            if not (isNull event.Summary) then
+                for value in event.Summary.Value do
+                    if value.Tag = tag then
+                        event.Step, value.SimpleValue, event.WallTime
+    ]
+
 [<Tests>]
 let commands =
     testList
@@ -711,28 +785,50 @@ let commands =
                 inFolder (fun folder ->
                     write folder experiment [ validation 10 0.5; validation 20 0.625 ] 20
 
-                    // A record: its length, a checksum, the event, a checksum.
-                    let rec events (bytes: byte[]) =
-                        [
-                            if bytes.Length > 0 then
-                                let length = int (BitConverter.ToUInt64(bytes, 0))
-                                Tensorboard.Event.Parser.ParseFrom(bytes, 12, length)
-                                yield! events bytes[16 + length ..]
-                        ]
-
                     for _ in 1..2 do
                         let outcome = Imaml.run [ "report"; folder; "--tensorboard" ]
                         Expect.equal outcome.ExitCode 0 outcome.Errors
-                        let file = Directory.GetFiles(Path.Combine(folder, "tensorboard")) |> Array.exactlyOne
+                        let scalars = scalars folder
+
+                        [ for metaStep, value, _ in scalars "validation/accuracy" -> metaStep, value ]
+                        |> should equal [ 10L, 0.5f; 20L, 0.625f ]
+
+                        // A log line a second: TensorBoard's axis of time is that of the training.
+                        [ for _, _, wall in scalars "training/query loss" -> wall ]
+                        |> List.pairwise
+                        |> List.forall (fun (one, next) -> next - one = 1.0)
+                        |> should equal true
+
+                        for tag in [ "support loss"; "tasks with non-positive curvature" ] do
+                            scalars $"training/{tag}" |> should haveLength 20))
+
+            testCase "event files call the average of the last iterates what it is: an accuracy, or a loss" (fun () ->
+                for accuracy, loss, tag in [ Nullable 0.5, Nullable(), "accuracy"; Nullable(), Nullable 0.5, "loss" ] do
+                    inFolder (fun folder ->
+                        let line =
+                            CurveLine(
+                                10,
+                                40L,
+                                2.5,
+                                accuracy,
+                                loss,
+                                0.01,
+                                0.5,
+                                0.25,
+                                30.0,
+                                0,
+                                0,
+                                inner [ InnerStatus.StepLimit, 200 ],
+                                Nullable 0.25
+                            )
+
+                        write folder experiment [ line ] 0
+                        (Imaml.run [ "report"; folder; "--tensorboard" ]).ExitCode |> should equal 0
 
                         [
-                            for event in events (File.ReadAllBytes file) do
-                                if not (isNull event.Summary) then
-                                    for value in event.Summary.Value do
-                                        if value.Tag = "validation/accuracy" then
-                                            event.Step, value.SimpleValue
+                            for other in [ "accuracy"; "loss" ] -> (scalars folder $"validation/{other} of the average").Length
                         ]
-                        |> should equal [ 10L, 0.5f; 20L, 0.625f ]))
+                        |> should equal [ for other in [ "accuracy"; "loss" ] -> if other = tag then 1 else 0 ]))
 
             testCase "usage errors end with 2, faults of a folder with 1, each in one line" (fun () ->
                 inFolder (fun folder ->

@@ -55,8 +55,13 @@ internal static partial class Figure
 
             return name;
         });
+        // With it a page that holds the drawing itself can scale it.
+        text = Size().Replace(text, "$0 viewBox=\"0 0 $1 $2\"", 1);
         return Encoding.UTF8.GetBytes(text.TrimEnd() + "\n");
     });
+
+    [GeneratedRegex("(?<=<svg [^>]*)width=\"([0-9.]+)\" height=\"([0-9.]+)\"")]
+    private static partial Regex Size();
 
     [GeneratedRegex(@"\bcl_[0-9a-f]+\b")]
     private static partial Regex Clips();

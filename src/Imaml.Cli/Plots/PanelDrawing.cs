@@ -56,7 +56,12 @@ internal sealed class PanelDrawing : IDisposable
         Arrange(_plot.Axes.Left, panel.Y);
         _plot.Axes.Margins(apart ? ApartMargin : Margin, Margin);
         _plot.Axes.AutoScale();
-        _plot.Axes.SetLimits(Limit(panel.X, panel.X.Low), Limit(panel.X, panel.X.High), Limit(panel.Y, panel.Y.Low), Limit(panel.Y, panel.Y.High));
+        var automatic = _plot.Axes.GetLimits();
+        _plot.Axes.SetLimits(
+            Limit(panel.X, panel.X.Low),
+            High(panel.X, panel.Curves.SelectMany(curve => curve.X), automatic.Right),
+            Limit(panel.Y, panel.Y.Low),
+            High(panel.Y, panel.Curves.SelectMany(curve => curve.Band is { } band ? curve.Y.Concat(band.High) : curve.Y), automatic.Top));
         _plot.Axes.Title.IsVisible = false;
         _plot.Layout.Fixed(new PixelPadding(Axes.Left, Width - Axes.Right, Height - Axes.Bottom, Axes.Top));
         _plot.Grid.MajorLineColor = Colors.Black.WithOpacity(0.10);
@@ -110,6 +115,13 @@ internal sealed class PanelDrawing : IDisposable
     private static PlotText Text(string text) => new(text, Figure.Text);
 
     private static double? Limit(PlotAxis axis, double? value) => value is { } number ? axis.Place(number) : null;
+
+    // The usual margin is a share of what the points span. From a given lower end on they span more: nearly equal points would lie on the frame.
+    private static double High(PlotAxis axis, IEnumerable<double> values, double automatic)
+    {
+        var highest = values.Select(axis.Place).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Max();
+        return Limit(axis, axis.High) ?? (Limit(axis, axis.Low) is { } low && highest > low ? double.Max(automatic, highest + (Margin / 2 * (highest - low))) : automatic);
+    }
 
     private static IEnumerable<SKPoint> Dense(SKPoint[] line)
     {

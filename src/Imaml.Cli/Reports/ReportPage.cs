@@ -14,6 +14,8 @@ namespace Imaml.Cli.Reports;
 /// <summary>Writes pages.</summary>
 internal static class ReportPage
 {
+    private const int NamesInTitle = 3;
+
     // Strict JSON, with < > & escaped: it stands in the page itself.
     private static readonly JsonSerializerOptions Data = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
@@ -31,7 +33,7 @@ internal static class ReportPage
             <meta charset="utf-8">
             <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{new Html(trusted)}'">
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>{string.Join(", ", names)} – imaml report</title>
+            <title>{(runs.Count <= NamesInTitle ? string.Join(", ", names) : $"{runs.Count} runs")} – imaml report</title>
             <style>{new Html(style)}</style>
             </head>
             <body>
@@ -67,21 +69,28 @@ internal static class ReportPage
         }
     }
 
-    private static Html Overview(IReadOnlyList<RunContents> runs, IReadOnlyList<string> names) => Section("Runs", Table(
-        ["run", "state", "method", "tasks", "meta-steps", "best validation", "at", "training", "a task"],
-        runs.Select((run, i) => (Html[])[
-            Html.Of($"<span class=\"key k{i % 8}\"></span>{names[i]}{Note(run)}"), Text(run.State), Text(run.Method), Text(run.Tasks), Number(run.MetaStep, run.MetaSteps),
-            run.Best is { } best ? Text(Value(best.Value, best.HalfWidth95, run.Classifies) + (best.Averaged ? ", averaged" : "")) : Text("none"),
-            Text(run.Best is { } at ? $"{at.MetaStep}" : ""), Text(run.Seconds > 0 ? Terminal.Duration(TimeSpan.FromSeconds(run.Seconds)) : ""), Text(SecondsPerTask(run)),
-        ])));
+    private static Html Overview(IReadOnlyList<RunContents> runs, IReadOnlyList<string> names) => Section("Runs", Html.Join([
+        Table(
+            ["run", "state", "method", "tasks", "meta-steps", "best validation", "at", "training", "a task"],
+            runs.Select((run, i) => (Html[])[
+                Html.Of($"<span class=\"key\" data-run=\"{i}\"></span>{names[i]}"), Text(run.State), Text(run.Method), Text(run.Tasks), Number(run.MetaStep, run.MetaSteps),
+                run.Best is { } best ? Text(Value(best.Value, best.HalfWidth95, run.Classifies) + (best.Averaged ? ", averaged" : "")) : Text("none"),
+                Text(run.Best is { } at ? $"{at.MetaStep}" : ""), Text(run.Seconds > 0 ? Terminal.Duration(TimeSpan.FromSeconds(run.Seconds)) : ""), Text(SecondsPerTask(run)),
+            ])),
+        Notes(runs, names),
+    ]));
 
-    private static Html Note(RunContents run) => run.Experiment?.Note is { Length: > 0 } note ? Html.Of($"<div class=\"note\">{note}</div>") : default;
+    private static Html Notes(IReadOnlyList<RunContents> runs, IReadOnlyList<string> names)
+    {
+        Html[] notes = [.. runs.Zip(names).Where(one => one.First.Experiment?.Note is { Length: > 0 }).Select(one => Html.Of($"<p class=\"note\"><b>{one.Second}</b>: {one.First.Experiment!.Note}</p>\n"))];
+        return notes.Length <= 1 ? Html.Join(notes) : Details("Notes of the experiments", Html.Join(notes));
+    }
 
     private static Html Number(int made, int all) => Text(string.Create(CultureInfo.InvariantCulture, $"{made:N0}{(all > 0 ? $" of {all.ToString("N0", CultureInfo.InvariantCulture)}" : "")}"));
 
     private static string SecondsPerTask(RunContents run) =>
         run.Seconds > 0 && run.MetaStep > 0 && run.Experiment is { } experiment
-            ? string.Create(CultureInfo.InvariantCulture, $"{run.Seconds / ((double)run.MetaStep * experiment.Budget.MetaBatch):F4} s")
+            ? string.Create(CultureInfo.InvariantCulture, $"{run.Seconds / ((double)run.MetaStep * experiment.Budget.MetaBatch):F4}\u00a0s")
             : "";
 
     private static Html Charts(IReadOnlyList<ReportChart> charts) => charts.Count == 0
@@ -172,7 +181,7 @@ internal static class ReportPage
                 {Table(["first", "second", "episodes", "batch normalisation", .. DifferenceHeads], found.Select(one => (Html[])[
                     Text($"{NameOf(one.First)}, {State(one.FirstEvaluation.Result)}"), Text($"{NameOf(one.Second)}, {State(one.SecondEvaluation.Result)}"), Text(Episodes(one.FirstEvaluation.Result)),
                     Text(one.FirstEvaluation.Result.BatchNormalization?.ToString().ToLowerInvariant() ?? ""), .. Difference(one.Difference)]))}
-                <p class="help">The difference is the first run's accuracy minus the second one's, with its 95 % interval over the episodes; p is the exact two-sided sign test of the episodes in which they differ. Each run has one training seed: the interval is not over trainings.</p>
+                <p class="help">The difference is the first run's accuracy minus the second one's, with its 95 % interval over the episodes; p is the exact two-sided sign test of the episodes in which they differ{(found.Count > 1 ? $", not corrected for the number of comparisons ({found.Count})" : "")}. Each run has one training seed: the interval is not over trainings.</p>
                 """));
     }
 
@@ -186,11 +195,12 @@ internal static class ReportPage
 
     private static Html Options(IReadOnlyList<RunContents> runs, IReadOnlyList<string> names)
     {
-        var rows = OptionRow.Of([.. runs.Select(run => run.Description)]);
+        // Notes are under the table of the runs.
+        var rows = OptionRow.Of([.. runs.Select(run => run.Description)]).Where(row => row.Path != "note").ToArray();
         return Section("Options", Html.Of(
             $"""
-            {(runs.Count > 1 ? Html.Of($"<p class=\"help\">{rows.Count(row => row.Differs)} of {rows.Count} options differ; they are marked.</p>") : default)}
-            <div class="wide"><table><thead><tr><th>option</th>{names.Select(name => Html.Of($"<th>{name}</th>"))}</tr></thead><tbody>
+            {(runs.Count > 1 ? Html.Of($"<p class=\"help\">{rows.Count(row => row.Differs)} of {rows.Length} options differ; they are marked.</p>") : default)}
+            <div class="wide options"><table><thead><tr><th>option</th>{names.Select(name => Html.Of($"<th>{name}</th>"))}</tr></thead><tbody>
             {rows.Select(row => Html.Of($"<tr{new Html(row.Differs ? " class=\"differs\"" : "")}><td><code>{row.Path}</code>{(row.Differs ? " ≠" : "")}</td>{row.Values.Select(value => Html.Of($"<td>{value ?? "not there"}</td>"))}</tr>\n"))}
             </tbody></table></div>
             """));
@@ -228,7 +238,7 @@ internal static class ReportPage
         if (run.Summary is { } cost)
         {
             yield return ("cost", string.Create(
-                CultureInfo.InvariantCulture, $"{cost.Tasks:N0} tasks in {cost.Seconds:F0} s ({cost.SecondsPerTask:F4} s a task, {cost.Threads} {(cost.Threads == 1 ? "thread" : "threads")}), peak memory {cost.PeakResidentBytes / 1048576.0:F0} MiB"));
+                CultureInfo.InvariantCulture, $"{cost.Tasks:N0} tasks in {cost.Seconds:F0} s ({cost.SecondsPerTask:F4} s a task{(cost.Threads > 0 ? $", {cost.Threads} {(cost.Threads == 1 ? "thread" : "threads")}" : "")}), peak memory {cost.PeakResidentBytes / 1048576.0:F0} MiB"));
         }
 
         if (run.Log.Points is { Count: > 0 } points && points.All(point => point.Step.HessianProducts is not null))

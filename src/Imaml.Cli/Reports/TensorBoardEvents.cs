@@ -23,32 +23,40 @@ internal static class TensorBoardEvents
 
         LibTorchLoader.EnsureLoaded();
         var writer = tensorboard.SummaryWriter(folder);
+        // As if the training had just ended: TensorBoard's axis of time then shows the time of training.
+        var begun = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - (long)run.Seconds;
         // What was not measured is not a number.
-        void Add(string tag, double? value, int metaStep)
+        void Add(string tag, double? value, int metaStep, double seconds)
         {
             if (value is { } number && !double.IsNaN(number))
             {
-                writer.add_scalar(tag, (float)number, metaStep);
+                writer.add_scalar(tag, (float)number, metaStep, begun + (long)seconds);
             }
         }
 
-        foreach (var (metaStep, _, _, step) in run.Log.Points)
+        foreach (var (metaStep, seconds, _, step) in run.Log.Points)
         {
-            Add("training/query loss", step.OuterLoss, metaStep);
-            Add("training/query accuracy", step.OuterAccuracy, metaStep);
-            Add("training/inner gradient norm, largest", step.InnerGradientNorm, metaStep);
-            Add("training/linear residual, largest", step.CgResidual, metaStep);
-            Add("training/certified relative error, largest", step.CertifiedError ?? double.NaN, metaStep);
-            Add("training/curvature, largest", step.LargestCurvature, metaStep);
-            Add("training/meta-gradient norm", step.MetaGradientNorm, metaStep);
-            Add("training/tasks not finite", step.NonFinite, metaStep);
+            void AddStep(string what, double? value) => Add($"training/{what}", value, metaStep, seconds);
+            AddStep("query loss", step.OuterLoss);
+            AddStep("support loss", step.InnerLoss);
+            AddStep("query accuracy", step.OuterAccuracy);
+            AddStep("inner gradient norm, largest", step.InnerGradientNorm);
+            AddStep("linear residual, largest", step.CgResidual);
+            AddStep("certified relative error, largest", step.CertifiedError);
+            AddStep("curvature, largest", step.LargestCurvature);
+            AddStep("meta-gradient norm", step.MetaGradientNorm);
+            AddStep("learned values, smallest", step.Learned?.Smallest);
+            AddStep("learned values, largest", step.Learned?.Largest);
+            AddStep("tasks with non-positive curvature", step.NonPositiveCurvature);
+            AddStep("tasks not finite", step.NonFinite);
         }
 
         foreach (var line in run.Curve)
         {
-            Add("validation/accuracy", line.Accuracy, line.MetaStep);
-            Add("validation/accuracy of the average", line.Averaged, line.MetaStep);
-            Add("validation/loss", line.Loss, line.MetaStep);
+            void AddLine(string what, double? value) => Add($"validation/{what}", value, line.MetaStep, line.Seconds);
+            AddLine("accuracy", line.Accuracy);
+            AddLine(line.Accuracy is null ? "loss of the average" : "accuracy of the average", line.Averaged);
+            AddLine("loss", line.Loss);
         }
 
         return folder;

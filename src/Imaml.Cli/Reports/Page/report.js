@@ -22,13 +22,13 @@
     return one;
   }
 
-  // 1, 2 or 5 times a power of ten, about `count` of them.
+  // Multiples of 1, 2 or 5 times a power of ten, about `count` of them and at least two.
   function niceTicks(low, high, count) {
     const raw = (high - low) / count, power = Math.pow(10, Math.floor(Math.log10(raw)));
     const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= raw * 0.999);
     const ticks = [];
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push({ at: i * step, step: step });
-    return ticks;
+    return ticks.length > 1 || count > 20 ? ticks : niceTicks(low, high, 2 * count);
   }
 
   function logTicks(low, high) {
@@ -44,7 +44,7 @@
 
   function plain(value) {
     const size = Math.abs(value);
-    return value === 0 ? "0" : size >= 1e6 || size < 1e-3 ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(5)));
+    return value === 0 ? "0" : size >= 1e6 || size < 1e-3 ? value.toExponential(2).replace(/\.?0*e\+?/, "e") : String(Number(value.toPrecision(5)));
   }
 
   function tickText(tick, percent) {
@@ -52,10 +52,11 @@
     return Math.abs(tick.at * scale) >= 1e6 || digits > 6 ? plain(tick.at * scale) : (tick.at * scale).toFixed(digits);
   }
 
-  function marker(run, x, y, colour, parent) {
-    const common = { fill: colour, stroke: "#fff", "stroke-width": 0.8 };
-    const r = 3.4;
-    switch (run % 4) {
+  // Eight colours and four shapes: 32 runs differ. The second curve of a run is dashed, and its markers are hollow.
+  function marker(series, x, y, parent) {
+    const colour = colours[series.run % 8], r = 3.4;
+    const common = series.dashed ? { fill: "#fff", stroke: colour, "stroke-width": 1.2 } : { fill: colour, stroke: "#fff", "stroke-width": 0.8 };
+    switch ((series.run + Math.floor(series.run / 8)) % 4) {
       case 0: return element("circle", Object.assign({ cx: x, cy: y, r: r }, common), parent);
       case 1: return element("rect", Object.assign({ x: x - r, y: y - r, width: 2 * r, height: 2 * r }, common), parent);
       case 2: return element("path", Object.assign({ d: "M" + x + " " + (y - 4.3) + "l4.3 7.4h-8.6z" }, common), parent);
@@ -66,11 +67,9 @@
   function Chart(figure, chart) {
     const hidden = new Set();
     let view = null, logarithmic = chart.logarithmic, frame = null, drag = null;
-    const tools = html("div", "", figure);
-    tools.className = "tools";
-    const all = html("button", "all of it", tools);
-    all.type = "button";
-    all.hidden = true;
+    const tools = html("div", ""), all = html("button", "all of it", tools);
+    [tools.className, all.type, all.hidden] = ["tools", "button", true];
+    figure.querySelector("figcaption").prepend(tools);
     all.onclick = () => { view = null; draw(); };
     if (!chart.percent) {
       const label = html("label", "", tools), box = html("input", "", label);
@@ -80,18 +79,15 @@
       box.onchange = () => { logarithmic = box.checked; draw(); };
     }
     const svg = element("svg", { tabindex: 0, role: "img", "aria-label": chart.title, height: height }, figure);
-    const tip = html("div", "", figure);
-    tip.className = "tip";
-    tip.hidden = true;
-    const legend = html("div", "", figure);
-    legend.className = "legend";
+    const tip = html("div", "", figure), legend = html("div", "", figure);
+    [tip.className, tip.hidden, legend.className] = ["tip", true, "legend"];
     chart.series.forEach((series, i) => {
       const button = html("button", "", legend);
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
       const sample = element("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, button);
       element("line", { x1: 1, y1: 6, x2: 29, y2: 6, stroke: colours[series.run % 8], "stroke-width": 2, "stroke-dasharray": series.dashed ? "5 4" : "none" }, sample);
-      if (!series.dashed) marker(series.run, 15, 6, colours[series.run % 8], sample);
+      marker(series, 15, 6, sample);
       html("span", series.name, button);
       button.onclick = () => {
         if (!hidden.delete(i)) hidden.add(i);
@@ -133,13 +129,19 @@
       all.hidden = view === null;
       const [x0, x1] = view || extent();
       let low = Infinity, high = -Infinity;
+      const reach = (from, to) => { low = Math.min(low, from); high = Math.max(high, to); };
       for (const series of shown()) {
         for (let i = 0; i < series.step.length; i++) {
           const x = xOf(series, i), value = series.value[i];
-          if (x === null || x < x0 || x > x1 || !usable(value)) continue;
+          if (x === null || !usable(value)) continue;
           const half = !logarithmic && series.halfWidth && series.halfWidth[i] || 0;
-          low = Math.min(low, yOf(value) - half);
-          high = Math.max(high, yOf(value) + half);
+          if (x >= x0 && x <= x1) reach(yOf(value) - half, yOf(value) + half);
+          // The line from the point before enters or leaves the view.
+          const before = i > 0 && usable(series.value[i - 1]) ? xOf(series, i - 1) : null;
+          for (const edge of before === null ? [] : [x0, x1].filter(one => before < one && one < x)) {
+            const y = yOf(series.value[i - 1]) + (edge - before) / (x - before) * (yOf(value) - yOf(series.value[i - 1]));
+            reach(y, y);
+          }
         }
       }
       if (low > high) [low, high] = [0, 1];
@@ -183,7 +185,15 @@
       }
       if (upper.length > 1) element("path", { d: "M" + upper.concat(lower).join("L") + "Z", fill: colour, opacity: 0.13 }, area);
       element("path", { d: line, fill: "none", stroke: colour, "stroke-width": 1.8, "stroke-linejoin": "round", "stroke-dasharray": series.dashed ? "6 4" : "none" }, area);
-      if (!series.dashed && inView.length <= 60) inView.forEach(([x, y]) => marker(series.run, x, y, colour, area));
+      if (inView.length === 0) return;
+      // Markers do not touch. Of long curves few points are marked, and not the same ones of each, so that they do not hide each other where curves meet.
+      const many = inView.length > 60, apart = many ? 80 : 10, from = inView[0][0], to = inView[inView.length - 1][0];
+      let next = many ? from + Math.min((to - from) / 2, apart * chart.series.indexOf(series) / chart.series.length) : from;
+      for (const [x, y] of inView) {
+        if (x < next) continue;
+        marker(series, x, y, area);
+        next = x + apart;
+      }
     }
 
     function place(event) {
@@ -272,6 +282,7 @@
     return { draw: draw, forgetView: () => { view = null; draw(); } };
   }
 
+  document.querySelectorAll(".key").forEach(key => marker({ run: Number(key.dataset.run) }, 6, 6, element("svg", { viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" }, key)));
   charts.forEach((chart, i) => drawn.push(Chart(document.getElementById("chart-" + i), chart)));
   document.querySelectorAll("input[name=axis]").forEach(one => one.addEventListener("change", () => {
     axis = one.value;
