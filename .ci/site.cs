@@ -38,8 +38,6 @@ int Gather(string input, string output)
 
             return $"]({(done.Contains(target) ? Name(target) : Copy(target, output))}{link.Groups[2].Value})";
         });
-        // A number's source is a comment after it, which would leave a space before the sentence's next mark.
-        text = Regex.Replace(text, @"\s*<!--(?:(?!-->).)*-->(?=[.,;:)])", "", RegexOptions.Singleline);
         // An indented block is a program's output, which fsdocs would mark as F#.
         text = page.EndsWith(".md", StringComparison.Ordinal) ? Regex.Replace(text, @"(?<=\n\n)(?: {4}.*\n)+", block => $"```text\n{Regex.Replace(block.Value, "(?m)^ {4}", "")}```\n") : text;
         File.WriteAllText(Path.Combine(input, Name(page)), text);
