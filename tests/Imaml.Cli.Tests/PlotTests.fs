@@ -275,6 +275,28 @@ let tests =
 
                 slanted |> should equal [ "g" ])
 
+            testCase "a picture's text has the program's font where that has the characters, and says where no font has them" (fun () ->
+                let parts (text: string) =
+                    PlotFont.OfPicture(text, 10f)
+                    |> Seq.map (fun (struct (part, font)) ->
+                        use font = font
+                        part, font.Typeface.FamilyName)
+                    |> Seq.toList
+
+                for text in [ "Äpfel naïve ∇θ"; "e\u0301 ok"; " " ] do
+                    parts text |> should equal [ text, PlotFont.Name ]
+                    PlotFont.CanDraw text |> should equal true
+
+                parts "" |> should be Empty
+                // Private use: fonts of ordinary machines have none of these. 红 is of another font where there is one.
+                let strange = "\U000F1234"
+                PlotFont.CanDraw $"x{strange}" |> should equal false
+
+                for text in [ $"x{strange}y"; "1红2"; "x\u200d\ufe0f红\ufe0f"; "\ufe0f" ] do
+                    let parts = parts text
+                    parts |> List.map fst |> String.concat "" |> should equal text
+                    parts |> List.pairwise |> List.exists (fun ((_, a), (_, b)) -> a = b) |> should equal false)
+
             testCase "no legend lies over a curve or its whiskers" (fun () ->
                 for panel in figure2a 3 @ table1 () do
                     use drawing = new PanelDrawing(panel)

@@ -164,6 +164,10 @@ internal static class PredictCommand
                     .. labelled.Select(one => new SheetPicture(one.Picture.Read(classifier.Form), one.Folder!, null, null)),
                     .. pictures.Zip(rows, (one, row) => new SheetPicture(one.Picture.Read(classifier.Form), row.Label, row.Probability, row.Truth is null ? null : row.Truth == row.Label)),
                 ]));
+            if (adapted.Labels.FirstOrDefault(label => !PlotFont.CanDraw(label)) is { } strange)
+            {
+                Terminal.Progress($"{picture}: no font of this machine has all characters of {strange}; they are boxes");
+            }
         }
 
         if (save is not null)

@@ -152,15 +152,29 @@ internal static class EpisodePicture
 
     internal static void Write(SKCanvas canvas, string text, float x, float top, float height, SKColor colour)
     {
-        using var font = PlotFont.OfSize(height / Capital);
         using var brush = new SKPaint { Color = colour, IsAntialias = true };
-        canvas.DrawText(text, x, top + height, font, brush);
+        foreach (var (part, font) in PlotFont.OfPicture(text, height / Capital))
+        {
+            using (font)
+            {
+                canvas.DrawText(part, x, top + height, font, brush);
+                x += font.MeasureText(part);
+            }
+        }
     }
 
     internal static float Width(string text, float height)
     {
-        using var font = PlotFont.OfSize(height / Capital);
-        return font.MeasureText(text);
+        var width = 0f;
+        foreach (var (part, font) in PlotFont.OfPicture(text, height / Capital))
+        {
+            using (font)
+            {
+                width += font.MeasureText(part);
+            }
+        }
+
+        return width;
     }
 
     internal static void Centred(SKCanvas canvas, string text, SKRect where, float height) =>
