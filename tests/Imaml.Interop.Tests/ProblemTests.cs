@@ -23,7 +23,7 @@ public static class ProblemTests
             new ConjugateGradientSolver<Matrix<double>, double[]>(LinearSolveOptions.FixedBudget(1)), Matrix<double>.Build.Dense(2, 2));
         // φ* = a/(1+λ) and g = λ/(1+λ) φ*
         Close(result.Gradient, centres * (Lambda / ((1.0 + Lambda) * (1.0 + Lambda))), "g");
-        Equal(result.Solve.Read(space).Length, 2, "one status for each task");
+        Equal(result.Read(space).Length, 2, "one status for each task");
     }
 
     private static void Linearization()

@@ -103,6 +103,44 @@ type MetaGradient<'V, 'S> =
 
         both (Mask.complement space runaway) (result.IsFinite space)
 
+    /// Every task's numbers and how its solves ended, on the host. On a device this waits for it.
+    member result.Read(space: IInnerProductSpace<'V, 'S>) : MetaTaskReport[] =
+        use _ = space.OpenRegion()
+        let usable = space.Read(result.Usable space)
+        let outer = space.Read result.OuterLoss
+        let inner = space.Read result.InnerLoss
+        let norms = space.Read(space.Norm result.Gradient)
+        let innerNorms = space.Read result.InnerGradientNorm
+        let negative = space.Read result.NegativeCurvature
+        let raised = space.Read result.Raised
+        let inners = result.Inner.Read space
+        let solves = result.Solve.Read space
+        let costs = result.Cost space
+
+        Array.init usable.Length (fun task ->
+            {
+                Usable = usable[task] > 0.5
+                OuterLoss = outer[task]
+                InnerLoss = inner[task]
+                MetaGradientNorm = norms[task]
+                InnerGradientNorm = innerNorms[task]
+                NegativeCurvature = negative[task] > 0.5
+                Raised = raised[task]
+                Inner = inners[task]
+                Solve = solves[task]
+                Cost = costs[task]
+                Learned =
+                    if result.Learned.Length = 0 then
+                        [||]
+                    else
+                        result.Learned[task]
+                Certified =
+                    if result.Certified.Length = 0 then
+                        nan
+                    else
+                        result.Certified[task]
+            })
+
     interface ICarried<'V, 'S, MetaGradient<'V, 'S>> with
         member this.Carry(vector, scalar) =
             {

@@ -14,32 +14,6 @@ type TaskChunk<'V, 'S>(space: IInnerProductSpace<'V, 'S>, problem: IBilevelProbl
     member _.Space = space
     member _.Problem = problem
 
-/// One task of a meta-batch, on the host.
-type MetaTaskReport =
-    {
-        /// Whether the task's g is in the mean: it is finite, and so was all that it was made of.
-        Usable: bool
-        /// L(φ)
-        OuterLoss: float
-        /// L̂(φ)
-        InnerLoss: float
-        /// ‖g‖
-        MetaGradientNorm: float
-        /// ‖∇G(φ, θ)‖
-        InnerGradientNorm: float
-        /// H + Λ was seen not to be positive definite, even where a remedy was used.
-        NegativeCurvature: bool
-        /// What Λ was multiplied by in the solve; 1 where it was left as it is.
-        Raised: float
-        Inner: InnerStatistics
-        Solve: SolveStatistics
-        Cost: WorkCount
-        /// The gradient in the numbers that are learned with θ; empty where none is learned.
-        Learned: float[]
-        /// A certified bound on the relative error of the task's meta-gradient; not a number where the method has none.
-        Certified: float
-    }
-
 /// What a chunk of tasks gives to a step: Σ g over its usable tasks, a vector like θ, and a report for each task.
 type Contribution<'V, 'S> =
     {

@@ -69,45 +69,9 @@ module MetaLearning =
     [<CompiledName("ContributionOf")>]
     let contributionOf (space: IInnerProductSpace<'V, 'S>) (result: MetaGradient<'V, 'S>) : Contribution<'V, 'S> =
         Region.run space (fun () ->
-            let mask = result.Usable space
-            let sum = space.Gather(mask, result.Gradient)
-            let used = space.Read mask
-            let outer = space.Read result.OuterLoss
-            let inner = space.Read result.InnerLoss
-            let norms = space.Read(space.Norm result.Gradient)
-            let innerNorms = space.Read result.InnerGradientNorm
-            let negative = space.Read result.NegativeCurvature
-            let raised = space.Read result.Raised
-            let inners = result.Inner.Read space
-            let solves = result.Solve.Read space
-            let costs = result.Cost space
-
             {
-                Sum = sum
-                Tasks =
-                    Array.init used.Length (fun task ->
-                        {
-                            Usable = used[task] > 0.5
-                            OuterLoss = outer[task]
-                            InnerLoss = inner[task]
-                            MetaGradientNorm = norms[task]
-                            InnerGradientNorm = innerNorms[task]
-                            NegativeCurvature = negative[task] > 0.5
-                            Raised = raised[task]
-                            Inner = inners[task]
-                            Solve = solves[task]
-                            Cost = costs[task]
-                            Learned =
-                                if result.Learned.Length = 0 then
-                                    [||]
-                                else
-                                    result.Learned[task]
-                            Certified =
-                                if result.Certified.Length = 0 then
-                                    nan
-                                else
-                                    result.Certified[task]
-                        })
+                Sum = space.Gather(result.Usable space, result.Gradient)
+                Tasks = result.Read space
             })
 
     /// A chunk's part of the step at θ. Only the sum is kept; chunks may be computed in parallel.
