@@ -153,7 +153,7 @@ type DerivativeCheck =
                 if not (Double.IsFinite e.Relative) then
                     $"{name}, or a difference of {reference}, is not finite"
                 elif e.IsUnsettled then
-                    $"{name} cannot be judged: differences of {reference} change by {e.Resolution:P0} with their step; is it random, without a derivative here, or rounded coarsely?"
+                    $"{name} cannot be judged: differences of {reference} change by {e.Resolution:P0} with their step; is it random, without a derivative here, or in single precision?"
                 elif e.IsWrong then
                     $"{name} is off by {e.Relative:P2} from differences of {reference}, which are accurate to {e.Resolution:g1}; it is nearest to {e.Factor:g4} times them"
             |]
@@ -170,6 +170,7 @@ type DerivativeCheck =
     /// The derivatives of every task at φ, along `directions` random directions of a seed (8, say). A φ that is neither 0, nor θ, nor a solution shows
     /// most. A loss that depends on the φ of another task has a wrong gradient. Not found: what is wrong in a loss and its derivatives alike, such
     /// as a proximal term within L̂, and what is below ten times the differences' resolution (about 1e-9 in double precision, 1e-4 in single).
+    /// Take double precision: in single precision the steps are so long that they cross the kinks of a network with rectifiers.
     ///
     /// Cost: a linearization, an outer gradient, and for each direction 2 products and 4 each of inner losses, inner gradients and outer gradients.
     /// Errors: fewer directions than 1.
