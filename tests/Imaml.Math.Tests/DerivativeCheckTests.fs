@@ -125,6 +125,17 @@ let tests =
                     faults (derivative + 1e-6) 0.0 |> should haveLength 1
                     faults derivative 1e-6 |> should haveLength 1)
 
+            testCase "a wrong gradient that rounding hides is not called right" (fun () ->
+                let slope = Vector<float>.Build.Random(4, 2)
+                let loss (phi: Vector) = 1e12 + slope.DotProduct phi
+                let product (_: Vector) (w: Vector) = 0.0 * w
+                let problem = BilevelProblem.FromDelegates(loss, (fun _ -> 2.0 * slope), product, loss, (fun _ -> 2.0 * slope))
+                let reports = DerivativeCheck.At(EuclideanSpace(), EuclideanCoordinates(), problem, slope, 8, 1)
+                reports[0].Faults |> should haveLength 2
+
+                for fault in reports[0].Faults do
+                    fault |> should haveSubstring "cannot be judged")
+
             testCase "judges each task of a batch, also in single precision" (fun () ->
                 let struct (loss, gradient) = rows [ 1.0; 1.02; 1.0 ]
                 let struct (_, right) = rows [ 1.0; 1.0; 1.0 ]

@@ -14,7 +14,7 @@ open System
 [<Struct>]
 type DerivativeError =
     {
-        /// The size of derivative − difference, relative to the larger of the two; 0 where rounding hides both, as those of a constant.
+        /// The size of derivative − difference, relative to the larger of the two; 0 where the derivative is 0 and the difference rounding.
         Relative: float
         /// How accurate the differences are, relative to the same.
         Resolution: float
@@ -78,7 +78,8 @@ type private Squares =
     member s.Result(rounding: float) : DerivativeError =
         let size = sqrt (max s.Derivative s.Difference)
 
-        if size <= 10.0 * rounding then
+        // Where rounding hides a derivative that is not 0, it cannot be judged.
+        if s.Derivative = 0.0 && size <= 10.0 * rounding then
             {
                 Relative = 0.0
                 Resolution = 0.0
