@@ -73,6 +73,9 @@ let terminals =
                                 [ "show"; run ]
                                 [ "train"; "--help" ]
                                 options [] run
+
+                                if columns = 40 then
+                                    [ "verify"; "--quick" ]
                             ] do
                             for line in onTerminal columns arguments do
                                 if line.Length > columns then
