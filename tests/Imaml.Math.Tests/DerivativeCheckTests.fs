@@ -129,7 +129,10 @@ let tests =
                 let slope = Vector<float>.Build.Random(4, 2)
                 let loss (phi: Vector) = 1e12 + slope.DotProduct phi
                 let product (_: Vector) (w: Vector) = 0.0 * w
-                let problem = BilevelProblem.FromDelegates(loss, (fun _ -> 2.0 * slope), product, loss, (fun _ -> 2.0 * slope))
+
+                let problem =
+                    BilevelProblem.FromDelegates(loss, (fun _ -> 2.0 * slope), product, loss, (fun _ -> 2.0 * slope))
+
                 let reports = DerivativeCheck.At(EuclideanSpace(), EuclideanCoordinates(), problem, slope, 8, 1)
                 reports[0].Faults |> should haveLength 2
 
